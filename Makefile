@@ -1,0 +1,37 @@
+# Every target does its own set-up in .venv, once: a new pyproject.toml or constraints.txt renews it.
+#   make demo    train the demo on the CPU          make test    run the tests
+#   make check   lint, format, types                make clean   remove the set-up
+# PIP_FLAGS goes to pip, PYTEST_FLAGS to pytest.
+
+PYTHON ?= python3
+PIP_FLAGS ?=
+PYTEST_FLAGS ?=
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test check clean
+
+demo: $(READY)
+	$(BIN)/icot-tui train sample_configs/demo.toml
+
+# One thread a process: two test processes on two cores would otherwise fight for them.
+test: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 $(PYTEST_FLAGS)
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "icot-tui needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv .venv \
+		|| { echo "Could not make .venv (on Debian: apt install python3-venv)"; exit 1; }
+	@echo "Installing into .venv (once; a few minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) \
+		-e '.[dev]' -c constraints.txt
+	@touch $@
+
+clean:
+	rm -rf .venv

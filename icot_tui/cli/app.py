@@ -1,0 +1,153 @@
+"""Entry point: finds the command, imports it alone, and turns errors into one sentence.
+
+A command lives in `icot_tui/cli/<name>.py`, which has `app = typer.Typer(...)` with one command, or
+with several (then it is a group, such as `data make`).
+"""
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from icot_tui.errors import UserError
+
+COMMANDS = {
+    "train": "Train a model: a config file, or a sample's name.",
+    "resume": "Go on with a run exactly where it stopped.",
+    "eval": "Measure a checkpoint: exact match, and speed if asked.",
+    "ctl": "Steer a live run: pause, hold, advance, rollback, save, evaluate, stop.",
+    "data": "Make, show and measure data files.",
+    "runs": "List runs and show one.",
+    "config": "Show, check and write config files.",
+    "bench": "Measure training and evaluation speed on this machine.",
+    "doctor": "Check that this machine is fit for a run.",
+}
+"""Every command with its line of help; the line stands here so that --help imports none."""
+
+
+class LazyGroup(TyperGroup):
+    """Lists commands by the table, and imports a command's module once it is called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, _load(str(name)), rest
+
+
+def _load(name: str) -> Any:
+    module = f"icot_tui.cli.{name}"
+    try:
+        command = get_command(importlib.import_module(module).app)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        raise UserError(f"the command '{name}' is not part of this version", 1) from error
+    completion = {"install_completion", "show_completion"}
+    command.params = [param for param in command.params if param.name not in completion]
+    command.help = command.help or COMMANDS[name]
+    return command
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    help="The terminal workbench for internalizing chain of thought.",
+    epilog="icot-tui COMMAND --help has the options and examples of each.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _placeholder() -> None:
+    """Stands for a command until it is called."""
+
+
+for _name, _help in COMMANDS.items():
+    app.command(_name, help=_help)(_placeholder)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from icot_tui import __version__
+
+        typer.echo(f"icot-tui {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0 success, 1 the work failed, 2 bad input, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        # What a terminal's encoding lacks is shown as an escape, and stops nothing.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        status = run(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough; nor may the flush at exit complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; its errors are told on stderr. Returns the exit status."""
+    # Anywhere on the line, so that it can be added at the end of the line that failed.
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        result = get_command(app).main(arguments, prog_name="icot-tui", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except BrokenPipeError:
+        raise
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except typer.Abort:
+        return _fail("aborted", 1)
+    except typer.TyperException as error:
+        return _fail(_usage_sentence(error), error.exit_code)
+    except UserError as error:
+        if debug:
+            traceback.print_exc()
+        return _fail(str(error), error.exit_status)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+            return 1
+        kind = type(error).__name__
+        what = f"{kind}: {error}" if str(error) else kind
+        return _fail(f"unexpected {what} (run again with --debug to see the traceback)", 1)
+
+
+def _usage_sentence(error: typer.TyperException) -> str:
+    """What is wrong with how a command was called, and where to read how it is."""
+    message = error.format_message().rstrip(".")
+    context = getattr(error, "ctx", None)
+    return f"{message}; see {context.command_path} --help" if context and message else message
+
+
+def _fail(message: str, status: int) -> int:
+    """Tell what went wrong in one line; control characters are shown, not obeyed."""
+    from icot_tui.cli.output import plain
+
+    sentence = plain(" ".join(message.split()))
+    if sentence:
+        print(f"error: {sentence}", file=sys.stderr)
+    return status

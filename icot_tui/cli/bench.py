@@ -1,0 +1,150 @@
+"""`icot-tui bench`: how fast a config trains on this machine."""
+
+import resource
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from icot_tui.cli.output import plain, print_json
+from icot_tui.cli.progress import duration
+from icot_tui.config import RunConfig
+from icot_tui.config.loading import dump_toml, load_config
+from icot_tui.engine.commands import CommandQueue, Evaluate, Stop
+from icot_tui.engine.events import Evaluated, Event, RunStarted, StepsTrained
+from icot_tui.engine.run_folder import RunFolder
+
+app = typer.Typer(add_completion=False)
+
+WARMUP_STEPS = 10
+"""Steps before the clock starts: first allocations, first kernels."""
+
+EXAMPLES = """Examples: icot-tui bench;  icot-tui bench mult-9x9-gpt2 --steps 100 --json;
+icot-tui bench demo --set curriculum.first_stage=1000 (everything removed)"""
+
+
+@dataclass
+class Measured:
+    """What was measured; seconds of training without evaluations."""
+
+    config: str
+    device: str = ""
+    parameters: int = 0
+    batch_size: int = 0
+    stage: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    supervised_tokens: int = 0
+    evaluated_examples: int = 0
+    evaluation_seconds: float = 0.0
+    peak_memory_bytes: int = 0
+
+    def speeds(self) -> dict[str, float | None]:
+        """Per second: steps, examples, supervised tokens, and evaluated examples."""
+        trained, evaluated = self.seconds or None, self.evaluation_seconds or None
+        return {
+            "steps_per_second": trained and self.steps / trained,
+            "examples_per_second": trained and self.steps * self.batch_size / trained,
+            "supervised_tokens_per_second": trained and self.supervised_tokens / trained,
+            "evaluated_examples_per_second": evaluated and self.evaluated_examples / evaluated,
+        }
+
+
+@app.command(epilog=EXAMPLES)
+def bench(
+    config: Annotated[str, typer.Argument(help="A TOML file, or a sample's name.")] = "demo",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a value; may be repeated."),
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Steps to measure.")] = 50,
+    evaluate: Annotated[bool, typer.Option("--evaluate", help="Evaluate once, too.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """Measure how fast a config trains on this machine, at its first stage.
+
+    The data are made or read as in a run, and cached for the next one; no run is left behind.
+    """
+    loaded = load_config(config, overrides or ())
+    measured = measure(_endless(loaded.config, steps), steps, evaluate)
+    speeds = measured.speeds()
+    if json:
+        print_json(asdict(measured) | speeds)
+        return
+    parts = [
+        f"{measured.config} on {measured.device}, {measured.parameters:,} parameters, "
+        f"stage {measured.stage}: {speeds['steps_per_second'] or 0:.4g} steps/s",
+        f"{speeds['examples_per_second'] or 0:,.0f} examples/s",
+        f"{speeds['supervised_tokens_per_second'] or 0:,.0f} supervised tokens/s",
+    ]
+    if speeds["evaluated_examples_per_second"] is not None:
+        parts.append(f"evaluation {speeds['evaluated_examples_per_second']:,.0f} examples/s")
+    parts.append(f"{measured.steps} steps in {duration(measured.seconds)}")
+    parts.append(f"{measured.peak_memory_bytes / 1e9:.2f} GB at most")
+    print(plain(", ".join(parts)))
+
+
+def measure(config: RunConfig, steps: int, evaluate: bool) -> Measured:
+    """Train in a folder that is thrown away, until enough steps are measured."""
+    from icot_tui.engine.session import run_training
+
+    measured = Measured(config.name, batch_size=config.train.batch_size)
+    commands = CommandQueue()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, RunStarted):
+            measured.device, measured.parameters = event.device, event.parameters
+        elif isinstance(event, StepsTrained) and event.first > WARMUP_STEPS:
+            measured.steps += len(event.losses)
+            measured.seconds += event.seconds
+            measured.supervised_tokens += event.supervised_tokens
+            measured.stage = event.stage
+            if measured.steps >= steps:
+                if evaluate:
+                    commands.put(Evaluate())
+                commands.put(Stop(save=False))
+        elif isinstance(event, Evaluated):
+            measured.evaluated_examples = event.examples
+            measured.evaluation_seconds = event.seconds
+
+    with tempfile.TemporaryDirectory(prefix="icot-tui-bench-") as folder:
+        run_training(RunFolder.create(Path(folder), "bench", dump_toml(config)), commands, listen)
+    measured.peak_memory_bytes = _peak_memory(measured.device)
+    return measured
+
+
+def _endless(config: RunConfig, steps: int) -> RunConfig:
+    """The config with nothing in it that would interrupt or end the measured steps."""
+    never = 1_000_000_000
+    train = config.train.model_copy(
+        update={
+            "epochs": None,
+            "max_steps": never,
+            "steps_after_removal": None,
+            "target_accuracy": None,
+            "decay_after_removal": False,
+            "observe_every": min(config.train.observe_every, steps, WARMUP_STEPS),
+        }
+    )
+    return config.model_copy(
+        update={
+            "train": train,
+            "evaluation": config.evaluation.model_copy(update={"every_steps": never}),
+            "checkpoints": config.checkpoints.model_copy(
+                update={"every_steps": None, "before_removal": False}
+            ),
+            "spikes": config.spikes.model_copy(update={"policy": "log"}),
+            "trackers": config.trackers.model_copy(update={"names": []}),
+        }
+    )
+
+
+def _peak_memory(device: str) -> int:
+    """Bytes that were in use at most, on the GPU or else of this process."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,121 @@
+"""`icot-tui config`: show, check and write config files."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from icot_tui import resources
+from icot_tui.cli.output import plain, print_json, print_table
+from icot_tui.config.loading import (
+    KeyPath,
+    check,
+    leaves,
+    load_config,
+    read_toml,
+    toml_key,
+    toml_value,
+)
+from icot_tui.config.sections import RunConfig, Section
+from icot_tui.errors import UserError
+
+app = typer.Typer(
+    help="Show, check and write config files.", add_completion=False, no_args_is_help=True
+)
+
+Source = Annotated[str, typer.Argument(help="A TOML file, or a sample's name such as demo.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override a value, e.g. --set train.batch_size=64."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+@app.command(epilog="Example: icot-tui config show demo --set train.learning_rate=5e-4")
+def show(config: Source, overrides: Overrides = None, json: Json = False) -> None:
+    """Print every value and where it came from."""
+    loaded = load_config(config, overrides or [])
+    values = {".".join(map(str, path)): value for path, value in _values(loaded.config)}
+    if json:
+        print_json(
+            {
+                key: {"value": value, "source": loaded.provenance[key]}
+                for key, value in values.items()
+            }
+        )
+        return
+    rows = [(key, toml_value(value), loaded.provenance[key]) for key, value in values.items()]
+    if os.isatty(1):
+        print_table(("key", "value", "from"), rows)
+        return
+    for key, value, source in rows:
+        print(plain(f"{key} = {value}".rstrip() + f"  # {source}"))
+
+
+@app.command("check", epilog="Example: icot-tui config check my-run.toml")
+def check_file(config: Source, overrides: Overrides = None, json: Json = False) -> None:
+    """Say whether a config is right, or what is wrong first."""
+    loaded = load_config(config, overrides or [])
+    if json:
+        print_json({"path": str(loaded.path), "name": loaded.config.name, "ok": True})
+    else:
+        print(plain(f"{loaded.path} is right: run '{loaded.config.name}'"))
+
+
+@app.command(epilog="Example: icot-tui config new my-run --from mult-3x3-cpu")
+def new(
+    name: Annotated[str, typer.Argument(help="Name of the run; the file is NAME.toml.")],
+    sample: Annotated[
+        str, typer.Option("--from", metavar="SAMPLE", help="The sample to begin with.")
+    ] = "demo",
+) -> None:
+    """Write a config file with every key explained, beginning with a sample."""
+    samples = resources.sample_configs()
+    if sample not in samples:
+        raise UserError(f"no sample is named '{sample}'; there are {', '.join(samples)}")
+    raw, _ = read_toml(samples[sample])
+    raw["name"] = name = name.removesuffix(".toml")
+    config = check(RunConfig, raw, {}, f"config new {name}")
+    text = explained_toml(config, {path for path, _ in leaves(raw)})
+    path = Path(f"{name}.toml")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise UserError(f"{path} exists already; choose another name, or remove it") from error
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
+    print(f"{path} written; train it with: icot-tui train {path}")
+
+
+def explained_toml(section: Section, given: set[KeyPath], path: KeyPath = ()) -> str:
+    """A section and those in it as TOML, each key under its explanation.
+
+    Keys outside of `given` have their default and are commented out.
+    """
+    return "\n".join(_explained(section, given, path)).lstrip("\n") + "\n"
+
+
+def _explained(section: Section, given: set[KeyPath], path: KeyPath) -> Iterator[str]:
+    if path:
+        yield from ("", f"# {(type(section).__doc__ or '').splitlines()[0]}")
+        yield f"[{'.'.join(map(str, path))}]"
+    values = section.model_dump()
+    inner = {name: value for name, value in section if isinstance(value, Section)}
+    for name, field in type(section).model_fields.items():
+        if name in inner:
+            continue
+        key = (*path, name)
+        active = any(known[: len(key)] == key for known in given)
+        yield from ("", f"# {field.description}")
+        yield f"{'' if active else '#'}{toml_key(name)} = {toml_value(values[name])}".rstrip()
+    for name, value in inner.items():
+        yield from _explained(value, given, (*path, name))
+
+
+def _values(config: RunConfig) -> Iterator[tuple[KeyPath, object]]:
+    return leaves(config.model_dump())

@@ -1,0 +1,182 @@
+"""`icot-tui data`: make, show and measure text files of examples."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from icot_tui.errors import UserError
+
+if TYPE_CHECKING:
+    from icot_tui.data.examples import Example
+
+app = typer.Typer(
+    help="Make, show and measure data files.", add_completion=False, no_args_is_help=True
+)
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="An option of the task, e.g. digits=4x4."),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the examples.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+@app.command(
+    epilog="Example: icot-tui data make multiplication --set digits=4x4 --train 808000 "
+    "--validation 1000 --test 1000 --out data/4x4"
+)
+def make(
+    task: Annotated[str, typer.Argument(help="multiplication, addition or modular.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the files go.")],
+    settings: Settings = None,
+    train: Annotated[
+        int | None, typer.Option(min=1, help="Training examples; empty: all that is left.")
+    ] = None,
+    validation: Annotated[int, typer.Option(min=1, help="Validation examples.")] = 1000,
+    test: Annotated[int, typer.Option(min=0, help="Test examples.")] = 0,
+    seed: Seed = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace files.")] = False,
+    json: Json = False,
+) -> None:
+    """Write train.txt, validation.txt and test.txt of a generated task; no two share a problem."""
+    from icot_tui.cli.output import print_json, print_table
+    from icot_tui.config import DataConfig
+    from icot_tui.data.files import write_files
+    from icot_tui.data.splits import open_source
+
+    config = DataConfig(
+        task=task,
+        options=dict(_options(settings)),
+        train_examples=train,
+        validation_examples=validation,
+        test_examples=test,
+        seed=seed,
+    )
+    written = write_files(open_source(config), out, force)
+    if json:
+        print_json(
+            {
+                name: {"path": str(file.path), "examples": file.examples, "bytes": file.bytes}
+                for name, file in written.items()
+            }
+        )
+        return
+    rows = [
+        (str(file.path), f"{file.examples:,}", f"{file.bytes / 1e6:.1f}")
+        for file in written.values()
+    ]
+    print_table(("file", "examples", "MB"), rows)
+
+
+@app.command(
+    epilog="Examples: icot-tui data show train.txt --random | "
+    "icot-tui data show multiplication --set digits=3x2"
+)
+def show(
+    source: Annotated[str, typer.Argument(help="A file, or the name of a task.")],
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many.")] = 5,
+    random: Annotated[bool, typer.Option("--random", help="Any lines, not the first.")] = False,
+    settings: Settings = None,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Print the first or random examples of a file, or some of a task."""
+    from dataclasses import asdict
+
+    from icot_tui.cli.output import print_json, print_table
+
+    if Path(source).exists() or _looks_like_path(source):
+        if settings:
+            raise UserError("--set is for tasks: a file has no options")
+        examples = _from_file(Path(source), lines, seed if random else None)
+    else:
+        examples = _from_task(source, dict(_options(settings)), lines, seed)
+    if json:
+        print_json([{"line": number, **asdict(example)} for number, example in examples])
+        return
+    rows = [(str(number), e.input, e.cot, e.answer) for number, e in examples]
+    print_table(("line", "input", "chain of thought", "answer"), rows)
+
+
+@app.command(
+    epilog="Example: icot-tui data stats train.txt validation.txt --tokenizer gpt2 "
+    "(the first file is what the others are compared with)"
+)
+def stats(
+    files: Annotated[list[Path], typer.Argument(help="Text files, the training file first.")],
+    tokenizer: Annotated[
+        str, typer.Option(help="character, or a tokenizer's folder or hub name.")
+    ] = "character",
+    json: Json = False,
+) -> None:
+    """Sizes, median tokens of the spans (Table 1 of the papers), repeated and shared inputs."""
+    from dataclasses import asdict
+    from functools import partial
+
+    from icot_tui.cli.output import print_json, print_table
+    from icot_tui.data.chunks import characters, read_chunks
+    from icot_tui.data.stats import text_stats
+    from icot_tui.data.tokenizing import load_tokenizer
+
+    texts = {str(path): partial(read_chunks, path) for path in files}
+    loaded = load_tokenizer(
+        tokenizer, lambda: characters(chunk for chunks in texts.values() for chunk in chunks())
+    )
+    measured = text_stats(texts, loaded)
+    if json:
+        print_json({name: asdict(values) for name, values in measured.items()})
+        return
+    headers = (
+        *("file", "examples", "input", "chain of thought", "answer"),
+        *("removable", "longest", "repeated", "in first file"),
+    )
+    rows = [
+        (name, *(f"{value:,.10g}" for value in asdict(values).values()))
+        for name, values in measured.items()
+    ]
+    print_table(headers, rows, title="median tokens; removable and longest: the most")
+
+
+def _options(settings: list[str] | None) -> Iterator[tuple[str, str]]:
+    for setting in settings or []:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise UserError(f"--set {setting} has no '=': write it like --set digits=4x4")
+        yield key.strip(), value.strip()
+
+
+def _looks_like_path(source: str) -> bool:
+    return "/" in source or "." in source
+
+
+def _from_file(path: Path, count: int, seed: int | None) -> "list[tuple[int, Example]]":
+    """The first examples, or with a seed as many random ones, in the file's order."""
+    from itertools import islice
+    from random import Random
+
+    from icot_tui.data.examples import read_lines
+
+    examples = read_lines(path)
+    kept = list(islice(examples, count))
+    if seed is not None:
+        random = Random(seed)
+        for seen, example in enumerate(examples, start=count + 1):
+            place = random.randrange(seen)  # reservoir: every line has the same chance
+            if place < count:
+                kept[place] = example
+    return sorted(kept, key=lambda numbered: numbered[0])
+
+
+def _from_task(
+    name: str, options: dict[str, str], count: int, seed: int
+) -> "list[tuple[int, Example]]":
+    import numpy as np
+
+    from icot_tui.data.examples import parse_line
+    from icot_tui.data.tasks import make_task
+
+    task = make_task(name, options)
+    lines = task.lines(task.sample(count, np.random.default_rng(seed))).decode().splitlines()
+    return [(number, parse_line(line, name)) for number, line in enumerate(lines, start=1)]

@@ -1,0 +1,186 @@
+"""`icot-tui doctor`: is this machine fit for a run, and what would make it better?"""
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from icot_tui import resources
+from icot_tui.cli.output import console, plain, print_json, print_table
+
+app = typer.Typer(add_completion=False)
+
+PACKAGES = (
+    "torch", "transformers", "tokenizers", "safetensors", "accelerate", "peft", "numpy",
+    "pydantic", "typer", "rich", "textual", "plotext",
+)  # fmt: skip
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; a failure would stop a run, a warning would not."""
+
+    topic: str
+    status: Literal["ok", "warning", "failure"]
+    found: str
+    advice: str = ""
+
+
+@app.command(epilog="Example: icot-tui doctor --json")
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """Check that this machine is fit for a run; exit status 1 if something would stop it."""
+    findings = list(examine())
+    if json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        rows = [(f.status, f.topic, f.found, f.advice) for f in findings]
+        print_table(("status", "topic", "found", "advice"), rows)
+    if any(finding.status == "failure" for finding in findings):
+        raise typer.Exit(1)
+
+
+def examine() -> Iterator[Finding]:
+    """Everything that is looked at, in the order it is told."""
+    yield from versions()
+    yield from processor()
+    yield from gpus()
+    yield memory()
+    yield from folders()
+    yield terminal()
+
+
+def versions() -> Iterator[Finding]:
+    """Python and the libraries, against the versions that the tests ran with."""
+    yield Finding("python", "ok", platform.python_version())
+    pins = re.findall(r"^([\w.-]+)==(\S+)", resources.constraints().read_text(), re.MULTILINE)
+    tested = dict(pins)
+    for package in PACKAGES:
+        try:
+            found = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            advice = f"pip install {package}=={tested[package]}"
+            yield Finding(package, "failure", "not installed", advice)
+            continue
+        same = found.split("+")[0] == tested[package]
+        advice = "" if same else f"tested with {tested[package]}"
+        yield Finding(package, "ok" if same else "warning", found, advice)
+
+
+def processor() -> Iterator[Finding]:
+    """Cores that this process may use, threads of the tensor library, bfloat16."""
+    import psutil
+    import torch
+
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    found = f"{usable} of {psutil.cpu_count()} usable, {torch.get_num_threads()} threads"
+    busy = psutil.getloadavg()[0]
+    crowded = busy > (usable or 1)
+    advice = f"others keep {busy:.1f} cores busy; training will be slower" if crowded else ""
+    yield Finding("cpu cores", "warning" if crowded else "ok", found, advice)
+
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set()
+    fast = sorted(flags & {"amx_bf16", "avx512_bf16", "bf16"})
+    advice = "" if fast else "on this CPU, model.precision = float32 is the fast choice"
+    yield Finding("cpu bfloat16", "ok", ", ".join(fast) or "no instructions for it", advice)
+
+
+def gpus() -> Iterator[Finding]:
+    """What the driver sees, and whether torch can use it."""
+    import torch
+
+    usable = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    seen = list(_nvidia_gpus())
+    for number, (name, free, total) in enumerate(seen):
+        found = f"{name}, {free / GIB:.0f} of {total / GIB:.0f} GiB free"
+        if usable == 0:
+            advice = f"torch {torch.__version__} can't use it: install a CUDA build of torch"
+            yield Finding(f"gpu {number}", "warning", found, advice)
+        else:
+            used = free < 0.9 * total
+            advice = "another process holds memory on it" if used else ""
+            yield Finding(f"gpu {number}", "warning" if used else "ok", found, advice)
+    if not seen:
+        found = "Apple" if torch.backends.mps.is_available() else "none: runs train on the CPU"
+        yield Finding("gpu", "ok", f"{usable} through torch" if usable else found)
+
+
+def _nvidia_gpus() -> Iterator[tuple[str, int, int]]:
+    """Name, free and total bytes of each GPU that the driver shows."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        for index in range(pynvml.nvmlDeviceGetCount()):
+            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+            held = pynvml.nvmlDeviceGetMemoryInfo(handle)
+            yield str(pynvml.nvmlDeviceGetName(handle)), int(held.free), int(held.total)
+    except pynvml.NVMLError:
+        return
+
+
+def memory() -> Finding:
+    """Memory that a run could take."""
+    import psutil
+
+    held = psutil.virtual_memory()
+    little = held.available < 2 * GIB
+    found = f"{held.available / GIB:.1f} of {held.total / GIB:.1f} GiB free"
+    advice = "enough for the demo at most; close other programs" if little else ""
+    return Finding("memory", "warning" if little else "ok", found, advice)
+
+
+def folders() -> Iterator[Finding]:
+    """Where runs and encoded data go: permission to write, and space."""
+    import platformdirs
+
+    from icot_tui.engine.run_folder import runs_folder
+
+    yield folder("runs folder", runs_folder())
+    yield folder("cache folder", platformdirs.user_cache_path("icot-tui"))
+
+
+def folder(topic: str, path: Path) -> Finding:
+    """One folder, which need not exist yet; nothing is left behind in it."""
+    path = path.absolute()
+    existing = next(parent for parent in (path, *path.parents) if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            free = shutil.disk_usage(existing).free
+    except OSError as error:
+        return Finding(topic, "failure", f"{path}: {error.strerror}", "make it writable")
+    found = f"{path}, {free / GIB:.1f} GiB free"
+    if free < 0.2 * GIB:
+        return Finding(topic, "failure", found, "no room for a checkpoint: free some space")
+    if free < 5 * GIB:
+        return Finding(topic, "warning", found, "little room for checkpoints of large models")
+    return Finding(topic, "ok", found)
+
+
+def terminal() -> Finding:
+    """Size, colours and encoding, and whether a dropped link would end what runs in it."""
+    inside = "tmux" if os.environ.get("TMUX") else "screen" if os.environ.get("STY") else ""
+    inside = inside or ("ssh" if os.environ.get("SSH_CONNECTION") else "")
+    if not sys.stdout.isatty():
+        return Finding("terminal", "ok", "none here: plain lines are printed")
+    width, height = shutil.get_terminal_size()
+    colours = console().color_system or "no"
+    found = f"{width}x{height}, {colours} colours, {sys.stdout.encoding}, {inside}".rstrip(", ")
+    if inside == "ssh":
+        advice = "start runs inside tmux: a dropped link would end them"
+        return Finding("terminal", "warning", plain(found), advice)
+    if width < 80 or height < 24:
+        return Finding("terminal", "warning", plain(found), "80x24 or larger reads better")
+    return Finding("terminal", "ok", plain(found))

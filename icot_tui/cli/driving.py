@@ -1,0 +1,201 @@
+"""What `train` and `resume` share: train in this process, print, obey signals, tell the end."""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from icot_tui.cli.outlet import Outlet
+from icot_tui.cli.progress import Style, best_style, duration
+from icot_tui.cli.reporter import Reporter
+from icot_tui.config import RunConfig
+from icot_tui.engine.checkpoint import list_checkpoints
+from icot_tui.engine.commands import CommandQueue, Stop
+from icot_tui.engine.events import Event, RunEnded, Warned
+from icot_tui.engine.journal import Journal, JournalReader
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.engine.summary import RunSummary
+from icot_tui.errors import UserError
+
+
+class StopNow(KeyboardInterrupt):
+    """The user asked a second time: no step more, no saving."""
+
+
+def is_main_process() -> bool:
+    """Is this the process that writes and prints? (Launchers number theirs in RANK.)"""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def drive(folder: RunFolder, config: RunConfig, as_json: bool, quiet: bool, is_new: bool) -> int:
+    """Train a run to its end, or until told to stop.
+
+    Returns:
+        Exit status: 0 finished, or stopped and saved; 1 stopped without saving.
+    """
+    if not is_main_process():
+        return _follow(folder)
+    outlet = Outlet(folder.log)
+    summary = RunSummary.of(JournalReader(folder.journal).events(), config)
+    style: Style = "json" if as_json else "quiet" if quiet else best_style()
+    reporter = Reporter(style, outlet, summary)
+    say = (lambda text: None) if as_json and quiet else reporter.say
+    commands = CommandQueue(folder.control)
+    began = time.monotonic()
+    try:
+        with _signals(commands, say, outlet.hang_up):
+            say(_greeting(folder, is_new))
+            ended = _train(folder, commands, reporter)
+            seconds = time.monotonic() - began
+            say(lambda summary: _farewell(folder, summary, ended, seconds))
+            return 0 if ended.finished or _is_saved(folder, ended) else 1
+    except StopNow:
+        _leave_word(folder, lambda step: RunEnded(step, "stopped at once, without saving", False))
+        say(_regret(folder, is_new) or f"stopped unsaved; go on: icot-tui resume {folder.path}")
+        return 1
+    except Exception as error:
+        what = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        _leave_word(folder, lambda step: Warned(step, f"the training failed: {what}"))
+        say(_regret(folder, is_new))
+        raise
+    finally:
+        reporter.close()
+
+
+def _follow(folder: RunFolder) -> int:
+    """One of the other processes: it says nothing, and stops when the first one does."""
+    from icot_tui.engine.session import run_training
+
+    try:
+        with _signals(None, lambda text: None, lambda: None):
+            run_training(folder, CommandQueue())
+    except StopNow:
+        return 1
+    except UserError as error:  # the first process says what is wrong
+        raise UserError("", error.exit_status) from error
+    return 0
+
+
+def _train(folder: RunFolder, commands: CommandQueue, reporter: Reporter) -> RunEnded:
+    from icot_tui.engine.session import run_training
+
+    return run_training(folder, commands, reporter)
+
+
+@contextmanager
+def _signals(
+    commands: CommandQueue | None, say: Callable[[str], None], hang_up: Callable[[], None]
+) -> Iterator[None]:
+    """Obey signals: stop after saving, then stop at once; a dropped link stops nothing.
+
+    Processes without commands wait for the first one's to reach them. A signal that was ignored
+    from the start (nohup, a shell's background jobs) stays so.
+    """
+    asked = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise StopNow
+        asked = True
+        if commands is not None:
+            commands.put(Stop())
+        say("stopping: this step is finished, then saved (once more: stop at once, unsaved)")
+
+    def dropped(number: int, frame: FrameType | None) -> None:
+        hang_up()
+
+    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: dropped}
+    before = {number: signal.getsignal(number) for number in handlers}
+    for number, handler in handlers.items():
+        if before[number] != signal.SIG_IGN:
+            signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+def _leave_word(folder: RunFolder, last_word: Callable[[int], Event]) -> None:
+    """Journal how it went wrong, at the last step that was journaled."""
+    step = max((line["step"] for line in JournalReader(folder.journal).lines()), default=None)
+    if step is None:
+        return
+    try:
+        folder.lock()
+    except UserError:  # the run is another trainer's
+        return
+    try:
+        journal = Journal(folder.journal)
+        journal.write(last_word(step))
+        journal.close()
+    finally:
+        folder.unlock()
+
+
+def _regret(folder: RunFolder, is_new: bool) -> str:
+    """Remove a new run's folder if nothing was trained in it, and say so."""
+    if not is_new or next(JournalReader(folder.journal).lines(), None) is not None:
+        return ""
+    shutil.rmtree(folder.path, ignore_errors=True)
+    return f"nothing was trained, so {folder.path} is removed again"
+
+
+def _is_saved(folder: RunFolder, ended: RunEnded) -> bool:
+    checkpoints = list_checkpoints(folder.checkpoints)
+    return bool(checkpoints) and checkpoints[-1].step == ended.step
+
+
+def _greeting(folder: RunFolder, is_new: bool) -> str:
+    where, checkpoints = folder.path, list_checkpoints(folder.checkpoints)
+    first = f"run folder  {where}"
+    if not is_new:
+        first += (
+            f", newest checkpoint {checkpoints[-1].name}"
+            if checkpoints
+            else (", no checkpoint yet: the run starts anew")
+        )
+    return "\n".join(
+        (
+            first,
+            f"look at it  icot-tui runs show {where}",
+            f"step in     icot-tui ctl pause|hold|advance|save|stop --run {where}",
+            f"stop        Ctrl-C saves first; go on later with icot-tui resume {where}",
+        )
+    )
+
+
+def _farewell(folder: RunFolder, summary: RunSummary, ended: RunEnded, seconds: float) -> str:
+    figures = summary.figures
+    state = "finished" if ended.finished else "stopped"
+    lines = [f"{state}: {ended.reason}"] if ended.finished else [ended.reason]
+    if figures.evaluation is not None and figures.best is not None:
+        last = figures.evaluation
+        how = "nothing written" if last.implicit else f"{summary.removed_tokens} tokens removed"
+        lines.append(
+            f"exact match {last.exact_match:.1%} ({last.low:.1%} to {last.high:.1%}, {how}), "
+            f"best {figures.best:.1%}"
+        )
+    lines.append(f"{ended.step:,} steps, this time {duration(seconds)}")
+    best = best_checkpoint(folder, summary)
+    if best is not None:
+        lines.append(f"best checkpoint  {best}")
+        lines.append(f"measure it       icot-tui eval {best}")
+    lines.append(f"look at the run  icot-tui runs show {folder.path}")
+    if not ended.finished:
+        lines.append(f"go on            icot-tui resume {folder.path}")
+    return "\n".join(lines)
+
+
+def best_checkpoint(folder: RunFolder, summary: RunSummary) -> str | None:
+    """Path of the checkpoint with the best exact match, or of the newest; None if there is none."""
+    checkpoints = list_checkpoints(folder.checkpoints)
+    best = summary.figures.best_step
+    for checkpoint in reversed(checkpoints):
+        if checkpoint.step == best:
+            return str(checkpoint.path)
+    return str(checkpoints[-1].path) if checkpoints else None

@@ -1,0 +1,71 @@
+"""What the commands print with: themed, and safe for whatever text is in data or answers."""
+
+import json
+import math
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # control characters
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # what turns the direction of writing
+    "\u2028\u2029\ufeff\ud800-\udfff]"  # odd line ends, byte order marks, lone surrogates
+)
+
+
+def plain(text: str) -> str:
+    """The text on one line, with control characters shown (`\\x1b`) instead of obeyed."""
+    return _UNSAFE.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """A rich console in the user's theme.
+
+    Markup, emoji codes and highlighting are off: text from data, prompts and models is printed as
+    it is. Style with `style=` or `rich.text.Text`.
+    """
+    from rich.console import Console
+
+    from icot_tui.themes import rich_theme
+
+    return Console(theme=rich_theme(), stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON on stdout; pure ASCII, and infinities and NaN as strings."""
+    print(json.dumps(_finite(value), allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+def print_table(
+    headers: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None
+) -> None:
+    """A table on a terminal, tab-separated lines with a heading elsewhere."""
+    if not sys.stdout.isatty():
+        for row in (headers, *rows):
+            print("\t".join(map(plain, row)))
+        return
+    from rich import box
+    from rich.table import Table
+
+    table = Table(*headers, title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*map(plain, row))
+    console().print(table)

@@ -1,0 +1,341 @@
+"""What a training run prints: a live display on a terminal, plain lines elsewhere, or JSON.
+
+The views here are called by the printing thread of `icot_tui.cli.reporter` alone.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from icot_tui.cli.outlet import Outlet
+from icot_tui.cli.output import plain
+from icot_tui.engine.events import (
+    CheckpointFailed,
+    CheckpointSaved,
+    Collapsed,
+    Evaluated,
+    Event,
+    LossSpike,
+    OptimizerReset,
+    Paused,
+    RolledBack,
+    RunEnded,
+    SpikeRecovered,
+    StepsTrained,
+    TokenRemoved,
+    UpdatesSkipped,
+    Warned,
+    describe,
+)
+from icot_tui.engine.journal import journal_line
+from icot_tui.engine.summary import RunSummary
+
+Style = Literal["live", "plain", "json", "quiet"]
+
+LOSS_SECONDS = 15.0
+"""Plain lines tell the loss so often."""
+REMOVALS_SECONDS = 5.0
+"""Removals that follow each other more quickly become one line."""
+FOREVER = float("inf")
+
+
+class View(Protocol):
+    """One way to print."""
+
+    def say(self, text: str) -> None:
+        """Print lines of our own."""
+        ...
+
+    def event(self, when: float, event: Event) -> None:
+        """Print an event, now or at the next refresh; the summary knows of it already."""
+        ...
+
+    def refresh(self, now: float) -> None:
+        """Redraw, and print what was kept back long enough."""
+        ...
+
+    def close(self) -> None:
+        """Print what is left."""
+        ...
+
+
+def best_style() -> Style:
+    """Live on a terminal that can move its cursor, plain lines elsewhere."""
+    able = os.isatty(1) and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
+    return "live" if able else "plain"
+
+
+def build_view(style: Style, outlet: Outlet, summary: RunSummary) -> View:
+    """The view of that style; the summary is kept up to date by whoever calls the view."""
+    match style:
+        case "live":
+            return LiveView(outlet, summary)
+        case "json":
+            return JsonView(outlet)
+        case "quiet":
+            return QuietView(outlet)
+    return PlainView(outlet, summary)
+
+
+class QuietView:
+    """Says only what it is told to."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        self._outlet = outlet
+
+    def say(self, text: str) -> None:
+        """Print lines of our own."""
+        self._outlet.write(_plain_lines(text))
+
+    def event(self, when: float, event: Event) -> None:
+        """Nothing."""
+
+    def refresh(self, now: float) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class JsonView(QuietView):
+    """The journal's lines; words of our own go to standard error."""
+
+    def say(self, text: str) -> None:
+        """Print lines of our own, where they don't mix with JSON."""
+        with contextlib.suppress(OSError):  # perhaps nobody listens there
+            os.write(2, _plain_lines(text).encode(errors="backslashreplace"))
+
+    def event(self, when: float, event: Event) -> None:
+        """Print the journal's line."""
+        self._outlet.write_bytes(journal_line(when, event))
+
+
+class PlainView:
+    """One line an event, and the loss now and then."""
+
+    def __init__(self, outlet: Outlet, summary: RunSummary) -> None:
+        self._outlet = outlet
+        self._summary = summary
+        self._narrator = Narrator()
+        self._loss_due = 0.0
+
+    def say(self, text: str) -> None:
+        """Print lines of our own."""
+        self.close()
+        self._outlet.write(_plain_lines(text))
+
+    def event(self, when: float, event: Event) -> None:
+        """Print its lines, with date and step."""
+        for line in self._narrator.tell(when, event):
+            self._print(line)
+        if isinstance(event, StepsTrained) and when >= self._loss_due:
+            self._loss_due = when + LOSS_SECONDS
+            most, stage = self._summary.max_cot_tokens, self._summary.removed_tokens
+            text = ", ".join([*pace(self._summary), f"stage {stage} of {most}"])
+            self._print(Line(when, event.step, text))
+
+    def refresh(self, now: float) -> None:
+        """Print the removals that were kept back long enough."""
+        for line in self._narrator.overdue(now):
+            self._print(line)
+
+    def close(self) -> None:
+        """Print all that was kept back."""
+        self.refresh(FOREVER)
+
+    def _print(self, line: "Line") -> None:
+        date = datetime.fromtimestamp(line.when).strftime("%Y-%m-%d %H:%M:%S")
+        self._outlet.write(f"{date}  step {line.step:>6,}  {plain(line.text)}\n")
+
+
+class LiveView:
+    """Three lines that are redrawn in place, with the events as a log above them."""
+
+    def __init__(self, outlet: Outlet, summary: RunSummary) -> None:
+        from rich.live import Live
+
+        from icot_tui.cli.output import console
+
+        self._summary = summary
+        self._narrator = Narrator()
+        self._begun = False
+        self._drawn: tuple[object, ...] = ()
+        self._console = console()
+        self._console.file = outlet  # type: ignore[assignment]
+        self._live = Live(
+            console=self._console,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            transient=True,
+        )
+        self._live.start()
+
+    def say(self, text: str) -> None:
+        """Print lines of our own."""
+        self._print(self._narrator.overdue(FOREVER))
+        self._console.print(_plain_lines(text), end="", soft_wrap=True)
+
+    def event(self, when: float, event: Event) -> None:
+        """Print its lines above the figures."""
+        self._begun = True
+        self._print(self._narrator.tell(when, event))
+
+    def refresh(self, now: float) -> None:
+        """Redraw the figures if they changed."""
+        self._print(self._narrator.overdue(now))
+        summary = self._summary
+        state = (
+            self._console.size,
+            self._begun,
+            summary.removed_tokens,
+            tuple(pace(summary)),
+            tuple(results(summary)),
+        )
+        if state != self._drawn:
+            self._drawn = state
+            self._live.update(self._figures(), refresh=True)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """Wipe the figures and leave the log."""
+        self._print(self._narrator.overdue(FOREVER))
+        self._live.stop()
+
+    def _print(self, lines: "Iterator[Line]") -> None:
+        from rich.text import Text
+
+        for line in lines:
+            clock = datetime.fromtimestamp(line.when).strftime("%H:%M:%S")
+            head = Text(f"{clock}  step {line.step:>6,}  ", style="muted")
+            self._console.print(head.append(plain(line.text), style=line.style), soft_wrap=True)
+
+    def _figures(self) -> object:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        summary = self._summary
+        if not self._begun:
+            return Text("getting ready ...", style="muted")
+        removed, most = summary.removed_tokens, summary.max_cot_tokens or 0
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(
+            Text(f"removed {removed} of {most} tokens", style="primary"),
+            ProgressBar(total=max(most, 1), completed=removed, width=32),
+        )
+        lines = (", ".join(pace(summary)), ", ".join(results(summary)))
+        return Group(bar, *(Text(line, no_wrap=True, overflow="ellipsis") for line in lines))
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the log."""
+
+    when: float
+    step: int
+    text: str
+    style: str = "none"
+
+
+class Narrator:
+    """Events in plain words; removals that follow each other quickly become one line."""
+
+    def __init__(self) -> None:
+        self._removals: list[tuple[float, TokenRemoved]] = []
+        self._resets = 0
+
+    def tell(self, when: float, event: Event) -> Iterator[Line]:
+        """The lines that an event makes now; a removal's is kept back for a while."""
+        if isinstance(event, StepsTrained):
+            return
+        if isinstance(event, TokenRemoved):
+            if self._removals and self._removals[-1][1].cause != event.cause:
+                yield from self.overdue(FOREVER)
+            self._removals.append((when, event))
+        elif isinstance(event, OptimizerReset) and self._is_removals_own(event):
+            self._resets += 1
+        else:
+            yield from self.overdue(FOREVER)
+            yield Line(when, event.step, describe(event), STYLES.get(type(event), "none"))
+
+    def overdue(self, now: float) -> Iterator[Line]:
+        """The line of the removals that were kept back long enough."""
+        if not self._removals or now < self._removals[0][0] + REMOVALS_SECONDS:
+            return
+        (_, first), (when, last) = self._removals[0], self._removals[-1]
+        together = TokenRemoved(last.step, first.before, last.stage, last.cause, last.everything)
+        reset = ", optimizer reset" if self._resets else ""
+        self._removals, self._resets = [], 0
+        yield Line(when, last.step, describe(together) + reset, STYLES[TokenRemoved])
+
+    def _is_removals_own(self, event: OptimizerReset) -> bool:
+        return bool(self._removals) and self._removals[-1][1].step == event.step
+
+
+STYLES: dict[type[Event], str] = {
+    TokenRemoved: "secondary",
+    Evaluated: "success",
+    SpikeRecovered: "success",
+    LossSpike: "warning",
+    Paused: "warning",
+    RolledBack: "warning",
+    UpdatesSkipped: "warning",
+    Warned: "warning",
+    Collapsed: "error",
+    CheckpointFailed: "error",
+    CheckpointSaved: "muted",
+    RunEnded: "primary",
+}
+"""Theme style of each event's line."""
+
+
+def pace(summary: RunSummary) -> list[str]:
+    """Step, loss, speed and time to go, in words, as far as they are known."""
+    figures = summary.figures
+    parts = [f"step {figures.step:,}"]
+    if figures.loss is not None:
+        parts.append(f"loss {figures.loss:.4f}")
+    if summary.steps_per_second is not None:
+        parts.append(f"{summary.steps_per_second:.3g} steps/s")
+    if (left := summary.seconds_left()) is not None:
+        parts.append(f"{duration(left)} to go")
+    if summary.paused is not None:
+        parts.append(f"paused: {plain(summary.paused)}")
+    return parts
+
+
+def results(summary: RunSummary) -> list[str]:
+    """Exact match, spikes and the like, in words, as far as there are any."""
+    figures, parts = summary.figures, []
+    if figures.evaluation is not None and figures.best is not None:
+        exact = figures.evaluation.exact_match
+        parts.append(f"exact match {exact:.1%} (best {figures.best:.1%})")
+    if figures.spikes:
+        parts.append(f"{len(figures.spikes)} spikes ({figures.open_spikes} open)")
+    counts = {
+        "optimizer resets": figures.resets,
+        "rollbacks": figures.rollbacks,
+        "skipped updates": figures.skipped_updates,
+        "rows too long": figures.dropped_rows,
+    }
+    return parts + [f"{count:,} {what}" for what, count in counts.items() if count]
+
+
+def duration(seconds: float) -> str:
+    """A time span in its two largest units."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 48 * 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def _plain_lines(text: str) -> str:
+    return "".join(plain(line) + "\n" for line in text.splitlines())

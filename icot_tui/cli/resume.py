@@ -1,0 +1,51 @@
+"""`icot-tui resume`: go on with a run where it stopped."""
+
+from typing import Annotated
+
+import typer
+
+from icot_tui.cli.train import AsJson, Quiet, Runs
+
+app = typer.Typer()
+
+EXAMPLES = """
+Examples:
+
+  icot-tui resume
+
+  icot-tui resume demo-2
+
+  icot-tui resume /data/runs/mult-9x9
+"""
+
+
+@app.command(epilog=EXAMPLES)
+def resume(
+    run: Annotated[
+        str | None, typer.Argument(help="A run's name or folder (default: the latest).")
+    ] = None,
+    runs: Runs = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> int:
+    """Go on with a run exactly where it stopped.
+
+    It goes on from its newest whole checkpoint; without one, it starts anew in the same folder.
+    """
+    from icot_tui.cli.driving import drive, is_main_process
+    from icot_tui.cli.output import plain, print_json
+    from icot_tui.config.loading import load_config
+    from icot_tui.engine.journal import JournalReader
+    from icot_tui.engine.run_folder import RunFolder, runs_folder
+    from icot_tui.engine.summary import RunSummary
+
+    folder = RunFolder.find(runs or runs_folder(), run)
+    config = load_config(folder.config).config
+    ended = RunSummary.of(JournalReader(folder.journal).events()).ended
+    if ended is not None and ended.finished:
+        if is_main_process() and as_json:
+            print_json(ended.as_json())
+        elif is_main_process():
+            print(f"run {folder.name} is finished: {plain(ended.reason)}")
+        return 0
+    return drive(folder, config, as_json, quiet, is_new=False)

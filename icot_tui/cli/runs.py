@@ -1,0 +1,265 @@
+"""`icot-tui runs`: what runs there are, and how one of them went."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from icot_tui.cli.output import plain, print_json, print_table
+from icot_tui.cli.progress import duration, pace, results
+from icot_tui.config import RunConfig
+from icot_tui.config.loading import load_config
+from icot_tui.engine.checkpoint import CheckpointPath, list_checkpoints
+from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.run_folder import RunFolder, runs_folder
+from icot_tui.engine.summary import RunSummary
+from icot_tui.errors import UserError
+
+app = typer.Typer(help="List runs and show one.", add_completion=False, no_args_is_help=True)
+
+ROWS = 20
+"""Rows of a long table that are printed; --json has them all."""
+
+Runs = Annotated[
+    Path | None,
+    typer.Option("--runs", help="Folder of the runs (default: $ICOT_TUI_RUNS, or runs)."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+@dataclass(frozen=True)
+class Look:
+    """All that can be read of a run; `problem` says what can't."""
+
+    folder: RunFolder
+    config: RunConfig | None
+    summary: RunSummary
+    problem: str | None
+
+    @property
+    def status(self) -> str:
+        """What the run does, or that its folder is damaged."""
+        if self.problem is not None:
+            return "damaged"
+        return self.summary.status(self.folder.is_locked(), time.time())
+
+    @property
+    def method(self) -> str:
+        """The method's name."""
+        if self.summary.facts is not None:
+            return self.summary.facts.method
+        return "" if self.config is None else self.config.method.name
+
+
+def look(folder: RunFolder) -> Look:
+    """Read a run's config and journal, as far as they are whole."""
+    config, summary, problem = None, RunSummary(), None
+    try:
+        config = load_config(folder.config).config
+    except (UserError, OSError) as error:
+        problem = str(error)
+    try:
+        summary = RunSummary.of(JournalReader(folder.journal).events(), config)
+    except Exception as error:  # whatever stands there: a list of runs must not break
+        problem = problem or f"{folder.journal} cannot be read: {error}"
+    return Look(folder, config, summary, problem)
+
+
+@app.command("list", epilog="Example: icot-tui runs list --json | jq .name")
+def list_runs(runs: Runs = None, json: Json = False) -> None:
+    """List all runs, the newest first."""
+    where = runs or runs_folder()
+    looks = [look(folder) for folder in RunFolder.all_even_damaged(where)]
+    if json:
+        for one in looks:
+            print_json(_as_json(one))
+    elif not looks:
+        print(f"there is no run in {plain(str(where))} yet: start one with 'icot-tui train'")
+    else:
+        headers = ("run", "status", "method", "removed", "exact match", "best", "steps", "began")
+        print_table(headers, map(_row, looks))
+
+
+def _row(one: Look) -> tuple[str, ...]:
+    summary, figures = one.summary, one.summary.figures
+    most = summary.max_cot_tokens
+    last = figures.evaluation
+    return (
+        one.folder.name,
+        one.status,
+        one.method,
+        "" if most is None else f"{summary.removed_tokens} of {most}",
+        "" if last is None else f"{last.exact_match:.1%}",
+        "" if figures.best is None else f"{figures.best:.1%}",
+        f"{figures.step:,}",
+        "" if summary.started is None else f"{duration(time.time() - summary.started)} ago",
+    )
+
+
+def _as_json(one: Look) -> dict[str, Any]:
+    summary, figures = one.summary, one.summary.figures
+    return {
+        "name": one.folder.name,
+        "path": str(one.folder.path),
+        "status": one.status,
+        "problem": one.problem,
+        "method": one.method,
+        "stage": summary.removed_tokens,
+        "max_cot_tokens": summary.max_cot_tokens,
+        "exact_match": None if figures.evaluation is None else figures.evaluation.exact_match,
+        "best": figures.best,
+        "step": figures.step,
+        "loss": figures.loss,
+        "steps_per_second": summary.steps_per_second,
+        "seconds_left": summary.seconds_left(),
+        "started": summary.started,
+        "last_news": summary.last_news,
+    }
+
+
+@app.command(epilog="Example: icot-tui runs show demo")
+def show(
+    run: Annotated[
+        str | None, typer.Argument(help="A run's name or folder (default: the latest).")
+    ] = None,
+    runs: Runs = None,
+    json: Json = False,
+) -> None:
+    """Show one run: its config in short, evaluations, checkpoints and spikes."""
+    one = look(RunFolder.find(runs or runs_folder(), run))
+    figures = one.summary.figures
+    checkpoints = [_checkpoint(path, one) for path in list_checkpoints(one.folder.checkpoints)]
+    if json:
+        print_json(
+            _as_json(one)
+            | {
+                "config": None if one.config is None else one.config.model_dump(),
+                "evaluations": [
+                    {"time": evaluation.time} | asdict(evaluation.result)
+                    for evaluation in figures.evaluations
+                ],
+                "checkpoints": checkpoints,
+                "spikes": [asdict(spike) | {"open": spike.open} for spike in figures.spikes],
+            }
+        )
+        return
+    for name, text in _facts(one):
+        print(f"{name:<9} {plain(text)}")
+    _print_evaluations(one)
+    _print_checkpoints(checkpoints)
+    _print_spikes(one)
+
+
+def _facts(one: Look) -> Iterator[tuple[str, str]]:
+    """The heading: where it is, how it stands, what it is made of."""
+    summary = one.summary
+    yield "run", str(one.folder.path)
+    yield "status", one.status + (f": {one.problem}" if one.problem else "")
+    if summary.ended is not None:
+        yield "end", summary.ended.reason
+    if summary.max_cot_tokens is not None:
+        removed = f"removed {summary.removed_tokens} of {summary.max_cot_tokens} tokens"
+        yield "progress", ", ".join([removed, *pace(summary)])
+    if found := results(summary):
+        yield "results", ", ".join(found)
+    if one.config is not None:
+        yield from _config_in_short(one.config)
+
+
+def _config_in_short(config: RunConfig) -> Iterator[tuple[str, str]]:
+    data, model, train, curriculum = config.data, config.model, config.train, config.curriculum
+    options = ", ".join(f"{key} {value}" for key, value in data.options.items())
+    yield "data", f"{data.task} {options}".strip() if data.task else str(data.train)
+    yield "model", model.pretrained or f"{model.architecture} {model.layers} x {model.width}"
+    clock = {
+        "linear": f"{curriculum.remove_per_epoch:g} tokens an epoch",
+        "loss_gated": f"one token whenever the loss is below {curriculum.gate_loss:g}",
+        "stages": f"{len(curriculum.stages)} fixed stages",
+    }
+    about = f"{config.method.name}" + (
+        f", {clock[curriculum.schedule]}" if config.method.name == "stepwise" else ""
+    )
+    yield "method", about
+    yield (
+        "training",
+        f"batch {train.batch_size}, learning rate {train.learning_rate:g}, seed {config.seed}",
+    )
+
+
+def _print_evaluations(one: Look) -> None:
+    evaluations = one.summary.figures.evaluations
+    rows = [
+        (
+            f"{result.step:,}",
+            str(result.stage),
+            f"{result.exact_match:.1%}",
+            f"{result.low:.1%} to {result.high:.1%}",
+            f"{result.examples:,}",
+            "" if result.loss is None else f"{result.loss:.4f}",
+        )
+        for result in (evaluation.result for evaluation in evaluations[-ROWS:])
+    ]
+    headers = ("step", "removed", "exact match", "95 %", "examples", "loss")
+    _print_section("evaluations", len(evaluations), headers, rows)
+
+
+def _checkpoint(checkpoint: CheckpointPath, one: Look) -> dict[str, Any]:
+    """What is known of a checkpoint; a damaged one has no stage."""
+    exact = {e.result.step: e.result.exact_match for e in one.summary.figures.evaluations}
+    try:
+        stage = checkpoint.stage
+    except (OSError, ValueError, KeyError, TypeError):
+        stage = None
+    files = (path for path in checkpoint.path.rglob("*") if path.is_file())
+    return {
+        "name": checkpoint.name,
+        "path": str(checkpoint.path),
+        "step": checkpoint.step,
+        "stage": stage,
+        "exact_match": exact.get(checkpoint.step),
+        "bytes": sum(path.stat().st_size for path in files),
+        "best": checkpoint.step == one.summary.figures.best_step,
+    }
+
+
+def _print_checkpoints(checkpoints: list[dict[str, Any]]) -> None:
+    rows = [
+        (
+            saved["name"],
+            "damaged" if saved["stage"] is None else str(saved["stage"]),
+            "" if saved["exact_match"] is None else f"{saved['exact_match']:.1%}",
+            f"{saved['bytes'] / 1e6:,.1f} MB",
+            "best" if saved["best"] else "",
+        )
+        for saved in checkpoints[-ROWS:]
+    ]
+    headers = ("checkpoint", "removed", "exact match", "size", "")
+    _print_section("checkpoints", len(checkpoints), headers, rows)
+
+
+def _print_spikes(one: Look) -> None:
+    spikes = one.summary.figures.spikes
+    rows = [
+        (
+            f"{spike.step:,}",
+            "" if spike.removal is None else str(spike.removal),
+            *("" if nats is None else f"{nats:.3f}" for nats in (spike.baseline, spike.height)),
+            "collapse" if spike.collapsed else "open" if spike.open else f"{spike.steps:,} steps",
+        )
+        for spike in spikes[-ROWS:]
+    ]
+    headers = ("step", "removal", "loss before", "height", "recovery")
+    _print_section("spikes", len(spikes), headers, rows)
+
+
+def _print_section(
+    title: str, count: int, headers: Sequence[str], rows: Sequence[Sequence[str]]
+) -> None:
+    """A table with its title, if there is anything to tell."""
+    if rows:
+        some = f", the last {len(rows)} of {count}" if len(rows) < count else ""
+        print(f"\n{title}{some}")
+        print_table(headers, rows)

@@ -1,0 +1,79 @@
+"""`icot-tui train`: start a new run and train it."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from icot_tui.config import RunConfig
+    from icot_tui.engine.run_folder import RunFolder
+
+app = typer.Typer()
+
+EXAMPLES = """
+Examples:
+
+  icot-tui train
+
+  icot-tui train sample_configs/mult-4x4-gpt2.toml --set train.learning_rate=1e-4 --name fast
+
+  accelerate launch -m icot_tui train mult-9x9-gpt2
+"""
+
+Runs = Annotated[
+    Path | None,
+    typer.Option("--runs", help="Folder of the runs (default: $ICOT_TUI_RUNS, or runs)."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the journal's lines, one JSON each.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print only where the run is and how it ends.")
+]
+
+
+@app.command(epilog=EXAMPLES)
+def train(
+    config: Annotated[str, typer.Argument(help="A TOML file, or a sample's name.")] = "demo",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a value; may be repeated."),
+    ] = None,
+    runs: Runs = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run's folder.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> int:
+    """Train a model: a config file, or a sample's name.
+
+    Ctrl-C (or SIGTERM) saves and stops; twice, it stops at once. A dropped link stops nothing:
+    what would have been printed goes to log.txt in the run folder.
+
+    Exit status: 0 finished, or stopped and saved; 1 the work failed; 2 bad input.
+    """
+    from icot_tui.cli.driving import drive
+    from icot_tui.config.loading import load_config
+    from icot_tui.engine.run_folder import runs_folder
+
+    changes = list(overrides or ())
+    if name is not None:
+        changes.append(f"name={json.dumps(name)}")
+    loaded = load_config(config, changes).config
+    folder = _create(loaded, runs or runs_folder())
+    return drive(folder, loaded, as_json, quiet, is_new=True)
+
+
+def _create(config: "RunConfig", runs: Path) -> "RunFolder":
+    """The run's folder; with several processes the first one makes it, and all agree on it."""
+    from icot_tui.config.loading import dump_toml
+    from icot_tui.engine.run_folder import RunFolder
+
+    def create() -> RunFolder:
+        return RunFolder.create(runs, config.name, dump_toml(config))
+
+    if os.environ.get("WORLD_SIZE", "1") == "1":
+        return create()  # without torch, so that the first line is there at once
+    from icot_tui.engine.session import shared_folder
+
+    return shared_folder(create)

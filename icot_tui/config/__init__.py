@@ -1,0 +1,33 @@
+"""What a user writes to describe a run: the sections, and how files and overrides become one."""
+
+from icot_tui.config.loading import LoadedConfig, dump_toml, load_config
+from icot_tui.config.sections import (
+    CheckpointConfig,
+    CurriculumConfig,
+    DataConfig,
+    EvaluationConfig,
+    LoraConfig,
+    MethodConfig,
+    ModelConfig,
+    RunConfig,
+    SpikeConfig,
+    TrackerConfig,
+    TrainConfig,
+)
+
+__all__ = [
+    "CheckpointConfig",
+    "CurriculumConfig",
+    "DataConfig",
+    "EvaluationConfig",
+    "LoadedConfig",
+    "LoraConfig",
+    "MethodConfig",
+    "ModelConfig",
+    "RunConfig",
+    "SpikeConfig",
+    "TrackerConfig",
+    "TrainConfig",
+    "dump_toml",
+    "load_config",
+]

@@ -1,0 +1,291 @@
+"""One pydantic model a section of the TOML file.
+
+Nothing here imports torch: `config check` and `--help` must answer at once.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """Unknown keys are errors, and a checked config never changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class DataConfig(Section):
+    """Where the examples come from: a generated task, or files of `input||cot #### answer` lines."""
+
+    task: str | None = None
+    """Name of a generated task (multiplication, addition, modular); empty when files are given."""
+    options: dict[str, str | int | bool | list[str] | list[int]] = {}
+    """The task's own options, e.g. digits = "4x4" and format = "long" for multiplication."""
+    train: str | None = None
+    """Training file, instead of a task."""
+    validation: str | None = None
+    """Validation file, instead of a task."""
+    train_examples: Positive | None = None
+    """How many examples to train on; empty: all of the file, or all that the task has left."""
+    validation_examples: Positive = 1000
+    """How many held-out examples to evaluate on; of a shorter file, all."""
+    test_examples: Count = 0
+    """Held-out examples of a generated task that training and validation never see."""
+    seed: int = 0
+    """Seed of the generated examples, apart from the run's seed so that runs can share data."""
+    tokenizer: str = "character"
+    """"character" (made from the data), or a Hugging Face tokenizer's folder or hub name."""
+    max_length: Positive | None = None
+    """Rows longer than this many tokens after removal are left out of their batch, and counted."""
+
+    @model_validator(mode="after")
+    def one_source(self) -> "DataConfig":
+        if (self.task is None) == (self.train is None):
+            raise ValueError("give either a task or a train file (data.task or data.train)")
+        if self.train is not None and self.validation is None:
+            raise ValueError("data.train needs data.validation beside it")
+        return self
+
+
+class LoraConfig(Section):
+    """Low-rank adapters through PEFT; rank 0 trains all weights."""
+
+    rank: Count = 0
+    """Rank of the adapters; 0 switches them off."""
+    alpha: float = 16.0
+    """Scale of the adapters."""
+    dropout: Fraction = 0.0
+    """Dropout before the adapters."""
+    targets: list[str] = []
+    """Module names to adapt; empty: PEFT's choice for the architecture."""
+
+
+class ModelConfig(Section):
+    """A model from scratch by its sizes, or any causal language model of transformers."""
+
+    pretrained: str | None = None
+    """Folder or hub name of a causal language model; empty: from scratch by the sizes below."""
+    architecture: str = "gpt2"
+    """Model type of transformers for a model from scratch (gpt2, llama, ...)."""
+    layers: Positive = 2
+    """Number of blocks."""
+    heads: Positive = 4
+    """Attention heads a block."""
+    width: Positive = 128
+    """Width of the residual stream."""
+    positions: Positive | None = None
+    """Size of the position table; empty: what the data needs. A pretrained table is extended."""
+    dropout: Fraction | None = None
+    """Dropout everywhere; empty: none in a model from scratch, a pretrained model's own."""
+    precision: Literal["float32", "bfloat16-mixed", "bfloat16"] = "float32"
+    """float32; bfloat16 compute over float32 weights; or bfloat16 weights and optimizer."""
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass: less memory, about a third slower."""
+    lora: LoraConfig = LoraConfig()
+    """Adapters."""
+
+    @model_validator(mode="after")
+    def heads_divide_width(self) -> "ModelConfig":
+        if self.pretrained is None and self.width % self.heads:
+            raise ValueError(f"model.width {self.width} is not a multiple of heads {self.heads}")
+        return self
+
+
+class MethodConfig(Section):
+    """Which method trains the model."""
+
+    name: Literal["no_cot", "explicit_cot", "stepwise"] = "stepwise"
+    """no_cot, explicit_cot, or stepwise (Stepwise Internalization, arXiv 2405.14838)."""
+
+
+class StageSpan(Section):
+    """One entry of a fixed list of stages."""
+
+    stage: Count
+    """Removed tokens during this span."""
+    steps: Positive
+    """Optimizer steps it lasts; the last span lasts for ever."""
+
+
+class CurriculumConfig(Section):
+    """When tokens are removed, how many more by chance, and from which side."""
+
+    schedule: Literal["linear", "loss_gated", "stages"] = "linear"
+    """linear: by the clock; loss_gated: when the stage is learnt; stages: a fixed list."""
+    remove_per_epoch: Annotated[float, Field(gt=0)] = 8
+    """Delta of the linear schedule: tokens removed an epoch, one at a time."""
+    warmup_epochs: Annotated[float, Field(ge=0)] = 0
+    """Epochs at the first stage before the schedule starts."""
+    first_stage: Count = 0
+    """Tokens removed from the start on."""
+    remove_all_beyond: Positive | None = None
+    """As soon as the stage reaches this, the whole chain of thought is removed."""
+    gate_loss: Annotated[float, Field(gt=0)] = 0.1
+    """loss_gated: the stage is learnt when the smoothed training loss is below this."""
+    gate_per: Literal["token", "example"] = "token"
+    """loss_gated: nats per supervised token, or their sum over an example's tokens."""
+    gate_window: Positive = 50
+    """loss_gated: steps the loss is averaged over, counted since the last removal."""
+    min_steps: Positive = 80
+    """loss_gated: fewest steps a stage."""
+    max_steps: Positive | None = None
+    """loss_gated: most steps a stage, learnt or not; empty: as long as it takes."""
+    stages: list[StageSpan] = []
+    """stages: the fixed list."""
+    smoothing: Annotated[float, Field(gt=0)] = 4.0
+    """Lambda of removal smoothing, P(o) ~ exp(-lambda o); inf switches it off."""
+    side: Literal["left", "right", "random"] = "left"
+    """Which end of the chain of thought goes first; random: one seeded order of positions."""
+    keep_positions: bool = False
+    """Removed tokens leave their position ids behind."""
+    reset_optimizer: bool = True
+    """Drop AdamW's state whenever one more token is removed."""
+
+    @model_validator(mode="after")
+    def consistent(self) -> "CurriculumConfig":
+        if self.schedule == "stages" and not self.stages:
+            raise ValueError("curriculum.stages is empty, but the schedule is 'stages'")
+        if self.max_steps is not None and self.max_steps < self.min_steps:
+            raise ValueError("curriculum.max_steps is below curriculum.min_steps")
+        if self.keep_positions and self.side == "random":
+            raise ValueError("curriculum.keep_positions needs side 'left' or 'right'")
+        return self
+
+
+class TrainConfig(Section):
+    """The optimizer and the loop."""
+
+    epochs: Annotated[float, Field(gt=0)] | None = None
+    """Stop after this many passes over the training split."""
+    max_steps: Positive | None = None
+    """Stop after this many optimizer steps."""
+    steps_after_removal: Positive | None = None
+    """Stop this many steps after the whole chain of thought was removed."""
+    target_accuracy: Fraction | None = None
+    """Stop once an evaluation with everything removed reaches this exact match."""
+    batch_size: Positive = 32
+    """Examples an optimizer step, over all processes and micro-batches."""
+    micro_batch_size: Positive | None = None
+    """Examples a forward pass on one process; empty: the whole share of the batch."""
+    learning_rate: Annotated[float, Field(gt=0)] = 5e-5
+    """Peak learning rate."""
+    warmup_steps: Count = 0
+    """Steps of linear warm-up at the start, and after each optimizer reset if restart_warmup."""
+    restart_warmup: bool = False
+    """Warm up again after each optimizer reset."""
+    decay_steps: Count = 0
+    """Let the rate fall linearly to a hundredth over the last so many steps of the run."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """AdamW's weight decay."""
+    beta1: Fraction = 0.9
+    """AdamW's first beta."""
+    beta2: Fraction = 0.999
+    """AdamW's second beta."""
+    clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    """Largest norm of the gradient."""
+    observe_every: Positive = 10
+    """Steps between looks at the losses; the device is waited for only then."""
+    max_skipped: Positive = 5
+    """Non-finite updates in a row, all skipped, after which the run goes back to a checkpoint."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to train."""
+    threads: Count = 0
+    """CPU threads of the tensor library; 0: its own choice."""
+    compile: bool = False
+    """Compile the model; every padded shape is warmed up before the clock starts."""
+    pad_to_multiple: Positive | None = None
+    """Round padded lengths up to a multiple; empty: 1 on a CPU, 16 on a GPU or compiled."""
+
+    @model_validator(mode="after")
+    def ends(self) -> "TrainConfig":
+        limits = (self.epochs, self.max_steps, self.steps_after_removal, self.target_accuracy)
+        if all(limit is None for limit in limits):
+            raise ValueError(
+                "the run would never end: set train.epochs, max_steps, steps_after_removal "
+                "or target_accuracy"
+            )
+        if self.decay_steps and self.max_steps is None and self.steps_after_removal is None:
+            raise ValueError("train.decay_steps needs train.max_steps or steps_after_removal")
+        if self.micro_batch_size and self.micro_batch_size > self.batch_size:
+            raise ValueError("train.micro_batch_size is larger than train.batch_size")
+        return self
+
+
+class EvaluationConfig(Section):
+    """Exact match on held-out examples, at the scheduled stage without smoothing."""
+
+    every_steps: Positive | None = None
+    """Optimizer steps between evaluations; empty: at each epoch's end."""
+    batch_size: Positive = 256
+    """Examples a forward pass."""
+    max_new_tokens: Positive | None = None
+    """Most tokens written for an answer; empty: what the longest example needs, and a few more."""
+    samples: Count = 12
+    """Examples kept for reading: right, wrong and random ones."""
+
+
+class CheckpointConfig(Section):
+    """What is saved when, and what is kept."""
+
+    every_steps: Positive | None = None
+    """Optimizer steps between checkpoints; empty: before each evaluation only."""
+    keep: Annotated[int, Field(ge=2)] = 3
+    """How many of the newest to keep (two at least: the newest may be damaged)."""
+    keep_best: bool = True
+    """Keep the one with the best exact match (best since everything was removed, once it was)."""
+    keep_every_stages: Positive | None = None
+    """Also keep one for each k stages."""
+    before_removal: bool = False
+    """Save before every removal too; spikes.policy = "rollback" does so in any case."""
+    optimizer_state: bool = True
+    """Save the optimizer's state; without it a resume is no longer exact."""
+
+
+class SpikeConfig(Section):
+    """What counts as a loss spike, and what is done about it."""
+
+    policy: Literal["log", "pause", "rollback"] = "log"
+    """On a collapse: say so, pause, or go back to before the removal and go on more slowly."""
+    window: Annotated[int, Field(ge=2)] = 20
+    """Steps the loss is averaged over."""
+    sigmas: Annotated[float, Field(gt=0)] = 6.0
+    """A spike stands this many standard deviations above the loss before it."""
+    patience: Positive = 2000
+    """Steps without recovery or progress after which a trough is called a collapse."""
+    slow_down: Annotated[float, Field(ge=1)] = 2.0
+    """rollback: each one multiplies the steps a token by this."""
+    max_rollbacks: Count = 3
+    """rollback: how many times before the run pauses instead."""
+
+
+class TrackerConfig(Section):
+    """Other experiment trackers, through Accelerate; all off by default."""
+
+    names: list[Literal["tensorboard", "wandb", "mlflow", "trackio"]] = []
+    """Trackers to write to."""
+    project: str = "icot-tui"
+    """Project or experiment name there."""
+
+
+class RunConfig(Section):
+    """A whole run."""
+
+    name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)
+    """Name of the run's folder."""
+    description: str = ""
+    """What this recipe is for, in a sentence."""
+    seed: int = 0
+    """Seed of initial weights, data order, dropout and smoothing."""
+    data: DataConfig
+    model: ModelConfig = ModelConfig()
+    method: MethodConfig = MethodConfig()
+    curriculum: CurriculumConfig = CurriculumConfig()
+    train: TrainConfig
+    evaluation: EvaluationConfig = EvaluationConfig()
+    checkpoints: CheckpointConfig = CheckpointConfig()
+    spikes: SpikeConfig = SpikeConfig()
+    trackers: TrackerConfig = TrackerConfig()

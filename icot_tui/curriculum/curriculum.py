@@ -1,0 +1,134 @@
+"""The curriculum of one run: the schedule's progress, and every wish that bends it."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from icot_tui.curriculum.schedule import ALL, Progress, Schedule
+
+
+@dataclass(frozen=True)
+class StageChange:
+    """The scheduled stage rose when a step began."""
+
+    before: int
+    after: int
+    resets_optimizer: bool
+
+
+class Curriculum:
+    """Asks the schedule at each step, and keeps what the schedule looks at.
+
+    Args:
+        schedule: when the next token goes.
+        max_cot_tokens: the longest chain of thought; from this stage on everything is removed.
+        gate_window: steps over which the loss is averaged for the schedule.
+        resets_optimizer: whether a removal drops the optimizer's state.
+    """
+
+    def __init__(
+        self,
+        schedule: Schedule,
+        max_cot_tokens: int,
+        gate_window: int = 50,
+        resets_optimizer: bool = True,
+    ) -> None:
+        self.schedule = schedule
+        self.max_cot_tokens = max_cot_tokens
+        self._resets_optimizer = resets_optimizer
+        self._losses: deque[float] = deque(maxlen=gate_window)
+        self.stage = min(schedule.first_stage, max_cot_tokens)
+        self.steps_at_stage = 0
+        self.pace = 1.0
+        self.held = False
+        self._wished = 0
+        self._batch_was_implicit = False
+
+    @property
+    def cause(self) -> str:
+        """Who wants the next removal."""
+        return "by command" if self._wished else "on schedule"
+
+    @property
+    def implicit(self) -> bool:
+        """Is every chain of thought removed at the scheduled stage?"""
+        return self.stage >= self.max_cot_tokens
+
+    def due(self) -> bool:
+        """Would the stage rise if a step began now?"""
+        return self._next_stage() > self.stage
+
+    def begin_step(self) -> StageChange | None:
+        """Call before each step: the change of stage that takes effect with it, if any."""
+        after = self._next_stage()
+        self._wished = 0
+        if after <= self.stage:
+            return None
+        change = StageChange(
+            self.stage, after, self._resets_optimizer and not self._batch_was_implicit
+        )
+        self.stage = after
+        self.steps_at_stage = 0
+        self._losses.clear()
+        return change
+
+    def _next_stage(self) -> int:
+        if self._wished:
+            after = self.stage + self._wished
+        elif self.held or self.implicit:
+            return self.stage
+        else:
+            after = self.schedule.stage(
+                Progress(self.stage, self.steps_at_stage, self.smoothed_loss, self.pace)
+            )
+        return min(after, self.max_cot_tokens)
+
+    def end_step(self, batch_was_implicit: bool) -> None:
+        """Call after each step; `batch_was_implicit`: no row of it had a CoT token left."""
+        self.steps_at_stage += not self.held
+        self._batch_was_implicit = batch_was_implicit
+
+    def observe(self, losses: Iterable[float]) -> None:
+        """Losses of steps since the last removal, in order, as they become known."""
+        self._losses.extend(losses)
+
+    @property
+    def smoothed_loss(self) -> float | None:
+        """Mean loss over the window since the last removal, once the window is full."""
+        full = len(self._losses) == self._losses.maxlen
+        return sum(self._losses) / len(self._losses) if full else None
+
+    def advance(self, tokens: int = 1) -> None:
+        """Remove so many more tokens when the next step begins, schedule or not."""
+        self._wished += tokens
+
+    def slow_down(self, factor: float) -> None:
+        """Let every later stage last `factor` times as long."""
+        self.pace *= factor
+
+    def state(self) -> dict[str, Any]:
+        """All that must survive, as plain JSON."""
+        return {
+            "stage": self.stage,
+            "steps_at_stage": self.steps_at_stage,
+            "pace": self.pace,
+            "held": self.held,
+            "wished": self._wished,
+            "batch_was_implicit": self._batch_was_implicit,
+            "losses": list(self._losses),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The opposite of `state`."""
+        self.stage = state["stage"]
+        self.steps_at_stage = state["steps_at_stage"]
+        self.pace = state["pace"]
+        self.held = state["held"]
+        self._wished = state["wished"]
+        self._batch_was_implicit = state["batch_was_implicit"]
+        self._losses.clear()
+        self._losses.extend(state["losses"])
+
+
+__all__ = ["ALL", "Curriculum", "StageChange"]

@@ -1,0 +1,165 @@
+"""Which token ids remain: the one place where chain-of-thought tokens are removed.
+
+Everything works on whole batches; B rows, L padded columns, N supervised tokens.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icot_tui.data.encoded import EncodedSplit
+
+Side = Literal["left", "right", "random"]
+
+
+@dataclass(frozen=True)
+class RemovalPlan:
+    """How tokens are removed, the same for the whole run.
+
+    `order` is the seeded order of positions for side "random": position j of every chain of
+    thought goes before position k if order[j] < order[k], so that a later stage removes all
+    that an earlier one did.
+    """
+
+    side: Side = "left"
+    keep_positions: bool = False
+    order: NDArray[np.int64] | None = None
+
+    @classmethod
+    def seeded(
+        cls, side: Side, keep_positions: bool, max_cot_tokens: int, seed: int
+    ) -> "RemovalPlan":
+        """The plan for chains of at most `max_cot_tokens`, with side "random" drawn from `seed`."""
+        order = np.random.default_rng(seed).permutation(max_cot_tokens)
+        return cls(side, keep_positions, order if side == "random" else None)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples after removal, padded on the right.
+
+    ids             [B, L] int64, padded with the separator
+    positions       [B, L] int64 position ids; None where they simply count from 0
+    lengths         [B] tokens of each row without padding
+    prompt_lengths  [B] tokens of ` {x} SEP`
+    cot_lengths     [B] chain-of-thought tokens still written
+    """
+
+    ids: NDArray[np.int64]
+    positions: NDArray[np.int64] | None
+    lengths: NDArray[np.int64]
+    prompt_lengths: NDArray[np.int64]
+    cot_lengths: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def supervised_tokens(self) -> int:
+        """N: everything after the first separator is supervised."""
+        return int((self.lengths - self.prompt_lengths).sum())
+
+    def supervised(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """([N], [N]): indices into the flattened [B * L] states that predict, and their targets."""
+        columns = np.arange(self.ids.shape[1])
+        is_target = (columns >= self.prompt_lengths[:, None]) & (columns < self.lengths[:, None])
+        at = np.flatnonzero(is_target)
+        return at - 1, self.ids.reshape(-1)[at]
+
+    def rows(self, where: slice | NDArray[np.bool_]) -> "Batch":
+        """Some of the rows, with columns that are padding in all of them cut off."""
+        lengths = self.lengths[where]
+        width = int(lengths.max(initial=0))
+        return Batch(
+            self.ids[where, :width],
+            None if self.positions is None else self.positions[where, :width],
+            lengths,
+            self.prompt_lengths[where],
+            self.cot_lengths[where],
+        )
+
+
+def removed_tokens(
+    split: EncodedSplit, rows: NDArray[np.int64], scheduled: NDArray[np.int64] | int
+) -> NDArray[np.int64]:
+    """[B] tokens removed of each row, min(s + o, m); `scheduled` is s + o, for all or for each."""
+    return np.minimum(scheduled, split.cot_lengths[rows].astype(np.int64))
+
+
+def remove(
+    split: EncodedSplit,
+    rows: NDArray[np.int64],
+    scheduled: NDArray[np.int64] | int,
+    plan: RemovalPlan,
+    pad_id: int,
+) -> Batch:
+    """Rows of a split without the tokens that the stage and the offsets remove.
+
+    Args:
+        split: the encoded examples.
+        rows: [B] which of them.
+        scheduled: s + o, one number or [B].
+        plan: side, kept positions.
+        pad_id: fills the rows up; never supervised, and never seen by a causal model's loss.
+    """
+    removed = removed_tokens(split, rows, scheduled)  # [B]
+    prompt = split.prompt_lengths[rows].astype(np.int64)  # [B]
+    cot = split.cot_lengths[rows].astype(np.int64)  # [B]
+    whole = split.starts[rows + 1] - split.starts[rows]  # [B]
+
+    columns = np.arange(int(whole.max(initial=0)))  # [W], W columns before removal
+    exists = columns < whole[:, None]  # [B, W]
+    place = columns - prompt[:, None]  # [B, W] position within the chain of thought
+    gone = _gone(place, removed, cot, plan)
+    kept = exists & ~gone
+
+    lengths = whole - removed
+    filled = np.arange(int(lengths.max(initial=0))) < lengths[:, None]  # [B, L]
+    flat = np.minimum(split.starts[rows][:, None] + columns, len(split.tokens) - 1)
+    ids = np.full(filled.shape, pad_id, dtype=np.int64)
+    ids[filled] = split.tokens[flat[kept]]  # row by row, in order: this closes the gaps
+
+    positions = None
+    if plan.keep_positions:
+        positions = np.zeros(filled.shape, dtype=np.int64)
+        positions[filled] = _kept_positions(columns, prompt, removed, cot, plan.side)[kept]
+    return Batch(ids, positions, lengths, prompt, cot - removed)
+
+
+def _gone(
+    place: NDArray[np.int64],
+    removed: NDArray[np.int64],
+    cot: NDArray[np.int64],
+    plan: RemovalPlan,
+) -> NDArray[np.bool_]:
+    """[B, W]: is this column a removed chain-of-thought token?"""
+    removed, cot = removed[:, None], cot[:, None]
+    if plan.side == "left":
+        return (place >= 0) & (place < removed)
+    if plan.side == "right":
+        return (place >= cot - removed) & (place < cot)
+    assert plan.order is not None
+    inside = (place >= 0) & (place < cot)
+    never = len(plan.order)
+    order = np.where(inside, plan.order[np.clip(place, 0, never - 1)], never)
+    last_to_go = np.take_along_axis(np.sort(order, axis=1), np.maximum(removed - 1, 0), axis=1)
+    return inside & (order <= last_to_go) & (removed > 0)
+
+
+def _kept_positions(
+    columns: NDArray[np.int64],
+    prompt: NDArray[np.int64],
+    removed: NDArray[np.int64],
+    cot: NDArray[np.int64],
+    side: Side,
+) -> NDArray[np.int64]:
+    """[B, W] original position ids, but the token just before the gap moves up to its end.
+
+    So does the published code (method, section 3, keep_position), and so do its checkpoints.
+    """
+    first_gone = prompt if side == "left" else prompt + cot - removed
+    before_gap = (columns == first_gone[:, None] - 1) & (removed[:, None] > 0)
+    moved: NDArray[np.int64] = columns + before_gap * removed[:, None]
+    return moved

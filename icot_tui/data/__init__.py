@@ -1,0 +1,1 @@
+"""Lines of text -> examples -> token ids with the span borders, memory-mapped."""

@@ -1,0 +1,102 @@
+"""Finished folders kept under a key, so that work on the same content is done once.
+
+An entry appears under its name only when it is complete; several processes may ask at once.
+"""
+
+import errno
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from icot_tui.data.storage import force_to_disk, sealed_facts
+from icot_tui.errors import UserError
+
+FOLDER_VARIABLE = "ICOT_TUI_CACHE"
+
+
+def cache_folder() -> Path:
+    """$ICOT_TUI_CACHE, or the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    return Path(chosen).expanduser() if chosen else user_cache_path("icot-tui") / "data"
+
+
+def entry(key: str, build: Callable[[Path], None]) -> Path:
+    """The folder of this key, built now if it is missing or damaged.
+
+    Args:
+        key: says all that the content depends on; letters and digits.
+        build: fills an empty folder and seals it (`storage.seal`).
+
+    Raises:
+        UserError: no room or no permission to write; what was begun is removed.
+    """
+    folder = cache_folder()
+    finished = folder / key
+    if sealed_facts(finished) is not None:
+        return finished
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _only_builder(folder, key) as alone:
+            if sealed_facts(finished) is None:
+                _build(finished, build, alone)
+    except OSError as error:
+        raise UserError(_why_not_written(folder, error), exit_status=1) from error
+    return finished
+
+
+def _build(finished: Path, build: Callable[[Path], None], alone: bool) -> None:
+    if alone:  # then nobody is at work in what a killed process left behind
+        for leftover in finished.parent.glob(f"{finished.name}.*.part"):
+            shutil.rmtree(leftover, ignore_errors=True)
+    scratch = finished.with_name(f"{finished.name}.{uuid4().hex}.part")
+    scratch.mkdir()
+    try:
+        build(scratch)
+        _move_into_place(scratch, finished)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _move_into_place(scratch: Path, finished: Path) -> None:
+    if sealed_facts(finished) is not None:
+        return  # another process was faster
+    if finished.exists():
+        damaged = scratch.with_suffix(".damaged.part")
+        os.rename(finished, damaged)
+        shutil.rmtree(damaged, ignore_errors=True)
+    os.rename(scratch, finished)
+    force_to_disk(finished.parent)
+
+
+@contextmanager
+def _only_builder(folder: Path, key: str) -> Iterator[bool]:
+    """Wait until no other process builds this entry; False where the disk knows no locks.
+
+    Without locks two processes may do the same work, and the first to finish wins.
+    """
+    with open(folder / f"{key}.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError:
+            yield False
+            return
+        yield True
+
+
+def _why_not_written(folder: Path, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"no room is left in {folder} for the encoded data: free some, "
+            f"or set {FOLDER_VARIABLE} to a folder on another disk"
+        )
+    reason = error.strerror or str(error)
+    return (
+        f"the encoded data cannot be written to {folder} ({reason}): make it writable, "
+        f"or set {FOLDER_VARIABLE} to another folder"
+    )

@@ -1,0 +1,117 @@
+"""From the data section of a config to encoded, memory-mapped splits."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from icot_tui.config import DataConfig
+from icot_tui.data import cache
+from icot_tui.data.encoded import EncodedSplit
+from icot_tui.data.encoding import Encoder
+from icot_tui.data.splits import Source, open_source
+from icot_tui.data.storage import read_split, seal, sealed_facts, write_split
+from icot_tui.data.tasks import Task
+from icot_tui.data.tokenizing import (
+    CHARACTER,
+    CHARACTER_VERSION,
+    character_tokenizer,
+    pretrained_tokenizer,
+    separator_id,
+)
+from icot_tui.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+FORMAT_VERSION = 1
+"""To be raised when the same text and tokenizer would be written otherwise."""
+TOKENIZER_FOLDER = "tokenizer"
+
+
+@dataclass(frozen=True)
+class Data:
+    """All that training and evaluation need to know of the data.
+
+    separator_id  SEP, the tokenizer's end-of-text token
+    task          None where files were given
+    warnings      what is doubtful about the data, a sentence each
+    fingerprint   the same for the same text and tokenizer, on any machine
+    """
+
+    train: EncodedSplit
+    validation: EncodedSplit
+    test: EncodedSplit | None
+    tokenizer: "PreTrainedTokenizerBase"
+    separator_id: int
+    task: Task | None
+    warnings: list[str]
+    fingerprint: str
+
+
+def load_data(config: DataConfig) -> Data:
+    """Make or read the data, encode it, and keep it in the cache for the next time.
+
+    Any number of processes may call it at once: one does the work, the others wait for it.
+
+    Raises:
+        UserError: wrong task or options, missing or malformed file, unusable tokenizer, no room.
+    """
+    source = open_source(config)
+    identity: dict[str, object] = {"format": FORMAT_VERSION, **source.identity()}
+    tokenizer = None if config.tokenizer == CHARACTER else pretrained_tokenizer(config.tokenizer)
+    identity["tokenizer"] = _tokenizer_identity(tokenizer)
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    folder = cache.entry(key, lambda scratch: _build(scratch, source, tokenizer))
+    return _read(folder, source.task, tokenizer)
+
+
+def _build(folder: Path, source: Source, tokenizer: "PreTrainedTokenizerBase | None") -> None:
+    if tokenizer is None:
+        tokenizer = character_tokenizer(source.alphabet())
+        _save_tokenizer(tokenizer, folder / TOKENIZER_FOLDER)
+    encoder = Encoder(tokenizer)
+    for name in source.names:
+        parts = (encoder.encode(chunk) for chunk in source.chunks(name))
+        if write_split(folder, name, parts, encoder.dtype) == 0:
+            raise UserError(f"the {name} file holds no examples, only blank lines")
+    seal(folder, {"names": source.names, "warnings": source.warnings()})
+
+
+def _save_tokenizer(tokenizer: "PreTrainedTokenizerBase", folder: Path) -> None:
+    try:
+        tokenizer.save_pretrained(folder)
+    except OSError:
+        raise
+    except Exception as error:  # the tokenizers library raises nothing more precise
+        raise OSError(str(error)) from error
+
+
+def _read(folder: Path, task: Task | None, tokenizer: "PreTrainedTokenizerBase | None") -> Data:
+    if tokenizer is None:
+        tokenizer = pretrained_tokenizer(str(folder / TOKENIZER_FOLDER))
+    facts = sealed_facts(folder)
+    assert facts is not None, "the cache hands out whole entries only"
+    warnings = facts["warnings"]
+    assert isinstance(warnings, list)
+    has_test = (folder / "test-tokens.npy").exists()
+    return Data(
+        train=read_split(folder, "train"),
+        validation=read_split(folder, "validation"),
+        test=read_split(folder, "test") if has_test else None,
+        tokenizer=tokenizer,
+        separator_id=separator_id(tokenizer),
+        task=task,
+        warnings=warnings,
+        fingerprint=folder.name,
+    )
+
+
+def _tokenizer_identity(tokenizer: "PreTrainedTokenizerBase | None") -> object:
+    """What the ids depend on; a character tokenizer follows from the text alone."""
+    if tokenizer is None:
+        return [CHARACTER, CHARACTER_VERSION]
+    if tokenizer.is_fast:
+        return [tokenizer.eos_token, tokenizer.backend_tokenizer.to_str()]
+    return [tokenizer.eos_token, type(tokenizer).__name__, tokenizer.get_vocab()]

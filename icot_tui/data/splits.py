@@ -1,0 +1,205 @@
+"""Where the text of the splits comes from: a generated task, or files."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icot_tui.config import DataConfig
+from icot_tui.data.chunks import CHUNK_BYTES, Chunk, characters, input_hashes, read_chunks
+from icot_tui.data.tasks import Problems, Task, make_task
+from icot_tui.errors import UserError
+
+GENERATOR_VERSION = 1
+"""To be raised when the same settings would give other text."""
+LINES_MEASURED = 256
+
+
+class Source(Protocol):
+    """Text of the splits, read as often as is needed."""
+
+    @property
+    def task(self) -> Task | None:
+        """The task that generates the text, if one does."""
+        ...
+
+    @property
+    def names(self) -> list[str]:
+        """The splits there are: train, validation, and test if there is one."""
+        ...
+
+    def identity(self) -> dict[str, object]:
+        """All that the text depends on, in plain values."""
+        ...
+
+    def chunks(self, split: str) -> Iterator[Chunk]:
+        """The lines of a split."""
+        ...
+
+    def alphabet(self) -> set[str]:
+        """The characters that a tokenizer made for this text must know."""
+        ...
+
+    def warnings(self) -> list[str]:
+        """What is doubtful about the text, a sentence each."""
+        ...
+
+
+def open_source(config: DataConfig) -> Source:
+    """The source that the data section describes; nothing is read or generated yet.
+
+    Raises:
+        UserError: the task or its options are wrong.
+    """
+    if config.task is None:
+        return FileSource(config)
+    return TaskSource(config, make_task(config.task, config.options))
+
+
+@dataclass
+class TaskSource:
+    """Distinct problems, so that no split shares one with another.
+
+    Validation and test are drawn first: they stay the same whatever is trained on.
+    """
+
+    config: DataConfig
+    task: Task
+
+    @property
+    def names(self) -> list[str]:
+        return ["train", "validation"] + ["test"] * (self.config.test_examples > 0)
+
+    def identity(self) -> dict[str, object]:
+        config = self.config
+        return {
+            "task": self.task.name,
+            "options": self.task.options,
+            "seed": config.seed,
+            "examples": [config.train_examples, config.validation_examples, config.test_examples],
+            "generator": GENERATOR_VERSION,
+        }
+
+    def chunks(self, split: str) -> Iterator[Chunk]:
+        problems = self.problems[split]
+        measured = problems[:LINES_MEASURED]
+        step = max(1, CHUNK_BYTES * len(measured) // len(self.task.lines(measured)))
+        for start in range(0, len(problems), step):
+            lines = self.task.lines(problems[start : start + step])
+            yield Chunk(lines, f"task {self.task.name}", start + 1)
+
+    def alphabet(self) -> set[str]:
+        return set(self.task.alphabet)
+
+    def warnings(self) -> list[str]:
+        return []
+
+    @cached_property
+    def problems(self) -> dict[str, Problems]:
+        """The problems of each split.
+
+        Raises:
+            UserError: more are asked for than there are, or too few numbers are given.
+        """
+        train, validation, test = self._counts()
+        rng = np.random.default_rng(self.config.seed)
+        drawn = self.task.sample(validation + test + train, rng)
+        borders = [validation, validation + test]
+        parts = dict(zip(["validation", "test", "train"], np.split(drawn, borders), strict=True))
+        return {name: parts[name] for name in self.names}
+
+    def _counts(self) -> tuple[int, int, int]:
+        config, capacity = self.config, self.task.capacity
+        if config.seed < 0:
+            raise UserError(f"data.seed is {config.seed}: set it to 0 or more")
+        if config.validation_examples is None:
+            raise UserError(
+                f"data.validation_examples is missing: say how many the task {self.task.name} "
+                "is to hold out"
+            )
+        held_out = config.validation_examples + config.test_examples
+        if capacity is not None and held_out + (config.train_examples or 1) > capacity:
+            raise UserError(
+                f"the task {self.task.name} has only {capacity} distinct problems, fewer than "
+                f"{held_out} for validation and test and {config.train_examples or 1} to train on: "
+                "lower data.train_examples, data.validation_examples or data.test_examples"
+            )
+        if config.train_examples is not None:
+            return config.train_examples, config.validation_examples, config.test_examples
+        if capacity is None:
+            raise UserError(
+                f"data.train_examples is missing: the task {self.task.name} has too many problems "
+                "to train on all of them"
+            )
+        return capacity - held_out, config.validation_examples, config.test_examples
+
+
+@dataclass
+class FileSource:
+    """Files of `input||chain of thought #### answer` lines; there is no test split."""
+
+    config: DataConfig
+    task: Task | None = None
+
+    @property
+    def names(self) -> list[str]:
+        return ["train", "validation"]
+
+    def identity(self) -> dict[str, object]:
+        limits = [self.config.train_examples, self.config.validation_examples]
+        return {"files": [_digest(self._path(name)) for name in self.names], "examples": limits}
+
+    def chunks(self, split: str) -> Iterator[Chunk]:
+        config = self.config
+        limit = config.train_examples if split == "train" else config.validation_examples
+        return read_chunks(self._path(split), limit)
+
+    def alphabet(self) -> set[str]:
+        return characters(chunk for name in self.names for chunk in self.chunks(name))
+
+    def warnings(self) -> list[str]:
+        train, validation = (input_hashes(self.chunks(name)) for name in self.names)
+        found = []
+        if self.config.train_examples is not None and len(train) < self.config.train_examples:
+            found.append(
+                f"{self._path('train')} has only {len(train)} examples, "
+                f"not the {self.config.train_examples} of data.train_examples"
+            )
+        for name, hashes in zip(self.names, (train, validation), strict=True):
+            if count := repeated(hashes):
+                found.append(f"{self._path(name)}: {count} inputs repeat an earlier one")
+        if count := shared(train, validation):
+            found.append(
+                f"{count} of the {len(validation)} validation inputs are also in the training "
+                "file: held-out accuracy will look too good"
+            )
+        return found
+
+    def _path(self, split: str) -> Path:
+        chosen = self.config.train if split == "train" else self.config.validation
+        assert chosen is not None, "the config is checked: files come in pairs"
+        return Path(chosen).expanduser()
+
+
+def repeated(hashes: NDArray[np.int64]) -> int:
+    """How many of [N] hashed inputs repeat an earlier one."""
+    return len(hashes) - len(np.unique(hashes))
+
+
+def shared(train: NDArray[np.int64], held_out: NDArray[np.int64]) -> int:
+    """How many of the held-out inputs are also trained on."""
+    return int(np.isin(held_out, train).sum())
+
+
+def _digest(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        next(read_chunks(path))  # says what is wrong
+        raise

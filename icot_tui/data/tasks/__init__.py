@@ -1,0 +1,32 @@
+"""Generated tasks, by name."""
+
+import difflib
+from collections.abc import Callable, Mapping
+
+from icot_tui.data.tasks.addition import Addition
+from icot_tui.data.tasks.base import Problems, Task
+from icot_tui.data.tasks.modular import Modular
+from icot_tui.data.tasks.multiplication import Multiplication
+from icot_tui.errors import UserError
+
+TASKS: dict[str, Callable[[Mapping[str, object]], Task]] = {
+    Multiplication.name: Multiplication,
+    Addition.name: Addition,
+    Modular.name: Modular,
+}
+
+
+def make_task(name: str, options: Mapping[str, object]) -> Task:
+    """A task by its name and its own options.
+
+    Raises:
+        UserError: unknown name, unknown option, or a value that it cannot have.
+    """
+    if name not in TASKS:
+        near = difflib.get_close_matches(name, TASKS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(TASKS)}"
+        raise UserError(f"data.task '{name}' is not known: {hint}")
+    return TASKS[name](options)
+
+
+__all__ = ["TASKS", "Problems", "Task", "make_task"]

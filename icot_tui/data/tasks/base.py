@@ -1,0 +1,144 @@
+"""What every generated task offers, so that nothing else needs to know which one it is."""
+
+import re
+from collections.abc import Mapping
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from icot_tui.errors import UserError
+
+Problems = NDArray[np.uint8]
+Symbols = NDArray[np.uint8]
+"""[S, n] ASCII codes: symbol s of each of n problems."""
+
+
+class Task(Protocol):
+    """A family of problems, with the text that the papers' format makes of them."""
+
+    @property
+    def name(self) -> str:
+        """As written in data.task."""
+        ...
+
+    @property
+    def options(self) -> Mapping[str, object]:
+        """The checked options with their defaults, in plain values: they name the cached text."""
+        ...
+
+    @property
+    def alphabet(self) -> str:
+        """Every character but the blank that a line's spans can hold."""
+        ...
+
+    @property
+    def capacity(self) -> int | None:
+        """Number of distinct problems; None where they are too many to list."""
+        ...
+
+    def sample(self, count: int, rng: np.random.Generator) -> Problems:
+        """[count, k] distinct problems, shuffled; the first ones do not depend on `count`.
+
+        Raises:
+            UserError: there are not so many.
+        """
+        ...
+
+    def lines(self, problems: Problems) -> bytes:
+        """The text lines of [n, k] problems, each ended by a newline."""
+        ...
+
+    def question(self, text: str) -> NDArray[np.uint8]:
+        """[k] the problem that a person wrote, such as `12*34`.
+
+        Raises:
+            UserError: it cannot be read, or this task has no such problem.
+        """
+        ...
+
+    def model_input(self, problem: NDArray[np.uint8]) -> str:
+        """The input x in the model's own form, such as `2 1 * 4 3`."""
+        ...
+
+    def human_input(self, x: str) -> str:
+        """An input of the model's form as a person writes it: `2 1 * 4 3` -> `12 * 34`."""
+        ...
+
+    def human_answer(self, y: str) -> str:
+        """An answer of the model's form as a person writes it: `8 0 4` -> `408`.
+
+        What is no answer of this form is given back as it is.
+        """
+        ...
+
+    def true_answer(self, problem: NDArray[np.uint8]) -> str:
+        """The right answer as a person writes it."""
+        ...
+
+
+class Options(BaseModel):
+    """Base of a task's options; unknown ones are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+AnyOptions = TypeVar("AnyOptions", bound=Options)
+
+
+def check_options(model: type[AnyOptions], task: str, options: Mapping[str, object]) -> AnyOptions:
+    """The options as a checked model.
+
+    Raises:
+        UserError: naming the first wrong option and what it may be.
+    """
+    try:
+        return model.model_validate(dict(options))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0]) if first["loc"] else ""
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(sorted(model.model_fields))
+            raise UserError(f"data.options.{key}: the task {task} has only {known}") from error
+        reason = first["msg"].removeprefix("Value error, ")
+        raise UserError(f"data.options.{key} of the task {task}: {reason}") from error
+
+
+def line_matrix(x: Symbols, z: Symbols, y: Symbols) -> NDArray[np.uint8]:
+    """[n, W] the text lines of n problems whose spans have the same number of symbols."""
+    count = x.shape[1]
+    parts = [
+        _spaced(x),
+        literal("||", count).T,
+        _spaced(z),
+        literal(" #### ", count).T,
+        _spaced(y),
+        literal("\n", count).T,
+    ]
+    return np.concatenate(parts, axis=1)
+
+
+def literal(text: str, count: int) -> Symbols:
+    """[len(text), count] the same symbols for all problems."""
+    return np.repeat(np.frombuffer(text.encode(), dtype=np.uint8)[:, None], count, axis=1)
+
+
+def human_number(digits: str) -> str:
+    """`8 0 4` -> `408`, lowest digit first made highest first; other text stays as it is."""
+    if not re.fullmatch(r"[0-9](?: [0-9])*", digits):
+        return digits
+    return digits.replace(" ", "")[::-1].lstrip("0") or "0"
+
+
+def human_numbers(text: str) -> str:
+    """`human_number` for each run of digits, all else as it is."""
+    return re.sub(r"[0-9](?: [0-9])*", lambda match: human_number(match[0]), text)
+
+
+def _spaced(symbols: Symbols) -> NDArray[np.uint8]:
+    """[n, 2 S - 1] the symbols with single blanks between them."""
+    count, problems = symbols.shape
+    text = np.full((problems, max(2 * count - 1, 0)), ord(" "), dtype=np.uint8)
+    text[:, ::2] = symbols.T
+    return text

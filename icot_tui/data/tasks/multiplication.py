@@ -1,0 +1,221 @@
+"""Products of two numbers, with the chain of thought of the papers or as a tree of sums.
+
+A number a of n digits times a number b of m digits; digits stand lowest first, blanks between
+all symbols. Row i is a * b_i * 10^i, written with n + 1 + i digits.
+
+long   `row 0 + row 1 ( sum of rows 0..1 ) + row 2 ( sum of rows 0..2 ) ... + row m-1`: a running
+       sum in parentheses after each row but the first and the last. It is as wide as the last row
+       in it. This is the papers' format.
+tree   `row 0 + row 1 + ... + row m-1 ( s + s + ... ) ( s + s ... ) ...`: all rows, then level by
+       level in parentheses the sums of neighbouring pairs, joined with +; at an odd level the
+       last entry moves up as it is. The last level written has two entries: their sum is the
+       answer. A sum is as wide as its last row.
+
+The answer has n + m digits.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, field_validator
+
+from icot_tui.data.tasks.base import (
+    Options,
+    Problems,
+    Symbols,
+    check_options,
+    human_number,
+    human_numbers,
+    line_matrix,
+    literal,
+)
+from icot_tui.data.tasks.digits import Digits, add, from_text, times_digit, to_int, widen
+from icot_tui.data.tasks.space import ENUMERABLE, Space, sample_mix
+from icot_tui.errors import UserError
+
+MOST_DIGITS = 64
+Size = tuple[int, int]
+
+
+def _split_sizes(value: object) -> object:
+    """`4x4`, `2x2,3x2` or a list of such -> pairs of numbers."""
+    texts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple) or not texts:
+        raise ValueError("write a size such as '4x4', or a list of sizes")
+    return [_size(text) if isinstance(text, str) else text for text in texts]
+
+
+def _size(text: str) -> Size:
+    match = re.fullmatch(r"\s*([0-9]{1,3})\s*[xX×*]\s*([0-9]{1,3})\s*", text)
+    if not match:
+        raise ValueError(f"'{text}' is no size such as '4x4' (digits of both factors)")
+    return int(match[1]), int(match[2])
+
+
+class MultiplicationOptions(Options):
+    """Sizes of the factors, one or several in one set, and how the chain of thought is written."""
+
+    digits: Annotated[tuple[Size, ...], BeforeValidator(_split_sizes)] = ((4, 4),)
+    format: Literal["long", "tree"] = "long"
+
+    @field_validator("digits")
+    @classmethod
+    def sizes(cls, sizes: tuple[Size, ...]) -> tuple[Size, ...]:
+        if any(not 1 <= n <= MOST_DIGITS for size in sizes for n in size):
+            raise ValueError(f"a factor has 1 to {MOST_DIGITS} digits")
+        if len(set(sizes)) < len(sizes):
+            raise ValueError("the same size stands there twice")
+        return sizes
+
+
+class Multiplication:
+    """A problem is a row: n, m, the digits of a and the digits of b, each filled up with zeros."""
+
+    name = "multiplication"
+    alphabet = "()*+0123456789"
+
+    def __init__(self, options: Mapping[str, object]) -> None:
+        self._options = check_options(MultiplicationOptions, self.name, options)
+        self._sizes = self._options.digits
+        self._widest = max(n for n, _ in self._sizes)
+        self._row_width = 2 + self._widest + max(m for _, m in self._sizes)
+
+    @property
+    def options(self) -> Mapping[str, object]:
+        return {"digits": [f"{n}x{m}" for n, m in self._sizes], "format": self._options.format}
+
+    @property
+    def capacity(self) -> int | None:
+        total = sum(space.size for space in self._spaces())
+        return total if total <= ENUMERABLE else None
+
+    def sample(self, count: int, rng: np.random.Generator) -> Problems:
+        which, factors = sample_mix(self._spaces(), count, rng)
+        problems = np.zeros((count, self._row_width), dtype=np.uint8)
+        for index, (size, rows) in enumerate(zip(self._sizes, factors, strict=True)):
+            problems[which == index] = self._problems(size, rows)
+        return problems
+
+    def lines(self, problems: Problems) -> bytes:
+        sizes = [size for size in self._sizes if self._has_size(problems, size).any()]
+        if len(sizes) == 1:
+            return self._matrix(problems, sizes[0]).tobytes()
+        groups = [np.flatnonzero(self._has_size(problems, size)) for size in sizes]
+        matrices = [self._matrix(problems[g], size) for g, size in zip(groups, sizes, strict=True)]
+        ends = np.zeros(len(problems) + 1, dtype=np.int64)
+        for group, matrix in zip(groups, matrices, strict=True):
+            ends[group + 1] = matrix.shape[1]
+        ends = ends.cumsum()
+        text = np.empty(ends[-1], dtype=np.uint8)
+        for group, matrix in zip(groups, matrices, strict=True):
+            text[ends[group][:, None] + np.arange(matrix.shape[1])] = matrix
+        return text.tobytes()
+
+    def question(self, text: str) -> NDArray[np.uint8]:
+        match = re.fullmatch(r"\s*([0-9]+)\s*[*x×·]\s*([0-9]+)\s*", text)
+        if not match:
+            raise UserError(f"'{text}' is no product: write it like 12*34")
+        a, b = match[1], match[2]
+        if (len(a), len(b)) not in self._sizes:
+            known = " or ".join(f"{n}x{m}" for n, m in self._sizes)
+            raise UserError(
+                f"{a}*{b} has {len(a)}x{len(b)} digits, but the task has {known}: write numbers "
+                "of that many digits, with leading zeros if need be"
+            )
+        digits = np.array([from_text(a) + from_text(b)], dtype=np.uint8)
+        problem: NDArray[np.uint8] = self._problems((len(a), len(b)), digits)[0]
+        return problem
+
+    def model_input(self, problem: NDArray[np.uint8]) -> str:
+        a, b = self._factors(problem[None])
+        return " ".join([*map(str, a[:, 0].tolist()), "*", *map(str, b[:, 0].tolist())])
+
+    def human_input(self, x: str) -> str:
+        return human_numbers(x)
+
+    def human_answer(self, y: str) -> str:
+        return human_number(y)
+
+    def true_answer(self, problem: NDArray[np.uint8]) -> str:
+        a, b = self._factors(problem[None])
+        return str(to_int(a[:, 0]) * to_int(b[:, 0]))
+
+    def _spaces(self) -> list[Space]:
+        """Numbers of exactly so many digits; the leading one, which stands last, is not 0."""
+        return [
+            Space((0,) * (n - 1) + (1,) + (0,) * (m - 1) + (1,), (10,) * (n + m))
+            for n, m in self._sizes
+        ]
+
+    def _problems(self, size: Size, factors: NDArray[np.uint8]) -> Problems:
+        """[count, k] rows from [count, n + m] digits of a and b."""
+        n, m = size
+        problems = np.zeros((len(factors), self._row_width), dtype=np.uint8)
+        problems[:, :2] = size
+        problems[:, 2 : 2 + n] = factors[:, :n]
+        problems[:, 2 + self._widest : 2 + self._widest + m] = factors[:, n:]
+        return problems
+
+    def _factors(self, problems: Problems) -> tuple[Digits, Digits]:
+        """([n, count], [m, count]) of problems of one size."""
+        n, m = problems[0, :2].tolist()
+        b_start = 2 + self._widest
+        return problems[:, 2 : 2 + n].T.copy(), problems[:, b_start : b_start + m].T.copy()
+
+    def _has_size(self, problems: Problems, size: Size) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = (problems[:, :2] == size).all(axis=1)
+        return found
+
+    def _matrix(self, problems: Problems, size: Size) -> NDArray[np.uint8]:
+        """[count, W] the lines of problems of one size."""
+        a, b = self._factors(problems)
+        rows = [
+            widen(times_digit(a, digit), len(a) + 1 + place, shift=place)
+            for place, digit in enumerate(b)
+        ]
+        chain = _long_chain if self._options.format == "long" else _tree_chain
+        cot, product = chain(rows)
+        star = literal("*", len(problems))
+        x = np.concatenate([a + ZERO, star, b + ZERO])
+        return line_matrix(x, cot, widen(product, sum(size)) + ZERO)
+
+
+ZERO = np.uint8(ord("0"))
+
+
+def _long_chain(rows: list[Digits]) -> tuple[Symbols, Digits]:
+    """The papers' chain of thought, and the product."""
+    plus, opening, closing = (literal(symbol, rows[0].shape[1]) for symbol in "+()")
+    total = rows[0]
+    chain = [total + ZERO]
+    for place, row in enumerate(rows[1:], start=1):
+        total = add(total, row, len(row))
+        chain += [plus, row + ZERO]
+        if place < len(rows) - 1:
+            chain += [opening, total + ZERO, closing]
+    return np.concatenate(chain), total
+
+
+def _tree_chain(rows: list[Digits]) -> tuple[Symbols, Digits]:
+    """All rows, then each level's pairwise sums, and the product."""
+    opening, closing = (literal(symbol, rows[0].shape[1]) for symbol in "()")
+    chain = [_joined(rows)]
+    level = rows
+    while len(level) > 2:
+        level = _pairwise(level)
+        chain += [opening, _joined(level), closing]
+    return np.concatenate(chain), _pairwise(level)[0]
+
+
+def _pairwise(level: list[Digits]) -> list[Digits]:
+    sums = [add(a, b, len(b)) for a, b in zip(level[::2], level[1::2], strict=False)]
+    return sums + level[2 * len(sums) :]
+
+
+def _joined(numbers: list[Digits]) -> Symbols:
+    plus = literal("+", numbers[0].shape[1])
+    parts = [part for number in numbers for part in (plus, number + ZERO)]
+    return np.concatenate(parts[1:])

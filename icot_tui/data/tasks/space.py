@@ -1,0 +1,131 @@
+"""Drawing distinct problems without ever listing them as Python objects."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icot_tui.errors import UserError
+
+ENUMERABLE = 1 << 23
+"""Up to so many problems a space is permuted as a whole: 64 MiB of indices."""
+DRAWN_AT_ONCE = 1 << 16
+"""Rows drawn together in a larger space; part of the random stream, so never to be changed."""
+FULL_SHARE = 100_000
+"""In a mix of spaces, those larger than this get equal shares, smaller ones less."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """All rows of k small integers whose column j lies in low[j] .. high[j] - 1."""
+
+    low: tuple[int, ...]
+    high: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of distinct rows."""
+        return math.prod(high - low for low, high in zip(self.low, self.high, strict=True))
+
+    def sample(self, count: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """[count, k] distinct rows, shuffled; the first ones do not depend on `count`.
+
+        Raises:
+            UserError: there are not so many.
+        """
+        if count > self.size:
+            raise UserError(
+                f"{count} distinct problems are wanted, but there are only {self.size}: "
+                "ask for fewer examples"
+            )
+        if self.size <= ENUMERABLE:
+            return self._rows(rng.permutation(self.size)[:count])
+        rows = np.empty((0, len(self.low)), dtype=np.uint8)
+        draws = self._draws(rng)
+        while len(rows) < count:
+            rounds = math.ceil((count - len(rows)) / DRAWN_AT_ONCE)
+            rows = np.concatenate([rows, *(next(draws) for _ in range(rounds))])
+            first = np.unique(self._keys(rows), return_index=True)[1]
+            rows = rows[np.sort(first)]
+        return rows[:count]
+
+    def _draws(self, rng: np.random.Generator) -> Iterator[NDArray[np.uint8]]:
+        shape = (DRAWN_AT_ONCE, len(self.low))
+        while True:
+            yield rng.integers(self.low, self.high, size=shape, dtype=np.uint8)
+
+    def _rows(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """[n, k] the rows that stand at these places when all are counted through."""
+        rows = np.empty((len(indices), len(self.low)), dtype=np.uint8)
+        for column, (low, high) in enumerate(zip(self.low, self.high, strict=True)):
+            indices, digit = np.divmod(indices, high - low)
+            rows[:, column] = digit + low
+        return rows
+
+    def _keys(self, rows: NDArray[np.uint8]) -> NDArray[np.uint64]:
+        """[n] the rows' places, modulo 2^64.
+
+        In a space beyond 2^64 two rows may share a key: then one that was new is passed over,
+        which does no harm. Equal rows always share theirs.
+        """
+        keys = np.zeros(len(rows), dtype=np.uint64)
+        weight = 1
+        for column, (low, high) in enumerate(zip(self.low, self.high, strict=True)):
+            keys += rows[:, column].astype(np.uint64) * np.uint64(weight)
+            weight = weight * (high - low) % 2**64
+        return keys
+
+
+def sample_mix(
+    spaces: Sequence[Space], count: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], list[NDArray[np.uint8]]]:
+    """Distinct rows of several spaces, shuffled together; the first do not depend on `count`.
+
+    Large spaces get equal shares; the share of one with fewer than FULL_SHARE rows is smaller in
+    that proportion, so that the examples drawn first (the held-out ones) do not use it up.
+
+    Returns:
+        ([count] which space, one [n, k] array a space): the rows of a space in the order in
+        which that space occurs in the first array.
+
+    Raises:
+        UserError: there are not so many.
+    """
+    total = sum(space.size for space in spaces)
+    if count > total:
+        raise UserError(
+            f"{count} distinct problems are wanted, but there are only {total}: "
+            "ask for fewer examples"
+        )
+    rows, times = [], []
+    enough = _enough_of_each(spaces, count)
+    for space, wanted, stream in zip(spaces, enough, rng.spawn(len(spaces)), strict=True):
+        row_stream, time_stream = stream.spawn(2)
+        rows.append(space.sample(wanted, row_stream))
+        given = np.arange(wanted) + time_stream.random(wanted)
+        times.append(given / min(space.size, FULL_SHARE))
+    which = np.repeat(np.arange(len(spaces)), enough)
+    which = which[np.argsort(np.concatenate(times), kind="stable")[:count]]
+    taken = np.bincount(which, minlength=len(spaces))
+    return which, [part[:n] for part, n in zip(rows, taken, strict=True)]
+
+
+def _enough_of_each(spaces: Sequence[Space], count: int) -> list[int]:
+    """Rows of each space that surely cover the first `count` of the mix.
+
+    At time t a space has given about t times its share, until it is used up: all small ones
+    are at time 1.
+    """
+    shares = [min(space.size, FULL_SHARE) for space in spaces]
+    time = count / sum(shares)
+    large = sum(space.size > FULL_SHARE for space in spaces)
+    if time > 1 and large:
+        small = sum(space.size for space in spaces if space.size <= FULL_SHARE)
+        time = (count - small) / (large * FULL_SHARE)
+    slack = len(spaces) + 1
+    return [
+        min(space.size, math.ceil(time * share) + slack)
+        for space, share in zip(spaces, shares, strict=True)
+    ]

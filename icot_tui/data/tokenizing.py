@@ -1,0 +1,186 @@
+"""Tokenizers: one made from the data's own characters, or any of Hugging Face.
+
+The only place that calls a tokenizer, so that training, evaluation and questions agree on ids.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from icot_tui.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+CHARACTER = "character"
+CHARACTER_VERSION = 1
+SEPARATOR = "<|sep|>"
+HUB_SECONDS = 20
+FEWEST_TOKENS = 5
+"""A tokenizer with fewer has its special tokens only."""
+
+
+class UnknownCharacter(UserError):
+    """Text number `index` of those given has a character without a token."""
+
+    def __init__(self, character: str, index: int) -> None:
+        super().__init__(
+            f"the tokenizer has no token for '{character}' (U+{ord(character):04X}): "
+            "take it out, or use a tokenizer that knows it"
+        )
+        self.index = index
+
+
+def load_tokenizer(name: str, alphabet: Callable[[], Iterable[str]]) -> "PreTrainedTokenizerBase":
+    """The tokenizer that data.tokenizer names.
+
+    Args:
+        name: "character", or a folder or hub name of a Hugging Face tokenizer.
+        alphabet: gives the data's characters; called for "character" only.
+
+    Raises:
+        UserError: no such tokenizer, or one without an end-of-text token.
+    """
+    return character_tokenizer(alphabet()) if name == CHARACTER else pretrained_tokenizer(name)
+
+
+def character_tokenizer(alphabet: Iterable[str]) -> "PreTrainedTokenizerBase":
+    """A tokenizer whose tokens are single characters, each with or without one blank before it.
+
+    So ` 1 2` is two tokens, as in GPT-2, and decoding gives every blank back. `####` is one
+    token. The end-of-text token swallows the blank before it, which other tokenizers spend a
+    token on: 2 x 2 digits have 8 removable tokens, 3 x 3 have 24. There is no token for unknown
+    characters; `encode_texts` refuses them.
+    """
+    from tokenizers import AddedToken, Regex, Tokenizer
+    from tokenizers.decoders import Fuse
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import Split
+    from transformers import PreTrainedTokenizerFast
+
+    words = [*sorted(set(alphabet) - {" "}), "####"]
+    tokens = [*(" " + word for word in words), *words, " "]
+    core = Tokenizer(WordLevel({token: number for number, token in enumerate(tokens)}))
+    core.pre_tokenizer = Split(Regex(r" ?####| ?[^ ]| "), "isolated")
+    core.decoder = Fuse()
+    separator = AddedToken(SEPARATOR, lstrip=True, normalized=False, special=True)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        eos_token=separator,
+        pad_token=separator,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def pretrained_tokenizer(name: str) -> "PreTrainedTokenizerBase":
+    """A tokenizer from a folder or the hub; code that comes with it is never run.
+
+    Raises:
+        UserError: it is not there, not a tokenizer, or has no end-of-text token.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        tokenizer = _from_folder(path)
+    elif path.is_absolute() or name.startswith((".", "~")):
+        raise UserError(f"the tokenizer folder {name} does not exist: check data.tokenizer")
+    else:
+        tokenizer = _from_hub(name)
+    if tokenizer.eos_token_id is None:
+        raise UserError(
+            f"the tokenizer {name} has no end-of-text token (eos_token) to separate the spans: "
+            "choose one that has, or set it in its tokenizer_config.json"
+        )
+    return tokenizer
+
+
+def separator_id(tokenizer: "PreTrainedTokenizerBase") -> int:
+    """The id of SEP, the end-of-text token."""
+    return int(tokenizer.eos_token_id)
+
+
+def encode_texts(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[list[int]]:
+    """The ids of each text, as the tokenizer gives them by default, its start token included.
+
+    A start or end token that is the separator itself is left out: spans could not be told apart.
+
+    Raises:
+        UnknownCharacter: a text has a character that the tokenizer has no token for.
+    """
+    own = separator_id(tokenizer) not in tokenizer("")["input_ids"]
+    try:
+        ids: list[list[int]] = tokenizer(
+            list(texts), add_special_tokens=own, return_attention_mask=False, verbose=False
+        )["input_ids"]
+    except Exception as error:  # the tokenizers library raises nothing more precise
+        unknown = _first_unknown(tokenizer, texts)
+        if unknown is None:
+            raise
+        raise unknown from error
+    return ids
+
+
+def encode_prompt(tokenizer: "PreTrainedTokenizerBase", x: str) -> list[int]:
+    """The ids of ` {x} SEP`, from which a model goes on writing.
+
+    Raises:
+        UserError: the input is empty, holds the separator's text, or an unknown character.
+    """
+    if not x.strip():
+        raise UserError("the input is empty: write a question")
+    ids = encode_texts(tokenizer, [f" {x.strip()} {tokenizer.eos_token}"])[0]
+    if ids.count(separator_id(tokenizer)) > 1:
+        raise UserError(f"the input holds the separator {tokenizer.eos_token}: take it out")
+    return ids
+
+
+def decode(tokenizer: "PreTrainedTokenizerBase", ids: Iterable[int]) -> str:
+    """Text of some ids, without special tokens and without blanks at the ends."""
+    numbers = [int(number) for number in ids]
+    return str(
+        tokenizer.decode(numbers, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    ).strip()
+
+
+def _first_unknown(
+    tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]
+) -> UnknownCharacter | None:
+    known = tokenizer.get_vocab()
+    separator = str(tokenizer.eos_token)
+    for index, text in enumerate(texts):
+        for character in text.replace(separator, ""):
+            if character not in known:
+                return UnknownCharacter(character, index)
+    return None
+
+
+def _from_folder(path: Path) -> "PreTrainedTokenizerBase":
+    from transformers import AutoTokenizer
+
+    nothing = UserError(
+        f"the folder {path} holds no readable tokenizer: data.tokenizer needs one with "
+        "tokenizer.json and tokenizer_config.json"
+    )
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(path), trust_remote_code=False)
+    except Exception as error:  # whatever third-party loaders raise, the cause is the folder
+        raise nothing from error
+    if len(tokenizer) < FEWEST_TOKENS:  # what a model's folder without a tokenizer gives
+        raise nothing
+    return tokenizer
+
+
+def _from_hub(name: str) -> "PreTrainedTokenizerBase":
+    from huggingface_hub import model_info
+    from transformers import AutoTokenizer
+
+    with suppress(Exception):  # what was downloaded before needs no network
+        return AutoTokenizer.from_pretrained(name, trust_remote_code=False, local_files_only=True)
+    try:
+        model_info(name, timeout=HUB_SECONDS)  # fails at once where the loader tries for a minute
+        return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    except Exception as error:  # whatever third-party loaders raise, the cause is the name
+        raise UserError(
+            f"the tokenizer '{name}' is neither a folder nor to be had from the Hugging Face hub: "
+            "check data.tokenizer, the network, and your access to it"
+        ) from error

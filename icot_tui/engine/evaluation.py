@@ -1,0 +1,533 @@
+"""Exact match of greedy answers on a whole split, without decoding most of them.
+
+The definition: from ` {x} SEP` the model writes the arg-max until its second separator or until
+the budget is spent. Its answer is the text after the first `####` between its two separators,
+without blanks around it; it counts when it is the gold answer's text. An answer that was never
+closed, or has no `####`, is wrong.
+
+The way: one pass over the gold tokens gives the arg-max at each of them. As long as it is the gold
+token, greedy decoding writes that token, so
+
+- no divergence: greedy decoding writes the gold tokens: right, nothing to decode;
+- a divergence within the answer by a token that no text can make good (`Answers.never_equal`):
+  wrong, nothing to decode;
+- any other: decoded from there, gold tokens and all.
+
+n examples of a shard, T supervised tokens of them all.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from icot_tui.config import EvaluationConfig
+from icot_tui.curriculum.removal import Batch, RemovalPlan, remove, removed_tokens
+from icot_tui.data.encoded import EncodedSplit
+from icot_tui.data.examples import ANSWER_MARK
+from icot_tui.engine.decoding import Answers, PositionShift, Prefixes, decode_greedily
+from icot_tui.engine.samples import Sample, choose, merge_samples, read_sample
+from icot_tui.errors import UserError
+from icot_tui.models.supervised import SupervisedLM
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+SPARE_TOKENS = 8
+"""Budget beyond the longest gold continuation, unless evaluation.max_new_tokens says otherwise."""
+TOKENS_IN_CACHE = 1024
+"""Tokens a forward pass on a CPU: with more, small models' activations leave the cache (-40 %)."""
+Z95 = 1.959963984540054
+"""Two-sided 95 % of the normal distribution."""
+
+
+class EvaluationStopped(Exception):
+    """`should_stop` turned true in the midst; there is no result."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was found, of a whole split or of a shard of it.
+
+    stage            tokens removed
+    split_examples   examples of the whole split
+    index            [n] places of the examples in the split, rising
+    right            [n] is the answer's text the gold one?
+    losses           [n] nats, summed over an example's supervised tokens
+    tokens           T
+    answer_hits      [A] how often the arg-max is the answer's token at each place, gold before it
+    answer_counts    [A] how many examples have that place
+    closing_hits     the same for the separator that closes the answer
+    decoded          examples that had to be decoded
+    samples_wanted   how many samples there should be
+    samples          examples with the model's own answers
+    """
+
+    stage: int
+    split_examples: int
+    index: NDArray[np.int64]
+    right: NDArray[np.bool_]
+    losses: NDArray[np.float64]
+    tokens: int
+    answer_hits: NDArray[np.int64]
+    answer_counts: NDArray[np.int64]
+    closing_hits: int
+    decoded: int
+    samples_wanted: int
+    samples: list[Sample]
+
+    @property
+    def examples(self) -> int:
+        """n."""
+        return len(self.index)
+
+    @property
+    def correct(self) -> int:
+        """How many are right."""
+        return int(self.right.sum())
+
+    @property
+    def exact_match(self) -> float:
+        """Share of right answers."""
+        return self.correct / max(self.examples, 1)
+
+    @property
+    def low(self) -> float:
+        """Lower end of the exact match's 95 % interval (Wilson)."""
+        return wilson(self.correct, self.examples)[0]
+
+    @property
+    def high(self) -> float:
+        """Upper end of the exact match's 95 % interval (Wilson)."""
+        return wilson(self.correct, self.examples)[1]
+
+    @property
+    def loss(self) -> float:
+        """Mean nats per supervised token."""
+        return float(self.losses.sum()) / max(self.tokens, 1)
+
+    @property
+    def token_accuracy(self) -> list[float]:
+        """[A + 1] shares of right tokens, teacher-forced; the last is the closing separator's.
+
+        Each place is averaged over the examples that have it. For multiplication these are the
+        digits, and what blank token the tokenizer may put before the closing separator.
+        """
+        shares: list[float] = (self.answer_hits / np.maximum(self.answer_counts, 1)).tolist()
+        return [*shares, self.closing_hits / max(self.examples, 1)]
+
+
+def wilson(correct: int, examples: int, z: float = Z95) -> tuple[float, float]:
+    """Ends of Wilson's score interval for a share; (0, 1) without examples."""
+    if examples == 0:
+        return 0.0, 1.0
+    share, n = correct / examples, examples
+    middle = share + z * z / (2 * n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    whole = 1 + z * z / n
+    low = (middle - half) / whole if correct else 0.0  # exact ends where rounding would miss them
+    high = (middle + half) / whole if correct < examples else 1.0
+    return low, high
+
+
+def merge(shards: Sequence[Evaluation]) -> Evaluation:
+    """The result on the whole split from those on its shards."""
+    first = shards[0]
+    if len(shards) == 1:
+        return first
+    index = np.concatenate([shard.index for shard in shards])
+    order = np.argsort(index)
+    samples = [shard.samples for shard in shards]
+    return replace(
+        first,
+        index=index[order],
+        right=np.concatenate([shard.right for shard in shards])[order],
+        losses=np.concatenate([shard.losses for shard in shards])[order],
+        tokens=sum(shard.tokens for shard in shards),
+        answer_hits=_add([shard.answer_hits for shard in shards]),
+        answer_counts=_add([shard.answer_counts for shard in shards]),
+        closing_hits=sum(shard.closing_hits for shard in shards),
+        decoded=sum(shard.decoded for shard in shards),
+        samples=merge_samples(samples, first.samples_wanted, first.split_examples),
+    )
+
+
+def _add(counts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    total = np.zeros(max(map(len, counts)), dtype=np.int64)
+    for part in counts:
+        total[: len(part)] += part
+    return total
+
+
+def evaluate(
+    model: SupervisedLM,
+    split: EncodedSplit,
+    stage: int,
+    plan: RemovalPlan,
+    tokenizer: "PreTrainedTokenizerBase",
+    separator_id: int,
+    config: EvaluationConfig,
+    device: torch.device | str,
+    should_stop: Callable[[], bool] | None = None,
+    shard: tuple[int, int] = (0, 1),
+) -> Evaluation:
+    """Evaluate a model at a stage, without smoothing.
+
+    The random generators are left alone, and the model goes back to training mode if it was in it.
+
+    Args:
+        model: the model, on `device`.
+        split: held-out examples.
+        stage: tokens removed.
+        plan: side, kept positions.
+        tokenizer: reads the answers' texts.
+        separator_id: the end-of-text token.
+        config: batch size, budget, number of samples.
+        device: where the model is.
+        should_stop: asked between batches.
+        shard: (rank, world): only the examples rank, rank + world, ...; see `merge`.
+
+    Raises:
+        EvaluationStopped: `should_stop` turned true.
+        UserError: the tokenizer does not give `####` back.
+    """
+
+    def between() -> None:
+        if should_stop is not None and should_stop():
+            raise EvaluationStopped
+
+    training = model.training
+    model.eval()
+    try:
+        table = getattr(model.lm.config, "max_position_embeddings", None)
+        rows = np.arange(shard[0], len(split), shard[1])
+        most = config.max_new_tokens
+        examples = _Examples.of(split, rows, stage, plan, separator_id, most, table)
+        answers = Answers(tokenizer, separator_id)
+        return _Evaluator(model, examples, answers, config, device, between).run()
+    finally:
+        model.train(training)
+
+
+@dataclass(frozen=True)
+class _Examples:
+    """What is known of n examples at a stage before the model is asked.
+
+    index    [n] their places in the split
+    prompt   [n] tokens of ` {x} SEP`
+    cot      [n] chain-of-thought tokens that the model has to write
+    gold     [n] all tokens that the model has to write
+    budgets  [n] the most tokens it may write
+    shift    position ids
+    """
+
+    split: EncodedSplit
+    stage: int
+    plan: RemovalPlan
+    separator_id: int
+    index: NDArray[np.int64]
+    prompt: NDArray[np.int64]
+    cot: NDArray[np.int64]
+    gold: NDArray[np.int64]
+    budgets: NDArray[np.int64]
+    shift: PositionShift
+
+    @classmethod
+    def of(
+        cls,
+        split: EncodedSplit,
+        index: NDArray[np.int64],
+        stage: int,
+        plan: RemovalPlan,
+        separator_id: int,
+        most_tokens: int | None,
+        position_table: int | None,
+    ) -> "_Examples":
+        removed = removed_tokens(split, index, stage)
+        prompt = split.prompt_lengths[index].astype(np.int64)
+        cot = split.cot_lengths[index] - removed
+        gold = split.lengths[index] - prompt - removed
+        shift = PositionShift.of(plan, prompt, cot, removed)
+        budgets = np.full(len(index), most_tokens or _longest(split, stage) + SPARE_TOKENS)
+        if position_table is not None:  # the gold tokens fit in any case
+            room = position_table - prompt - shift.tokens
+            budgets = np.minimum(budgets, np.maximum(room, gold))
+        return cls(split, stage, plan, separator_id, index, prompt, cot, gold, budgets, shift)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def batch(self, where: NDArray[np.int64]) -> Batch:
+        """Gold rows at the stage."""
+        return remove(self.split, self.index[where], self.stage, self.plan, self.separator_id)
+
+    def answer_section(self, row: int) -> list[int]:
+        """The gold tokens between the two separators: `#### {y}`."""
+        index = self.index[row]
+        begin = self.prompt[row] + self.split.cot_lengths[index] + 1
+        section: list[int] = self.split.example(index)[begin:-1].tolist()
+        return section
+
+
+def _longest(split: EncodedSplit, stage: int) -> int:
+    """Most tokens that the model has to write, over the whole split and not only a shard."""
+    removed = removed_tokens(split, np.arange(len(split)), stage)
+    return int((split.lengths - split.prompt_lengths - removed).max(initial=0))
+
+
+@dataclass(frozen=True)
+class _GoldPass:
+    """What one pass over the gold tokens told.
+
+    owner, place  [T] which of the n examples a token belongs to, and its place among those to write
+    hit           [T] is the arg-max the gold token?
+    losses        [n] nats, summed over the example
+    divergence    [n] place of the first arg-max that is another token; -1 without one
+    chosen        [n] the arg-max there
+    expected      [n] the gold token there
+    """
+
+    owner: NDArray[np.int64]
+    place: NDArray[np.int64]
+    hit: NDArray[np.bool_]
+    losses: NDArray[np.float64]
+    divergence: NDArray[np.int64]
+    chosen: NDArray[np.int64]
+    expected: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls,
+        order: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        nll: NDArray[np.float32],
+        best: NDArray[np.int64],
+        targets: NDArray[np.int64],
+    ) -> "_GoldPass":
+        """From [T] values of examples in this order, with [n] lengths in that of the examples."""
+        lengths = lengths[order]
+        begins = np.cumsum(lengths) - lengths
+        token = np.arange(len(targets))
+        hit = best == targets
+        losses = np.zeros(len(order))
+        divergence, chosen, expected = (np.full(len(order), -1) for _ in range(3))
+        if len(order):
+            losses[order] = np.add.reduceat(nll.astype(np.float64), begins)
+            first = np.minimum.reduceat(np.where(hit, len(token), token), begins)
+            diverged = first < len(token)
+            first, rows = first[diverged], order[diverged]
+            divergence[rows] = first - begins[diverged]
+            chosen[rows], expected[rows] = best[first], targets[first]
+        owner, place = np.repeat(order, lengths), token - np.repeat(begins, lengths)
+        return cls(owner, place, hit, losses, divergence, chosen, expected)
+
+
+class _Evaluator:
+    """The steps of one evaluation; `run` reads from top to bottom."""
+
+    def __init__(
+        self,
+        model: SupervisedLM,
+        examples: _Examples,
+        answers: Answers,
+        config: EvaluationConfig,
+        device: torch.device | str,
+        between: Callable[[], None],
+    ) -> None:
+        self._model = model
+        self._examples = examples
+        self._answers = answers
+        self._config = config
+        self._device = device
+        self._between = between
+
+    def run(self) -> Evaluation:
+        """All of it."""
+        examples = self._examples
+        gold = self._gold_pass()
+        answer_begin = examples.cot + 1 + self._mark_lengths()  # [n] place of the first token of y
+        diverged = gold.divergence >= 0
+        # Greedy decoding comes to the divergence, or to the end, within the budget.
+        in_budget = np.where(diverged, gold.divergence, examples.gold - 1) < examples.budgets
+        in_answer = diverged & (gold.divergence >= answer_begin)
+        hopeless = np.zeros(len(examples), dtype=np.bool_)
+        hopeless[in_answer] = self._answers.never_equal(
+            gold.chosen[in_answer], gold.expected[in_answer]
+        )
+        undecided = np.flatnonzero(diverged & in_budget & ~hopeless)
+        decoded = dict(zip(undecided.tolist(), self._decode(gold, undecided), strict=True))
+        right = ~diverged & in_budget
+        right[undecided] = [self._is_right(row, tokens) for row, tokens in decoded.items()]
+
+        place = gold.place - answer_begin[gold.owner]
+        closes = gold.place == examples.gold[gold.owner] - 1
+        of_answer = (place >= 0) & ~closes
+        counts = np.bincount(place[of_answer])
+        return Evaluation(
+            stage=examples.stage,
+            split_examples=len(examples.split),
+            index=examples.index,
+            right=right,
+            losses=gold.losses,
+            tokens=len(gold.hit),
+            answer_hits=np.bincount(place[of_answer & gold.hit], minlength=len(counts)),
+            answer_counts=counts,
+            closing_hits=int(gold.hit[closes].sum()),
+            decoded=len(undecided),
+            samples_wanted=self._config.samples,
+            samples=self._samples(gold, right, decoded),
+        )
+
+    def _gold_pass(self) -> _GoldPass:
+        """In batches of like lengths; what the device found is fetched once, at the end."""
+        examples = self._examples
+        order = np.argsort(-(examples.prompt + examples.gold), kind="stable")
+        nll, best, targets = [], [], [np.zeros(0, dtype=np.int64)]
+        begin = 0
+        while begin < len(order):
+            self._between()
+            rows = order[begin : begin + self._rows_at_once(order[begin])]
+            begin += len(rows)
+            batch = examples.batch(rows)
+            found = self._score(batch)
+            nll.append(found[0])
+            best.append(found[1])
+            targets.append(batch.supervised()[1])
+        return _GoldPass.of(
+            order, examples.gold, _fetch(nll), _fetch(best), np.concatenate(targets)
+        )
+
+    def _rows_at_once(self, longest: int) -> int:
+        size, length = self._config.batch_size, self._examples.prompt + self._examples.gold
+        if torch.device(self._device).type == "cpu":
+            size = min(size, max(1, TOKENS_IN_CACHE // int(length[longest])))
+        return size
+
+    def _score(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        states, targets = batch.supervised()
+        positions = None if batch.positions is None else self._put(batch.positions)
+        return self._model.score(
+            self._put(batch.ids), positions, self._put(states), self._put(targets)
+        )
+
+    def _put(self, values: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(values).to(self._device)
+
+    def _decode(self, gold: _GoldPass, rows: NDArray[np.int64]) -> list[list[int]]:
+        """All tokens that the model writes for examples that diverge, the gold ones included."""
+        examples, divergence = self._examples, gold.divergence[rows]
+        prompt, batch = examples.prompt[rows], examples.batch(rows)
+        lengths = prompt + divergence + 1
+        columns = np.arange(int(lengths.max(initial=0)))
+        from_left = np.maximum(columns - (len(columns) - lengths[:, None]), 0)
+        ids = np.take_along_axis(batch.ids[:, : len(columns)], from_left, axis=1)
+        ids[:, -1:] = gold.chosen[rows, None]
+        first_written = divergence > examples.cot[rows]
+        chose_separator = gold.chosen[rows] == examples.separator_id
+        prefixes = Prefixes(
+            ids,
+            lengths,
+            examples.shift.rows(rows),
+            first_written.astype(np.int64) + chose_separator,
+            examples.budgets[rows] - divergence - 1,
+        )
+        size = self._config.batch_size
+        written = decode_greedily(
+            self._model.lm, prefixes, examples.separator_id, self._device, size, self._between
+        )
+        begins = len(columns) - lengths + prompt
+        return [ids[row, begins[row] :].tolist() + written.row(row) for row in range(len(rows))]
+
+    def _is_right(self, row: int, written: list[int]) -> bool:
+        section, expected = self._answers.section(written), self._examples.answer_section(row)
+        if section is None:
+            return False
+        return section == expected or self._answers.text(section) == self._answers.text(expected)
+
+    def _mark_lengths(self) -> NDArray[np.int64]:
+        """[n] tokens of `####`: nearly always the same few, so one example tells for the others."""
+        examples, split = self._examples, self._examples.split
+        if not len(examples):
+            return np.zeros(0, dtype=np.int64)
+        begins = split.starts[examples.index] + examples.prompt + 1
+        begins += split.cot_lengths[examples.index]
+        first = self._mark_length(0)
+        at = begins[:, None] + np.arange(first)
+        mark = split.tokens[np.minimum(at, len(split.tokens) - 1)]
+        lengths = np.full(len(examples), first)
+        for row in np.flatnonzero((mark != mark[0]).any(axis=1)).tolist():
+            lengths[row] = self._mark_length(row)
+        return lengths
+
+    def _mark_length(self, row: int) -> int:
+        length = self._answers.mark_length(self._examples.answer_section(row))
+        if length is None:
+            raise UserError(
+                f"the tokenizer does not give '{ANSWER_MARK}' back: choose one that knows '#'"
+            )
+        return length
+
+    def _samples(
+        self, gold: _GoldPass, right: NDArray[np.bool_], decoded: dict[int, list[int]]
+    ) -> list[Sample]:
+        examples, wanted = self._examples, self._config.samples
+        kinds = choose(examples.index, right, gold.losses, wanted, len(examples.split))
+        if not kinds:
+            return []
+        rows = np.searchsorted(examples.index, list(kinds))
+        written = self._written(gold, rows, decoded)
+        probabilities = self._probabilities(rows, written)
+        return [
+            read_sample(
+                self._answers,
+                examples.split,
+                index,
+                kinds[index],
+                bool(right[row]),
+                float(gold.losses[row]),
+                written[at],
+                probabilities[at],
+            )
+            for at, (index, row) in enumerate(zip(kinds, rows, strict=True))
+        ]
+
+    def _written(
+        self, gold: _GoldPass, rows: NDArray[np.int64], decoded: dict[int, list[int]]
+    ) -> list[list[int]]:
+        """What the model writes for some examples; only what is not known yet is decoded."""
+        examples, batch = self._examples, self._examples.batch(rows)
+        known = dict(decoded)
+        for at, row in enumerate(rows.tolist()):
+            if gold.divergence[row] < 0 or gold.divergence[row] >= examples.budgets[row]:
+                tokens = batch.ids[at, batch.prompt_lengths[at] : batch.lengths[at]]
+                known[row] = tokens[: examples.budgets[row]].tolist()
+        unknown = np.array([row for row in rows.tolist() if row not in known], dtype=np.int64)
+        known |= zip(unknown.tolist(), self._decode(gold, unknown), strict=True)
+        return [known[row] for row in rows.tolist()]
+
+    def _probabilities(
+        self, rows: NDArray[np.int64], written: list[list[int]]
+    ) -> list[NDArray[np.float64]]:
+        """What the model gave each token that it wrote."""
+        examples, batch = self._examples, self._examples.batch(rows)
+        prompt = examples.prompt[rows]
+        lengths = prompt + np.array([len(tokens) for tokens in written])
+        ids = np.full((len(rows), int(lengths.max())), examples.separator_id)
+        for line, gold, n, tokens in zip(ids, batch.ids, prompt, written, strict=True):
+            line[:n] = gold[:n]
+            line[n : n + len(tokens)] = tokens
+        shift = examples.shift.rows(rows)
+        positions = shift.positions(ids.shape[1]) if examples.plan.keep_positions else None
+        nll, _ = self._score(Batch(ids, positions, lengths, prompt, examples.cot[rows]))
+        ends = np.cumsum([len(tokens) for tokens in written])
+        return np.split(np.exp(-nll.double().cpu().numpy()), ends[:-1])
+
+
+def _fetch(parts: list[Tensor]) -> NDArray[Any]:
+    """Parts from the device as one array."""
+    return torch.cat(parts).cpu().numpy() if parts else np.zeros(0)

@@ -1,0 +1,41 @@
+"""What several processes have to agree on; with one process nothing here costs anything."""
+
+from typing import TypeVar
+
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list, gather_object
+
+T = TypeVar("T")
+
+
+class Processes:
+    """A thin layer over Accelerate's collectives for plain Python objects."""
+
+    def __init__(self, accelerator: Accelerator) -> None:
+        self._accelerator = accelerator
+        self.count: int = accelerator.num_processes
+        self.rank: int = accelerator.process_index
+
+    @property
+    def is_main(self) -> bool:
+        """Is this the process that writes and prints?"""
+        return self.rank == 0
+
+    def share(self, value: T) -> T:
+        """The first process's value, on every process."""
+        if self.count == 1:
+            return value
+        box = [value]
+        broadcast_object_list(box)
+        return box[0]
+
+    def gather(self, value: T) -> list[T]:
+        """Every process's value, on every process."""
+        if self.count == 1:
+            return [value]
+        gathered: list[T] = gather_object([value])
+        return gathered
+
+    def first(self, value: T | None) -> T | None:
+        """The first value that is not None among all processes, on every process."""
+        return next((item for item in self.gather(value) if item is not None), None)

@@ -1,0 +1,74 @@
+"""What must survive besides weights, optimizer, curriculum and spike statistics."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+
+@dataclass
+class Best:
+    """The best evaluation so far; it starts anew once everything is removed (method, section 3)."""
+
+    exact_match: float = -1.0
+    implicit: bool = False
+    step: int = 0
+
+    def improve(self, exact_match: float, implicit: bool, step: int) -> bool:
+        """Take note of an evaluation; True when it is the best."""
+        better = (implicit, exact_match) > (self.implicit, self.exact_match)
+        if better:
+            self.exact_match, self.implicit, self.step = exact_match, implicit, step
+        return better
+
+
+class StepCount(NamedTuple):
+    """What one step was made of."""
+
+    tokens: int
+    """Supervised tokens."""
+    rows: int
+    """Examples."""
+    dropped: int
+    """Examples left out because they were too long."""
+
+
+@dataclass
+class RunState:
+    """Counters of a run. Random numbers need no entry: they are functions of seed and step."""
+
+    step: int = 0
+    """Optimizer steps done; never goes back."""
+    evaluated_step: int = 0
+    """The last step at which an evaluation was completed."""
+    warmup_began: int = 0
+    """The step at which the learning rate's warm-up last began."""
+    learning_rate: float | None = None
+    """Peak learning rate, where a command changed it."""
+    remove_per_epoch: float | None = None
+    """Tokens an epoch, where a command changed it."""
+    rollbacks: int = 0
+    """How often the run went back to a checkpoint."""
+    collapses: int = 0
+    """How often it went back because of a collapse."""
+    failures: int = 0
+    """How often it went back because updates were not finite."""
+    skipped_in_a_row: int = 0
+    """Updates skipped since the last one that was finite."""
+    seconds: float = 0.0
+    """Time spent training."""
+    unobserved: list[float | None] = field(default_factory=list)
+    """Losses not yet looked at: looking earlier than planned would change the schedule."""
+    unobserved_norms: list[float | None] = field(default_factory=list)
+    """Gradient norms of the same steps."""
+    unobserved_counts: list[StepCount] = field(default_factory=list)
+    """Counts of the same steps."""
+    best: Best = field(default_factory=Best)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, state: dict[str, Any]) -> "RunState":
+        """The opposite of `as_json`."""
+        counts = [StepCount(*count) for count in state["unobserved_counts"]]
+        return cls(**(state | {"best": Best(**state["best"]), "unobserved_counts": counts}))

@@ -1,0 +1,190 @@
+"""Puts a run's weights, optimizer and state into checkpoints, and takes them out again."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from icot_tui.config import CheckpointConfig
+from icot_tui.engine.checkpoint import (
+    OPTIMIZER,
+    CheckpointPath,
+    checkpoint_name,
+    list_checkpoints,
+    load_tensors,
+    newest_verified,
+    retain,
+    save_tensors,
+    sweep,
+    write_checkpoint,
+)
+from icot_tui.engine.events import CheckpointSaved, Event, Warned
+from icot_tui.engine.optimizer import (
+    SkippingAdamW,
+    like,
+    optimizer_tensors,
+    restore_optimizer,
+    whole,
+)
+from icot_tui.engine.state import RunState
+from icot_tui.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+MARGIN = 8 << 20
+"""Bytes that a checkpoint may need beside its tensors: tokenizer, state, manifest."""
+
+
+class Store:
+    """Checkpoints of one run. With several processes each calls everything, one writes."""
+
+    def __init__(
+        self,
+        folder: Path,
+        config: CheckpointConfig,
+        accelerator: Accelerator,
+        lm: "PreTrainedModel",
+        optimizer: SkippingAdamW,
+        tokenizer: "PreTrainedTokenizerBase",
+        emit: Callable[[Event], None],
+        saves_before_removal: bool,
+    ) -> None:
+        self.saves_before_removal = saves_before_removal
+        self.folder = folder
+        self._config = config
+        self._accelerator = accelerator
+        self._lm = lm
+        self._optimizer = optimizer
+        self._tokenizer = tokenizer
+        self._emit = emit
+        self._saved: str | None = None
+        if accelerator.is_main_process:
+            sweep(folder)
+
+    @property
+    def _parameters(self) -> dict[str, nn.Parameter]:
+        named = self._lm.named_parameters()
+        return {name: parameter for name, parameter in named if parameter.requires_grad}
+
+    def has(self, state: RunState) -> bool:
+        """Was this very state saved already?"""
+        return self._saved == checkpoint_name(state.step, state.rollbacks)
+
+    def save(self, training_state: dict[str, Any], state: RunState) -> None:
+        """Write a checkpoint and tidy up older ones.
+
+        Raises:
+            OSError: it can't be written; nothing half-written is left.
+        """
+        began = time.perf_counter()
+        name = checkpoint_name(state.step, state.rollbacks)
+        weights = {key: whole(value) for key, value in self._lm.state_dict().items()}
+        moments = (
+            optimizer_tensors(self._optimizer, self._parameters)
+            if self._config.optimizer_state
+            else {}
+        )
+        if self._accelerator.is_main_process:
+            tensors = [*weights.values(), *moments.values()]
+            needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors) + MARGIN
+
+            def write_files(folder: Path) -> None:
+                self._lm.save_pretrained(folder, state_dict=weights)
+                self._tokenizer.save_pretrained(folder)
+                save_tensors(moments, folder / OPTIMIZER)
+
+            size = write_checkpoint(self.folder, name, training_state, write_files, needed)
+            seconds = time.perf_counter() - began
+            stage = training_state["curriculum"]["stage"]
+            self._emit(CheckpointSaved(state.step, name, stage, size, seconds))
+            self.tidy(state)
+        self._saved = name
+
+    def tidy(self, state: RunState) -> None:
+        """Delete checkpoints that the config doesn't keep."""
+        if not self._accelerator.is_main_process:
+            return
+        best = {
+            checkpoint.name
+            for checkpoint in list_checkpoints(self.folder)
+            if self._config.keep_best and checkpoint.step == state.best.step
+        }
+        retain(self.folder, self._config.keep, self._config.keep_every_stages, best)
+
+    def load(self, checkpoint: CheckpointPath) -> dict[str, Any]:
+        """Put a checkpoint's tensors into model and optimizer; the rest of its state.
+
+        Raises:
+            UserError: it doesn't fit this model.
+        """
+        load_weights(self._lm, checkpoint.path)
+        moments = load_tensors(checkpoint.path / OPTIMIZER)
+        restore_optimizer(self._optimizer, self._parameters, moments)
+        self._saved = checkpoint.name
+        return checkpoint.state()
+
+    def newest(self, below_stage: int | None = None) -> CheckpointPath:
+        """The newest whole checkpoint, from before a stage if so wished.
+
+        Raises:
+            UserError: there is none.
+        """
+        checkpoint, complaints = newest_verified(self.folder, below_stage)
+        for complaint in complaints:
+            self._emit(Warned(0 if checkpoint is None else checkpoint.step, complaint))
+        if checkpoint is None:
+            before = "" if below_stage is None else f" from before stage {below_stage}"
+            raise UserError(f"there is no whole checkpoint{before} to go back to")
+        return checkpoint
+
+    def at_step(self, step: int) -> CheckpointPath:
+        """The checkpoint of a step.
+
+        Raises:
+            UserError: there is none.
+        """
+        found = list_checkpoints(self.folder)
+        for checkpoint in reversed(found):
+            if checkpoint.step == step:
+                return checkpoint
+        steps = ", ".join(str(checkpoint.step) for checkpoint in found)
+        raise UserError(f"there is no checkpoint of step {step} (there are {steps or 'none'})")
+
+
+def load_weights(lm: "PreTrainedModel", folder: Path) -> None:
+    """Copy a saved folder's weights into a model of the same shape, in place.
+
+    Raises:
+        UserError: names or shapes differ.
+    """
+    saved: dict[str, torch.Tensor] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        if path.name != OPTIMIZER:
+            saved |= load_tensors(path)
+    if hasattr(lm, "get_base_model"):
+        from peft import set_peft_model_state_dict
+
+        set_peft_model_state_dict(lm, saved)
+        return
+    ours = lm.state_dict(keep_vars=True)
+    tied = {id(ours[name]) for name in saved if name in ours}
+    missing = [name for name, value in ours.items() if name not in saved and id(value) not in tied]
+    wrong = [
+        name
+        for name, tensor in saved.items()
+        if name not in ours or ours[name].shape != tensor.shape
+    ]
+    if missing or wrong:
+        raise UserError(
+            f"{folder} does not fit this model: {len(missing)} tensors are missing and "
+            f"{len(wrong)} differ (first: {(missing + wrong)[0]})"
+        )
+    with torch.no_grad():
+        for name, tensor in saved.items():
+            target = ours[name]
+            target.copy_(like(tensor.to(target.device), target))

@@ -1,0 +1,152 @@
+"""One optimizer step: micro-batches forward and backward, one update, and no wait for the device."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from icot_tui.curriculum.removal import Batch
+from icot_tui.engine.optimizer import SkippingAdamW, whole
+
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class Padding:
+    """Padded sizes are rounded up, so that a compiler or a graph meets few of them."""
+
+    multiple: int
+
+    def columns(self, batch: Batch) -> int:
+        """L: tokens of the longest row, rounded up."""
+        return _round_up(batch.ids.shape[1], self.multiple)
+
+    def supervised(self, batch: Batch) -> int:
+        """N: room for the supervised tokens."""
+        if self.multiple == 1:
+            return batch.supervised_tokens
+        longest = int((batch.lengths - batch.prompt_lengths).max(initial=1))
+        return len(batch) * _round_up(longest, self.multiple)
+
+
+class Update:
+    """Carries out optimizer steps on the objective.
+
+    Args:
+        objective: called with (ids, positions, states, targets), returns the sum of the losses.
+        optimizer: of its parameters.
+        accelerator: device, precision, processes.
+        micro_batch_size: rows a forward pass on one process; None: all of its rows at once.
+        padding: rounds sizes up.
+        clip_norm: largest norm of the gradient.
+        separator_id: fills rows up.
+    """
+
+    def __init__(
+        self,
+        objective: nn.Module,
+        optimizer: SkippingAdamW,
+        accelerator: Accelerator,
+        micro_batch_size: int | None,
+        padding: Padding,
+        clip_norm: float,
+        separator_id: int,
+    ) -> None:
+        self.objective = objective
+        self.optimizer = optimizer
+        self._accelerator = accelerator
+        self._micro_batch_size = micro_batch_size
+        self._padding = padding
+        self._clip_norm = clip_norm
+        self._separator_id = separator_id
+        self._parameters = [p for p in objective.parameters() if p.requires_grad]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the objective is."""
+        device: torch.device = self._accelerator.device
+        return device
+
+    def __call__(self, batch: Batch, learning_rate: float) -> tuple[Tensor, Tensor]:
+        """(loss, gradient norm) of a whole step over all processes, as scalars on the device.
+
+        The loss is the mean over the supervised tokens of the whole batch, whatever its division
+        into micro-batches and processes. If it or the gradient is not finite, nothing is updated.
+        """
+        accelerator = self._accelerator
+        supervised = batch.supervised_tokens
+        loss = torch.zeros((), device=accelerator.device)
+        micro_batches = self._micro_batches(batch)
+        for number, micro_batch in enumerate(micro_batches, start=1):
+            arguments = self.tensors(micro_batch)
+            if number < len(micro_batches):
+                with accelerator.no_sync(self.objective):
+                    loss += self._backward(arguments, supervised)
+            else:
+                loss += self._backward(arguments, supervised)
+        if accelerator.num_processes > 1:
+            torch.distributed.all_reduce(loss)
+        norm = whole(nn.utils.clip_grad_norm_(self._parameters, self._clip_norm))
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.step_unless(~(torch.isfinite(norm) & torch.isfinite(loss)))
+        self.optimizer.zero_grad(set_to_none=True)
+        return loss, norm
+
+    def _backward(self, arguments: tuple[Any, ...], supervised: int) -> Tensor:
+        """Adds one micro-batch's gradients; its share of the mean loss."""
+        loss: Tensor = self.objective(*arguments) / supervised
+        # DDP and FSDP average gradients over processes; ours are shares of one sum.
+        (loss * self._accelerator.num_processes).backward()
+        return loss.detach()
+
+    def _micro_batches(self, batch: Batch) -> list[Batch]:
+        """This process's rows, in equally many parts on every process."""
+        world, rank = self._accelerator.num_processes, self._accelerator.process_index
+        share = -(-len(batch) // world)
+        size = min(self._micro_batch_size or share, share)
+        mine = range(rank * share, min((rank + 1) * share, len(batch)))
+        starts = range(rank * share, rank * share + share, size)
+        parts = [slice(start, min(start + size, mine.stop)) for start in starts]
+        return [batch.rows(part) if part.start < part.stop else _empty(batch) for part in parts]
+
+    def tensors(self, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
+        """The objective's arguments on the device, padded: [B, L], [B, L] or None, [N], [N]."""
+        ids, positions = batch.ids, batch.positions
+        states, targets = batch.supervised()
+        rows, columns = ids.shape
+        wider = self._padding.columns(batch) - columns
+        if wider:
+            ids = np.pad(ids, ((0, 0), (0, wider)), constant_values=self._separator_id)
+            positions = None if positions is None else np.pad(positions, ((0, 0), (0, wider)))
+            states = states + states // columns * wider
+        more = self._padding.supervised(batch) - len(states)
+        if more:
+            states = np.pad(states, (0, more))
+            targets = np.pad(targets, (0, more), constant_values=IGNORED)
+        send = self._send
+        return (
+            send(ids),
+            None if positions is None else send(positions),
+            send(states),
+            send(targets),
+        )
+
+    def _send(self, array: np.ndarray[Any, np.dtype[np.int64]]) -> Tensor:
+        tensor = torch.from_numpy(np.ascontiguousarray(array))
+        if self._accelerator.device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self._accelerator.device, non_blocking=True)
+
+
+def _empty(batch: Batch) -> Batch:
+    """One row without anything supervised, for a process that has no row of this micro-batch."""
+    row = batch.rows(slice(0, 1))
+    return Batch(row.ids, row.positions, row.lengths, row.lengths, row.cot_lengths)
+
+
+def _round_up(size: int, multiple: int) -> int:
+    return -(-size // multiple) * multiple

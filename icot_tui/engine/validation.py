@@ -1,0 +1,105 @@
+"""Evaluates the model in training, and writes down what it found."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+
+from icot_tui.config import EvaluationConfig
+from icot_tui.curriculum.removal import RemovalPlan
+from icot_tui.data.encoded import EncodedSplit
+from icot_tui.engine.evaluation import Evaluation, EvaluationStopped, evaluate, merge
+from icot_tui.engine.events import Evaluated, Event, Warned
+from icot_tui.engine.processes import Processes
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.engine.samples import write_samples
+from icot_tui.engine.state import RunState
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from icot_tui.models.supervised import SupervisedLM
+
+
+class Validation:
+    """Held-out exact match of one run, shared among the processes."""
+
+    def __init__(
+        self,
+        model: "SupervisedLM",
+        split: EncodedSplit,
+        plan: RemovalPlan,
+        tokenizer: "PreTrainedTokenizerBase",
+        separator_id: int,
+        config: EvaluationConfig,
+        device: torch.device,
+        processes: Processes,
+        sharded_model: bool,
+        folder: RunFolder,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self._model = model
+        self._split = split
+        self._plan = plan
+        self._tokenizer = tokenizer
+        self._separator_id = separator_id
+        self._config = config
+        self._device = device
+        self._processes = processes
+        # A sharded model's layers are gathered by all processes together, so that all of them
+        # must take the same steps: each evaluates everything.
+        alone = processes.count == 1 or sharded_model
+        self._shard = (0, 1) if alone else (processes.rank, processes.count)
+        self._folder = folder
+        self._emit = emit
+        self._seconds = 0.0
+
+    def run(self, stage: int, should_stop: Callable[[], bool]) -> Evaluation | None:
+        """The result over all processes; None when it was stopped in the midst."""
+        began = time.perf_counter()
+        try:
+            mine = evaluate(
+                self._model,
+                self._split,
+                stage,
+                self._plan,
+                self._tokenizer,
+                self._separator_id,
+                self._config,
+                self._device,
+                should_stop=should_stop,
+                shard=self._shard,
+            )
+        except EvaluationStopped:
+            return None
+        parts = self._processes.gather(mine) if self._shard[1] > 1 else [mine]
+        self._seconds = time.perf_counter() - began
+        return merge(parts)
+
+    def report(self, result: Evaluation, state: RunState, stage: int, implicit: bool) -> None:
+        """Write the samples and say what was found."""
+        if not self._processes.is_main:
+            return
+        name = f"step-{state.step:08d}.jsonl"
+        try:
+            write_samples(self._folder.samples / name, result.samples)
+        except OSError as error:
+            self._emit(Warned(state.step, f"samples could not be written: {error.strerror}"))
+            name = ""
+        self._emit(
+            Evaluated(
+                state.step,
+                stage,
+                implicit,
+                result.exact_match,
+                result.low,
+                result.high,
+                result.examples,
+                result.loss,
+                result.token_accuracy,
+                state.best.exact_match,
+                self._seconds,
+                name,
+            )
+        )

@@ -1,0 +1,1 @@
+"""Causal language models: building, loading, and the loss on supervised tokens only."""

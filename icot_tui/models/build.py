@@ -1,0 +1,167 @@
+"""Building a model from its sizes, or loading any causal language model of transformers."""
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from icot_tui.config import ModelConfig
+from icot_tui.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+DROPOUTS = ("attn_pdrop", "embd_pdrop", "resid_pdrop", "attention_dropout", "hidden_dropout")
+
+
+def build_model(
+    config: ModelConfig, vocabulary: int, separator_id: int, positions: int, seed: int
+) -> "PreTrainedModel":
+    """A model ready for training, on the CPU.
+
+    Args:
+        config: the model section.
+        vocabulary: number of the tokenizer's words.
+        separator_id: the end-of-text token.
+        positions: position ids that the data needs; a smaller table of a pretrained model is
+            extended.
+        seed: of the initial weights.
+
+    Raises:
+        UserError: unknown architecture, unreadable folder, vocabulary that does not fit.
+    """
+    torch.manual_seed(seed)
+    if config.pretrained is None:
+        model = _from_scratch(config, vocabulary, separator_id, positions)
+    else:
+        model = load_pretrained(config.pretrained, config.dropout)
+        extend_positions(model, positions)
+    if model.get_input_embeddings().weight.shape[0] < vocabulary:
+        raise UserError(
+            f"the tokenizer has {vocabulary} words, but the model {config.pretrained} has only "
+            f"{model.get_input_embeddings().weight.shape[0]}: set data.tokenizer to the model's own"
+        )
+    # Padding stands on the right and is never supervised, so that no mask is needed; told of a pad
+    # token, transformers would look for it in every batch, and wait for the device.
+    model.config.pad_token_id = None
+    if config.precision == "bfloat16":
+        model.to(torch.bfloat16)
+    if config.lora.rank:
+        model = _with_adapters(model, config)
+    if config.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.enable_input_require_grads()
+    return model
+
+
+def _from_scratch(
+    config: ModelConfig, vocabulary: int, separator_id: int, positions: int
+) -> "PreTrainedModel":
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    sizes: dict[str, Any] = {
+        "vocab_size": vocabulary,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "hidden_size": config.width,
+        "max_position_embeddings": config.positions or positions,
+        "bos_token_id": separator_id,
+        "eos_token_id": separator_id,
+    }
+    if sizes["max_position_embeddings"] < positions:
+        raise UserError(
+            f"the longest example needs {positions} positions, but model.positions is "
+            f"{config.positions}: raise it, or leave it out"
+        )
+    try:
+        blank = AutoConfig.for_model(config.architecture)
+    except ValueError as error:
+        raise UserError(
+            f"model.architecture '{config.architecture}' is not known to transformers; "
+            "'gpt2' and 'llama' are"
+        ) from error
+    if hasattr(blank, "num_key_value_heads"):
+        sizes["num_key_value_heads"] = config.heads
+    if hasattr(blank, "intermediate_size"):
+        sizes["intermediate_size"] = 4 * config.width
+    if getattr(blank, "head_dim", None) is not None:
+        sizes["head_dim"] = config.width // config.heads
+    sizes |= {name: config.dropout or 0.0 for name in DROPOUTS if hasattr(blank, name)}
+    if getattr(blank, "activation_function", None) == "gelu_new":
+        sizes["activation_function"] = "gelu_pytorch_tanh"  # the same formula in one operation
+    full = AutoConfig.for_model(config.architecture, **sizes)
+    try:
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(full)
+    except ValueError as error:
+        raise UserError(
+            f"model.architecture '{config.architecture}' is no causal language model"
+        ) from error
+    return model
+
+
+def load_pretrained(name: str, dropout: float | None = None) -> "PreTrainedModel":
+    """A causal language model from a folder or the hub, in float32, never with remote code.
+
+    Raises:
+        UserError: it can't be found or read.
+    """
+    from transformers import AutoModelForCausalLM
+
+    try:
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            name, dtype=torch.float32, trust_remote_code=False
+        )
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"no causal language model can be read from '{name}': "
+            f"{str(error).strip().splitlines()[0]}"
+        ) from error
+    if dropout is not None:
+        for module in model.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = dropout
+    return model
+
+
+def extend_positions(model: "PreTrainedModel", positions: int) -> None:
+    """Make a learnt position table long enough; new entries copy the last one.
+
+    Models with rotary or other computed positions have no table and need nothing but the number.
+    """
+    has: int | None = getattr(model.config, "max_position_embeddings", None)
+    if has is None or has >= positions:
+        return
+    words = model.get_input_embeddings()
+    for parent in list(model.modules()):
+        for name, table in list(parent.named_children()):
+            if isinstance(table, nn.Embedding) and table is not words:
+                offset = table.num_embeddings - has
+                if 0 <= offset < 8:  # a few models shift their position ids (OPT by 2)
+                    setattr(parent, name, _extended(table, positions + offset))
+    model.config.max_position_embeddings = positions
+
+
+def _extended(table: nn.Embedding, size: int) -> nn.Embedding:
+    longer = nn.Embedding(size, table.embedding_dim, dtype=table.weight.dtype)
+    with torch.no_grad():
+        longer.weight[: table.num_embeddings] = table.weight
+        longer.weight[table.num_embeddings :] = table.weight[-1]
+    return longer
+
+
+def _with_adapters(model: "PreTrainedModel", config: ModelConfig) -> "PreTrainedModel":
+    from peft import LoraConfig as PeftLoraConfig
+    from peft import TaskType, get_peft_model
+
+    lora = config.lora
+    adapters = PeftLoraConfig(
+        task_type=TaskType.CAUSAL_LM,
+        r=lora.rank,
+        lora_alpha=int(lora.alpha),
+        lora_dropout=lora.dropout,
+        target_modules=lora.targets or None,
+    )
+    try:
+        return get_peft_model(model, adapters)
+    except ValueError as error:
+        raise UserError(f"model.lora does not fit this model: {error}") from error

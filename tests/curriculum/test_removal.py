@@ -1,0 +1,95 @@
+"""Removal on whole batches against the obvious loop, for any lengths."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from icot_tui.curriculum.removal import RemovalPlan, remove
+from icot_tui.data.encoded import EncodedSplit
+
+PAD = 99
+
+
+def split_of(spans: list[tuple[int, int, int]]) -> EncodedSplit:
+    """Examples of (prompt, cot, rest) tokens whose ids count up, so that each is recognised."""
+    lengths = np.array([sum(span) for span in spans])
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    return EncodedSplit(
+        np.arange(100, 100 + starts[-1], dtype=np.uint16),
+        starts,
+        np.array([span[0] for span in spans], dtype=np.int32),
+        np.array([span[1] for span in spans], dtype=np.int32),
+    )
+
+
+SPANS = st.lists(
+    st.tuples(st.integers(1, 6), st.integers(0, 9), st.integers(1, 5)), min_size=1, max_size=6
+)
+
+
+def one_by_one(split, row, removed, plan):
+    """The published code's way: slice one example."""
+    tokens = split.example(row).tolist()
+    ids = list(range(len(tokens)))
+    prompt, cot = int(split.prompt_lengths[row]), int(split.cot_lengths[row])
+    if plan.side == "random":
+        gone = sorted(range(cot), key=lambda place: plan.order[place])[:removed]
+        keep = [j for j in range(len(tokens)) if j - prompt not in gone]
+        return [tokens[j] for j in keep], None
+    start = prompt if plan.side == "left" else prompt + cot - removed
+    if plan.keep_positions:
+        if removed:
+            ids[start - 1] += removed
+    kept = tokens[:start] + tokens[start + removed :]
+    return kept, (ids[:start] + ids[start + removed :]) if plan.keep_positions else None
+
+
+@pytest.mark.parametrize("keep_positions", [False, True])
+@pytest.mark.parametrize("side", ["left", "right", "random"])
+@given(spans=SPANS, data=st.data())
+def test_equals_removing_one_by_one(side, keep_positions, spans, data):
+    if side == "random" and keep_positions:
+        return
+    split = split_of(spans)
+    rows = np.array(data.draw(st.permutations(range(len(spans)))), dtype=np.int64)
+    scheduled = np.array(
+        data.draw(st.lists(st.integers(0, 12), min_size=len(rows), max_size=len(rows)))
+    )
+    plan = RemovalPlan.seeded(side, keep_positions, max(1, split.max_cot_tokens), seed=3)
+    batch = remove(split, rows, scheduled, plan, PAD)
+    for i, row in enumerate(rows):
+        removed = min(int(scheduled[i]), int(split.cot_lengths[row]))
+        kept, positions = one_by_one(split, row, removed, plan)
+        length = int(batch.lengths[i])
+        assert batch.ids[i, :length].tolist() == kept
+        assert (batch.ids[i, length:] == PAD).all()
+        assert batch.cot_lengths[i] == split.cot_lengths[row] - removed
+        if plan.keep_positions:
+            assert batch.positions[i, :length].tolist() == positions
+    states, targets = batch.supervised()
+    assert len(targets) == batch.supervised_tokens
+    following = batch.ids.reshape(-1)[states + 1]
+    assert (targets == following).all()
+    assert PAD not in targets
+
+
+@given(cot=st.integers(1, 12), seed=st.integers(0, 5))
+def test_random_side_is_nested(cot, seed):
+    """What one stage removed stays removed at the next: a curriculum, not a lottery."""
+    split = split_of([(2, cot, 3)])
+    plan = RemovalPlan.seeded("random", False, cot, seed)
+    left = set(remove(split, np.array([0]), 0, plan, PAD).ids[0].tolist())
+    for stage in range(1, cot + 1):
+        now = set(remove(split, np.array([0]), stage, plan, PAD).ids[0].tolist())
+        assert now < left and len(left - now) == 1
+        left = now
+
+
+def test_rows_of_a_batch_lose_their_common_padding():
+    split = split_of([(2, 6, 2), (2, 0, 2), (2, 1, 2)])
+    batch = remove(split, np.arange(3), 0, RemovalPlan(), PAD)
+    part = batch.rows(slice(1, 3))
+    assert part.ids.shape == (2, 5)
+    chosen = batch.rows(batch.lengths <= 5)
+    assert chosen.lengths.tolist() == [4, 5]

@@ -1,0 +1,289 @@
+import errno
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from icot_tui.engine.events import (
+    CheckpointSaved,
+    Event,
+    RunResumed,
+    RunStarted,
+    StepsTrained,
+    TokenRemoved,
+    Warned,
+    describe,
+)
+from icot_tui.engine.journal import Journal, JournalReader, effective
+from icot_tui.errors import UserError
+
+WRITER = """
+import sys
+from pathlib import Path
+from icot_tui.engine.events import Warned
+from icot_tui.engine.journal import Journal
+
+journal = Journal(Path(sys.argv[1]))
+for step in range(int(sys.argv[2])):
+    journal.write(Warned(step, f"näws {step} " + "x" * (step % 300)))
+journal.close()
+"""
+
+
+def trained(step: int, loss: float | None = 1.0) -> StepsTrained:
+    return StepsTrained(step, step, [loss], [1.0], 0, 1e-3, 10, 0, 0.1)
+
+
+def steps(path: Path) -> list[int]:
+    return [event.step for _, event in JournalReader(path).events()]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.jsonl"
+
+
+def test_what_was_written_is_read(path: Path) -> None:
+    events: list[Event] = [
+        trained(1),
+        Warned(1, 'quotes " and \x1b[31m'),
+        TokenRemoved(1, 0, 1, "c", False),
+    ]
+    journal = Journal(path)
+    for event in events:
+        journal.write(event)
+    journal.close()
+    read = list(JournalReader(path).events())
+    assert [event for _, event in read] == events
+    assert all(when > 1e9 for when, _ in read)
+
+
+def test_non_finite_numbers_are_null(path: Path) -> None:
+    journal = Journal(path)
+    journal.write(trained(1, float("nan")))
+    journal.write(trained(2, float("inf")))
+    assert [line["losses"] for line in JournalReader(path).lines()] == [[None], [None]]
+    assert "NaN" not in path.read_text()
+
+
+def test_text_that_is_no_unicode_is_written(path: Path) -> None:
+    Journal(path).write(Warned(1, os.fsdecode(b"caf\xe9.txt")))
+    [(_, event)] = JournalReader(path).events()
+    assert event == Warned(1, "caf\udce9.txt")
+
+
+def test_every_torn_end_is_skipped_and_the_next_writer_starts_a_new_line(path: Path) -> None:
+    journal = Journal(path)
+    for step in (1, 2):
+        journal.write(Warned(step, "ä€😀"))
+    journal.close()
+    whole = path.read_bytes()
+    first = whole.index(b"\n") + 1
+    for cut in range(first, len(whole) + 1):
+        path.write_bytes(whole[:cut])
+        kept = [1, 2] if cut == len(whole) else [1]
+        assert steps(path) == kept
+        journal = Journal(path)
+        journal.write(Warned(3, "later"))
+        journal.close()
+        complete = [1, 2] if cut >= len(whole) - 1 else [1]
+        assert steps(path) == [*complete, 3]
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"\x00\x00\x00",
+        b"\xff\xfe",
+        b"[]",
+        b"null",
+        b'{"event":"Warned"}',
+        b'{"step":1}',
+        b'{"event":["Warned"],"step":1,"message":"x"}',
+        b'{"event":"Warned","step":1}',
+        b'{"event":"Unheard","step":1}',
+        b"[" * 100_000,
+    ],
+)
+def test_damaged_and_unknown_lines_are_skipped(path: Path, damaged: bytes) -> None:
+    Journal(path).write(Warned(1, "before"))
+    with open(path, "ab") as file:
+        file.write(damaged + b"\n")
+    Journal(path).write(Warned(2, "after"))
+    assert steps(path) == [1, 2]
+    effective(JournalReader(path).lines())
+
+
+def test_fields_of_a_newer_version_are_left_out(path: Path) -> None:
+    path.write_text('{"event":"Warned","step":1,"message":"x","time":"soon","urgency":3}\n')
+    assert list(JournalReader(path).events()) == [(0.0, Warned(1, "x"))]
+
+
+def test_a_journal_that_is_not_there_has_no_lines_yet(path: Path) -> None:
+    reader = JournalReader(path)
+    assert list(reader.lines()) == []
+    Journal(path).write(Warned(1, "x"))
+    assert len(list(reader.lines())) == 1
+
+
+def test_a_reader_from_the_end_sees_only_what_comes(path: Path) -> None:
+    journal = Journal(path)
+    journal.write(Warned(1, "old"))
+    reader = JournalReader(path, from_end=True)
+    journal.write(Warned(2, "new"))
+    assert [event.step for _, event in reader.events()] == [2]
+
+
+def test_a_reader_follows_lines_that_arrive_in_pieces(path: Path) -> None:
+    whole = (
+        b'{"event":"Warned","step":1,"message":"x"}\n{"event":"Warned","step":2,"message":"y"}\n'
+    )
+    reader, seen = JournalReader(path), []
+    for at in range(len(whole)):
+        with open(path, "ab") as file:
+            file.write(whole[at : at + 1])
+        seen += [event.step for _, event in reader.events()]
+    assert seen == [1, 2]
+
+
+def test_a_reader_beside_a_writing_process_misses_nothing(path: Path) -> None:
+    count = 5000
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path), str(count)])
+    reader, seen = JournalReader(path), []
+    while writer.poll() is None:
+        seen += [event.step for _, event in reader.events()]
+    seen += [event.step for _, event in reader.events()]
+    assert writer.returncode == 0
+    assert seen == list(range(count))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for a page or two."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("no right to mount a small disk")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_full_disk_loses_nothing(small_disk: Path) -> None:
+    path, ballast = small_disk / "journal.jsonl", small_disk / "ballast"
+    ballast.write_bytes(b"x" * 8192)
+    journal = Journal(path)
+    written = 0
+    while journal.error is None:
+        written += 1
+        journal.write(Warned(written, "x" * 500))
+    assert journal.error.errno == errno.ENOSPC
+    for _ in range(3):
+        written += 1
+        journal.write(Warned(written, "still full"))
+    assert not journal.flush()
+    assert steps(path) == list(range(1, len(steps(path)) + 1))  # whole lines only, in order
+    ballast.unlink()
+    assert journal.flush()
+    assert journal.error is None
+    assert steps(path) == list(range(1, written + 1))
+
+
+def test_a_device_without_space_is_an_error_to_ask_for() -> None:
+    journal = Journal(Path("/dev/full"))
+    journal.write(Warned(1, "x"))
+    assert journal.error is not None
+    assert journal.error.errno == errno.ENOSPC
+
+
+def test_a_journal_that_cannot_be_opened_is_the_users_matter(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot write"):
+        Journal(tmp_path / "gone" / "journal.jsonl")
+
+
+def line(event: Event) -> dict[str, object]:
+    return json.loads(json.dumps(event.as_json()))
+
+
+def test_a_resume_undoes_what_came_after_its_checkpoint() -> None:
+    before = [trained(10), CheckpointSaved(10, "step-10", 0, 1, 0.1)]
+    undone = [TokenRemoved(10, 0, 1, "on schedule", False), trained(20)]
+    after = [RunResumed(10, "step-10"), TokenRemoved(10, 0, 1, "on schedule", False), trained(20)]
+    lines = [line(event) for event in (*before, *undone, *after)]
+    assert effective(lines) == [line(event) for event in (*before, *after)]
+
+
+def test_a_second_resume_from_the_same_checkpoint() -> None:
+    saved, resumed = CheckpointSaved(10, "step-10", 0, 1, 0.1), RunResumed(10, "step-10")
+    lines = [line(event) for event in (saved, trained(20), resumed, trained(20), resumed)]
+    assert effective(lines) == [line(event) for event in (saved, resumed, resumed)]
+
+
+def test_a_checkpoint_whose_line_was_lost() -> None:
+    lines = [line(event) for event in (trained(10), RunResumed(10, "step-10"), trained(20))]
+    assert effective(lines) == lines
+
+
+def test_a_run_that_starts_anew_undoes_everything() -> None:
+    started = RunStarted(0, "r", "m", "1", "cpu", 1, 1, 1, 1, 1, 1)
+    lines = [line(event) for event in (started, trained(10), started)]
+    assert effective(lines) == [line(started)]
+
+
+def test_effective_on_random_histories_is_what_the_branch_wrote() -> None:
+    """Kill a simulated run at random; what stands is always the history of the surviving branch."""
+    chance = random.Random(7)
+    for _ in range(200):
+        lines: list[dict[str, object]] = []
+        branch: list[dict[str, object]] = []
+        saved: dict[str, list[dict[str, object]]] = {}
+        step = 0
+        for _ in range(60):
+            dice = chance.random()
+            if dice < 0.15 and saved:
+                name = chance.choice(list(saved))
+                step = int(name)
+                new = line(RunResumed(step, name))
+                branch = [*saved[name], new]
+            elif dice < 0.4 and str(step) not in saved:
+                new = line(CheckpointSaved(step, str(step), 0, 1, 0.1))
+                branch = [*branch, new]
+                saved[str(step)] = branch
+            else:
+                step += 1
+                new = line(trained(step, chance.random()))
+                branch = [*branch, new]
+            lines.append(new)
+            if new["event"] == "RunResumed":  # newer checkpoints were damaged
+                saved = {name: past for name, past in saved.items() if int(name) < step}
+                saved[str(step)] = branch
+        assert effective(lines) == branch
+
+
+@pytest.mark.parametrize("kind", sorted(Event.known))
+def test_every_event_has_a_sentence_and_survives_json(kind: str) -> None:
+    values: dict[str, object] = {
+        "int": 3, "str": "text", "float": 0.5, "bool": True,
+        "int | None": None, "list[float | None]": [0.5, None], "list[float]": [0.5],
+    }  # fmt: skip
+    known = Event.known[kind]
+    event = known(**{field.name: values[_name(field.type)] for field in fields(known)})
+    assert describe(event) not in ("", kind)
+    assert Event.from_json(json.loads(json.dumps(event.as_json()))) == event
+    lost = {
+        name: None if isinstance(value, float) else value for name, value in line(event).items()
+    }
+    again = Event.from_json(lost)
+    assert again is not None
+    if kind != "Evaluated":  # a share of examples is always finite
+        assert describe(again)
+
+
+def _name(annotation: object) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)

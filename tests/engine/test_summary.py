@@ -1,0 +1,303 @@
+import random
+from dataclasses import asdict
+
+import pytest
+
+from icot_tui.config import RunConfig
+from icot_tui.engine.events import (
+    CheckpointSaved,
+    Collapsed,
+    CommandDone,
+    Evaluated,
+    Event,
+    LossSpike,
+    OptimizerReset,
+    Paused,
+    RolledBack,
+    RunEnded,
+    RunResumed,
+    RunStarted,
+    SpikeRecovered,
+    StepsTrained,
+    TokenRemoved,
+    Unpaused,
+    UpdatesSkipped,
+)
+from icot_tui.engine.journal import effective
+from icot_tui.engine.summary import LOSS_WINDOW, RunSummary
+
+MOST = 8
+STARTED = RunStarted(0, "r", "ICoT-SI", "1", "cpu", 1, 1000, 640, 100, 10, MOST)
+
+
+def config(**sections: dict[str, object]) -> RunConfig:
+    values: dict[str, object] = {
+        "data": {"task": "multiplication"},
+        "train": {"steps_after_removal": 50},
+        "curriculum": {"remove_per_epoch": 2},  # one each 5 steps
+    }
+    return RunConfig.model_validate(values | sections)
+
+
+def trained(step: int, stage: int = 0, loss: float | None = 1.0, count: int = 1) -> StepsTrained:
+    losses = [loss] * count
+    return StepsTrained(step, step - count + 1, losses, losses, stage, 1e-3, 10, 0, 0.1 * count)
+
+
+def removed(step: int, stage: int) -> TokenRemoved:
+    return TokenRemoved(step, stage - 1, stage, "on schedule", stage == MOST)
+
+
+def evaluated(step: int, exact_match: float, implicit: bool = False) -> Evaluated:
+    return Evaluated(step, 0, implicit, exact_match, 0, 1, 100, 0.1, [1.0], 0, 1.0, "")
+
+
+def saved(step: int) -> CheckpointSaved:
+    return CheckpointSaved(step, f"step-{step:08d}", 0, 100, 0.1)
+
+
+def fold(*events: Event, config: RunConfig | None = None) -> RunSummary:
+    """One event a second."""
+    return RunSummary.of(((1000.0 + at, event) for at, event in enumerate(events)), config)
+
+
+def test_counts_and_the_last_of_everything() -> None:
+    summary = fold(
+        STARTED,
+        trained(10, count=10),
+        removed(10, 1),
+        OptimizerReset(10, "removal 1"),
+        LossSpike(12, 1, 1, 0.5, 2.0),
+        UpdatesSkipped(15, 2, 2),
+        evaluated(20, 0.25),
+        saved(20),
+    )
+    figures = summary.figures
+    assert (figures.step, figures.stage, figures.resets, figures.skipped_updates) == (20, 1, 1, 2)
+    assert (summary.started, summary.last_news) == (1000, 1007)
+    assert (summary.removed_tokens, summary.max_cot_tokens) == (1, MOST)
+    assert (figures.best, figures.best_step, figures.checkpoint) == (0.25, 20, "step-00000020")
+    assert figures.evaluation is not None
+    assert figures.evaluation.exact_match == 0.25
+    assert (len(figures.spikes), figures.open_spikes) == (1, 1)
+    assert summary.steps_per_second == pytest.approx(10)
+
+
+def test_an_empty_journal() -> None:
+    summary = RunSummary()
+    assert summary.status(locked=True, now=0) == "starting"
+    assert summary.status(locked=False, now=0) == "dead"
+    assert summary.figures.loss is None
+    assert summary.steps_per_second is None
+    assert summary.seconds_left() is None
+
+
+def test_the_loss_is_the_mean_of_the_last_finite_ones() -> None:
+    summary = fold(STARTED, *(trained(step, loss=9.0) for step in range(1, 100)))
+    assert summary.figures.loss == 9
+    for step in range(100, 100 + LOSS_WINDOW):
+        summary.add(2000, trained(step, loss=1.0))
+        summary.add(2000, trained(step, loss=None))
+    assert summary.figures.loss == 1
+
+
+def test_the_best_starts_anew_once_everything_is_removed() -> None:
+    summary = fold(STARTED, evaluated(1, 0.9), evaluated(2, 0.95), evaluated(3, 0.95))
+    assert (summary.figures.best, summary.figures.best_step) == (0.95, 2)
+    summary.add(2000, evaluated(4, 0.1, implicit=True))
+    assert (summary.figures.best, summary.figures.best_step) == (0.1, 4)
+    summary.add(2000, evaluated(5, 0.0, implicit=True))
+    assert (summary.figures.best, summary.figures.best_step) == (0.1, 4)
+
+
+def test_spikes_close_by_their_number() -> None:
+    summary = fold(
+        STARTED,
+        LossSpike(1, 1, 3, 0.5, 2.0),
+        SpikeRecovered(9, 1, 3, 1.5, 8),
+        LossSpike(20, 2, None, 0.5, 2.0),
+        Collapsed(90, 2, None, 3.0, 70),
+    )
+    first, second = summary.figures.spikes
+    assert (first.open, first.steps, first.height) == (False, 8, 1.5)
+    assert (second.open, second.collapsed, second.height) == (True, True, 3.0)
+    summary.add(2000, SpikeRecovered(120, 2, None, 3.0, 100))
+    assert summary.figures.open_spikes == 0
+
+
+def test_a_resume_brings_back_the_figures_of_its_checkpoint() -> None:
+    before = [STARTED, trained(10), evaluated(10, 0.5), LossSpike(10, 1, 1, 0.1, 1), saved(10)]
+    undone = [
+        removed(10, 1),
+        OptimizerReset(10, "removal 1"),
+        trained(20, stage=1),
+        SpikeRecovered(20, 1, 1, 1.0, 10),
+        evaluated(20, 0.9),
+        RunEnded(20, "killed", False),
+    ]
+    resumed = RunResumed(10, "step-00000010")
+    summary = fold(*before, *undone, resumed)
+    assert summary.figures == fold(*before).figures
+    assert summary.ended is None
+    assert summary.resumes == 1
+    summary.add(2000, resumed)
+    assert summary.figures == fold(*before).figures
+
+
+def test_folding_equals_folding_what_is_effective() -> None:
+    chance = random.Random(3)
+    for _ in range(100):
+        events: list[Event] = [STARTED]
+        saved_at: list[int] = []
+        step = stage = 0
+        for _ in range(80):
+            dice = chance.random()
+            if dice < 0.1 and saved_at:
+                step = chance.choice(saved_at)
+                saved_at = [at for at in saved_at if at <= step]
+                events.append(RunResumed(step, f"step-{step:08d}"))
+            elif dice < 0.3 and step not in saved_at:
+                saved_at.append(step)
+                events.append(saved(step))
+            elif dice < 0.4:
+                stage = stage % MOST + 1
+                events += [removed(step, stage), OptimizerReset(step, "")]
+            elif dice < 0.5:
+                events.append(evaluated(step, chance.random(), chance.random() < 0.3))
+            elif dice < 0.55:
+                events.append(RolledBack(step, "step-00000000", 0, "by command"))
+            else:
+                step += 1
+                events.append(trained(step, stage, chance.random()))
+        lines = effective([event.as_json() for event in events])
+        kept = [event for line in lines if (event := Event.from_json(line)) is not None]
+        folded, expected = (RunSummary.of((0.0, one) for one in some) for some in (events, kept))
+        assert asdict(folded.figures) == asdict(expected.figures)
+
+
+def test_a_run_that_starts_anew() -> None:
+    summary = fold(STARTED, trained(5, stage=2), STARTED)
+    assert (summary.figures.step, summary.figures.stage) == (0, 0)
+    assert summary.started == 1000
+
+
+def test_a_rollback_goes_back_in_stage_but_not_in_steps() -> None:
+    summary = fold(STARTED, *(removed(step, step) for step in range(1, MOST + 1)), trained(9, MOST))
+    assert summary.figures.everything_removed_at == MOST
+    summary.add(2000, RolledBack(9, "step-00000003", 3, "by command"))
+    figures = summary.figures
+    assert (figures.step, figures.stage, figures.rollbacks) == (9, 3, 1)
+    assert figures.everything_removed_at is None
+
+
+def test_status() -> None:
+    summary = fold(STARTED, trained(1))
+    assert summary.status(locked=True, now=1002) == "training"
+    assert summary.status(locked=False, now=1002) == "dead"
+    assert summary.status(locked=True, now=1001 + 3600) == "stalled"
+    summary.add(1003, Paused(1, "by command"))
+    assert summary.status(locked=True, now=1_000_000) == "paused"
+    summary.add(90_000, Unpaused(1))
+    summary.add(90_001, trained(2))
+    assert summary.status(locked=True, now=90_002) == "training"
+    summary.add(90_003, RunEnded(2, "stopped by command", False))
+    assert summary.status(locked=False, now=90_004) == "stopped"
+    summary.add(90_010, RunResumed(2, "step-00000002"))
+    assert summary.status(locked=True, now=90_011) == "training"
+    summary.add(90_012, RunEnded(3, "done", True))
+    assert summary.status(locked=False, now=90_013) == "finished"
+
+
+def test_a_run_with_slow_evaluations_is_not_called_stalled() -> None:
+    summary = fold(STARTED, trained(1))
+    summary.add(3000, evaluated(1, 0.5))
+    assert summary.status(locked=True, now=3000 + 2000) == "training"
+
+
+def test_no_time_to_go_without_a_config_or_a_pace() -> None:
+    assert fold(STARTED, trained(1), trained(2), trained(3)).seconds_left() is None
+    assert fold(STARTED, trained(1), config=config()).seconds_left() is None
+
+
+def test_the_linear_schedule_foretells_the_end() -> None:
+    """8 tokens, one each 5 steps, then 50 steps more: 90 steps, one a second."""
+    summary = fold(STARTED, *(trained(step) for step in range(1, 5)), config=config())
+    assert summary.last_step() == 90
+    assert summary.seconds_left() == pytest.approx(86)
+    for event in (removed(5, 1), trained(6, 1)):
+        summary.add(2000, event)
+    assert summary.last_step() == 90
+
+
+@pytest.mark.parametrize(
+    ("sections", "last"),
+    [
+        ({"train": {"max_steps": 70, "steps_after_removal": 50}}, 70),
+        ({"train": {"epochs": 2.5}}, 25),
+        ({"train": {"target_accuracy": 0.9}}, None),
+        ({"curriculum": {"remove_per_epoch": 2, "warmup_epochs": 1}}, 100),
+        ({"curriculum": {"remove_per_epoch": 2, "remove_all_beyond": 3}}, 65),
+        ({"curriculum": {"remove_per_epoch": 2, "first_stage": 2}}, 80),
+        ({"curriculum": {"schedule": "loss_gated"}}, None),
+        ({"method": {"name": "explicit_cot"}}, None),
+        (
+            {
+                "curriculum": {
+                    "schedule": "stages",
+                    "stages": [
+                        {"stage": 0, "steps": 20},
+                        {"stage": 4, "steps": 10},
+                        {"stage": 99, "steps": 1},
+                    ],
+                }
+            },
+            80,
+        ),
+        (
+            {
+                "curriculum": {
+                    "schedule": "stages",
+                    "stages": [{"stage": 0, "steps": 20}, {"stage": 4, "steps": 10}],
+                }
+            },
+            None,
+        ),
+    ],
+)
+def test_the_last_step_of_a_recipe(
+    sections: dict[str, dict[str, object]], last: int | None
+) -> None:
+    checked = config(**sections)
+    first = checked.curriculum.first_stage
+    assert fold(STARTED, trained(1, stage=first), config=checked).last_step() == last
+
+
+def test_a_method_that_removes_everything_at_once() -> None:
+    no_cot = config(method={"name": "no_cot"})
+    summary = fold(STARTED, trained(10, stage=MOST, count=10), config=no_cot)
+    assert summary.figures.everything_removed_at == 0
+    assert summary.last_step() == 50
+
+
+def test_the_loss_gated_schedule_is_foretold_from_the_last_removals() -> None:
+    gated = config(curriculum={"schedule": "loss_gated"})
+    summary = fold(STARTED, removed(100, 1), trained(101, 1), config=gated)
+    assert summary.last_step() is None
+    for event in (removed(120, 2), removed(140, 3), trained(141, 3)):
+        summary.add(2000, event)
+    assert summary.last_step() == 140 + 5 * 20 + 50
+    summary.add(2001, trained(400, 3))  # this stage takes far longer: nobody can know
+    assert summary.last_step() is None
+
+
+@pytest.mark.parametrize(
+    "bend",
+    [CommandDone(6, "x", "hold", True, "held"), RolledBack(6, "step-00000000", 0, "collapse")],
+)
+def test_a_bent_schedule_is_no_longer_foretold_from_the_config(bend: Event) -> None:
+    summary = fold(STARTED, removed(5, 1), trained(6, 1), bend, config=config())
+    assert summary.last_step() is None
+
+
+def test_a_clock_that_is_overdue_is_not_believed() -> None:
+    assert fold(STARTED, trained(30), config=config()).last_step() is None
