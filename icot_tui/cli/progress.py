@@ -209,8 +209,8 @@ class LiveView:
 
         for line in lines:
             clock = datetime.fromtimestamp(line.when).strftime("%H:%M:%S")
-            head = Text(f"{clock}  step {line.step:>6,}  ", style="muted")
-            self._console.print(head.append(plain(line.text), style=line.style), soft_wrap=True)
+            text = Text().append(f"{clock}  step {line.step:>6,}  ", style="muted")
+            self._console.print(text.append(plain(line.text), style=line.style), soft_wrap=True)
 
     def _figures(self) -> object:
         from rich.console import Group
@@ -314,15 +314,18 @@ def results(summary: RunSummary) -> list[str]:
     if figures.evaluation is not None and figures.best is not None:
         exact = figures.evaluation.exact_match
         parts.append(f"exact match {exact:.1%} (best {figures.best:.1%})")
-    if figures.spikes:
-        parts.append(f"{len(figures.spikes)} spikes ({figures.open_spikes} open)")
     counts = {
-        "optimizer resets": figures.resets,
-        "rollbacks": figures.rollbacks,
-        "skipped updates": figures.skipped_updates,
-        "rows too long": figures.dropped_rows,
+        "spike": len(figures.spikes),
+        "open spike": figures.open_spikes,
+        "optimizer reset": figures.resets,
+        "rollback": figures.rollbacks,
+        "skipped update": figures.skipped_updates,
+        "too long row": figures.dropped_rows,
     }
-    return parts + [f"{count:,} {what}" for what, count in counts.items() if count]
+    for what, count in counts.items():
+        if count:
+            parts.append(f"{count:,} {what}" + "s" * (count != 1))
+    return parts
 
 
 def duration(seconds: float) -> str:

@@ -174,9 +174,10 @@ def _config_in_short(config: RunConfig) -> Iterator[tuple[str, str]]:
     options = ", ".join(f"{key} {value}" for key, value in data.options.items())
     yield "data", f"{data.task} {options}".strip() if data.task else str(data.train)
     yield "model", model.pretrained or f"{model.architecture} {model.layers} x {model.width}"
+    per = "a token" if curriculum.gate_per == "token" else "an example"
     clock = {
         "linear": f"{curriculum.remove_per_epoch:g} tokens an epoch",
-        "loss_gated": f"one token whenever the loss is below {curriculum.gate_loss:g}",
+        "loss_gated": f"one token whenever the loss {per} is below {curriculum.gate_loss:g}",
         "stages": f"{len(curriculum.stages)} fixed stages",
     }
     about = f"{config.method.name}" + (

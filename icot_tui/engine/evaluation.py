@@ -409,14 +409,16 @@ class _Evaluator:
         return size
 
     def _score(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """([T], [T]) negative log-likelihoods and arg-maxes; the last column predicts nothing."""
         states, targets = batch.supervised()
-        positions = None if batch.positions is None else self._put(batch.positions)
+        states -= states // batch.ids.shape[1]  # one column less in each row
+        positions = None if batch.positions is None else self._put(batch.positions[:, :-1])
         return self._model.score(
-            self._put(batch.ids), positions, self._put(states), self._put(targets)
+            self._put(batch.ids[:, :-1]), positions, self._put(states), self._put(targets)
         )
 
     def _put(self, values: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(values).to(self._device)
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self._device)
 
     def _decode(self, gold: _GoldPass, rows: NDArray[np.int64]) -> list[list[int]]:
         """All tokens that the model writes for examples that diverge, the gold ones included."""

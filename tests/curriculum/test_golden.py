@@ -10,6 +10,9 @@ import torch
 from icot_tui.curriculum.curriculum import Curriculum
 from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.curriculum.schedule import ALL, Beyond, Linear
+from icot_tui.data.chunks import Chunk
+from icot_tui.data.encoding import Encoder
+from icot_tui.data.tokenizing import pretrained_tokenizer
 from icot_tui.models.published import load_published
 from icot_tui.models.supervised import SupervisedLM
 from tests.shared import shared
@@ -66,14 +69,11 @@ def published():
 
 @pytest.fixture(scope="module")
 def encoded():
-    from icot_tui.data.encoding import encode_lines  # noqa: PLC0415
-    from icot_tui.data.tokenizing import load_tokenizer  # noqa: PLC0415
-
-    tokenizer = load_tokenizer(str(shared("data/gpt2_tokenizer")))
+    encoder = Encoder(pretrained_tokenizer(str(shared("data/gpt2_tokenizer"))))
     splits = {}
     for name in ("4_by_4_mult", "gsm8k"):
-        lines = shared(f"data/{name}/valid.txt").read_text().splitlines(keepends=True)[:8]
-        splits[f"{name}/valid.txt"] = encode_lines(lines, tokenizer)
+        lines = shared(f"data/{name}/valid.txt").read_bytes().splitlines(keepends=True)[:8]
+        splits[f"{name}/valid.txt"] = encoder.encode(Chunk(b"".join(lines), name, 1))
     return splits
 
 

@@ -1,0 +1,167 @@
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from icot_tui.cli.app import run
+from icot_tui.config.loading import dump_toml, load_config
+from icot_tui.engine.checkpoint import write_checkpoint
+from icot_tui.engine.events import (
+    CheckpointSaved,
+    Evaluated,
+    Event,
+    LossSpike,
+    RunEnded,
+    RunStarted,
+    SpikeRecovered,
+    StepsTrained,
+    TokenRemoved,
+)
+from icot_tui.engine.journal import Journal
+from icot_tui.engine.run_folder import RunFolder
+
+Output = pytest.CaptureFixture[str]
+STARTED = RunStarted(0, "r", "ICoT-SI", "1", "cpu", 1, 1000, 640, 100, 10, 8)
+HISTORY: list[Event] = [
+    STARTED,
+    StepsTrained(100, 1, [1.0] * 100, [1.0] * 100, 0, 1e-3, 10, 0, 2.0),
+    TokenRemoved(100, 0, 1, "on schedule", False),
+    LossSpike(101, 1, 1, 0.5, 2.0),
+    SpikeRecovered(109, 1, 1, 1.5, 8),
+    LossSpike(110, 2, None, 0.5, 2.0),
+    CheckpointSaved(120, "step-00000120", 1, 10, 0.1),
+    Evaluated(120, 1, False, 0.75, 0.7, 0.8, 1000, 0.1, [0.9], 0.75, 1.0, ""),
+]
+
+CONFIG = ["curriculum.schedule=loss_gated", "curriculum.gate_loss=0.1", "curriculum.gate_per=token"]
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ICOT_TUI_RUNS", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+def make(runs: Path, name: str, *events: Event, minutes_ago: float = 0) -> RunFolder:
+    folder = RunFolder.create(runs, name, dump_toml(load_config("demo", CONFIG).config))
+    when = time.time() - 60 * minutes_ago
+    os.utime(folder.config, (when, when))
+    journal = Journal(folder.journal)
+    for event in events:
+        journal.write(event)
+    journal.close()
+    return folder
+
+
+def listed(capsys: Output) -> list[dict[str, object]]:
+    assert run(["runs", "list", "--json"]) == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_no_run_yet(runs: Path, capsys: Output) -> None:
+    assert run(["runs", "list"]) == 0
+    assert "there is no run" in capsys.readouterr().out
+    assert run(["runs", "show"]) == 2
+    assert listed(capsys) == []
+
+
+def test_newest_first_with_what_they_do(runs: Path, capsys: Output) -> None:
+    make(runs, "old", *HISTORY, RunEnded(200, "done", True), minutes_ago=9)
+    make(runs, "new", *HISTORY, RunEnded(200, "stopped by command", False))
+    make(runs, "middle", *HISTORY, minutes_ago=5)
+    make(runs, "begun", minutes_ago=7).lock()
+    assert [(one["name"], one["status"]) for one in listed(capsys)] == [
+        ("new", "stopped"),
+        ("middle", "dead"),
+        ("begun", "starting"),
+        ("old", "finished"),
+    ]
+    assert run(["runs", "list"]) == 0
+    heading, first, *_ = capsys.readouterr().out.splitlines()
+    assert heading.split("\t")[:3] == ["run", "status", "method"]
+    assert first.split("\t")[:7] == [
+        "new", "stopped", "ICoT-SI", "1 of 8", "75.0%", "75.0%", "200",
+    ]  # fmt: skip
+
+
+def test_damaged_folders_are_listed_and_break_nothing(runs: Path, capsys: Output) -> None:
+    whole = make(runs, "whole", *HISTORY)
+    make(runs, "binary", *HISTORY).journal.write_bytes(os.urandom(3000))
+    make(runs, "bad-config", *HISTORY).config.write_text("name = [")
+    make(runs, "no-config", *HISTORY).config.unlink()
+    make(runs, "no-journal").journal.unlink()
+    odd = make(runs, "odd-values", *HISTORY)
+    lines = odd.journal.read_text().replace('"losses":[1.0', '"losses":["x"').replace("0.75", '"y"')
+    odd.journal.write_text(lines)
+    folder_as_journal = make(runs, "folder-as-journal")
+    folder_as_journal.journal.unlink()
+    folder_as_journal.journal.mkdir()
+    (runs / "no-run").mkdir()
+    (runs / "stray.txt").write_text("x")
+    status = {one["name"]: one["status"] for one in listed(capsys)}
+    assert status == {
+        "whole": "dead",
+        "binary": "dead",
+        "no-journal": "dead",
+        "bad-config": "damaged",
+        "no-config": "damaged",
+        "odd-values": "damaged",
+        "folder-as-journal": "damaged",
+    }
+    assert run(["runs", "list"]) == 0
+    for name in status:
+        assert run(["runs", "show", name]) == (2 if name == "no-config" else 0)
+        assert run(["runs", "show", name, "--json"]) == (2 if name == "no-config" else 0)
+    assert whole.path.exists()
+
+
+def test_show(runs: Path, capsys: Output) -> None:
+    folder = make(runs, "demo", *HISTORY)
+
+    def write_weights(where: Path) -> None:
+        (where / "weights").write_bytes(b"x" * 60_000)
+
+    state = {"curriculum": {"stage": 1}}
+    write_checkpoint(folder.checkpoints, "step-00000120", state, write_weights, 0)
+    damaged = folder.checkpoints / "step-00000060"
+    damaged.mkdir()
+    (damaged / "manifest.json").write_text("{")
+    assert run(["runs", "show"]) == 0
+    text = capsys.readouterr().out
+    assert "multiplication digits 2x2" in text
+    assert "one token whenever the loss a token is below 0.1" in text
+    assert "75.0%" in text
+    assert "step-00000120\t1\t75.0%\t0.1 MB\tbest" in text
+    assert "step-00000060\tdamaged" in text
+    assert "8 steps" in text
+    assert "open" in text
+    assert run(["runs", "show", "demo", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["config"]["data"]["task"] == "multiplication"
+    assert [one["exact_match"] for one in shown["evaluations"]] == [0.75]
+    assert [one["stage"] for one in shown["checkpoints"]] == [None, 1]
+    assert [one["open"] for one in shown["spikes"]] == [False, True]
+
+
+def test_a_run_by_its_path(runs: Path, tmp_path: Path, capsys: Output) -> None:
+    folder = make(tmp_path / "elsewhere", "far", *HISTORY)
+    assert run(["runs", "show", str(folder.path)]) == 0
+    assert run(["runs", "show", "far"]) == 2
+    assert "there is no run 'far'" in capsys.readouterr().err
+
+
+def test_the_latest_run_was_deleted(runs: Path, capsys: Output) -> None:
+    make(runs, "kept", *HISTORY, minutes_ago=3)
+    gone = make(runs, "gone", *HISTORY)
+    gone.path.rename(runs.parent / "away")
+    assert run(["runs", "show"]) == 0
+    assert "kept" in capsys.readouterr().out
+
+
+def test_control_characters_in_a_journal_are_shown_not_obeyed(runs: Path, capsys: Output) -> None:
+    make(runs, "demo", STARTED, RunEnded(0, "bad \x1b]0;x\x07 news", False))
+    for command in (["runs", "list"], ["runs", "show"], ["runs", "show", "--json"]):
+        assert run(command) == 0
+        assert "\x1b" not in capsys.readouterr().out

@@ -1,0 +1,196 @@
+"""Ids: the golden ones, the fast path against the tokenizer, borders, and back to text."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
+
+from icot_tui.data.byte_table import ByteTable, mark_regular
+from icot_tui.data.chunks import Chunk
+from icot_tui.data.encoded import EncodedSplit
+from icot_tui.data.encoding import Encoder, decode_example, layout
+from icot_tui.data.examples import Example, format_line, parse_line
+from icot_tui.data.tasks import make_task
+from icot_tui.data.tokenizing import character_tokenizer, encode_prompt, encode_texts
+from icot_tui.errors import UserError
+from tests.shared import shared
+
+ALPHABET = "0123456789*+-()"
+CHARACTERS = character_tokenizer(ALPHABET + "aé")
+
+
+def chunk(text: str) -> Chunk:
+    return Chunk(text.encode(), "train.txt", 1)
+
+
+def sample(digits: str, count: int = 300, format: str = "long") -> Chunk:
+    task = make_task("multiplication", {"digits": digits, "format": format})
+    return Chunk(task.lines(task.sample(count, np.random.default_rng(0))), "task", 1)
+
+
+def assert_equal(left: EncodedSplit, right: EncodedSplit) -> None:
+    for part in ("tokens", "starts", "prompt_lengths", "cot_lengths"):
+        ours, theirs = getattr(left, part), getattr(right, part)
+        np.testing.assert_array_equal(ours, theirs)
+        assert ours.dtype == theirs.dtype
+
+
+@pytest.mark.parametrize("data", ["4_by_4_mult/valid.txt", "gsm8k/valid.txt"])
+def test_golden_ids(data: str, gpt2: Any) -> None:
+    golden = json.loads(shared("golden", "si", "losses.json").read_text())
+    values = [entry for entry in golden if entry["data"] == data and entry["tokens_removed"] == 0]
+    ids = next(v["first_input_ids"] for v in values if "first_input_ids" in v)
+    lines = shared("data", data).read_text().splitlines(keepends=True)[:8]
+    split = Encoder(gpt2).encode(chunk("".join(lines)))
+    length = len(split.example(0))
+    assert split.example(0).tolist() == ids[:length]
+    assert set(ids[length:]) <= {gpt2.eos_token_id}  # padding
+    assert split.max_length == len(ids) == values[0]["sequence_length"]
+    supervised = int((split.lengths - split.prompt_lengths).sum())
+    assert supervised == values[0]["supervised_tokens"]
+
+
+@pytest.mark.parametrize(("digits", "removable"), [(4, 47), (5, 75), (7, 149), (9, 247), (11, 369)])
+def test_removable_tokens_of_gpt2(digits: int, removable: int, gpt2: Any) -> None:
+    split = Encoder(gpt2).encode(sample(f"{digits}x{digits}", 20))
+    assert set(split.cot_lengths.tolist()) == {removable}
+
+
+@pytest.mark.parametrize(("digits", "removable"), [(2, 8), (3, 24)])
+def test_removable_tokens_of_characters(digits: int, removable: int) -> None:
+    split = Encoder(CHARACTERS).encode(sample(f"{digits}x{digits}", 20))
+    assert set(split.cot_lengths.tolist()) == {removable}
+
+
+@pytest.mark.parametrize(
+    ("digits", "format"), [("4x4", "long"), ("2x2,3x5,1x2", "long"), ("5x9", "tree")]
+)
+@pytest.mark.parametrize("kind", ["gpt2", "character"])
+def test_fast_path_is_exact(digits: str, format: str, kind: str, gpt2: Any) -> None:
+    tokenizer = gpt2 if kind == "gpt2" else CHARACTERS
+    text = sample(digits, format=format)
+    encoder = Encoder(tokenizer)
+    assert encoder._by_table(text) is not None
+    assert_equal(encoder.encode(text), Encoder(tokenizer, fast=False).encode(text))
+
+
+SYMBOLS = st.sampled_from([*"0123456789*+()", "#", "|", " ", " ", " ", " ", "\n", "||", " #### "])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(SYMBOLS, max_size=40).map("".join))
+def test_marked_lines_mean_what_parsed_ones_do(text: str) -> None:
+    """Whatever passes as regular is read alike by the parser; nothing else is looked up."""
+    marked = mark_regular((text + "\n").encode())
+    if marked is None:
+        return
+    for part, line in zip(marked.split(b"\x03")[:-1], text.split("\n"), strict=True):
+        x, rest = part.split(b"\x01")
+        z, y = rest.split(b"\x02")
+        assert parse_line(line, "") == Example(x.decode(), z.decode(), y.decode())
+        assert all(len(word) == 1 for span in (x, z, y) for word in span.split(b" "))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "1 2||3 #### 4",
+        "1 2||#### 4",
+        "1 2|| #### 4",
+        "12||3 #### 4",
+        "1  2||3 #### 4",
+        "1 2 ||3 #### 4",
+        "1 2|| 3 #### 4",
+        " 1 2||3 ####  4 ",
+        "1 é||3 #### 4",
+        "a\u00a0 1||3 #### 4",
+    ],
+)
+def test_irregular_lines_go_through_the_tokenizer(line: str, gpt2: Any) -> None:
+    text = chunk("1 2||3 #### 4\n" + line + "\n\n")
+    tokenizers = [gpt2, CHARACTERS] if "\u00a0" not in line else [gpt2]
+    for tokenizer in tokenizers:
+        split = Encoder(tokenizer).encode(text)
+        example = parse_line(line, "")
+        whole = encode_texts(tokenizer, [layout(example, tokenizer.eos_token)])[0]
+        assert split.example(1).tolist() == whole
+        assert decode_example(tokenizer, split, 1) == example
+        prompt = encode_prompt(tokenizer, example.input)
+        assert split.example(1)[: split.prompt_lengths[1]].tolist() == prompt
+
+
+def test_a_later_chunk_may_have_new_symbols() -> None:
+    encoder, slow = Encoder(CHARACTERS), Encoder(CHARACTERS, fast=False)
+    for text in ("1 2||1 #### 2\n", "1 2||1 #### 2\n3 4||1 #### 2\n", "2 a||1 #### 2\n"):
+        assert_equal(encoder.encode(chunk(text)), slow.encode(chunk(text)))
+
+
+def test_a_tokenizer_that_joins_symbols_gets_no_table() -> None:
+    """Byte pairs over blanks: ` 1 2` is one token."""
+    pieces = [*"0123456789#|", " ", " 1", " 1 ", " 1 2", "x"]
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    core = Tokenizer(models.BPE(vocabulary, [(" ", "1"), (" 1", " "), (" 1 ", "2")]))
+    joining = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<end>")
+    assert ByteTable.learn(joining, b"12") is None
+    split = Encoder(joining).encode(chunk("1 2||3 #### 4\n"))
+    assert split.prompt_lengths.tolist() == [3]
+
+
+@pytest.mark.parametrize("start", ["<start>", "<end>"])
+def test_a_start_token(start: str) -> None:
+    """It is kept, as the tokenizer wants it, unless it is the separator itself."""
+    core = Tokenizer(
+        models.WordLevel({word: n for n, word in enumerate(["?", *"1234", "####"])}, "?")
+    )
+    core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=core, eos_token="<end>", bos_token=start, unk_token="?"
+    )
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        f"{start} $A", special_tokens=[(start, tokenizer.bos_token_id)]
+    )
+    split = Encoder(tokenizer).encode(chunk("1 2||3 #### 4\n1 2||3 #### 4\n"))
+    first = [tokenizer.bos_token_id] if start == "<start>" else []
+    assert split.example(1).tolist() == [
+        *first,
+        *tokenizer.convert_tokens_to_ids("1 2 <end> 3 <end> #### 4 <end>".split()),
+    ]
+    assert split.prompt_lengths.tolist() == [3 + len(first)] * 2
+    assert decode_example(tokenizer, split, 1) == Example("1 2", "3", "4")
+
+
+def test_the_separator_in_the_text_is_refused(gpt2: Any) -> None:
+    with pytest.raises(UserError, match=r"train\.txt, line 2: .*separator <\|endoftext\|>"):
+        Encoder(gpt2).encode(chunk("1||2 #### 3\n1||2 <|endoftext|> 4 #### 3\n"))
+
+
+def test_unknown_characters_are_named() -> None:
+    with pytest.raises(UserError, match=r"train\.txt, line 2: .*no token for 'ß'"):
+        Encoder(CHARACTERS).encode(chunk("1||2 #### 3\n1||ß #### 3\n"))
+    with pytest.raises(UserError, match=r"train\.txt, line 2: .*no token for 'x'"):
+        Encoder(CHARACTERS).encode(chunk("1||2 #### 3\n1||x #### 3\n"))
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="|#\n"), min_size=1, max_size=20)
+STRIPPED = TEXT.map(str.strip).filter(bool)
+
+
+@settings(max_examples=60, deadline=None)
+@given(STRIPPED, TEXT.map(str.strip), STRIPPED)
+def test_any_text_comes_back(gpt2: Any, x: str, z: str, y: str) -> None:
+    example = Example(x, z, y)
+    text = chunk(format_line(example) + "\n")
+    for tokenizer in (gpt2, character_tokenizer(x + z + y)):
+        assert decode_example(tokenizer, Encoder(tokenizer).encode(text), 0) == example
+
+
+def test_wide_ids() -> None:
+    many = character_tokenizer(map(chr, range(0x4E00, 0x4E00 + 33000)))
+    split = Encoder(many).encode(chunk("\u4e00||\u4e01 #### \u4e02\n"))
+    assert split.tokens.dtype == np.uint32
+    assert decode_example(many, split, 0) == Example("\u4e00", "\u4e01", "\u4e02")

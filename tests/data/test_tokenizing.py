@@ -1,0 +1,112 @@
+"""The character tokenizer, and tokenizers from elsewhere."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from icot_tui.data.tokenizing import (
+    SEPARATOR,
+    character_tokenizer,
+    decode,
+    encode_prompt,
+    encode_texts,
+    load_tokenizer,
+    pretrained_tokenizer,
+    separator_id,
+)
+from icot_tui.errors import UserError
+
+ALPHABET = "0123456789*+()#|<>=aé数🧮\t\x1b\u202e"
+
+
+CHARACTERS = character_tokenizer(ALPHABET)
+
+
+@pytest.fixture
+def tokenizer() -> Any:
+    return CHARACTERS
+
+
+def test_one_token_a_symbol(tokenizer: Any) -> None:
+    text = f" 1 * 2 {SEPARATOR} 3 {SEPARATOR} #### 4 {SEPARATOR}"
+    tokens = [" 1", " *", " 2", SEPARATOR, " 3", SEPARATOR, " ####", " 4", SEPARATOR]
+    ids = encode_texts(tokenizer, [text])[0]
+    assert ids == tokenizer.convert_tokens_to_ids(tokens)
+    assert [ids[3], ids[5], ids[8]] == [separator_id(tokenizer)] * 3
+    assert len(set(tokens)) == len(set(ids))
+
+
+@settings(deadline=None)
+@given(st.text(st.sampled_from(ALPHABET + " ")))
+def test_text_survives(text: str) -> None:
+    assert decode(CHARACTERS, encode_texts(CHARACTERS, [text])[0]) == text.strip()
+
+
+def test_round_trip_through_a_folder(tokenizer: Any, tmp_path: Path) -> None:
+    tokenizer.save_pretrained(tmp_path)
+    text = f" 1  (aé\t2\x1b {SEPARATOR} 数🧮 {SEPARATOR} #### 4 {SEPARATOR}"
+    expected = encode_texts(tokenizer, [text])
+    for loaded in (AutoTokenizer.from_pretrained(tmp_path), pretrained_tokenizer(str(tmp_path))):
+        assert encode_texts(loaded, [text]) == expected
+        assert loaded.eos_token == loaded.pad_token == SEPARATOR
+        assert len(loaded) == len(tokenizer)
+        assert decode(loaded, expected[0]) == decode(tokenizer, expected[0])
+
+
+def test_the_order_of_the_alphabet_does_not_matter() -> None:
+    assert character_tokenizer("cab ").get_vocab() == character_tokenizer("abccc").get_vocab()
+
+
+def test_unknown_characters_are_refused(tokenizer: Any) -> None:
+    with pytest.raises(UserError, match=r"no token for 'ß' \(U\+00DF\)"):
+        encode_prompt(tokenizer, "1 ß 2")
+    with pytest.raises(UserError, match="input is empty"):
+        encode_prompt(tokenizer, "  ")
+    with pytest.raises(UserError, match="holds the separator"):
+        encode_prompt(tokenizer, f"1 {SEPARATOR} 2")
+
+
+def test_prompts_are_prefixes_of_whole_texts(tokenizer: Any, gpt2: Any) -> None:
+    for each in (tokenizer, gpt2):
+        end = each.eos_token
+        whole = encode_texts(each, [f" 1 * 2 {end} 3 {end} #### 4 {end}"])[0]
+        prompt = encode_prompt(each, "1 * 2")
+        assert whole[: len(prompt)] == prompt
+        assert prompt[-1] == separator_id(each)
+
+
+def test_gpt2(gpt2: Any) -> None:
+    assert encode_texts(gpt2, [" 5 6 <|endoftext|>"]) == [[642, 718, 220, 50256]]
+    assert decode(gpt2, encode_texts(gpt2, [" What is ( 1 ) . done ?"])[0]) == (
+        "What is ( 1 ) . done ?"
+    )
+
+
+def test_what_is_no_tokenizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        load_tokenizer(str(tmp_path / "nowhere"), set)
+    with pytest.raises(UserError, match="no readable tokenizer"):
+        load_tokenizer(str(tmp_path), set)
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')  # a model without tokenizer
+    with pytest.raises(UserError, match="no readable tokenizer"):
+        load_tokenizer(str(tmp_path), set)
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(UserError, match="no readable tokenizer"):
+        load_tokenizer(str(tmp_path), set)
+    monkeypatch.setattr("huggingface_hub.model_info", _unreachable)
+    with pytest.raises(UserError, match="neither a folder nor to be had"):
+        load_tokenizer("nobody/no-such-tokenizer", set)
+
+
+def _unreachable(*_: object, **__: object) -> None:
+    raise ConnectionError("no network")
+
+
+def test_a_tokenizer_needs_an_end_of_text(tokenizer: Any, tmp_path: Path) -> None:
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="no end-of-text token"):
+        pretrained_tokenizer(str(tmp_path))

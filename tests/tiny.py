@@ -1,0 +1,107 @@
+"""A run so small that a test can train it whole, with every feature that could go wrong in it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from icot_tui.config import RunConfig
+from icot_tui.engine.checkpoint import OPTIMIZER, list_checkpoints, load_tensors
+from icot_tui.engine.commands import CommandQueue
+from icot_tui.engine.journal import JournalReader, effective
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.engine.session import create_run, run_training
+
+TINY: dict[str, Any] = {
+    "name": "tiny",
+    "data": {
+        "task": "multiplication",
+        "options": {"digits": "2x2"},
+        "train_examples": 50,
+        "validation_examples": 20,
+    },
+    "model": {"layers": 1, "heads": 2, "width": 16, "dropout": 0.1},
+    "curriculum": {
+        "schedule": "loss_gated",
+        "gate_loss": 3.2,
+        "gate_window": 3,
+        "min_steps": 2,
+        "max_steps": 3,
+        "smoothing": 1.0,
+    },
+    "train": {
+        "max_steps": 30,
+        "batch_size": 8,
+        "micro_batch_size": 3,
+        "learning_rate": 1e-2,
+        "warmup_steps": 2,
+        "restart_warmup": True,
+        "decay_steps": 5,
+        "observe_every": 4,
+        "device": "cpu",
+        "threads": 1,
+    },
+    "evaluation": {"every_steps": 7, "samples": 4},
+    "checkpoints": {"keep": 1000},
+}
+
+UNSTEADY = {"time", "seconds", "bytes", "effect", "id"}
+"""Fields that differ from run to run by nature."""
+
+
+def tiny(**sections: Any) -> RunConfig:
+    """The tiny config with some values changed, section by section."""
+    merged = {
+        key: value | sections.get(key, {}) if isinstance(value, dict) else sections.get(key, value)
+        for key, value in TINY.items()
+    }
+    return RunConfig.model_validate(sections | merged)
+
+
+def train(folder: RunFolder, commands: CommandQueue | None = None, listen=None):
+    """Train (or resume) a run in this process."""
+    return run_training(folder, commands or CommandQueue(folder.control), listen)
+
+
+def train_new(runs: Path, config: RunConfig, commands: CommandQueue | None = None, listen=None):
+    """A new run, trained; its folder."""
+    folder = create_run(config, runs)
+    train(folder, commands, listen)
+    return folder
+
+
+def final_tensors(folder: RunFolder) -> dict[str, torch.Tensor]:
+    """Weights and optimizer state of the newest checkpoint."""
+    path = list_checkpoints(folder.checkpoints)[-1].path
+    moments = {f"optimizer/{k}": v for k, v in load_tensors(path / OPTIMIZER).items()}
+    return load_tensors(path / "model.safetensors") | moments
+
+
+def final_state(folder: RunFolder) -> dict[str, Any]:
+    """The rest of the newest checkpoint, without times."""
+    state = list_checkpoints(folder.checkpoints)[-1].state()
+    state["run"].pop("seconds")
+    return state
+
+
+def news(folder: RunFolder, leave_out: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    """What stands in the journal, without times and without resumes."""
+    lines = effective(JournalReader(folder.journal).lines())
+    return [
+        {key: value for key, value in line.items() if key not in UNSTEADY}
+        for line in lines
+        if line["event"] not in ("RunResumed", *leave_out)
+    ]
+
+
+def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    """Bit for bit."""
+    assert one.keys() == other.keys()
+    different = [name for name in one if not torch.equal(one[name], other[name])]
+    assert not different, different
+
+
+def read_lines(folder: RunFolder) -> list[dict[str, Any]]:
+    """Every line of the journal."""
+    return [json.loads(line) for line in folder.journal.read_text().splitlines()]
