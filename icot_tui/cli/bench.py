@@ -124,7 +124,7 @@ def _endless(config: RunConfig, steps: int) -> RunConfig:
             "max_steps": never,
             "steps_after_removal": None,
             "target_accuracy": None,
-            "decay_after_removal": False,
+            "decay_steps": 0,
             "observe_every": min(config.train.observe_every, steps, WARMUP_STEPS),
         }
     )

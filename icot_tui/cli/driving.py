@@ -20,6 +20,11 @@ from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.summary import RunSummary
 from icot_tui.errors import UserError
 
+ECHO_SECONDS = 0.2
+"""A signal that comes again so soon is the same one, passed on by a wrapper: nobody types so fast."""
+LAUNCHER_ECHO_SECONDS = 3.0
+"""Launchers of several processes pass on what the terminal has already sent to all of them."""
+
 
 class StopNow(KeyboardInterrupt):
     """The user asked a second time: no step more, no saving."""
@@ -46,7 +51,7 @@ def drive(folder: RunFolder, config: RunConfig, as_json: bool, quiet: bool, is_n
     commands = CommandQueue(folder.control)
     began = time.monotonic()
     try:
-        with _signals(commands, say, outlet.hang_up):
+        with obeying_signals(commands, say, outlet.hang_up):
             say(_greeting(folder, is_new))
             ended = _train(folder, commands, reporter)
             seconds = time.monotonic() - began
@@ -67,11 +72,9 @@ def drive(folder: RunFolder, config: RunConfig, as_json: bool, quiet: bool, is_n
 
 def _follow(folder: RunFolder) -> int:
     """One of the other processes: it says nothing, and stops when the first one does."""
-    from icot_tui.engine.session import run_training
-
     try:
-        with _signals(None, lambda text: None, lambda: None):
-            run_training(folder, CommandQueue())
+        with obeying_signals(None, lambda text: None, lambda: None):
+            _train(folder, CommandQueue(), None)
     except StopNow:
         return 1
     except UserError as error:  # the first process says what is wrong
@@ -79,14 +82,20 @@ def _follow(folder: RunFolder) -> int:
     return 0
 
 
-def _train(folder: RunFolder, commands: CommandQueue, reporter: Reporter) -> RunEnded:
+def _train(folder: RunFolder, commands: CommandQueue, reporter: Reporter | None) -> RunEnded:
+    import torch.distributed as distributed
+
     from icot_tui.engine.session import run_training
 
-    return run_training(folder, commands, reporter)
+    ended = run_training(folder, commands, reporter)
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.barrier()  # leave together, or the threads of one abort it at exit
+        distributed.destroy_process_group()
+    return ended
 
 
 @contextmanager
-def _signals(
+def obeying_signals(
     commands: CommandQueue | None, say: Callable[[str], None], hang_up: Callable[[], None]
 ) -> Iterator[None]:
     """Obey signals: stop after saving, then stop at once; a dropped link stops nothing.
@@ -94,13 +103,16 @@ def _signals(
     Processes without commands wait for the first one's to reach them. A signal that was ignored
     from the start (nohup, a shell's background jobs) stays so.
     """
-    asked = False
+    echo = LAUNCHER_ECHO_SECONDS if os.environ.get("WORLD_SIZE", "1") != "1" else ECHO_SECONDS
+    asked_at: float | None = None
 
     def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise StopNow
-        asked = True
+        nonlocal asked_at
+        if asked_at is not None:
+            if time.monotonic() > asked_at + echo:
+                raise StopNow
+            return
+        asked_at = time.monotonic()
         if commands is not None:
             commands.put(Stop())
         say("stopping: this step is finished, then saved (once more: stop at once, unsaved)")

@@ -53,14 +53,21 @@ def entry(key: str, build: Callable[[Path], None]) -> Path:
 def _build(finished: Path, build: Callable[[Path], None], alone: bool) -> None:
     if alone:  # then nobody is at work in what a killed process left behind
         for leftover in finished.parent.glob(f"{finished.name}.*.part"):
-            shutil.rmtree(leftover, ignore_errors=True)
+            _remove(leftover)
     scratch = finished.with_name(f"{finished.name}.{uuid4().hex}.part")
     scratch.mkdir()
     try:
         build(scratch)
         _move_into_place(scratch, finished)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        _remove(scratch)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _move_into_place(scratch: Path, finished: Path) -> None:
@@ -69,7 +76,7 @@ def _move_into_place(scratch: Path, finished: Path) -> None:
     if finished.exists():
         damaged = scratch.with_suffix(".damaged.part")
         os.rename(finished, damaged)
-        shutil.rmtree(damaged, ignore_errors=True)
+        _remove(damaged)
     os.rename(scratch, finished)
     force_to_disk(finished.parent)
 

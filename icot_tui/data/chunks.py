@@ -3,7 +3,7 @@
 import codecs
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +73,7 @@ def characters(chunks: Iterable[Chunk]) -> set[str]:
             counts = np.bincount(np.frombuffer(text, dtype=np.uint8), minlength=128)
             found.update(map(chr, np.flatnonzero(counts).tolist()))
         else:
-            found.update(*(set(line) for _, line in numbered_lines(chunk)))
+            found.update(*(set(line) for _, line in numbered_lines(replace(chunk, text=text))))
     return found - {" ", "\n"}
 
 

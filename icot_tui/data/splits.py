@@ -57,6 +57,9 @@ def open_source(config: DataConfig) -> Source:
         UserError: the task or its options are wrong.
     """
     if config.task is None:
+        for key in ("options", "test_examples"):
+            if getattr(config, key):
+                raise UserError(f"data.{key} is for generated tasks: leave it out beside files")
         return FileSource(config)
     return TaskSource(config, make_task(config.task, config.options))
 
@@ -104,7 +107,7 @@ class TaskSource:
         """The problems of each split.
 
         Raises:
-            UserError: more are asked for than there are, or too few numbers are given.
+            UserError: more are asked for than there are, or train_examples is wanting.
         """
         train, validation, test = self._counts()
         rng = np.random.default_rng(self.config.seed)
@@ -117,11 +120,6 @@ class TaskSource:
         config, capacity = self.config, self.task.capacity
         if config.seed < 0:
             raise UserError(f"data.seed is {config.seed}: set it to 0 or more")
-        if config.validation_examples is None:
-            raise UserError(
-                f"data.validation_examples is missing: say how many the task {self.task.name} "
-                "is to hold out"
-            )
         held_out = config.validation_examples + config.test_examples
         if capacity is not None and held_out + (config.train_examples or 1) > capacity:
             raise UserError(

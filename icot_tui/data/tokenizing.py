@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from icot_tui.data.examples import ANSWER_MARK
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
@@ -59,10 +60,10 @@ def character_tokenizer(alphabet: Iterable[str]) -> "PreTrainedTokenizerBase":
     from tokenizers.pre_tokenizers import Split
     from transformers import PreTrainedTokenizerFast
 
-    words = [*sorted(set(alphabet) - {" "}), "####"]
+    words = [*sorted(set(alphabet) - {" "}), ANSWER_MARK]
     tokens = [*(" " + word for word in words), *words, " "]
     core = Tokenizer(WordLevel({token: number for number, token in enumerate(tokens)}))
-    core.pre_tokenizer = Split(Regex(r" ?####| ?[^ ]| "), "isolated")
+    core.pre_tokenizer = Split(Regex(f" ?{ANSWER_MARK}| ?[^ ]| "), "isolated")
     core.decoder = Fuse()
     separator = AddedToken(SEPARATOR, lstrip=True, normalized=False, special=True)
     return PreTrainedTokenizerFast(
@@ -148,7 +149,7 @@ def _first_unknown(
     known = tokenizer.get_vocab()
     separator = str(tokenizer.eos_token)
     for index, text in enumerate(texts):
-        for character in text.replace(separator, ""):
+        for character in text.replace(separator, "").replace(ANSWER_MARK, ""):
             if character not in known:
                 return UnknownCharacter(character, index)
     return None

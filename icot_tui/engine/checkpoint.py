@@ -109,6 +109,7 @@ def write_checkpoint(
         (beside / MANIFEST).write_text(json.dumps(manifest, indent=1))
         for path in [*files, beside / MANIFEST, beside]:
             _flush(path)
+        _remove(folder / name)  # a damaged one that this run passed over when it resumed
         os.replace(beside, folder / name)
         _flush(folder)
     except BaseException:

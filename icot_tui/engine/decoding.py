@@ -1,4 +1,4 @@
-"""Batched greedy decoding with a key-value cache, and reading the answers that it wrote.
+"""Batched greedy decoding with a key-value cache, for any causal language model of transformers.
 
 B rows, L padded columns, W tokens that may be written. Rows of different lengths are padded on the
 left, so that every row writes in the same column; padding is masked, and position ids are given,
@@ -15,15 +15,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from icot_tui.curriculum.removal import RemovalPlan
-from icot_tui.data.examples import ANSWER_MARK
-from icot_tui.data.tokenizing import decode
+from icot_tui.curriculum.removal import Batch, RemovalPlan, remove, removed_tokens
+from icot_tui.data.encoded import EncodedSplit
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
 CLOSING = 2
 """Separators that end an answer: one after the chain of thought, one after the answer."""
+SPARE_TOKENS = 8
+"""Budget beyond the longest gold continuation, unless evaluation.max_new_tokens says otherwise."""
 STEPS_BETWEEN_LOOKS = 4
 """Decoding steps between looks at which rows are done; on a CPU, where looking is free, 1."""
 
@@ -113,6 +114,85 @@ class Prefixes:
             self.separators[where],
             self.budgets[where],
         )
+
+
+@dataclass(frozen=True)
+class StagedExamples:
+    """What is known of n examples at a stage before the model is asked.
+
+    index    [n] their places in the split
+    prompt   [n] tokens of ` {x} SEP`
+    cot      [n] chain-of-thought tokens that the model has to write
+    gold     [n] all tokens that the model has to write
+    budgets  [n] the most tokens it may write
+    shift    position ids
+    """
+
+    split: EncodedSplit
+    stage: int
+    plan: RemovalPlan
+    separator_id: int
+    index: NDArray[np.int64]
+    prompt: NDArray[np.int64]
+    cot: NDArray[np.int64]
+    gold: NDArray[np.int64]
+    budgets: NDArray[np.int64]
+    shift: PositionShift
+
+    @classmethod
+    def of(
+        cls,
+        split: EncodedSplit,
+        index: NDArray[np.int64],
+        stage: int,
+        plan: RemovalPlan,
+        separator_id: int,
+        most_tokens: int | None,
+        position_table: int | None,
+    ) -> "StagedExamples":
+        removed = removed_tokens(split, index, stage)
+        prompt = split.prompt_lengths[index].astype(np.int64)
+        cot = split.cot_lengths[index] - removed
+        gold = split.lengths[index] - prompt - removed
+        shift = PositionShift.of(plan, prompt, cot, removed)
+        budgets = np.full(len(index), most_tokens or _longest(split, stage) + SPARE_TOKENS)
+        if position_table is not None:  # the gold tokens fit in any case
+            room = position_table - prompt - shift.tokens
+            budgets = np.minimum(budgets, np.maximum(room, gold))
+        return cls(split, stage, plan, separator_id, index, prompt, cot, gold, budgets, shift)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def batch(self, where: NDArray[np.int64]) -> Batch:
+        """Gold rows at the stage."""
+        return remove(self.split, self.index[where], self.stage, self.plan, self.separator_id)
+
+    def prefixes(self, where: NDArray[np.int64], kept: NDArray[np.int64]) -> Prefixes:
+        """[B] prompts, each with the first `kept` tokens that the model should write."""
+        gold, lengths = self.batch(where).ids, self.prompt[where] + kept
+        width = int(lengths.max(initial=0))
+        from_left = np.maximum(np.arange(width) - (width - lengths[:, None]), 0)
+        return Prefixes(
+            np.take_along_axis(gold[:, :width], from_left, axis=1),
+            lengths,
+            self.shift.rows(where),
+            (kept > self.cot[where]).astype(np.int64) + (kept == self.gold[where]),
+            self.budgets[where] - kept,
+        )
+
+    def answer_section(self, row: int) -> list[int]:
+        """The gold tokens between the two separators: `#### {y}`."""
+        index = self.index[row]
+        begin = self.prompt[row] + self.split.cot_lengths[index] + 1
+        section: list[int] = self.split.example(index)[begin:-1].tolist()
+        return section
+
+
+def _longest(split: EncodedSplit, stage: int) -> int:
+    """Most tokens that the model has to write, over the whole split and not only a shard."""
+    removed = removed_tokens(split, np.arange(len(split)), stage)
+    return int((split.lengths - split.prompt_lengths - removed).max(initial=0))
 
 
 @dataclass(frozen=True)
@@ -222,9 +302,9 @@ def _decode_batch(
         # A row that is done stays where it is: beyond its budget the position table may end.
         rows = replace(rows, separators=separators, next_index=rows.next_index + ~done)
         ids = best[:, None]
+        if between is not None and (step + 1) % STEPS_BETWEEN_LOOKS == 0:
+            between()
         if (step + 1) % every == 0:
-            if between is not None:
-                between()
             alive = torch.nonzero(~done)[:, 0]  # waits for the device
             if not len(alive):
                 break
@@ -281,71 +361,3 @@ class _Forward:
     def keep(self, rows: Tensor) -> None:
         """Forget the other rows."""
         self._cache.batch_select_indices(rows)  # type: ignore[attr-defined]
-
-
-class Answers:
-    """Reads answers out of token ids: ` {z} SEP #### {y} SEP`, what follows ` {x} SEP`."""
-
-    def __init__(self, tokenizer: "PreTrainedTokenizerBase", separator_id: int) -> None:
-        self._tokenizer = tokenizer
-        self._separator_id = separator_id
-        self._bare: dict[int, str] = {}
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        """The text of some tokens, without blanks at the ends."""
-        return decode(self._tokenizer, tokens)
-
-    def section(self, written: Sequence[int]) -> Sequence[int] | None:
-        """The tokens between the two separators; None when the second was not written."""
-        parts = self.parts(written)
-        return parts[1] if len(parts) > CLOSING else None
-
-    def parts(self, written: Sequence[int]) -> list[Sequence[int]]:
-        """The tokens before, between and after separators; one part more than separators."""
-        parts, begin = [], 0
-        for at, token in enumerate(written):
-            if token == self._separator_id:
-                parts.append(written[begin:at])
-                begin = at + 1
-        return [*parts, written[begin:]]
-
-    def text(self, section: Sequence[int]) -> str | None:
-        """The answer in the tokens between the separators; None without `####`."""
-        _, mark, answer = self.decode(section).partition(ANSWER_MARK)
-        return answer.strip() if mark else None
-
-    def mark_length(self, section: Sequence[int]) -> int | None:
-        """How many tokens it takes until `####` is written; None when it never is."""
-        if ANSWER_MARK not in self.decode(section):
-            return None
-        return next(n for n in range(len(section) + 1) if ANSWER_MARK in self.decode(section[:n]))
-
-    def never_equal(self, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """[B] after equal tokens with `####` among them: can [B] different next tokens never lead
-        to equal answers?
-
-        Proof that it holds when it says so. Let u and v be the texts of the two tokens without any
-        blanks. Tokenizers decode to the tokens' texts one after another, up to blanks (some drop
-        a leading one, some join with one), so that without blanks the two answers read P u ... and
-        P v ..., with P from the tokens before. If neither of u and v begins with the other, they
-        differ at a character that both have, and so do the answers, whatever follows. If one of
-        the tokens is the separator, its answer is P, and the other's P v ... is longer as soon as
-        v is not empty. Texts that differ without blanks differ. Tokens that hold a part of a
-        character (byte fallback) decode to U+FFFD or to nothing; of those nothing is claimed.
-        """
-        pairs, where = np.unique(np.stack([one, other]), axis=1, return_inverse=True)
-        verdicts = [self._never_equal(*pair) for pair in pairs.T.tolist()]
-        return np.array(verdicts, dtype=np.bool_)[where.reshape(-1)]
-
-    def _never_equal(self, one: int, other: int) -> bool:
-        u, v = self._bare_text(one), self._bare_text(other)
-        if self._separator_id in (one, other):
-            return bool(u if other == self._separator_id else v)
-        return bool(u and v) and not u.startswith(v) and not v.startswith(u)
-
-    def _bare_text(self, token: int) -> str:
-        """Without blanks; empty where nothing can be said."""
-        if token not in self._bare:
-            text = "".join(self.decode([token]).split())
-            self._bare[token] = "" if "\ufffd" in text else text
-        return self._bare[token]

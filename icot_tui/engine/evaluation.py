@@ -27,19 +27,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from icot_tui.config import EvaluationConfig
-from icot_tui.curriculum.removal import Batch, RemovalPlan, remove, removed_tokens
+from icot_tui.curriculum.removal import Batch, RemovalPlan
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.examples import ANSWER_MARK
-from icot_tui.engine.decoding import Answers, PositionShift, Prefixes, decode_greedily
-from icot_tui.engine.samples import Sample, choose, merge_samples, read_sample
+from icot_tui.engine.decoding import StagedExamples, decode_greedily
+from icot_tui.engine.samples import Answers, Sample, choose, merge_samples, read_sample
 from icot_tui.errors import UserError
 from icot_tui.models.supervised import SupervisedLM
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-SPARE_TOKENS = 8
-"""Budget beyond the longest gold continuation, unless evaluation.max_new_tokens says otherwise."""
 TOKENS_IN_CACHE = 1024
 """Tokens a forward pass on a CPU: with more, small models' activations leave the cache (-40 %)."""
 Z95 = 1.959963984540054
@@ -207,77 +205,11 @@ def evaluate(
         table = getattr(model.lm.config, "max_position_embeddings", None)
         rows = np.arange(shard[0], len(split), shard[1])
         most = config.max_new_tokens
-        examples = _Examples.of(split, rows, stage, plan, separator_id, most, table)
+        examples = StagedExamples.of(split, rows, stage, plan, separator_id, most, table)
         answers = Answers(tokenizer, separator_id)
         return _Evaluator(model, examples, answers, config, device, between).run()
     finally:
         model.train(training)
-
-
-@dataclass(frozen=True)
-class _Examples:
-    """What is known of n examples at a stage before the model is asked.
-
-    index    [n] their places in the split
-    prompt   [n] tokens of ` {x} SEP`
-    cot      [n] chain-of-thought tokens that the model has to write
-    gold     [n] all tokens that the model has to write
-    budgets  [n] the most tokens it may write
-    shift    position ids
-    """
-
-    split: EncodedSplit
-    stage: int
-    plan: RemovalPlan
-    separator_id: int
-    index: NDArray[np.int64]
-    prompt: NDArray[np.int64]
-    cot: NDArray[np.int64]
-    gold: NDArray[np.int64]
-    budgets: NDArray[np.int64]
-    shift: PositionShift
-
-    @classmethod
-    def of(
-        cls,
-        split: EncodedSplit,
-        index: NDArray[np.int64],
-        stage: int,
-        plan: RemovalPlan,
-        separator_id: int,
-        most_tokens: int | None,
-        position_table: int | None,
-    ) -> "_Examples":
-        removed = removed_tokens(split, index, stage)
-        prompt = split.prompt_lengths[index].astype(np.int64)
-        cot = split.cot_lengths[index] - removed
-        gold = split.lengths[index] - prompt - removed
-        shift = PositionShift.of(plan, prompt, cot, removed)
-        budgets = np.full(len(index), most_tokens or _longest(split, stage) + SPARE_TOKENS)
-        if position_table is not None:  # the gold tokens fit in any case
-            room = position_table - prompt - shift.tokens
-            budgets = np.minimum(budgets, np.maximum(room, gold))
-        return cls(split, stage, plan, separator_id, index, prompt, cot, gold, budgets, shift)
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def batch(self, where: NDArray[np.int64]) -> Batch:
-        """Gold rows at the stage."""
-        return remove(self.split, self.index[where], self.stage, self.plan, self.separator_id)
-
-    def answer_section(self, row: int) -> list[int]:
-        """The gold tokens between the two separators: `#### {y}`."""
-        index = self.index[row]
-        begin = self.prompt[row] + self.split.cot_lengths[index] + 1
-        section: list[int] = self.split.example(index)[begin:-1].tolist()
-        return section
-
-
-def _longest(split: EncodedSplit, stage: int) -> int:
-    """Most tokens that the model has to write, over the whole split and not only a shard."""
-    removed = removed_tokens(split, np.arange(len(split)), stage)
-    return int((split.lengths - split.prompt_lengths - removed).max(initial=0))
 
 
 @dataclass(frozen=True)
@@ -333,7 +265,7 @@ class _Evaluator:
     def __init__(
         self,
         model: SupervisedLM,
-        examples: _Examples,
+        examples: StagedExamples,
         answers: Answers,
         config: EvaluationConfig,
         device: torch.device | str,
@@ -422,28 +354,22 @@ class _Evaluator:
 
     def _decode(self, gold: _GoldPass, rows: NDArray[np.int64]) -> list[list[int]]:
         """All tokens that the model writes for examples that diverge, the gold ones included."""
-        examples, divergence = self._examples, gold.divergence[rows]
-        prompt, batch = examples.prompt[rows], examples.batch(rows)
-        lengths = prompt + divergence + 1
-        columns = np.arange(int(lengths.max(initial=0)))
-        from_left = np.maximum(columns - (len(columns) - lengths[:, None]), 0)
-        ids = np.take_along_axis(batch.ids[:, : len(columns)], from_left, axis=1)
-        ids[:, -1:] = gold.chosen[rows, None]
-        first_written = divergence > examples.cot[rows]
-        chose_separator = gold.chosen[rows] == examples.separator_id
-        prefixes = Prefixes(
-            ids,
-            lengths,
-            examples.shift.rows(rows),
-            first_written.astype(np.int64) + chose_separator,
-            examples.budgets[rows] - divergence - 1,
-        )
-        size = self._config.batch_size
+        examples, divergence, chosen = self._examples, gold.divergence[rows], gold.chosen[rows]
+        prefixes = examples.prefixes(rows, divergence + 1)
+        prefixes.ids[:, -1:] = chosen[:, None]
+        before = (divergence > examples.cot[rows]).astype(np.int64)
         written = decode_greedily(
-            self._model.lm, prefixes, examples.separator_id, self._device, size, self._between
+            self._model.lm,
+            replace(prefixes, separators=before + (chosen == examples.separator_id)),
+            examples.separator_id,
+            self._device,
+            self._config.batch_size,
+            self._between,
         )
-        begins = len(columns) - lengths + prompt
-        return [ids[row, begins[row] :].tolist() + written.row(row) for row in range(len(rows))]
+        return [
+            prefixes.ids[row, -1 - divergence[row] :].tolist() + written.row(row)
+            for row in range(len(rows))
+        ]
 
     def _is_right(self, row: int, written: list[int]) -> bool:
         section, expected = self._answers.section(written), self._examples.answer_section(row)

@@ -1,4 +1,4 @@
-"""Examples with the model's own answers, kept for reading: which ones, and their file.
+"""Answers as texts: read out of token ids, compared, and kept for reading in a file of samples.
 
 Texts are data as the tokenizer gives them, control characters included; what shows them escapes
 them.
@@ -9,17 +9,90 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.data.encoded import EncodedSplit
-from icot_tui.engine.decoding import Answers
+from icot_tui.data.examples import ANSWER_MARK
+from icot_tui.data.tokenizing import decode
+from icot_tui.engine.decoding import CLOSING
 from icot_tui.engine.run_folder import write_atomically
 from icot_tui.errors import UserError
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 Kind = Literal["best", "worst", "random"]
+
+
+class Answers:
+    """Reads answers out of token ids: ` {z} SEP #### {y} SEP`, what follows ` {x} SEP`."""
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", separator_id: int) -> None:
+        self._tokenizer = tokenizer
+        self._separator_id = separator_id
+        self._bare: dict[int, str] = {}
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of some tokens, without blanks at the ends."""
+        return decode(self._tokenizer, tokens)
+
+    def section(self, written: Sequence[int]) -> Sequence[int] | None:
+        """The tokens between the two separators; None when the second was not written."""
+        parts = self.parts(written)
+        return parts[1] if len(parts) > CLOSING else None
+
+    def parts(self, written: Sequence[int]) -> list[Sequence[int]]:
+        """The tokens before, between and after separators; one part more than separators."""
+        parts, begin = [], 0
+        for at, token in enumerate(written):
+            if token == self._separator_id:
+                parts.append(written[begin:at])
+                begin = at + 1
+        return [*parts, written[begin:]]
+
+    def text(self, section: Sequence[int]) -> str | None:
+        """The answer in the tokens between the separators; None without `####`."""
+        _, mark, answer = self.decode(section).partition(ANSWER_MARK)
+        return answer.strip() if mark else None
+
+    def mark_length(self, section: Sequence[int]) -> int | None:
+        """How many tokens it takes until `####` is written; None when it never is."""
+        if ANSWER_MARK not in self.decode(section):
+            return None
+        return next(n for n in range(len(section) + 1) if ANSWER_MARK in self.decode(section[:n]))
+
+    def never_equal(self, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """[B] after equal tokens with `####` among them: can [B] different next tokens never lead
+        to equal answers?
+
+        Proof that it holds when it says so. Let u and v be the texts of the two tokens without any
+        blanks. Tokenizers decode to the tokens' texts one after another, up to blanks (some drop
+        a leading one, some join with one), so that without blanks the two answers read P u ... and
+        P v ..., with P from the tokens before. If neither of u and v begins with the other, they
+        differ at a character that both have, and so do the answers, whatever follows. If one of
+        the tokens is the separator, its answer is P, and the other's P v ... is longer as soon as
+        v is not empty. Texts that differ without blanks differ. Tokens that hold a part of a
+        character (byte fallback) decode to U+FFFD or to nothing; of those nothing is claimed.
+        """
+        pairs, where = np.unique(np.stack([one, other]), axis=1, return_inverse=True)
+        verdicts = [self._never_equal(*pair) for pair in pairs.T.tolist()]
+        return np.array(verdicts, dtype=np.bool_)[where.reshape(-1)]
+
+    def _never_equal(self, one: int, other: int) -> bool:
+        u, v = self._bare_text(one), self._bare_text(other)
+        if self._separator_id in (one, other):
+            return bool(u if other == self._separator_id else v)
+        return bool(u and v) and not u.startswith(v) and not v.startswith(u)
+
+    def _bare_text(self, token: int) -> str:
+        """Without blanks; empty where nothing can be said."""
+        if token not in self._bare:
+            text = "".join(self.decode([token]).split())
+            self._bare[token] = "" if "\ufffd" in text else text
+        return self._bare[token]
 
 
 @dataclass(frozen=True)

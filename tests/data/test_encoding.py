@@ -158,7 +158,7 @@ def test_a_start_token(start: str) -> None:
     first = [tokenizer.bos_token_id] if start == "<start>" else []
     assert split.example(1).tolist() == [
         *first,
-        *tokenizer.convert_tokens_to_ids("1 2 <end> 3 <end> #### 4 <end>".split()),
+        *tokenizer.convert_tokens_to_ids(["1", "2", "<end>", "3", "<end>", "####", "4", "<end>"]),
     ]
     assert split.prompt_lengths.tolist() == [3 + len(first)] * 2
     assert decode_example(tokenizer, split, 1) == Example("1 2", "3", "4")

@@ -56,7 +56,7 @@ def test_parses(line: str, example: Example) -> None:
     ],
 )
 def test_refuses(line: str, complaint: str) -> None:
-    with pytest.raises(UserError, match="train.txt, line 7: .*a line is input") as error:
+    with pytest.raises(UserError, match=r"train\.txt, line 7: .*a line is input") as error:
         parse_line(line, "train.txt, line 7")
     assert complaint in str(error.value)
 
@@ -102,7 +102,7 @@ def test_bad_line_and_bad_bytes_are_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"train\.txt, line 2: '\|\|' is missing"):
         list(read_lines(file(tmp_path, "a||z #### y\nb\n")))
     with pytest.raises(UserError, match=r"train\.txt, line 2: byte 4 is not UTF-8"):
-        list(read_lines(file(tmp_path, "a||z #### y\n".encode() + "abcé".encode("latin-1"))))
+        list(read_lines(file(tmp_path, b"a||z #### y\n" + "abcé".encode("latin-1"))))
     with pytest.raises(UserError, match="line 1: byte 1 is not UTF-8"):
         list(read_lines(file(tmp_path, "a||z #### y\n".encode("utf-16"))))
 
@@ -110,7 +110,7 @@ def test_bad_line_and_bad_bytes_are_named(tmp_path: Path) -> None:
 def test_unreadable_files(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nowhere does not exist"):
         list(read_lines(tmp_path / "nowhere"))
-    with pytest.raises(UserError, match="cannot be read .*directory"):
+    with pytest.raises(UserError, match=r"cannot be read .*directory"):
         list(read_lines(tmp_path))
     with pytest.raises(UserError, match="has no lines"):
         list(read_lines(file(tmp_path, "")))

@@ -10,7 +10,8 @@ from icot_tui.config import ModelConfig
 from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.tokenizing import character_tokenizer
-from icot_tui.engine.decoding import Answers, PositionShift, Prefixes, decode_greedily
+from icot_tui.engine.decoding import PositionShift, Prefixes, decode_greedily
+from icot_tui.engine.samples import Answers
 from icot_tui.models.build import build_model
 
 SEP = 0
@@ -150,15 +151,13 @@ def test_nothing_to_decode(lm):
 
 
 def test_between_ends_the_decoding(lm):
-    calls = []
-
     def between():
-        calls.append(1)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
+        raise KeyboardInterrupt
 
-    none_yet = np.zeros(1, dtype=np.int64)
-    prefixes = Prefixes.from_rows([[1, 2]], unshifted(1), none_yet, np.full(1, 40))
+    prompts = ragged_prompts(10)
+    none_yet = np.zeros(len(prompts), dtype=np.int64)
+    budgets = np.full(len(prompts), 20)
+    prefixes = Prefixes.from_rows(prompts, unshifted(len(prompts)), none_yet, budgets)
     with pytest.raises(KeyboardInterrupt):
         decode_greedily(lm, prefixes, SEP, "cpu", between=between)
 

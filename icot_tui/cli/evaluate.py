@@ -1,0 +1,283 @@
+"""`icot-tui eval`: how right and how fast a checkpoint is, alone or beside another one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from icot_tui.errors import UserError
+
+if TYPE_CHECKING:
+    from icot_tui.curriculum.removal import RemovalPlan
+    from icot_tui.data.chunks import Chunk
+    from icot_tui.engine.checkpoint import OpenedCheckpoint
+    from icot_tui.engine.evaluation import Evaluation
+    from icot_tui.engine.speed import Contestant, Speed
+
+app = typer.Typer(add_completion=False)
+
+EXAMPLES = """
+Examples:
+
+  icot-tui eval runs/demo
+
+  icot-tui eval runs/demo --against runs/demo-no-cot --examples 500
+
+  icot-tui eval some/folder --data test.txt --stage 0 --json
+"""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was found of one checkpoint."""
+
+    checkpoint: Path
+    contestant: "Contestant"
+    result: "Evaluation"
+    seconds: float
+    speed: "Speed | None" = None
+
+    @property
+    def implicit(self) -> bool:
+        """Is nothing of the chain of thought left to write?"""
+        return self.contestant.stage >= self.contestant.split.max_cot_tokens
+
+
+@app.command(epilog=EXAMPLES)
+def evaluate(
+    checkpoint: Annotated[
+        str, typer.Argument(metavar="CHECKPOINT_OR_RUN", help="A run, or any model's folder.")
+    ],
+    data: Annotated[
+        Path | None, typer.Option(help="File of examples (default: the run's held-out ones).")
+    ] = None,
+    stage: Annotated[
+        int | None, typer.Option(min=0, help="Removed tokens (default: the checkpoint's).")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(metavar="OTHER", help="Another one, measured side by side.")
+    ] = None,
+    against_stage: Annotated[int | None, typer.Option(min=0, help="Its removed tokens.")] = None,
+    examples: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
+    speed: Annotated[bool, typer.Option(help="Measure examples per second, one by one.")] = True,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """Measure a checkpoint: greedy exact match on held-out examples, and speed at batch size 1."""
+    from dataclasses import replace
+
+    from transformers.utils import logging
+
+    from icot_tui.engine.checkpoint import open_checkpoint
+    from icot_tui.engine.speed import measure_speed
+
+    logging.disable_progress_bar()
+    where = _device(device)
+    asked = [(checkpoint, stage)] + ([] if against is None else [(against, against_stage)])
+    opened = [(open_checkpoint(_folder(name)), wanted) for name, wanted in asked]
+    with _busy("reading the examples"):
+        text = _text(opened[0][0], data, examples)
+        prepared = [(one, _prepare(one, wanted, text, where)) for one, wanted in opened]
+    with _busy("evaluating"):
+        measured = [_measure(one, contestant, where) for one, contestant in prepared]
+    if speed:
+        with _busy("measuring the speed"):
+            speeds = measure_speed([contestant for _, contestant in prepared], where)
+        measured = [replace(one, speed=found) for one, found in zip(measured, speeds, strict=True)]
+    if json:
+        _print_json(measured)
+    else:
+        _print_table(measured)
+
+
+def _folder(name: str) -> Path:
+    """A folder by its path, or a run by its name."""
+    from icot_tui.engine.run_folder import runs_folder
+
+    path = Path(name).expanduser()
+    return path if path.is_dir() or not (runs_folder() / name).is_dir() else runs_folder() / name
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if wanted == "auto":
+        return "cuda" if there["cuda"] else "cpu"
+    if wanted not in there:
+        raise UserError(f"--device {wanted} is unknown: give auto, cpu, cuda or mps")
+    if not there[wanted]:
+        raise UserError(f"--device is '{wanted}', but there is none: use 'auto' or 'cpu'")
+    return wanted
+
+
+def _text(opened: "OpenedCheckpoint", file: Path | None, examples: int | None) -> "Chunk":
+    """The held-out lines, as many as wanted."""
+    from itertools import islice
+
+    from icot_tui.data.chunks import Chunk, read_chunks
+    from icot_tui.data.splits import open_source
+
+    if file is not None:
+        chunks, source = read_chunks(file, examples), str(file)
+    elif opened.config is not None:
+        chunks = open_source(opened.config.data).chunks("validation")
+        source = f"the validation examples of {opened.config.name}"
+    else:
+        raise UserError(f"{opened.path} belongs to no run: name a file of examples with --data")
+    lines = b"".join(chunk.text for chunk in chunks).splitlines(keepends=True)
+    return Chunk(b"".join(islice(lines, examples)) if file is None else b"".join(lines), source, 1)
+
+
+def _prepare(
+    opened: "OpenedCheckpoint", stage: int | None, text: "Chunk", device: str
+) -> "Contestant":
+    """The examples in the checkpoint's own tokens, at its stage.
+
+    Raises:
+        UserError: checkpoint and examples don't fit each other, or the stage is not known.
+    """
+    from icot_tui.data.encoding import Encoder
+    from icot_tui.engine.speed import Contestant
+
+    if opened.tokenizer.eos_token_id is None:
+        raise UserError(f"the tokenizer of {opened.path} has no end-of-text token")
+    if stage is None and opened.state is not None:
+        stage = int(opened.state["curriculum"]["stage"])
+    if stage is None:
+        raise UserError(
+            f"{opened.path} has no training state: give the number of removed tokens with --stage "
+            "(0 writes the whole chain of thought)"
+        )
+    split = Encoder(opened.tokenizer).encode(text)
+    if len(split) == 0:
+        raise UserError(f"{text.source} has no examples")
+    plan = _plan(opened)
+    left = split.lengths - (0 if plan.keep_positions else split.cot_lengths.clip(max=stage))
+    table = getattr(opened.model.config, "max_position_embeddings", None)
+    if table is not None and left.max() > table:
+        raise UserError(
+            f"the longest example of {text.source} needs {left.max()} positions, but the model in "
+            f"{opened.path} has {table}"
+        )
+    if int(split.tokens.max()) >= opened.model.get_input_embeddings().weight.shape[0]:
+        raise UserError(f"the tokenizer in {opened.path} has more tokens than the model")
+    lm = opened.model.to(device).eval()  # type: ignore[arg-type]
+    return Contestant(lm, split, stage, plan, int(opened.tokenizer.eos_token_id))
+
+
+def _plan(opened: "OpenedCheckpoint") -> "RemovalPlan":
+    """The side and the positions of the run, if it belongs to one."""
+    from icot_tui.curriculum.removal import RemovalPlan
+
+    if opened.config is None:
+        return RemovalPlan()
+    curriculum, seed, longest = opened.config.curriculum, opened.config.seed, 0
+    if curriculum.side == "random":  # the order was drawn for the longest training example
+        from icot_tui.data.load import load_data
+
+        longest = load_data(opened.config.data).train.max_cot_tokens
+    return RemovalPlan.seeded(curriculum.side, curriculum.keep_positions, longest, seed)
+
+
+def _measure(opened: "OpenedCheckpoint", contestant: "Contestant", device: str) -> Measured:
+    import time
+
+    from icot_tui.config import EvaluationConfig
+    from icot_tui.engine.evaluation import evaluate as run
+    from icot_tui.models.supervised import SupervisedLM
+
+    config = EvaluationConfig() if opened.config is None else opened.config.evaluation
+    began = time.perf_counter()
+    result = run(
+        SupervisedLM(contestant.lm).eval(),
+        contestant.split,
+        contestant.stage,
+        contestant.plan,
+        opened.tokenizer,
+        contestant.separator_id,
+        config.model_copy(update={"samples": 0}),
+        device,
+    )
+    return Measured(opened.path, contestant, result, time.perf_counter() - began)
+
+
+@contextmanager
+def _busy(what: str) -> Iterator[None]:
+    """Say what takes so long, on a terminal."""
+    import sys
+
+    from icot_tui.cli.output import console
+
+    if not sys.stderr.isatty():
+        yield
+        return
+    with console(stderr=True).status(what):
+        yield
+
+
+def _ratio(measured: list[Measured]) -> float | None:
+    """How many times as fast the first is as the second."""
+    speeds = [one.speed for one in measured if one.speed is not None]
+    return speeds[0].ratio(speeds[1]) if len(speeds) > 1 else None
+
+
+def _print_json(measured: list[Measured]) -> None:
+    from icot_tui.cli.output import print_json
+
+    first, *others = map(_as_json, measured)
+    if others:
+        first |= {"against": others[0], "speed_ratio": _ratio(measured)}
+    print_json(first)
+
+
+def _as_json(one: Measured) -> dict[str, Any]:
+    result = one.result
+    return {
+        "checkpoint": str(one.checkpoint),
+        "stage": result.stage,
+        "implicit": one.implicit,
+        "examples": result.examples,
+        "correct": result.correct,
+        "exact_match": result.exact_match,
+        "low": result.low,
+        "high": result.high,
+        "loss": result.loss,
+        "token_accuracy": result.token_accuracy,
+        "decoded": result.decoded,
+        "seconds": one.seconds,
+        "examples_per_second": one.speed and one.speed.examples_per_second,
+    }
+
+
+def _print_table(measured: list[Measured]) -> None:
+    from icot_tui.cli.output import print_table
+
+    columns = [dict(_lines(one)) for one in measured]
+    rows = [(name, *(column[name] for column in columns)) for name in columns[0]]
+    ratio = _ratio(measured)
+    if ratio is not None:
+        rows.append(("speed ratio", f"{ratio:.2f}", "1.00"))
+    print_table(("", *(str(one.checkpoint) for one in measured)), rows)
+
+
+def _lines(one: Measured) -> Iterator[tuple[str, str]]:
+    result = one.result
+    *digits, closing = (f"{share:.3f}" for share in result.token_accuracy)
+    yield "removed tokens", f"{result.stage}" + (", nothing is written" if one.implicit else "")
+    yield "exact match", f"{result.exact_match:.1%}"
+    yield "95 % interval", f"{result.low:.1%} to {result.high:.1%}"
+    yield "right", f"{result.correct:,} of {result.examples:,}"
+    yield "by answer token", " ".join(digits)
+    yield "closing separator", closing
+    yield "loss", f"{result.loss:.4f} nats a token"
+    yield "evaluated in", f"{one.seconds:.2f} s, {result.decoded:,} examples decoded"
+    if one.speed is not None:
+        yield "one by one", f"{one.speed.examples_per_second:.4g} examples/s"

@@ -1,0 +1,405 @@
+"""Evaluation against its definition: plain greedy decoding of one prompt at a time."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import AddedToken, Tokenizer
+from tokenizers.decoders import Fuse
+from tokenizers.models import WordLevel
+from transformers import PreTrainedTokenizerFast
+
+from icot_tui.config import EvaluationConfig, ModelConfig
+from icot_tui.curriculum.removal import RemovalPlan, remove
+from icot_tui.data.encoded import EncodedSplit
+from icot_tui.engine.decoding import SPARE_TOKENS
+from icot_tui.engine.evaluation import EvaluationStopped, evaluate, merge, wilson
+from icot_tui.engine.samples import choose, read_samples, write_samples
+from icot_tui.errors import UserError
+from icot_tui.models.build import build_model
+from icot_tui.models.supervised import SupervisedLM
+from tests.engine.test_decoding import generated, plainly
+
+SEP = 0
+WORDS = [
+    " ####",
+    " #",
+    "###",
+    " ",
+    " 12",
+    "12",
+    *(f" {d}" for d in range(10)),
+    *map(str, range(10)),
+]
+NUMBER = {word: number for number, word in enumerate(WORDS, start=1)} | {"|": SEP}
+"""A vocabulary in which texts can be written in several ways, and some begin with others."""
+
+BEHAVIOURS = {
+    # what is right: what the model writes instead (None: just that); | is the separator
+    " 1 2 3| #### 4 5|": None,
+    " 1 2 3| #### 4 5 6|": None,
+    " 1 2| #### 7|": None,
+    " 9 9 9 9| #### 4 4|": " 9 8 9 9| #### 4 4|",  # a wrong thought, a right answer
+    " 9 9 9| #### 4 4|": " 8 9 9| #### 4 3|",
+    " 9 9 8| #### 4 4|": " 9 9| #### 4 4|",  # the separator too early
+    " 9 9 7| #### 4 4|": " 9 9 7 7 7| #### 4 4|",  # too late
+    " 9 9 6| #### 4 4|": " 9 9 6 #### 4 4| 4 4|",  # not at all
+    " 8 8 8| #### 4 4|": " 8 8 8| 4 4|",  # no mark
+    " 8 8 7| #### 4 4|": " 8 8 7| #,### 4 4|",  # the mark spelt otherwise
+    " 8 8 6| #### 4 4|": " 8 8 6| 7 #### 4 4|",  # something before the mark
+    " 8 8 5| #### 4 4|": " 8 8 5| #### #### 4 4|",  # the mark twice
+    " 7 7 7| #### 4 4|": " 7 7 7| #### 5 4|",  # a wrong digit: first, last
+    " 7 7 6| #### 4 4|": " 7 7 6| #### 4 5|",
+    " 7 7 5| #### 12 4|": " 7 7 5| #### 1,2 4|",  # the same text in other tokens
+    " 7 7 4| #### 1,2 4|": " 7 7 4| #### 12 4|",
+    " 7 7 3| #### 12|": " 7 7 3| #### 1|",  # the beginning of the text
+    " 7 7 2| #### 1|": " 7 7 2| #### 12|",
+    " 6 6 6| #### 4 4 |": " 6 6 6| #### 4 4|",  # only a blank less
+    " 6 6 5| #### 4 4|": " 6 6 5| #### 4 4 |",  # only a blank more
+    " 6 6 4| #### 4 4|": " 6 6 4| #### 4 4 4|",  # closed too late
+    " 6 6 3| #### 4 4|": " 6 6 3| #### 4|",  # too early
+    " 6 6 2| #### 4 4|": " 6 6 2| #### 4,4|",  # without the blank between
+    " 6 6 1| #### 4 4|": " 6 6 1| #### 4 4" + 12 * " 4",  # never closed
+}
+
+
+def ids_of(text):
+    """Greedy longest words; a comma parts two words that would be read as one."""
+    ids = []
+    while text:
+        text = text.removeprefix(",")
+        length = next(n for n in (5, 3, 2, 1) if text[:n] in NUMBER and "," not in text[:n])
+        ids.append(NUMBER[text[:length]])
+        text = text[length:]
+    return ids
+
+
+def split_of(parts):
+    """Examples of (prompt with its separator, what follows) as token ids."""
+    cots = [len(rest[: rest.index(SEP)]) for _, rest in parts]
+    lengths = [len(prompt) + len(rest) for prompt, rest in parts]
+    flat = np.array([t for prompt, rest in parts for t in (*prompt, *rest)], dtype=np.uint16)
+    return EncodedSplit(
+        flat,
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        np.array([len(prompt) for prompt, _ in parts], dtype=np.int32),
+        np.array(cots, dtype=np.int32),
+    )
+
+
+def prompts():
+    """A different question for each behaviour, of ragged length."""
+    rng = np.random.default_rng(0)
+    for row in range(len(BEHAVIOURS)):
+        digits = [row // 10, row % 10, *rng.integers(0, 10, row % 4)]
+        yield [*(NUMBER[f" {digit}"] for digit in digits), SEP]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    core = Tokenizer(WordLevel({"<|sep|>": SEP} | {word: NUMBER[word] for word in WORDS}))
+    core.decoder = Fuse()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core, eos_token=AddedToken("<|sep|>", special=True)
+    )
+
+
+@pytest.fixture(scope="module")
+def split():
+    return split_of(list(zip(prompts(), map(ids_of, BEHAVIOURS), strict=True)))
+
+
+def build(architecture, positions=64, seed=0):
+    config = ModelConfig(architecture=architecture, layers=2, heads=2, width=32)
+    return build_model(config, 1 + len(WORDS), SEP, positions, seed)
+
+
+def taught(architecture, stage, plan):
+    """A model that has learnt the behaviours by heart, at a stage."""
+    model = SupervisedLM(build(architecture))
+    written = [ids_of(other or right) for right, other in BEHAVIOURS.items()]
+    lessons = split_of(list(zip(prompts(), written, strict=True)))
+    batch = remove(lessons, np.arange(len(lessons)), stage, plan, SEP)
+    states, targets = map(torch.from_numpy, batch.supervised())
+    positions = None if batch.positions is None else torch.from_numpy(batch.positions)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    for _ in range(400):
+        loss = model(torch.from_numpy(batch.ids), positions, states, targets) / len(targets)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if loss < 0.01:
+            break
+    return model.eval()
+
+
+@pytest.fixture(scope="module", params=["gpt2", "llama"])
+def model(request):
+    return taught(request.param, 0, RemovalPlan())
+
+
+def reference(lm, split, stage, plan, tokenizer, budget, table):
+    """(tokens written, right?) of each example by the definition."""
+    gold = remove(split, np.arange(len(split)), stage, plan, SEP)
+    written_lengths = gold.lengths - gold.prompt_lengths
+    budget = budget or int(written_lengths.max()) + SPARE_TOKENS
+    for row, (prompt, cot) in enumerate(zip(gold.prompt_lengths, gold.cot_lengths, strict=True)):
+        ids = gold.ids[row, :prompt].tolist()
+        removed = min(stage, int(split.cot_lengths[row])) * plan.keep_positions
+        most = min(budget, max(table - int(prompt) - removed, int(written_lengths[row])))
+        if plan.keep_positions:
+            moves = int(prompt) - 1 if plan.side == "left" else int(prompt) + int(cot) - 1
+
+            def positions(columns, moves=moves, removed=removed):
+                return torch.tensor([i + removed * (i >= moves) for i in range(columns)])
+
+            written = plainly(lm, ids, most, positions=positions)
+        else:
+            written = generated(lm, ids, most)
+        expected = split.example(row)[split.prompt_lengths[row] :].tolist()
+        yield written, text_of(tokenizer, written) == text_of(tokenizer, expected)
+
+
+def text_of(tokenizer, written):
+    """The answer's text, or something that equals none."""
+    if written.count(SEP) < 2:
+        return object()
+    first = written.index(SEP)
+    section = tokenizer.decode(written[first + 1 : written.index(SEP, first + 1)])
+    return section.split("####", 1)[1].strip() if "####" in section else object()
+
+
+def run(model, split, tokenizer, stage=0, plan=None, **settings):
+    config = EvaluationConfig(**{"batch_size": 7, "samples": 0} | settings)
+    return evaluate(model, split, stage, plan or RemovalPlan(), tokenizer, SEP, config, "cpu")
+
+
+KEPT_LEFT = RemovalPlan("left", keep_positions=True)
+KEPT_RIGHT = RemovalPlan("right", keep_positions=True)
+
+
+def assert_equals_the_definition(model, split, tokenizer, stage, plan, **settings):
+    """Right or wrong, and every word that the model writes. Returns how many are right."""
+    result = run(model, split, tokenizer, stage, plan, samples=len(split), **settings)
+    budget = settings.get("max_new_tokens")
+    table = model.lm.config.max_position_embeddings
+    found = list(reference(model.lm, split, stage, plan, tokenizer, budget, table))
+    assert result.right.tolist() == [right for _, right in found]
+    for sample in result.samples:
+        cot, _, rest = tokenizer.decode(found[sample.index][0]).partition("<|sep|>")
+        _, mark, answer = rest.partition("<|sep|>")[0].partition("####")
+        assert sample.model_cot == cot.strip()
+        assert sample.model_answer == (answer.strip() if mark else None)
+    return result.correct
+
+
+@pytest.mark.parametrize(
+    ("stage", "plan"),
+    [
+        (0, RemovalPlan()),
+        (2, RemovalPlan("right")),
+        (1, RemovalPlan.seeded("random", False, 9, seed=1)),
+        (9, KEPT_LEFT),
+    ],
+    ids=["left", "right", "random", "kept"],
+)
+def test_equals_plain_greedy_decoding(model, split, tokenizer, stage, plan):
+    assert_equals_the_definition(model, split, tokenizer, stage, plan)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "stage", "plan"),
+    [
+        ("gpt2", 2, RemovalPlan()),
+        ("llama", 9, RemovalPlan()),
+        ("gpt2", 2, KEPT_LEFT),
+        ("llama", 1, KEPT_RIGHT),
+    ],
+    ids=["half", "implicit", "kept", "kept-right"],
+)
+def test_equals_plain_greedy_decoding_after_removal(architecture, stage, plan, split, tokenizer):
+    model = taught(architecture, stage, plan)
+    right = assert_equals_the_definition(model, split, tokenizer, stage, plan)
+    assert 8 < right < 16, "the model should have learnt to be right and wrong at this stage"
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
+@pytest.mark.parametrize("plan", [RemovalPlan(), KEPT_LEFT], ids=["plain", "kept"])
+def test_equals_plain_greedy_decoding_of_a_random_model(architecture, split, tokenizer, plan):
+    model = SupervisedLM(build(architecture, seed=3)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(4 if parameter.ndim > 1 else 1)
+    assert_equals_the_definition(model, split, tokenizer, 2, plan)
+
+
+def test_every_behaviour_is_judged_as_it_should_be(model, split, tokenizer):
+    """The model does what it was taught, so that divergence at every kind of place is met."""
+    written = [ids_of(other or right) for right, other in BEHAVIOURS.items()]
+    found = [
+        tokens for tokens, _ in reference(model.lm, split, 0, RemovalPlan(), tokenizer, None, 64)
+    ]
+    endless = len(written) - 1
+    assert found[:endless] == written[:endless]
+    assert found[endless][: len(written[endless])] == written[endless][: len(found[endless])]
+    result = run(model, split, tokenizer)
+    right = [row in (0, 1, 2, 3, 5, 6, 9, 10, 14, 15, 18, 19) for row in range(len(split))]
+    assert result.right.tolist() == right
+    assert result.correct == sum(right)
+    assert result.exact_match == sum(right) / len(split)
+
+
+def test_only_what_is_open_is_decoded(model, split, tokenizer):
+    """Not what is right to the end, nor what is wrong beyond hope."""
+    result = run(model, split, tokenizer)
+    settled = {0, 1, 2} | {11, 12, 13, 20, 21, 23}
+    assert result.decoded == len(split) - len(settled)
+
+
+@pytest.mark.parametrize("most", [1, 6, 8])
+def test_budget(model, split, tokenizer, most):
+    """Rows cut off by max_new_tokens are wrong, though their gold tokens are all arg-maxes."""
+    assert_equals_the_definition(model, split, tokenizer, 0, RemovalPlan(), max_new_tokens=most)
+
+
+@pytest.mark.parametrize("plan", [RemovalPlan(), KEPT_LEFT], ids=["plain", "kept"])
+def test_short_position_table(split, tokenizer, plan):
+    """Written tokens never leave a learnt position table."""
+    model = SupervisedLM(build("gpt2", positions=split.max_length, seed=1)).eval()
+    assert_equals_the_definition(model, split, tokenizer, 2, plan)
+
+
+def test_loss_and_token_accuracy(model, split, tokenizer):
+    stage = 1
+    batch = remove(split, np.arange(len(split)), stage, RemovalPlan(), SEP)
+    with torch.no_grad():
+        logits = model.lm(torch.from_numpy(batch.ids)).logits
+    losses = torch.nn.functional.cross_entropy(
+        logits[:, :-1].transpose(1, 2), torch.from_numpy(batch.ids[:, 1:]), reduction="none"
+    )
+    hits = (logits.argmax(-1)[:, :-1] == torch.from_numpy(batch.ids[:, 1:])).numpy()
+    by_place = {place: [] for place in range(4)}
+    closing, total, count = [], 0.0, 0
+    for row in range(len(split)):
+        prompt, end = int(batch.prompt_lengths[row]), int(batch.lengths[row])
+        total += float(losses[row, prompt - 1 : end - 1].sum())
+        count += end - prompt
+        begin = prompt + int(batch.cot_lengths[row]) + 2  # after SEP and ` ####`
+        for place, column in enumerate(range(begin, end - 1)):
+            by_place[place].append(hits[row, column - 1])
+        closing.append(hits[row, end - 2])
+    result = run(model, split, tokenizer, stage)
+    assert result.loss == pytest.approx(total / count, rel=1e-5)
+    assert result.tokens == count
+    expected = [float(np.mean(by_place[place])) for place in by_place if by_place[place]]
+    assert result.token_accuracy == pytest.approx([*expected, float(np.mean(closing))])
+
+
+@pytest.mark.parametrize("world", [1, 2, 5, 40])
+def test_shards_merge_to_the_whole(model, split, tokenizer, world):
+    config = EvaluationConfig(batch_size=4, samples=6)
+    arguments = (model, split, 1, RemovalPlan(), tokenizer, SEP, config, "cpu")
+    whole = evaluate(*arguments)
+    merged = merge([evaluate(*arguments, shard=(rank, world)) for rank in range(world)])
+    for name in ("index", "right", "answer_hits", "answer_counts"):
+        assert getattr(merged, name).tolist() == getattr(whole, name).tolist()
+    assert merged.losses == pytest.approx(whole.losses, rel=1e-4, abs=1e-6)
+    assert (merged.tokens, merged.closing_hits) == (whole.tokens, whole.closing_hits)
+    assert merged.decoded == whole.decoded
+    assert (merged.low, merged.high) == (whole.low, whole.high)
+    kinds = [[(s.index, s.kind, s.model_answer) for s in e.samples] for e in (merged, whole)]
+    assert kinds[0] == kinds[1]
+
+
+def test_samples_hold_the_gold_texts(model, split, tokenizer):
+    samples = {
+        sample.index: sample for sample in run(model, split, tokenizer, 1, samples=24).samples
+    }
+    assert len(samples) == len(split)
+    assert (samples[1].input, samples[1].cot, samples[1].answer) == ("0 1 8", "1 2 3", "4 5 6")
+    samples = {sample.index: sample for sample in run(model, split, tokenizer, samples=24).samples}
+    assert samples[1].tokens == ["4", "5", "6", ""]
+    assert min(samples[1].confidence) > 0.5
+
+
+def test_confidence_is_the_models_probability(model, split, tokenizer):
+    sample = run(model, split, tokenizer, samples=1).samples[0]
+    ids = split.example(sample.index)[: split.prompt_lengths[sample.index]].tolist()
+    written = generated(model.lm, ids, 30)
+    with torch.no_grad():
+        logits = model.lm(torch.tensor([ids + written])).logits[0]
+    shares = torch.softmax(logits, -1)[range(len(ids) - 1, len(ids) + len(written) - 1), written]
+    answer = shares[-len(sample.confidence) :]
+    assert sample.confidence == pytest.approx(answer.tolist(), rel=1e-4)
+
+
+def test_samples_are_right_wrong_and_random():
+    index, right = np.arange(100), np.arange(100) % 4 == 0
+    losses = np.where(index == 7, np.nan, index.astype(np.float64))
+    chosen = choose(index, right, losses, wanted=9, examples=100)
+    kinds = {kind: [i for i, k in chosen.items() if k == kind] for kind in chosen.values()}
+    assert kinds["best"] == [0, 4, 8]
+    assert kinds["worst"] == [7, 99, 98]
+    assert len(kinds["random"]) == 3
+    assert choose(index, right, losses, 9, 100) == chosen
+    all_right = choose(index, np.ones(100, dtype=np.bool_), losses, 9, 100)
+    assert list(all_right.values()).count("random") == 6
+
+
+def test_samples_file(tmp_path, model, split, tokenizer):
+    samples = run(model, split, tokenizer, samples=4).samples
+    odd = replace(samples[0], input="\x1b[31m\u2028[b]\n", loss=None, confidence=[None, 0.5])
+    write_samples(tmp_path / "samples.jsonl", [odd, *samples])
+    assert read_samples(tmp_path / "samples.jsonl") == [odd, *samples]
+    lines = (tmp_path / "samples.jsonl").read_text().splitlines()
+    assert json.loads(lines[0])["input"] == odd.input
+    assert "\x1b" not in lines[0], "control characters are stored as escapes"
+    (tmp_path / "samples.jsonl").write_text(lines[0] + "\n[1]\n")
+    with pytest.raises(UserError, match="line 2"):
+        read_samples(tmp_path / "samples.jsonl")
+
+
+@pytest.mark.parametrize("calls", [1, 3, 5])
+def test_stop(model, split, tokenizer, calls):
+    asked = []
+
+    def should_stop():
+        asked.append(1)
+        return len(asked) == calls
+
+    config = EvaluationConfig(batch_size=7, samples=0)
+    model.train()
+    with pytest.raises(EvaluationStopped):
+        evaluate(model, split, 0, RemovalPlan(), tokenizer, SEP, config, "cpu", should_stop)
+    assert model.training, "the model goes on training"
+    model.eval()
+
+
+def test_random_state_is_left_alone(model, split, tokenizer):
+    before = torch.get_rng_state()
+    run(model, split, tokenizer, samples=6)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_tokenizer_without_the_mark(model, split):
+    core = Tokenizer(WordLevel({"<|sep|>": SEP} | {f"w{i}": i for i in range(1, 30)}))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<|sep|>")
+    with pytest.raises(UserError, match="####"):
+        run(model, split, tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("correct", "examples", "low", "high"),
+    [  # Newcombe 1998, method 3, and the closed ends
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+        (29, 29, 0.8830, 1.0),
+        (0, 0, 0.0, 1.0),
+    ],
+)
+def test_wilson(correct, examples, low, high):
+    assert wilson(correct, examples) == pytest.approx((low, high), abs=5e-5)

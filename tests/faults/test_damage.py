@@ -1,0 +1,295 @@
+"""Damaged checkpoints, full disks, non-finite losses: the run goes on from what is whole."""
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import threading
+import time
+
+import pytest
+import torch
+
+from icot_tui.engine.checkpoint import (
+    MANIFEST,
+    list_checkpoints,
+    open_checkpoint,
+    verify,
+)
+from icot_tui.engine.commands import CommandQueue, Rollback, Stop
+from icot_tui.engine.events import (
+    CheckpointFailed,
+    Collapsed,
+    Paused,
+    RolledBack,
+    StepsTrained,
+    TokenRemoved,
+    Unpaused,
+)
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.engine.session import create_run
+from icot_tui.errors import UserError
+from tests.tiny import assert_same, final_tensors, news, read_lines, tiny, train, train_new
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return train_new(tmp_path_factory.mktemp("whole"), tiny())
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def flip_a_bit(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def replace_by_a_pickle(path):
+    path.unlink()
+    torch.save({"weights": 1}, path)
+
+
+def remove(path):
+    path.unlink()
+
+
+@pytest.mark.parametrize("damage", [cut_short, flip_a_bit, replace_by_a_pickle, remove])
+@pytest.mark.parametrize(
+    "file", ["model.safetensors", "optimizer.safetensors", "state.json", MANIFEST]
+)
+def test_damaged_checkpoint_is_passed_over(whole, tmp_path, damage, file):
+    if file == MANIFEST and damage is flip_a_bit:
+        pytest.skip("a flipped bit of white space leaves a manifest as good as it was")
+    shutil.copytree(whole.path, tmp_path / "copy", ignore=shutil.ignore_patterns("lock"))
+    folder = RunFolder(tmp_path / "copy")
+    newest = list_checkpoints(folder.checkpoints)[-1]
+    damage(newest.path / file)
+    assert file == MANIFEST or verify(newest.path) is not None
+    train(folder)
+    lines = read_lines(folder)
+    warnings = [line["message"] for line in lines if line["event"] == "Warned"]
+    if not (file == MANIFEST and damage is remove):  # without one it never was complete
+        assert any(newest.name in message for message in warnings)
+    assert lines[-1]["finished"]
+    assert_same(final_tensors(folder), final_tensors(whole))
+
+
+def test_damaged_checkpoint_is_not_opened(whole, tmp_path):
+    shutil.copytree(whole.path / "checkpoints", tmp_path / "checkpoints")
+    newest = list_checkpoints(tmp_path / "checkpoints")[-1]
+    flip_a_bit(newest.path / "model.safetensors")
+    with pytest.raises(UserError, match=r"model\.safetensors was changed or damaged"):
+        open_checkpoint(newest.path)
+    assert open_checkpoint(tmp_path).path == list_checkpoints(tmp_path / "checkpoints")[-2].path
+
+
+def test_nothing_is_a_pickle(whole):
+    for checkpoint in list_checkpoints(whole.checkpoints):
+        names = {path.suffix for path in checkpoint.path.iterdir()}
+        assert names <= {".json", ".safetensors", ".txt", ".jinja"}
+
+
+def test_retention(tmp_path):
+    config = tiny(checkpoints={"keep": 2, "every_steps": 1, "keep_every_stages": 3})
+    folder = train_new(tmp_path, config)
+    checkpoints = list_checkpoints(folder.checkpoints)
+    assert {checkpoint.step for checkpoint in checkpoints} >= {29, 30}
+    assert {0, 3, 6} <= {checkpoint.stage for checkpoint in checkpoints}
+    best = max(
+        (line for line in news(folder) if line["event"] == "Evaluated"),
+        key=lambda line: (line["implicit"], line["exact_match"], -line["step"]),
+    )
+    assert best["step"] in {checkpoint.step for checkpoint in checkpoints}
+    assert len(checkpoints) <= 2 + 3 + 1
+    pointer = (folder.checkpoints / "latest").read_text().strip()
+    assert pointer == checkpoints[-1].name
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A real file system of 4 MB."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(mount)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield mount
+    subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+@pytest.mark.parametrize("fill", ["checkpoint", "journal"])
+def test_full_disk_pauses_the_run_until_there_is_room(small_disk, whole, monkeypatch, fill):
+    monkeypatch.setattr("icot_tui.engine.control.RETRY_SECONDS", 0.1)
+    folder = create_run(tiny(), small_disk)
+    ballast = small_disk / "ballast"
+    heard = []
+
+    def listen(event):
+        heard.append(event)
+        if isinstance(event, StepsTrained) and event.step == 12:
+            with open(ballast, "wb") as file:
+                try:
+                    while fill == "journal":
+                        os.write(file.fileno(), b"0" * 4096)
+                    os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(small_disk).free - 65536)
+                except OSError:
+                    pass
+        if isinstance(event, Paused):
+            threading.Timer(0.3, ballast.unlink).start()
+
+    ended = train(folder, listen=listen)
+    assert ended.finished
+    kinds = [type(event) for event in heard]
+    assert CheckpointFailed in kinds
+    assert kinds.index(Paused) < kinds.index(Unpaused)
+    assert not list(folder.checkpoints.glob(".*"))
+    assert_same(final_tensors(folder), final_tensors(whole))
+    left_out = ("CheckpointFailed", "Paused", "Unpaused", "Warned")
+    assert news(folder, left_out) == news(whole, left_out)
+
+
+def test_stop_while_the_disk_is_full(small_disk):
+    folder = create_run(tiny(), small_disk)
+    commands = CommandQueue()
+
+    def listen(event):
+        if isinstance(event, StepsTrained) and event.step == 12:
+            with open(small_disk / "ballast", "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(small_disk).free - 65536)
+        if isinstance(event, Paused):
+            commands.put(Stop())
+
+    ended = train(folder, commands, listen)
+    assert not ended.finished and "disk" in ended.reason
+    (small_disk / "ballast").unlink()
+    assert train(folder).finished
+
+
+class Poison:
+    """Makes the loss non-finite at some steps, through the real objective."""
+
+    def __init__(self, monkeypatch, steps):
+        from icot_tui.engine.update import Update
+
+        original = Update.__call__
+        self.updates = 0
+
+        def poisoned(update, batch, learning_rate):
+            weight = next(iter(update.objective.parameters()))
+            if self.updates in steps:
+                hook = update.objective.register_forward_hook(
+                    lambda *arguments: arguments[-1] * math.nan
+                )
+            before = weight.detach().clone()
+            result = original(update, batch, learning_rate)
+            if self.updates in steps:
+                hook.remove()
+                assert torch.equal(weight, before)
+            self.updates += 1
+            return result
+
+        monkeypatch.setattr(Update, "__call__", poisoned)
+
+
+def test_non_finite_update_is_skipped(tmp_path, monkeypatch):
+    Poison(monkeypatch, {5, 9})
+    folder = train_new(tmp_path, tiny())
+    lines = news(folder)
+    skipped = [line for line in lines if line["event"] == "UpdatesSkipped"]
+    assert [line["skipped"] for line in skipped] == [1, 1]
+    losses = [loss for line in lines if line["event"] == "StepsTrained" for loss in line["losses"]]
+    assert [step for step, loss in enumerate(losses) if loss is None] == [5, 9]
+    assert all(torch.isfinite(tensor).all() for tensor in final_tensors(folder).values())
+
+
+def test_too_many_non_finite_updates_go_back(tmp_path, monkeypatch):
+    Poison(monkeypatch, set(range(9, 13)))
+    folder = train_new(tmp_path, tiny(train={"max_skipped": 3}))
+    back = [line for line in news(folder) if line["event"] == "RolledBack"]
+    assert [line["checkpoint"] for line in back] == ["step-00000007"]
+    assert read_lines(folder)[-1]["finished"]
+
+
+def test_never_finite_again_pauses(tmp_path, monkeypatch):
+    Poison(monkeypatch, set(range(9, 1000)))
+    commands = CommandQueue()
+
+    def listen(event):
+        if isinstance(event, Paused):
+            commands.put(Stop())
+
+    folder = train_new(
+        tmp_path, tiny(train={"max_skipped": 2, "max_steps": 200}), commands, listen
+    )
+    paused = [line for line in read_lines(folder) if line["event"] == "Paused"]
+    assert "not finite" in paused[0]["reason"]
+
+
+def test_rollback_by_command_and_by_policy(tmp_path):
+    """Step and data go on, weights and stage go back, and a kill right after changes nothing."""
+    commands = CommandQueue()
+
+    def listen(event):
+        if isinstance(event, TokenRemoved) and event.stage == 3:
+            commands.put(Rollback())
+
+    folder = train_new(tmp_path, tiny(checkpoints={"before_removal": True}), commands, listen)
+    lines = news(folder)
+    back = next(line for line in lines if line["event"] == "RolledBack")
+    assert back["stage"] == 2
+    names = [line["path"] for line in lines if line["event"] == "CheckpointSaved"]
+    assert f"step-{back['step']:08d}-r1" in names
+    steps = [line["step"] for line in lines]
+    assert steps == sorted(steps)
+
+
+def test_collapse_rolls_back_and_goes_on_more_slowly(tmp_path, monkeypatch):
+    from icot_tui.engine.spikes import SpikeDetector
+
+    original = SpikeDetector.observe
+    told = []
+
+    def observe(detector, step, loss):
+        if step == 17 and not told:
+            told.append(step)
+            return [Collapsed(step, 1, 4, 1.0, 5)]
+        return original(detector, step, loss)
+
+    monkeypatch.setattr(SpikeDetector, "observe", observe)
+    config = tiny(spikes={"policy": "rollback", "slow_down": 2.0})
+    heard = []
+    folder = train_new(tmp_path, config, listen=heard.append)
+    back = next(event for event in heard if isinstance(event, RolledBack))
+    assert back.stage == 3 and back.cause == "collapse"
+    later = [e.step for e in heard if isinstance(e, TokenRemoved) and e.step > back.step]
+    earlier = [e.step for e in heard if isinstance(e, TokenRemoved) and e.step < back.step]
+    assert min(b - a for a, b in zip(later, later[1:], strict=False)) >= 4
+    assert max(b - a for a, b in zip(earlier, earlier[1:], strict=False)) <= 3
+    state = json.loads((list_checkpoints(folder.checkpoints)[-1].path / "state.json").read_text())
+    assert state["curriculum"]["pace"] == 2.0
+    # The abandoned weights never come back: a resume goes on from the rollback's own checkpoint.
+    for checkpoint in list_checkpoints(folder.checkpoints):
+        if (checkpoint.step, checkpoint.rollbacks) > (back.step, 1):
+            shutil.rmtree(checkpoint.path)
+    before = final_tensors(folder)
+    train(folder)
+    assert before.keys() == final_tensors(folder).keys()
+    assert news(folder)[-1]["finished"]
+
+
+def test_second_trainer_is_kept_out(tmp_path):
+    folder = create_run(tiny(train={"max_steps": 100000}), tmp_path)
+    commands = CommandQueue()
+    first = threading.Thread(target=train, args=(folder, commands))
+    first.start()
+    while not folder.is_locked():
+        time.sleep(0.01)
+    with pytest.raises(UserError, match="is being trained already"):
+        train(RunFolder(folder.path))
+    commands.put(Stop(save=False))
+    first.join()
+    assert not folder.is_locked()
