@@ -12,7 +12,7 @@ from icot_tui.cli.outlet import Outlet
 from icot_tui.cli.progress import Style, best_style, duration
 from icot_tui.cli.reporter import Reporter
 from icot_tui.config import RunConfig
-from icot_tui.engine.checkpoint import list_checkpoints
+from icot_tui.engine.checkpoint import CheckpointPath, list_checkpoints
 from icot_tui.engine.commands import CommandQueue, Stop
 from icot_tui.engine.events import Event, RunEnded, Warned
 from icot_tui.engine.journal import Journal, JournalReader
@@ -21,7 +21,7 @@ from icot_tui.engine.summary import RunSummary
 from icot_tui.errors import UserError
 
 ECHO_SECONDS = 0.2
-"""A signal that comes again so soon is the same one, passed on by a wrapper: nobody types so fast."""
+"""A signal that comes again so soon is the same one, passed on by a wrapper."""
 LAUNCHER_ECHO_SECONDS = 3.0
 """Launchers of several processes pass on what the terminal has already sent to all of them."""
 
@@ -129,7 +129,7 @@ def obeying_signals(
         yield
     finally:
         for number, earlier in before.items():
-            signal.signal(number, earlier)
+            signal.signal(number, signal.SIG_DFL if earlier is None else earlier)
 
 
 def _leave_word(folder: RunFolder, last_word: Callable[[int], Event]) -> None:
@@ -192,22 +192,20 @@ def _farewell(folder: RunFolder, summary: RunSummary, ended: RunEnded, seconds: 
             f"exact match {last.exact_match:.1%} ({last.low:.1%} to {last.high:.1%}, {how}), "
             f"best {figures.best:.1%}"
         )
-    lines.append(f"{ended.step:,} steps, this time {duration(seconds)}")
-    best = best_checkpoint(folder, summary)
-    if best is not None:
-        lines.append(f"best checkpoint  {best}")
-        lines.append(f"measure it       icot-tui eval {best}")
+    lines.append(f"{ended.step:,} steps; this session took {duration(seconds)}")
+    checkpoint = best_checkpoint(folder, summary)
+    if checkpoint is not None:
+        is_best = checkpoint.step == figures.best_step
+        lines.append(f"{'best' if is_best else 'newest'} checkpoint  {checkpoint.path}")
+        lines.append(f"measure it       icot-tui eval {checkpoint.path}")
     lines.append(f"look at the run  icot-tui runs show {folder.path}")
     if not ended.finished:
         lines.append(f"go on            icot-tui resume {folder.path}")
     return "\n".join(lines)
 
 
-def best_checkpoint(folder: RunFolder, summary: RunSummary) -> str | None:
-    """Path of the checkpoint with the best exact match, or of the newest; None if there is none."""
+def best_checkpoint(folder: RunFolder, summary: RunSummary) -> CheckpointPath | None:
+    """The checkpoint with the best exact match, or else the newest; None if there is none."""
     checkpoints = list_checkpoints(folder.checkpoints)
-    best = summary.figures.best_step
-    for checkpoint in reversed(checkpoints):
-        if checkpoint.step == best:
-            return str(checkpoint.path)
-    return str(checkpoints[-1].path) if checkpoints else None
+    best = [saved for saved in checkpoints if saved.step == summary.figures.best_step]
+    return max(best or checkpoints, default=None)

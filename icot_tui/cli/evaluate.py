@@ -75,12 +75,13 @@ def evaluate(
     from icot_tui.engine.speed import measure_speed
 
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     where = _device(device)
     asked = [(checkpoint, stage)] + ([] if against is None else [(against, against_stage)])
     opened = [(open_checkpoint(_folder(name)), wanted) for name, wanted in asked]
     with _busy("reading the examples"):
-        text = _text(opened[0][0], data, examples)
-        prepared = [(one, _prepare(one, wanted, text, where)) for one, wanted in opened]
+        text = held_out_text(opened[0][0], data, examples)
+        prepared = [(one, prepare(one, wanted, text, where)) for one, wanted in opened]
     with _busy("evaluating"):
         measured = [_measure(one, contestant, where) for one, contestant in prepared]
     if speed:
@@ -118,8 +119,12 @@ def _device(wanted: str) -> str:
     return wanted
 
 
-def _text(opened: "OpenedCheckpoint", file: Path | None, examples: int | None) -> "Chunk":
-    """The held-out lines, as many as wanted."""
+def held_out_text(opened: "OpenedCheckpoint", file: Path | None, examples: int | None) -> "Chunk":
+    """The held-out lines, as many as wanted.
+
+    Raises:
+        UserError: there is no such file, or neither a file nor a run to take them from.
+    """
     from itertools import islice
 
     from icot_tui.data.chunks import Chunk, read_chunks
@@ -136,7 +141,7 @@ def _text(opened: "OpenedCheckpoint", file: Path | None, examples: int | None) -
     return Chunk(b"".join(islice(lines, examples)) if file is None else b"".join(lines), source, 1)
 
 
-def _prepare(
+def prepare(
     opened: "OpenedCheckpoint", stage: int | None, text: "Chunk", device: str
 ) -> "Contestant":
     """The examples in the checkpoint's own tokens, at its stage.
@@ -169,7 +174,7 @@ def _prepare(
         )
     if int(split.tokens.max()) >= opened.model.get_input_embeddings().weight.shape[0]:
         raise UserError(f"the tokenizer in {opened.path} has more tokens than the model")
-    lm = opened.model.to(device).eval()  # type: ignore[arg-type]
+    lm = opened.model.to(device).eval()
     return Contestant(lm, split, stage, plan, int(opened.tokenizer.eos_token_id))
 
 

@@ -1,0 +1,123 @@
+"""Two real processes over gloo: the same losses as one, and the same exact resume."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from icot_tui.config.loading import dump_toml
+from icot_tui.engine.checkpoint import list_checkpoints
+from icot_tui.engine.run_folder import RunFolder
+from tests.tiny import assert_same, final_tensors, news, read_lines, tiny, train_new
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+# Dropout would differ: each process draws its own.
+CONFIG = tiny(
+    model={"layers": 1, "heads": 2, "width": 16},
+    train={"micro_batch_size": None},
+    checkpoints={"keep": 1000, "every_steps": 5},
+)
+
+
+def launch(*arguments, processes=2, launcher=("torch.distributed.run",), flags=()):
+    """`icot-tui` in several processes of this machine."""
+    command = [
+        sys.executable,
+        "-m",
+        *launcher,
+        *flags,
+        f"--nproc-per-node={processes}" if "accelerate" not in launcher[0] else
+        f"--num_processes={processes}",
+        "-m",
+        "icot_tui",
+        *arguments,
+    ]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        start_new_session=True,
+    )
+
+
+def finish(process):
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, output
+    return output
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    return train_new(tmp_path_factory.mktemp("one"), CONFIG)
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    runs = tmp_path_factory.mktemp("two")
+    config = runs / "config.toml"
+    config.write_text(dump_toml(CONFIG))
+    finish(launch("train", str(config), "--runs", str(runs)))
+    return RunFolder(runs / "tiny")
+
+
+def losses(folder):
+    return [
+        loss for line in news(folder) if line["event"] == "StepsTrained" for loss in line["losses"]
+    ]
+
+
+def test_same_losses_as_one_process(one, two):
+    assert len(losses(two)) == 30
+    assert losses(two) == pytest.approx(losses(one), rel=1e-5, abs=1e-5)
+    kinds = ("TokenRemoved", "Evaluated")
+    for ours, theirs in zip(news(two), news(one), strict=True):
+        assert ours["event"] == theirs["event"]
+        if ours["event"] in kinds:
+            assert ours.get("exact_match") == theirs.get("exact_match")
+            assert (ours["step"], ours["stage"]) == (theirs["step"], theirs["stage"])
+    assert len([line for line in read_lines(two) if line["event"] == "RunStarted"]) == 1
+
+
+def test_exact_resume_of_two_processes(two, tmp_path):
+    shutil.copytree(two.path, tmp_path / "tiny", ignore=shutil.ignore_patterns("lock"))
+    folder = RunFolder(tmp_path / "tiny")
+    for checkpoint in list_checkpoints(folder.checkpoints):
+        if checkpoint.step > 14:
+            shutil.rmtree(checkpoint.path)
+    finish(launch("resume", "tiny", "--runs", str(tmp_path)))
+    assert_same(final_tensors(folder), final_tensors(two))
+    assert news(folder) == news(two)
+
+
+def test_accelerate_launch_stops_on_sigterm_and_goes_on(two, tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text(dump_toml(CONFIG.model_copy(update={"name": "stopped"})))
+    process = launch(
+        "train",
+        str(config),
+        "--runs",
+        str(tmp_path),
+        launcher=("accelerate.commands.accelerate_cli", "launch"),
+        flags=("--cpu", "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"),
+    )
+    journal = tmp_path / "stopped" / "journal.jsonl"
+    deadline = time.monotonic() + 120
+    while not (journal.exists() and "StepsTrained" in journal.read_text()):
+        assert time.monotonic() < deadline and process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGTERM)
+    process.communicate(timeout=100)
+    finish(launch("resume", "stopped", "--runs", str(tmp_path)))
+    folder = RunFolder(tmp_path / "stopped")
+    assert read_lines(folder)[-1]["finished"]
+    assert_same(final_tensors(folder), final_tensors(two))
