@@ -169,7 +169,7 @@ def _greeting(folder: RunFolder, is_new: bool) -> str:
         first += (
             f", newest checkpoint {checkpoints[-1].name}"
             if checkpoints
-            else (", no checkpoint yet: the run starts anew")
+            else ", no checkpoint yet: the run starts anew"
         )
     return "\n".join(
         (
@@ -183,8 +183,7 @@ def _greeting(folder: RunFolder, is_new: bool) -> str:
 
 def _farewell(folder: RunFolder, summary: RunSummary, ended: RunEnded, seconds: float) -> str:
     figures = summary.figures
-    state = "finished" if ended.finished else "stopped"
-    lines = [f"{state}: {ended.reason}"] if ended.finished else [ended.reason]
+    lines = [f"finished: {ended.reason}" if ended.finished else ended.reason]
     if figures.evaluation is not None and figures.best is not None:
         last = figures.evaluation
         how = "nothing written" if last.implicit else f"{summary.removed_tokens} tokens removed"
@@ -192,11 +191,11 @@ def _farewell(folder: RunFolder, summary: RunSummary, ended: RunEnded, seconds: 
             f"exact match {last.exact_match:.1%} ({last.low:.1%} to {last.high:.1%}, {how}), "
             f"best {figures.best:.1%}"
         )
-    lines.append(f"{ended.step:,} steps; this session took {duration(seconds)}")
+    lines.append(f"{ended.step:,} steps, {duration(seconds)} this time")
     checkpoint = best_checkpoint(folder, summary)
     if checkpoint is not None:
         is_best = checkpoint.step == figures.best_step
-        lines.append(f"{'best' if is_best else 'newest'} checkpoint  {checkpoint.path}")
+        lines.append(f"{'best checkpoint' if is_best else 'checkpoint':<17}{checkpoint.path}")
         lines.append(f"measure it       icot-tui eval {checkpoint.path}")
     lines.append(f"look at the run  icot-tui runs show {folder.path}")
     if not ended.finished:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
+SPEED_SECONDS = 5.0
+"""How long the speed is measured, about."""
+
 EXAMPLES = """
 Examples:
 
@@ -86,7 +89,7 @@ def evaluate(
         measured = [_measure(one, contestant, where) for one, contestant in prepared]
     if speed:
         with _busy("measuring the speed"):
-            speeds = measure_speed([contestant for _, contestant in prepared], where)
+            speeds = measure_speed([contestant for _, contestant in prepared], where, SPEED_SECONDS)
         measured = [replace(one, speed=found) for one, found in zip(measured, speeds, strict=True)]
     if json:
         _print_json(measured)

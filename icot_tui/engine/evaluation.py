@@ -114,7 +114,7 @@ class Evaluation:
         """[A + 1] shares of right tokens, teacher-forced; the last is the closing separator's.
 
         Each place is averaged over the examples that have it. For multiplication these are the
-        digits, and what blank token the tokenizer may put before the closing separator.
+        digits; a blank that some tokenizers put before the closing separator is left out.
         """
         shares: list[float] = (self.answer_hits / np.maximum(self.answer_counts, 1)).tolist()
         return [*shares, self.closing_hits / max(self.examples, 1)]
@@ -296,9 +296,10 @@ class _Evaluator:
         right = ~diverged & in_budget
         right[undecided] = [self._is_right(row, tokens) for row, tokens in decoded.items()]
 
+        answer_end = examples.gold - 1 - self._trailing_blanks()
         place = gold.place - answer_begin[gold.owner]
+        of_answer = (place >= 0) & (gold.place < answer_end[gold.owner])
         closes = gold.place == examples.gold[gold.owner] - 1
-        of_answer = (place >= 0) & ~closes
         counts = np.bincount(place[of_answer])
         return Evaluation(
             stage=examples.stage,
@@ -399,6 +400,14 @@ class _Evaluator:
                 f"the tokenizer does not give '{ANSWER_MARK}' back: choose one that knows '#'"
             )
         return length
+
+    def _trailing_blanks(self) -> NDArray[np.int64]:
+        """[n] 1 where a token that is but a blank stands before the closing separator."""
+        split = self._examples.split
+        last = split.tokens[split.starts[self._examples.index + 1] - 2]
+        tokens, which = np.unique(last, return_inverse=True)
+        blank = [not self._answers.decode([token]) for token in tokens.tolist()]
+        return np.array(blank, dtype=np.int64)[which]
 
     def _samples(
         self, gold: _GoldPass, right: NDArray[np.bool_], decoded: dict[int, list[int]]

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 import transformers
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
 import icot_tui
 from icot_tui.config import RunConfig
@@ -86,6 +87,8 @@ def run_training(
 
         trainer = assemble(config, data, folder, accelerator, commands, journal, emit)
         _begin(trainer, data, processes)
+        if config.train.compile:
+            trainer.rehearse()
         ended = trainer.run()
         trackers.close()
         return ended
@@ -110,6 +113,7 @@ def build_accelerator(config: RunConfig) -> Accelerator:
         raise UserError("train.device is 'mps', but there is none: use 'auto' or 'cpu'")
     if config.train.threads:
         torch.set_num_threads(config.train.threads)
+    AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
     mixed = "bf16" if config.model.precision == "bfloat16-mixed" else "no"
     return Accelerator(
         cpu=wanted == "cpu",
@@ -155,6 +159,8 @@ def assemble(
     objective = method.objective(lm)
     parameters = [p for p in objective.parameters() if p.requires_grad]
     optimizer = SkippingAdamW(parameters, config.train)
+    if config.train.compile:
+        objective.compile()
     prepared, _ = accelerator.prepare(objective, optimizer)
     bare = accelerator.unwrap_model(prepared)
     store = Store(
@@ -175,7 +181,7 @@ def assemble(
         optimizer,
         accelerator,
         config.train.micro_batch_size,
-        Padding(multiple),
+        Padding(multiple, positions),
         config.train.clip_norm,
         data.separator_id,
     )

@@ -58,7 +58,7 @@ class Speed:
 def measure_speed(
     contestants: Sequence[Contestant],
     device: torch.device | str,
-    seconds: float = 5.0,
+    seconds: float,
     questions: int = QUESTIONS,
     clock: Callable[[], float] = time.perf_counter,
 ) -> list[Speed]:

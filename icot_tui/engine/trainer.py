@@ -74,6 +74,8 @@ class Trainer:
             while True:
                 self.control.obey(self)
                 reason = self._finished()
+                if reason:
+                    self._observe()
                 if reason or self._evaluation_due() or self._checkpoint_due():
                     self.save()  # before evaluating: a run killed there loses nothing
                 if self._evaluation_due() or (
@@ -94,6 +96,15 @@ class Trainer:
                 except StopRequest as again:  # told to stop while waiting for a full disk
                     stop = again
             return self._end(RunEnded(self.state.step, str(stop), finished=False))
+
+    def rehearse(self) -> None:
+        """Meet every padded shape of the stages to come once, before the clock starts."""
+        rows, seen = self.order.rows(0), set()
+        for stage in range(self.curriculum.stage, self.curriculum.max_cot_tokens + 1):
+            batch = self._fitting(remove(self.split, rows, stage, self.plan, self.separator_id))
+            if len(batch) and self.update.shape(batch) not in seen:
+                seen.add(self.update.shape(batch))
+                self.update.rehearse(batch)
 
     # One step ------------------------------------------------------------------------------
 

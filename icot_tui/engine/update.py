@@ -19,10 +19,13 @@ class Padding:
     """Padded sizes are rounded up, so that a compiler or a graph meets few of them."""
 
     multiple: int
+    positions: int
+    """Position ids that the model has: no row is padded beyond them."""
 
     def columns(self, batch: Batch) -> int:
         """L: tokens of the longest row, rounded up."""
-        return _round_up(batch.ids.shape[1], self.multiple)
+        longest = batch.ids.shape[1]
+        return max(longest, min(_round_up(longest, self.multiple), self.positions))
 
     def supervised(self, batch: Batch) -> int:
         """N: room for the supervised tokens."""
@@ -95,6 +98,16 @@ class Update:
         self.optimizer.step_unless(~(torch.isfinite(norm) & torch.isfinite(loss)))
         self.optimizer.zero_grad(set_to_none=True)
         return loss, norm
+
+    def rehearse(self, batch: Batch) -> None:
+        """Forward and backward without an update: compiles what this batch's shapes need."""
+        for micro_batch in self._micro_batches(batch):
+            self.objective(*self.tensors(micro_batch)).backward()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    def shape(self, batch: Batch) -> tuple[int, int, int]:
+        """(rows, L, N) after padding: equal shapes need no new compilation."""
+        return len(batch), self._padding.columns(batch), self._padding.supervised(batch)
 
     def _backward(self, arguments: tuple[Any, ...], supervised: int) -> Tensor:
         """Adds one micro-batch's gradients; its share of the mean loss."""

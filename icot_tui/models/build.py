@@ -49,7 +49,8 @@ def build_model(
     if config.lora.rank:
         model = _with_adapters(model, config)
     if config.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        newer_name = getattr(model, "activation_checkpointing_enable", None)
+        (newer_name or model.gradient_checkpointing_enable)({"use_reentrant": False})
         model.enable_input_require_grads()
     return model
 
@@ -152,6 +153,7 @@ def _extended(table: nn.Embedding, size: int) -> nn.Embedding:
 def _with_adapters(model: "PreTrainedModel", config: ModelConfig) -> "PreTrainedModel":
     from peft import LoraConfig as PeftLoraConfig
     from peft import TaskType, get_peft_model
+    from transformers.pytorch_utils import Conv1D
 
     lora = config.lora
     adapters = PeftLoraConfig(
@@ -160,6 +162,7 @@ def _with_adapters(model: "PreTrainedModel", config: ModelConfig) -> "PreTrained
         lora_alpha=int(lora.alpha),
         lora_dropout=lora.dropout,
         target_modules=lora.targets or None,
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
     )
     try:
         return get_peft_model(model, adapters)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -63,15 +63,16 @@ Trainer.save = lambda trainer: time.sleep(60) if trainer.state.step else save(tr
 main()
 """
 ENDLESS = ["--set", "train.max_steps=100000000", "--set", "evaluation.every_steps=100000000"]
-PATIENCE = 90.0
+PATIENCE = 200.0
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Session:
+class Cli:
     """Runs commands in a folder of its own, and looks at what they leave."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.started: list[subprocess.Popen[str]] = []
         (folder / "tiny.toml").write_text(TINY)
 
     def start(
@@ -80,13 +81,15 @@ class Session:
         """Start a command."""
         environment = os.environ | {"OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(self.folder)}
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(
+        process: subprocess.Popen[str] = subprocess.Popen(
             [sys.executable, *program, *arguments],
             cwd=self.folder,
             env=environment,
             text=True,
             **(streams | options),  # type: ignore[call-overload]
         )
+        self.started.append(process)
+        return process
 
     def run(self, *arguments: str) -> tuple[int, str, str]:
         """Run a command to its end: exit status, output, errors."""
@@ -121,94 +124,100 @@ class Session:
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Session:
-    return Session(tmp_path)
+def cli(tmp_path: Path) -> Iterator[Cli]:
+    cli = Cli(tmp_path)
+    yield cli
+    for process in cli.started:
+        process.kill()
+        process.wait()
 
 
-def test_a_run_from_start_to_end(session: Session) -> None:
-    status, output, errors = session.run("train", "tiny.toml")
+def test_a_run_from_start_to_end(cli: Cli) -> None:
+    status, output, errors = cli.run("train", "tiny.toml")
     assert (status, errors) == (0, "")
     assert output.startswith("run folder  runs/tiny\n")
     assert "icot-tui resume runs/tiny" in output
     assert "the whole chain of thought is removed" in output
     assert "finished: 40 steps are done" in output
     assert "best checkpoint  runs/tiny/checkpoints/step-" in output
-    assert session.status() == "finished"
+    assert cli.status() == "finished"
 
-    status, output, _ = session.run("resume")
+    status, output, _ = cli.run("resume")
     assert (status, output) == (0, "run tiny is finished: 40 steps are done\n")
-    status, output, _ = session.run("runs", "show", "--json")
+    status, output, _ = cli.run("runs", "show", "--json")
     assert status == 0
     shown = json.loads(output)
     assert shown["status"] == "finished"
     assert [one["step"] for one in shown["evaluations"]] == [20, 40]
 
 
-def test_json_is_the_journal(session: Session) -> None:
-    status, output, errors = session.run("train", "tiny.toml", "--json")
+def test_json_is_the_journal(cli: Cli) -> None:
+    status, output, errors = cli.run("train", "tiny.toml", "--json")
     assert status == 0
     assert errors.startswith("run folder")
     printed = [json.loads(line) for line in output.splitlines()]
-    written = [*JournalReader(session.run_folder.journal).lines()]
+    written = [*JournalReader(cli.run_folder.journal).lines()]
     assert [line | {"time": 0} for line in printed] == [line | {"time": 0} for line in written]
 
 
-def test_quiet(session: Session) -> None:
-    status, output, errors = session.run("train", "tiny.toml", "--quiet", "--name", "7")
+def test_quiet(cli: Cli) -> None:
+    status, output, errors = cli.run("train", "tiny.toml", "--quiet", "--name", "7")
     assert (status, errors) == (0, "")
     assert output.startswith("run folder  runs/7\n")
     assert "step   " not in output
 
 
-def test_a_signal_saves_and_stops_and_resume_finishes(session: Session) -> None:
-    process = session.start("train", "tiny.toml", *ENDLESS)
-    session.wait_for_step(30)
+@pytest.mark.slow
+def test_a_signal_saves_and_stops_and_resume_finishes(cli: Cli) -> None:
+    process = cli.start("train", "tiny.toml", *ENDLESS)
+    cli.wait_for_step(30)
     process.terminate()
     output, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, errors) == (0, "")
     assert "stopping: this step is finished, then saved" in output
     assert "go on            icot-tui resume runs/tiny" in output
-    ended = session.events()[-1]
+    ended = cli.events()[-1]
     assert isinstance(ended, RunEnded)
     assert not ended.finished
-    assert list_checkpoints(session.run_folder.checkpoints)[-1].step == ended.step
-    assert session.status() == "stopped"
+    assert list_checkpoints(cli.run_folder.checkpoints)[-1].step == ended.step
+    assert cli.status() == "stopped"
 
-    config = session.run_folder.config
+    config = cli.run_folder.config
     shorter = config.read_text().replace("max_steps = 100000000", f"max_steps = {ended.step + 20}")
     config.write_text(shorter)
-    status, output, _ = session.run("resume", "tiny")
+    status, output, _ = cli.run("resume", "tiny")
     assert status == 0
     assert f"going on from step-{ended.step:08d} at step {ended.step}" in output.replace(",", "")
-    assert session.status() == "finished"
-    assert session.events()[-1].step == ended.step + 20
+    assert cli.status() == "finished"
+    assert cli.events()[-1].step == ended.step + 20
 
 
-def test_a_second_signal_stops_at_once(session: Session) -> None:
-    process = session.start("train", "tiny.toml", *ENDLESS, program=["-c", SLOW_TO_SAVE])
-    session.wait_for_step(30)
+@pytest.mark.slow
+def test_a_second_signal_stops_at_once(cli: Cli) -> None:
+    process = cli.start("train", "tiny.toml", *ENDLESS, program=["-c", SLOW_TO_SAVE])
+    cli.wait_for_step(30)
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGINT)  # a wrapper's echo
-    session.wait_for(lambda event: isinstance(event, CommandDone))
+    cli.wait_for(lambda event: isinstance(event, CommandDone))
     time.sleep(2 * ECHO_SECONDS)
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
     output, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, errors) == (1, "")
     assert "stopped unsaved; go on: icot-tui resume runs/tiny" in output
-    assert session.status() == "stopped"
-    ended = session.events()[-1]
+    assert cli.status() == "stopped"
+    ended = cli.events()[-1]
     assert isinstance(ended, RunEnded)
     assert ended.reason == "stopped at once, without saving"
 
-    process = session.start("resume")
-    session.wait_for(lambda event: isinstance(event, RunResumed))
+    process = cli.start("resume")
+    cli.wait_for(lambda event: isinstance(event, RunResumed))
     process.terminate()
     assert process.wait(PATIENCE) == 0
 
 
-def test_a_signal_before_anything_is_trained_leaves_nothing(session: Session) -> None:
-    process = session.start("train", "tiny.toml", *ENDLESS)
+def test_a_signal_before_anything_is_trained_leaves_nothing(cli: Cli) -> None:
+    process = cli.start("train", "tiny.toml", *ENDLESS)
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
@@ -217,12 +226,12 @@ def test_a_signal_before_anything_is_trained_leaves_nothing(session: Session) ->
     output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert "nothing was trained, so runs/tiny is removed again" in output
-    assert not session.run_folder.path.exists()
+    assert not cli.run_folder.path.exists()
 
 
-def test_a_dropped_link_stops_nothing(session: Session) -> None:
+def test_a_dropped_link_stops_nothing(cli: Cli) -> None:
     master, slave = os.openpty()
-    process = session.start(
+    process = cli.start(
         "train",
         "tiny.toml",
         *ENDLESS,
@@ -237,12 +246,12 @@ def test_a_dropped_link_stops_nothing(session: Session) -> None:
             break
     process.send_signal(signal.SIGHUP)
     os.close(master)
-    seen = max(event.step for event in session.events())
-    session.wait_for_step(seen + 50)
+    seen = max(event.step for event in cli.events())
+    cli.wait_for_step(seen + 50)
     assert process.poll() is None
     process.terminate()
     assert process.wait(PATIENCE) == 0
-    log = session.run_folder.log.read_text()
+    log = cli.run_folder.log.read_text()
     assert "the terminal is gone; training goes on" in log
     assert "ended: stopped by command, after saving" in log
 
@@ -279,9 +288,10 @@ def test_signals_are_obeyed_and_then_as_before() -> None:
     assert {number: signal.getsignal(number) for number in HANDLED} == before
 
 
-def test_steering_from_another_process(session: Session) -> None:
-    process = session.start("train", "tiny.toml", *ENDLESS, stdout=subprocess.DEVNULL)
-    session.wait_for_step(10)
+@pytest.mark.slow
+def test_steering_from_another_process(cli: Cli) -> None:
+    process = cli.start("train", "tiny.toml", *ENDLESS, stdout=subprocess.DEVNULL)
+    cli.wait_for_step(10)
     for command, answer in [
         (["pause"], "paused at step"),
         (["save"], "saved at step"),
@@ -289,49 +299,51 @@ def test_steering_from_another_process(session: Session) -> None:
         (["set-lr", "1e-3"], "peak learning rate 0.001"),
         (["hold"], "is held"),
     ]:
-        status, output, errors = session.run("ctl", *command)
+        status, output, errors = cli.run("ctl", *command)
         assert (status, errors) == (0, "")
         assert answer in output
-    status, _, errors = session.run("ctl", "resume")
+    status, _, errors = cli.run("ctl", "resume")
     assert status == 1
     assert "the run is not paused" in errors
-    status, _, errors = session.run("resume")
+    status, _, errors = cli.run("resume")
     assert status == 2
     assert "run tiny is being trained already by process" in errors
-    assert any(isinstance(event, Unpaused) for event in session.events())
-    assert session.run("ctl", "stop")[0] == 0
+    assert any(isinstance(event, Unpaused) for event in cli.events())
+    assert cli.run("ctl", "stop")[0] == 0
     assert process.wait(PATIENCE) == 0
-    assert session.run("ctl", "pause")[0] == 1
+    assert cli.run("ctl", "pause")[0] == 1
 
 
-def test_stopping_without_saving_is_no_success(session: Session) -> None:
-    process = session.start("train", "tiny.toml", *ENDLESS, stdout=subprocess.DEVNULL)
-    session.wait_for_step(10)
-    assert session.run("ctl", "stop", "--now")[0] == 0
+@pytest.mark.slow
+def test_stopping_without_saving_is_no_success(cli: Cli) -> None:
+    process = cli.start("train", "tiny.toml", *ENDLESS, stdout=subprocess.DEVNULL)
+    cli.wait_for_step(10)
+    assert cli.run("ctl", "stop", "--now")[0] == 0
     assert process.wait(PATIENCE) == 1
 
 
-def test_a_killed_run_is_dead_and_so_is_one_that_fails(session: Session) -> None:
-    process = session.start("train", "tiny.toml", *ENDLESS)
-    session.wait_for_step(10)
-    assert session.status() == "training"
+@pytest.mark.slow
+def test_a_killed_run_is_dead_and_so_is_one_that_fails(cli: Cli) -> None:
+    process = cli.start("train", "tiny.toml", *ENDLESS)
+    cli.wait_for_step(10)
+    assert cli.status() == "training"
     process.kill()
     process.communicate()
-    assert session.status() == "dead"
+    assert cli.status() == "dead"
 
-    state = list_checkpoints(session.run_folder.checkpoints)[-1].path / "state.json"
+    state = list_checkpoints(cli.run_folder.checkpoints)[-1].path / "state.json"
     manifest = json.loads((state.parent / "manifest.json").read_text())
     broken = state.read_bytes().replace(b'"step"', b'"stop"')
     state.write_bytes(broken)
     manifest["state.json"]["sha256"] = hashlib.sha256(broken).hexdigest()
     (state.parent / "manifest.json").write_text(json.dumps(manifest))
-    status, _, errors = session.run("resume")
+    status, _, errors = cli.run("resume")
     assert status == 1
     assert len(errors.splitlines()) == 1
-    last = session.events()[-1]
+    last = cli.events()[-1]
     assert isinstance(last, Warned)
     assert "the training failed" in last.message
-    assert session.status() == "dead"
+    assert cli.status() == "dead"
 
 
 @pytest.mark.parametrize(
@@ -349,32 +361,33 @@ def test_a_killed_run_is_dead_and_so_is_one_that_fails(session: Session) -> None
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(
-    session: Session, arguments: list[str], sentence: str
+    cli: Cli, arguments: list[str], sentence: str
 ) -> None:
-    status, _, errors = session.run(*arguments)
+    status, _, errors = cli.run(*arguments)
     assert status == 2
     assert sentence in errors
     assert len(errors.splitlines()) == 1
-    assert list(session.folder.glob("runs/*/*")) == []
+    assert list(cli.folder.glob("runs/*/*")) == []
 
 
-def test_a_data_file_that_is_missing(session: Session) -> None:
-    config = (session.folder / "tiny.toml").read_text()
+def test_a_data_file_that_is_missing(cli: Cli) -> None:
+    config = (cli.folder / "tiny.toml").read_text()
     files = 'train = "gone.txt"\nvalidation = "gone.txt"\n'
     start, end = config.index("task ="), config.index("[model]")
-    (session.folder / "tiny.toml").write_text(config[:start] + files + config[end:])
-    status, output, errors = session.run("train", "tiny.toml")
+    (cli.folder / "tiny.toml").write_text(config[:start] + files + config[end:])
+    status, output, errors = cli.run("train", "tiny.toml")
     assert status == 2
     assert "gone.txt" in errors
     assert "is removed again" in output
 
 
-def test_several_processes_print_once(session: Session) -> None:
+@pytest.mark.slow
+def test_several_processes_print_once(cli: Cli) -> None:
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(session.folder)}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(cli.folder)}
     ran = subprocess.run(
         [sys.executable, *launch, "-m", "icot_tui", "train", "tiny.toml"],
-        cwd=session.folder,
+        cwd=cli.folder,
         env=environment,
         capture_output=True,
         text=True,
@@ -384,18 +397,17 @@ def test_several_processes_print_once(session: Session) -> None:
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.count("finished: 40 steps are done") == 1
     assert ran.stdout.count("run folder") == 1
-    assert [path.name for path in (session.folder / "runs").iterdir() if path.is_dir()] == ["tiny"]
-    assert session.status() == "finished"
+    assert [path.name for path in (cli.folder / "runs").iterdir() if path.is_dir()] == ["tiny"]
+    assert cli.status() == "finished"
 
 
-def test_bench_leaves_no_run_behind(session: Session) -> None:
-    status, output, errors = session.run(
-        "bench", "tiny.toml", "--steps", "8", "--evaluate", "--json"
-    )
+@pytest.mark.slow
+def test_bench_leaves_no_run_behind(cli: Cli) -> None:
+    status, output, errors = cli.run("bench", "tiny.toml", "--steps", "8", "--evaluate", "--json")
     assert (status, errors) == (0, "")
     measured = json.loads(output)
     assert measured["steps"] >= 8
     assert measured["steps_per_second"] > 0
     assert measured["evaluated_examples"] == 20
     assert measured["examples_per_second"] == pytest.approx(8 * measured["steps_per_second"])
-    assert not (session.folder / "runs").exists()
+    assert not (cli.folder / "runs").exists()

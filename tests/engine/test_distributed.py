@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 # Dropout would differ: each process draws its own.
 CONFIG = tiny(
-    model={"layers": 1, "heads": 2, "width": 16},
+    model={"dropout": 0.0},
     train={"micro_batch_size": None},
     checkpoints={"keep": 1000, "every_steps": 5},
 )
@@ -32,8 +32,9 @@ def launch(*arguments, processes=2, launcher=("torch.distributed.run",), flags=(
         "-m",
         *launcher,
         *flags,
-        f"--nproc-per-node={processes}" if "accelerate" not in launcher[0] else
-        f"--num_processes={processes}",
+        f"--nproc-per-node={processes}"
+        if "accelerate" not in launcher[0]
+        else f"--num_processes={processes}",
         "-m",
         "icot_tui",
         *arguments,

@@ -10,13 +10,17 @@ from tokenizers import AddedToken, Tokenizer
 from tokenizers.decoders import Fuse
 from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
+from typer.testing import CliRunner
 
+from icot_tui.cli.evaluate import app
 from icot_tui.config import EvaluationConfig, ModelConfig
 from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.encoded import EncodedSplit
+from icot_tui.data.tokenizing import character_tokenizer
 from icot_tui.engine.decoding import SPARE_TOKENS
 from icot_tui.engine.evaluation import EvaluationStopped, evaluate, merge, wilson
 from icot_tui.engine.samples import choose, read_samples, write_samples
+from icot_tui.engine.speed import Contestant, Speed, measure_speed
 from icot_tui.errors import UserError
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
@@ -287,7 +291,8 @@ def test_loss_and_token_accuracy(model, split, tokenizer):
         total += float(losses[row, prompt - 1 : end - 1].sum())
         count += end - prompt
         begin = prompt + int(batch.cot_lengths[row]) + 2  # after SEP and ` ####`
-        for place, column in enumerate(range(begin, end - 1)):
+        blank = batch.ids[row, end - 2] == NUMBER[" "]
+        for place, column in enumerate(range(begin, end - 1 - blank)):
             by_place[place].append(hits[row, column - 1])
         closing.append(hits[row, end - 2])
     result = run(model, split, tokenizer, stage)
@@ -403,3 +408,91 @@ def test_tokenizer_without_the_mark(model, split):
 )
 def test_wilson(correct, examples, low, high):
     assert wilson(correct, examples) == pytest.approx((low, high), abs=5e-5)
+
+
+class Clock:
+    """Every look at it takes a second."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        self.now += 1
+        return self.now
+
+
+def test_speed(split, model):
+    slow = Contestant(model.lm, split, 0, RemovalPlan(), SEP)
+    fast = Contestant(build("gpt2", seed=1).eval(), split, 9, RemovalPlan(), SEP)
+    one, other = measure_speed([slow, fast], "cpu", seconds=0, questions=4, clock=Clock())
+    assert one.seconds == other.seconds == [4.0] * 3, "a second a question, three rounds at least"
+    assert one.examples_per_second == 1.0
+    assert one.ratio(other) == 1.0
+    (alone,) = measure_speed([fast], "cpu", seconds=0.01, questions=2)
+    assert alone.questions == 2
+    assert alone.examples_per_second > 0
+
+
+def test_speed_ratio_is_that_of_rounds_taken_together():
+    """Both slow down when the machine is busy: the ratio stays."""
+    one, other = Speed([1.0, 9.0, 1.0, 9.0], 3), Speed([2.0, 18.0, 2.0, 18.0], 3)
+    assert one.ratio(other) == 2.0
+    assert other.ratio(one) == 0.5
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A checkpoint folder with a character tokenizer, and a file of examples."""
+    folder = tmp_path_factory.mktemp("saved")
+    tokenizer = character_tokenizer("0123456789")
+    config = ModelConfig(layers=1, heads=2, width=16)
+    build_model(config, len(tokenizer), tokenizer.eos_token_id, 32, 0).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "examples.txt").write_text("1 2||3 4 #### 5 6\n1||2 #### 3\n4 5||6 #### 7\n")
+    return folder
+
+
+def cli(*arguments):
+    """Standard output of `icot-tui eval`."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.output
+
+
+def test_command_prints_json(saved):
+    file = saved / "examples.txt"
+    found = json.loads(cli(saved, "--data", file, "--stage", 1, "--json", "--no-speed"))
+    assert (found["stage"], found["examples"], found["implicit"]) == (1, 3, False)
+    assert len(found["token_accuracy"]) == 3
+    assert found["examples_per_second"] is None
+    found = json.loads(
+        cli(saved, "--data", file, "--stage", 2, "--examples", 2, "--json", "--no-speed")
+    )
+    assert (found["examples"], found["implicit"]) == (2, True)
+
+
+def test_command_prints_lines_without_a_terminal(saved, monkeypatch):
+    monkeypatch.setattr("icot_tui.cli.evaluate.SPEED_SECONDS", 0.0)
+    asked = (saved, "--data", saved / "examples.txt", "--stage", 2)
+    lines = cli(*asked, "--against", saved, "--against-stage", 0).splitlines()
+    names = [line.split("\t")[0] for line in lines]
+    assert {"exact match", "95 % interval", "one by one", "speed ratio"} <= set(names)
+    assert all(line.count("\t") == 2 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "examples.txt"], "--stage"),
+        (["--stage", 0], "--data"),
+        (["--data", "missing.txt", "--stage", 0], "does not exist"),
+        (["--data", "long.txt", "--stage", 0], "needs 40 positions"),
+        (["--data", "examples.txt", "--stage", 0, "--device", "tpu"], "unknown"),
+    ],
+)
+def test_command_refuses_bad_input(saved, monkeypatch, arguments, message):
+    monkeypatch.chdir(saved)
+    (saved / "long.txt").write_text(f"1||{'2 ' * 34}#### 3\n")
+    with pytest.raises(UserError, match=message):
+        cli(saved, *arguments)

@@ -222,9 +222,7 @@ def test_never_finite_again_pauses(tmp_path, monkeypatch):
         if isinstance(event, Paused):
             commands.put(Stop())
 
-    folder = train_new(
-        tmp_path, tiny(train={"max_skipped": 2, "max_steps": 200}), commands, listen
-    )
+    folder = train_new(tmp_path, tiny(train={"max_skipped": 2, "max_steps": 200}), commands, listen)
     paused = [line for line in read_lines(folder) if line["event"] == "Paused"]
     assert "not finite" in paused[0]["reason"]
 
