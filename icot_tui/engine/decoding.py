@@ -150,6 +150,17 @@ class StagedExamples:
         most_tokens: int | None,
         position_table: int | None,
     ) -> "StagedExamples":
+        """Examples of a split.
+
+        Args:
+            split: all examples.
+            index: which of them.
+            stage: tokens removed, without smoothing.
+            plan: side, kept positions.
+            separator_id: the end-of-text token.
+            most_tokens: budget of every row; None: the split's longest, and SPARE_TOKENS more.
+            position_table: ids that the model has; rows that would leave it stop before.
+        """
         removed = removed_tokens(split, index, stage)
         prompt = split.prompt_lengths[index].astype(np.int64)
         cot = split.cot_lengths[index] - removed

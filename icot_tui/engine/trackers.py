@@ -18,6 +18,12 @@ class Trackers:
         self._on = bool(config.trackers.names)
         if not self._on:
             return
+        missing = set(config.trackers.names) - {tracker.value for tracker in accelerator.log_with}
+        if missing:
+            raise UserError(
+                f"trackers.names has {', '.join(sorted(missing))}, which is not installed: "
+                "pip install 'icot-tui[trackers]', or take it out"
+            )
         accelerator.project_configuration.set_directories(str(folder))
         try:
             accelerator.init_trackers(config.trackers.project, config=_flat(config.model_dump()))

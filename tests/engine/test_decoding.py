@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icot_tui.config import ModelConfig
@@ -168,6 +168,7 @@ SPANS = st.lists(
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
+@settings(deadline=None)
 @given(spans=SPANS, stage=st.integers(0, 12))
 def test_position_shift_is_that_of_training(side, spans, stage):
     lengths = np.array([sum(span) for span in spans])
@@ -198,6 +199,7 @@ class Words:
 WORD = st.text(alphabet="ab ", max_size=3)
 
 
+@settings(deadline=None)
 @given(
     words=st.lists(WORD, min_size=2, max_size=6),
     begin=st.lists(st.integers(0, 5), max_size=3),
