@@ -99,14 +99,13 @@ def compare(name, contestant: Contestant, tokenizer, device: str, rounds: int, c
         return judge(examples, answers, [written.row(row) for row in range(len(split))])
 
     found: list = []
-    ways = [fast, by_own_decoding] if plan.keep_positions else [fast, by_generate, by_own_decoding]
+    ways = [fast, by_generate, by_own_decoding]
     results, seconds = zip(*(measure(way, clock) for way in ways), strict=True)  # warm-up
     seconds = [[] for _ in ways]
     for _ in range(rounds):
         for way, taken in zip(ways, seconds, strict=True):
             taken.append(measure(way, clock)[1])
-    ours, *plain = (statistics.median(taken) for taken in seconds)
-    generated, own = plain if len(plain) == 2 else (float("nan"), *plain)
+    ours, generated, own = (statistics.median(taken) for taken in seconds)
     same = all(result == results[0] for result in results)
     cells = (
         name,
@@ -137,7 +136,12 @@ def judge(examples: StagedExamples, answers: Answers, written: list[list[int]]) 
 
 
 def generate(contestant: Contestant, examples: StagedExamples, device: str) -> list[list[int]]:
-    """What the papers' code does: batches in the file's order, one by one where lengths differ."""
+    """What the papers' code does: batches in the file's order, one by one where lengths differ.
+
+    With kept positions `generate` counts on from the prompt's last id, as side "left" needs it.
+    """
+    kept = contestant.plan.keep_positions
+    assert not kept or contestant.plan.side == "left", "generate can't leave a gap further on"
     sep, written = contestant.separator_id, []
     for begin in range(0, len(examples), PAPERS_BATCH):
         rows = np.arange(begin, min(begin + PAPERS_BATCH, len(examples)))
@@ -146,6 +150,7 @@ def generate(contestant: Contestant, examples: StagedExamples, device: str) -> l
         for batch in [rows] if alike else np.split(rows, len(rows)):
             prompt = examples.batch(batch).ids[:, : int(examples.prompt[batch[0]])]
             ids = torch.from_numpy(np.ascontiguousarray(prompt)).to(device)
+            positions = torch.from_numpy(examples.shift.rows(batch).positions(ids.shape[1]))
 
             def closed(tokens, scores, prompt=ids.shape[1], **options):
                 return (tokens[:, prompt:] == sep).sum(dim=1) >= 2
@@ -153,6 +158,7 @@ def generate(contestant: Contestant, examples: StagedExamples, device: str) -> l
             out = contestant.lm.generate(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
+                **({"position_ids": positions.to(device)} if kept else {}),
                 do_sample=False,
                 max_new_tokens=int(examples.budgets[batch].min()),
                 eos_token_id=None,

@@ -4,17 +4,20 @@ import resource
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from icot_tui.cli.output import plain, print_json
 from icot_tui.cli.progress import duration
 from icot_tui.config import RunConfig
-from icot_tui.config.loading import dump_toml, load_config
+from icot_tui.config.loading import load_config
 from icot_tui.engine.commands import CommandQueue, Evaluate, Stop
-from icot_tui.engine.events import Evaluated, Event, RunStarted, StepsTrained
+from icot_tui.engine.events import Evaluated, Event, StepsTrained
 from icot_tui.engine.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from icot_tui.engine.store import Store
 
 app = typer.Typer(add_completion=False)
 
@@ -87,16 +90,19 @@ def bench(
 
 
 def measure(config: RunConfig, steps: int, evaluate: bool) -> Measured:
-    """Train in a folder that is thrown away, until enough steps are measured."""
-    from icot_tui.engine.session import run_training
+    """Train until enough steps are measured; nothing is saved.
+
+    Raises:
+        UserError: what the config names can't be had.
+    """
+    from icot_tui.data.load import load_data
+    from icot_tui.engine.session import assemble, build_accelerator
 
     measured = Measured(config.name, batch_size=config.train.batch_size)
     commands = CommandQueue()
 
     def listen(event: Event) -> None:
-        if isinstance(event, RunStarted):
-            measured.device, measured.parameters = event.device, event.parameters
-        elif isinstance(event, StepsTrained) and event.first > WARMUP_STEPS:
+        if isinstance(event, StepsTrained) and event.first > WARMUP_STEPS:
             measured.steps += len(event.losses)
             measured.seconds += event.seconds
             measured.supervised_tokens += event.supervised_tokens
@@ -109,10 +115,32 @@ def measure(config: RunConfig, steps: int, evaluate: bool) -> Measured:
             measured.evaluated_examples = event.examples
             measured.evaluation_seconds = event.seconds
 
-    with tempfile.TemporaryDirectory(prefix="icot-tui-bench-") as folder:
-        run_training(RunFolder.create(Path(folder), "bench", dump_toml(config)), commands, listen)
+    with tempfile.TemporaryDirectory(prefix="icot-tui-bench-") as parent:
+        folder = RunFolder.create(Path(parent), "bench", "")
+        accelerator = build_accelerator(config)
+        data = load_data(config.data)
+        trainer = assemble(config, data, folder, accelerator, commands, None, listen)
+        trainer.store = cast("Store", _NoStore())
+        parameters = trainer.update.objective.parameters()
+        measured.device = str(trainer.update.device)
+        measured.parameters = sum(parameter.numel() for parameter in parameters)
+        if config.train.compile:
+            trainer.rehearse()
+        trainer.run()
     measured.peak_memory_bytes = _peak_memory(measured.device)
     return measured
+
+
+class _NoStore:
+    """In place of a run's checkpoints: says that everything is saved already."""
+
+    saves_before_removal = False
+
+    def has(self, state: object) -> bool:
+        return True
+
+    def tidy(self, state: object) -> None:
+        pass
 
 
 def _endless(config: RunConfig, steps: int) -> RunConfig:

@@ -35,6 +35,17 @@ def is_main_process() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+@contextmanager
+def one_voice() -> Iterator[None]:
+    """Of several processes that meet the same mistake, only the main one tells it."""
+    try:
+        yield
+    except UserError as error:
+        if is_main_process():
+            raise
+        raise UserError("", error.exit_status) from error
+
+
 def drive(folder: RunFolder, config: RunConfig, as_json: bool, quiet: bool, is_new: bool) -> int:
     """Train a run to its end, or until told to stop.
 
@@ -77,8 +88,6 @@ def _follow(folder: RunFolder) -> int:
             _train(folder, CommandQueue(), None)
     except StopNow:
         return 1
-    except UserError as error:  # the first process says what is wrong
-        raise UserError("", error.exit_status) from error
     return 0
 
 

@@ -32,20 +32,21 @@ def resume(
 
     It goes on from its newest whole checkpoint; without one, it starts anew in the same folder.
     """
-    from icot_tui.cli.driving import drive, is_main_process
+    from icot_tui.cli.driving import drive, is_main_process, one_voice
     from icot_tui.cli.output import plain, print_json
     from icot_tui.config.loading import load_config
     from icot_tui.engine.journal import JournalReader
     from icot_tui.engine.run_folder import RunFolder, runs_folder
     from icot_tui.engine.summary import RunSummary
 
-    folder = RunFolder.find(runs or runs_folder(), run)
-    config = load_config(folder.config).config
-    ended = RunSummary.of(JournalReader(folder.journal).events()).ended
-    if ended is not None and ended.finished:
-        if is_main_process() and as_json:
-            print_json(ended.as_json())
-        elif is_main_process():
-            print(f"run {folder.name} is finished: {plain(ended.reason)}")
-        return 0
-    return drive(folder, config, as_json, quiet, is_new=False)
+    with one_voice():
+        folder = RunFolder.find(runs or runs_folder(), run)
+        config = load_config(folder.config).config
+        ended = RunSummary.of(JournalReader(folder.journal).events()).ended
+        if ended is not None and ended.finished:
+            if is_main_process() and as_json:
+                print_json(ended.as_json())
+            elif is_main_process():
+                print(f"run {folder.name} is finished: {plain(ended.reason)}")
+            return 0
+        return drive(folder, config, as_json, quiet, is_new=False)

@@ -52,16 +52,17 @@ def train(
 
     Exit status: 0 finished, or stopped and saved; 1 the work failed; 2 bad input.
     """
-    from icot_tui.cli.driving import drive
+    from icot_tui.cli.driving import drive, one_voice
     from icot_tui.config.loading import load_config
     from icot_tui.engine.run_folder import runs_folder
 
     changes = list(overrides or ())
     if name is not None:
         changes.append(f"name={json.dumps(name)}")
-    loaded = load_config(config, changes).config
-    folder = _create(loaded, runs or runs_folder())
-    return drive(folder, loaded, as_json, quiet, is_new=True)
+    with one_voice():
+        loaded = load_config(config, changes).config
+        folder = _create(loaded, runs or runs_folder())
+        return drive(folder, loaded, as_json, quiet, is_new=True)
 
 
 def _create(config: "RunConfig", runs: Path) -> "RunFolder":
