@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from transformers.utils import logging
 
-from icot_tui.cli.evaluate import held_out_text, prepare
+from icot_tui.cli.eval import held_out_text, prepare
 from icot_tui.config import EvaluationConfig, ModelConfig
 from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.chunks import Chunk

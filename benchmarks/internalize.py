@@ -1,7 +1,7 @@
 """A recipe and its No-CoT control with as many steps, over seeds; whole processes, wall clock.
 
-    python benchmarks/internalize.py demo --control demo-no-cot --seeds 0 1 2
-    python benchmarks/internalize.py mult-3x3-cpu --control mult-3x3-cpu-no-cot --seeds 0
+python benchmarks/internalize.py demo --control demo-no-cot --seeds 0 1 2
+python benchmarks/internalize.py mult-3x3-cpu --control mult-3x3-cpu-no-cot --seeds 0
 """
 
 import argparse

@@ -73,7 +73,13 @@ def main() -> None:
     objective, _ = accelerator.prepare(objective, optimizer)
     multiple = 1 if accelerator.device.type == "cpu" else 16
     update = Update(
-        objective, optimizer, accelerator, None, Padding(multiple, data.train.max_length), 1.0, data.separator_id
+        objective,
+        optimizer,
+        accelerator,
+        None,
+        Padding(multiple, data.train.max_length),
+        1.0,
+        data.separator_id,
     )
     order, smoothing = DataOrder(len(data.train), 32, 0), Smoothing(4.0, 0)
     plan = RemovalPlan()

@@ -24,7 +24,7 @@ class Padding:
 
     def columns(self, batch: Batch) -> int:
         """L: tokens of the longest row, rounded up."""
-        longest = batch.ids.shape[1]
+        longest: int = batch.ids.shape[1]
         return max(longest, min(_round_up(longest, self.multiple), self.positions))
 
     def supervised(self, batch: Batch) -> int:

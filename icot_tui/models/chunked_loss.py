@@ -20,7 +20,9 @@ class ChunkedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
         """[N, H], [V, H], [N] (-100 is ignored) to a scalar, in nats."""
-        rows = max(1, CHUNK_BYTES.get(hidden.device.type, 1 << 28) // (4 * weight.shape[0]))
+        words, width = weight.shape
+        fitting = CHUNK_BYTES.get(hidden.device.type, 1 << 28) // (4 * words)
+        rows = max(fitting, width)  # fewer, and adding up the weight's gradient costs more
         compute = hidden.dtype
         if torch.is_autocast_enabled(hidden.device.type):
             compute = torch.get_autocast_dtype(hidden.device.type)

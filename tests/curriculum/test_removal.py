@@ -38,9 +38,8 @@ def one_by_one(split, row, removed, plan):
         keep = [j for j in range(len(tokens)) if j - prompt not in gone]
         return [tokens[j] for j in keep], None
     start = prompt if plan.side == "left" else prompt + cot - removed
-    if plan.keep_positions:
-        if removed:
-            ids[start - 1] += removed
+    if plan.keep_positions and removed:
+        ids[start - 1] += removed
     kept = tokens[:start] + tokens[start + removed :]
     return kept, (ids[:start] + ids[start + removed :]) if plan.keep_positions else None
 

@@ -12,7 +12,7 @@ from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
-from icot_tui.cli.evaluate import app
+from icot_tui.cli.eval import app
 from icot_tui.config import EvaluationConfig, ModelConfig
 from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.encoded import EncodedSplit
@@ -473,7 +473,7 @@ def test_command_prints_json(saved):
 
 
 def test_command_prints_lines_without_a_terminal(saved, monkeypatch):
-    monkeypatch.setattr("icot_tui.cli.evaluate.SPEED_SECONDS", 0.0)
+    monkeypatch.setattr("icot_tui.cli.eval.SPEED_SECONDS", 0.0)
     asked = (saved, "--data", saved / "examples.txt", "--stage", 2)
     lines = cli(*asked, "--against", saved, "--against-stage", 0).splitlines()
     names = [line.split("\t")[0] for line in lines]
