@@ -19,7 +19,7 @@ class Section(BaseModel):
 
 
 class DataConfig(Section):
-    """Where the examples come from: a generated task, or files of `input||cot #### answer` lines."""
+    """Where the examples come from: a task, or files of `input||cot #### answer` lines."""
 
     task: str | None = None
     """Name of a generated task (multiplication, addition, modular); empty when files are given."""

@@ -17,11 +17,11 @@ from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.curriculum.smoothing import Smoothing
 from icot_tui.data.load import Data, load_data
 from icot_tui.data.order import DataOrder
-from icot_tui.engine.checkpoint import newest_verified
+from icot_tui.engine.checkpoint import CheckpointPath, newest_verified
 from icot_tui.engine.commands import CommandQueue
 from icot_tui.engine.control import Control
-from icot_tui.engine.events import Event, RunEnded, RunResumed, RunStarted, Warned
-from icot_tui.engine.journal import Journal
+from icot_tui.engine.events import CheckpointSaved, Event, RunEnded, RunResumed, RunStarted, Warned
+from icot_tui.engine.journal import Journal, JournalReader
 from icot_tui.engine.optimizer import SkippingAdamW
 from icot_tui.engine.processes import Processes
 from icot_tui.engine.run_folder import RunFolder
@@ -86,7 +86,7 @@ def run_training(
                 listen(event)
 
         trainer = assemble(config, data, folder, accelerator, commands, journal, emit)
-        _begin(trainer, data, processes)
+        _begin(trainer, data, processes, folder.journal)
         if config.train.compile:
             trainer.rehearse()
         ended = trainer.run()
@@ -220,7 +220,14 @@ def assemble(
     )
 
 
-def _begin(trainer: Trainer, data: Data, processes: Processes) -> None:
+def _is_journaled(journal: Path, checkpoint: CheckpointPath) -> bool:
+    lines = JournalReader(journal).lines()
+    return any(
+        line["event"] == "CheckpointSaved" and line["path"] == checkpoint.name for line in lines
+    )
+
+
+def _begin(trainer: Trainer, data: Data, processes: Processes, journal: Path) -> None:
     """Start afresh, or go on from the newest whole checkpoint."""
     emit, config = trainer.emit, trainer.config
     folder = trainer.store.folder
@@ -248,6 +255,8 @@ def _begin(trainer: Trainer, data: Data, processes: Processes) -> None:
             emit(Warned(0, warning))
     else:
         trainer.resume(checkpoint)
+        if not _is_journaled(journal, checkpoint):  # a kill came between the two
+            emit(CheckpointSaved(checkpoint.step, checkpoint.name, checkpoint.stage, 0, 0.0))
         emit(RunResumed(checkpoint.step, checkpoint.name))
     for complaint in complaints:
         emit(Warned(trainer.state.step, complaint))

@@ -1,4 +1,4 @@
-"""One optimizer step: micro-batches forward and backward, one update, and no wait for the device."""
+"""One optimizer step: micro-batches forward and backward, one update, no wait for the device."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -130,7 +130,7 @@ class Update:
         """The objective's arguments on the device, padded: [B, L], [B, L] or None, [N], [N]."""
         ids, positions = batch.ids, batch.positions
         states, targets = batch.supervised()
-        rows, columns = ids.shape
+        columns = ids.shape[1]
         wider = self._padding.columns(batch) - columns
         if wider:
             ids = np.pad(ids, ((0, 0), (0, wider)), constant_values=self._separator_id)
