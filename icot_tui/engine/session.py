@@ -72,6 +72,7 @@ def run_training(
     if processes.is_main:
         folder.lock()
     journal: Journal | None = None
+    trackers: Trackers | None = None
     try:
         data = load_data(config.data)
         journal = Journal(folder.journal) if processes.is_main else None
@@ -89,10 +90,10 @@ def run_training(
         _begin(trainer, data, processes, folder.journal)
         if config.train.compile:
             trainer.rehearse()
-        ended = trainer.run()
-        trackers.close()
-        return ended
+        return trainer.run()
     finally:
+        if trackers is not None:
+            trackers.close()
         if journal is not None:
             journal.sync()
             journal.close()

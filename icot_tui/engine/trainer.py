@@ -229,6 +229,10 @@ class Trainer:
             if in_a_row >= self.config.train.max_skipped:
                 self.control.not_finite(in_a_row)
 
+    def leave_out(self, seconds: float) -> None:
+        """These seconds were spent waiting or saving, not training."""
+        self._looked_at += seconds
+
     # What the loop and the commands both do -------------------------------------------------
 
     def save(self) -> None:
