@@ -20,6 +20,7 @@ class Outlet:
         self._log = log
         self._were_terminals = os.isatty(1), os.isatty(2)  # once hung up, they say they are not
         self._switching = threading.Lock()
+        self._first = os.dup(1)  # where a frame in the making goes, whatever 1 is by then
 
     def write(self, text: str) -> int:
         """Write the text, or as much of it as can be written."""
@@ -29,14 +30,17 @@ class Outlet:
     def write_bytes(self, rest: bytes) -> None:
         """The same for bytes."""
         while rest:
+            fallen_back = self.fallen_back
             try:
-                rest = rest[os.write(1, rest) :]
+                rest = rest[os.write(1 if fallen_back else self._first, rest) :]
             except BlockingIOError:  # somebody else made the terminal non-blocking
                 time.sleep(0.02)
             except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                    self.fall_back()
-                return
+                if fallen_back or error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    return
+                self.fall_back()
+                if b"\x1b" in rest:  # part of a drawing, for a terminal that is gone
+                    return
 
     def flush(self) -> None:
         """Nothing waits."""

@@ -48,13 +48,14 @@ def main(runs: Path, kills: int, seed: int) -> None:
     torch.set_num_threads(1)
     moments = random.Random(seed)
     config = tiny(checkpoints={"keep": 3, "every_steps": 2})
+    attempt(create_run(config, runs), None)  # the first one makes the data
     began = time.monotonic()
     attempt(create_run(config, runs), None)
     whole = time.monotonic() - began
     killed = 0
     while killed < kills:
         folder = create_run(config, runs)
-        while not attempt(folder, moments.uniform(0.1, 1.0) * whole if killed < kills else None):
+        while not attempt(folder, moments.uniform(0.1, 0.9) * whole if killed < kills else None):
             killed += 1
         print(folder.path, killed, flush=True)
 
