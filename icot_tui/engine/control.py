@@ -76,12 +76,11 @@ class Control:
             self.until_it_works(trainer, self._flush_journal)
         for command in self._take():
             self._carry_out(command, trainer)
-        began = time.perf_counter()
-        while self._paused is not None:
-            time.sleep(POLL_SECONDS)
-            for command in self._take():
-                self._carry_out(command, trainer)
-        trainer.leave_out(time.perf_counter() - began)
+        with trainer.clock_stopped():
+            while self._paused is not None:
+                time.sleep(POLL_SECONDS)
+                for command in self._take():
+                    self._carry_out(command, trainer)
 
     def wants_to_stop(self) -> bool:
         """Is a stop waiting? (Asked in the midst of an evaluation.)"""
@@ -184,14 +183,12 @@ class Control:
             StopRequest: told to stop meanwhile. What can't be written can't be saved first.
         """
         reason: str | None = None
-        began = time.perf_counter()
         while (failure := self._failure(write)) is not None:
             if failure != reason:
                 reason = failure
                 trainer.emit(CheckpointFailed(trainer.state.step, failure))
                 trainer.emit(Paused(trainer.state.step, f"{failure}; trying again until it works"))
             self._wait_for_disk(trainer)
-        trainer.leave_out(time.perf_counter() - began)
         if reason is not None and self._paused is None:
             trainer.emit(Unpaused(trainer.state.step))
 

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -229,9 +230,14 @@ class Trainer:
             if in_a_row >= self.config.train.max_skipped:
                 self.control.not_finite(in_a_row)
 
-    def leave_out(self, seconds: float) -> None:
-        """These seconds were spent waiting or saving, not training."""
-        self._looked_at += seconds
+    @contextmanager
+    def clock_stopped(self) -> Iterator[None]:
+        """What happens in here is waiting, saving or evaluating, not training."""
+        trained = time.perf_counter() - self._looked_at
+        try:
+            yield
+        finally:
+            self._looked_at = time.perf_counter() - trained
 
     # What the loop and the commands both do -------------------------------------------------
 
@@ -246,7 +252,8 @@ class Trainer:
             "curriculum": self.curriculum.state(),
             "spikes": self.spikes.state(),
         }
-        self.control.until_it_works(self, lambda: self.store.save(training_state, self.state))
+        with self.clock_stopped():
+            self.control.until_it_works(self, lambda: self.store.save(training_state, self.state))
 
     def resume(self, checkpoint: CheckpointPath) -> None:
         """Go on exactly where a checkpoint was written."""
@@ -301,7 +308,8 @@ class Trainer:
 
     def evaluate(self) -> None:
         """Exact match at the scheduled stage; the best checkpoint stays."""
-        result = self.validation.run(self.curriculum.stage, self.control.wants_to_stop)
+        with self.clock_stopped():
+            result = self.validation.run(self.curriculum.stage, self.control.wants_to_stop)
         if result is None:  # interrupted: a stop is waiting in the queue
             return
         self.state.evaluated_step = self.state.step
@@ -310,7 +318,6 @@ class Trainer:
         self.spikes.evaluated(self.state.step, fmean(result.token_accuracy or [0.0]))
         self.validation.report(result, self.state, self.curriculum.stage, implicit)
         self.store.tidy(self.state)
-        self._looked_at = time.perf_counter()
 
     # When -----------------------------------------------------------------------------------
 

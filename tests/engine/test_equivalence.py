@@ -186,6 +186,6 @@ def test_chunked_loss_and_gradients(monkeypatch):
     found = torch.autograd.grad(loss * 0.5, (hidden, weight))
     assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
     for ours, theirs in zip(found, wanted, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+        assert (ours - theirs).norm() < 1e-6 * theirs.norm()
     frozen = ChunkedCrossEntropy.apply(hidden, weight.detach(), targets)
     assert torch.autograd.grad(frozen, hidden)[0].isfinite().all()

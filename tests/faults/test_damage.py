@@ -18,7 +18,15 @@ from icot_tui.engine.checkpoint import (
     open_checkpoint,
     verify,
 )
-from icot_tui.engine.commands import CommandQueue, Rollback, Stop
+from icot_tui.engine.commands import (
+    CommandQueue,
+    Evaluate,
+    Pause,
+    Resume,
+    Rollback,
+    Save,
+    Stop,
+)
 from icot_tui.engine.events import (
     CheckpointFailed,
     Collapsed,
@@ -278,6 +286,28 @@ def test_collapse_rolls_back_and_goes_on_more_slowly(tmp_path, monkeypatch):
     train(folder)
     assert before.keys() == final_tensors(folder).keys()
     assert news(folder)[-1]["finished"]
+
+
+def test_pauses_are_no_training_time(tmp_path):
+    """Whatever is done meanwhile: saving and evaluating stop the clock by themselves."""
+    commands = CommandQueue()
+    waited = 0.6
+
+    def listen(event):
+        if isinstance(event, StepsTrained) and event.step == 12:
+            commands.put(Pause())
+        if isinstance(event, Paused):
+            for wish in (Save(), Evaluate()):
+                commands.put(wish)
+            threading.Timer(waited, commands.put, (Resume(),)).start()
+
+    heard = []
+    began = time.perf_counter()
+    train_new(tmp_path, tiny(), commands, lambda event: (heard.append(event), listen(event)))
+    whole = time.perf_counter() - began
+    seconds = [event.seconds for event in heard if isinstance(event, StepsTrained)]
+    assert min(seconds) > 0
+    assert sum(seconds) <= whole - waited
 
 
 def test_second_trainer_is_kept_out(tmp_path):
