@@ -297,9 +297,9 @@ def test_pauses_are_no_training_time(tmp_path):
         if isinstance(event, StepsTrained) and event.step == 12:
             commands.put(Pause())
         if isinstance(event, Paused):
-            for wish in (Save(), Evaluate()):
-                commands.put(wish)
-            threading.Timer(waited, commands.put, (Resume(),)).start()
+            threading.Timer(
+                waited, lambda: [commands.put(wish) for wish in (Save(), Evaluate(), Resume())]
+            ).start()
 
     heard = []
     began = time.perf_counter()
