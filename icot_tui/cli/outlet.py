@@ -31,6 +31,8 @@ class Outlet:
         """The same for bytes."""
         while rest:
             fallen_back = self.fallen_back
+            if fallen_back and b"\x1b" in rest:  # a drawing, for a terminal that is gone
+                return
             try:
                 rest = rest[os.write(1 if fallen_back else self._first, rest) :]
             except BlockingIOError:  # somebody else made the terminal non-blocking
@@ -39,8 +41,6 @@ class Outlet:
                 if fallen_back or error.errno in (errno.ENOSPC, errno.EDQUOT):
                     return
                 self.fall_back()
-                if b"\x1b" in rest:  # part of a drawing, for a terminal that is gone
-                    return
 
     def flush(self) -> None:
         """Nothing waits."""
