@@ -10,7 +10,18 @@ import pytest
 import icot_tui
 
 PACKAGE = Path(icot_tui.__file__).parent
-FLOORS = ["cli", "tui", "studies", "analysis", "engine", "methods", "models", "curriculum", "data"]
+FLOORS = [
+    "cli",
+    "tui",
+    "studies",
+    "analysis",
+    "watch",
+    "engine",
+    "methods",
+    "models",
+    "curriculum",
+    "data",
+]
 """From the roof down; config, errors, resources and themes are the ground that all stand on."""
 
 

@@ -35,6 +35,14 @@ class RemovalPlan:
         order = np.random.default_rng(seed).permutation(max_cot_tokens)
         return cls(side, keep_positions, order if side == "random" else None)
 
+    def removal_order(self, cot_length: int) -> list[int]:
+        """Positions of a chain of so many tokens in the order in which they go."""
+        if self.order is not None:
+            order: list[int] = np.argsort(self.order[:cot_length]).tolist()
+            return order
+        forwards = range(cot_length)
+        return list(forwards if self.side == "left" else reversed(forwards))
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -67,6 +75,19 @@ class Batch:
         is_target = (columns >= self.prompt_lengths[:, None]) & (columns < self.lengths[:, None])
         at = np.flatnonzero(is_target)
         return at - 1, self.ids.reshape(-1)[at]
+
+    def fed(
+        self,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, NDArray[np.int64], NDArray[np.int64]]:
+        """([B, L-1], [B, L-1], [N], [N]): ids and positions that a model is given, which of the
+        flattened [B * (L-1)] states predict, and their targets.
+
+        The last column predicts nothing, and no other column sees it.
+        """
+        states, targets = self.supervised()
+        states -= states // self.ids.shape[1]  # one column less in each row
+        positions = None if self.positions is None else self.positions[:, :-1]
+        return self.ids[:, :-1], positions, states, targets
 
     def rows(self, where: slice | NDArray[np.bool_]) -> "Batch":
         """Some of the rows, with columns that are padding in all of them cut off."""

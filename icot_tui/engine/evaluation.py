@@ -343,12 +343,13 @@ class _Evaluator:
         return size
 
     def _score(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """([T], [T]) negative log-likelihoods and arg-maxes; the last column predicts nothing."""
-        states, targets = batch.supervised()
-        states -= states // batch.ids.shape[1]  # one column less in each row
-        positions = None if batch.positions is None else self._put(batch.positions[:, :-1])
+        """([T], [T]) negative log-likelihoods and arg-maxes."""
+        ids, positions, states, targets = batch.fed()
         return self._model.score(
-            self._put(batch.ids[:, :-1]), positions, self._put(states), self._put(targets)
+            self._put(ids),
+            None if positions is None else self._put(positions),
+            self._put(states),
+            self._put(targets),
         )
 
     def _put(self, values: NDArray[np.int64]) -> Tensor:

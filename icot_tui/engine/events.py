@@ -57,6 +57,19 @@ class RunStarted(Event):
 
 
 @dataclass(frozen=True)
+class ExampleShown(Event):
+    """A held-out example as its tokens' texts, to show what is left of a chain of thought.
+
+    `removal_order[k]` is the index in `cot` of the token that goes as number k, from 0.
+    """
+
+    input: list[str]
+    cot: list[str]
+    answer: list[str]
+    removal_order: list[int]
+
+
+@dataclass(frozen=True)
 class RunResumed(Event):
     """The run goes on from a checkpoint: what the journal says of later steps never happened."""
 
@@ -228,6 +241,8 @@ def describe(event: Event) -> str:
                 f"{event.device}, {event.train_examples:,} training examples, "
                 f"{event.max_cot_tokens} chain-of-thought tokens"
             )
+        case ExampleShown():
+            return f"the example on show has {len(event.cot)} chain-of-thought tokens"
         case RunResumed():
             return f"going on from {event.checkpoint} at step {event.step:,}"
         case StepsTrained():

@@ -17,10 +17,19 @@ from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.curriculum.smoothing import Smoothing
 from icot_tui.data.load import Data, load_data
 from icot_tui.data.order import DataOrder
+from icot_tui.data.tokenizing import decode
 from icot_tui.engine.checkpoint import CheckpointPath, newest_verified
 from icot_tui.engine.commands import CommandQueue
 from icot_tui.engine.control import Control
-from icot_tui.engine.events import CheckpointSaved, Event, RunEnded, RunResumed, RunStarted, Warned
+from icot_tui.engine.events import (
+    CheckpointSaved,
+    Event,
+    ExampleShown,
+    RunEnded,
+    RunResumed,
+    RunStarted,
+    Warned,
+)
 from icot_tui.engine.journal import Journal, JournalReader
 from icot_tui.engine.optimizer import SkippingAdamW
 from icot_tui.engine.processes import Processes
@@ -252,6 +261,7 @@ def _begin(trainer: Trainer, data: Data, processes: Processes, journal: Path) ->
                 data.train.max_cot_tokens,
             )
         )
+        emit(_example_shown(data, trainer.plan))
         for warning in data.warnings:
             emit(Warned(0, warning))
     else:
@@ -261,3 +271,17 @@ def _begin(trainer: Trainer, data: Data, processes: Processes, journal: Path) ->
         emit(RunResumed(checkpoint.step, checkpoint.name))
     for complaint in complaints:
         emit(Warned(trainer.state.step, complaint))
+
+
+def _example_shown(data: Data, plan: RemovalPlan) -> ExampleShown:
+    """The first held-out example; its closing separators are left out."""
+    split = data.validation
+    texts = [decode(data.tokenizer, [token]) for token in split.example(0)]
+    prompt, cot = int(split.prompt_lengths[0]), int(split.cot_lengths[0])
+    return ExampleShown(
+        0,
+        texts[: prompt - 1],
+        texts[prompt : prompt + cot],
+        texts[prompt + cot + 1 : -1],
+        plan.removal_order(cot),
+    )

@@ -23,8 +23,8 @@ class Padding:
     """Position ids that the model has: no row is padded beyond them."""
 
     def columns(self, batch: Batch) -> int:
-        """L: tokens of the longest row, rounded up."""
-        longest: int = batch.ids.shape[1]
+        """L: tokens that the longest row feeds, all but its last one, rounded up."""
+        longest: int = batch.ids.shape[1] - 1
         return max(longest, min(_round_up(longest, self.multiple), self.positions))
 
     def supervised(self, batch: Batch) -> int:
@@ -128,8 +128,7 @@ class Update:
 
     def tensors(self, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
         """The objective's arguments on the device, padded: [B, L], [B, L] or None, [N], [N]."""
-        ids, positions = batch.ids, batch.positions
-        states, targets = batch.supervised()
+        ids, positions, states, targets = batch.fed()
         columns = ids.shape[1]
         wider = self._padding.columns(batch) - columns
         if wider:

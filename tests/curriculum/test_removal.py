@@ -92,3 +92,28 @@ def test_rows_of_a_batch_lose_their_common_padding():
     assert part.ids.shape == (2, 5)
     chosen = batch.rows(batch.lengths <= 5)
     assert chosen.lengths.tolist() == [4, 5]
+
+
+@pytest.mark.parametrize("side", ["left", "right", "random"])
+@given(spans=SPANS)
+def test_the_order_of_removal_is_what_removal_does(side, spans):
+    split = split_of(spans)
+    plan = RemovalPlan.seeded(side, False, max(1, split.max_cot_tokens), seed=3)
+    for row, (prompt, cot, _) in enumerate(spans):
+        order = plan.removal_order(cot)
+        for stage in range(cot + 1):
+            batch = remove(split, np.array([row]), stage, plan, PAD)
+            gone = set(split.example(row)) - set(batch.ids[0, : batch.lengths[0]])
+            assert gone == {split.example(row)[prompt + place] for place in order[:stage]}
+
+
+@given(spans=SPANS)
+def test_what_is_fed_leaves_out_only_the_last_column(spans):
+    split = split_of(spans)
+    batch = remove(split, np.arange(len(spans)), 2, RemovalPlan(keep_positions=True), PAD)
+    ids, positions, states, targets = batch.fed()
+    whole_states, whole_targets = batch.supervised()
+    assert ids.shape == positions.shape == (len(batch), batch.ids.shape[1] - 1)
+    assert (targets == whole_targets).all()
+    assert (ids.reshape(-1)[states] == batch.ids.reshape(-1)[whole_states]).all()
+    assert (positions.reshape(-1)[states] == batch.positions.reshape(-1)[whole_states]).all()

@@ -271,6 +271,7 @@ def test_every_event_has_a_sentence_and_survives_json(kind: str) -> None:
     values: dict[str, object] = {
         "int": 3, "str": "text", "float": 0.5, "bool": True,
         "int | None": None, "list[float | None]": [0.5, None], "list[float]": [0.5],
+        "list[str]": ["1"], "list[int]": [0],
     }  # fmt: skip
     known = Event.known[kind]
     event = known(**{field.name: values[_name(field.type)] for field in fields(known)})

@@ -1,0 +1,1 @@
+"""The screen: shows runs and passes wishes on; it never reaches into the trainer."""

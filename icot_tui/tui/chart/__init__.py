@@ -1,0 +1,1 @@
+"""Line charts that stand whatever the numbers are."""

@@ -1,0 +1,1 @@
+"""Process, threads, signals and the terminal around the screen."""

@@ -1,0 +1,1 @@
+"""Following a run through its files: what every view of it, live or long after, is made of."""
