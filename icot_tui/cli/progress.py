@@ -18,6 +18,7 @@ from icot_tui.engine.events import (
     Collapsed,
     Evaluated,
     Event,
+    ExampleShown,
     LossSpike,
     OptimizerReset,
     Paused,
@@ -250,7 +251,7 @@ class Narrator:
 
     def tell(self, when: float, event: Event) -> Iterator[Line]:
         """The lines that an event makes now; a removal's is kept back for a while."""
-        if isinstance(event, StepsTrained):
+        if isinstance(event, StepsTrained | ExampleShown):
             return
         if isinstance(event, TokenRemoved):
             if self._removals and self._removals[-1][1].cause != event.cause:

@@ -1,10 +1,12 @@
 """Evaluates the model in training, and writes down what it found."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
+from torch.distributed.fsdp import FSDPModule
 
 from icot_tui.config import EvaluationConfig
 from icot_tui.curriculum.removal import RemovalPlan
@@ -59,18 +61,19 @@ class Validation:
         """The result over all processes; None when it was stopped in the midst."""
         began = time.perf_counter()
         try:
-            mine = evaluate(
-                self._model,
-                self._split,
-                stage,
-                self._plan,
-                self._tokenizer,
-                self._separator_id,
-                self._config,
-                self._device,
-                should_stop=should_stop,
-                shard=self._shard,
-            )
+            with outermost_gathered(self._model):
+                mine = evaluate(
+                    self._model,
+                    self._split,
+                    stage,
+                    self._plan,
+                    self._tokenizer,
+                    self._separator_id,
+                    self._config,
+                    self._device,
+                    should_stop=should_stop,
+                    shard=self._shard,
+                )
         except EvaluationStopped:
             return None
         parts = self._processes.gather(mine) if self._shard[1] > 1 else [mine]
@@ -103,3 +106,23 @@ class Validation:
                 name,
             )
         )
+
+
+@contextmanager
+def outermost_gathered(model: "SupervisedLM") -> Iterator[None]:
+    """A sharded model's own weights, those outside its sharded blocks, whole for a while.
+
+    Blocks gather theirs whenever they are called; the outermost does so in its `forward` only,
+    which scoring and decoding go past.
+    """
+    if not isinstance(model, FSDPModule):
+        yield
+        return
+    token = torch.zeros(1, dtype=torch.int64, device=next(model.parameters()).device)
+    with torch.no_grad():  # the first call of all must go through the outermost `forward`
+        model(token[None], None, token, token)
+    model.unshard()
+    try:
+        yield
+    finally:
+        model.reshard()

@@ -25,7 +25,9 @@ CONFIG = tiny(
 )
 
 
-def launch(*arguments, processes=2, launcher=("torch.distributed.run",), flags=()):
+def launch(
+    *arguments, processes=2, launcher=("torch.distributed.run",), flags=(), module="icot_tui"
+):
     """`icot-tui` in several processes of this machine."""
     command = [
         sys.executable,
@@ -36,7 +38,7 @@ def launch(*arguments, processes=2, launcher=("torch.distributed.run",), flags=(
         if "accelerate" not in launcher[0]
         else f"--num_processes={processes}",
         "-m",
-        "icot_tui",
+        module,
         *arguments,
     ]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
@@ -62,12 +64,18 @@ def one(tmp_path_factory):
     return train_new(tmp_path_factory.mktemp("one"), CONFIG)
 
 
+@pytest.fixture(scope="module", params=["icot_tui", "tests.engine.sharded"])
+def module(request):
+    """Every process has the whole model (DDP), or a part of every block (FSDP)."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def two(tmp_path_factory):
+def two(tmp_path_factory, module):
     runs = tmp_path_factory.mktemp("two")
     config = runs / "config.toml"
     config.write_text(dump_toml(CONFIG))
-    finish(launch("train", str(config), "--runs", str(runs)))
+    finish(launch("train", str(config), "--runs", str(runs), module=module))
     return RunFolder(runs / "tiny")
 
 
@@ -89,7 +97,7 @@ def test_same_losses_as_one_process(one, two):
     assert len([line for line in read_lines(two) if line["event"] == "RunStarted"]) == 1
 
 
-def test_exact_resume_of_two_processes(two, tmp_path):
+def test_exact_resume_of_two_processes(two, module, tmp_path):
     shutil.copytree(two.path, tmp_path / "tiny", ignore=shutil.ignore_patterns("lock"))
     folder = RunFolder(tmp_path / "tiny")
     for checkpoint in list_checkpoints(folder.checkpoints):
@@ -97,7 +105,7 @@ def test_exact_resume_of_two_processes(two, tmp_path):
             shutil.rmtree(checkpoint.path)
     lines = folder.journal.read_text().splitlines(keepends=True)
     folder.journal.write_text("".join(line for line in lines if '"RunEnded"' not in line))
-    finish(launch("resume", "tiny", "--runs", str(tmp_path)))
+    finish(launch("resume", "tiny", "--runs", str(tmp_path), module=module))
     assert_same(final_tensors(folder), final_tensors(two))
     assert news(folder) == news(two)
 

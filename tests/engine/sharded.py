@@ -1,0 +1,30 @@
+"""`icot-tui` with every block sharded by FSDP2, also on CPUs, where Accelerate refuses to."""
+
+import sys
+
+from accelerate import Accelerator
+from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
+
+import icot_tui.engine.session as session
+from icot_tui.cli.app import main
+
+build = session.build_accelerator
+
+
+def build_sharding(config) -> Accelerator:
+    accelerator = build(config)
+    accelerator.state.distributed_type = DistributedType.FSDP
+    accelerator.state.fsdp_plugin = FullyShardedDataParallelPlugin(
+        fsdp_version=2,
+        auto_wrap_policy="transformer_based_wrap",
+        transformer_cls_names_to_wrap=["GPT2Block"],
+        state_dict_type="FULL_STATE_DICT",
+        reshard_after_forward=True,
+    )
+    assert accelerator.is_fsdp2
+    return accelerator
+
+
+if __name__ == "__main__":
+    session.build_accelerator = build_sharding
+    sys.exit(main())
