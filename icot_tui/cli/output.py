@@ -2,28 +2,14 @@
 
 import json
 import math
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from icot_tui.plain import plain as plain
+
 if TYPE_CHECKING:
     from rich.console import Console
-
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f"  # control characters
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # what turns the direction of writing
-    "\u2028\u2029\ufeff\ud800-\udfff]"  # odd line ends, byte order marks, lone surrogates
-)
-
-
-def plain(text: str) -> str:
-    """The text on one line, with control characters shown (`\\x1b`) instead of obeyed."""
-    return _UNSAFE.sub(_escape, text)
-
-
-def _escape(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode()
 
 
 def console(*, stderr: bool = False) -> "Console":
