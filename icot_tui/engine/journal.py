@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from icot_tui.engine.events import Event
 from icot_tui.errors import UserError
 
@@ -110,7 +112,7 @@ class JournalReader:
                 if not self._torn.endswith(b"\n"):
                     return
                 complete, self._torn = self._torn, b""
-                line = _parsed(complete)
+                line = parse_line(complete)
                 if line is not None:
                     yield line
 
@@ -119,20 +121,28 @@ class JournalReader:
         for line in self.lines():
             event = Event.from_json(line)
             if event is not None:
-                when = line.get("time")
-                yield float(when) if isinstance(when, int | float) else 0.0, event
+                yield line_time(line), event
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
+def parse_line(line: bytes) -> dict[str, Any] | None:
     """A journal line as a dictionary with "event" and "step"; None where it is damaged."""
     try:
-        parsed = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
+        parsed = from_json(line)
+    except ValueError:  # it is stricter than json about lone surrogates
+        try:
+            parsed = json.loads(line)
+        except (ValueError, RecursionError):
+            return None
     if not isinstance(parsed, dict):
         return None
     whole = isinstance(parsed.get("event"), str) and isinstance(parsed.get("step"), int)
     return parsed if whole else None
+
+
+def line_time(line: dict[str, Any]) -> float:
+    """When a line was written, in seconds since the epoch; 0 where it does not say."""
+    when = line.get("time")
+    return float(when) if isinstance(when, int | float) else 0.0
 
 
 def effective(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

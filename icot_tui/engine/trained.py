@@ -1,0 +1,39 @@
+"""Many `StepsTrained` lines in a row as arrays, for views that read a long journal at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Whole = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class TrainedLines:
+    """What n lines say of m steps. All lines are of one stage and follow each other.
+
+    times              [n] seconds since the epoch
+    firsts, steps      [n] each line's first and last step
+    stage              of all of them
+    learning_rates     [n] to about 15 digits; `learning_rate` is the last one exactly
+    seconds            [n] time spent training
+    supervised_tokens  [n]
+    dropped_rows       [n]
+    losses             [m] float32, NaN where the loss was not finite; those of the lines on end
+    gradient_norms     [m] likewise
+    last_losses        the last finite losses exactly, 50 of them if there are so many
+    """
+
+    times: Floats
+    firsts: Whole
+    steps: Whole
+    stage: int
+    learning_rates: Floats
+    learning_rate: float
+    seconds: Floats
+    supervised_tokens: Whole
+    dropped_rows: Whole
+    losses: NDArray[np.float32]
+    gradient_norms: NDArray[np.float32]
+    last_losses: tuple[float, ...]

@@ -1,0 +1,118 @@
+"""What a user should be told at once; each thing is told once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Literal
+
+from icot_tui.engine.summary import Status
+from icot_tui.watch.history import History
+from icot_tui.watch.machine import MachineReading
+from icot_tui.watch.source import Source
+
+Kind = Literal[
+    "collapse", "not finite", "stalled", "disk", "checkpoint", "finished", "stopped", "died"
+]
+Severity = Literal["information", "warning", "error"]
+
+LITTLE_DISK = 2 << 30
+"""Bytes left on the disk from which on it is told."""
+ENOUGH_AGAIN = 1.5
+"""So much more must be free again before it is told a second time."""
+STRETCH = 1000
+"""Bad steps with fewer steps than this between them are told together."""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something the user should know; `time` is that of the source's clock."""
+
+    kind: Kind
+    text: str
+    severity: Severity
+    time: float
+
+
+@dataclass
+class AlertRules:
+    """Looks at a run again and again, and tells each thing once.
+
+    What was so at the first look, when the run is shown to somebody, is old news: it is not told.
+
+    Attributes:
+        little_disk: bytes left on the disk from which on it is told.
+    """
+
+    little_disk: int = LITTLE_DISK
+    _told: set[tuple[object, ...]] = field(default_factory=set)
+    _looked: bool = False
+    _disk_was_low: bool = False
+    _skipped: int = 0
+    _bad_step: int = -STRETCH
+
+    def look(self, source: Source, machine: MachineReading | None, now: float) -> list[Alert]:
+        """What is new since the last look; nothing while the source is still catching up."""
+        if not source.caught_up:
+            return []
+        run = source.folder.name
+        alerts = []
+        for key, alert in self._of_run(run, source.history, source.status(now), now):
+            if key not in self._told:
+                self._told.add(key)
+                alerts.append(alert)
+        alerts = alerts if self._looked else []
+        self._looked = True
+        return alerts + self._of_disk(run, machine, now)
+
+    def _of_run(
+        self, run: str, history: History, status: Status, now: float
+    ) -> Iterable[tuple[tuple[object, ...], Alert]]:
+        """Everything that is so, each with what makes it that one thing."""
+        figures, summary = history.summary.figures, history.summary
+        for spike in figures.spikes[-8:]:
+            if spike.collapsed:
+                origin = "" if spike.removal is None else f" since removal {spike.removal}"
+                text = (
+                    f"{run}: the loss neither recovers nor makes progress{origin}; "
+                    "going back to an earlier checkpoint may help"
+                )
+                yield ("collapse", spike.number, spike.step), Alert("collapse", text, "error", now)
+        if self._is_newly_bad(figures.skipped_updates, figures.step):
+            text = f"{run}: the loss or a gradient was not finite; such updates are left out"
+            key = ("not finite", figures.skipped_updates, figures.step)
+            yield key, Alert("not finite", text, "warning", now)
+        for line in islice(reversed(history.log), 20):
+            if line.kind == "CheckpointFailed":
+                text = f"{run}: {line.text}"
+                yield ("checkpoint", line.time), Alert("checkpoint", text, "error", now)
+                break
+        news = summary.last_news
+        if status == "stalled" and news is not None:
+            text = f"{run} has written nothing for {(now - news) / 60:.0f} minutes; it may be stuck"
+            yield ("stalled", news), Alert("stalled", text, "warning", now)
+        if status == "dead":
+            text = f"{run} is no longer being trained and did not end in order; it can be resumed"
+            yield ("died", news), Alert("died", text, "error", now)
+        if status in ("finished", "stopped") and summary.ended is not None:
+            kind: Kind = "finished" if status == "finished" else "stopped"
+            best = "" if figures.best is None else f", best exact match {figures.best:.1%}"
+            text = f"{run} {kind}: {summary.ended.reason}{best}"
+            yield (kind, news), Alert(kind, text, "information", now)
+
+    def _is_newly_bad(self, skipped: int, step: int) -> bool:
+        """Were updates skipped, after a good while in which none were?"""
+        more, since = skipped > self._skipped, step - self._bad_step
+        self._skipped = skipped
+        if more:
+            self._bad_step = step
+        return more and not 0 <= since < STRETCH
+
+    def _of_disk(self, run: str, machine: MachineReading | None, now: float) -> list[Alert]:
+        free = None if machine is None else machine.disk_free
+        if free is None or (self._disk_was_low and free < ENOUGH_AGAIN * self.little_disk):
+            return []
+        was_low, self._disk_was_low = self._disk_was_low, free < self.little_disk
+        if was_low or not self._disk_was_low:
+            return []
+        text = f"{free / 1e9:.1f} GB are left on the disk of {run}; checkpoints may soon not fit"
+        return [Alert("disk", text, "warning", now)]

@@ -1,0 +1,265 @@
+"""All that is known of a run, as plain data: folded from its journal, event by event or in bulk.
+
+A resume undoes what came after its checkpoint, as `journal.effective` does. The log keeps what
+was undone: it tells what happened, in the order in which it did.
+"""
+
+from collections import deque
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icot_tui.config import RunConfig
+from icot_tui.engine.events import (
+    CheckpointSaved,
+    Evaluated,
+    Event,
+    ExampleShown,
+    OptimizerReset,
+    RunResumed,
+    RunStarted,
+    StepsTrained,
+    TokenRemoved,
+    describe,
+)
+from icot_tui.engine.summary import RunSummary
+from icot_tui.engine.trained import TrainedLines
+from icot_tui.watch.axes import Axis, Span, along_removals
+from icot_tui.watch.lines import TrainedLog
+from icot_tui.watch.numbers import single
+from icot_tui.watch.series import StepSeries
+
+LOG_LINES = 5000
+"""Lines of the log that are kept."""
+
+
+@dataclass(frozen=True)
+class Removal:
+    """The step after `step` was the first with `stage` tokens removed."""
+
+    step: int
+    time: float
+    before: int
+    stage: int
+    cause: str
+    everything: bool
+
+
+@dataclass(frozen=True)
+class Reset:
+    """The optimizer's state was dropped."""
+
+    step: int
+    time: float
+    cause: str
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint, with the exact match of the evaluation at its step if there was one."""
+
+    step: int
+    time: float
+    path: str
+    stage: int
+    exact_match: float | None
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """An event in plain words; `kind` is the name of its class."""
+
+    time: float
+    step: int
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Bookmark:
+    """How much of everything stood at a checkpoint."""
+
+    losses: int
+    norms: int
+    lines: int
+    removals: int
+    resets: int
+    saved: int
+    skipped: int
+    spans: int
+
+
+class History:
+    """A run so far.
+
+    Attributes:
+        version: rises with every change.
+        summary: the run in a few numbers; evaluations and spikes are in its figures.
+        losses: of each step, in nats per supervised token.
+        gradient_norms: of each step.
+        lines: time spent and learning rate, a row each few steps.
+        removals, resets, saved: what their names say, oldest first.
+        spans: the stages, with the steps at which they began.
+        log: the last events but `StepsTrained`, in words, oldest first, undone ones included.
+        example: the example on show, once known.
+        skipped: the steps whose loss was not finite.
+    """
+
+    def __init__(self, config: RunConfig | None = None, version: int = 0) -> None:
+        self.version = version
+        self.summary = RunSummary(config)
+        self.losses = StepSeries()
+        self.gradient_norms = StepSeries()
+        self.lines = TrainedLog()
+        self.removals: list[Removal] = []
+        self.resets: list[Reset] = []
+        self.saved: list[Saved] = []
+        self.spans: list[Span] = []
+        self.log: deque[LogLine] = deque(maxlen=LOG_LINES)
+        self.example: ExampleShown | None = None
+        self.skipped: list[int] = []
+        self._bookmarks: dict[str, _Bookmark] = {}
+
+    def along(self, steps: NDArray[np.int64], axis: Axis) -> NDArray[np.float64]:
+        """[n] where these steps lie on an axis.
+
+        "time": seconds of training since the start. "removed": the stage plus the share of it
+        that has passed.
+        """
+        if axis == "time":
+            return self.lines.seconds_at(steps)
+        if axis == "removed":
+            summary = self.summary
+            return along_removals(steps, self.spans, summary.figures.step, summary.max_cot_tokens)
+        return np.asarray(steps, dtype=np.float64)
+
+    def add(self, time: float, event: Event) -> None:
+        """Take note of the next event."""
+        if isinstance(event, RunStarted):
+            self._cut(_Bookmark(0, 0, 0, 0, 0, 0, 0, 0))
+            self._bookmarks.clear()
+            self.lines.first = event.step
+        elif isinstance(event, RunResumed):
+            self._go_back(event)
+        self.summary.add(time, event)
+        self._note(time, event)
+        self._follow_stage()
+        if not isinstance(event, StepsTrained):
+            self.log.append(LogLine(time, event.step, type(event).__name__, describe(event)))
+        self.version += 1
+
+    def add_lines(self, lines: TrainedLines) -> None:
+        """Take note of many `StepsTrained` lines at once."""
+        self.summary.add_lines(lines)
+        self._follow_stage()
+        self.lines.extend(lines.steps, lines.seconds, lines.learning_rates)
+        self._extend(int(lines.firsts[0]), lines.losses, lines.gradient_norms)
+        self.version += 1
+
+    def _note(self, time: float, event: Event) -> None:
+        step = event.step
+        match event:
+            case StepsTrained():
+                self._trained(event)
+            case TokenRemoved():
+                self.removals.append(
+                    Removal(step, time, event.before, event.stage, event.cause, event.everything)
+                )
+            case OptimizerReset():
+                self.resets.append(Reset(step, time, event.cause))
+            case CheckpointSaved():
+                self.saved.append(Saved(step, time, event.path, event.stage, None))
+                self._match_newest()
+                self._bookmark(event.path)
+            case Evaluated() | RunResumed():
+                self._match_newest()
+            case ExampleShown():
+                self.example = event
+
+    def _match_newest(self) -> None:
+        """Give the newest checkpoint the exact match that was measured at its step."""
+        if self.saved:
+            newest, exact = self.saved[-1], None
+            for evaluation in reversed(self.summary.figures.evaluations):
+                if evaluation.result.step <= newest.step:
+                    same = evaluation.result.step == newest.step
+                    exact = evaluation.result.exact_match if same else None
+                    break
+            self.saved[-1] = replace(newest, exact_match=exact)
+
+    def _trained(self, event: StepsTrained) -> None:
+        steps = np.array([event.step], dtype=np.int64)
+        self.lines.extend(steps, np.array([event.seconds]), np.array([event.learning_rate]))
+        losses = np.array(event.losses, dtype=np.float64)
+        norms = np.array(event.gradient_norms, dtype=np.float64)
+        count = len(losses)
+        norms = np.concatenate([norms[:count], np.full(max(0, count - len(norms)), np.nan)])
+        self._extend(event.step - count + 1, single(losses), single(norms))
+
+    def _extend(self, first: int, losses: NDArray[np.float32], norms: NDArray[np.float32]) -> None:
+        self.losses.extend(first, losses)
+        self.gradient_norms.extend(first, norms)
+        if np.isnan(losses.sum()):
+            self.skipped += (first + np.flatnonzero(np.isnan(losses))).tolist()
+
+    def _follow_stage(self) -> None:
+        figures = self.summary.figures
+        span = Span(figures.stage_since, figures.stage)
+        if not self.spans or self.spans[-1] != span:
+            self.spans.append(span)
+
+    # Going back ------------------------------------------------------------------------------
+
+    def _bookmark(self, checkpoint: str) -> None:
+        name = PurePath(checkpoint).name
+        self._bookmarks.pop(name, None)  # the newest stands last
+        self._bookmarks[name] = _Bookmark(
+            len(self.losses),
+            len(self.gradient_norms),
+            len(self.lines),
+            len(self.removals),
+            len(self.resets),
+            len(self.saved),
+            len(self.skipped),
+            len(self.spans),
+        )
+
+    def _go_back(self, event: RunResumed) -> None:
+        """Cut off all that came after a checkpoint; without its line, what came after its step."""
+        name = PurePath(event.checkpoint).name
+        if name in self._bookmarks:
+            while next(reversed(self._bookmarks)) != name:
+                self._bookmarks.popitem()
+            self._cut(self._bookmarks[name])
+        elif event.step < self.summary.figures.step:
+            self._cut(self._before(event.step))
+        self._bookmark(event.checkpoint)
+
+    def _before(self, step: int) -> _Bookmark:
+        lines = self.lines.until(step)
+        last = int(self.lines.steps[lines - 1]) if lines else self.lines.first
+        return _Bookmark(
+            self.losses.index(last + 1),
+            self.gradient_norms.index(last + 1),
+            lines,
+            sum(removal.step <= step for removal in self.removals),
+            sum(reset.step <= step for reset in self.resets),
+            sum(saved.step <= step for saved in self.saved),
+            sum(skipped <= last for skipped in self.skipped),
+            max(1, sum(span.since <= step for span in self.spans)),
+        )
+
+    def _cut(self, mark: _Bookmark) -> None:
+        self.losses.cut(mark.losses)
+        self.gradient_norms.cut(mark.norms)
+        self.lines.cut(mark.lines)
+        for items, length in (
+            (self.removals, mark.removals),
+            (self.resets, mark.resets),
+            (self.saved, mark.saved),
+            (self.skipped, mark.skipped),
+            (self.spans, mark.spans),
+        ):
+            del items[length:]

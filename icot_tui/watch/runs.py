@@ -1,0 +1,152 @@
+"""All runs of a folder in a line each, cheap to ask for again and again."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from icot_tui.config import RunConfig
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.engine.summary import RunSummary, Status
+from icot_tui.watch.reading import JournalFile, fold
+from icot_tui.watch.source import run_config
+
+WHOLE_BYTES = 2 << 20
+"""A journal up to this size is read from its start."""
+TAIL_BYTES = 256 << 10
+"""Of a larger one, its first line and so much of its end are read at first."""
+HEAD_BYTES = 64 << 10
+"""The first lines lie within."""
+EVALUATION_BYTES = 4 << 20
+"""The last evaluation is looked for in so much of its end."""
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """A run in a line.
+
+    Attributes:
+        folder: where it is.
+        name: of the folder.
+        status: what it does; "damaged" when its config can't be read.
+        stage, of: tokens removed, of the longest chain of thought's; None while not known.
+        accuracy: exact match of the last evaluation; None before any.
+        best: the best exact match so far.
+        step: optimizer steps.
+        age: seconds since the run began; None before.
+        silence: seconds since its last news.
+        method, description: from the run and from its config; empty while not known.
+    """
+
+    folder: RunFolder
+    name: str
+    status: Status | str
+    stage: int
+    of: int | None
+    accuracy: float | None
+    best: float | None
+    step: int
+    age: float | None
+    silence: float | None
+    method: str
+    description: str
+
+
+class RunList:
+    """The runs of a folder; what was read of a journal is kept, and later only its news read.
+
+    Args:
+        runs: the folder.
+    """
+
+    def __init__(self, runs: Path) -> None:
+        self._runs = runs
+        self._known: dict[Path, _Known] = {}
+
+    def read(self, now: float) -> list[RunLine]:
+        """Every run, the newest first."""
+        folders = RunFolder.all_even_damaged(self._runs)
+        self._known = {
+            folder.path: self._known.get(folder.path) or _Known(folder) for folder in folders
+        }
+        return [known.line(now) for known in self._known.values()]
+
+
+class _Known:
+    """What is known of one run."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._begin()
+
+    def line(self, now: float) -> RunLine:
+        if not self._journal.look() or self._config_written != _written(self._folder.config):
+            self._begin()
+            self._journal.look()
+        self._read()
+        summary, figures = self._summary, self._summary.figures
+        locked, last = self._folder.is_locked(), summary.last_news
+        return RunLine(
+            folder=self._folder,
+            name=self._folder.name,
+            status="damaged" if self._config is None else summary.status(locked, now),
+            stage=summary.removed_tokens,
+            of=summary.max_cot_tokens,
+            accuracy=None if figures.evaluation is None else figures.evaluation.exact_match,
+            best=self._best(),
+            step=figures.step,
+            age=None if summary.started is None else max(0.0, now - summary.started),
+            silence=None if last is None else max(0.0, now - last),
+            method=self._method(),
+            description="" if self._config is None else self._config.description,
+        )
+
+    def _begin(self) -> None:
+        self._config_written = _written(self._folder.config)
+        self._config: RunConfig | None = run_config(self._folder)
+        self._summary = RunSummary(self._config)
+        self._journal = JournalFile(self._folder.journal)
+
+    def _read(self) -> None:
+        """Take in the news; of a long journal that was never read, its head and its tail."""
+        journal = self._journal
+        if journal.size - journal.offset > WHOLE_BYTES:
+            if journal.offset == 0:
+                for part in journal.parts(HEAD_BYTES):
+                    fold(self._summary, part)
+                self._summary.last_news = None  # what follows is no silence
+            journal.skip_to(_place_of_evaluation(journal))
+        for part in journal.parts():
+            fold(self._summary, part)
+
+    def _best(self) -> float | None:
+        """As the last evaluation has it: earlier ones may not have been read."""
+        last = self._summary.figures.evaluation
+        return None if last is None else last.best
+
+    def _method(self) -> str:
+        if self._summary.facts is not None:
+            return self._summary.facts.method
+        return "" if self._config is None else self._config.method.name
+
+
+def _written(path: Path) -> float | None:
+    """When a file was last written; None for one that is not there."""
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return None
+
+
+def _place_of_evaluation(journal: JournalFile) -> int:
+    """A place before the last evaluation, or else before the last lines."""
+    begin = max(0, journal.size - EVALUATION_BYTES)
+    try:
+        with open(journal.path, "rb") as file:
+            file.seek(begin)
+            end = file.read(EVALUATION_BYTES)
+    except OSError:
+        end = b""
+    found = end.rfind(b'"event":"Evaluated"')
+    line = end.rfind(b"\n", 0, max(0, found))
+    last = journal.size - TAIL_BYTES
+    return min(last, begin + line) if found >= 0 and line >= 0 else last

@@ -1,0 +1,135 @@
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from icot_tui.engine.events import (
+    CheckpointFailed,
+    Collapsed,
+    Event,
+    LossSpike,
+    RunEnded,
+    RunResumed,
+    UpdatesSkipped,
+)
+from icot_tui.engine.journal import journal_line
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.watch.alerts import LITTLE_DISK, STRETCH, AlertRules
+from icot_tui.watch.machine import MachineReading
+from icot_tui.watch.source import RunFollower
+from tests.watch.runs import BEGAN, STARTED, make, saved, trained
+
+ROOMY = MachineReading(0.5, 1, 2, 100 * LITTLE_DISK, ())
+
+
+@dataclass
+class Watched:
+    folder: RunFolder
+    follower: RunFollower
+    rules: AlertRules
+    now: float = BEGAN + 10
+
+    def look(self, *events: Event, machine: MachineReading | None = ROOMY) -> list[str]:
+        with open(self.folder.journal, "ab") as file:
+            for event in events:
+                self.now += 1
+                file.write(journal_line(self.now, event))
+        self.follower.poll()
+        return [alert.kind for alert in self.rules.look(self.follower, machine, self.now)]
+
+
+def watched(tmp_path: Path, *events: Event) -> Watched:
+    folder = make(tmp_path, events=[STARTED, trained(1), *events])
+    folder.lock()
+    result = Watched(folder, RunFollower(folder), AlertRules())
+    assert result.look() == []
+    return result
+
+
+def test_a_collapse_is_told_once(tmp_path: Path) -> None:
+    run = watched(tmp_path)
+    assert run.look(LossSpike(1, 1, 1, 0.5, 2.0)) == []
+    assert run.look(Collapsed(1, 1, 1, 2.0, 80)) == ["collapse"]
+    assert run.look() == run.look(trained(2)) == []
+    assert run.look(LossSpike(2, 2, None, 0.5, 2.0), Collapsed(2, 2, None, 2.0, 80)) == ["collapse"]
+
+
+def test_losses_that_are_not_finite_are_told_once_in_a_while(tmp_path: Path) -> None:
+    run = watched(tmp_path)
+    assert run.look(UpdatesSkipped(5, 1, 1)) == ["not finite"]
+    assert run.look(UpdatesSkipped(9, 1, 2)) == []
+    assert run.look(trained(9 + STRETCH // 2)) == []
+    assert run.look(UpdatesSkipped(9 + 2 * STRETCH, 1, 1)) == ["not finite"]
+
+
+def test_a_run_that_has_stopped_writing(tmp_path: Path) -> None:
+    run = watched(tmp_path)
+    run.now += 10_000
+    assert run.look() == ["stalled"]
+    assert run.look() == []
+    assert run.look(trained(2)) == []
+    run.now += 100_000
+    assert run.look() == ["stalled"]
+
+
+def test_a_run_that_dies_and_is_resumed(tmp_path: Path) -> None:
+    run = watched(tmp_path, saved(1))
+    run.folder.unlock()
+    assert run.look() == ["died"]
+    assert run.look() == []
+    run.folder.lock()
+    assert run.look(RunResumed(1, "step-00000001"), trained(2)) == []
+    run.folder.unlock()
+    assert run.look() == ["died"]
+
+
+def test_the_end_of_a_run(tmp_path: Path) -> None:
+    run = watched(tmp_path)
+    assert run.look(RunEnded(1, "stopped by command", False)) == ["stopped"]
+    assert run.look(RunResumed(1, "x"), trained(2), RunEnded(2, "done", True)) == ["finished"]
+    assert run.look() == []
+
+
+def test_what_was_so_at_the_first_look_is_no_news(tmp_path: Path) -> None:
+    folder = make(
+        tmp_path,
+        events=[
+            STARTED, UpdatesSkipped(1, 1, 1), LossSpike(1, 1, 1, 0.5, 2.0),
+            Collapsed(1, 1, 1, 2.0, 80), RunEnded(1, "done", True),
+        ],
+    )  # fmt: skip
+    run = Watched(folder, RunFollower(folder), AlertRules())
+    assert run.look() == run.look() == []
+
+
+def test_nothing_is_told_while_the_journal_is_being_read(tmp_path: Path) -> None:
+    folder = make(tmp_path, events=[STARTED])
+    follower, rules = RunFollower(folder), AlertRules()
+    assert rules.look(follower, ROOMY, BEGAN) == []
+    follower.poll()
+    assert rules.look(follower, ROOMY, BEGAN) == []  # the first look: it is dead, but that is old
+
+
+def test_little_disk_is_told_again_only_after_there_was_room(tmp_path: Path) -> None:
+    run = watched(tmp_path)
+    full = replace(ROOMY, disk_free=LITTLE_DISK // 2)
+    assert run.look(machine=full) == ["disk"]
+    assert run.look(machine=full) == []
+    assert run.look(machine=replace(ROOMY, disk_free=LITTLE_DISK + 1)) == []
+    assert run.look(machine=full) == []
+    assert run.look(machine=None) == run.look(machine=ROOMY) == []
+    assert run.look(machine=full) == ["disk"]
+
+
+def test_a_checkpoint_that_could_not_be_written(tmp_path: Path) -> None:
+    run = watched(tmp_path)
+    assert run.look(CheckpointFailed(1, "no space left")) == ["checkpoint"]
+    assert run.look() == []
+
+
+def test_texts_name_the_run_and_what_it_means(tmp_path: Path) -> None:
+    run = watched(tmp_path)
+    with open(run.folder.journal, "ab") as file:
+        file.write(journal_line(run.now, RunEnded(1, "the recipe is carried out", True)))
+    run.follower.poll()
+    (alert,) = run.rules.look(run.follower, None, run.now)
+    assert alert.text == "run finished: the recipe is carried out"
+    assert (alert.severity, alert.time) == ("information", run.now)

@@ -1,0 +1,102 @@
+import pytest
+
+from icot_tui.engine.events import Collapsed, LossSpike, OptimizerReset, RunEnded, SpikeRecovered
+from icot_tui.watch.estimates import (
+    recovering_since,
+    removals_ahead,
+    seconds_to_full_removal,
+    spikes_now,
+    steps_since_reset,
+)
+from icot_tui.watch.history import History
+from tests.engine.test_summary import config
+from tests.watch.runs import MOST, STARTED, removed, trained
+
+
+def history_of(*events, settings=None) -> History:
+    history = History(settings)
+    for at, event in enumerate(events):
+        history.add(1000.0 + at, event)
+    return history
+
+
+def test_the_schedule_ahead_of_a_linear_run() -> None:
+    """One token each 5 steps, a step a second."""
+    history = history_of(STARTED, *(trained(step) for step in range(1, 5)), settings=config())
+    ahead = removals_ahead(history.summary, 3)
+    assert [(one.step, one.stage, one.steps, one.sure) for one in ahead] == [
+        (5, 1, 1, True), (10, 2, 6, True), (15, 3, 11, True),
+    ]  # fmt: skip
+    assert [one.seconds for one in ahead] == [pytest.approx(one.steps) for one in ahead]
+    assert [one.tokens for one in ahead] == [1, 1, 1]
+    assert seconds_to_full_removal(history.summary) == pytest.approx(36)
+    assert len(removals_ahead(history.summary, 100)) == MOST
+
+
+def test_everything_goes_at_once_beyond_a_stage() -> None:
+    settings = config(curriculum={"remove_per_epoch": 2, "remove_all_beyond": 3})
+    history = history_of(STARTED, *(trained(step) for step in range(1, 5)), settings=settings)
+    assert [(one.stage, one.tokens) for one in removals_ahead(history.summary, 9)] == [
+        (1, 1), (2, 1), (MOST, MOST - 2),
+    ]  # fmt: skip
+
+
+def test_a_fixed_list_of_stages() -> None:
+    stages = [{"stage": 0, "steps": 20}, {"stage": 4, "steps": 10}, {"stage": 99, "steps": 1}]
+    settings = config(curriculum={"schedule": "stages", "stages": stages})
+    history = history_of(STARTED, *(trained(step) for step in range(1, 5)), settings=settings)
+    assert [(one.step, one.stage) for one in removals_ahead(history.summary)] == [
+        (20, 4), (30, MOST),
+    ]  # fmt: skip
+
+
+def test_a_loss_gated_run_is_foretold_from_its_pace() -> None:
+    settings = config(curriculum={"schedule": "loss_gated"})
+    events = [removed(100, 1), trained(101, 1), removed(120, 2), trained(121, 2)]
+    history = history_of(STARTED, *events, settings=settings)
+    first, *_ = removals_ahead(history.summary)
+    assert (first.step, first.stage, first.sure) == (140, 3, False)
+
+
+def test_nothing_lies_ahead_where_nobody_can_know() -> None:
+    assert removals_ahead(history_of(STARTED, trained(1)).summary) == ()
+    ended = history_of(STARTED, trained(1), RunEnded(1, "done", True), settings=config())
+    assert removals_ahead(ended.summary) == ()
+    assert seconds_to_full_removal(ended.summary) is None
+    whole = history_of(STARTED, removed(1, MOST), trained(2, MOST), settings=config())
+    assert removals_ahead(whole.summary) == ()
+    assert seconds_to_full_removal(whole.summary) == 0
+
+
+def test_what_became_of_spikes() -> None:
+    history = history_of(
+        STARTED,
+        trained(20, losses=[0.5] * 20),
+        removed(20, 1),
+        OptimizerReset(20, "removal 1"),
+        trained(30, 1, [2.5] * 10),
+        LossSpike(30, 1, 1, 0.5, 2.5),
+        trained(60, 1, [0.5] * 30),
+        SpikeRecovered(60, 1, 1, 2.0, 40),
+        removed(60, 2),
+        trained(70, 2, [4.5] * 10),
+        LossSpike(66, 2, 2, 0.5, 4.5),
+        trained(80, 2, [1.5] * 10),
+    )
+    first, second = spikes_now(history)
+    assert (first.outcome, first.steps, first.height, first.since) == ("recovered", 40, 2.0, 20)
+    assert (second.outcome, second.steps, second.since) == ("recovering", 20, 60)
+    assert second.height == pytest.approx(4)
+    assert second.left == pytest.approx(0.25)
+    assert recovering_since(history) == 20
+    assert steps_since_reset(history) == 60
+    history.add(2000.0, Collapsed(80, 2, 2, 4.0, 20))
+    assert spikes_now(history, 1)[0].outcome == "collapsed"
+
+
+def test_a_spike_without_numbers() -> None:
+    history = history_of(STARTED, trained(1, losses=[None]), LossSpike(1, 1, None, 0.5, None))
+    (spike,) = spikes_now(history)
+    assert (spike.outcome, spike.height, spike.left) == ("recovering", None, None)
+    assert recovering_since(history_of(STARTED)) is None
+    assert steps_since_reset(history_of(STARTED)) is None

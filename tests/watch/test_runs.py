@@ -1,0 +1,93 @@
+import os
+import time
+from pathlib import Path
+
+from icot_tui.engine.events import RunEnded
+from icot_tui.engine.journal import journal_line
+from icot_tui.watch.runs import WHOLE_BYTES, RunList
+from tests.watch.runs import BEGAN, MOST, STARTED, evaluated, journal, make, removed, trained
+
+
+def test_no_runs(tmp_path: Path) -> None:
+    assert RunList(tmp_path / "gone").read(0.0) == []
+
+
+def test_runs_in_a_line_each(tmp_path: Path) -> None:
+    old = make(
+        tmp_path, "old", [STARTED, trained(1), removed(1, 1), evaluated(1, 0.5), trained(2, 1)]
+    )
+    os.utime(old.config, (BEGAN, BEGAN))
+    new = make(tmp_path, "new", [STARTED, trained(1), RunEnded(1, "done", True)])
+    new.lock()
+    runs = RunList(tmp_path)
+    first, second = runs.read(BEGAN + 10)
+    assert (first.name, first.status, first.accuracy) == ("new", "finished", None)
+    assert (second.name, second.status, second.stage, second.of) == ("old", "dead", 1, MOST)
+    assert (second.accuracy, second.best, second.step) == (0.5, 0.5, 2)
+    assert (second.age, second.silence, second.method) == (10, 6, "ICoT-SI")
+    assert second.description.startswith("The demo")
+
+
+def test_news_is_read_as_it_comes(tmp_path: Path) -> None:
+    folder = make(tmp_path, "run", [STARTED])
+    runs = RunList(tmp_path)
+    assert runs.read(BEGAN)[0].step == 0
+    with open(folder.journal, "ab") as file:
+        file.write(journal([trained(1), removed(1, 1)]))
+    assert [(line.step, line.stage) for line in runs.read(BEGAN)] == [(1, 1)]
+    folder.journal.write_bytes(journal([STARTED]))
+    assert [(line.step, line.stage) for line in runs.read(BEGAN)] == [(0, 0)]
+
+
+def test_a_config_that_is_mended_is_read_again(tmp_path: Path) -> None:
+    folder = make(tmp_path, "run", [STARTED])
+    whole = folder.config.read_text()
+    folder.config.write_text("name = [")
+    runs = RunList(tmp_path)
+    assert runs.read(BEGAN)[0].status == "damaged"
+    folder.config.write_text(whole)
+    os.utime(folder.config, (BEGAN, BEGAN))
+    assert runs.read(BEGAN)[0].status == "dead"
+
+
+def test_damaged_runs_break_nothing(tmp_path: Path) -> None:
+    make(tmp_path, "binary").journal.write_bytes(os.urandom(5000))
+    folder = make(tmp_path, "folder-as-journal")
+    folder.journal.mkdir()
+    make(tmp_path, "no-config", [STARTED]).config.unlink()
+    make(tmp_path, "no-journal")
+    lines = {line.name: line.status for line in RunList(tmp_path).read(time.time())}
+    assert lines == {
+        "binary": "dead", "folder-as-journal": "dead", "no-config": "damaged",
+        "no-journal": "dead",
+    }  # fmt: skip
+
+
+def test_of_a_long_journal_the_ends_are_read(tmp_path: Path) -> None:
+    folder = make(tmp_path, "long", [])
+    losses = [0.123456789] * 100
+    with open(folder.journal, "wb") as file:
+        file.write(journal_line(BEGAN, STARTED))
+        step = 0
+        while file.tell() < 3 * WHOLE_BYTES:
+            step += 100
+            file.write(journal_line(BEGAN + step, trained(step, 3, losses)))
+            if step == 2000:
+                file.write(journal_line(BEGAN + step, evaluated(step, 0.125)))
+    middle = folder.journal.read_bytes()
+    folder.lock()
+    runs = RunList(tmp_path)
+    now = BEGAN + step + 1
+    (line,) = runs.read(now)
+    assert (line.step, line.stage, line.of, line.age) == (step, 3, MOST, step + 1)
+    assert (line.status, line.method) == ("training", "ICoT-SI")
+    assert runs.read(now + 4000)[0].status == "stalled"  # what was not read is no silence
+    news = journal_line(now, evaluated(step, 0.75))
+    folder.journal.write_bytes(middle + news)
+    (line,) = runs.read(now)
+    assert (line.accuracy, line.best) == (0.75, 0.75)
+    assert RunList(tmp_path).read(now)[0].accuracy == 0.75
+    rest = b"".join(journal_line(now, trained(step + 100 * at, 3, losses)) for at in range(1, 400))
+    folder.journal.write_bytes(middle + news + rest)
+    (line,) = RunList(tmp_path).read(now)
+    assert (line.accuracy, line.step) == (0.75, step + 39_900)

@@ -1,0 +1,151 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from icot_tui.watch.numbers import single
+from icot_tui.watch.series import StepSeries
+
+losses = st.lists(
+    st.floats(-(2.0**100), 2.0**100, width=32) | st.just(math.nan), min_size=1, max_size=700
+)
+
+
+def series_of(values: list[float], first: int = 1) -> StepSeries:
+    series = StepSeries()
+    for begin in range(0, len(values), 7):
+        series.extend(first + begin, np.array(values[begin : begin + 7], np.float32))
+    return series
+
+
+def wave(length: int) -> np.ndarray:
+    return (np.sin(np.arange(length) / 50) + 2).astype(np.float32)
+
+
+def test_an_empty_series() -> None:
+    series = StepSeries()
+    assert len(series) == 0
+    assert series.first_step is series.last_step is None
+    assert series.window(0, 10, 5)[0].tolist() == []
+    assert series.smoothed(0, 10, 5, 3)[0].tolist() == []
+    assert math.isnan(series.at(1))
+    series.cut(0)
+
+
+def test_a_short_range_is_handed_out_whole() -> None:
+    series = series_of([1, 2, 3, math.nan, 5], first=10)
+    steps, values = series.window(11, 13, 5)
+    assert steps.tolist() == [11, 12, 13]
+    np.testing.assert_array_equal(values, [2, 3, math.nan])
+    assert (series.first_step, series.last_step, series.at(12)) == (10, 14, 3)
+    assert math.isnan(series.at(15))
+
+
+@settings(deadline=None, max_examples=200)
+@given(losses, st.integers(2, 40), st.data())
+def test_a_window_shows_every_extreme_and_every_gap(
+    values: list[float], columns: int, data: st.DataObject
+) -> None:
+    series = series_of(values)
+    low = data.draw(st.integers(1, len(values)))
+    high = data.draw(st.integers(low, len(values)))
+    steps, shown = series.window(low, high, columns)
+    inside = np.array(values[low - 1 : high], np.float32)
+    assert len(shown) <= 2 * columns + 2
+    assert (np.diff(steps) >= 0).all()
+    if np.isfinite(inside).any():
+        assert np.nanmin(shown) <= np.nanmin(inside)
+        assert np.nanmax(shown) >= np.nanmax(inside)
+    assert not np.isnan(inside).any() or np.isnan(shown).any()
+    whole = np.array(values, np.float32)
+    assert np.isin(shown[np.isfinite(shown)], whole).all()
+
+
+@settings(deadline=None, max_examples=100)
+@given(losses, st.integers(2, 40), st.integers(1, 300))
+def test_smoothing_is_a_mean_of_the_last_steps(
+    values: list[float], columns: int, width: int
+) -> None:
+    series = series_of(values)
+    steps, means = series.smoothed(1, len(values), columns, width)
+    assert len(steps) <= columns
+    whole = np.array(values, np.float64)
+    size = 1
+    while -(-len(values) // size) > columns:
+        size *= 2
+    back = min(max(1, round(width / size)), columns)
+    for step, mean in zip(steps.tolist(), means.tolist(), strict=True):
+        block = (step - 1) // size
+        part = whole[max(0, block - back + 1) * size : step]
+        part = part[np.isfinite(part)]
+        if len(part):
+            scale = np.abs(part).max()
+            assert mean == pytest.approx(float(part.mean()), rel=1e-5, abs=1e-6 * scale)
+        else:
+            assert math.isnan(mean)
+    assert steps[-1] == len(values)
+
+
+def test_one_huge_value_does_not_drown_what_follows() -> None:
+    values = np.full(5000, 0.5, np.float32)
+    values[100] = 3e38
+    _, means = series_of(values.tolist()).smoothed(1, 5000, 100, 200)
+    assert means[-1] == 0.5
+
+
+def test_columns_stand_still_while_the_series_grows() -> None:
+    values = wave(10_000)
+    series = series_of(values[:9000].tolist())
+    steps, shown = series.window(1, 9000, 100)
+    series.extend(9001, values[9000:9100])
+    later_steps, later = series.window(1, 9100, 100)
+    same = len(steps) - 4  # the last blocks still grow
+    np.testing.assert_array_equal(steps[:same], later_steps[:same])
+    np.testing.assert_array_equal(shown[:same], later[:same])
+
+
+def test_cutting_and_growing_again_equals_never_having_been_longer() -> None:
+    series, values = series_of(wave(20_000).tolist()), wave(20_000)
+    for length in (19_000, 8_191, 64, 5, 0):
+        series.window(1, len(series), 50)
+        series.cut(length)
+        new = np.full(6000, 7.0, np.float32)
+        series.extend(length + 1, new)
+        values = np.concatenate([values[:length], new])
+        fresh = series_of(values.tolist())
+        for one, other in zip(
+            (*series.window(1, len(values), 50), *series.smoothed(1, len(values), 50, 99)),
+            (*fresh.window(1, len(values), 50), *fresh.smoothed(1, len(values), 50, 99)),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_missing_steps_are_a_gap() -> None:
+    series = series_of([1, 2])
+    series.extend(5, np.array([5.0]))
+    assert series.steps().tolist() == [1, 2, 3, 4, 5]
+    np.testing.assert_array_equal(series.values(), [1, 2, math.nan, math.nan, 5])
+
+
+def test_a_leap_too_far_to_fill_keeps_the_steps_right() -> None:
+    series = series_of([1, 2])
+    series.extend(10**12, np.array([5.0, 6.0]))
+    assert series.steps().tolist() == [1, 2, 10**12, 10**12 + 1]
+    assert (series.index(3), series.index(10**12 + 1), series.index(10**13)) == (2, 3, 4)
+    assert (series.at(10**12), series.at(2)) == (5, 2)
+    series.cut(2)
+    assert series.steps().tolist() == [1, 2]
+
+
+def test_steps_that_come_again_replace_those_before() -> None:
+    series = series_of([1, 2, 3, 4])
+    series.extend(3, np.array([9.0]))
+    assert series.steps().tolist() == [1, 2, 3]
+    assert series.values().tolist() == [1, 2, 9]
+
+
+def test_what_32_bits_cannot_hold_is_not_finite() -> None:
+    np.testing.assert_array_equal(single(np.array([1e300, math.inf, 1.0])), [math.nan, math.nan, 1])
