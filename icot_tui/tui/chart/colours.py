@@ -1,0 +1,113 @@
+"""From inks to what the terminal gets: the theme's colours, mixed with the background."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color, ColorParseError
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from icot_tui.tui.chart.canvas import HALF, Frame, Ink
+from icot_tui.tui.chart.style import series_colour
+
+_NAMES = ("primary", "secondary", "accent", "success", "warning", "error", "foreground")
+_DARK_BLUE = Color.parse("ansi_blue").ansi
+"""Hardly to be seen as a thin line on black, in most terminals."""
+_SHARES = {"quiet": 0.62, "faint": 0.4}
+"""How much of its colour such an ink has; the rest is background."""
+
+
+@dataclass(frozen=True)
+class Colours:
+    """The colours of a theme as far as charts need them; equal ones draw equally.
+
+    Attributes:
+        names: the theme's colours by name, as it writes them.
+        background: what the chart stands on.
+        ansi: only the terminal's own sixteen colours.
+        colourless: the app has been told to use no colours.
+    """
+
+    names: tuple[tuple[str, str], ...]
+    background: Color
+    dark: bool
+    ansi: bool
+    colourless: bool
+
+    @classmethod
+    def of(cls, widget: Widget) -> "Colours":
+        """Those of the theme the widget's app has now."""
+        app = widget.app
+        theme = app.current_theme
+        known = app.theme_variables
+        names = tuple((name, known[name]) for name in _NAMES if name in known)
+        background = widget.background_colors[1]
+        return cls(names, background, theme.dark, app.native_ansi_color, app.no_color)
+
+    @property
+    def few(self) -> bool:
+        """Whether colours don't tell curves apart for certain."""
+        return self.ansi or self.colourless
+
+    def style(self, ink: Ink) -> Style:
+        """The style of an ink."""
+        return _style(self, ink)
+
+
+@lru_cache(maxsize=512)
+def _style(colours: Colours, ink: Ink) -> Style:
+    bold = ink.weight == "bold"
+    known = dict(colours.names)
+    if ink.colour.startswith("series") and ink.colour[6:].isdigit():
+        number = int(ink.colour[6:])
+        written = series_colour(number, dark=colours.dark, ansi=colours.ansi)
+    else:
+        written = known.get(ink.colour, known.get("foreground", "ansi_default"))
+    try:
+        colour = Color.parse(written)
+    except ColorParseError:
+        colour = Color.parse("ansi_default")
+    background = colours.background
+    if colours.dark and colour.ansi == _DARK_BLUE:
+        colour = Color.parse("ansi_bright_blue")
+    if colour.ansi is not None or background.ansi is not None:
+        return Style(color=colour.rich_color, bold=bold, dim=ink.weight in _SHARES)
+    if ink.weight in _SHARES:
+        colour = background.blend(colour, _SHARES[ink.weight], 1.0)
+    return Style(color=colour.rich_color, bgcolor=background.rich_color, bold=bold)
+
+
+def strips_of(frame: Frame, colours: Colours) -> list[Strip]:
+    """The frame's lines, ready to be shown."""
+    styles = [colours.style(ink) for ink in frame.palette]
+    width = frame.cells.shape[1]
+    strips = []
+    for text, inks in zip(frame.texts(), frame.inks, strict=True):
+        starts = [0, *(np.flatnonzero(np.diff(inks)) + 1).tolist()]
+        ends = [*starts[1:], width]
+        segments = [
+            Segment(text[start:end].replace(HALF, ""), styles[number])
+            for start, end, number in zip(starts, ends, inks[starts].tolist(), strict=True)
+        ]
+        strips.append(Strip(segments, width))
+    return strips
+
+
+def changes(before: Frame | None, after: Frame) -> list[Region]:
+    """Where two frames differ, as one region a line."""
+    height, width = after.cells.shape
+    if before is None or before.cells.shape != (height, width) or before.palette != after.palette:
+        return [Region(0, y, width, 1) for y in range(height)]
+    seen = after.cells != ord(" ")  # the ink of a blank is not
+    other = (before.cells != after.cells) | ((before.inks != after.inks) & seen)
+    regions = []
+    for y in np.flatnonzero(other.any(axis=1)).tolist():
+        places = np.flatnonzero(other[y])
+        # Whole wide characters: the cell before a right half comes along.
+        first, last = max(int(places[0]) - 1, 0), min(int(places[-1]) + 2, width)
+        regions.append(Region(first, y, last - first, 1))
+    return regions

@@ -1,0 +1,84 @@
+"""What a chart shows, as plain data."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Numbers = NDArray[Any]
+MarkKind = Literal["removal", "reset", "spike", "collapse", "rollback", "checkpoint"]
+
+SEVERITY: dict[str, int] = {
+    "collapse": 5,
+    "spike": 4,
+    "rollback": 3,
+    "removal": 2,
+    "reset": 1,  # most removals come with one; the removal is what the reader looks for
+    "checkpoint": 0,
+}
+"""Which of the marks on one spot is shown."""
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One line of a chart; values that are not finite are gaps.
+
+    Attributes:
+        x: positions, usually ascending. Points at a position that is not finite are left out.
+        y: values, as many as positions.
+        colour: one of the theme ("primary", "error") or of the palette ("series0" to "series7").
+        smooth: may be smoothed, with the values themselves drawn faintly behind.
+        points: each value is a measurement of its own and gets a dot.
+
+    Raises:
+        ValueError: there are not as many values as positions.
+    """
+
+    name: str
+    x: Numbers
+    y: Numbers
+    colour: str = "primary"
+    smooth: bool = True
+    points: bool = False
+
+    def __post_init__(self) -> None:
+        if np.ndim(self.x) != 1 or np.shape(self.x) != np.shape(self.y):
+            shapes = f"{np.shape(self.x)} and {np.shape(self.y)}"
+            raise ValueError(f"a curve needs as many values as positions, in one row; not {shapes}")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something that happened at a position, with a name for it ("removal 3")."""
+
+    x: float
+    kind: MarkKind
+    label: str
+
+
+@dataclass(frozen=True, eq=False)
+class ChartData:
+    """All that a chart shows.
+
+    Attributes:
+        x_label: what runs along the bottom; positions of "hours" are written as `3h20m`.
+        version: another one means that something else is to be drawn.
+        empty: the sentence that stands there as long as there is nothing to draw.
+        percent: values are shares from 0 to 1, written as 0 % to 100 %.
+        levels: horizontal lines to compare with, each a value and its name.
+        span: what the axis along the bottom covers at least, so that charts one above the other
+            have their marks in line; None: as much as the curves.
+    """
+
+    curves: tuple[Curve, ...]
+    marks: tuple[Mark, ...]
+    x_label: str
+    y_label: str
+    version: Hashable
+    empty: str
+    percent: bool = False
+    levels: tuple[tuple[float, str], ...] = ()
+    span: tuple[float, float] | None = None

@@ -1,0 +1,62 @@
+"""Draw a chart as character cells. Pure: the same data, view and size give the same frame."""
+
+import numpy as np
+
+from icot_tui.tui.chart.axes import draw_axes
+from icot_tui.tui.chart.canvas import QUIET, Canvas, Frame, fit, width_of
+from icot_tui.tui.chart.header import draw_header, header_lines, notes, wrap
+from icot_tui.tui.chart.layout import Layout, arranged, longest, scale_of
+from icot_tui.tui.chart.plot import Plot, draw_plot
+from icot_tui.tui.chart.prepare import Prepared
+from icot_tui.tui.chart.style import Look
+from icot_tui.tui.chart.ticks import value_ticks
+from icot_tui.tui.chart.viewport import Span, Viewport, visible
+
+
+def draw(
+    prepared: Prepared, view: Viewport, width: int, height: int, look: Look | None = None
+) -> tuple[Frame, Layout]:
+    """A frame of exactly `height` lines of `width` cells, and where its plot lies."""
+    look = look or Look()
+    canvas = Canvas(width, height)
+    if width <= 0 or height <= 0:
+        return canvas.frame(), Layout(0, 0, 0, 0, axis=False)
+    if prepared.extent is None:
+        _say(canvas, prepared.data.empty, look)
+        return canvas.frame(), Layout(0, 0, width, height, axis=False)
+    with np.errstate(all="ignore"):
+        layout = _draw(canvas, prepared, view, look, visible(view, prepared.extent))
+    return canvas.frame(), layout
+
+
+def _draw(canvas: Canvas, prepared: Prepared, view: Viewport, look: Look, window: Span) -> Layout:
+    height, width = canvas.cells.shape
+    scale = scale_of(prepared, view, *window)
+    column = (window[1] - window[0]) / max(width - 6, 1)
+    lines = header_lines(prepared, view, look, column, width, height)
+    layout = arranged(width, height, len(lines), 0)
+    levels = []
+    if scale and layout.axis:
+        most = max(2, min(9, layout.rows // 3 + 1))
+        levels = value_ticks(scale.low, scale.high, most, scale.log, prepared.data.percent)
+        layout = arranged(width, height, len(lines), longest(label for _, label in levels))
+    plot = Plot(canvas, layout, prepared, view, look, window, scale)
+    if layout.axis:
+        draw_axes(plot, levels if layout.left > 1 else [])
+    broken, kinds = draw_plot(plot)
+    if scale is None:
+        _say(canvas, "no value above zero here" if view.log else "no finite value here", look)
+    shown = sorted(kinds, key=look.severity, reverse=True)
+    beside = notes(prepared, view, look, shown, broken) if view.cursor is None else []
+    draw_header(canvas, lines, beside)
+    return layout
+
+
+def _say(canvas: Canvas, sentence: str, look: Look) -> None:
+    """A sentence in the middle, over several lines where it is long."""
+    height, width = canvas.cells.shape
+    words = fit(sentence, 1000, look.ascii).split()
+    laid, _ = wrap([[(word, QUIET)] for word in words], max(width - 2, 1), height, " ")
+    for place, line in enumerate(laid):
+        x = max(0, (width - width_of(line)) // 2)
+        canvas.write_runs(x, (height - len(laid)) // 2 + place, line)

@@ -1,0 +1,132 @@
+"""Where the parts of a chart stand, and what range of values it shows."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from icot_tui.tui.chart.data import ChartData, Floats
+from icot_tui.tui.chart.prepare import LARGEST, Prepared, bounded, usable
+from icot_tui.tui.chart.viewport import Span, Viewport
+
+LEAST = 1e-280
+"""Spans below can't be divided by."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A chart's parts, in cells: header lines, labels on the left, the plot, two lines below."""
+
+    header: int
+    left: int
+    columns: int
+    rows: int
+    axis: bool
+
+    @property
+    def bottom(self) -> int:
+        """The line of the axis."""
+        return self.header + self.rows
+
+
+def arranged(width: int, height: int, header: int, label: int) -> Layout:
+    """The parts of a chart of this size, with labels as wide as `label` if there is room."""
+    axis = height >= 5 and width >= 12
+    rows = max(0, height - header - (2 if axis else 0))
+    left = (label + 1 if 0 < label < width // 2 else 0) + (1 if axis else 0)
+    return Layout(header, left, max(0, width - left), rows, axis)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The range of values from the lowest to the highest row; low < high.
+
+    With `cell` rows of dots in a row of cells, both ends lie in the middle of their cells: level
+    with the label beside them.
+    """
+
+    low: float
+    high: float
+    log: bool
+
+    def rows(self, values: Floats, many: int, cell: int = 1) -> Floats:
+        """Rows of dots, of so many, counted from the top; values outside lie outside."""
+        low, high = self.low, self.high
+        if self.log:
+            values, low, high = np.log10(values), math.log10(low), math.log10(high)
+        share = (high - values) / (high - low)
+        return np.clip(share * (many - cell) + (cell - 1) / 2, -1e7, 1e7)
+
+    def row(self, value: float, many: int, cell: int = 1) -> int | None:
+        """The row of one value; None if it is outside, or not above zero on a log axis."""
+        if not math.isfinite(value) or (self.log and value <= 0):
+            return None
+        place = round(float(self.rows(np.array([value]), many, cell)[0]))
+        return place if 0 <= place < many else None
+
+
+def scale_of(prepared: Prepared, view: Viewport, start: float, end: float) -> Scale | None:
+    """What fits all that is seen from start to end; None if no value can be drawn."""
+    data = prepared.data
+    ranges = [_range(line.y, *line.between(start, end), view.log) for line in prepared.lines]
+    seen = [span for span in ranges if span is not None]
+    if not seen:
+        return None
+    levels = [level for level, _ in data.levels if abs(level) <= LARGEST]
+    levels = [level for level in levels if not view.log or level > 0]
+    low = min([span[0] for span in seen] + levels)
+    high = max([span[1] for span in seen] + levels)
+    if data.percent and view.window is None and low >= 0 and high <= 1:
+        low, high = (low if view.log else 0.0), 1.0
+    elif not view.log:
+        low, high = _with_room(low, high)
+    return _log_scale(low, high) if view.log else Scale(low, high, log=False)
+
+
+def mark_columns(prepared: Prepared, start: float, end: float) -> slice:
+    """Which marks lie within the window."""
+    first = int(np.searchsorted(prepared.mark_x, start, "left"))
+    return slice(first, int(np.searchsorted(prepared.mark_x, end, "right")))
+
+
+def whole_positions(data: ChartData) -> bool:
+    """Whether only whole numbers make sense along the bottom."""
+    return data.x_label == "step" or all(curve.x.dtype.kind in "iu" for curve in data.curves)
+
+
+def longest(labels: Iterable[str]) -> int:
+    """The length of the longest label."""
+    return max(map(len, labels), default=0)
+
+
+def _range(values: np.ndarray, first: int, end: int, log: bool) -> Span | None:
+    part = values[first:end]
+    good = usable(part, log)
+    if not good.all():
+        part = part[good]
+    if not len(part):
+        return None
+    low, high = bounded(np.array([part.min(), part.max()]))
+    return float(low), float(high)
+
+
+def _with_room(low: float, high: float) -> Span:
+    """From zero up where the values come near it; some room around values that are all the same."""
+    if high - low <= max(LEAST, 1e-12 * max(abs(low), abs(high))):
+        room = abs(high) * 0.5 if abs(high) > LEAST else 1.0
+        return low - room, high + room
+    if 0 <= low <= 0.35 * high:
+        return 0.0, high + 0.02 * (high - low)
+    if 0.35 * low <= high <= 0:
+        return low - 0.02 * (high - low), 0.0
+    room = 0.04 * (high - low)
+    return (max(low - room, 0.0) if low >= 0 else low - room), high + room
+
+
+def _log_scale(low: float, high: float) -> Scale:
+    low = max(low, 1e-290)
+    high = max(high, low)
+    if math.log10(high) - math.log10(low) < 1e-6:
+        return Scale(low / 3, high * 3, log=True)
+    return Scale(low, high, log=True)

@@ -1,0 +1,275 @@
+"""The inner part of a chart: levels, marks, curves, gaps and the cursor."""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icot_tui.tui.chart.canvas import LINE, QUIET, Canvas, Ink, fit, width_of
+from icot_tui.tui.chart.layout import Layout, Scale, mark_columns
+from icot_tui.tui.chart.prepare import Line, Prepared
+from icot_tui.tui.chart.raster import BRAILLE, FAINT, Dots, braille, strokes, thirds
+from icot_tui.tui.chart.smooth import smoothed_line, smoothed_value
+from icot_tui.tui.chart.style import LINED, Look, mark_ink
+from icot_tui.tui.chart.thin import Thinned, columns_of, thin
+from icot_tui.tui.chart.viewport import Span, Viewport, column_at, nearest
+
+_THIRDS = np.array([ord(character) for character in " '-|.|||"], np.uint32)
+"""By bits 1, 2 and 4 from the top: a line in ASCII characters."""
+_ROOM = (4, 4, 4, 3, 2, 1)
+"""By severity: how far a mark's line stays from others that are as severe or more."""
+_FEW_SMOOTHED = 2
+"""Of more curves than these only the smoothed lines are drawn: the rest would be a thicket."""
+
+
+class Plot(NamedTuple):
+    """What is drawn where, and how."""
+
+    canvas: Canvas
+    layout: Layout
+    prepared: Prepared
+    view: Viewport
+    look: Look
+    window: Span
+    scale: Scale | None
+
+    @property
+    def fine(self) -> tuple[int, int]:
+        """Columns and rows of dots in a cell."""
+        return (1, 3) if self.look.ascii else (2, 4)
+
+    def row(self, value: float) -> int | None:
+        """The row of cells of a value, from the top of the plot."""
+        if self.scale is None:
+            return None
+        row = self.scale.row(value, self.layout.rows * self.fine[1], self.fine[1])
+        return None if row is None else row // self.fine[1]
+
+    def write(self, column: int, row: int, text: str, ink: Ink) -> None:
+        """Write at a cell of the plot."""
+        self.canvas.write(self.layout.left + column, self.layout.header + row, text, ink)
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """Dots of several curves, and the number of the ink of the topmost in each cell."""
+
+    dots: Dots
+    inks: NDArray[np.uint8]
+
+
+def draw_plot(plot: Plot) -> tuple[int, set[str]]:
+    """Draw all of it; returns how many columns are not finite, and the kinds of marks seen."""
+    if plot.layout.columns <= 0 or plot.layout.rows <= 0:
+        return 0, set()
+    _level_lines(plot)
+    kinds = _marks(plot)
+    shape = plot.layout.rows, plot.layout.columns
+    faint = Layer(np.zeros(shape, np.uint8), np.zeros(shape, np.uint8))
+    strong = Layer(np.zeros(shape, np.uint8), np.zeros(shape, np.uint8))
+    raws = [_curve(plot, line, faint, strong) for line in reversed(plot.prepared.lines)][::-1]
+    sparse = plot.look.letters or plot.look.ascii
+    _paint(plot, faint, FAINT if sparse else None)
+    _paint(plot, strong, None)
+    for place, (line, raw) in enumerate(zip(plot.prepared.lines, raws, strict=True)):
+        _points(plot, line, raw)
+        letter = plot.look.letter(place, len(raws))
+        if letter:
+            _letters(plot, line, raw, letter, place / len(raws))
+    broken = np.unique(np.concatenate([np.zeros(0, np.int64)] + [raw.broken for raw in raws]))
+    broken = np.unique(broken // plot.fine[0])
+    _broken(plot, broken)
+    taken = (faint.dots | strong.dots) > 0
+    _cursor(plot, taken)
+    _level_names(plot, taken)
+    return len(broken), kinds
+
+
+def _curve(plot: Plot, line: Line, faint: Layer, strong: Layer) -> Thinned:
+    """Add a curve to the layers; returns its values as they are, thinned."""
+    start, end = plot.window
+    curve, view = line.curve, plot.view
+    columns = plot.layout.columns * plot.fine[0]
+    raw = thin(line.x, line.y, start, end, columns, view.log)
+    first, stop = line.between(start, end)
+    smooth = curve.smooth and view.smoothing > 0 and stop - first > 2
+    smoothed = sum(other.curve.smooth for other in plot.prepared.lines)
+    if smooth:
+        x, y = smoothed_line(line, first, stop, view.smoothing)
+        mean = thin(x, y, start, end, columns, view.log)
+        _add(plot, strong, mean, Ink(curve.colour))
+    if not smooth or smoothed <= _FEW_SMOOTHED:
+        ink = Ink(curve.colour, "faint" if smooth else "plain")
+        _add(plot, faint if smooth else strong, raw, ink)
+    return raw
+
+
+def _add(plot: Plot, layer: Layer, thinned: Thinned, ink: Ink) -> None:
+    if plot.scale is None or not len(thinned.at):
+        return
+    wide, high = plot.fine
+    rows = plot.layout.rows
+    parts = np.stack([thinned.first, thinned.last, thinned.low, thinned.high])
+    parts = plot.scale.rows(parts, rows * high, high)
+    placed = replace(thinned, first=parts[0], last=parts[1], low=parts[2], high=parts[3])
+    begin, end = strokes(placed, plot.layout.columns * wide)
+    dots = (thirds if plot.look.ascii else braille)(begin, end, rows)
+    np.bitwise_or(layer.dots, dots, out=layer.dots)
+    layer.inks[dots > 0] = plot.canvas.ink(ink)
+
+
+def _paint(plot: Plot, layer: Layer, pattern: Dots | None) -> None:
+    """Put a layer on the canvas, over what is there."""
+    dots = layer.dots
+    if pattern is not None and not plot.look.ascii:
+        dots = dots & pattern.reshape(1, -1)[:, np.arange(dots.shape[1]) % pattern.size]
+    rows, columns = np.nonzero(dots)
+    picked = dots[rows, columns]
+    glyphs = BRAILLE + picked.astype(np.uint32)
+    if plot.look.ascii:
+        glyphs = _THIRDS[picked] if pattern is None else np.full(len(picked), ord("."), np.uint32)
+    y, x = rows + plot.layout.header, columns + plot.layout.left
+    plot.canvas.cells[y, x] = glyphs
+    plot.canvas.inks[y, x] = layer.inks[rows, columns]
+
+
+def _points(plot: Plot, line: Line, raw: Thinned) -> None:
+    """Dots for measurements, and for single points that no line shows."""
+    if plot.scale is None or not len(raw.at):
+        return
+    wide, high = plot.fine
+    goes_on = np.append(raw.joined[1:], False)
+    wanted = (raw.at >= 0) & (raw.at < plot.layout.columns * wide)
+    few = np.count_nonzero(wanted) <= plot.layout.columns // 3
+    if not (line.curve.points and few):
+        wanted &= ~raw.joined & ~goes_on & (raw.low == raw.high)
+    rows = np.floor(plot.scale.rows(raw.last[wanted], plot.layout.rows * high, high) / high)
+    columns = raw.at[wanted].astype(np.int64) // wide
+    seen = (rows >= 0) & (rows < plot.layout.rows)
+    y, x = rows[seen].astype(np.int64) + plot.layout.header, columns[seen] + plot.layout.left
+    plot.canvas.paint(y, x, plot.look.point, Ink(line.curve.colour, "bold"))
+
+
+def _letters(plot: Plot, line: Line, raw: Thinned, letter: str, shift: float) -> None:
+    """The curve's letter along it, every 24 cells; the next curve's come a little later."""
+    wide = plot.fine[0]
+    if plot.scale is None or not len(raw.at):
+        return
+    smooth = line.curve.smooth and plot.view.smoothing > 0
+    for column in range(round(8 + 24 * shift), plot.layout.columns, 24):
+        place = int(np.searchsorted(raw.at, column * wide))
+        if place >= len(raw.at) or raw.at[place] >= (column + 1) * wide:
+            continue
+        value = float(raw.last[place])
+        if smooth:
+            start, end = plot.window
+            index = nearest(start + (column + 0.5) / plot.layout.columns * (end - start), line.x)
+            value = smoothed_value(line, index or 0, plot.view.smoothing)
+        row = plot.row(value)
+        if row is not None:
+            plot.write(column, row, letter, Ink(line.curve.colour, "bold"))
+
+
+def _level_lines(plot: Plot) -> None:
+    bar = "-" if plot.look.ascii else "╌"
+    left, header = plot.layout.left, plot.layout.header
+    for value, _ in plot.prepared.data.levels:
+        row = plot.row(value)
+        if row is not None:
+            plot.canvas.paint(header + row, slice(left, None), bar, LINE)
+
+
+def _level_names(plot: Plot, taken: NDArray[np.bool_]) -> None:
+    """The name of each level on its line or beside it, where no curve runs."""
+    columns = plot.layout.columns
+    for value, label in plot.prepared.data.levels:
+        row = plot.row(value)
+        name = fit(label, max(0, columns // 2), plot.look.ascii)
+        if row is None or not name:
+            continue
+        text = f" {name} "
+        width = width_of([(text, QUIET)])
+        columns_tried = [columns - width, *range(1, columns - width, max(1, width // 2))]
+        near = (row, row + 1, row - 1, row + 2, row - 2)
+        rows_tried = [other for other in near if 0 <= other < plot.layout.rows]
+        places = ((x, y) for y in rows_tried for x in columns_tried)
+        free = (
+            place
+            for place in places
+            if not taken[place[1], slice(max(place[0], 0), place[0] + width)].any()
+        )
+        place = next(free, None)
+        if place:
+            plot.write(*place, text, QUIET)
+
+
+def _marks(plot: Plot) -> set[str]:
+    """A line for as many marks as there is room for; on the axis a sign for each column with any.
+
+    Returns the kinds that are seen.
+    """
+    layout, look = plot.layout, plot.look
+    part = mark_columns(plot.prepared, *plot.window)
+    columns = columns_of(plot.prepared.mark_x[part], *plot.window, layout.columns)
+    severest: dict[int, str] = {}
+    lined: dict[int, str] = {}
+    for column, mark in zip(columns.tolist(), plot.prepared.marks[part], strict=True):
+        for chosen, fits in ((severest, True), (lined, mark.kind in LINED)):
+            if fits and look.severity(mark.kind) >= look.severity(chosen.get(column, "")):
+                chosen[column] = mark.kind
+    for column in _with_room(lined, look):
+        kind = lined[column]
+        line = ":" if look.ascii else "┊" if kind in ("removal", "reset") else "╎"
+        plot.canvas.paint(
+            slice(layout.header, layout.bottom), layout.left + column, line, mark_ink(kind)
+        )
+    if layout.axis:
+        for column, kind in severest.items():
+            plot.write(column, layout.rows, look.mark(kind), mark_ink(kind))
+    return set(severest.values())
+
+
+def _with_room(lined: dict[int, str], look: Look) -> list[int]:
+    """The columns that get a line, the severest first."""
+    chosen: set[int] = set()
+    for column in sorted(lined, key=lambda place: (-look.severity(lined[place]), place)):
+        room = _ROOM[look.severity(lined[column])]
+        if not any(column + near in chosen for near in range(1 - room, room)):
+            chosen.add(column)
+    return sorted(chosen)
+
+
+def _broken(plot: Plot, columns: NDArray[np.int64]) -> None:
+    """Red columns where values are not finite."""
+    layout, look = plot.layout, plot.look
+    x = columns + layout.left
+    lines = np.arange(layout.header, layout.bottom)
+    plot.canvas.paint(lines[:, None], x[None, :], ":" if look.ascii else "░", Ink("error"))
+    bottom = layout.bottom if layout.axis else layout.bottom - 1
+    plot.canvas.paint(bottom, x, look.broken, Ink("error", "bold"))
+
+
+def _cursor(plot: Plot, taken: NDArray[np.bool_]) -> None:
+    """A line, and a dot on each curve at the point that is read out; adds to the cells taken."""
+    view, layout, (start, end) = plot.view, plot.layout, plot.window
+    if view.cursor is None or not start <= view.cursor <= end:
+        return
+    column = column_at(view.cursor, start, end, layout.columns)
+    strong = Ink("foreground", "bold")
+    lines = slice(layout.header, layout.bottom)
+    plot.canvas.paint(lines, layout.left + column, "|" if plot.look.ascii else "│", strong)
+    curves = plot.prepared.lines
+    taken[:, column] = True
+    for place, line in reversed(list(enumerate(curves))):
+        index = nearest(view.cursor, line.x)
+        if index is None or not start <= line.x[index] <= end:
+            continue
+        column = column_at(line.x[index], start, end, layout.columns)
+        value = float(line.y[index])
+        if line.curve.smooth and view.smoothing and np.isfinite(value):
+            value = smoothed_value(line, index, view.smoothing)
+        row = plot.row(value)
+        if row is not None:
+            dot = plot.look.letter(place, len(curves)) or plot.look.dot
+            plot.write(column, row, dot, Ink(line.curve.colour, "bold"))

@@ -1,0 +1,84 @@
+"""Curves and marks made fit for drawing: in order, and with positions that are all finite."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icot_tui.tui.chart.data import ChartData, Curve, Floats, Mark, Numbers
+
+LARGEST = 1e290
+"""Values beyond are drawn here: differences and sums of thousands stay finite."""
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A curve with its positions finite and ascending; values may be anything still."""
+
+    curve: Curve
+    x: Floats
+    y: Numbers
+
+    def between(self, start: float, end: float) -> tuple[int, int]:
+        """Indexes of the points from `start` to `end`, both included: first, last plus one."""
+        first = int(np.searchsorted(self.x, start, "left"))
+        return first, max(first, int(np.searchsorted(self.x, end, "right")))
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A chart's data, ready to be drawn at any size and in any window.
+
+    Attributes:
+        extent: the first and last position of all; None when there is nothing to draw.
+        marks: those at a finite position, ascending.
+        mark_x: their positions.
+    """
+
+    data: ChartData
+    lines: tuple[Line, ...]
+    extent: tuple[float, float] | None
+    marks: tuple[Mark, ...]
+    mark_x: Floats
+
+
+def prepare(data: ChartData) -> Prepared:
+    """Sort and sift; costs one look at every value."""
+    lines = tuple(_line(curve) for curve in data.curves)
+    ends = [(line.x[0], line.x[-1]) for line in lines if len(line.x)]
+    if ends and data.span and max(map(abs, data.span)) <= LARGEST:
+        ends.append(data.span)
+    extent = (float(min(a for a, _ in ends)), float(max(b for _, b in ends))) if ends else None
+    marks = [mark for mark in data.marks if abs(mark.x) <= LARGEST]  # False for NaN as well
+    marks.sort(key=lambda mark: mark.x)
+    positions = np.array([mark.x for mark in marks], np.float64)
+    return Prepared(data, lines, extent, tuple(marks), positions)
+
+
+def usable(values: Numbers, log: bool) -> NDArray[np.bool_]:
+    """Which values can be drawn: the finite ones, on a log axis those above zero."""
+    finite = np.isfinite(values)
+    return finite & (values > 0) if log else finite
+
+
+def bounded(values: Numbers) -> Floats:
+    """As float64, not beyond `LARGEST`; NaN stays."""
+    wide = np.asarray(values, np.float64)
+    # Of float32 nothing can be beyond.
+    return wide if values.dtype == np.float32 else np.clip(wide, -LARGEST, LARGEST)
+
+
+def _line(curve: Curve) -> Line:
+    x, y = np.asarray(curve.x), np.asarray(curve.y)
+    if y.dtype.kind != "f" or y.dtype.itemsize < 4:
+        y = y.astype(np.float64)
+    with np.errstate(all="ignore"):
+        # What ascends between two finite ends is finite throughout: mostly, one look is enough.
+        ascends = bool(len(x)) and bool((x[1:] >= x[:-1]).all())
+        x = x.astype(np.float64)
+        if not (ascends and abs(x[0]) <= LARGEST and abs(x[-1]) <= LARGEST):
+            fit = np.abs(x) <= LARGEST
+            x, y = x[fit], y[fit]
+            order = np.argsort(x, kind="stable")
+            x, y = x[order], y[order]
+    return Line(curve, x, y)

@@ -1,0 +1,177 @@
+"""What part of the data a chart shows, and how; every change makes a new one."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from icot_tui.tui.chart.prepare import Line, Prepared
+from icot_tui.tui.chart.smooth import WINDOWS
+from icot_tui.tui.chart.thin import columns_of
+
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Viewport:
+    """A look at the data.
+
+    Attributes:
+        window: first and last position shown; None: all there is, and what comes.
+        following: the window moves along when newer data come.
+        log: the values are on a logarithmic axis.
+        smoothing: over about how many values; one of `smooth.WINDOWS`.
+        cursor: the position that is read out.
+    """
+
+    window: Span | None = None
+    following: bool = False
+    log: bool = False
+    smoothing: int = 25
+    cursor: float | None = None
+
+
+def visible(view: Viewport, extent: Span) -> Span:
+    """The first and the last position shown, the one always less than the other."""
+    start, end = _widened(*extent)
+    if view.window is None:
+        return start, end
+    low, high = view.window
+    if view.following or low >= end:  # a resumed run may have lost its newest steps
+        low, high = end - (high - low), end
+    elif high <= start:
+        low, high = start, start + (high - low)
+    return _widened(low, high)
+
+
+def zoomed(view: Viewport, extent: Span, factor: float, anchor: float | None = None) -> Viewport:
+    """Show `factor` times as much (below 1: less), with what is at `anchor` staying in its place.
+
+    Without an anchor: the cursor if it is seen, the newest while following, else the middle.
+    """
+    start, end = visible(view, extent)
+    first, last = _widened(*extent)
+    if anchor is None:
+        anchor = _anchor(view, start, end, last)
+    anchor = min(max(anchor, start), end)
+    least = max((last - first) * 1e-7, 1e-9 * max(abs(first), abs(last)), 1e-280)
+    factor = max(factor, min(1.0, least / max(end - start, least)))
+    return windowed(
+        view, extent, anchor - (anchor - start) * factor, anchor + (end - anchor) * factor
+    )
+
+
+def panned(view: Viewport, extent: Span, share: float) -> Viewport:
+    """Move by this share of what is shown, to the right if above zero."""
+    start, end = visible(view, extent)
+    move = (end - start) * share
+    return windowed(view, extent, start + move, end + move)
+
+
+def windowed(view: Viewport, extent: Span, start: float, end: float) -> Viewport:
+    """Show from start to end, kept within the data; with room for all, everything."""
+    first, last = _widened(*extent)
+    if end - start >= (last - first) * (1 - 1e-9):
+        return replace(view, window=None, following=False)
+    start, end = min(start, last - (end - start)), min(end, last)
+    start, end = max(start, first), max(end, first + (end - start))
+    return replace(view, window=(start, end), following=end >= last - (last - first) * 1e-9)
+
+
+def with_cursor(view: Viewport, extent: Span, x: float) -> Viewport:
+    """Put the cursor there and, if it is out of sight, bring it to the middle."""
+    first, last = _widened(*extent)
+    x = min(max(x, first), last)
+    start, end = visible(view, extent)
+    if not start <= x <= end:
+        half = (end - start) / 2
+        view = windowed(view, extent, x - half, x + half)
+    return replace(view, cursor=x)
+
+
+def stepped(view: Viewport, prepared: Prepared, columns: int, many: int) -> Viewport:
+    """Move the cursor over so many columns (below zero: left), on to the next point there is."""
+    if prepared.extent is None or not many:
+        return view
+    start, end = visible(view, prepared.extent)
+    if view.cursor is None:
+        newest = [line.x[stop - 1] for line, stop in _shown(prepared, start, end)]
+        return with_cursor(view, prepared.extent, float(max(newest, default=end)))
+    width = (end - start) / max(columns, 1)
+    goal = view.cursor + many * width
+    candidates = [_next_point(line, view.cursor, goal, many) for line in prepared.lines]
+    found = [x for x in candidates if x is not None]
+    if not found:
+        return view
+    return with_cursor(view, prepared.extent, min(found) if many > 0 else max(found))
+
+
+def to_mark(view: Viewport, prepared: Prepared, forward: bool) -> Viewport:
+    """Put the cursor on the next removal, or the one before; on any mark where none is a removal.
+
+    From no cursor, these are the first and the last removal in sight.
+    """
+    if prepared.extent is None:
+        return view
+    first, last = prepared.extent
+    places = [mark.x for mark in prepared.marks if mark.kind == "removal"] or list(prepared.mark_x)
+    places = [x for x in places if first <= x <= last]
+    start, end = visible(view, prepared.extent)
+    if view.cursor is not None:
+        ahead = [x for x in places if (x > view.cursor if forward else x < view.cursor)]
+    else:
+        ahead = [x for x in places if (x >= start if forward else x <= end)]
+    if not ahead:
+        return view
+    return with_cursor(view, prepared.extent, ahead[0] if forward else ahead[-1])
+
+
+def nearest(x: float, places: np.ndarray) -> int | None:
+    """The index of the nearest of ascending positions."""
+    if not len(places):
+        return None
+    right = min(int(np.searchsorted(places, x)), len(places) - 1)
+    left = max(right - 1, 0)
+    return left if x - places[left] <= places[right] - x else right
+
+
+def next_smoothing(view: Viewport) -> Viewport:
+    """The next stronger smoothing; after the strongest, none."""
+    place = WINDOWS.index(view.smoothing) if view.smoothing in WINDOWS else 0
+    return replace(view, smoothing=WINDOWS[(place + 1) % len(WINDOWS)])
+
+
+def column_at(x: float, start: float, end: float, columns: int) -> int:
+    """The column of a position within start to end."""
+    return int(columns_of(np.array([x]), start, end, columns)[0])
+
+
+def _widened(start: float, end: float) -> Span:
+    """With some width, where there is none that numbers of this size can show."""
+    if end - start > max(1e-12 * max(abs(start), abs(end)), 1e-280):
+        return start, end
+    room = max(0.5, 1e-6 * abs(start))
+    return start - room, end + room
+
+
+def _anchor(view: Viewport, start: float, end: float, last: float) -> float:
+    if view.cursor is not None and start <= view.cursor <= end:
+        return view.cursor
+    following = view.window is None or view.following
+    return last if following else start + (end - start) / 2
+
+
+def _shown(prepared: Prepared, start: float, end: float) -> list[tuple[Line, int]]:
+    spans = [(line, *line.between(start, end)) for line in prepared.lines]
+    return [(line, stop) for line, first, stop in spans if stop > first]
+
+
+def _next_point(line: Line, cursor: float, goal: float, many: int) -> float | None:
+    """The first point at least one column away, at the goal or the nearest one beyond it."""
+    if many > 0:
+        index = int(np.searchsorted(line.x, goal, "left"))
+        if index == len(line.x):
+            index -= 1
+        return float(line.x[index]) if index >= 0 and line.x[index] > cursor else None
+    index = int(np.searchsorted(line.x, goal, "right")) - 1
+    index = max(index, 0)
+    return float(line.x[index]) if len(line.x) and line.x[index] < cursor else None

@@ -1,0 +1,249 @@
+"""The chart as a widget: it draws when something changed, and repaints only the lines that did."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import ClassVar
+
+from textual import events
+from textual.geometry import Region
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from icot_tui.tui.chart.canvas import Frame
+from icot_tui.tui.chart.colours import Colours, changes, strips_of
+from icot_tui.tui.chart.data import ChartData
+from icot_tui.tui.chart.draw import draw
+from icot_tui.tui.chart.export import as_csv, as_svg, as_text
+from icot_tui.tui.chart.layout import Layout
+from icot_tui.tui.chart.prepare import Prepared, prepare
+from icot_tui.tui.chart.style import Look
+from icot_tui.tui.chart.viewport import (
+    Viewport,
+    next_smoothing,
+    panned,
+    stepped,
+    to_mark,
+    visible,
+    with_cursor,
+    zoomed,
+)
+
+_NOTHING = ChartData((), (), "", "", None, "")
+
+
+class Chart(Widget, can_focus=True):
+    """A chart of curves over steps, hours or removed tokens, with marks of what happened.
+
+    It has no keys of its own; whoever has calls its methods. The wheel zooms at the pointer,
+    dragging pans, a click puts the value cursor.
+    """
+
+    DEFAULT_CSS: ClassVar[str] = """
+    Chart {
+        width: 1fr;
+        height: 1fr;
+        min-height: 1;
+    }
+    """
+
+    ALLOW_SELECT: ClassVar[bool] = False  # dragging pans
+
+    ascii: reactive[bool] = reactive(False, repaint=False)
+    """Draw with ASCII characters only."""
+
+    def __init__(
+        self,
+        data: ChartData | None = None,
+        *,
+        ascii: bool = False,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self.set_reactive(Chart.ascii, ascii)
+        self.viewport = Viewport()
+        self._prepared: Prepared = prepare(data or _NOTHING)
+        self._drawn: object = None
+        self._strips: list[Strip] = []
+        self._frame: Frame | None = None
+        self._layout = Layout(0, 0, 0, 0, axis=False)
+        self._dragged_from: tuple[int, Viewport] | None = None
+        self._moved = False
+
+    @property
+    def data(self) -> ChartData:
+        """What is shown."""
+        return self._prepared.data
+
+    def show(self, data: ChartData) -> None:
+        """Show these data. Costs nothing if their version is that of the ones shown."""
+        before = self._prepared.data
+        if data.version == before.version and data.x_label == before.x_label:
+            return
+        if data.x_label != before.x_label:
+            self.viewport = replace(self.viewport, window=None, following=False, cursor=None)
+        self._prepared = prepare(data)
+        self._redraw()
+
+    def zoom_in(self, anchor: float | None = None) -> None:
+        """Show half of what is shown, around the cursor or the given position."""
+        self._zoom(0.5, anchor)
+
+    def zoom_out(self, anchor: float | None = None) -> None:
+        """Show twice of what is shown."""
+        self._zoom(2.0, anchor)
+
+    def pan_left(self) -> None:
+        """Move the view a quarter of its width to what came before."""
+        self._pan(-0.25)
+
+    def pan_right(self) -> None:
+        """Move the view a quarter of its width to what came after."""
+        self._pan(0.25)
+
+    def reset_view(self) -> None:
+        """Show everything, and follow what comes; the cursor goes."""
+        self._look_at(replace(self.viewport, window=None, following=False, cursor=None))
+
+    def toggle_log(self) -> None:
+        """Put the values on a logarithmic axis, or back on an even one."""
+        self._look_at(replace(self.viewport, log=not self.viewport.log))
+
+    def cycle_smoothing(self) -> None:
+        """Smooth more; after the strongest, not at all."""
+        self._look_at(next_smoothing(self.viewport))
+
+    def cursor_left(self, n: int = 1) -> None:
+        """Move the value cursor n columns to the left; without one, put it on the newest point."""
+        self._look_at(stepped(self.viewport, self._prepared, self._layout.columns, -n))
+
+    def cursor_right(self, n: int = 1) -> None:
+        """Move the value cursor n columns to the right."""
+        self._look_at(stepped(self.viewport, self._prepared, self._layout.columns, n))
+
+    def hide_cursor(self) -> None:
+        """Take the value cursor away; the view stays."""
+        self._look_at(replace(self.viewport, cursor=None))
+
+    def next_mark(self) -> None:
+        """Put the cursor on the next removal and bring it into view."""
+        self._look_at(to_mark(self.viewport, self._prepared, forward=True))
+
+    def previous_mark(self) -> None:
+        """Put the cursor on the removal before and bring it into view."""
+        self._look_at(to_mark(self.viewport, self._prepared, forward=False))
+
+    def text(self) -> str:
+        """The chart as it stands on the screen, as plain lines."""
+        return as_text(self._prepared, self.viewport, *self.size, self._style())
+
+    def csv(self) -> str:
+        """Every point of every curve within the view, one a line."""
+        return as_csv(self._prepared, self.viewport)
+
+    def svg(self) -> str:
+        """The view as a drawing."""
+        return as_svg(self._prepared, self.viewport)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Lines of the chart; drawn anew if what they depend on has changed."""
+        self._update()
+        return super().render_lines(crop)
+
+    def render_line(self, y: int) -> Strip:
+        """One line of what was drawn last."""
+        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width)
+
+    def watch_ascii(self) -> None:
+        """Redraw with the other characters."""
+        self._redraw()
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Zoom in at the pointer."""
+        self._wheel(event, self.zoom_in)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Zoom out at the pointer."""
+        self._wheel(event, self.zoom_out)
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Begin to drag, or to click."""
+        if event.button == 1:
+            self._dragged_from = (event.x, self.viewport)
+            self._moved = False
+            self.capture_mouse()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Drag the view along."""
+        if self._dragged_from is None or self._prepared.extent is None:
+            return
+        start, view = self._dragged_from
+        self._moved = self._moved or event.x != start
+        if self._moved:
+            share = (start - event.x) / max(self._layout.columns, 1)
+            moved = panned(view, self._prepared.extent, share)
+            self._look_at(replace(moved, cursor=view.cursor))
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        """End of a drag; without any movement it was a click."""
+        self.release_mouse()
+        clicked = self._dragged_from is not None and not self._moved
+        self._dragged_from = None
+        if clicked and self._prepared.extent is not None:
+            extent = self._prepared.extent
+            self._look_at(with_cursor(self.viewport, extent, self._position_at(event.x)))
+
+    def _wheel(self, event: events.MouseEvent, zoom: Callable[[float], None]) -> None:
+        event.stop()
+        if self._prepared.extent is not None:
+            zoom(self._position_at(event.x))
+
+    def _position_at(self, x: int) -> float:
+        """The position under a column of the widget, which stands in the middle of its cell."""
+        assert self._prepared.extent is not None
+        start, end = visible(self.viewport, self._prepared.extent)
+        share = (x - self.gutter.left - self._layout.left + 0.5) / max(self._layout.columns, 1)
+        return start + min(max(share, 0.0), 1.0) * (end - start)
+
+    def _zoom(self, factor: float, anchor: float | None) -> None:
+        if self._prepared.extent is not None:
+            self._look_at(zoomed(self.viewport, self._prepared.extent, factor, anchor))
+
+    def _pan(self, share: float) -> None:
+        if self._prepared.extent is not None:
+            self._look_at(panned(self.viewport, self._prepared.extent, share))
+
+    def _look_at(self, view: Viewport) -> None:
+        if view != self.viewport:
+            self.viewport = view
+            self._redraw()
+
+    def _redraw(self) -> None:
+        """Draw now if the chart can be seen, and have the cells repainted that are different."""
+        if not self.is_mounted:
+            return
+        if not self.size or not self.is_on_screen:
+            self.refresh()  # draws nothing now, and all of it once it is seen
+            return
+        before = self._frame
+        self._update()
+        assert self._frame is not None
+        changed = changes(before, self._frame)
+        if changed:
+            self.refresh(*changed)
+
+    def _style(self) -> Look:
+        colours = Colours.of(self)
+        return Look(ascii=self.ascii, letters=colours.few)
+
+    def _update(self) -> None:
+        """Draw if data, size, view or theme are others than when it was last drawn."""
+        colours = Colours.of(self)
+        state = (self._prepared, self.viewport, self.size, self.ascii, colours)
+        if state == self._drawn:
+            return
+        look = Look(ascii=self.ascii, letters=colours.few)
+        self._frame, self._layout = draw(self._prepared, self.viewport, *self.size, look)
+        self._strips = strips_of(self._frame, colours)
+        self._drawn = state

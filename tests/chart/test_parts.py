@@ -1,0 +1,250 @@
+"""The parts of the chart, each against a plain way of getting the same."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from icot_tui.tui.chart.canvas import Canvas, Ink, fit
+from icot_tui.tui.chart.colours import changes
+from icot_tui.tui.chart.data import ChartData, Curve, Mark
+from icot_tui.tui.chart.draw import draw
+from icot_tui.tui.chart.prepare import prepare
+from icot_tui.tui.chart.raster import braille, strokes
+from icot_tui.tui.chart.smooth import exponential, smoothed_line, smoothed_value
+from icot_tui.tui.chart.style import Look
+from icot_tui.tui.chart.thin import thin
+from icot_tui.tui.chart.ticks import linear_ticks, position_ticks, short, time_of_hours, value_ticks
+from icot_tui.tui.chart.viewport import Viewport
+
+
+def chart(*curves, marks=(), **options):
+    return prepare(ChartData(curves, marks, "step", "loss", 0, "nothing", **options))
+
+
+def lines(prepared, view=None, size=(40, 10), look=None):
+    return draw(prepared, view or Viewport(), *size, look)[0].lines()
+
+
+@given(st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), max_size=80), st.integers(2, 40))
+def test_smoothing_is_the_weighted_mean_of_all_before(values, window):
+    weight = 1 - 1 / window
+    got = exponential(np.array(values), weight)
+    for end, value in enumerate(values):
+        if np.isnan(value):
+            assert np.isnan(got[end])
+            continue
+        back = np.arange(end + 1)[::-1]
+        weights = np.where(np.isnan(values[: end + 1]), 0, weight**back)
+        wanted = np.sum(weights * np.nan_to_num(values[: end + 1])) / weights.sum()
+        assert got[end] == pytest.approx(
+            wanted, rel=1e-3, abs=1e-3 * max(1, np.nanmax(np.abs(values)))
+        )
+
+
+def test_smoothed_values_of_long_lines_agree_with_the_exact_ones():
+    random = np.random.default_rng(0)
+    y = np.cumsum(random.normal(0, 0.1, 50_000)) + random.normal(0, 1, 50_000)
+    line = chart(Curve("loss", np.arange(50_000), y)).lines[0]
+    x, means = smoothed_line(line, 0, 50_000, 500)
+    assert len(x) < 10_000
+    for place in (10, 2000, len(x) - 2):
+        exact = smoothed_value(line, int(x[place]), 500)
+        assert means[place] == pytest.approx(exact, abs=0.2)
+
+
+def test_a_blocks_border_does_not_move_with_the_view():
+    line = chart(Curve("loss", np.arange(100_000), np.random.default_rng(0).random(100_000))).lines[
+        0
+    ]
+    first, _ = smoothed_line(line, 1000, 91_000, 25)
+    second, _ = smoothed_line(line, 1234, 91_234, 25)
+    shared = np.intersect1d(first, second)
+    assert len(shared) > 0.9 * len(first)
+
+
+@given(
+    st.lists(st.floats(-100, 100) | st.just(float("nan")), min_size=1, max_size=200),
+    st.integers(1, 30),
+)
+def test_thinning_keeps_the_lowest_and_the_highest_of_each_column(values, columns):
+    x, y = np.arange(len(values), dtype=float), np.array(values)
+    end = max(len(values) - 1.0, 0.5)
+    thinned = thin(x, y, 0.0, end, columns, log=False)
+    place = np.minimum((x / end * columns).astype(int), columns - 1)
+    for column in range(columns):
+        # On the border between two columns, rounding may decide.
+        inside = y[(place == column) & (x / end * columns % 1 > 1e-9)]
+        if not np.isnan(inside).all() and len(inside):
+            at = np.flatnonzero(thinned.at == column)[0]
+            assert thinned.low[at] <= np.nanmin(inside)
+            assert thinned.high[at] >= np.nanmax(inside)
+    assert len(thinned.at) <= columns
+    assert len(thinned.broken) == len(set(place[np.isnan(y)]))
+
+
+def test_a_line_is_broken_at_what_is_not_finite_and_at_zero_on_a_log_axis():
+    x = np.arange(6.0)
+    y = np.array([1, 2, np.nan, 3, 0, 4])
+    assert thin(x, y, 0, 5, 60, log=False).joined.tolist() == [False, True, False, True, True]
+    on_log = thin(x, y, 0, 5, 60, log=True)
+    assert on_log.joined.tolist() == [False, True, False, False]
+    assert len(on_log.broken) == 1  # a zero is a gap, but nothing is wrong with it
+
+
+def test_a_straight_line_is_one_dot_wide():
+    thinned = thin(np.array([0.0, 1.0]), np.array([0.0, 39.0]), 0, 1, 40, log=False)
+    first, last = strokes(thinned, 40)
+    assert (first == last).all()
+    dots = braille(first, last, 10)
+    assert sum(int(dot).bit_count() for dot in dots.flat) == 40
+
+
+def test_ticks_are_round_and_told_apart():
+    assert [label for _, label in linear_ticks(0, 1.02, 5)] == ["0", "0.25", "0.5", "0.75", "1"]
+    assert [label for _, label in linear_ticks(0, 12_000, 4)] == ["0", "5k", "10k"]
+    assert [label for _, label in linear_ticks(0, 10, 5)] == ["0", "2.5", "5", "7.5", "10"]
+    assert [label for _, label in value_ticks(0.0012, 4, 5, True, False)] == ["0.01", "0.1", "1"]
+    assert [label for _, label in value_ticks(0, 1, 5, False, True)] == [
+        "0%",
+        "25%",
+        "50%",
+        "75%",
+        "100%",
+    ]
+    close = [label for _, label in linear_ticks(1e6, 1e6 + 3, 4)]
+    assert len(set(close)) == len(close) > 1
+
+
+@given(st.floats(-1e290, 1e290), st.floats(1e-280, 1e290), st.integers(2, 9))
+def test_there_are_never_too_many_ticks(low, span, most):
+    high = low + span
+    if high <= low or high > 1e290:
+        return
+    ticks = linear_ticks(low, high, most)
+    assert len(ticks) <= max(most, 2)
+    assert len({label for _, label in ticks}) == len(ticks)
+    assert all(low <= place <= high for place, _ in ticks)
+    assert all(len(label) < 24 for _, label in ticks)
+
+
+def test_hours_are_written_as_times():
+    assert [time_of_hours(hours) for hours in (0, 1 / 120, 0.75, 3 + 1 / 3, 54)] == [
+        "0",
+        "30s",
+        "45m",
+        "3h20m",
+        "2d6h",
+    ]
+    assert [label for _, label in position_ticks(0, 4, 5, "hours", False)] == [
+        "0",
+        "1h",
+        "2h",
+        "3h",
+        "4h",
+    ]
+
+
+def test_short_numbers():
+    assert [short(value, value) for value in (0.0, 0.25, 1200, 1.2e6, 3e-5)] == [
+        "0",
+        "0.25",
+        "1.2k",
+        "1.2M",
+        "3e-5",
+    ]
+
+
+def test_text_is_cut_by_cells_and_shown_not_obeyed():
+    assert fit("乘法运行", 5) == "乘法…"
+    assert fit("a\x1b[31m", 20) == "a\\x1b[31m"
+    assert fit("e\u0301", 5) == "é"
+    assert fit("名", 5, ascii=True) == "?"
+
+
+def test_writing_beyond_the_edge_is_cut():
+    canvas = Canvas(4, 1)
+    canvas.write(-1, 0, "abc乘法", Ink("foreground"))
+    assert canvas.frame().lines() == ["bc  "] or canvas.frame().lines() == ["bc乘"]
+    canvas.write(0, 5, "nowhere", Ink("foreground"))
+
+
+def test_single_points_and_constants_are_seen():
+    assert "•" in "".join(lines(chart(Curve("loss", np.array([5]), np.array([2.0])))))
+    flat = lines(chart(Curve("loss", np.arange(50), np.full(50, 1e-5))))
+    assert any("1e-5" in line for line in flat)
+    assert any("⠤⠤⠤" in line or "⣀⣀⣀" in line or "⠒⠒⠒" in line for line in flat)
+
+
+def test_what_is_not_finite_gets_a_red_column():
+    y = np.linspace(2, 1, 100)
+    y[50] = np.inf
+    frame, layout = draw(chart(Curve("loss", np.arange(100), y)), Viewport(), 60, 10)
+    red = [
+        (y, x)
+        for y, x in np.argwhere(frame.cells == ord("░"))
+        if frame.palette[frame.inks[y, x]].colour == "error"
+    ]
+    assert len(red) == layout.rows
+    assert "✗" in frame.lines()[layout.bottom]
+    assert "not finite" in frame.lines()[0]
+
+
+def test_nothing_finite_says_so():
+    nowhere = chart(Curve("loss", np.arange(5), np.full(5, np.nan)))
+    assert "no finite value here" in " ".join(lines(nowhere))
+    below = chart(Curve("loss", np.arange(5), -np.ones(5)))
+    assert "no value above zero here" in " ".join(lines(below, Viewport(log=True)))
+
+
+def test_the_severest_mark_of_a_column_is_shown():
+    marks = tuple(Mark(50, kind, kind) for kind in ("removal", "collapse", "reset", "spike"))
+    drawn = lines(chart(Curve("loss", np.arange(100), np.ones(100)), marks=marks))
+    assert "✖" in drawn[-2] and "▲" not in drawn[-2]
+
+
+def test_many_marks_leave_room_between_their_lines():
+    marks = tuple(Mark(step, "removal", f"removal {step}") for step in range(0, 1000, 5))
+    drawn = lines(chart(Curve("loss", np.arange(1000), np.ones(1000)), marks=marks), size=(80, 12))
+    assert drawn[2].count("┊") <= 20
+    assert drawn[-2].count("▴") > 60
+
+
+def test_curves_are_told_apart_without_colour():
+    x = np.arange(100)
+    both = chart(Curve("this", x, x + 1.0), Curve("other", x, 200.0 - x))
+    drawn = lines(both, look=Look(letters=True), size=(60, 12))
+    assert "A this" in drawn[0] and "B other" in drawn[0]
+    assert "A" in "".join(drawn[1:]) and "B" in "".join(drawn[1:])
+
+
+def test_levels_are_named_where_no_curve_runs():
+    x = np.arange(100)
+    curve = Curve("exact match", x, x / 100, "success", smooth=False)
+    drawn = lines(chart(curve, percent=True, levels=((0.62, "No CoT"),)), size=(60, 12))
+    assert any("No CoT" in line and "╌╌╌" in line for line in drawn)
+
+
+def test_changes_are_the_cells_that_differ():
+    one, two = Canvas(10, 3), Canvas(10, 3)
+    for canvas in (one, two):
+        canvas.write(0, 0, "same", Ink("primary"))
+    two.write(4, 1, "x", Ink("primary"))
+    regions = changes(one.frame(), two.frame())
+    assert [(region.x, region.y, region.width) for region in regions] == [(3, 1, 3)]
+    assert changes(two.frame(), two.frame()) == []
+    assert len(changes(None, two.frame())) == 3
+
+
+def test_charts_of_one_span_have_their_marks_in_line():
+    marks = (Mark(300, "removal", "removal 1"),)
+    long = Curve("loss", np.arange(1000), np.ones(1000))
+    short = Curve("loss", np.array([100, 500]), np.ones(2))
+    drawn = [lines(chart(curve, marks=marks, span=(0, 1000)))[-2] for curve in (long, short)]
+    assert drawn[0].index("▴") == drawn[1].index("▴")
+
+
+def test_the_ends_of_a_percent_axis_are_level_with_their_labels():
+    x = np.arange(100)
+    drawn = lines(chart(Curve("exact match", x, np.ones(100), smooth=False), percent=True))
+    assert drawn[1].startswith(" 100%┤⠤⠤") or drawn[1].startswith(" 100%┤⠒⠒")
