@@ -1,1 +1,1 @@
-"""The panels of the live screen."""
+"""The panels of the live screen, one module each; `all` lists them."""

@@ -1,0 +1,199 @@
+"""Accuracy on held-out examples: exact match, which digits hold, and what it is compared with."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from textual.app import ComposeResult
+from textual.widget import Widget
+
+from icot_tui.engine.summary import Figures
+from icot_tui.tui.chart.data import ChartData, Curve
+from icot_tui.tui.chart.widget import Chart
+from icot_tui.tui.panel import Panel
+from icot_tui.tui.panels.base import Space
+from icot_tui.tui.panels.curves import (
+    AXIS_LABELS,
+    along,
+    digit_shares,
+    exact_match,
+    marks,
+)
+from icot_tui.tui.panels.digits import digits_line
+from icot_tui.tui.panels.lines import Lines
+from icot_tui.tui.panels.text import Line, cells, cut, glyphs, line, wrapped
+from icot_tui.tui.view import RunView
+from icot_tui.tui.words import count, percent
+from icot_tui.watch.compare import Overlay
+
+EMPTY_TEXT = "Accuracy on held-out examples appears here with the first evaluation"
+WORDS_ONLY = 6
+"""Rows below which there is no room for a chart."""
+BASELINES = {"No CoT": "No CoT", "Explicit CoT": "explicit CoT"}
+"""Methods that are compared with as one level, and how the level is called."""
+
+
+class Accuracy(Panel):
+    """A chart of exact match, or of every digit, and what it means in words.
+
+    Attributes:
+        per_digit: draw a curve for each digit of the answer.
+    """
+
+    name_in_words = "accuracy"
+    DEFAULT_CSS = """
+    Accuracy > Lines { height: auto; }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.chart = Chart()
+        self.lines = Lines()
+        self.lines.can_focus = False
+        self.per_digit = False
+        self._view: RunView | None = None
+        self._drawn: object = None
+
+    def compose(self) -> ComposeResult:
+        yield self.chart
+        yield self.lines
+
+    def toggle_digits(self) -> None:
+        """Draw a curve for each digit, or one of exact match."""
+        self.per_digit = not self.per_digit
+        if self._view is not None:
+            self.show(self._view)
+
+    def show(self, view: RunView) -> None:
+        """Hand the curves over and write the words, if they changed."""
+        self._view = view
+        size = self.content_size
+        if not size.width or not size.height:
+            return
+        key = (_version(view), self.per_digit, size, view.ascii, self.app.no_color, view.phase)
+        if key == self._drawn:
+            return
+        self._drawn = key
+        plain = view.ascii or self.app.no_color
+        space = Space(size.width, size.height, glyphs(view.ascii), plain)
+        words = accuracy_lines(view, space)
+        evaluated = bool(view.history.summary.figures.evaluations) or bool(view.overlays)
+        _display(self.chart, size.height >= WORDS_ONLY or not evaluated)
+        _display(self.lines, evaluated)
+        self.lines.ascii = self.chart.ascii = view.ascii
+        self.lines.styles.height = min(len(words), size.height)
+        self.lines.show(words)
+        self.chart.show(accuracy_data(view, self.per_digit))
+
+    def on_resize(self) -> None:
+        """There may be more room for words."""
+        if self._view is not None:
+            self.call_after_refresh(self.show, self._view)
+
+
+def _display(widget: Widget, wanted: bool) -> None:
+    if widget.display != wanted:
+        widget.display = wanted
+
+
+def _version(view: RunView) -> object:
+    """Changes with evaluations, and with what is marked between them."""
+    overlays = tuple(
+        (other.name, other.colour_index, len(other.source.history.summary.figures.evaluations))
+        for other in view.overlays
+    )
+    figures = view.history.summary.figures
+    happened = len(view.history.removals), len(figures.spikes), figures.rollbacks
+    last = figures.evaluation
+    return id(view.source), len(figures.evaluations), last, view.axis, overlays, happened
+
+
+def accuracy_data(view: RunView, per_digit: bool) -> ChartData:
+    """The run's accuracy, that of the runs beside it, and levels to compare with."""
+    history = view.history
+    figures = history.summary.figures
+    own = list(_digit_curves(view)) if per_digit else []
+    if not own:
+        x, shares = exact_match(history, view.axis)
+        own = [Curve(view.source.folder.name, x, shares, "primary", smooth=False, points=True)]
+    others = [overlay for overlay in view.overlays if _baseline(overlay) is None]
+    curves = [] if per_digit else [_other(overlay, view) for overlay in others]
+    return ChartData(
+        curves=(*curves, *own),
+        marks=marks(history, view.axis),
+        x_label=AXIS_LABELS[view.axis],
+        y_label="digits right" if per_digit else "exact match",
+        version=(_version(view), per_digit, view.phase),
+        empty=_empty(view),
+        percent=True,
+        levels=tuple(_levels(view, figures)),
+    )
+
+
+def _empty(view: RunView) -> str:
+    if view.phase:
+        return f"{EMPTY_TEXT}. Getting ready: {view.phase}."
+    config = view.history.summary.config
+    every = config.evaluation.every_steps if config is not None else None
+    return EMPTY_TEXT + (f", every {count(every, 'step')}." if every else ".")
+
+
+def _other(overlay: Overlay, view: RunView) -> Curve:
+    x, shares = exact_match(overlay.source.history, view.axis)
+    colour = f"series{overlay.colour_index}"
+    return Curve(overlay.name, x, shares, colour, smooth=False, points=True)
+
+
+def _digit_curves(view: RunView) -> Iterator[Curve]:
+    evaluations = view.history.summary.figures.evaluations
+    x = along(view.history, [each.result.step for each in evaluations], view.axis)
+    for at, shares in enumerate(digit_shares(evaluations).T):
+        name = f"digit {at + 1}"
+        yield Curve(name, x, np.ascontiguousarray(shares), f"series{at % 8}", False, points=True)
+
+
+def _baseline(overlay: Overlay) -> str | None:
+    """What a run to compare with is called, if it is one that stands as a level."""
+    facts = overlay.source.history.summary.facts
+    return None if facts is None else BASELINES.get(facts.method)
+
+
+def _levels(view: RunView, figures: Figures) -> Iterator[tuple[float, str]]:
+    if figures.best is not None and figures.best_so_far[0]:
+        yield figures.best, "best, nothing written"
+    for overlay in view.overlays:
+        name, best = _baseline(overlay), overlay.source.history.summary.figures.best
+        if name is not None and best is not None:
+            yield best, f"{name} {percent(best)}"
+
+
+def accuracy_lines(view: RunView, space: Space) -> list[Line]:
+    """Exact match, how sure it is, the best, and the digits."""
+    figures = view.history.summary.figures
+    last = figures.evaluation
+    if last is None:
+        return wrapped(_empty(view), space.width, "dim")
+    head = line(("exact match ", "dim"), (percent(last.exact_match), "bold primary"))
+    low, high = percent(last.low), percent(last.high)
+    extras = [f", {low} to {high} (95 % sure)", f", {count(last.examples, 'example')}"]
+    for extra in extras:
+        if cells(head) + len(extra) <= space.width:
+            head = (*head, (extra, ""))
+    lines = [cut(head, space.width, space.glyph.ellipsis)]
+    digits = digits_line(figures.evaluations, view.history.summary.config, space)
+    best = _best(figures, space)
+    if best and space.height >= 2:
+        joint = cells(head) + len(best) + 2 <= space.width
+        lines = [(*lines[0], (f", {best}", ""))] if joint else [*lines, line(best)]
+    if digits:
+        lines.append(digits)
+    return [cut(each, space.width, space.glyph.ellipsis) for each in lines[: max(1, space.height)]]
+
+
+def _best(figures: Figures, space: Space) -> str:
+    """The best so far, in words."""
+    if figures.best is None:
+        return ""
+    short = f"best so far {percent(figures.best)}"
+    where = "nothing written" if figures.best_so_far[0] else "steps still written"
+    long = f"{short}, {where}"
+    return long if len(long) <= space.width else short

@@ -1,0 +1,138 @@
+"""What the charts of a run and of those beside it have in common: marks, axis, version."""
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icot_tui.engine.summary import Evaluation
+from icot_tui.tui.chart.data import Mark
+from icot_tui.tui.view import Axis, RunView
+from icot_tui.tui.words import count, plain
+from icot_tui.watch.history import History
+
+Floats = NDArray[np.float64]
+Steps = Sequence[int] | NDArray[np.int64]
+ALL_DRAWN = 50_000
+"""A run of so many steps is handed to the chart as a whole."""
+FINE, ROUGH = 4096, 512
+"""Columns of the part of a longer run that is looked at, and of the rest on either side."""
+LOOKED_UP = 4096
+"""Steps whose places are compared with a part of the axis."""
+AXIS_LABELS: dict[Axis, str] = {
+    "step": "step",
+    "time": "hours",
+    "removed": "removed tokens",
+}
+"""What is written below the charts."""
+
+
+def version(view: RunView) -> Hashable:
+    """Another one where the charts' data may differ."""
+    others = tuple(
+        (overlay.name, overlay.colour_index, overlay.source.history.version)
+        for overlay in view.overlays
+    )
+    return id(view.source), view.history.version, view.axis, others
+
+
+def along(history: History, steps: Steps, axis: Axis) -> Floats:
+    """Where these steps lie along the axis; times in hours."""
+    places = history.along(np.asarray(steps, dtype=np.int64), axis)
+    return places / 3600 if axis == "time" else places
+
+
+def losses(history: History, axis: Axis, window: tuple[float, float] | None) -> tuple[Floats, Any]:
+    """(x, loss) of a run, everything of a short one; of a long one as much as can be seen.
+
+    Args:
+        window: the part of the axis that is looked at closely; None: all of it.
+    """
+    series = history.losses
+    if len(series) <= ALL_DRAWN:
+        steps, values = series.steps(), series.values().copy()
+    else:
+        first, last = series.first_step or 0, series.last_step or 0
+        low, high = (first, last) if window is None else _steps_in(history, axis, window)
+        parts = [
+            series.window(first, low - 1, ROUGH),
+            series.window(low, high, FINE),
+            series.window(high + 1, last, ROUGH),
+        ]
+        steps = np.concatenate([steps for steps, _ in parts])
+        values = np.concatenate([values for _, values in parts])
+    return _standing(history, axis, steps, values)
+
+
+def _standing(
+    history: History, axis: Axis, steps: NDArray[np.int64], values: Any
+) -> tuple[Floats, Any]:
+    """The points without those of removals that were gone back on, which would lie over others."""
+    x = along(history, steps, axis)
+    if axis != "removed":
+        return x, values
+    stands = np.ones(len(x), dtype=np.bool_)
+    for back in rollback_steps(history):
+        stands &= (steps > back) | (x <= along(history, [back + 1], axis)[0])
+    return x[stands], values[stands]
+
+
+def rollback_steps(history: History) -> list[int]:
+    """Steps at which the run went back to a checkpoint."""
+    if not history.summary.figures.rollbacks:
+        return []
+    return [entry.step for entry in history.log if entry.kind == "RolledBack"]
+
+
+def _steps_in(history: History, axis: Axis, window: tuple[float, float]) -> tuple[int, int]:
+    """First and last step of a part of the axis, and a little more at both ends."""
+    first, last = history.losses.first_step or 0, history.losses.last_step or 0
+    known = np.linspace(first, last, LOOKED_UP).astype(np.int64)
+    places = np.maximum.accumulate(along(history, known, axis))
+    low = known[max(0, int(np.searchsorted(places, window[0])) - 1)]
+    high = known[min(LOOKED_UP - 1, int(np.searchsorted(places, window[1], side="right")))]
+    return int(low), int(high)
+
+
+def marks(history: History, axis: Axis) -> tuple[Mark, ...]:
+    """Removals, resets, spikes and the like of a run."""
+    found: list[tuple[int, Mark]] = []
+    for removal in history.removals:
+        gone = "everything" if removal.everything else f"token {removal.stage}"
+        found.append((removal.step, Mark(0.0, "removal", f"{gone} removed")))
+    removed = {removal.step for removal in history.removals}
+    for reset in history.resets:
+        if reset.step not in removed:  # a removal's own reset goes without saying
+            cause = plain(reset.cause)
+            found.append((reset.step, Mark(0.0, "reset", f"optimizer reset, {cause}")))
+    for spike in history.summary.figures.spikes:
+        kind = "collapse" if spike.collapsed else "spike"
+        after = "" if spike.removal is None else f" after removal {spike.removal}"
+        lasted = "" if spike.steps is None else f", {count(spike.steps, 'step')}"
+        found.append((spike.step, Mark(0.0, kind, f"{kind}{after}{lasted}")))  # type: ignore[arg-type]
+    for entry in history.log if history.summary.figures.rollbacks else ():
+        if entry.kind == "RolledBack":
+            found.append((entry.step, Mark(0.0, "rollback", plain(entry.text))))
+    found.sort(key=lambda each: each[0])
+    places = along(history, [step for step, _ in found], axis)
+    return tuple(
+        Mark(float(x), mark.kind, mark.label) for x, (_, mark) in zip(places, found, strict=True)
+    )
+
+
+def exact_match(history: History, axis: Axis) -> tuple[Floats, Floats]:
+    """(x, share) of every evaluation."""
+    evaluations = history.summary.figures.evaluations
+    shares = np.array([each.result.exact_match for each in evaluations], dtype=np.float64)
+    steps = np.array([each.result.step for each in evaluations], dtype=np.int64)
+    return _standing(history, axis, steps, shares)
+
+
+def digit_shares(evaluations: Sequence[Evaluation]) -> Floats:
+    """[evaluations, answer tokens] how often each was right, the closing separator left out."""
+    rows = [each.result.token_accuracy[:-1] for each in evaluations]
+    table = np.full((len(rows), max(map(len, rows), default=0)), np.nan)
+    for at, row in enumerate(rows):
+        table[at, : len(row)] = [np.nan if share is None else share for share in row]
+    return table

@@ -1,0 +1,143 @@
+"""What is left of a chain of thought, on a real example: removed tokens as ghosts."""
+
+from functools import lru_cache
+
+from rich.cells import cell_len
+
+from icot_tui.config import RunConfig
+from icot_tui.data.tasks import Task, make_task
+from icot_tui.engine.events import ExampleShown
+from icot_tui.errors import UserError
+from icot_tui.tui.panels.base import Space
+from icot_tui.tui.panels.text import Line, Piece, cut, line, wrap
+from icot_tui.tui.words import plain
+
+LABEL = 11
+"""Cells of the labels at the left, where there is room for them."""
+ROOMY = 34
+"""From this width on there is."""
+
+
+@lru_cache(maxsize=16)
+def _task(name: str, options: tuple[tuple[str, str], ...]) -> Task | None:
+    try:
+        return make_task(name, dict(options))
+    except UserError:
+        return None
+
+
+def task_of(config: RunConfig | None) -> Task | None:
+    """The generated task of a run, which knows how a person writes its questions and answers."""
+    if config is None or config.data.task is None:
+        return None
+    options = config.data.options
+    if all(isinstance(value, str) for value in options.values()):
+        return _task(config.data.task, tuple((key, str(value)) for key, value in options.items()))
+    try:
+        return make_task(config.data.task, options)
+    except UserError:
+        return None
+
+
+def joined(tokens: list[str]) -> str:
+    """Tokens as text; blanks between them unless they bring their own."""
+    return "".join(tokens) if any(token[:1].isspace() for token in tokens) else " ".join(tokens)
+
+
+def answer_text(tokens: list[str]) -> str:
+    """The answer without the mark before it."""
+    text = joined(tokens)
+    return text.partition("####")[2].strip() or text
+
+
+def example_lines(
+    example: ExampleShown, stage: int, config: RunConfig | None, space: Space, rows: int
+) -> list[Line]:
+    """Question, reasoning and answer, in at most so many rows; the reasoning comes first."""
+    label = LABEL if space.width >= ROOMY else 0
+    chain = chain_lines(example, stage, space, space.width - label, with_caret=rows >= 5)
+    shown = _labelled("reasoning", chain, label)
+    task = task_of(config)
+    question, answer = joined(example.input), answer_text(example.answer)
+    if rows >= len(shown) + 2:
+        human = task.human_input(question) if task else ""
+        shown = [*_span("question", question, human, label, space), *shown]
+    if rows >= len(shown) + 1:
+        human = task.human_answer(answer) if task else ""
+        shown += _span("answer", answer, human, label, space)
+    if len(shown) > rows > 0:  # what goes next must be seen
+        at = next((i for i, each in enumerate(shown) if _has_next(each)), 0)
+        first = max(0, min(at - rows + 2, len(shown) - rows)) if at >= rows else 0
+        shown = shown[first : first + rows]
+    return shown
+
+
+def chain_lines(
+    example: ExampleShown, stage: int, space: Space, width: int, with_caret: bool
+) -> list[Line]:
+    """The chain of thought; removed tokens are ghosts, the next one to go is marked."""
+    order = example.removal_order
+    gone = set(order[:stage])
+    following = order[stage] if stage < len(order) else None
+    gap = "" if any(token[:1].isspace() for token in example.cot) else " "
+    pieces: list[Piece] = []
+    for at, token in enumerate(example.cot):
+        style = "ghost" if at in gone else "next" if at == following else "left"
+        pieces += _token(plain(token), style, space)
+        if gap and at < len(example.cot) - 1:
+            pieces.append((gap, ""))
+    lines = wrap(tuple(pieces), width)
+    if not with_caret or space.plain or following is None:
+        return lines
+    marked = []
+    for each in lines:
+        marked.append(each)
+        if _has_next(each):
+            marked.append(_caret(each, width, space))
+    return marked
+
+
+def _token(text: str, style: str, space: Space) -> list[Piece]:
+    if style == "left":
+        return [(text, "")]
+    blanks = text[: len(text) - len(text.lstrip())]
+    word = text[len(blanks) :]
+    if style == "ghost":
+        ghost = space.glyph.ghost * max(1, cell_len(word))
+        return [(blanks, ""), (ghost if space.plain else word or ghost, "dim strike")]
+    if space.plain:
+        return [(blanks, ""), (f"[{word}]", "bold reverse")]
+    return [(blanks, ""), (word or " ", "bold reverse warning")]
+
+
+def _has_next(pieces: Line) -> bool:
+    return any("reverse" in style for _, style in pieces)
+
+
+def _caret(pieces: Line, width: int, space: Space) -> Line:
+    """A line beneath that points to the next token to go."""
+    before = 0
+    for text, style in pieces:
+        if "reverse" in style:
+            break
+        before += cell_len(text)
+    words = f"{space.glyph.caret} goes next"
+    if before + len(words) > width:
+        words = f"goes next {space.glyph.caret}"
+        before = max(0, before - len(words) + 1)
+    return line(" " * before, (words, "warning"))
+
+
+def _labelled(label: str, lines: list[Line], width: int) -> list[Line]:
+    if not width:
+        return lines
+    first = (label.ljust(width), "dim")
+    blank = (" " * width, "")
+    return [(first if at == 0 else blank, *each) for at, each in enumerate(lines)]
+
+
+def _span(label: str, text: str, human: str, width: int, space: Space) -> list[Line]:
+    """A text on one line, beside it how a person writes it."""
+    shown = line(text, (f"   {human}", "dim")) if human and human != text else line(text)
+    row = _labelled(label, [shown], width)[0]
+    return [cut(row, space.width, space.glyph.ellipsis)]

@@ -1,0 +1,59 @@
+"""The training loss, with a mark at whatever may have moved it."""
+
+from collections.abc import Hashable
+
+from textual.app import ComposeResult
+
+from icot_tui.tui.chart.data import ChartData, Curve
+from icot_tui.tui.chart.widget import Chart
+from icot_tui.tui.panel import Panel
+from icot_tui.tui.panels.curves import AXIS_LABELS, losses, marks, version
+from icot_tui.tui.view import RunView
+
+EMPTY_TEXT = "The loss appears here with the first steps of training."
+
+
+class Loss(Panel):
+    """Raw and smoothed loss; removals, resets and spikes are marked."""
+
+    name_in_words = "loss"
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.chart = Chart()
+        self._shown: Hashable = None
+
+    def compose(self) -> ComposeResult:
+        yield self.chart
+
+    def show(self, view: RunView) -> None:
+        """Hand the curves over, if they or the part that is looked at changed."""
+        self.chart.ascii = view.ascii
+        window = self.chart.viewport.window
+        shown = (version(view), view.phase, window)
+        if shown != self._shown:
+            self._shown = shown
+            self.chart.show(loss_data(view, shown, window))
+
+
+def loss_data(view: RunView, shown: Hashable, window: tuple[float, float] | None) -> ChartData:
+    """The run's loss and that of the runs beside it.
+
+    Args:
+        shown: the version of the data.
+        window: the part of the axis that is looked at; None: all of it.
+    """
+    curves = []
+    for overlay in view.overlays:
+        x, values = losses(overlay.source.history, view.axis, window)
+        curves.append(Curve(overlay.name, x, values, f"series{overlay.colour_index}"))
+    x, values = losses(view.history, view.axis, window)
+    curves.append(Curve(view.source.folder.name, x, values, "primary"))
+    return ChartData(
+        curves=tuple(curves),
+        marks=marks(view.history, view.axis),
+        x_label=AXIS_LABELS[view.axis],
+        y_label="loss",
+        version=shown,
+        empty=f"Getting ready: {view.phase}." if view.phase else EMPTY_TEXT,
+    )

@@ -1,0 +1,158 @@
+"""How fast it goes, how long it takes, and what the machine gives."""
+
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING
+
+from icot_tui.engine.summary import RunSummary
+from icot_tui.tui.panels.base import LinesPanel, Space
+from icot_tui.tui.panels.text import EMPTY, Line, bar, columns, cut, line, wrapped
+from icot_tui.tui.view import RunView
+from icot_tui.tui.words import age, duration, gigabytes, moment, number, rough, whole_percent
+
+if TYPE_CHECKING:
+    from icot_tui.watch.machine import GpuReading, MachineReading
+
+BESIDE_BARS = 30
+"""Cells that a label and words beside a bar need."""
+SHORTEST_BAR, LONGEST_BAR = 4, 24
+ALMOST_FULL = 0.92
+LITTLE_DISK = 5e9
+"""Bytes left below which the disk is a worry."""
+
+
+class Machine(LinesPanel):
+    """Speed, time to go, GPU, processor, memory, disk."""
+
+    name_in_words = "machine"
+
+    def key(self, view: RunView) -> Hashable:
+        summary = view.history.summary
+        quiet = view.now - (summary.last_news or view.now) if summary.ended is None else 0.0
+        return view.history.version, view.machine, view.status, round(quiet)
+
+    def draw(self, view: RunView, space: Space) -> Sequence[Line]:
+        lines = _aligned(_pace(view), space)
+        if view.machine is not None:
+            readings = _aligned(_readings(view.machine, space), space)
+            if len(lines) + len(readings) > space.height:
+                readings = _aligned(_readings(view.machine, space, terse=True), space)
+            if len(lines) + len(readings) < space.height:
+                lines.append(EMPTY)
+            lines += readings
+        elif space.height > len(lines):
+            lines += _no_reading(view, space)
+        return lines
+
+
+def _pace(view: RunView) -> list[tuple[str, Line]]:
+    """What the journal knows, on whatever machine the run is."""
+    summary = view.history.summary
+    figures, rows = summary.figures, []
+    if summary.facts is None:
+        what = f"getting ready: {view.phase}" if view.phase else "getting ready"
+        return [("speed", line((what, "dim")))]
+    speed = summary.steps_per_second
+    if speed is None or summary.ended is not None or view.status == "dead":
+        rows.append(("speed", _standing_still(view)))
+    else:
+        tokens = _tokens_per_second(summary)
+        more = "" if tokens is None else f", {number(tokens)} tokens/s"
+        rows.append(("speed", line((f"{number(speed)} steps/s", "bold"), more)))
+    left = summary.seconds_left()
+    if summary.ended is not None:
+        rows.append(("time", line(f"{duration(figures.seconds)} of training")))
+    elif left is not None and view.status == "training":
+        end = (f", until {moment(view.now + left, view.now)}", "dim")
+        rows.append(("to go", line((rough(left), "bold"), end)))
+    else:
+        rows.append(("to go", line(("not known ahead", "dim"))))
+    return rows
+
+
+def _standing_still(view: RunView) -> Line:
+    summary = view.history.summary
+    if summary.ended is not None:
+        return line((f"the run has {view.status}", "dim"))
+    if view.status == "dead" and summary.last_news is not None:
+        return line((f"stopped writing {age(view.now - summary.last_news)}", "bold error"))
+    return line(("the first steps are on their way", "dim"))
+
+
+def _tokens_per_second(summary: RunSummary) -> float | None:
+    """Supervised tokens a second of training, over the whole run."""
+    figures = summary.figures
+    return figures.supervised_tokens / figures.seconds if figures.seconds > 0 else None
+
+
+def _readings(
+    reading: "MachineReading", space: Space, terse: bool = False
+) -> list[tuple[str, Line]]:
+    rows: list[tuple[str, Line]] = []
+    many = len(reading.gpus) > 1
+    for at, gpu in enumerate(reading.gpus):
+        rows += _gpu(f"GPU {at}" if many else "GPU", gpu, space, terse)
+    if reading.cpu is not None:
+        cpu = _share(reading.cpu, whole_percent(reading.cpu), space, full_is_bad=False)
+        rows.append(("CPU", cpu))
+    if reading.ram_used is not None and reading.ram_total:
+        used = f"{gigabytes(reading.ram_used)} of {gigabytes(reading.ram_total)}"
+        rows.append(("memory", _share(reading.ram_used / reading.ram_total, used, space)))
+    if reading.disk_free is not None:
+        style = "bold error" if reading.disk_free < LITTLE_DISK else ""
+        rows.append(("disk", line((f"{gigabytes(reading.disk_free)} left", style))))
+    return rows
+
+
+def _gpu(label: str, gpu: "GpuReading", space: Space, terse: bool) -> list[tuple[str, Line]]:
+    """Use, memory and power, a row each; in one row where there are too few."""
+    if terse:
+        known = [] if gpu.use is None else [whole_percent(gpu.use)]
+        known += [] if gpu.memory_used is None else [gigabytes(gpu.memory_used)]
+        known += [] if gpu.power_watts is None else [f"{gpu.power_watts:,.0f} W"]
+        return [(label, line(", ".join(known) or gpu.name))]
+    rows, facts = [], _gpu_facts(gpu, space)
+    if gpu.use is not None:
+        use = _share(gpu.use, whole_percent(gpu.use), space, full_is_bad=False)
+        rows.append((label, use))
+    else:
+        rows.append((label, line(gpu.name)))
+    if gpu.memory_used is not None and gpu.memory_total:
+        text = f"{gigabytes(gpu.memory_used)} of {gigabytes(gpu.memory_total)}"
+        rows.append(("  memory", _share(gpu.memory_used / gpu.memory_total, text, space)))
+    if facts:
+        rows.append(("  power", line(", ".join(facts))))
+    return rows
+
+
+def _gpu_facts(gpu: "GpuReading", space: Space) -> list[str]:
+    facts = []
+    if gpu.power_watts is not None:
+        most = f" of {gpu.power_limit:,.0f}" if gpu.power_limit else ""
+        facts.append(f"{gpu.power_watts:,.0f}{most} W")
+    if gpu.temperature is not None:
+        facts.append(f"{gpu.temperature:,.0f} {'C' if space.ascii else '°C'}")
+    return facts
+
+
+def _share(share: float, text: str, space: Space, full_is_bad: bool = True) -> Line:
+    """A bar, where there is room for one, and what it means."""
+    style = "error" if full_is_bad and share >= ALMOST_FULL else "primary"
+    cells = min(space.width - BESIDE_BARS, LONGEST_BAR)
+    if cells < SHORTEST_BAR:
+        return line((text, style if style == "error" else ""))
+    return (*bar(share, cells, space.glyph, style), (f" {text}", ""))
+
+
+def _aligned(rows: list[tuple[str, Line]], space: Space) -> list[Line]:
+    made = columns([(line((label, "dim")), value) for label, value in rows], gap=1)
+    return [cut(each, space.width, space.glyph.ellipsis) for each in made]
+
+
+def _no_reading(view: RunView, space: Space) -> list[Line]:
+    facts = view.history.summary.facts
+    if facts is None:
+        return wrapped("Speed, memory and the time to go appear here.", space.width, "dim")
+    text = f"The run is on another machine ({facts.device}); what that one does is not seen here."
+    if view.status in ("finished", "stopped", "dead", "starting"):
+        return []
+    return wrapped(text, space.width, "dim")

@@ -1,0 +1,180 @@
+"""The spine of the screen: how much of the chain of thought is gone, and what goes next."""
+
+from collections.abc import Hashable, Sequence
+
+from icot_tui.engine.events import RunStarted
+from icot_tui.tui.panels.base import LinesPanel, Space
+from icot_tui.tui.panels.example import example_lines
+from icot_tui.tui.panels.large import large_heading
+from icot_tui.tui.panels.schedule_words import next_removal, outlook, to_full
+from icot_tui.tui.panels.text import EMPTY, Line, Piece, apart, line, text_of, wrapped
+from icot_tui.tui.view import RunView
+from icot_tui.tui.words import count, rough
+
+FULL_EXAMPLE, HALF_EXAMPLE = 4, 2
+"""Rows that an example takes with question and answer, and its reasoning alone."""
+LARGE_HEADING = 4
+"""Spare rows that a large heading and a thick bar need."""
+
+
+class Removal(LinesPanel):
+    """Stage, bar of tokens, a real example, and the schedule ahead."""
+
+    name_in_words = "removal"
+
+    def key(self, view: RunView) -> Hashable:
+        return view.history.version, view.status, view.phase
+
+    def draw(self, view: RunView, space: Space) -> Sequence[Line]:
+        facts = view.history.summary.facts
+        if facts is None:
+            return waiting(view, space)
+        if _method(view, facts) != "stepwise":
+            return _baseline(view, facts, space)
+        return _stepwise(view, facts, space)
+
+
+def waiting(view: RunView, space: Space) -> list[Line]:
+    """Before the run has begun."""
+    what = f"Getting ready: {view.phase}." if view.phase else "Getting ready."
+    text = "Here you will see the chain of thought shrink, token by token, as training goes on."
+    return [*wrapped(what, space.width, "bold"), *wrapped(text, space.width, "dim")]
+
+
+def _method(view: RunView, facts: RunStarted) -> str:
+    config = view.history.summary.config
+    if config is not None:
+        name: str = config.method.name
+        return name
+    return {"No CoT": "no_cot", "Explicit CoT": "explicit_cot"}.get(facts.method, "stepwise")
+
+
+def _stepwise(view: RunView, facts: RunStarted, space: Space) -> list[Line]:
+    stage = view.history.summary.removed_tokens
+    head = [_heading(stage, facts.max_cot_tokens, space), _bar(stage, facts.max_cot_tokens, space)]
+    return _arranged(view, space, head, _ahead(view, facts, space), stage)
+
+
+def _baseline(view: RunView, facts: RunStarted, space: Space) -> list[Line]:
+    most = facts.max_cot_tokens
+    if _method(view, facts) == "no_cot":
+        title, stage = "No CoT", most
+        short = "no step is ever shown"
+        text = (
+            "The model never sees a step: it answers straight from the question, from the first "
+            "step of training on. A stepwise run is measured against this."
+        )
+    elif _method(view, facts) != "explicit_cot":
+        title, stage = facts.method, 0
+        short, text = "no token is removed", "This method removes no token step by step."
+    else:
+        title, stage = "Explicit CoT", 0
+        short = "every step is written"
+        text = (
+            f"Nothing is removed: the model writes its reasoning, up to {count(most, 'token')}, "
+            "before every answer. It shows what can be reached when every step is written."
+        )
+    head = [line((title, "bold primary")), _bar(stage, most, space, marks_next=False)]
+    told = [wrapped(text, space.width), wrapped(short, space.width)]
+    return _arranged(view, space, head, told, stage)
+
+
+def _arranged(
+    view: RunView, space: Space, head: list[Line], told: list[list[Line]], stage: int
+) -> list[Line]:
+    """Heading, example and schedule, with air between them where there is room.
+
+    Args:
+        told: what is said of the schedule, the longest version first.
+    """
+    if space.height <= len(head):
+        return head[: space.height]
+    room = space.height - len(head)
+    example, config = view.history.example, view.history.summary.config
+    needed = [*([FULL_EXAMPLE] * (len(told) - 2)), HALF_EXAMPLE, 1]
+    words = next(
+        (each for each, rows in zip(told, needed, strict=False) if len(each) + rows <= room),
+        told[-1],
+    )
+    shown = []
+    if example is not None and room > len(words):
+        shown = example_lines(example, stage, config, space, room - len(words))
+    return _spread(head, [shown, words[:room]], space)
+
+
+def _spread(head: list[Line], blocks: list[list[Line]], space: Space) -> list[Line]:
+    """The blocks beneath each other; spare room makes the heading large and sets them apart."""
+    blocks = [block for block in blocks if block]
+    spare = space.height - len(head) - sum(map(len, blocks)) - len(blocks)
+    lines = list(head)
+    if spare >= LARGE_HEADING and space.width >= 40:
+        large = large_heading(text_of(head[0]), space)
+        lines = [*large, EMPTY, head[1], head[1]] if large else lines
+    elif spare >= 2:
+        lines = [head[0], EMPTY, head[1]]
+    spare = space.height - len(lines) - sum(map(len, blocks))
+    for block in blocks:
+        if spare > 0:
+            lines.append(EMPTY)
+            spare -= 1
+        lines += block
+    return lines
+
+
+def _heading(stage: int, most: int, space: Space) -> Line:
+    title = line((f"stage {stage:,} of {most:,}", "bold primary"))
+    if stage >= most:
+        return apart(title, line((f"{space.glyph.done} all removed", "bold success")), space.width)
+    left = f"{count(most - stage, 'token')} left to remove"
+    return apart(title, line((left, "dim")), space.width)
+
+
+def _bar(stage: int, most: int, space: Space, marks_next: bool = True) -> Line:
+    """All tokens: removed ones as ghosts, the next one marked, those that remain solid."""
+    if most <= 0:
+        return line(("this run's examples have no chain of thought", "dim"))
+    gone = stage * space.width // most
+    following = 0
+    if stage < most and marks_next:  # a bar of more tokens than cells marks at least one cell
+        gone = min(gone, space.width - 1)
+        following = max(1, (stage + 1) * space.width // most - gone)
+    glyph = space.glyph
+    pieces: list[Piece] = [
+        (glyph.removed * gone, "success" if stage >= most else "dim"),
+        (glyph.next * following, "bold warning"),
+        (glyph.remaining * (space.width - gone - following), "primary"),
+    ]
+    return tuple(piece for piece in pieces if piece[0])
+
+
+def _ahead(view: RunView, facts: RunStarted, space: Space) -> list[list[Line]]:
+    """What comes next, and how long it takes until nothing is written: the longest words first."""
+    summary, width = view.history.summary, space.width
+    if summary.removed_tokens >= facts.max_cot_tokens:
+        return _celebration(view, facts, space)
+    if summary.ended is not None:
+        text = f"The run has ended at this stage: {summary.ended.reason}."
+        return [wrapped(text, width), wrapped("the run has ended", width)]
+    ahead = next_removal(view.history, facts)
+    style = "bold warning" if ahead.held else ""
+    forecast = None if ahead.held or summary.paused else to_full(summary)
+    full: list[Line] = []
+    if forecast is not None:
+        steps, seconds = forecast
+        about = count(steps, "step") if seconds is None else f"about {rough(max(1.0, seconds))}"
+        full = wrapped(f"Fully internalized in {about}, at this pace.", width, "dim")
+    if summary.paused is not None:
+        full = wrapped(f"Paused: {summary.paused}.", width, "bold warning")
+    long, short = wrapped(ahead.sentence, width, style), wrapped(ahead.short, width, style)
+    further = [] if ahead.held else wrapped(outlook(summary), width, "dim")
+    return [[*long, *further, *full], [*long, *full], long, short]
+
+
+def _celebration(view: RunView, facts: RunStarted, space: Space) -> list[list[Line]]:
+    since = view.history.summary.figures.everything_removed_at
+    when = "" if since is None else f" since step {since:,}"
+    style, width = "bold success", space.width
+    first = wrapped(f"Nothing is written any more{when}.", width, style)
+    tokens = count(facts.max_cot_tokens, "token")
+    text = f"All {tokens} of reasoning are gone: the model answers straight from the question."
+    return [first + wrapped(text, width), first, wrapped(f"nothing written{when}", width, style)]

@@ -1,0 +1,57 @@
+"""Optimizer resets: how many, and how long the optimizer has had to warm up since."""
+
+from collections.abc import Hashable, Sequence
+
+from icot_tui.tui.panels.base import LinesPanel, Space
+from icot_tui.tui.panels.text import EMPTY, Line, cells, line, wrap, wrapped
+from icot_tui.tui.view import RunView
+from icot_tui.tui.words import clock, count
+from icot_tui.watch.history import Reset
+
+
+class Resets(LinesPanel):
+    """Count, the last one with its cause, steps since."""
+
+    name_in_words = "resets"
+
+    def key(self, view: RunView) -> Hashable:
+        history = view.history
+        return len(history.resets), history.summary.figures.step, history.summary.facts is None
+
+    def draw(self, view: RunView, space: Space) -> Sequence[Line]:
+        resets, figures = view.history.resets, view.history.summary.figures
+        if not resets:
+            return _none_yet(view, space)
+        last = resets[-1]
+        since = max(0, figures.step - last.step)
+        tall = space.height >= 5
+        what = "optimizer reset" if space.width >= 22 else "reset"
+        lines = [
+            line((f"{len(resets):,}", "bold primary"), f" {what}{'s' * (len(resets) != 1)}"),
+            *wrap(line(("last  ", "dim"), last.cause), space.width, hang=6),
+            line(("since ", "dim"), count(since, "step")),
+            _when(last, space),
+        ]
+        if tall:
+            text = "Each drops AdamW's averages, which still push for the token that is gone."
+            note = wrapped(text, space.width, "dim")
+            if len(lines) + len(note) < space.height:
+                lines += [EMPTY, *note]
+        return lines[: max(space.height, 3)]
+
+
+def _when(last: Reset, space: Space) -> Line:
+    short = line(("at    ", "dim"), f"step {last.step:,}")
+    long = (*short, (f", {clock(last.time)}", "dim"))
+    return long if cells(long) <= space.width else short
+
+
+def _none_yet(view: RunView, space: Space) -> list[Line]:
+    config = view.history.summary.config
+    if config is not None and config.method.name != "stepwise":
+        text = "None: nothing is removed step by step here, so the optimizer keeps its state."
+    elif config is not None and not config.curriculum.reset_optimizer:
+        text = "None: this run keeps the optimizer's state when a token is removed."
+    else:
+        text = "None so far. The optimizer's state is dropped with each removed token."
+    return wrapped(text, space.width, "dim")

@@ -1,0 +1,152 @@
+"""What the removal schedule does next, in words: as far as the journal and the config tell."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from icot_tui.config import RunConfig
+from icot_tui.curriculum.schedule import Beyond, LossGated, build_schedule
+from icot_tui.engine.events import RunStarted
+from icot_tui.engine.summary import RunSummary
+from icot_tui.tui.words import count, listed, number, rough
+from icot_tui.watch.estimates import seconds_per_step
+from icot_tui.watch.history import History
+
+FAR = 4
+"""Removals that the outlook names."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the schedule does next: as a sentence, and in the few words that fit anywhere."""
+
+    sentence: str
+    short: str
+    held: bool = False
+
+
+def is_held(history: History) -> bool:
+    """Has somebody stopped the removal schedule? A run that goes back or on starts it again."""
+    if not history.summary.figures.clock_changed:
+        return False
+    for entry in reversed(history.log):
+        if entry.kind in ("RolledBack", "RunResumed", "RunStarted"):
+            return False
+        refused = ": refused: " in entry.text
+        if entry.kind == "CommandDone" and entry.text.startswith("hold: ") and not refused:
+            return "goes on" not in entry.text
+    return False
+
+
+def next_removal(history: History, facts: RunStarted) -> Words:
+    """The next removal of a run that removes tokens step by step and has some left."""
+    summary = history.summary
+    config = summary.config
+    if is_held(history):
+        stage = summary.removed_tokens
+        text = f"Held by you at stage {stage}: nothing more goes until you let go."
+        return Words(text, "held by you", held=True)
+    if config is None:
+        text = "When the next token goes is not known: the run's config.toml is missing."
+        return Words(text, "schedule not known")
+    schedule = build_schedule(config.curriculum, facts.steps_per_epoch)
+    schedule = schedule.inner if isinstance(schedule, Beyond) else schedule
+    if isinstance(schedule, LossGated):
+        return _gated(schedule, history, config)
+    ahead = summary.removals_ahead(1)
+    if not ahead:
+        if config.curriculum.schedule == "stages":
+            return Words("The list of stages is at its end: no more is removed.", "no more goes")
+        return Words("The next token goes on schedule.", "next on schedule")
+    steps, subject = ahead[0].step - summary.figures.step, _subject(summary, ahead[0].stage)
+    if ahead[0].sure:
+        return Words(f"{subject} {_in(steps, summary)}.", f"next {_soon(steps)}")
+    text = f"{subject} {_in(steps, summary)} at the recent pace: the schedule was changed."
+    return Words(text, f"next {_soon(steps)}")
+
+
+def outlook(summary: RunSummary) -> str:
+    """The removals after the next one; empty where nobody can know."""
+    ahead = summary.removals_ahead(FAR + 1)[1:]
+    if not ahead:
+        return ""
+    about = "at" if all(removal.sure for removal in ahead) else "at about"
+    named = listed([f"{removal.step:,}" for removal in ahead])
+    return f"After it, removals {about} {'steps' if len(ahead) > 1 else 'step'} {named}."
+
+
+def to_full(summary: RunSummary) -> tuple[int, float | None] | None:
+    """(steps, seconds) until nothing is written any more; None where nobody can know."""
+    step = None if summary.ended is not None else summary.everything_removed_at()
+    if step is None or step <= summary.figures.step:
+        return None
+    pace = seconds_per_step(summary)
+    steps = step - summary.figures.step
+    return steps, None if pace is None else steps * pace
+
+
+def smoothed_loss(history: History, window: int) -> float | None:
+    """Mean loss of the last steps, at most a window, none from before the last removal."""
+    figures = history.summary.figures
+    steps = min(window, figures.step - figures.stage_since, len(history.losses))
+    if steps <= 0:
+        return None
+    losses = history.losses.values()[-steps:]
+    finite = losses[np.isfinite(losses)]
+    return float(finite.mean()) if len(finite) else None
+
+
+def _gated(schedule: LossGated, history: History, config: RunConfig) -> Words:
+    """What has to happen for a loss-gated removal."""
+    summary = history.summary
+    figures = summary.figures
+    subject = _subject(summary, _after(summary, config))
+    unit = " of an example" if config.curriculum.gate_per == "example" else ""
+    now = None if unit else smoothed_loss(history, config.curriculum.gate_window)
+    shown = "" if now is None else f"now {number(now)}"
+    sentence = f"{subject} when the smoothed loss{unit} is below {schedule.gate_loss:g}"
+    sentence += f" ({shown})" if shown else ""
+    short = f"next below {schedule.gate_loss:g}" + (f", {shown}" if shown else "")
+    if figures.clock_changed:
+        return Words(f"{sentence}.", short)
+    warmup = schedule.warmup_steps if figures.stage == schedule.first_stage else 0
+    here = figures.step - figures.stage_since
+    earliest = warmup + schedule.min_steps - here
+    if earliest > 0:
+        learnt = now is not None and now < schedule.gate_loss
+        text = f"{sentence}, {_in(earliest, summary)} at the earliest."
+        return Words(text, f"next {_soon(earliest)}" if learnt else short)
+    if schedule.max_steps is not None:
+        latest = warmup + schedule.max_steps - here
+        return Words(f"{sentence}, at the latest {_in(latest, summary)}.", short)
+    return Words(f"{sentence}.", short)
+
+
+def _after(summary: RunSummary, config: RunConfig) -> int:
+    """The stage after one more removal."""
+    stage, beyond = summary.figures.stage + 1, config.curriculum.remove_all_beyond
+    return summary.max_cot_tokens or stage if beyond is not None and stage >= beyond else stage
+
+
+def _subject(summary: RunSummary, stage: int) -> str:
+    """What goes when the stage rises to that one."""
+    most = summary.max_cot_tokens or 0
+    left, tokens = most - summary.figures.stage, stage - summary.figures.stage
+    if stage < most:
+        return "The next token goes" if tokens == 1 else f"The next {tokens} tokens go"
+    if left == 1:
+        return "The last token goes"
+    return f"All {left} tokens that are left go at once"
+
+
+def _in(steps: int, summary: RunSummary) -> str:
+    """`in 312 steps (about 40 s)`."""
+    if steps <= 0:
+        return "with the next step"
+    pace = seconds_per_step(summary)
+    time = "" if pace is None or steps * pace < 1 else f" (about {rough(steps * pace)})"
+    return f"in {count(steps, 'step')}{time}"
+
+
+def _soon(steps: int) -> str:
+    return f"in {count(steps, 'step')}" if steps > 0 else "now"

@@ -1,0 +1,129 @@
+"""Loss spikes, the newest first: which removal made them, and what became of them."""
+
+from collections.abc import Hashable, Sequence
+from statistics import median
+
+from icot_tui.engine.summary import Figures, SpikeSummary
+from icot_tui.tui.panels.base import LinesPanel, Space
+from icot_tui.tui.panels.curves import rollback_steps
+from icot_tui.tui.panels.text import Line, columns, line, wrapped
+from icot_tui.tui.view import RunView
+from icot_tui.tui.words import count, listed, signed, whole_percent
+from icot_tui.watch.estimates import SpikeNow, spike_now
+
+MOST = 100
+"""Spikes that are listed: drawn again at each step as long as the newest is open."""
+WIDE = 44
+"""From this width on the table has headings and full words."""
+WITH_STEPS = 64
+"""From this width on it says when."""
+TIGHT = 26
+"""Up to this width only what matters most has room."""
+
+
+class Spikes(LinesPanel):
+    """A table of spikes: removal, height, recovery."""
+
+    name_in_words = "spikes"
+
+    def key(self, view: RunView) -> Hashable:
+        figures = view.history.summary.figures
+        follows = view.history.version if figures.open_spikes else None
+        return tuple(figures.spikes[-8:]), len(figures.spikes), figures.rollbacks, follows
+
+    def draw(self, view: RunView, space: Space) -> Sequence[Line]:
+        figures = view.history.summary.figures
+        if not figures.spikes:
+            return _none_yet(view, space)
+        lines = [_overview(figures, space)] if space.height >= 4 else []
+        wide = space.width >= WIDE
+        newest, back = figures.spikes[-1], max(rollback_steps(view.history), default=-1)
+        rows = [
+            _row(spike, _state(view, spike, spike is newest and back < spike.step), wide, space)
+            for spike in reversed(figures.spikes[-MOST:])
+        ]
+        if wide:
+            heads = ("step", "removal", "height", "what became of it")[-len(rows[0]) :]
+            rows.insert(0, tuple(line((head, "dim")) for head in heads))
+        elif space.width > TIGHT:
+            rows.insert(0, tuple(line((head, "dim")) for head in ("token", "height", "steps")))
+        lines += columns(rows, gap=2 if space.width > TIGHT else 1)
+        if len(figures.spikes) > MOST:
+            lines.append(line((f"and {len(figures.spikes) - MOST:,} before", "dim")))
+        return lines
+
+
+def _none_yet(view: RunView, space: Space) -> list[Line]:
+    trained = view.history.summary.figures.step > 0
+    text = (
+        "No loss spike so far." if trained else "Training has not begun, so there is no spike yet."
+    )
+    more = (
+        "When a removal makes the loss jump, it is listed here with its height and "
+        "the steps until the model has recovered."
+    )
+    return [*wrapped(text, space.width), *wrapped(more, space.width, "dim")]
+
+
+def _overview(figures: Figures, space: Space) -> Line:
+    """How many, and how they end."""
+    spikes = figures.spikes
+    recovered = [s.steps for s in spikes if s.steps is not None and not s.collapsed]
+    collapsed = sum(spike.collapsed for spike in spikes)
+    parts = []
+    if recovered:
+        parts.append(f"{len(recovered):,} recovered")
+    if collapsed:
+        parts.append(count(collapsed, "collapse"))
+    if spikes[-1].open and not spikes[-1].collapsed:
+        parts.append("1 open")
+    head = count(len(spikes), "spike")
+    told = f"{head}: {listed(parts)}" if parts else head
+    typical = f", typically in {count(round(median(recovered)), 'step')}" if recovered else ""
+    if len(told) > space.width:
+        return line((", ".join([head, *parts[1:]])[: space.width], "bold"))
+    return line((told, "bold"), (typical if len(told + typical) <= space.width else "", "dim"))
+
+
+def _state(view: RunView, spike: SpikeSummary, is_present: bool) -> SpikeNow | None:
+    """What a spike does that is not over; None for all others."""
+    return spike_now(view.history, spike) if is_present and spike.open else None
+
+
+def _row(spike: SpikeSummary, now: SpikeNow | None, wide: bool, space: Space) -> tuple[Line, ...]:
+    removal = "?" if spike.removal is None else f"{spike.removal:,}"
+    height = line(_height(spike, now))
+    outcome = _outcome(spike, now, wide, space)
+    if not wide:
+        return line((removal, "bold")), height, outcome
+    removed = "none near" if spike.removal is None else f"token {removal}"
+    row = line((removed, "bold")), height, outcome
+    return row if space.width < WITH_STEPS else (line((f"{spike.step:,}", "dim")), *row)
+
+
+def _height(spike: SpikeSummary, now: SpikeNow | None) -> str:
+    """Above the baseline, in nats; of an open spike what is known so far."""
+    height = spike.height if now is None else now.height
+    if height is not None:
+        return signed(height)
+    if spike.loss is None or spike.baseline is None:
+        return "not finite"
+    return signed(spike.loss - spike.baseline)
+
+
+def _outcome(spike: SpikeSummary, now: SpikeNow | None, wide: bool, space: Space) -> Line:
+    glyph, tight = space.glyph, space.width <= TIGHT
+    lasted = (spike.steps or 0) if now is None else now.steps
+    steps, bare = count(lasted, "step"), f"{lasted:,}"
+    if spike.collapsed:
+        since = f" for {steps}" if now is not None else f" after {steps}"
+        text = "collapse" + (since if wide else "" if tight else f" {bare}")
+        return line((f"{glyph.wrong} {text}", "bold error"))
+    if spike.steps is not None:
+        return line((f"{glyph.right} recovered in {steps}" if wide else bare, "success"))
+    if now is None:
+        return line(("ended by going back to a checkpoint" if wide else "went back", "dim"))
+    if not wide:
+        return line((f"open {bare}", "bold warning"))
+    left = "" if now.left is None else f", {whole_percent(now.left)} of it left"
+    return line((f"recovering since {steps}{left}", "bold warning"))

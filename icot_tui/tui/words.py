@@ -1,0 +1,114 @@
+"""Numbers and times as people read them: one way to write each, for everything on the screen."""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+
+from icot_tui.plain import plain as plain
+
+GIGABYTE = 1e9
+
+
+def number(value: float | None) -> str:
+    """Three significant digits: `0.0123`, `1.50`, `76.4`; larger ones whole: `12,345`."""
+    if value is None or not math.isfinite(value):
+        return "not finite"
+    value = float(f"{value:.3g}") if abs(value) < 1000 else value
+    size = abs(value)
+    if size >= 1e9 or 0 < size < 1e-4:
+        return f"{value:.2e}"
+    if size == 0 or size >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.{2 - math.floor(math.log10(size))}f}"
+
+
+def signed(value: float | None) -> str:
+    """A number with its sign: `+0.412`."""
+    text = number(value)
+    return f"+{text}" if value is not None and value >= 0 and math.isfinite(value) else text
+
+
+def count(many: int, what: str = "", plural: str | None = None) -> str:
+    """`1 step`, `1,240 steps`, `4 losses` with plural="losses"; without `what` only the number."""
+    if not what:
+        return f"{many:,}"
+    return f"{many:,} {what if many == 1 else plural or what + 's'}"
+
+
+def percent(share: float | None) -> str:
+    """A share as `12.3 %`; `100 %` and `0 %` only where nothing, or all, is meant."""
+    if share is None or not math.isfinite(share):
+        return "not finite"
+    if share in (0, 1):
+        return f"{share:.0%}".replace("%", " %")
+    shown = min(max(share, 0.001), 0.999) if 0 < share < 1 else share
+    return f"{100 * shown:.1f} %"
+
+
+def whole_percent(share: float) -> str:
+    """A share of something that moves all the time: `67 %`."""
+    return f"{100 * share:.0f} %" if math.isfinite(share) else "unknown"
+
+
+def duration(seconds: float) -> str:
+    """A time span in its two largest units: `12 s`, `3 min 20 s`, `5 h 2 min`, `3 d 4 h`."""
+    if not math.isfinite(seconds):
+        return "unknown time"
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    if whole < 48 * 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400:,} d {whole % 86400 // 3600} h"
+
+
+def rough(seconds: float) -> str:
+    """A forecast, no more exact than forecasts are: `40 s`, `3 min`, `5 h 20 min`, `3 d 4 h`."""
+    if not math.isfinite(seconds) or seconds < 60 or seconds >= 48 * 3600:
+        return duration(seconds)
+    if seconds < 3570:
+        return f"{round(seconds / 60)} min"
+    return duration(round(seconds / 600) * 600).removesuffix(" 0 min")
+
+
+def age(seconds: float) -> str:
+    """How long ago: `just now`, `40 s ago`, `3 h ago`."""
+    whole = max(0, round(seconds))
+    if whole < 5:
+        return "just now"
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if whole >= 2 * size or (unit == "min" and whole >= size):
+            return f"{whole // size:,} {unit} ago"
+    return f"{whole} s ago"
+
+
+def gigabytes(size: float) -> str:
+    """Bytes as `12.4 GB`; small ones as MB."""
+    if size < GIGABYTE / 10:
+        return f"{number(size / 1e6)} MB"
+    return f"{number(size / GIGABYTE)} GB"
+
+
+def clock(time: float) -> str:
+    """The local time of day, `14:03:22`."""
+    return _local(time, "%H:%M:%S")
+
+
+def moment(time: float, now: float) -> str:
+    """The local time, `14:03`, with the date where it is not today's: `23 Nov 14:03`."""
+    today = _local(time, "%Y-%j") == _local(now, "%Y-%j")
+    return _local(time, "%H:%M" if today else "%d %b %H:%M")
+
+
+def listed(things: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(things[:-1]), *things[-1:])))
+
+
+def _local(time: float, form: str) -> str:
+    try:
+        return datetime.fromtimestamp(time).strftime(form)
+    except (OverflowError, OSError, ValueError):  # a clock that is far off, or a damaged journal
+        return "unknown"

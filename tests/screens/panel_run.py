@@ -1,0 +1,180 @@
+"""A run that is told, not trained: its journal is written event by event, and panels look at it."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from textual.app import App, ComposeResult
+from textual.pilot import Pilot
+
+from icot_tui.config import RunConfig, dump_toml
+from icot_tui.engine.events import (
+    Evaluated,
+    Event,
+    ExampleShown,
+    OptimizerReset,
+    RunStarted,
+    StepsTrained,
+    TokenRemoved,
+)
+from icot_tui.engine.journal import Journal
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.engine.samples import Sample, write_samples
+from icot_tui.tui.panel import Panel
+from icot_tui.tui.panels.lines import Lines
+from icot_tui.tui.panels.text import text_of
+from icot_tui.tui.view import RunView
+from icot_tui.watch.source import RunFollower
+
+LINEAR = {"schedule": "linear", "remove_per_epoch": 1.0}
+"""One token every hundred steps."""
+
+
+class Told:
+    """A run folder with a journal that grows as the test tells."""
+
+    def __init__(self, runs: Path, tokens: int = 8, name: str = "told", **sections: Any) -> None:
+        sections = {"curriculum": LINEAR, "train": {"steps_after_removal": 100}} | sections
+        data = {"task": "multiplication", "options": {"digits": "2x2"}}
+        config = RunConfig.model_validate({"name": name, "data": data, **sections})
+        self.folder = RunFolder.create(runs, name, dump_toml(config))
+        self.journal = Journal(self.folder.journal)
+        self.source = RunFollower(self.folder)
+        self.tokens, self.step, self.stage = tokens, 0, 0
+        self.folder.lock()
+
+    def tell(self, *events: Event) -> "Told":
+        """Journal events."""
+        for event in events:
+            self.journal.write(event)
+        return self
+
+    def start(self, method: str = "ICoT-SI", cot: str = "0 7 2 + 0 0 3 0") -> "Told":
+        """The run begins, with an example on show."""
+        self.tell(
+            RunStarted(0, "told", method, "0.1", "cpu", 1, 14464, 7900, 200, 100, self.tokens),
+            ExampleShown(
+                0,
+                ["0", "3", "*", "9", "1"],
+                cot.split(),
+                ["####", "0", "7", "5", "0"],
+                list(range(len(cot.split()))),
+            ),
+        )
+        if method == "No CoT":
+            self.stage = self.tokens
+        return self
+
+    def train(self, steps: int, loss: float | None = 1.0) -> "Told":
+        """So many more steps, ten a look."""
+        while steps > 0:
+            count = min(10, steps)
+            first, self.step, steps = self.step + 1, self.step + count, steps - count
+            losses = [loss] * count
+            self.tell(
+                StepsTrained(self.step, first, losses, losses, self.stage, 1e-3, 4000, 0, 0.5)
+            )
+        return self
+
+    def remove(self, tokens: int = 1) -> "Told":
+        """The next tokens go."""
+        before, self.stage = self.stage, self.stage + tokens
+        everything = self.stage >= self.tokens
+        return self.tell(
+            TokenRemoved(self.step, before, self.stage, "on schedule", everything),
+            OptimizerReset(self.step, f"removal {self.stage}"),
+        )
+
+    def evaluate(self, exact: float, digits: list[float], *samples: Sample) -> "Told":
+        """An evaluation, with the samples it kept."""
+        name = f"step-{self.step:08}.jsonl"
+        write_samples(self.folder.samples / name, samples)
+        implicit = self.stage >= self.tokens
+        return self.tell(
+            Evaluated(
+                self.step, self.stage, implicit, exact, max(0, exact - 0.05),
+                min(1, exact + 0.05), 200, 1.0, [*digits, 1.0], exact, 0.1, name,
+            )
+        )  # fmt: skip
+
+    def view(self, **how: Any) -> RunView:
+        """The run as it stands now."""
+        while self.source.poll(1.0):
+            pass
+        now = how.pop("now", self.source.now())
+        return RunView(self.source, now, self.source.status(now), **how)
+
+
+def a_sample(written: str | None, right: str = "0 7 5 0", kind: str = "random") -> Sample:
+    """30 * 19, answered somehow."""
+    return Sample(
+        0, kind, written == right, 1.0, "0 3 * 9 1", "0 7 2 + 0 0 3 0", right,  # type: ignore[arg-type]
+        "0 3 0", written, [], [],
+    )  # fmt: skip
+
+
+class Bench(App[None]):
+    """An app with one panel in it."""
+
+    CSS = "Panel { width: 1fr; height: 1fr; }"
+
+    def __init__(self, panel: Panel) -> None:
+        super().__init__()
+        self.panel = panel
+
+    def compose(self) -> ComposeResult:
+        yield self.panel
+
+
+def look(
+    panel: Panel,
+    view: RunView,
+    size: tuple[int, int] = (60, 14),
+    then: Callable[[Pilot[None]], Any] | None = None,
+) -> list[str]:
+    """What the panel's lines say at a size, after what `then` does with it."""
+
+    async def run() -> list[str]:
+        async with Bench(panel).run_test(size=size) as pilot:
+            panel.show(view)
+            await pilot.pause()
+            panel.show(view)
+            await pilot.pause()
+            if then is not None:
+                await then(pilot)
+                await pilot.pause()
+            return [text_of(each) for each in panel.query_one(Lines).lines]
+
+    return asyncio.run(run())
+
+
+def rows_of(pilot: Pilot[None]) -> list[str]:
+    """The rows of the screen, borders included."""
+    return [strip.text for strip in pilot.app.screen._compositor.render_strips()]
+
+
+def seen(panel: Panel, view: RunView, size: tuple[int, int]) -> list[str]:
+    """The rows of the screen with a panel that fills it."""
+    rows: list[str] = []
+
+    async def copy(pilot: Pilot[None]) -> None:
+        rows.extend(rows_of(pilot))
+
+    look_at_any(panel, view, size, copy)
+    return rows
+
+
+def look_at_any(
+    panel: Panel, view: RunView, size: tuple[int, int], then: Callable[[Pilot[None]], Any]
+) -> None:
+    """Show a panel, with or without lines, and do something with it."""
+
+    async def run() -> None:
+        async with Bench(panel).run_test(size=size) as pilot:
+            for _ in range(3):
+                panel.show(view)
+                await pilot.pause()
+            await then(pilot)
+
+    asyncio.run(run())

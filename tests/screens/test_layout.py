@@ -1,0 +1,92 @@
+"""Where the panels stand: nothing overlaps, nothing is lost, at any size."""
+
+import random
+
+import pytest
+
+from icot_tui.tui.actions import PANEL_IDS
+from icot_tui.tui.layout import Box, Wanted, arrange, divide, shape_of
+from icot_tui.tui.pace import LONGEST, SHORTEST, Pace
+
+
+def cells(boxes: dict[str, Box]) -> list[tuple[int, int]]:
+    return [
+        (x, y)
+        for box in boxes.values()
+        for x in range(box.x, box.x + box.width)
+        for y in range(box.y, box.y + box.height)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "shape", "panels"),
+    [
+        ((250, 70), "grid", set(PANEL_IDS)),
+        ((200, 60), "grid", set(PANEL_IDS)),
+        ((120, 40), "grid", set(PANEL_IDS)),
+        ((80, 24), "compact", {"removal", "loss", "samples"}),
+        ((60, 50), "stack", {"removal", "loss", "samples"}),
+        ((50, 20), "spine", {"removal"}),
+        ((49, 20), "too small", set()),
+        ((50, 19), "too small", set()),
+    ],
+)
+def test_each_size_has_its_shape(size: tuple[int, int], shape: str, panels: set[str]) -> None:
+    assert shape_of(*size) == shape
+    assert set(arrange(size[0], size[1] - 2, shape_of(*size), Wanted())) == panels
+
+
+def test_panels_fill_the_area_and_never_overlap() -> None:
+    chance = random.Random(0)
+    for _ in range(200):
+        width, height = chance.randint(50, 250), chance.randint(20, 70)
+        hidden = [panel for panel in PANEL_IDS if chance.random() < 0.3]
+        weights = {panel: chance.uniform(0.25, 4) for panel in PANEL_IDS}
+        wanted = Wanted(hidden, weights, chart=chance.choice(("loss", "accuracy")))
+        boxes = arrange(width, height - 3, shape_of(width, height), wanted)
+        covered = cells(boxes)
+        assert len(covered) == len(set(covered)) == width * (height - 3)
+        assert all(box.width >= 12 and box.height >= 3 for box in boxes.values())
+
+
+def test_a_number_key_brings_a_panel_in_wherever_there_is_room_for_few() -> None:
+    wanted = Wanted(hidden=["log"])
+    wanted.go_to("log")
+    assert wanted.hidden == []
+    assert set(arrange(80, 21, "compact", wanted)) == {"removal", "loss", "log"}
+    assert set(arrange(50, 17, "spine", wanted)) == {"log"}
+    wanted.go_to("accuracy")
+    assert set(arrange(80, 21, "compact", wanted)) == {"removal", "accuracy", "log"}
+    wanted.full = "accuracy"
+    wanted.go_to("spikes")
+    assert arrange(120, 38, "grid", wanted) == {"spikes": Box(0, 0, 120, 38)}
+
+
+def test_shares_add_up_to_the_whole() -> None:
+    assert divide(10, [1, 1, 1], 2) == [4, 3, 3]
+    chance = random.Random(1)
+    for _ in range(200):
+        shares = [chance.uniform(0.1, 9) for _ in range(chance.randint(1, 5))]
+        total = chance.randint(1, 300)
+        parts = divide(total, shares, 5)
+        assert sum(parts) == total and min(parts) >= min(5, total // len(shares))
+
+
+def test_the_pace_keeps_to_its_share_of_a_core() -> None:
+    pace = Pace()
+    assert pace.interval(training=True) == SHORTEST
+    for _ in range(30):
+        pace.note(0.012)
+    assert pace.interval(training=True) == pytest.approx(1.0)
+    assert pace.interval(training=False) == SHORTEST
+    for _ in range(30):
+        pace.note(1.0)
+    assert pace.interval(training=True) == LONGEST
+
+
+def test_low_bandwidth_waits_longer_the_more_is_sent() -> None:
+    pace = Pace(low_bandwidth=True)
+    assert pace.interval(training=True) >= 2
+    for _ in range(30):
+        pace.note(0.001, sent=6000)
+    assert pace.interval(training=True) == pytest.approx(4, rel=0.01)

@@ -1,0 +1,157 @@
+"""The log: every event once, following the end, filtered, and what native code printed."""
+
+import os
+import time
+
+from icot_tui.engine.events import Warned
+from icot_tui.tui.panels.lines import Lines
+from icot_tui.tui.panels.log import Log
+from icot_tui.tui.panels.text import text_of
+from tests.screens.panel_run import Told, look, look_at_any
+
+
+def warned(told, first, last):
+    return told.tell(*(Warned(told.step, f"warning number {n}") for n in range(first, last)))
+
+
+def texts(panel):
+    return [text_of(each) for each in panel.query_one(Lines).lines]
+
+
+def test_events_stand_there_in_plain_words_with_time_and_step(tmp_path):
+    lines = look(Log(), Told(tmp_path).start().train(100).remove().view(), (160, 12))
+    assert any("step 100  token 1 removed (on schedule)" in each for each in lines)
+    assert all(each[2] == each[5] == ":" for each in lines)
+
+
+def test_only_what_is_new_is_appended(tmp_path):
+    told = warned(Told(tmp_path).start(), 0, 50)
+    panel = Log()
+
+    async def check(pilot):
+        before = panel.query_one(Lines).lines
+        first, count = before[0], len(before)
+        warned(told, 50, 53)
+        panel.show(told.view())
+        await pilot.pause()
+        after = panel.query_one(Lines).lines
+        assert after[0] is first and len(after) == count + 3
+        assert text_of(after[-1]).endswith("warning number 52")
+
+    look_at_any(panel, told.view(), (80, 12), check)
+
+
+def test_it_follows_the_end_unless_scrolled_up(tmp_path):
+    told = warned(Told(tmp_path).start(), 0, 50)
+    panel = Log()
+
+    async def check(pilot):
+        lines = panel.query_one(Lines)
+        assert lines.below == 0
+        lines.scroll_to(y=5, animate=False)
+        await pilot.pause()
+        warned(told, 50, 60)
+        panel.show(told.view())
+        await pilot.pause()
+        assert round(lines.scroll_y) == 5 and "below" in str(panel.border_subtitle)
+        lines.scroll_end(animate=False)
+        await pilot.pause()
+        warned(told, 60, 70)
+        panel.show(told.view())
+        await pilot.pause()
+        assert lines.below == 0
+
+    look_at_any(panel, told.view(), (80, 12), check)
+
+
+def test_a_filter_keeps_lines_with_all_its_words(tmp_path):
+    told = warned(Told(tmp_path).start().train(100).remove(), 0, 20)
+    panel = Log()
+
+    async def check(pilot):
+        everything = len(texts(panel))
+        panel.action_filter()
+        await pilot.press(*"number 7")
+        await pilot.pause()
+        assert len(texts(panel)) == 2  # 7 and 17
+        await pilot.press("enter")
+        warned(told, 70, 72)
+        panel.show(told.view())
+        await pilot.pause()
+        assert len(texts(panel)) == 4
+        await pilot.press("escape")
+        await pilot.pause()
+        assert len(texts(panel)) == everything + 2 and not panel.input.display
+
+    look_at_any(panel, told.view(), (80, 40), check)
+
+
+def test_a_filter_that_nothing_fits_says_so(tmp_path):
+    panel = Log()
+
+    async def check(pilot):
+        panel.action_filter()
+        await pilot.press(*"zzz")
+        await pilot.pause()
+        assert "No line has zzz in it." in texts(panel)[0]
+
+    look_at_any(panel, Told(tmp_path).start().view(), (80, 12), check)
+
+
+def test_long_lines_are_wrapped_beneath_themselves(tmp_path):
+    told = Told(tmp_path).start().tell(Warned(0, "word " * 40))
+    lines = look(Log(), told.view(), (50, 20))
+    wrapped = [each for each in lines if each.startswith(" " * 9 + "word")]
+    assert len(wrapped) > 2 and all(len(each) <= 46 for each in lines)
+
+
+def test_what_native_code_printed_is_told_too(tmp_path):
+    told = Told(tmp_path).start()
+    log = told.folder.log
+    log.write_text("CUDA says hello\n  10%|#   \r 100%|####\n2026-11-21 10:00:00  step 5  known\n")
+    panel = Log()
+
+    async def check(pilot):
+        shown = "\n".join(texts(panel))
+        assert "CUDA says hello" in shown and "100%" in shown
+        assert " 10%" not in shown and "known" not in shown
+        with open(log, "a") as file:
+            file.write("half a ")
+        panel.show(told.view())
+        assert "half" not in "\n".join(texts(panel))
+        with open(log, "a") as file:
+            file.write("line\n")
+        panel.show(told.view())
+        await pilot.pause()
+        assert texts(panel)[-1].endswith("half a line")
+
+    look_at_any(panel, told.view(), (80, 12), check)
+
+
+def test_a_replay_does_not_show_output_of_later(tmp_path):
+    told = Told(tmp_path).start()
+    told.folder.log.write_text("of later\n")
+    os.utime(told.folder.log, (time.time() + 3600, time.time() + 3600))
+    assert not any("later" in each for each in look(Log(), told.view()))
+
+
+def test_thousands_of_events_are_kept_and_no_more(tmp_path):
+    told = warned(Told(tmp_path).start(), 0, 7000)
+    panel = Log()
+
+    async def check(pilot):
+        assert 5000 <= len(texts(panel)) <= 5500
+        for n in range(7000, 8200, 300):
+            warned(told, n, n + 300)
+            panel.show(told.view())
+            await pilot.pause()
+        assert len(texts(panel)) <= 5500
+        assert texts(panel)[-1].endswith("warning number 8199")
+        assert panel.query_one(Lines).below == 0
+
+    look_at_any(panel, told.view(), (80, 12), check)
+
+
+def test_the_text_of_a_warning_is_no_markup(tmp_path):
+    told = Told(tmp_path).start().tell(Warned(0, "[bold]x[/bold] \x1b]0;title\x07"))
+    assert any("[bold]x[/bold] \\x1b]0;title\\x07" in each for each in look(Log(), told.view()))

@@ -1,0 +1,114 @@
+"""The removal panel: how much is gone, what goes next and when."""
+
+import pytest
+
+from icot_tui.engine.events import CommandDone, RunEnded
+from icot_tui.tui.panels.removal import Removal
+from tests.screens.panel_run import Told, look
+
+GATED = {"schedule": "loss_gated", "gate_loss": 0.5, "min_steps": 50, "max_steps": 300,
+         "gate_window": 10}  # fmt: skip
+
+
+def said(told, size=(80, 18), **how):
+    return " ".join(look(Removal(), told.view(**how), size))
+
+
+def test_it_says_how_many_tokens_are_gone_and_left(tmp_path):
+    text = said(Told(tmp_path).start().train(100).remove(3).train(10), (60, 12))
+    assert "stage 3 of 8" in text
+    assert "5 tokens left to remove" in text
+
+
+def test_the_bar_shows_removed_next_and_remaining_tokens(tmp_path):
+    lines = look(Removal(), Told(tmp_path).start().train(100).remove(2).view(), (36, 6))
+    assert lines[1] == "░" * 8 + "▒" * 4 + "█" * 20
+
+
+def test_a_bar_of_more_tokens_than_cells_still_marks_the_next(tmp_path):
+    told = Told(tmp_path, tokens=1000).start().train(100).remove(999)
+    bar = look(Removal(), told.view(), (36, 6))[1]
+    assert bar == "░" * 31 + "▒"
+
+
+def test_removed_tokens_are_ghosts_that_read_without_colour(tmp_path):
+    told = Told(tmp_path).start().train(100).remove(3).train(10)
+    assert ". . . [+] 0 0 3 0" in said(told, ascii=True)
+    assert "0 7 2 + 0 0 3 0" in said(told)
+
+
+def test_the_next_token_to_go_is_pointed_at(tmp_path):
+    lines = look(Removal(), Told(tmp_path).start().train(100).remove(3).view(), (80, 18))
+    caret = next(each for each in lines if "goes next" in each)
+    above = lines[lines.index(caret) - 1]
+    assert above[caret.index("▲")] == "+"
+
+
+def test_question_and_answer_stand_there_as_people_write_them(tmp_path):
+    text = said(Told(tmp_path).start().train(10))
+    assert "30 * 19" in text and "570" in text and "####" not in text
+
+
+def test_a_linear_schedule_tells_the_steps_until_the_next_removal(tmp_path):
+    text = said(Told(tmp_path).start().train(100).remove().train(40))
+    assert "The next token goes in 60 steps" in text
+    assert "Fully internalized in about" in text
+
+
+def test_a_loss_gate_tells_what_it_waits_for(tmp_path):
+    told = Told(tmp_path, curriculum=GATED).start().train(100, 0.61)
+    text = said(told, (120, 18))
+    assert "when the smoothed loss is below 0.5 (now 0.610), at the latest in 200 steps" in text
+    told.remove().train(20, 0.4)
+    assert "(now 0.400), in 30 steps" in said(told, (120, 18))
+
+
+def test_a_list_of_stages_tells_how_many_go_together(tmp_path):
+    stages = [{"stage": 0, "steps": 100}, {"stage": 5, "steps": 100}, {"stage": 8, "steps": 10}]
+    told = Told(tmp_path, curriculum={"schedule": "stages", "stages": stages}).start().train(40)
+    assert "The next 5 tokens go in 60 steps" in said(told)
+    told.train(60).remove(5)
+    assert "All 3 tokens that are left go at once in 100 steps" in said(told)
+
+
+def test_a_held_schedule_is_said_to_be_held_until_it_is_let_go(tmp_path):
+    told = Told(tmp_path).start().train(100).remove()
+    told.tell(CommandDone(100, "a", "hold", True, "stage 1 is held"))
+    assert "Held by you at stage 1" in said(told)
+    told.tell(CommandDone(100, "b", "hold", True, "the schedule goes on")).train(10)
+    assert "Held" not in said(told)
+
+
+def test_when_all_is_gone_it_celebrates(tmp_path):
+    told = Told(tmp_path).start().train(100).remove(8).train(20)
+    text = said(told)
+    assert "Nothing is written any more since step 100." in text
+    assert "answers straight from the question" in text
+    assert "nothing written" in said(told, (40, 5)) or "Nothing is written" in said(told, (40, 5))
+
+
+def test_a_run_that_ended_early_says_so(tmp_path):
+    told = Told(tmp_path).start().train(100).remove().tell(RunEnded(100, "stopped", False))
+    assert "The run has ended at this stage: stopped." in said(told)
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "meaning"),
+    [
+        ("no_cot", "No CoT", "never sees a step"),
+        ("explicit_cot", "Explicit CoT", "Nothing is removed"),
+    ],
+)
+def test_a_baseline_says_what_it_means_instead(name, title, meaning, tmp_path):
+    text = said(Told(tmp_path, method={"name": name}).start(title).train(20))
+    assert title in text and meaning in text and "stage" not in text.split(title)[0]
+
+
+def test_before_the_run_it_says_what_will_appear(tmp_path):
+    text = said(Told(tmp_path), phase="loading PyTorch")
+    assert "Getting ready: loading PyTorch." in text and "chain of thought shrink" in text
+
+
+def test_tokens_of_data_are_never_markup_or_control(tmp_path):
+    text = said(Told(tmp_path).start(cot="[red] \x1b[31m [/] x").train(10))
+    assert "[red]" in text and "\\x1b[31m" in text and "\x1b" not in text

@@ -1,0 +1,181 @@
+"""Each command by key: asked, explained, posted, and its effect told."""
+
+from pathlib import Path
+
+from textual.pilot import Pilot
+from textual.widgets import Input, OptionList, Static
+
+from icot_tui.engine import commands as wish
+from icot_tui.engine.commands import Command, CommandQueue
+from icot_tui.engine.events import CommandDone, Paused, RunEnded
+from icot_tui.tui import wishes
+from icot_tui.tui.app import WorkbenchApp
+from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.wishes import Wishes
+from tests.screens.workbench import a_run, answer, dialog, drive, posted, press, toasts, until
+
+
+def about(app: WorkbenchApp) -> str:
+    return str(dialog(app).query_one("#about", Static).render())
+
+
+COMMANDS: list[tuple[tuple[str, ...], Command]] = [
+    (("p",), wish.Pause()),
+    (("h", "enter"), wish.Hold(on=True)),
+    (("h", "y"), wish.Hold(on=False)),
+    (("a", "enter"), wish.Advance(1)),
+    (("a", "2", "enter"), wish.Advance(2)),
+    (("b", "enter"), wish.Rollback(100)),
+    (("b", "down", "enter"), wish.Rollback(0)),
+    (("o", "y"), wish.ResetOptimizer()),
+    (("e",), wish.Evaluate()),
+    (("s",), wish.Save()),
+    (("d", "enter"), wish.SetRemovePerEpoch(1.0)),
+    (("d", "4", "enter"), wish.SetRemovePerEpoch(4.0)),
+    (("l", "1", "e", "minus", "4", "enter"), wish.SetLearningRate(1e-4)),
+    (("X", "enter"), wish.Stop(save=True)),
+    (("X", "n"), wish.Stop(save=False)),
+    (("colon", *"rollb", "enter", "enter"), wish.Rollback(100)),
+]
+
+
+def test_each_key_posts_its_command_and_the_effect_is_told(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+    queue = CommandQueue(told.folder.control)
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+        for number, (keys, wanted) in enumerate(COMMANDS):
+            await press(pilot, *keys)
+            sent: list[Command] = []
+            await until(pilot, lambda sent=sent: bool(sent.extend(posted(queue)) or sent))  # type: ignore[misc]
+            assert [one.as_json() | {"id": ""} for one in sent] == [wanted.as_json() | {"id": ""}]
+            answer(told, sent[0], True, f"it was done: {number}")
+            await until(pilot, lambda: f"It was done: {number}." in toasts(app))  # noqa: B023
+
+    drive(tmp_path, steps, told.source, control=True)
+
+
+def test_nothing_is_posted_when_one_thinks_better_of_it(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+    queue = CommandQueue(told.folder.control)
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+        for keys in ("hn", "h", "a", "X", "b", "a0\r", "dx\r", "a9\r"):
+            named = ["enter" if key == "\r" else key for key in keys]
+            await press(pilot, *named, *(["escape"] if keys != "hn" else []))
+            assert posted(queue) == [], keys
+            assert app.screen is app.live
+
+    drive(tmp_path, steps, told.source, control=True)
+
+
+def test_what_a_number_means_is_told_while_it_is_written(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+        await press(pilot, "a")
+        assert "rises from 2 to 3 of 8" in about(app)
+        await press(pilot, "3")
+        assert "rises from 2 to 5 of 8" in about(app)
+        await press(pilot, "backspace", "9")
+        assert "It can be 6 at most" in about(app)
+        await press(pilot, "backspace", "x", "enter")
+        assert "Write a whole number" in about(app)
+        await press(pilot, "escape", "l")
+        assert dialog(app).query_one(Input).value == "5e-05"
+        await press(pilot, "minus", "1")
+        assert "above 0" in about(app)
+
+    drive(tmp_path, steps, told.source, control=True)
+
+
+def test_checkpoints_are_listed_with_stage_and_accuracy(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+        await press(pilot, "b")
+        options = dialog(app).query_one(OptionList)
+        lines = [str(options.get_option_at_index(at).prompt) for at in range(2)]
+        assert lines[0].split()[:4] == ["100", "0", "90.0", "%"]
+        assert lines[1].split()[0] == "0"
+        assert "What was learnt in the 150 steps since is given up" in about(app)
+
+    drive(tmp_path, steps, told.source, control=True)
+
+
+def test_the_key_for_pause_lets_a_paused_run_go_on_and_hold_lets_go(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+    queue = CommandQueue(told.folder.control)
+    told.tell(Paused(250, "by command"), CommandDone(250, "x", "hold", True, "stage 2 is held"))
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+        await press(pilot, "p", "h")
+        assert "Let the removal schedule go on" in str(dialog(app).query(Static).first().render())
+        await press(pilot, "enter")
+        sent = posted(queue)
+        assert [one.name for one in sent] == ["resume", "hold"]
+        assert sent[1].as_json()["on"] is False
+
+    drive(tmp_path, steps, told.source, control=True)
+
+
+def test_a_refusal_is_told_as_the_run_says_it(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+    queue = CommandQueue(told.folder.control)
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+        await press(pilot, "s")
+        answer(told, posted(queue)[0], False, "refused: the [bold]disk[/] is full\x1b[2J")
+        await until(pilot, lambda: r"Refused: the [bold]disk[/] is full\x1b[2J." in toasts(app))
+
+    drive(tmp_path, steps, told.source, control=True)
+
+
+def test_a_viewer_can_not_step_in_and_is_told_how_to(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+    queue = CommandQueue(told.folder.control)
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+        await press(pilot, *"phabesoldX")
+        assert posted(queue) == []
+        assert any("--control" in toast for toast in toasts(app))
+        assert not any(action.needs_control for action in app.actions())
+
+    drive(tmp_path, steps, told.source)
+
+
+def test_a_run_that_has_ended_takes_no_commands(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+    told.tell(RunEnded(250, "stopped by command, after saving", False))
+    told.folder.unlock()
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+        await press(pilot, "p")
+        assert any("No trainer is at work" in toast for toast in toasts(app))
+
+    drive(tmp_path, steps, told.source, control=True)
+
+
+def test_silence_is_told_once_and_a_late_answer_still_is(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+    wanted = wish.Save()
+    mine = Wishes(told.folder)
+    assert mine.wish(wanted, now=0.0) is None
+    assert mine.look(now=5.0) == []
+    silence = mine.look(now=wishes.PATIENCE + 1)
+    assert len(silence) == 1 and "has not answered 'save' for 10 s" in silence[0].text
+    assert mine.look(now=60.0) == [] and mine.open
+    answer(told, wanted, True, "saved at step 250")
+    assert [one.text for one in mine.look(now=61.0)] == ["Saved at step 250."]
+    assert not mine.open and mine.look(now=62.0) == []
+
+
+def test_a_trainer_that_ends_without_an_answer_is_told(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+    mine = Wishes(told.folder)
+    mine.wish(wish.Save(), now=0.0)
+    told.folder.unlock()
+    assert "ended before it answered" in mine.look(now=11.0)[0].text
+    assert not mine.open
+    problem = mine.wish(wish.Save(), now=12.0)
+    assert problem is not None and "icot-tui resume" in problem.text

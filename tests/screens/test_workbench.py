@@ -1,0 +1,450 @@
+"""The screen as a whole: sizes, colours, panels, files to take along, runs, leaving."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, OptionList, Static
+
+from icot_tui import themes
+from icot_tui.engine.events import Collapsed, LossSpike, RunEnded
+from icot_tui.tui import looks, state
+from icot_tui.tui.actions import PANEL_IDS
+from icot_tui.tui.app import WorkbenchApp
+from icot_tui.tui.options import Options
+from icot_tui.tui.screens.ending import Ending
+from icot_tui.tui.screens.runs import Runs
+from icot_tui.tui.screens.welcome import Welcome
+from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.settings import AlertSettings, Settings
+from icot_tui.tui.state import UserState
+from icot_tui.tui.view import RunView
+from icot_tui.watch.replay import Replay
+from tests.screens.workbench import a_run, dialog, drive, press, settled, toasts, until
+
+Go = Pilot[Leave]
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nothing of the tester's own is read or written."""
+    monkeypatch.setattr(themes, "user_theme_folder", lambda: tmp_path / "themes")
+    monkeypatch.setattr("icot_tui.tui.keeping.state_folder", lambda: tmp_path / "kept")
+    monkeypatch.setattr(state, "state_folder", lambda: tmp_path / "kept")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("ICOT_TUI_THEME", raising=False)
+    return tmp_path
+
+
+def picture(app: WorkbenchApp) -> list[str]:
+    """The rows of the screen as text."""
+    rows = app.screen._compositor.render_strips()
+    return ["".join(segment.text for segment in row) for row in rows]
+
+
+def seen(app: WorkbenchApp) -> set[str | None]:
+    return {panel.id for panel in app.live.board.seen}
+
+
+def test_every_size_shows_what_fits_and_small_ones_a_sentence(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        for size, count in (
+            ((250, 70), 8), ((200, 60), 8), ((120, 40), 8), ((80, 24), 3), ((50, 20), 1),
+        ):  # fmt: skip
+            await pilot.resize_terminal(*size)
+            await settled(pilot)
+            assert len(seen(app)) == count
+            rows = picture(app)
+            assert "stage 2 of 8" in "\n".join(rows)
+            assert "? help" in rows[-1] and len(rows[-1]) == size[0]
+        await pilot.resize_terminal(40, 12)
+        await settled(pilot)
+        assert "This needs 50 columns and 20 rows" in "\n".join(picture(app))
+        await pilot.resize_terminal(120, 40)
+        await settled(pilot)
+        assert len(seen(app)) == 8 and "told" in picture(app)[0]
+
+    drive(tmp_path, steps, told.source)
+
+
+def test_ascii_means_ascii_everywhere(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        for keys in ("", "?", ":", "b", "v", "t", "r", "u", "l"):
+            await press(pilot, *keys)
+            strange = {sign for row in picture(app) for sign in row if not sign.isascii()}
+            assert strange <= {"Δ"}, (keys, strange)
+            await press(pilot, *(["escape"] if keys else []))
+        await press(pilot, "s")
+        await settled(pilot)
+        assert {sign for row in picture(app) for sign in row if not sign.isascii()} <= {"Δ"}
+
+    drive(tmp_path, steps, told.source, control=True, ascii=True)
+
+
+def test_no_color_means_no_colour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        await press(pilot, "2")
+        for row in app.screen._compositor.render_strips():
+            for text, style, _ in row.apply_filter(app._filters[-1], app.screen.styles.background):
+                if style is not None and text.strip():
+                    assert style.color is None or style.color.is_default
+                    assert style.bgcolor is None or style.bgcolor.is_default
+
+    drive(tmp_path, steps, told.source)
+
+
+def test_number_keys_bring_panels_in_and_full_screen_gives_one_all_the_room(
+    tmp_path: Path,
+) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        for number, panel in enumerate(PANEL_IDS, start=1):
+            await press(pilot, str(number))
+            assert panel in seen(app)
+            assert app.live.focused_panel is app.live.board.panels[panel]
+        await press(pilot, "3", "f")
+        assert seen(app) == {"accuracy"}
+        await press(pilot, "2")
+        assert seen(app) == {"loss"}
+        await press(pilot, "escape")
+        assert seen(app) == {"removal", "loss", "log"}
+
+    drive(tmp_path, steps, told.source, size=(80, 24))
+
+
+def test_chart_keys_go_to_the_chart_in_focus_or_the_last_one(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        await press(pilot, "2")
+        chart = app.live.chart
+        assert chart is app.live.board.panels["loss"].chart  # type: ignore[attr-defined]
+        await press(pilot, "8", "[")
+        assert app.live.chart is chart and chart.viewport.cursor == 200
+        await press(pilot, "[")
+        assert chart.viewport.cursor == 100
+        await press(pilot, "]", "+", "y", "m", "left", ".", ",")
+        assert chart.viewport.log and chart.viewport.window is not None
+        await press(pilot, "-", "-")
+        assert chart.viewport.window is None
+        await press(pilot, "0", "escape")
+        assert chart.viewport.window is None and chart.viewport.cursor is None
+        for axis in ("time", "removed", "step"):
+            await press(pilot, "x")
+            assert app.following.axis == axis
+        await press(pilot, "3")
+        assert app.live.chart is app.live.board.panels["accuracy"].chart  # type: ignore[attr-defined]
+        await press(pilot, "i")
+        assert app.live.board.panels["accuracy"].per_digit  # type: ignore[attr-defined]
+
+    drive(tmp_path, steps, told.source)
+
+
+def test_panels_are_hidden_and_resized_and_that_is_remembered(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+    path = tmp_path / "state" / "screen.json"
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        before = app.live.board.panels["loss"].size.width
+        await press(pilot, "2", ">", ">")
+        assert app.live.board.panels["loss"].size.width > before
+        await press(pilot, "<", "v", "down", "down", "down", "enter", "end", "up", "space")
+        await press(pilot, "escape")
+        assert seen(app) == set(PANEL_IDS) - {"spikes", "log"}
+
+    drive(tmp_path, steps, told.source)
+    remembered = UserState.load(path)
+    assert remembered.hidden == ["spikes", "log"] and remembered.weights == {"loss": 1.2}
+
+    async def later(app: WorkbenchApp, pilot: Go) -> None:
+        assert seen(app) == set(PANEL_IDS) - {"spikes", "log"}
+        await press(pilot, "v", "end", "enter", "escape")
+        assert seen(app) == set(PANEL_IDS)
+
+    drive(tmp_path, later, told.source, state=remembered)
+
+
+def test_a_damaged_memory_is_left_out_with_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "screen.json"
+    for text in ("{", "[]", '{"hidden": 3, "weights": {"loss": "x"}, "axis": "up"}', "\x00"):
+        path.write_text(text)
+        assert UserState.load(path) == UserState()
+    path.write_text(json.dumps({"weights": {"loss": 1e9, "log": float("nan")}}))
+    assert UserState.load(path).weights == {"loss": 4.0}
+    path.write_text("{")
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        assert any("is damaged" in toast for toast in toasts(app))
+
+    drive(tmp_path, steps, told.source, state=UserState.load(path))
+
+
+def test_themes_are_previewed_chosen_and_read_again(folders: Path) -> None:
+    told = a_run(folders)
+    (folders / "themes").mkdir()
+    own = folders / "themes" / "mine.toml"
+    night = themes.theme_files()["night"].read_text().replace('"night"', '"mine"')
+    own.write_text(night.replace("#7aa2f7", "#112233"))
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        assert app.theme == "mine" and app.theme_variables["primary"].lower() == "#112233"
+        own.write_text(night.replace("#7aa2f7", "#445566"))
+        looks.look_at_themes(app)
+        await settled(pilot)
+        assert app.theme_variables["primary"].lower() == "#445566"
+        own.write_text(night.replace("#7aa2f7", "blueish"))
+        looks.look_at_themes(app)
+        await settled(pilot)
+        assert any("mine.toml:" in toast and "primary" in toast for toast in toasts(app))
+        assert app.theme_variables["primary"].lower() == "#445566"
+        await press(pilot, "t", "home")
+        assert app.theme == "ansi" and app.native_ansi_color
+        await press(pilot, "escape")
+        assert app.theme == "mine"
+        await until(pilot, lambda: app.screen is app.live)
+        await press(pilot, "t", "home", "down", "down")
+        await until(pilot, lambda: app.theme == "dawn")
+        await press(pilot, "enter")
+        await until(pilot, lambda: app.state.theme == "dawn")
+        assert app.theme == "dawn"
+
+    drive(folders, steps, told.source, settings=Settings(theme="mine"))
+
+
+def test_copies_charts_and_pictures_are_files_whose_path_is_told(folders: Path) -> None:
+    told = a_run(folders)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        await press(pilot, "8", "c")
+        assert "token 2 removed" in app.clipboard
+        await press(pilot, "w", "g")
+        written = sorted(path.suffix for path in (told.folder.path / "pictures").iterdir())
+        assert written == [".csv", ".svg", ".svg", ".txt"]
+        kept = list((folders / "kept").glob("copy-log-*.txt"))
+        assert len(kept) == 1 and kept[0].read_text() == app.clipboard
+        assert sum(str(folders) in toast for toast in toasts(app)) == 3
+
+    drive(folders, steps, told.source)
+
+
+def test_a_panel_that_fails_says_so_once_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = a_run(tmp_path)
+    calls = []
+
+    def broken(self: Any, view: RunView) -> None:
+        calls.append(view)
+        raise RuntimeError("[red]no[/] \x1b[2J")
+
+    monkeypatch.setattr("icot_tui.tui.panels.spikes.Spikes.show", broken)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        app.draw()
+        await settled(pilot)
+        text = "\n".join(picture(app))
+        assert "this panel failed:" in text and "RuntimeError" in text
+        assert len(calls) == 1
+        assert "stage 2 of 8" in text
+
+    drive(tmp_path, steps, told.source)
+
+
+def test_runs_are_listed_filtered_laid_over_and_opened(tmp_path: Path) -> None:
+    told = a_run(tmp_path, "first")
+    other = a_run(tmp_path, "second")
+    other.tell(RunEnded(250, "done", True))
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        await press(pilot, "r")
+        options = dialog(app).query_one(OptionList)
+        lines = {str(options.get_option_at_index(at).prompt)[3:9].strip() for at in range(2)}
+        assert lines == {"first", "second"}
+        await press(pilot, "/", *"second")
+        assert options.option_count == 1
+        line = str(options.get_option_at_index(0).prompt)
+        assert "finished" in line and "2 of 8" in line and "90.0 %" in line
+        await press(pilot, "enter", "space")
+        assert [overlay.name for overlay in app.following.overlays] == ["second"]
+        await press(pilot, "enter")
+        assert app.following.source is not None
+        assert app.following.source.folder.name == "second" and not app.following.overlays
+        assert "second" in picture(app)[0] or "told" in picture(app)[0]
+
+    drive(tmp_path, steps, told.source)
+
+
+def test_without_any_run_one_is_told_what_to_do(tmp_path: Path) -> None:
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        assert isinstance(app.screen, Runs)
+        assert "icot-tui launch" in "\n".join(picture(app))
+        await press(pilot, "escape")
+
+    drive(tmp_path / "none", steps, None)
+
+
+def test_a_replay_is_paused_sped_up_and_wound(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+    replay = Replay(told.folder, speed=20)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        await press(pilot, "space", "}", "}", "{")
+        assert replay.paused and replay.speed == 40
+        await press(pilot, ")", ")", "(")
+        assert 0 <= replay.place <= replay.length
+        await press(pilot, "p")
+        assert any("replay" in toast for toast in toasts(app))
+        assert "standing still" in picture(app)[0]
+
+    drive(tmp_path, steps, replay, control=True)
+
+
+def test_alerts_are_told_and_ring_unless_silenced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = a_run(tmp_path)
+    rung: list[int] = []
+    sent = tmp_path / "sent"
+    monkeypatch.setattr(WorkbenchApp, "bell", lambda self: rung.append(1))
+    settings = Settings(alerts=AlertSettings(command=["sh", "-c", f"cat > {sent}"]))
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        app.draw()
+        told.tell(LossSpike(250, 1, 2, 1.0, 3.0), Collapsed(250, 1, 2, 2.0, 500))
+        app.draw()
+        await settled(pilot)
+        assert any("neither recovers" in toast for toast in toasts(app)) and rung == [1]
+        await until(pilot, lambda: sent.exists() and b"collapse" in sent.read_bytes())
+        await press(pilot, "n")
+        told.tell(LossSpike(260, 2, 2, 1.0, 3.0), Collapsed(260, 2, 2, 2.0, 500))
+        app.draw()
+        assert rung == [1] and app.state.bell is False
+
+    drive(tmp_path, steps, told.source, settings=settings, control=True)
+
+
+def test_the_log_is_searched_with_slash(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        await press(pilot, "/")
+        await until(pilot, lambda: isinstance(app.live.focused, Input))
+        await press(pilot, *"reset")
+        text = "\n".join(picture(app))
+        assert "optimizer reset" in text and "exact match 90.0%" not in text
+
+    drive(tmp_path, steps, told.source)
+
+
+class Engine:
+    """What the app sees of an engine of its own process."""
+
+    def __init__(self, told: Any) -> None:
+        self.folder, self.phase, self.doing = told.folder, "training", None
+        self.error: str | None = None
+        self.alive = True
+        self.wished: list[Any] = []
+
+    def wish(self, command: Any) -> None:
+        self.wished.append(command)
+
+
+def with_engine(runs: Path, engine: Engine, steps: Any, **options: Any) -> WorkbenchApp:
+    app = WorkbenchApp(
+        cast(Any, engine), None, Options(runs, **options), UserState(path=runs / "s.json")
+    )
+
+    async def run() -> None:
+        async with app.run_test(size=(120, 40)) as pilot:
+            await until(pilot, lambda: app.view is not None)
+            await steps(app, pilot)
+
+    asyncio.run(run())
+    return app
+
+
+@pytest.mark.parametrize(
+    ("keys", "answer"), [("qd", "detach"), ("qs", "save"), ("qn", "now"), ("q", None)]
+)
+def test_leaving_asks_what_becomes_of_the_training(
+    tmp_path: Path, keys: str, answer: Leave | None
+) -> None:
+    engine = Engine(a_run(tmp_path))
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        await press(pilot, *keys)
+        if answer is None:
+            assert "leave it training in the background" in "\n".join(picture(app))
+            await press(pilot, "escape", "p")
+            assert [command.name for command in engine.wished] == ["pause"]
+
+    assert with_engine(tmp_path, engine, steps).return_value == answer
+
+
+def test_when_training_ends_the_screen_stays_with_a_summary(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+    engine = Engine(told)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        told.tell(RunEnded(250, "300 steps are done", True))
+        engine.phase, engine.alive = "ended", False
+        await until(pilot, lambda: isinstance(app.screen, Ending))
+        await settled(pilot)
+        text = "\n".join(picture(app))
+        for words in ("300 steps are done", "2 of 8 tokens", "90.0 %", "250,", "icot-tui eval"):
+            assert words in text, words
+        await press(pilot, "enter")
+        assert app.clipboard.startswith("icot-tui eval ")
+        await press(pilot, "q")
+
+    assert with_engine(tmp_path, engine, steps).return_value == "close"
+
+
+def test_a_failed_training_is_told_in_a_sentence(tmp_path: Path) -> None:
+    engine = Engine(a_run(tmp_path))
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        engine.phase, engine.error, engine.alive = "failed", "the data file is gone", False
+        await until(pilot, lambda: isinstance(app.screen, Ending))
+        await settled(pilot)
+        assert "the data file is gone" in "\n".join(picture(app))
+
+    with_engine(tmp_path, engine, steps)
+
+
+def test_the_welcome_tells_what_is_done_and_any_key_goes_on(tmp_path: Path) -> None:
+    engine = Engine(a_run(tmp_path))
+    engine.doing = cast(Any, "loading PyTorch")
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        assert isinstance(app.screen, Welcome)
+        said = str(app.screen.query_one("#doing", Static).render())
+        assert "loading PyTorch" in said
+        await press(pilot, "x")
+        assert app.screen is app.live and app.following.axis == "step"
+
+    with_engine(tmp_path, engine, steps, welcome=True)
+
+
+def test_keys_that_terminals_and_editors_take_do_nothing_here(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        for key in ("ctrl+q", "ctrl+p", "ctrl+b", "ctrl+s", "f1"):
+            await press(pilot, key)
+            assert app.is_running and app.screen is app.live
+        await press(pilot, "ctrl+c")
+
+    assert drive(tmp_path, steps, told.source).return_value == "close"

@@ -1,0 +1,105 @@
+"""The whole app on a run that is told, with keys pressed by a pilot."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+
+from icot_tui.engine.commands import Command, CommandQueue
+from icot_tui.engine.events import CheckpointSaved, CommandDone
+from icot_tui.tui.app import WorkbenchApp
+from icot_tui.tui.options import Options
+from icot_tui.tui.screens.dialog import Dialog
+from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.settings import Settings
+from icot_tui.tui.state import UserState
+from icot_tui.watch.source import Source
+from tests.screens.panel_run import Told, a_sample
+
+Steps = Callable[[WorkbenchApp, Pilot[Leave]], Awaitable[None]]
+PATIENCE = 10.0
+
+
+def a_run(runs: Path, name: str = "told") -> Told:
+    """A run at stage 2 of 8 with an evaluation and two checkpoints; its trainer seems at work."""
+    told = Told(runs, name=name).start()
+    told.train(100).evaluate(0.9, [1.0, 0.9, 0.8, 0.9], a_sample("0 7 5 0"))
+    for step in (0, 100):
+        checkpoint = told.folder.checkpoints / f"step-{step:08d}"
+        checkpoint.mkdir()
+        (checkpoint / "manifest.json").write_text("{}")
+        told.tell(CheckpointSaved(step, checkpoint.name, 0, 100, 0.1))
+    return told.remove().train(100, 1.2).remove().train(50, 1.1)
+
+
+def drive(
+    runs: Path,
+    steps: Steps,
+    source: Source | None,
+    size: tuple[int, int] = (120, 40),
+    state: UserState | None = None,
+    settings: Settings | None = None,
+    **options: Any,
+) -> WorkbenchApp:
+    """Run the app, take the steps, and leave it."""
+    app = WorkbenchApp(
+        None,
+        source,
+        Options(runs, settings=settings or Settings(), **options),
+        state or UserState(path=runs / "state" / "screen.json"),
+    )
+
+    async def run() -> None:
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await until(pilot, lambda: app.view is not None or source is None)
+            await settled(pilot)
+            await steps(app, pilot)
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    return app
+
+
+async def settled(pilot: Pilot[Leave]) -> None:
+    """Everything that was asked for is drawn."""
+    for _ in range(3):
+        await pilot.pause(0.03)
+
+
+async def until(pilot: Pilot[Leave], true: Callable[[], bool]) -> None:
+    """Wait for something that comes about soon."""
+    for _ in range(int(PATIENCE / 0.05)):
+        if true():
+            return
+        await pilot.pause(0.05)
+    raise AssertionError("it did not come about")
+
+
+async def press(pilot: Pilot[Leave], *keys: str) -> None:
+    """Press keys, each when the one before has had its effect."""
+    for key in keys:
+        await pilot.press(key)
+        await settled(pilot)
+
+
+def dialog(app: WorkbenchApp) -> Dialog[Any]:
+    """The dialog that is open."""
+    assert isinstance(app.screen, Dialog), app.screen
+    return app.screen
+
+
+def toasts(app: WorkbenchApp) -> list[str]:
+    """What was told in the corner."""
+    return [note.message for note in app._notifications]
+
+
+def posted(queue: CommandQueue) -> list[Command]:
+    """The letters in the run's mailbox."""
+    queue._next_poll = 0.0
+    return queue.take()
+
+
+def answer(told: Told, command: Command, done: bool, effect: str) -> None:
+    """The trainer's answer."""
+    told.tell(CommandDone(told.step, command.id, command.name, done, effect))
