@@ -66,16 +66,16 @@ def drive(folder: RunFolder, config: RunConfig, as_json: bool, quiet: bool, is_n
             say(_greeting(folder, is_new))
             ended = _train(folder, commands, reporter)
             seconds = time.monotonic() - began
-            say(lambda summary: _farewell(folder, summary, ended, seconds))
-            return 0 if ended.finished or _is_saved(folder, ended) else 1
+            say(lambda summary: farewell(folder, summary, ended, seconds))
+            return 0 if ended.finished or is_saved(folder, ended) else 1
     except StopNow:
         _leave_word(folder, lambda step: RunEnded(step, "stopped at once, without saving", False))
-        say(_regret(folder, is_new) or f"stopped unsaved; go on: icot-tui resume {folder.path}")
+        say(regret(folder, is_new) or f"stopped unsaved; go on: icot-tui resume {folder.path}")
         return 1
     except Exception as error:
         what = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         _leave_word(folder, lambda step: Warned(step, f"the training failed: {what}"))
-        say(_regret(folder, is_new))
+        say(regret(folder, is_new))
         raise
     finally:
         reporter.close()
@@ -158,7 +158,7 @@ def _leave_word(folder: RunFolder, last_word: Callable[[int], Event]) -> None:
         folder.unlock()
 
 
-def _regret(folder: RunFolder, is_new: bool) -> str:
+def regret(folder: RunFolder, is_new: bool) -> str:
     """Remove a new run's folder if nothing was trained in it, and say so."""
     if not is_new or next(JournalReader(folder.journal).lines(), None) is not None:
         return ""
@@ -166,7 +166,8 @@ def _regret(folder: RunFolder, is_new: bool) -> str:
     return f"nothing was trained, so {folder.path} is removed again"
 
 
-def _is_saved(folder: RunFolder, ended: RunEnded) -> bool:
+def is_saved(folder: RunFolder, ended: RunEnded) -> bool:
+    """Is there a checkpoint of the very last step?"""
     checkpoints = list_checkpoints(folder.checkpoints)
     return bool(checkpoints) and checkpoints[-1].step == ended.step
 
@@ -190,7 +191,8 @@ def _greeting(folder: RunFolder, is_new: bool) -> str:
     )
 
 
-def _farewell(folder: RunFolder, summary: RunSummary, ended: RunEnded, seconds: float) -> str:
+def farewell(folder: RunFolder, summary: RunSummary, ended: RunEnded, seconds: float) -> str:
+    """What was reached, and the commands to go on with."""
     figures = summary.figures
     lines = [f"finished: {ended.reason}" if ended.finished else ended.reason]
     if figures.evaluation is not None and figures.best is not None:

@@ -100,11 +100,13 @@ class RunFolder:
         return sorted(dated, key=lambda run: ages[run] or 0.0, reverse=True)
 
     def lock(self) -> None:
-        """Keep every other trainer out until this process ends.
+        """Keep every other trainer out until this process ends; once is enough.
 
         Raises:
             UserError: a trainer is at work here.
         """
+        if self._lock is not None:
+            return
         try:
             lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:

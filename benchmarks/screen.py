@@ -1,0 +1,222 @@
+"""The screen's figures, taken from the real `icot-tui launch` in a real terminal.
+
+    python benchmarks/screen.py paint [--size 120x40]    process start to a frame with text
+    python benchmarks/screen.py keys                     key press to answer, while training
+    python benchmarks/screen.py bytes                    bytes a second with --low-bandwidth
+    python benchmarks/screen.py speed [--size 200x60]    training speed with the screen / headless
+    python benchmarks/screen.py drops --count 100        link drops (tests/session)
+
+`speed` runs both at once, stopped and continued in turns, at a held schedule, so that both are
+measured on the same work in the same minutes.
+"""
+
+import argparse
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from icot_tui.engine.events import StepsTrained  # noqa: E402
+from icot_tui.engine.journal import JournalReader  # noqa: E402
+from icot_tui.engine.run_folder import RunFolder  # noqa: E402
+from tests.session.screen import CONTROL, IN_SCREEN, Screen  # noqa: E402
+
+PROGRAM = [sys.executable, "-m", "icot_tui"]
+HELD = ("--set", "curriculum.min_steps=100000000", "--set", "curriculum.max_steps=100000000")
+NO_EVALUATION = ("--set", "evaluation.every_steps=100000000")
+WELCOME = "\x1b"
+HELP_WORD = b"Shift-Tab"
+TEXT = 40
+"""Characters beside blanks and frames that make a frame with text."""
+
+
+@contextmanager
+def launched(size: tuple[int, int], *options: str) -> Iterator[Screen]:
+    """The demo with the screen, in a folder of its own; killed in the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = ["launch", "demo", "--name", "tiny", *options]
+        screen = Screen([*PROGRAM, *arguments], Path(folder), size, threads=None)
+        try:
+            yield screen
+        finally:
+            screen.close()
+
+
+def settle(screen: Screen, step: int = 30) -> None:
+    """Until it trains and the words of welcome are put away."""
+    screen.wait_for_step(1)
+    screen.type(WELCOME)
+    screen.wait_for_step(step)
+
+
+def first_frame(screen: Screen) -> float:
+    """Seconds from the start of the process to a frame with text."""
+    screen.wait_for(lambda: IN_SCREEN in screen.output)
+    while True:
+        seen = b""
+        for when, piece in list(screen.pieces):
+            seen += piece
+            frame = CONTROL.sub(b"", seen.partition(IN_SCREEN)[2])
+            if sum(character.isalnum() for character in frame.decode(errors="ignore")) >= TEXT:
+                return when - screen.began
+        time.sleep(0.005)
+
+
+def paint(size: tuple[int, int], count: int) -> None:
+    seconds = []
+    for _ in range(count):
+        with launched(size) as screen:
+            seconds.append(first_frame(screen))
+    print(f"first paint of launch: {spread(seconds)} s")
+
+
+def keys(size: tuple[int, int], count: int) -> None:
+    """Help is opened by key; the answer is the first write that shows one of its words."""
+    seconds = []
+    with launched(size, *HELD, *NO_EVALUATION) as screen:
+        settle(screen)
+        for number in range(count):
+            before = len(screen.pieces)
+            pressed = time.monotonic()
+            screen.type("?")
+            seconds.append(answer(screen, before, pressed) - pressed)
+            time.sleep(0.3 + 0.07 * (number % 7))
+            screen.type("\x1b")
+            time.sleep(0.6)
+    p95 = sorted(seconds)[int(0.95 * (len(seconds) - 1) + 0.5)]
+    print(f"key press to answer: {spread(seconds)} s, 95 % within {p95:.3f} s ({count} presses)")
+
+
+def answer(screen: Screen, before: int, pressed: float) -> float:
+    """When the help could be read."""
+    while time.monotonic() < pressed + 10:
+        seen = b""
+        for when, piece in screen.pieces[before:]:
+            seen += piece
+            if HELP_WORD in CONTROL.sub(b"", seen):
+                return when
+        time.sleep(0.002)
+    raise AssertionError("no answer to a key")
+
+
+def bytes_a_second(size: tuple[int, int], seconds: float) -> None:
+    with launched(size, "--low-bandwidth") as screen:
+        settle(screen)
+        time.sleep(5)
+        before, began = len(screen.output), time.monotonic()
+        time.sleep(seconds)
+        rate = (len(screen.output) - before) / (time.monotonic() - began)
+    print(f"low bandwidth: {rate / 1000:.2f} KB/s over {seconds:.0f} s")
+
+
+def speed(size: tuple[int, int], rounds: int, slice_seconds: float) -> None:
+    ratios = []
+    with tempfile.TemporaryDirectory() as folder, launched(size, *HELD, *NO_EVALUATION) as screen:
+        command = [*PROGRAM, "train", "demo", "--quiet", *HELD, *NO_EVALUATION]
+        headless = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            runs = {"screen": screen.run_folder, "headless": RunFolder(Path(folder, "runs/demo"))}
+            settle(screen)
+            while rate(runs["headless"], 0.0, time.time()) is None:
+                time.sleep(0.2)
+            pids = {"screen": [screen.trainer()], "headless": [headless.pid]}
+            for each in pids.values():
+                send(each, signal.SIGSTOP)
+            for number in range(rounds):
+                turn = ("screen", "headless") if number % 2 else ("headless", "screen")
+                rates = {which: alone(pids[which], runs[which], slice_seconds) for which in turn}
+                ratios.append(rates["screen"] / rates["headless"])
+                print(
+                    f"round {number + 1}: {rates['screen']:.1f} steps/s with the screen, "
+                    f"{rates['headless']:.1f} without, ratio {ratios[-1]:.3f}",
+                    flush=True,
+                )
+        finally:
+            for each in (headless.pid, screen.process.pid):
+                send([each], signal.SIGCONT)
+            headless.kill()
+            headless.wait()
+    print(f"training with the screen at {size[0]}x{size[1]}: {spread(ratios)} of headless speed")
+
+
+def alone(pids: list[int], run: RunFolder, seconds: float) -> float:
+    """Steps a second of one while the other is stopped."""
+    send(pids, signal.SIGCONT)
+    time.sleep(1.0)  # caches, and a redraw that was due
+    began = time.time()
+    time.sleep(seconds)
+    ended = time.time()
+    send(pids, signal.SIGSTOP)
+    found = rate(run, began, ended)
+    assert found is not None, "nothing was trained"
+    return found
+
+
+def rate(run: RunFolder, began: float, ended: float) -> float | None:
+    """Steps a second by the journal's own times."""
+    steps = [
+        (when, event.step)
+        for when, event in JournalReader(run.journal).events()
+        if isinstance(event, StepsTrained) and began <= when <= ended
+    ]
+    if len(steps) < 2:
+        return None
+    (first, before), (last, after) = steps[0], steps[-1]
+    return (after - before) / (last - first)
+
+
+def send(pids: list[int], number: int) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+
+
+def drops(count: int) -> None:
+    environment = os.environ | {"ICOT_TUI_LINK_DROPS": str(count), "ICOT_TUI_TEST_SCREEN": "real"}
+    test = "tests/session/test_link_drops.py"
+    command = [sys.executable, "-m", "pytest", "-q", test, "-k", "loses_nothing"]
+    sys.exit(subprocess.run(command, cwd=ROOT, env=environment).returncode)
+
+
+def spread(values: list[float]) -> str:
+    """Median and range."""
+    return f"{statistics.median(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["paint", "keys", "bytes", "speed", "drops"])
+    parser.add_argument("--size", default="120x40", help="columns x rows")
+    parser.add_argument("--count", type=int, default=10, help="starts, presses, rounds or drops")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of bytes, or a slice of speed")
+    given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # what was started is ended
+    columns, rows = (int(side) for side in given.size.split("x"))
+    match given.what:
+        case "paint":
+            paint((columns, rows), given.count)
+        case "keys":
+            keys((columns, rows), given.count)
+        case "bytes":
+            bytes_a_second((columns, rows), given.seconds)
+        case "speed":
+            speed((columns, rows), given.count, min(given.seconds, 10.0))
+        case "drops":
+            drops(given.count)
+
+
+if __name__ == "__main__":
+    main()

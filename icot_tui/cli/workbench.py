@@ -1,0 +1,90 @@
+"""Where the command line and the app meet."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+    from icot_tui.engine.run_folder import RunFolder
+    from icot_tui.tui.session.engine import EngineThread
+    from icot_tui.tui.session.leave import Leave
+    from icot_tui.tui.settings import Settings
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the screen is to look, as far as the command line says.
+
+    Attributes:
+        theme: name; None for what the user has chosen before.
+        ascii: draw with ASCII characters only.
+        low_bandwidth: at most two redraws a second, no animation.
+    """
+
+    theme: str | None = None
+    ascii: bool = False
+    low_bandwidth: bool = False
+
+
+def prepare(look: Look) -> None:
+    """Check what can be checked, and tell Textual what it reads once, when it is imported.
+
+    Raises:
+        UserError: there is no such theme, or the user's settings have a mistake.
+    """
+    settings = _settings()
+    if look.theme is not None:
+        from icot_tui.themes import load_theme
+
+        load_theme(look.theme)
+    os.environ["TEXTUAL_ANIMATIONS"] = "none"
+    if look.low_bandwidth or settings.low_bandwidth:
+        os.environ["TEXTUAL_FPS"] = "2"
+
+
+def launch_app(engine: "EngineThread", runs: Path, look: Look, welcome: bool) -> "App[Leave]":
+    """The workbench around a run that is trained in this process."""
+    from icot_tui.tui.app import WorkbenchApp
+    from icot_tui.tui.options import Options
+    from icot_tui.tui.state import UserState
+
+    options = Options(
+        runs,
+        ascii=look.ascii,
+        low_bandwidth=look.low_bandwidth,
+        welcome=welcome,
+        theme=look.theme,
+        settings=_settings(),
+    )
+    return WorkbenchApp(engine, None, options, UserState.load())
+
+
+def attach_app(
+    folder: "RunFolder", runs: Path, look: Look, control: bool, replay: float | None
+) -> "App[Leave]":
+    """The workbench as a viewer; `replay` is the speed at which a run is played."""
+    from icot_tui.tui.app import WorkbenchApp
+    from icot_tui.tui.options import Options
+    from icot_tui.tui.state import UserState
+    from icot_tui.watch.replay import Replay
+    from icot_tui.watch.source import RunFollower
+
+    options = Options(
+        runs,
+        control,
+        look.ascii,
+        look.low_bandwidth,
+        theme=look.theme,
+        settings=_settings(),
+    )
+    source = RunFollower(folder) if replay is None else Replay(folder, replay)
+    return WorkbenchApp(None, source, options, UserState.load())
+
+
+def _settings() -> "Settings":
+    from icot_tui.tui.settings import load_settings
+
+    return load_settings()

@@ -1,0 +1,211 @@
+"""Drives a program in a real terminal: types, reads, stops reading, hangs up."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import shlex
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from icot_tui.engine.events import Event, RunEnded, StepsTrained
+from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.run_folder import RunFolder
+
+# The one place where the screen under test is chosen: the stand-in, or the real program.
+IS_REAL = os.environ.get("ICOT_TUI_TEST_SCREEN") == "real"
+PROGRAM = (
+    [sys.executable, "-m", "icot_tui"]
+    if IS_REAL
+    else [sys.executable, str(Path(__file__).with_name("stand_in.py"))]
+)
+
+PATIENCE = 60.0
+CONTROL = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[^\[])")
+IN_SCREEN = b"\x1b[?1049h"
+OUT_OF_SCREEN = b"\x1b[?1049l"
+
+TINY = """
+name = "tiny"
+[data]
+task = "multiplication"
+options = { digits = "2x2" }
+train_examples = 50
+validation_examples = 20
+[model]
+layers = 1
+heads = 2
+width = 16
+[curriculum]
+schedule = "loss_gated"
+gate_window = 3
+min_steps = 2
+max_steps = 3
+[train]
+max_steps = 300
+batch_size = 8
+observe_every = 4
+device = "cpu"
+threads = 1
+[evaluation]
+every_steps = 100000
+"""
+ENDLESS = ("--set", "train.max_steps=100000000")
+
+
+class Screen:
+    """A process with a terminal of its own, as `ssh -t` gives it one.
+
+    Args:
+        command: program and arguments.
+        folder: where it runs; runs and caches are kept there.
+        size: columns and rows.
+        threads: of the tensor library; None for its own choice.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        size: tuple[int, int] = (100, 30),
+        threads: int | None = 1,
+    ) -> None:
+        self.folder = folder
+        self.began = time.monotonic()
+        self.pieces: list[tuple[float, bytes]] = []
+        self._reads = threading.Event()
+        self._reads.set()
+        (folder / "tiny.toml").write_text(TINY)
+        self._master, slave = pty.openpty()
+        self.resize(*size)
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("OMP_NUM_THREADS", "COLUMNS", "LINES", "NO_COLOR", "TMUX")
+        } | {
+            "TERM": "xterm-256color",
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "XDG_CONFIG_HOME": str(folder / "config"),
+        }
+        if threads is not None:
+            environment["OMP_NUM_THREADS"] = str(threads)
+        self.process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(slave)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def output(self) -> bytes:
+        """All that was written to the terminal."""
+        return b"".join(piece for _, piece in self.pieces)
+
+    @property
+    def text(self) -> str:
+        """The same without control sequences."""
+        return CONTROL.sub(b"", self.output).decode(errors="replace")
+
+    @property
+    def run_folder(self) -> RunFolder:
+        return RunFolder(self.folder / "runs" / "tiny")
+
+    def events(self) -> list[Event]:
+        return [event for _, event in JournalReader(self.run_folder.journal).events()]
+
+    def type(self, keys: str) -> None:
+        os.write(self._master, keys.encode())
+
+    def run(self, command: str) -> None:
+        """Type a command of ours into a shell."""
+        self.type(f"{shlex.join([*PROGRAM])} {command}\n")
+
+    def resize(self, columns: int, rows: int) -> None:
+        size = struct.pack("HHHH", rows, columns, 0, 0)
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, size)
+
+    def modes(self) -> list[object]:
+        return termios.tcgetattr(self._master)
+
+    def stop_reading(self) -> None:
+        """The link stalls: the terminal takes nothing more."""
+        self._reads.clear()
+
+    def go_on_reading(self) -> None:
+        self._reads.set()
+
+    def hang_up(self) -> None:
+        """The link is gone."""
+        master, self._master = self._master, -1
+        self._reads.set()
+        os.close(master)
+
+    def wait_for(self, what: Callable[[], object], why: str = "") -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not what():
+            assert time.monotonic() < deadline, f"{why}: {self.text[-2000:]}"
+            time.sleep(0.03)
+
+    def wait_for_text(self, text: str) -> None:
+        self.wait_for(lambda: text in self.text, text)
+
+    def wait_for_step(self, step: int) -> None:
+        def trained() -> bool:
+            return any(isinstance(e, StepsTrained) and e.step >= step for e in self.events())
+
+        self.wait_for(trained, f"step {step}")
+
+    def wait_for_end(self) -> RunEnded:
+        """Until the training has ended, whoever does it."""
+        self.wait_for(lambda: any(isinstance(e, RunEnded) for e in self.events()), "end")
+        self.wait_for(lambda: not self.run_folder.is_locked(), "lock")
+        return next(event for event in self.events() if isinstance(event, RunEnded))
+
+    def trainer(self) -> int:
+        """The process that trains."""
+        self.wait_for(lambda: self.run_folder.holder(), "holder")
+        return int(str(self.run_folder.holder()).split()[1])
+
+    def status(self) -> int:
+        """Exit status of the process that was started."""
+        return self.process.wait(PATIENCE)
+
+    def close(self) -> None:
+        """End whatever is left."""
+        pids = [self.process.pid] if self.process.poll() is None else []
+        holder = self.run_folder.holder()
+        if holder and self.run_folder.is_locked():
+            pids.append(int(holder.split()[1]))
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        self.process.wait()
+        if self._master >= 0:
+            self.hang_up()
+
+    def _read(self) -> None:
+        while self._master >= 0:
+            self._reads.wait()
+            try:
+                if select.select([self._master], [], [], 0.05)[0] and self._reads.is_set():
+                    data = os.read(self._master, 65536)
+                    self.pieces.append((time.monotonic(), data))
+            except (OSError, ValueError):
+                return

@@ -1,0 +1,74 @@
+"""The engine's thread, without any screen."""
+
+from pathlib import Path
+
+import pytest
+
+from icot_tui.config import RunConfig
+from icot_tui.engine.commands import Stop
+from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.errors import UserError
+from icot_tui.tui.session.engine import EngineThread
+from tests.tiny import tiny
+
+PATIENCE = 100.0
+
+
+def engine(runs: Path, config: RunConfig) -> EngineThread:
+    thread = EngineThread(config, None, runs)
+    thread.painted.set()
+    return thread
+
+
+def test_trains_and_tells_how_far_it_is(tmp_path: Path) -> None:
+    thread = engine(tmp_path, tiny())
+    heard: list[str] = []
+    thread.listen(lambda event: heard.append(f"{type(event).__name__}: {thread.doing}"))
+    assert thread.folder.is_locked() and thread.doing == "opening the screen"
+    thread.start()
+    assert thread.join(PATIENCE)
+    assert (thread.phase, thread.doing, thread.error) == ("ended", None, None)
+    assert thread.ended is not None and thread.ended.finished
+    assert heard[0] == "RunStarted: None"
+    assert not thread.folder.is_locked()
+
+
+def test_a_run_that_is_being_trained_is_refused(tmp_path: Path) -> None:
+    first = engine(tmp_path, tiny())
+    with pytest.raises(UserError, match="is being trained already"):
+        EngineThread(None, RunFolder(first.folder.path), tmp_path)
+    first.folder.unlock()
+
+
+def test_wishes_are_carried_out(tmp_path: Path) -> None:
+    thread = engine(tmp_path, tiny(train={"max_steps": 10_000_000}))
+    thread.wish(Stop())
+    thread.start()
+    assert thread.join(PATIENCE)
+    assert thread.ended is not None and not thread.ended.finished
+
+
+def test_bad_input_becomes_a_sentence(tmp_path: Path) -> None:
+    thread = engine(tmp_path, tiny(data={"train_examples": 3}))
+    thread.start()
+    assert thread.join(PATIENCE)
+    assert (thread.phase, thread.exit_status) == ("failed", 2)
+    assert thread.error is not None and "lower train.batch_size" in thread.error
+    assert "Traceback" in thread.folder.log.read_text()
+    assert not thread.folder.is_locked()
+
+
+def test_a_failure_is_kept_logged_and_journaled(tmp_path: Path) -> None:
+    def fail(event: object) -> None:
+        raise SystemExit("a library thinks it may")
+
+    thread = engine(tmp_path, tiny())
+    thread.listen(fail)
+    thread.start()
+    assert thread.join(PATIENCE)
+    assert (thread.phase, thread.exit_status) == ("failed", 1)
+    assert thread.error == "SystemExit: a library thinks it may"
+    assert "SystemExit" in thread.folder.log.read_text()
+    last = list(JournalReader(thread.folder.journal).lines())[-1]
+    assert last["message"] == "the training failed: SystemExit: a library thinks it may"
