@@ -1,0 +1,49 @@
+"""What an action is: a row of the table in `actions`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from icot_tui.engine.commands import Command
+from icot_tui.tui.view import RunView
+
+Group = Literal["run", "view", "chart", "replay", "app"]
+Question = Literal["tokens", "checkpoint", "delta", "rate", "stop"]
+Answer = int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something the user can do.
+
+    Attributes:
+        name: what the key map calls it.
+        keys: the default ones, as Textual names them, or the character itself.
+        label: one or two words for the footer.
+        help: one sentence.
+        group: where the help lists it.
+        footer: how soon the footer finds room for it, 1 first; 0: never.
+        command: makes the engine's command from what is shown and what was answered.
+        question: what is asked before that.
+        meaning: says in plain words what the command will do to the run; such an action is
+            confirmed first.
+        chart: the method of the chart that does it.
+        panel: the panel that it goes to.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    label: str
+    help: str
+    group: Group
+    footer: int = 0
+    command: Callable[[RunView, Answer], Command] | None = None
+    question: Question | None = None
+    meaning: Callable[[RunView, Answer], str] | None = None
+    chart: str = ""
+    panel: str = ""
+
+    @property
+    def needs_control(self) -> bool:
+        """Does it do something to the run?"""
+        return self.command is not None

@@ -1,0 +1,259 @@
+"""The workbench: follows a run, shows it, and passes wishes on."""
+
+import logging
+import time
+from typing import Any, Literal
+
+from textual import events, on, work
+from textual.app import App
+from textual.screen import Screen
+from textual.scrollbar import ScrollBar
+
+from icot_tui.engine.commands import Command
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.tui import doing, looks
+from icot_tui.tui.action import Action
+from icot_tui.tui.actions import ACTIONS, BY_NAME, PANEL_IDS
+from icot_tui.tui.ascii import AsciiScrollBar
+from icot_tui.tui.following import Following
+from icot_tui.tui.footer import Footer
+from icot_tui.tui.keymap import KeyMap
+from icot_tui.tui.layout import Wanted
+from icot_tui.tui.options import Options
+from icot_tui.tui.pace import Pace
+from icot_tui.tui.panel import Panel
+from icot_tui.tui.panels.all import PANELS
+from icot_tui.tui.screens.live import LiveScreen
+from icot_tui.tui.session.engine import EngineThread
+from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.state import UserState
+from icot_tui.tui.stepping_in import step_in
+from icot_tui.tui.theming import ThemeShelf
+from icot_tui.tui.view import RunView
+from icot_tui.tui.wishes import Told, Wishes
+from icot_tui.tui.words import plain
+from icot_tui.watch.notify import Notifier
+from icot_tui.watch.source import Source
+
+log = logging.getLogger("icot_tui.screen")
+THEME_LOOK_SECONDS = 2.0
+CATCHING_UP_SECONDS = 0.1
+ANSWER_SECONDS = 0.15
+COVERED_SECONDS = 4.0
+Severity = Literal["information", "warning", "error"]
+
+
+class WorkbenchApp(App[Leave], inherit_bindings=False):
+    """One run on the screen: an engine's of this process, or one that is only watched.
+
+    Args:
+        engine: trains in this process; None for a viewer.
+        source: the run that is watched; None: the engine's, or the user chooses from a list.
+        options: how the screen was asked for.
+        state: what is remembered of the user.
+    """
+
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    TITLE = "icot-tui"
+
+    def __init__(
+        self,
+        engine: EngineThread | None,
+        source: Source | None,
+        options: Options,
+        state: UserState | None = None,
+    ) -> None:
+        super().__init__()
+        self.animation_level = "none"
+        self.engine = engine
+        self.options = options
+        self.state = state or UserState.load()
+        self.keys: KeyMap = options.settings.key_map()
+        self.wanted = Wanted(hidden=self.state.hidden, weights=self.state.weights)
+        self.following = Following(engine, source, options.draws_ascii, self.state.axis)
+        self.view: RunView | None = None
+        self.pace = Pace(options.saves_bandwidth)
+        self.shelf = ThemeShelf()
+        alerts = options.settings.alerts
+        self.notifier = Notifier(alerts.command, alerts.webhook or "", log.warning)
+        self.live = LiveScreen(panels(), self.wanted, self.keys)
+        self._wishes: Wishes | None = None
+        self._wishes_of: RunFolder | None = None
+        self._summed_up = False
+        self._spent = 0.0
+        self._sent = 0
+        self._touched = True
+        self._shown_at = 0.0
+        for action in ACTIONS:
+            for key in self.keys[action.name]:
+                self.bind(key, f"do('{action.name}')", description=action.help)
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The live screen."""
+        return self.live
+
+    def on_mount(self) -> None:
+        """Colours, first picture, first words."""
+        looks.set_up_themes(self)
+        if self.options.draws_ascii:
+            self.add_class("-ascii")
+            self.live.set_ascii()
+            ScrollBar.renderer = AsciiScrollBar
+        if self.state.warning:
+            self.tell(self.state.warning, "warning")
+        self.call_after_refresh(self._tick)
+        self.set_interval(THEME_LOOK_SECONDS, lambda: looks.look_at_themes(self))
+        if self.following.source is None:
+            self.action_do("runs")
+        elif self.options.welcome:
+            doing.welcome(self)
+
+    # Following ----------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        """Redraw, and choose when to do so again."""
+        self._measure()
+        try:
+            self.draw()
+        except Exception:
+            log.exception("a redraw failed")  # the next one may not
+        self.set_timer(self._interval(), self._tick)
+
+    def draw(self) -> None:
+        """Read the news and show them."""
+        view = self.view = self.following.view()
+        if view is None:
+            return
+        if self._is_due():
+            self.live.show(view, doing.mode(self), self.actions())
+        for told in self._wishes.look(time.monotonic()) if self._wishes else ():
+            self._tell_answer(told)
+        for alert in self.following.alerts(view):
+            doing.raise_alert(self, alert)
+        self._sum_up_at_end(view)
+
+    def _is_due(self) -> bool:
+        """Below a dialog everything is drawn again with each change: that is done seldom."""
+        now = time.monotonic()
+        covered = self.screen is not self.live
+        if covered and (self.pace.low_bandwidth or now < self._shown_at + COVERED_SECONDS):
+            return False
+        self._shown_at = now
+        return True
+
+    def _measure(self) -> None:
+        """What the last redraw cost, if nobody pressed a key meanwhile."""
+        spent, sent = time.thread_time(), getattr(self._driver, "written", 0)
+        if not self._touched and self.view is not None and self.view.status == "training":
+            self.pace.note(spent - self._spent, sent - self._sent)
+        self._spent, self._sent, self._touched = spent, sent, False
+
+    def _interval(self) -> float:
+        if self.view is not None and not self.view.source.caught_up:
+            return CATCHING_UP_SECONDS
+        return self.pace.interval(self.view is not None and self.view.status == "training")
+
+    async def on_event(self, event: events.Event) -> None:
+        """Note that the user did something: what follows is no measure of a redraw."""
+        if isinstance(event, events.InputEvent):
+            self._touched = True
+        await super().on_event(event)
+
+    def _sum_up_at_end(self, view: RunView) -> None:
+        """Once, when the training of this process ends."""
+        engine = self.engine
+        if self._summed_up or engine is None or not self.following.own:
+            return
+        if engine.phase == "failed" or (engine.phase == "ended" and view.source.caught_up):
+            self._summed_up = True
+            doing.sum_up(self, engine.error or "")
+
+    # Doing --------------------------------------------------------------------------------------
+
+    @property
+    def controls(self) -> bool:
+        """May the user step into the run on show?"""
+        if self.following.replaying:
+            return False
+        if self.following.own:
+            return True
+        return self.options.control
+
+    def actions(self) -> list[Action]:
+        """What can be done now."""
+        replaying, controls = self.following.replaying, self.controls and doing.at_work(self)
+        return [
+            action
+            for action in ACTIONS
+            if (not action.needs_control or controls) and (action.group != "replay" or replaying)
+        ]
+
+    def action_do(self, name: str) -> None:
+        """Do an action of the table."""
+        action = BY_NAME[name]
+        if action not in self.actions():
+            self.tell(doing.why_not(self, action), "warning")
+        elif action.needs_control:
+            self._step_in(action)
+        elif action.chart:
+            chart = self.live.chart
+            if chart is not None:
+                getattr(chart, action.chart)()
+        elif action.panel:
+            self.live.go_to(action.panel)
+        else:
+            doing.DOES[name](self)
+
+    @work(exclusive=True, group="question")
+    async def _step_in(self, action: Action) -> None:
+        await step_in(self, action)
+
+    @on(Footer.Clicked)
+    def _footer_clicked(self, event: Footer.Clicked) -> None:
+        self.action_do(event.action)
+
+    def send(self, command: Command) -> None:
+        """Wish something of the run on show; the answer is told once it is there."""
+        assert self.following.source is not None
+        folder = self.following.source.folder
+        if self._wishes is None or self._wishes_of is not folder:
+            send = self.engine.wish if self.following.own and self.engine is not None else None
+            self._wishes, self._wishes_of = Wishes(folder, send), folder
+        problem = self._wishes.wish(command, time.monotonic())
+        if problem is not None:
+            self._tell_answer(problem)
+        else:
+            self.set_timer(ANSWER_SECONDS, self._look_for_answers)
+
+    def _look_for_answers(self) -> None:
+        """An answer is told soon, however seldom the screen is drawn."""
+        if self._wishes is None:
+            return
+        answers = self._wishes.look(time.monotonic())
+        for told in answers:
+            self._tell_answer(told)
+        if answers:
+            self.draw()
+        elif self._wishes.open:
+            self.set_timer(ANSWER_SECONDS, self._look_for_answers)
+
+    def _tell_answer(self, told: Told) -> None:
+        self.tell(told.text, "information" if told.good else "error")
+
+    def tell(self, text: str, severity: Severity = "information", seconds: float = 6.0) -> None:
+        """A short message in the corner; nothing in it is markup."""
+        self.notify(plain(text), severity=severity, timeout=seconds, markup=False)
+
+    def remember(self) -> None:
+        """Keep what the user has chosen."""
+        self.state.hidden, self.state.weights = self.wanted.hidden, self.wanted.weights
+        self.state.axis = self.following.axis
+        problem = self.state.save()
+        if problem:
+            self.tell(problem, "warning")
+
+
+def panels() -> list[Panel]:
+    """One of each."""
+    return [make(id=name) for name, make in zip(PANEL_IDS, PANELS, strict=True)]

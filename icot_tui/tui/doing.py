@@ -1,0 +1,190 @@
+"""What the actions of the screen itself do, by their names in the table."""
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from icot_tui.tui import comfort, looks, replaying
+from icot_tui.tui.action import Action
+from icot_tui.tui.panels.accuracy import Accuracy
+from icot_tui.tui.screens.ending import Ending
+from icot_tui.tui.screens.help import Help
+from icot_tui.tui.screens.leaving import how_to_leave
+from icot_tui.tui.screens.palette import Palette
+from icot_tui.tui.screens.runs import Runs
+from icot_tui.tui.screens.welcome import Welcome
+from icot_tui.tui.session.leave import Leave
+from icot_tui.watch.alerts import Alert
+
+if TYPE_CHECKING:
+    from icot_tui.tui.app import Severity, WorkbenchApp
+
+log = logging.getLogger("icot_tui.alerts")
+Do = Callable[["WorkbenchApp"], None]
+
+
+def mode(app: "WorkbenchApp") -> str:
+    """What one may do to the run, in a word or two."""
+    if app.following.replaying:
+        return replaying.words(app)
+    if app.following.own:
+        return ""
+    return "watching, in control" if app.controls and at_work(app) else "watching"
+
+
+def at_work(app: "WorkbenchApp") -> bool:
+    """Is there a trainer that could be told something?"""
+    return app.view is not None and app.view.status not in ("finished", "stopped", "dead")
+
+
+def why_not(app: "WorkbenchApp", action: Action) -> str:
+    """Why an action can't be done now."""
+    if action.group == "replay":
+        return "That is for replays: icot-tui attach RUN --replay"
+    if app.following.replaying:
+        return "This is a replay; the run can't be stepped into."
+    if app.controls and not at_work(app):
+        path = (
+            ""
+            if app.view is None
+            else f" Go on with: icot-tui resume {app.view.source.folder.path}"
+        )
+        return f"No trainer is at work on this run any more.{path}"
+    return "You are only watching this run. To step in: icot-tui attach RUN --control"
+
+
+def leave(app: "WorkbenchApp") -> None:
+    """Close, or ask first what becomes of the training."""
+    engine = app.engine
+    app.remember()
+    if engine is None or not engine.alive:
+        app.exit("close")
+        return
+
+    def answered(answer: Leave | None) -> None:
+        if answer is not None:
+            app.exit(answer)
+
+    app.push_screen(how_to_leave(str(engine.folder.path)), answered)
+
+
+def show_help(app: "WorkbenchApp") -> None:
+    """All keys."""
+    app.push_screen(Help(app.actions(), app.keys, app.options.draws_ascii))
+
+
+def open_palette(app: "WorkbenchApp") -> None:
+    """Every action by its name."""
+
+    def chosen(name: str | None) -> None:
+        if name is not None:
+            app.action_do(name)
+
+    app.push_screen(Palette(app.actions(), app.keys), chosen)
+
+
+def list_runs(app: "WorkbenchApp") -> None:
+    """Open a run, or lay it over the one on show."""
+
+    def closed(_: object) -> None:
+        if app.following.source is None:
+            app.exit("close")
+        else:
+            app.draw()
+
+    app.push_screen(Runs(app.options.runs, app.following), closed)
+
+
+def sum_up(app: "WorkbenchApp", failure: str = "") -> None:
+    """What came of the run, and what to do next."""
+    if app.view is None:
+        return
+
+    def chosen(command: str | None) -> None:
+        if command is not None:
+            comfort.copy_text(app, command, "command")
+
+    app.push_screen(Ending(app.view, app.keys, failure), chosen)
+
+
+def welcome(app: "WorkbenchApp") -> None:
+    """The first words of the demo."""
+    engine = app.engine
+    app.push_screen(
+        Welcome(lambda: engine.doing if engine is not None else None, app.options.draws_ascii)
+    )
+
+
+def raise_alert(app: "WorkbenchApp", alert: Alert) -> None:
+    """Toast, bell, log, and what the settings say."""
+    severity = cast(
+        "Severity", {"error": "error", "warning": "warning"}.get(alert.severity, "information")
+    )
+    app.tell(alert.text, severity, seconds=15.0)
+    if rings(app):
+        app.bell()
+    log.warning("%s", alert.text)
+    source = app.following.source
+    if source is not None and (app.following.own or app.options.control):
+        # One viewer of several tells others: the one that may step in.
+        app.notifier.send(alert, source.folder.name, str(source.folder.path))
+
+
+def rings(app: "WorkbenchApp") -> bool:
+    """Does the bell ring with alerts?"""
+    chosen = app.state.bell
+    return app.options.settings.alerts.bell if chosen is None else chosen
+
+
+def toggle_bell(app: "WorkbenchApp") -> None:
+    """Ring, or be silent."""
+    app.state.bell = not rings(app)
+    app.remember()
+    app.tell("The bell rings with alerts." if app.state.bell else "Alerts are silent now.")
+
+
+def filter_log(app: "WorkbenchApp") -> None:
+    """Search the log."""
+    app.live.go_to("log")
+    panel = app.live.board.panels["log"]
+    app.call_later(lambda: app.call_after_refresh(panel.run_action, "filter"))
+
+
+def switch_axis(app: "WorkbenchApp") -> None:
+    """Steps, hours, removed tokens, and again."""
+    from icot_tui.tui.state import AXES
+
+    at = AXES.index(app.following.axis)
+    app.following.axis = AXES[(at + 1) % len(AXES)]
+    app.remember()
+    app.draw()
+
+
+def switch_digits(app: "WorkbenchApp") -> None:
+    """A curve for each digit of the answer, or one of exact match."""
+    panel = app.live.board.panels["accuracy"]
+    assert isinstance(panel, Accuracy)
+    panel.toggle_digits()
+
+
+DOES: dict[str, Do] = {
+    "help": show_help,
+    "palette": open_palette,
+    "quit": leave,
+    "runs": list_runs,
+    "summary": sum_up,
+    "bell": toggle_bell,
+    "filter": filter_log,
+    "axis": switch_axis,
+    "digits": switch_digits,
+    "back": looks.back,
+    "theme": looks.choose_theme,
+    "full-screen": looks.full_screen,
+    "panels": looks.choose_panels,
+    "grow": looks.grow,
+    "shrink": looks.shrink,
+    "copy": comfort.copy_panel,
+    "export": comfort.export_chart,
+    "screenshot": comfort.screenshot,
+    **replaying.DOES,
+}

@@ -1,0 +1,101 @@
+"""The line at the top: which run, what it does, how far it is."""
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.widgets import Static
+
+from icot_tui.tui.view import RunView
+from icot_tui.tui.words import count, duration, number, percent, plain, rough
+
+Part = tuple[str, str]
+COLOURS = {
+    "starting": "$secondary",
+    "training": "$success",
+    "paused": "$warning",
+    "stalled": "$error",
+    "finished": "$success",
+    "stopped": "$warning",
+    "dead": "$error",
+}
+WORDS = {"dead": "dead: it stopped writing without an end", "stalled": "stalled"}
+ROOM_FOR_MODE = 70
+QUIET = 20.0
+"""Seconds of silence that are worth a word."""
+
+
+class Header(Static):
+    """Draws itself again only when its words change."""
+
+    DEFAULT_CSS = """
+    Header {
+        height: 1;
+        background: $panel;
+        color: $foreground;
+        padding: 0 1;
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(markup=False)
+        self._drawn: tuple[object, ...] = ()
+
+    def show(self, view: RunView, mode: str) -> None:
+        """Draw this moment of the run; `mode` says what one may do to it."""
+        width = self.size.width
+        mode = mode if width >= ROOM_FOR_MODE else ""
+        between = " | " if view.ascii else " · "
+        left = fitting(parts(view), width - cell_len(mode) - 2, between)
+        if (left, mode, width) == self._drawn:
+            return
+        self._drawn = (left, mode, width)
+        dotted: list[Part] = []
+        for at, part in enumerate(left):
+            dotted += [(between, "dim")] * (at > 0) + [part]
+        used = sum(cell_len(text) for text, _ in dotted)
+        gap = " " * max(1, width - used - cell_len(mode))
+        self.update(Content.assemble(*dotted, (gap, ""), (mode, "dim")))
+
+
+def parts(view: RunView) -> list[Part]:
+    """What is to be told, the most important first."""
+    summary = view.history.summary
+    figures = summary.figures
+    name = summary.facts.name if summary.facts else view.source.folder.name
+    status = WORDS.get(view.status, str(view.status))
+    told: list[Part] = [(plain(name), "bold $primary"), (status, f"bold {COLOURS[view.status]}")]
+    if not view.source.caught_up:
+        told.append((f"reading the journal, {view.source.progress:.0%}", "$secondary"))
+    if view.phase is not None:
+        told.append((view.phase, "$secondary"))
+    if summary.facts is None:
+        return told
+    told.append((f"stage {summary.removed_tokens} of {summary.facts.max_cot_tokens}", ""))
+    silence = view.source.silence(view.now)
+    if view.status == "training" and silence is not None and silence > QUIET:
+        told.append((f"no news for {duration(silence // 10 * 10)}", "$warning"))
+    spike = next((spike for spike in reversed(figures.spikes[-8:]) if spike.open), None)
+    if spike is not None and view.status in ("training", "paused"):
+        what = "collapsed" if spike.collapsed else "recovering"
+        since = count(max(0, figures.step - spike.step), "step")
+        told.append((f"{what} since {since}", "$error" if spike.collapsed else "$warning"))
+    if figures.evaluation is not None:
+        told.append((f"exact match {percent(figures.evaluation.exact_match)}", ""))
+    told.append((f"step {figures.step:,}", ""))
+    pace, left = summary.steps_per_second, summary.seconds_left()
+    if view.status == "training" and pace is not None:
+        told.append((f"{number(pace)} steps/s", ""))
+    if left is not None and view.status == "training":
+        told.append((f"about {rough(left)} left", ""))
+    return told
+
+
+def fitting(told: list[Part], width: int, between: str) -> tuple[Part, ...]:
+    """As many of the parts as there is room for."""
+    kept: list[Part] = []
+    used = 0
+    for text, style in told:
+        used += cell_len(text) + (len(between) if kept else 0)
+        if used > width and kept:
+            break
+        kept.append((text, style))
+    return tuple(kept)

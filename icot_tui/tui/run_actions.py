@@ -1,0 +1,203 @@
+"""The actions that step into a run: every command of the engine, and what it means for the run."""
+
+from icot_tui.engine import commands as wish
+from icot_tui.engine.commands import Command
+from icot_tui.tui.action import Action, Answer
+from icot_tui.tui.view import RunView
+from icot_tui.tui.words import count, number
+
+
+def is_held(view: RunView) -> bool:
+    """Has somebody stopped the removal schedule?"""
+    if not view.history.summary.figures.clock_changed:
+        return False
+    for line in reversed(view.history.log):
+        if line.kind in ("RolledBack", "RunResumed", "RunStarted"):
+            return False
+        if line.kind == "CommandDone" and line.text.startswith("hold: "):
+            return "goes on" not in line.text
+    return False
+
+
+def _pause(view: RunView, answer: Answer) -> Command:
+    return wish.Pause() if view.history.summary.paused is None else wish.Resume()
+
+
+def _hold(view: RunView, answer: Answer) -> Command:
+    return wish.Hold(on=not is_held(view))
+
+
+def _holding_means(view: RunView, answer: Answer) -> str:
+    if is_held(view):
+        return "Let the removal schedule go on: tokens are removed again when their time comes."
+    return (
+        f"Hold the removal schedule at stage {view.history.summary.removed_tokens}: training goes "
+        "on, but no further token is removed until you let go."
+    )
+
+
+def _advance(view: RunView, answer: Answer) -> Command:
+    return wish.Advance(int(answer or 0))
+
+
+def _advancing_means(view: RunView, answer: Answer) -> str:
+    summary = view.history.summary
+    stage, most = summary.figures.stage + int(answer or 0), summary.max_cot_tokens
+    after = stage if most is None else min(stage, most)
+    of = "" if most is None else f" of {most}"
+    return (
+        f"With the next step the stage rises from {summary.figures.stage} to {after}{of}. The loss "
+        "will jump, and the model has to recover from it; the schedule goes on from there."
+    )
+
+
+def _rollback(view: RunView, answer: Answer) -> Command:
+    return wish.Rollback(None if answer is None else int(answer))
+
+
+def _going_back_means(view: RunView, answer: Answer) -> str:
+    since = max(0, view.history.summary.figures.step - int(answer or 0))
+    lost = (
+        f"What was learnt in the {count(since, 'step')} since is given up"
+        if since
+        else ("Nothing was learnt since")
+    )
+    return (
+        f"Weights, optimizer and stage become those of step {int(answer or 0):,}. {lost}; the "
+        "count of steps and the data go on."
+    )
+
+
+def _reset_optimizer(view: RunView, answer: Answer) -> Command:
+    return wish.ResetOptimizer()
+
+
+def _resetting_means(view: RunView, answer: Answer) -> str:
+    return (
+        "AdamW forgets its averages of past gradients and starts with fresh ones; the weights "
+        "stay. This can calm a spike. Only going back to a checkpoint undoes it."
+    )
+
+
+def _set_delta(view: RunView, answer: Answer) -> Command:
+    return wish.SetRemovePerEpoch(float(answer or 0))
+
+
+def _delta_means(view: RunView, answer: Answer) -> str:
+    return (
+        f"The linear schedule goes on from stage {view.history.summary.removed_tokens} at a pace "
+        f"of {number(float(answer or 0))} tokens an epoch."
+    )
+
+
+def _set_rate(view: RunView, answer: Answer) -> Command:
+    return wish.SetLearningRate(float(answer or 0))
+
+
+def _rate_means(view: RunView, answer: Answer) -> str:
+    return f"From the next step on the peak learning rate is {float(answer or 0):g}."
+
+
+def _stop(view: RunView, answer: Answer) -> Command:
+    return wish.Stop(save=bool(answer))
+
+
+RUN_ACTIONS = (
+    Action(
+        "pause",
+        ("p",),
+        "pause",
+        "Pause training before its next step, or let it go on.",
+        "run",
+        footer=3,
+        command=_pause,
+    ),
+    Action(
+        "hold",
+        ("h",),
+        "hold",
+        "Hold the removal schedule while training goes on, or let it run again.",
+        "run",
+        footer=5,
+        command=_hold,
+        meaning=_holding_means,
+    ),
+    Action(
+        "advance",
+        ("a",),
+        "advance",
+        "Remove more tokens with the next step, whatever the schedule says.",
+        "run",
+        footer=6,
+        command=_advance,
+        question="tokens",
+        meaning=_advancing_means,
+    ),
+    Action(
+        "rollback",
+        ("b",),
+        "go back",
+        "Go back to a checkpoint that you choose: weights, optimizer and stage.",
+        "run",
+        footer=7,
+        command=_rollback,
+        question="checkpoint",
+        meaning=_going_back_means,
+    ),
+    Action(
+        "reset-optimizer",
+        ("o",),
+        "optimizer",
+        "Drop the optimizer's memory of past gradients.",
+        "run",
+        command=_reset_optimizer,
+        meaning=_resetting_means,
+    ),
+    Action(
+        "evaluate",
+        ("e",),
+        "evaluate",
+        "Measure exact match on the validation examples now.",
+        "run",
+        footer=9,
+        command=lambda view, answer: wish.Evaluate(),
+    ),
+    Action(
+        "save",
+        ("s",),
+        "save",
+        "Write a checkpoint now.",
+        "run",
+        footer=8,
+        command=lambda view, answer: wish.Save(),
+    ),
+    Action(
+        "set-delta",
+        ("d",),
+        "pace",
+        "Change Δ: how many tokens an epoch the linear schedule removes.",
+        "run",
+        command=_set_delta,
+        question="delta",
+        meaning=_delta_means,
+    ),
+    Action(
+        "set-lr",
+        ("l",),
+        "learning rate",
+        "Change the peak learning rate.",
+        "run",
+        command=_set_rate,
+        question="rate",
+        meaning=_rate_means,
+    ),
+    Action(
+        "stop",
+        ("X",),
+        "stop",
+        "End the run: after saving, or at once.",
+        "run",
+        command=_stop,
+        question="stop",
+    ),
+)

@@ -1,0 +1,32 @@
+"""The list of checkpoints one can go back to."""
+
+from icot_tui.engine.checkpoint import list_checkpoints
+from icot_tui.tui.action import Action
+from icot_tui.tui.screens.dialog import Choice, Choose
+from icot_tui.tui.view import RunView
+from icot_tui.tui.words import age, percent
+from icot_tui.watch.history import Saved
+
+
+def choose_checkpoint(view: RunView, action: Action) -> Choose[int]:
+    """Newest first: step, stage, accuracy at that step, age; the answer is the step."""
+    meaning = action.meaning
+    assert meaning is not None
+    kept = {checkpoint.step for checkpoint in list_checkpoints(view.source.folder.checkpoints)}
+    latest = {saved.step: saved for saved in view.history.saved if saved.step in kept}
+    saved = sorted(latest.values(), key=lambda each: each.step, reverse=True)
+    if not saved:
+        return Choose(
+            "go back", (), intro="There is no checkpoint yet to go back to; s writes one."
+        )
+    return Choose(
+        "go back to a checkpoint",
+        [Choice(each.step, _line(each, view.now)) for each in saved],
+        intro=f"{'step':>9}  {'stage':>5}  {'exact match':>11}  saved",
+        about=lambda step: meaning(view, step),
+    )
+
+
+def _line(saved: Saved, now: float) -> str:
+    accuracy = "" if saved.exact_match is None else percent(saved.exact_match)
+    return f"{saved.step:>9,}  {saved.stage:>5}  {accuracy:>11}  {age(now - saved.time)}"

@@ -1,0 +1,172 @@
+"""What all dialogs share: a box in the middle, a title, plain text, and escape leaves."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+Result = TypeVar("Result")
+Value = TypeVar("Value")
+
+
+class Dialog(ModalScreen[Result | None], Generic[Result]):
+    """A box over the screen; escape leaves it with None."""
+
+    BINDINGS = [Binding("escape", "cancel", "leave", show=False)]
+    DEFAULT_CSS = """
+    Dialog {
+        align: center middle;
+    }
+    Dialog > .box {
+        width: auto;
+        min-width: 40;
+        max-width: 94%;
+        height: auto;
+        max-height: 94%;
+        background: $surface;
+        border: round $accent;
+        border-title-color: $accent;
+        border-title-style: bold;
+        border-subtitle-color: $foreground 70%;
+        padding: 1 2;
+    }
+    Dialog OptionList {
+        width: 100%;
+        background: $surface;
+        border: none;
+        padding: 0;
+        scrollbar-size-vertical: 1;
+    }
+    Dialog OptionList:focus {
+        border: none;
+        background-tint: $foreground 0%;
+    }
+    Dialog .text {
+        width: 100%;
+        height: auto;
+        margin-bottom: 1;
+    }
+    """
+
+    title_in_words = ""
+    hint = "escape leaves"
+    width = 64
+
+    def compose(self) -> ComposeResult:
+        """A box with what `content` yields."""
+        box = Vertical(*self.content(), classes="box")
+        box.border_title = Content(self.title_in_words)
+        box.border_subtitle = Content(self.hint)
+        box.styles.width = self.width
+        yield box
+
+    def content(self) -> Sequence[Widget]:
+        """What stands in the box."""
+        raise NotImplementedError
+
+    def action_cancel(self) -> None:
+        """Leave without an answer."""
+        self.dismiss(None)
+
+
+def text(content: str | Content, id: str | None = None) -> Static:
+    """Plain words; nothing in them is markup."""
+    plain = Content(content) if isinstance(content, str) else content
+    return Static(plain, markup=False, classes="text", id=id)
+
+
+@dataclass(frozen=True)
+class Choice(Generic[Value]):
+    """One thing that can be chosen: its name, and what it means."""
+
+    value: Value
+    label: str
+    meaning: str = ""
+    key: str = ""
+
+
+class Choose(Dialog[Value]):
+    """One of several; Enter takes it, and so does its own key or a click.
+
+    `about` writes what would happen with the choice that is highlighted.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        choices: Sequence[Choice[Value]],
+        *,
+        intro: str = "",
+        about: Callable[[Value], str] | None = None,
+        start: int = 0,
+        width: int = 64,
+        highlighted: Callable[[Value], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.title_in_words = title
+        self.hint = "enter chooses, escape leaves"
+        self.width = width
+        self._choices = choices
+        self._intro = intro
+        self._about = about
+        self._start = start
+        self._highlighted = highlighted
+
+    def content(self) -> Sequence[Widget]:
+        """Intro, choices, what the highlighted one means."""
+        options = OptionList(*map(option, self._choices), markup=False)
+        options.highlighted = min(self._start, len(self._choices) - 1) if self._choices else None
+        widgets: list[Widget] = [text(self._intro)] if self._intro else []
+        widgets.append(options)
+        if self._about is not None:
+            about = text("", id="about")
+            about.styles.margin = (1, 0, 0, 0)
+            widgets.append(about)
+        return widgets
+
+    @on(OptionList.OptionHighlighted)
+    def _tell(self, event: OptionList.OptionHighlighted) -> None:
+        value = self._choices[event.option_index].value
+        if self._about is not None:
+            self.query_one("#about", Static).update(Content(self._about(value)))
+        if self._highlighted is not None:
+            self._highlighted(value)
+
+    @on(OptionList.OptionSelected)
+    def _take(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(self._choices[event.option_index].value)
+
+    def on_key(self, event: events.Key) -> None:
+        """Take the choice that has this key."""
+        for choice in self._choices:
+            if choice.key and choice.key == event.character:
+                event.stop()
+                self.dismiss(choice.value)
+                return
+
+
+def option(choice: Choice[Value]) -> Option:
+    """A line for the choice, and a second one with its meaning."""
+    parts: list[str | tuple[str, str]] = []
+    if choice.key:
+        parts.append((f"{choice.key}  ", "bold $accent"))
+    parts.append((choice.label, "bold" if choice.meaning else ""))
+    if choice.meaning:
+        indent = "   " if choice.key else "  "
+        parts.append((f"\n{indent}{choice.meaning}", "dim"))
+    return Option(Content.assemble(*parts))
+
+
+def confirmation(title: str, meaning: str, yes: str, no: str) -> Choose[bool]:
+    """Says what will happen, and asks."""
+    choices = (Choice(True, yes, key="y"), Choice(False, no, key="n"))
+    return Choose(title, choices, intro=meaning)

@@ -1,0 +1,109 @@
+"""The summary of a run: what came of it, and the commands to go on from here."""
+
+from collections.abc import Sequence
+
+from textual.content import Content
+from textual.widget import Widget
+
+from icot_tui.engine.checkpoint import CheckpointPath, list_checkpoints
+from icot_tui.tui.keymap import KeyMap, shown
+from icot_tui.tui.screens.dialog import Choice, Choose, text
+from icot_tui.tui.view import RunView
+from icot_tui.tui.words import count, duration, percent, plain
+
+Fact = tuple[str, str]
+
+
+def summary_facts(view: RunView) -> list[Fact]:
+    """What came of the run so far, as names and values."""
+    summary, folder = view.history.summary, view.source.folder
+    figures = summary.figures
+    facts: list[Fact] = []
+    if summary.max_cot_tokens is not None:
+        gone = f"{summary.removed_tokens} of {summary.max_cot_tokens} tokens removed"
+        nothing = ": nothing is written any more"
+        everything = summary.removed_tokens >= summary.max_cot_tokens
+        facts.append(("stage", gone + nothing * everything))
+    last = figures.evaluation
+    if last is not None:
+        where = "with nothing written" if last.implicit else f"at stage {last.stage}"
+        between = f"{percent(last.low)} to {percent(last.high)}"
+        facts.append(("exact match", f"{percent(last.exact_match)} {where} ({between})"))
+    if figures.best is not None and figures.best_step is not None:
+        facts.append(("best", f"{percent(figures.best)} at step {figures.best_step:,}"))
+    facts.append(("steps", f"{figures.step:,}, {duration(figures.seconds)} of training"))
+    spikes = figures.spikes
+    if spikes:
+        collapsed = sum(spike.collapsed for spike in spikes)
+        recovered = sum(not spike.open for spike in spikes)
+        told = f"{count(len(spikes), 'spike')}, {recovered} recovered"
+        facts.append(("loss", told + f", {collapsed} collapsed" * bool(collapsed)))
+    best = best_checkpoint(view)
+    if best is not None:
+        facts.append(("checkpoint", str(best.path)))
+    facts.append(("run folder", str(folder.path)))
+    return facts
+
+
+def next_commands(view: RunView) -> list[Fact]:
+    """What one can do now: a word and the exact command."""
+    folder, best = view.source.folder.path, best_checkpoint(view)
+    commands: list[Fact] = []
+    if best is not None:
+        commands.append(("measure it", f"icot-tui eval {best.path}"))
+    if view.status in ("stopped", "dead", "finished"):
+        commands.append(("look again", f"icot-tui attach {folder}"))
+    if view.status in ("stopped", "dead"):
+        commands.append(("go on", f"icot-tui resume {folder}"))
+    commands.append(("all figures", f"icot-tui runs show {folder}"))
+    return commands
+
+
+def best_checkpoint(view: RunView) -> CheckpointPath | None:
+    """The checkpoint with the best exact match, or else the newest."""
+    checkpoints = list_checkpoints(view.source.folder.checkpoints)
+    best_step = view.history.summary.figures.best_step
+    best = [checkpoint for checkpoint in checkpoints if checkpoint.step == best_step]
+    return max(best or checkpoints, default=None)
+
+
+class Ending(Choose[str]):
+    """Facts and commands; Enter copies the command that is highlighted."""
+
+    DEFAULT_CSS = """
+    Ending .facts { height: auto; margin-bottom: 1; }
+    """
+
+    def __init__(self, view: RunView, keys: KeyMap, failure: str = "") -> None:
+        self._facts = summary_facts(view)
+        self._failure = failure
+        commands = next_commands(view)
+        choices = [Choice(command, f"{word:<12} {plain(command)}") for word, command in commands]
+        super().__init__(_title(view, failure), choices, width=96)
+        quit_key = shown(keys["quit"][0])
+        self.hint = (
+            f"enter copies the command, escape goes back to the curves, {quit_key} there quits"
+        )
+
+    def content(self) -> Sequence[Widget]:
+        """What went wrong if something did, facts, commands."""
+        widgets: list[Widget] = []
+        if self._failure:
+            widgets.append(text(Content.styled(plain(self._failure), "$error")))
+        wide = max(len(name) for name, _ in self._facts) + 2
+        lines: list[tuple[str, str]] = []
+        for at, (name, value) in enumerate(self._facts):
+            lines += [("\n" * (at > 0), ""), (f"{name:<{wide}}", "dim"), (plain(value), "")]
+        widgets.append(text(Content.assemble(*lines)))
+        widgets.append(text(Content.styled("What next?", "bold $primary")))
+        return [*widgets, *super().content()]
+
+
+def _title(view: RunView, failure: str) -> str:
+    name = plain(view.source.folder.name)
+    if failure:
+        return f"the training of {name} failed"
+    ended = view.history.summary.ended
+    if ended is None:
+        return f"{name} so far"
+    return plain(f"{name} {view.status}: {ended.reason}")

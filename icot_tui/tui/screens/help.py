@@ -1,0 +1,67 @@
+"""`?`: every key and what it does, taken from the table of actions."""
+
+from collections.abc import Sequence
+
+from textual.binding import Binding
+from textual.widget import Widget
+
+from icot_tui.tui.action import Action
+from icot_tui.tui.actions import GROUPS
+from icot_tui.tui.keymap import KeyMap, shown
+from icot_tui.tui.panels.lines import Lines
+from icot_tui.tui.panels.text import EMPTY, Line, line, wrap, wrapped
+from icot_tui.tui.screens.dialog import Dialog
+
+WORDS = (
+    "Tab and Shift-Tab, or the number keys, go from panel to panel; up, down, page up and page "
+    "down scroll. On charts the wheel zooms, dragging moves, a click reads the values."
+)
+KEY_COLUMN = 13
+
+
+class Help(Dialog[None]):
+    """The keys by groups."""
+
+    title_in_words = "keys"
+    hint = "up and down scroll, escape leaves"
+    width = 90
+    BINDINGS = [Binding("q,question_mark,enter", "cancel", "leave", show=False)]
+    DEFAULT_CSS = """
+    Help > .box { height: 94%; }
+    """
+
+    def __init__(self, actions: Sequence[Action], keys: KeyMap, ascii: bool) -> None:
+        super().__init__()
+        self._actions = actions
+        self._keys = keys
+        self.lines = Lines()
+        self.lines.ascii = ascii
+
+    def content(self) -> Sequence[Widget]:
+        """Lines that scroll."""
+        return [self.lines]
+
+    def on_mount(self) -> None:
+        """Write once the width is known."""
+        self.call_after_refresh(self.on_resize)
+
+    def on_resize(self) -> None:
+        """Break the lines anew."""
+        width = self.lines.size.width
+        if width:
+            self.lines.show(help_lines(self._actions, self._keys, width))
+
+
+def help_lines(actions: Sequence[Action], keys: KeyMap, width: int) -> list[Line]:
+    """Groups, and in each the keys with what they do."""
+    lines = wrapped(WORDS, width, "dim")
+    for group, title in GROUPS.items():
+        mine = [action for action in actions if action.group == group]
+        if not mine:
+            continue
+        lines += [EMPTY, line((title, "bold primary"))]
+        for action in mine:
+            listed = " ".join(map(shown, keys[action.name])) or "(no key)"
+            told = line((f"  {listed:<{KEY_COLUMN - 3}} ", "bold accent"), action.help)
+            lines += wrap(told, width, hang=KEY_COLUMN)
+    return lines

@@ -1,0 +1,149 @@
+"""The list of runs: open one, or lay it over the one on show."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.binding import Binding
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input, OptionList
+from textual.widgets.option_list import Option
+
+from icot_tui.tui.header import COLOURS
+from icot_tui.tui.screens.dialog import Dialog, text
+from icot_tui.tui.words import age, percent, plain
+from icot_tui.watch.compare import name_filter
+from icot_tui.watch.runs import RunLine, RunList
+
+if TYPE_CHECKING:
+    from icot_tui.tui.following import Following
+
+LOOK_SECONDS = 1.0
+"""Between two looks at the journals."""
+HEADING = f"   {'run':<23}{'status':<10}{'stage':>9} {'exact':>9}  {'began':<14}about"
+
+
+class Runs(Dialog[bool]):
+    """All runs of a folder, the newest first; the answer is whether one was opened."""
+
+    title_in_words = "runs"
+    hint = "enter opens, space lays over, / filters, escape leaves"
+    width = 110
+    BINDINGS = [
+        Binding("space", "compare", "lay over", show=False),
+        Binding("slash", "filter", "filter", show=False),
+        Binding("q,r", "cancel", "leave", show=False),
+    ]
+    DEFAULT_CSS = """
+    Runs .text { margin: 0; text-wrap: nowrap; text-overflow: ellipsis; }
+    Runs Input { width: 100%; height: 1; display: none; }
+    Runs OptionList {
+        height: auto;
+        max-height: 30;
+        text-wrap: nowrap;
+        text-overflow: ellipsis;
+    }
+    """
+
+    def __init__(self, runs: Path, following: "Following") -> None:
+        super().__init__()
+        self._list = RunList(runs)
+        self._runs = runs
+        self._following = following
+        self._lines: list[RunLine] = []
+        self._shown: list[RunLine] = []
+        self._wanted = ""
+
+    def content(self) -> Sequence[Widget]:
+        """Heading, filter, list; or what to do where there is nothing."""
+        self._lines = self._list.read(time.time())
+        if not self._lines:
+            where = plain(str(self._runs))
+            told = (
+                f"There is no run in {where} yet.\n\nStart one:               icot-tui launch\n"
+                "Look in another folder:  icot-tui attach --runs FOLDER"
+            )
+            return [text(told)]
+        field = Input(placeholder="show only runs with ...")
+        field.cursor_blink = False
+        return [text(Content.styled(HEADING, "bold $primary")), field, OptionList(markup=False)]
+
+    def on_mount(self) -> None:
+        """Show them, and look again from time to time."""
+        if self._lines:
+            self._fill()
+            self.query_one(OptionList).focus()
+            self.set_interval(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        self._lines = self._list.read(time.time())
+        self._fill()
+
+    def _fill(self) -> None:
+        """Show the runs that are wanted; what is highlighted stays so."""
+        options = self.query_one(OptionList)
+        fits = name_filter(self._wanted)
+        shown = [
+            line
+            for line in self._lines
+            if fits(f"{line.name} {line.status} {line.method} {line.description}")
+        ]
+        at = options.highlighted or 0
+        same = [one.folder.path for one in shown] == [one.folder.path for one in self._shown]
+        self._shown = shown
+        prompts = [self._prompt(line) for line in shown]
+        if same and options.option_count == len(shown):
+            for index, prompt in enumerate(prompts):
+                if options.get_option_at_index(index).prompt != prompt:
+                    options.replace_option_prompt_at_index(index, prompt)
+            return
+        options.clear_options()
+        options.add_options(map(Option, prompts))
+        options.highlighted = min(at, len(shown) - 1) if shown else None
+
+    def _prompt(self, line: RunLine) -> Content:
+        source = self._following.source
+        here = ">" if source is not None and source.folder.path == line.folder.path else " "
+        over = "+" if self._following.is_overlaid(line.folder) else " "
+        stage = "" if line.of is None else f"{line.stage} of {line.of}"
+        accuracy = "" if line.accuracy is None else percent(line.accuracy)
+        began = "" if line.age is None else age(line.age)
+        return Content.assemble(
+            (f"{here}{over} ", "bold $accent"),
+            (f"{plain(line.name)[:22]:<23}", "bold"),
+            (f"{line.status:<10}", COLOURS.get(line.status, "$error")),
+            (f"{stage:>9} {accuracy:>9}  ", ""),
+            (f"{began:<14}", "dim"),
+            (plain(line.description), "dim"),
+        )
+
+    @on(OptionList.OptionSelected)
+    def _open(self, event: OptionList.OptionSelected) -> None:
+        self._following.open(self._shown[event.option_index].folder)
+        self.dismiss(True)
+
+    def action_compare(self) -> None:
+        """Lay the run over the one on show, or take it away."""
+        at = self.query_one(OptionList).highlighted if self._shown else None
+        if at is not None and self._following.source is not None:
+            self._following.toggle_overlay(self._shown[at].folder)
+            self._fill()
+
+    def action_filter(self) -> None:
+        """Write what to look for."""
+        if self._lines:
+            field = self.query_one(Input)
+            field.display = True
+            field.focus()
+
+    @on(Input.Changed)
+    def _narrow(self, event: Input.Changed) -> None:
+        self._wanted = event.value
+        self._fill()
+
+    @on(Input.Submitted)
+    def _narrowed(self, event: Input.Submitted) -> None:
+        self.query_one(OptionList).focus()

@@ -1,0 +1,73 @@
+"""The first words of the demo: what one is about to see, while PyTorch is loaded behind it."""
+
+from collections.abc import Callable, Sequence
+
+from textual import events
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from icot_tui.tui.screens.dialog import Dialog, text
+
+STORY = (
+    ("You are about to watch a small model learn to multiply in its head.\n\n", "bold"),
+    ("1. ", "bold $primary"),
+    ("It first learns the explicit way: every step of the product is written down, ", ""),
+    ("and the loss falls.\n", ""),
+    ("2. ", "bold $primary"),
+    ("Then the written tokens vanish, one by one, from the left. ", ""),
+    ("Each removal makes the loss spike, and the model recovers from it.\n", ""),
+    ("3. ", "bold $primary"),
+    ("At the end nothing is written any more: the answer follows straight from the question, ", ""),
+    ("and the model still knows it.\n\n", ""),
+    ("It takes about five minutes on two processor cores. Press ", "dim"),
+    ("?", "bold $accent"),
+    (" for the keys, ", "dim"),
+    ("q", "bold $accent"),
+    (" to leave.", "dim"),
+)
+REST_SECONDS = 0.3
+
+
+class Welcome(Dialog[bool]):
+    """Any key goes on; below, what the engine does meanwhile."""
+
+    title_in_words = "icot-tui"
+    hint = "any key goes on"
+    width = 72
+
+    def __init__(self, doing: Callable[[], str | None], ascii: bool = False) -> None:
+        super().__init__()
+        self._doing = doing
+        self._ascii = ascii
+        self._told: list[str] = []
+
+    def content(self) -> Sequence[Widget]:
+        """The story, and the progress."""
+        return [text(Content.assemble(*STORY)), Static("", markup=False, id="doing")]
+
+    def on_mount(self) -> None:
+        """Follow the engine's first steps."""
+        self._tell()
+        self.set_interval(REST_SECONDS, self._tell)
+
+    def _tell(self) -> None:
+        doing = self._doing() or "training"
+        if self._told and self._told[-1] == doing:
+            return
+        self._told.append(doing)
+        done, now = ("+", ">") if self._ascii else ("✓", "▸")
+        parts: list[tuple[str, str]] = []
+        for step in self._told[:-1]:
+            parts.append((f"{done} {step}\n", "$success"))
+        parts.append((f"{now} {doing}", "bold $secondary"))
+        self.query_one("#doing", Static).update(Content.assemble(*parts))
+
+    def on_key(self, event: events.Key) -> None:
+        """Go on."""
+        event.stop()
+        self.dismiss(True)
+
+    def on_click(self) -> None:
+        """Go on."""
+        self.dismiss(True)

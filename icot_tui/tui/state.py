@@ -1,0 +1,92 @@
+"""What the screen remembers of its user from one time to the next."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import platformdirs
+
+from icot_tui.engine.run_folder import write_atomically
+from icot_tui.tui.actions import PANEL_IDS
+from icot_tui.tui.view import Axis
+
+AXES: tuple[Axis, ...] = ("step", "time", "removed")
+LIGHTEST, HEAVIEST = 0.25, 4.0
+"""How small and how large a panel can be made, beside its usual size."""
+
+
+def state_folder() -> Path:
+    """Where remembered things, copies and pictures are kept."""
+    return platformdirs.user_state_path("icot-tui")
+
+
+@dataclass
+class UserState:
+    """Remembered choices.
+
+    Attributes:
+        hidden: panels that are not shown.
+        weights: how much larger than usual a panel is, 1 where it is left out.
+        theme: chosen on the screen; None: not yet.
+        bell: rings with alerts; None: as the settings say.
+        path: where it is kept; None: nowhere.
+        warning: why what was remembered is not there.
+    """
+
+    hidden: list[str] = field(default_factory=list)
+    weights: dict[str, float] = field(default_factory=dict)
+    axis: Axis = "step"
+    theme: str | None = None
+    bell: bool | None = None
+    path: Path | None = field(default=None, compare=False)
+    warning: str = field(default="", compare=False)
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> "UserState":
+        """What was remembered; a damaged file is left out, with a warning."""
+        path = path or state_folder() / "screen.json"
+        try:
+            state = cls._checked(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            state = cls()
+        except (OSError, ValueError, RecursionError):
+            state = cls(warning=f"{path} is damaged: panels and sizes are the usual ones again")
+        state.path = path
+        return state
+
+    @classmethod
+    def _checked(cls, raw: object) -> "UserState":
+        """Takes over what has the right form.
+
+        Raises:
+            ValueError: it is no table at all.
+        """
+        if not isinstance(raw, dict):
+            raise ValueError("not a table")
+        state = cls()
+        hidden, weights = raw.get("hidden"), raw.get("weights")
+        if isinstance(hidden, list):
+            state.hidden = [panel for panel in PANEL_IDS if panel in hidden]
+        if isinstance(weights, dict):
+            state.weights = {
+                panel: min(max(float(weight), LIGHTEST), HEAVIEST)
+                for panel, weight in weights.items()
+                if panel in PANEL_IDS and isinstance(weight, int | float) and weight == weight
+            }
+        state.axis = next((axis for axis in AXES if axis == raw.get("axis")), "step")
+        state.theme = raw["theme"] if isinstance(raw.get("theme"), str) else None
+        state.bell = raw["bell"] if isinstance(raw.get("bell"), bool) else None
+        return state
+
+    def save(self) -> str:
+        """Remember it; why that failed, or nothing."""
+        if self.path is None:
+            return ""
+        values = asdict(self)
+        del values["path"], values["warning"]
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.path, json.dumps(values, indent=1) + "\n")
+        except OSError as error:
+            return f"{self.path} can't be written: {error.strerror}"
+        return ""
