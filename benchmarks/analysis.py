@@ -1,0 +1,96 @@
+"""How long asking and probing take: issue numbers 1 and 2.
+
+    python benchmarks/analysis.py RUN [--control RUN] [--examples 4000] [--checkpoints 20]
+
+Latencies are wall times in this process, after `warm_up`, as in a screen: the checkpoint is chosen,
+opened, asked once, and asked again; then all of them are chosen again from the cache.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from statistics import median
+
+import torch
+from transformers.utils import logging
+
+from icot_tui.analysis.asking import Respondent
+from icot_tui.analysis.cache import Respondents, warm_up
+from icot_tui.analysis.checkpoints import catalogue, find_checkpoint, open_safely
+from icot_tui.analysis.examples import gather
+from icot_tui.analysis.probing import run_probes
+from icot_tui.engine.run_folder import RunFolder, runs_folder
+
+
+def seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def asking(run: RunFolder, most: int) -> None:
+    entries = catalogue(run)[:most]
+    kept = Respondents()
+    # Products of two digits, as in the demo.
+    questions = [f"{a}*{b}" for a in range(12, 99, 7) for b in range(13, 99, 9)]
+    opened, first, again, cached = [], [], [], []
+    for entry in entries:
+        opened.append(seconds(lambda path=entry.path: kept.open(path)))
+        respondent = kept.open(entry.path)
+        first.append(seconds(lambda r=respondent: r.ask(questions[0])))
+        again += [seconds(lambda r=respondent, q=q: r.ask(q)) for q in questions[1:11]]
+    for entry in entries * 2:
+        cached.append(seconds(lambda path=entry.path: kept.open(path).ask(questions[1])))
+    fresh = [a + b for a, b in zip(opened[1:], first[1:], strict=True)]
+    print(f"{len(entries)} checkpoints, {kept.bytes / 1e6:.0f} MB")
+    print("| what | median | worst |")
+    print("|---|---|---|")
+    for name, times in [
+        ("open the first checkpoint and answer", [opened[0] + first[0]]),
+        ("open another one (first time) and answer", fresh),
+        ("next answers", again),
+        ("back to one that is kept, and answer", cached),
+    ]:  # fmt: skip
+        print(f"| {name} | {median(times) * 1e3:.0f} ms | {max(times) * 1e3:.0f} ms |")
+
+
+def probing(run: RunFolder, control: str | None, examples: int) -> None:
+    respondent = Respondent(open_safely(run.path))
+    other = None
+    if control is not None:
+        other = Respondent(open_safely(find_checkpoint(control, runs_folder())))
+    found = gather(respondent, examples)
+    cpu, began = time.process_time(), time.perf_counter()
+    report = run_probes(
+        respondent,
+        found.split(respondent),
+        control=other,
+        control_split=None if other is None else found.split(other),
+    )
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - began
+    targets, sites, columns = report.scores.shape
+    print(
+        f"probes: {targets} targets x {sites} sites x {columns} columns, {found.count} examples, "
+        f"{len(report.controls)} controls, patching of {(report.patched >= 0).sum()} cells: "
+        f"{wall:.1f} s, {cpu:.1f} s of CPU time"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run")
+    parser.add_argument("--control")
+    parser.add_argument("--examples", type=int, default=4000)
+    parser.add_argument("--checkpoints", type=int, default=20)
+    arguments = parser.parse_args()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    run = RunFolder.find(runs_folder(), arguments.run)
+    print(f"warm-up, beside a screen's first drawing: {seconds(warm_up):.1f} s")
+    print(f"threads: {torch.get_num_threads()}")
+    asking(run, arguments.checkpoints)
+    probing(run, arguments.control, arguments.examples)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Asking checkpoints, and seeing what their hidden chain-of-thought positions hold."""

@@ -1,0 +1,68 @@
+"""Activations at the columns of a layout, from as few forward passes as memory allows."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from icot_tui.analysis.hooks import Site, Stream
+from icot_tui.analysis.layout import Layout
+
+BATCH_TOKENS = 8192
+"""Tokens a forward pass."""
+GROUP_BYTES = 512 << 20
+"""Activations held at once; a larger need is met by more passes, a few sites each."""
+
+
+def batches(layout: Layout, rows: NDArray[np.int64] | None = None) -> Iterator[NDArray[np.int64]]:
+    """Rows of a layout, as many at once as make a good forward pass."""
+    rows = np.arange(len(layout)) if rows is None else rows
+    size = max(1, BATCH_TOKENS // layout.batch.ids.shape[1])
+    for begin in range(0, len(rows), size):
+        yield rows[begin : begin + size]
+
+
+def site_groups(layout: Layout, sites: Sequence[Site], width: int) -> Iterator[list[Site]]:
+    """The sites in groups whose activations fit GROUP_BYTES."""
+    one = len(layout) * len(layout.names) * width * 4
+    size = max(1, GROUP_BYTES // one)
+    for begin in range(0, len(sites), size):
+        yield list(sites[begin : begin + size])
+
+
+@torch.no_grad()
+def collect(
+    stream: Stream,
+    layout: Layout,
+    sites: Sequence[Site],
+    should_stop: Callable[[], None] | None = None,
+) -> Tensor:
+    """[S, C, N, H] float32 activations on the CPU.
+
+    Args:
+        stream: of a model in evaluation mode.
+        layout: the examples.
+        sites: which places.
+        should_stop: called between batches; what it raises ends it.
+    """
+    device = next(stream.lm.parameters()).device
+    columns = torch.from_numpy(layout.columns)
+    found: Tensor | None = None
+    with stream.recording(sites) as recorded:
+        for rows in batches(layout):
+            if should_stop is not None:
+                should_stop()
+            ids, positions = layout.rows(rows)
+            stream.forward(ids.to(device), None if positions is None else positions.to(device))
+            where = columns[rows].to(device)
+            for number, site in enumerate(sites):
+                wide = where[..., None].expand(-1, -1, recorded[site].shape[-1])
+                taken = recorded[site].gather(1, wide).float().cpu()  # [n, C, H]
+                if found is None:
+                    shape = (len(sites), taken.shape[1], len(layout), taken.shape[2])
+                    found = torch.empty(shape)
+                found[number, :, rows] = taken.transpose(0, 1)
+    assert found is not None
+    return found

@@ -1,0 +1,355 @@
+"""Asking a checkpoint: a question in, an answer with its whole chain of thought out.
+
+How a model is told to write n tokens of its chain of thought, m - n of them hidden:
+
+- It is asked exactly as it was trained at stage m - n: ` {x} SEP`, from which it writes on.
+- With kept positions the ids say it: the token before the gap carries the id of the gap's end, so
+  that the prompt itself tells how many tokens are gone (side "left"), and the model begins at that
+  offset of its chain.
+- With side "right" the chain begins as ever and only its end is missing: after n tokens the
+  separator is fed instead of chosen, and it is not allowed before.
+- With side "left" and without kept positions nothing in the prompt tells the stages apart: the
+  model writes as many as it is used to, and the answer says so. `curriculum.mixed_stages` therefore
+  asks for kept positions.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from icot_tui.analysis.answer import Answer, AnswerToken, Choice, Sampling
+from icot_tui.analysis.chain import whole_chain
+from icot_tui.analysis.checkpoints import removal_plan, run_of, stage_of
+from icot_tui.analysis.questions import Question, QuestionReader
+from icot_tui.data.tokenizing import separator_id
+from icot_tui.engine.checkpoint import OpenedCheckpoint
+from icot_tui.engine.decoding import (
+    PositionShift,
+    Prefixes,
+    StagedExamples,
+    arg_max,
+    decode,
+)
+from icot_tui.engine.samples import Answers
+from icot_tui.errors import UserError
+from icot_tui.models.supervised import SupervisedLM
+
+UNKNOWN_BUDGET = 256
+"""Tokens that may be written where no example tells how many are needed."""
+
+
+class Respondent:
+    """A checkpoint that answers questions at its own stage, or at another one.
+
+    Random generators of the process are left alone.
+
+    Args:
+        opened: the checkpoint.
+        device: where its model goes.
+    """
+
+    def __init__(self, opened: OpenedCheckpoint, device: torch.device | str = "cpu") -> None:
+        self.opened = opened
+        self.device = torch.device(device)
+        self.lm = opened.model.to(self.device).eval()
+        self.plan = removal_plan(opened)
+        self.stage = stage_of(opened)
+        self.separator_id = separator_id(opened.tokenizer)
+        self.reader = QuestionReader(opened.tokenizer, opened.config)
+        self.bytes = sum(p.numel() * p.element_size() for p in self.lm.parameters())
+        self._answers = Answers(opened.tokenizer, self.separator_id, self.plan.answer_only)
+        self._scorer = SupervisedLM(self.lm).eval()
+
+    @property
+    def label(self) -> str:
+        """The run's name, if it belongs to one, and the checkpoint's."""
+        run = run_of(self.opened)
+        name = self.opened.path.name
+        return name if run is None else f"{run.name}/{name}"
+
+    @property
+    def step(self) -> int | None:
+        """The training step of the checkpoint."""
+        return None if self.opened.state is None else int(self.opened.state["run"]["step"])
+
+    @property
+    def chooses_budget(self) -> bool:
+        """Was the run trained at all stages at once, so that a budget of thought can be chosen?"""
+        config = self.opened.config
+        return config is not None and config.curriculum.mixed_stages > 0
+
+    def ask(
+        self,
+        text: str,
+        *,
+        raw: bool = False,
+        written: int | None = None,
+        stage: int | None = None,
+        sampling: Sampling | None = None,
+    ) -> Answer:
+        """Answer one question.
+
+        Args:
+            text: see `QuestionReader.read`.
+            raw: the text is the model's own form of the input.
+            written: how many chain-of-thought tokens to write; None: as the stage says.
+            stage: tokens removed, instead of the checkpoint's own stage.
+            sampling: None: greedily.
+
+        Raises:
+            UserError: the question can't be read, is too long, or no stage is known.
+        """
+        question = self.reader.read(text, raw)
+        return self.answer([question], written=written, stage=stage, sampling=sampling)[0]
+
+    def answer(
+        self,
+        questions: Sequence[Question],
+        *,
+        written: int | None = None,
+        stage: int | None = None,
+        sampling: Sampling | None = None,
+    ) -> list[Answer]:
+        """Answer questions that were read; greedily in batches, sampled one at a time.
+
+        Raises:
+            UserError: one is too long for the model, or no stage is known.
+        """
+        one_by_one = sampling is not None or written is not None
+        groups = [[q] for q in questions] if one_by_one else [list(questions)]
+        return [
+            answer for group in groups for answer in self._group(group, written, stage, sampling)
+        ]
+
+    def _group(
+        self,
+        questions: list[Question],
+        written: int | None,
+        stage: int | None,
+        sampling: Sampling | None,
+    ) -> list[Answer]:
+        if not questions:
+            return []
+        asked = [self._asked(question, written, stage) for question in questions]
+        prefixes = _join([one.prefixes for one in asked])
+        choose = Choice(sampling, self._forced_end(asked[0], written), self.separator_id)
+        began = time.perf_counter()
+        found = decode(
+            self.lm,
+            prefixes,
+            self.separator_id,
+            self.device,
+            choose if choose.special else arg_max,
+        )
+        seconds = (time.perf_counter() - began) / len(questions)
+        tokens = [found.row(row) for row in range(len(questions))]
+        chances = self._probabilities(asked, tokens)
+        return [
+            self._report(one, wrote, chance, seconds, written)
+            for one, wrote, chance in zip(asked, tokens, chances, strict=True)
+        ]
+
+    def _asked(self, question: Question, written: int | None, stage: int | None) -> "_Asked":
+        """A question as the model meets it at a stage."""
+        chain = None if question.gold is None else question.gold.max_cot_tokens
+        if written is not None:
+            most = chain if chain is not None else self.reader.typical_cot_tokens
+            if most is None:
+                raise UserError(
+                    "how many tokens the whole chain of thought of this question has is not "
+                    "known: give the number of removed tokens instead of written ones"
+                )
+            if written > most:
+                raise UserError(f"the chain of thought has {most} tokens, {written} are too many")
+            stage = most - written
+        if stage is None:
+            stage = self.stage
+        if stage is None:
+            raise UserError(
+                f"{self.opened.path} has no training state: say how many chain-of-thought tokens "
+                "are removed (0 writes the whole chain of thought)"
+            )
+        prefixes = self._known(question, stage) if chain is not None else self._new(question, stage)
+        return _Asked(question, stage, prefixes)
+
+    def _known(self, question: Question, stage: int) -> Prefixes:
+        """With a gold example, which tells lengths and position ids."""
+        assert question.gold is not None
+        zero, table = np.zeros(1, dtype=np.int64), self._position_table()
+        staged = StagedExamples.of(
+            question.gold, zero, stage, self.plan, self.separator_id, self._most(), table
+        )
+        last = len(question.prompt) + int(staged.gold[0] + staged.shift.tokens[0])
+        self._check_length(last, "the question with its answer")
+        return staged.prefixes(zero, zero)
+
+    def _new(self, question: Question, stage: int) -> Prefixes:
+        """Of an unknown question only the prompt can be measured."""
+        length, table = len(question.prompt), self._position_table()
+        removed = min(stage, self.reader.typical_cot_tokens or 0)
+        shift = PositionShift.of(
+            self.plan, np.array([length]), np.zeros(1, dtype=np.int64), np.array([removed])
+        )
+        ahead = int(shift.tokens[0])
+        self._check_length(length + ahead + 1, "the question")
+        budget = self._most() or UNKNOWN_BUDGET
+        if table is not None:
+            budget = min(budget, table - length - ahead)
+        none = np.zeros(1, dtype=np.int64)
+        return Prefixes.from_rows([question.prompt], shift, none, np.array([budget]))
+
+    def _most(self) -> int | None:
+        config = self.opened.config
+        return None if config is None else config.evaluation.max_new_tokens
+
+    def _position_table(self) -> int | None:
+        table: int | None = getattr(self.lm.config, "max_position_embeddings", None)
+        return table
+
+    def _check_length(self, needed: int, what: str) -> None:
+        table = self._position_table()
+        if table is not None and needed > table:
+            raise UserError(
+                f"{what} needs {needed} positions, but the model has {table}: ask a shorter one"
+            )
+
+    def _forced_end(self, asked: "_Asked", written: int | None) -> int | None:
+        """After how many tokens the separator is fed; None where the model chooses."""
+        return written if self.plan.side == "right" else None
+
+    @torch.no_grad()
+    def _probabilities(
+        self, asked: Sequence["_Asked"], tokens: Sequence[list[int]]
+    ) -> list[list[float]]:
+        """What the model gave each token that it wrote, in one pass over all rows."""
+        prompts = [list(one.question.prompt) for one in asked]
+        rows = [prompt + wrote[:-1] for prompt, wrote in zip(prompts, tokens, strict=True)]
+        width = max(map(len, rows))
+        ids = np.array([row + [self.separator_id] * (width - len(row)) for row in rows])
+        states = [
+            row * width + len(prompt) - 1 + at
+            for row, (prompt, wrote) in enumerate(zip(prompts, tokens, strict=True))
+            for at in range(len(wrote))
+        ]
+        shift = _join([one.prefixes for one in asked]).shift
+        positions = shift.positions(width) if shift.tokens.any() else None
+        losses, _ = self._scorer.score(
+            self._put(ids),
+            None if positions is None else self._put(self._within_table(positions)),
+            self._put(np.array(states, dtype=np.int64)),
+            self._put(np.array([token for wrote in tokens for token in wrote], dtype=np.int64)),
+        )
+        flat = torch.exp(-losses.double()).tolist()
+        ends = np.cumsum([0, *(len(wrote) for wrote in tokens)])
+        return [flat[begin:end] for begin, end in pairwise(ends)]
+
+    def _within_table(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Padding columns may lie beyond the table; nobody looks at them."""
+        table = self._position_table()
+        return positions if table is None else np.minimum(positions, table - 1)
+
+    def _put(self, values: NDArray[np.int64]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
+
+    def _report(
+        self,
+        asked: "_Asked",
+        tokens: list[int],
+        chances: list[float],
+        seconds: float,
+        wished: int | None,
+    ) -> Answer:
+        question, answers = asked.question, self._answers
+        parts = answers.parts(tokens)
+        cot = len(parts[0])
+        section = parts[1] if len(parts) > 1 else []
+        text = answers.text(section)
+        start = answers.begin(tokens)
+        begin = start + (answers.mark_length(section) or 0)
+        end = start + len(section) + (len(parts) > 2) if text is not None else begin
+        expected, explicit, hidden = self._truth(asked)
+        finished = len(parts) > 2
+        texts = [self.token_text(token) for token in tokens]
+        return Answer(
+            question=question,
+            checkpoint=self.label,
+            step=self.step,
+            stage=asked.stage,
+            chain=whole_chain(texts[:cot], chances[:cot], explicit, hidden),
+            hidden=None if explicit is None else len(hidden),
+            answer=text,
+            shown=None if text is None else self.reader.shown_answer(text),
+            tokens=tuple(
+                AnswerToken(text, chance)
+                for text, chance in zip(texts[begin:end], chances[begin:end], strict=True)
+            ),
+            expected=None if expected is None else self.reader.shown_answer(expected),
+            right=None if expected is None else finished and text == expected,
+            written=cot,
+            decoded=len(tokens),
+            seconds=seconds,
+            finished=finished,
+            notes=tuple(self._notes(asked, cot, wished, finished)),
+        )
+
+    def _truth(self, asked: "_Asked") -> tuple[str | None, list[str] | None, list[int]]:
+        """The gold answer, the explicit chain's tokens, and which of them are hidden."""
+        gold = asked.question.gold
+        if gold is None:
+            return None, None, []
+        ids = gold.example(0).tolist()
+        begin, length = int(gold.prompt_lengths[0]), int(gold.cot_lengths[0])
+        expected = self._answers.text(ids[begin + length + 1 : -1])
+        hidden = self.plan.removal_order(length)[: asked.stage]
+        return expected, [self.token_text(i) for i in ids[begin : begin + length]], hidden
+
+    def token_text(self, token: int) -> str:
+        """A token's own text, without blanks around it unless it is but blanks; SEP by name."""
+        if token == self.separator_id:
+            return "SEP"
+        text = str(self.opened.tokenizer.decode([token]))
+        return text.strip() or text
+
+    def _notes(self, asked: "_Asked", cot: int, wished: int | None, finished: bool) -> Any:
+        if not finished:
+            yield "the model did not close its answer within the tokens it may write"
+        if wished is None or asked.stage == self.stage:
+            return
+        if not self.chooses_budget:
+            yield (
+                "this run was not trained with mixed stages: at another number of written tokens "
+                "than its own it meets what it may have forgotten or never saw"
+            )
+        if self.plan.side != "right" and not self.plan.keep_positions and asked.stage:
+            yield (
+                "without kept positions nothing tells this model how many tokens to write: "
+                f"it was asked for {wished} and chose {cot}"
+            )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A question at a stage, as one row to be continued."""
+
+    question: Question
+    stage: int
+    prefixes: Prefixes
+
+
+def _join(rows: Sequence[Prefixes]) -> Prefixes:
+    return Prefixes.from_rows(
+        [row.ids[0].tolist() for row in rows],
+        PositionShift(
+            np.concatenate([row.shift.start for row in rows]),
+            np.concatenate([row.shift.tokens for row in rows]),
+        ),
+        np.concatenate([row.separators for row in rows]),
+        np.concatenate([row.budgets for row in rows]),
+    )

@@ -1,0 +1,73 @@
+"""Checkpoints kept open, so that changing to and fro between them costs nothing."""
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from icot_tui.analysis.asking import Respondent
+from icot_tui.analysis.checkpoints import open_safely
+
+MEMORY_LIMIT = 1 << 30
+"""Bytes of parameters kept, unless told otherwise."""
+
+_Key = tuple[Path, int]
+
+
+class Respondents:
+    """The checkpoints used last, ready to answer; any thread may ask for one.
+
+    Args:
+        memory_limit: bytes of parameters; the one used last is kept however large it is.
+        device: where the models go.
+    """
+
+    def __init__(self, memory_limit: int = MEMORY_LIMIT, device: str = "cpu") -> None:
+        self._limit = memory_limit
+        self._device = device
+        self._kept: OrderedDict[_Key, Respondent] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def open(self, path: Path) -> Respondent:
+        """The checkpoint in a folder, or the newest of a run's folder.
+
+        Raises:
+            UserError: it cannot be opened.
+        """
+        with self._lock:
+            key = _key(path)
+            if key not in self._kept:
+                opened = open_safely(path)
+                key = _key(opened.path)  # a run's folder stands for its newest checkpoint
+                if key not in self._kept:
+                    self._kept[key] = Respondent(opened, self._device)
+            self._kept.move_to_end(key)
+            while self.bytes > self._limit and len(self._kept) > 1:
+                self._kept.popitem(last=False)
+            return self._kept[key]
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the kept models' parameters."""
+        return sum(one.bytes for one in self._kept.values())
+
+
+def _key(path: Path) -> _Key:
+    """The folder and when it was made: a rewritten checkpoint is another one."""
+    try:
+        return path.resolve(), path.stat().st_mtime_ns
+    except OSError:
+        return path, 0
+
+
+def warm_up(architecture: str = "gpt2") -> None:
+    """Import what the first checkpoint would otherwise wait for: a second or two.
+
+    Meant for a thread of a screen that has just been drawn.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer  # noqa: F401
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+
+    MODEL_FOR_CAUSAL_LM_MAPPING[type(AutoConfig.for_model(architecture))]

@@ -1,0 +1,71 @@
+"""The chain of thought drawn whole: what the model wrote, and ghosts where it no longer writes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ChainToken:
+    """One position of the chain of thought.
+
+    text         the token's text; a ghost has what the explicit chain of thought has there
+    written      did the model write it? Otherwise it is a ghost: hidden at this stage
+    place        its index in the explicit chain of thought; None for what goes beyond it
+    probability  what the model gave the written token; None for ghosts
+    expected     the explicit chain's token there; None where it is not known
+    """
+
+    text: str
+    written: bool
+    place: int | None
+    probability: float | None = None
+    expected: str | None = None
+
+    @property
+    def right(self) -> bool | None:
+        """Is the written token the explicit chain's? None for ghosts and where none is known."""
+        if not self.written or self.place is None or self.expected is None:
+            return None
+        return self.text.strip() == self.expected.strip()
+
+
+def whole_chain(
+    written: Sequence[str],
+    probabilities: Sequence[float],
+    explicit: Sequence[str] | None,
+    hidden: Sequence[int],
+) -> tuple[ChainToken, ...]:
+    """Written tokens and ghosts in the order of the explicit chain of thought.
+
+    Written tokens take the places that are not hidden, one after another. What the model writes
+    beyond them follows the last such place; where it writes fewer, nothing stands.
+
+    Args:
+        written: [W] texts of the chain-of-thought tokens that the model wrote.
+        probabilities: [W] what it gave them.
+        explicit: [m] texts of the explicit chain; None where it is not known.
+        hidden: places in it that the stage removes.
+    """
+    own = [
+        ChainToken(text, True, None, chance)
+        for text, chance in zip(written, probabilities, strict=True)
+    ]
+    if explicit is None:
+        return tuple(own)
+    gone = set(hidden)
+    kept = [place for place in range(len(explicit)) if place not in gone]
+    last_kept = kept[-1] if kept else len(explicit) - 1
+    chain: list[ChainToken] = []
+    for place, text in enumerate(explicit):
+        if place in gone:
+            chain.append(ChainToken(text, False, place))
+        elif own:
+            chain.append(_placed(own.pop(0), place, text))
+        if place == last_kept:
+            chain += own
+            own = []
+    return (*chain, *own)
+
+
+def _placed(token: ChainToken, place: int, expected: str) -> ChainToken:
+    return ChainToken(token.text, True, place, token.probability, expected)

@@ -1,0 +1,210 @@
+"""Finding checkpoints: by folder, or of a run by stage, age or accuracy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from icot_tui.curriculum.removal import RemovalPlan
+from icot_tui.engine.checkpoint import (
+    CheckpointPath,
+    OpenedCheckpoint,
+    list_checkpoints,
+    open_checkpoint,
+)
+from icot_tui.engine.journal import JournalReader, effective
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.errors import UserError
+
+BEST, LATEST = "best", "latest"
+_TOLD = ("RunStarted", "RunResumed", "CheckpointSaved", "Evaluated")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One checkpoint of a run.
+
+    stage        tokens removed
+    exact_match  of the evaluation at its step; None without one
+    implicit     was everything removed?
+    best         the best of the run: implicit ones before others, then by exact match
+    latest       the newest
+    """
+
+    path: Path
+    step: int
+    stage: int
+    exact_match: float | None
+    implicit: bool
+    best: bool = False
+    latest: bool = False
+
+    @property
+    def label(self) -> str:
+        """Short name: the run, and what tells its checkpoints apart."""
+        return f"{self.path.parent.parent.name}@{self.stage} ({self.path.name})"
+
+
+def catalogue(run: RunFolder) -> list[Entry]:
+    """All checkpoints of a run, sorted by stage and then by age."""
+    told = _told(run)
+    # A step is evaluated once: where a run went back, the later line stands.
+    results = {line["step"]: line for line in told if line["event"] == "Evaluated"}
+    most = max_cot_tokens(run)
+    found = [
+        entry
+        for checkpoint in list_checkpoints(run.checkpoints)
+        if (entry := _entry(checkpoint, results.get(checkpoint.step), most)) is not None
+    ]
+    if not found:
+        return []
+    newest = found[-1].path
+    rated = [entry for entry in found if entry.exact_match is not None]
+    best = max(rated, key=_rank).path if rated else None
+    marked = [
+        Entry(e.path, e.step, e.stage, e.exact_match, e.implicit, e.path == best, e.path == newest)
+        for e in found
+    ]
+    return sorted(marked, key=lambda entry: entry.stage)
+
+
+def _told(run: RunFolder) -> list[dict[str, Any]]:
+    lines = JournalReader(run.journal).lines()
+    return effective(line for line in lines if line["event"] in _TOLD)
+
+
+def _rank(entry: Entry) -> tuple[bool, float]:
+    return entry.implicit, entry.exact_match or 0.0
+
+
+def _entry(
+    checkpoint: CheckpointPath, result: dict[str, Any] | None, most: int | None
+) -> Entry | None:
+    try:
+        stage = checkpoint.stage
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # deleted or damaged meanwhile
+    accuracy = None if result is None else result.get("exact_match")
+    implicit = most is not None and stage >= most
+    return Entry(checkpoint.path, checkpoint.step, stage, accuracy, implicit)
+
+
+def max_cot_tokens(run: RunFolder) -> int | None:
+    """Tokens of the run's longest chain of thought, as its journal has it."""
+    for line in JournalReader(run.journal).lines():
+        if line["event"] == "RunStarted":
+            most = line.get("max_cot_tokens")
+            return most if isinstance(most, int) else None
+    return None
+
+
+def find_checkpoint(name: str, runs: Path) -> Path:
+    """The folder that `name` means.
+
+    Args:
+        name: a checkpoint's folder; or a run (name or folder), alone for its newest checkpoint, or
+            followed by `@best`, `@latest`, `@STAGE` (the newest of that stage) or `@step-...`.
+        runs: where runs lie.
+
+    Raises:
+        UserError: there is no such checkpoint.
+    """
+    folder, which = _folder(name, runs), LATEST
+    if folder is None and "@" in name:
+        front, _, which = name.rpartition("@")
+        folder = _folder(front, runs)
+    if folder is None:
+        known = ", ".join(run.name for run in RunFolder.all(runs)[:5])
+        raise UserError(
+            f"there is no checkpoint folder and no run '{name}'"
+            + (f" (runs in {runs}: {known})" if known else f", and no run in {runs}")
+        )
+    if not (folder / "config.toml").is_file():
+        return folder
+    return chosen(RunFolder(folder), which)
+
+
+def _folder(name: str, runs: Path) -> Path | None:
+    for path in (Path(name).expanduser(), runs / name):
+        if name and path.is_dir():
+            return path
+    return None
+
+
+def chosen(run: RunFolder, which: str) -> Path:
+    """A run's checkpoint by `best`, `latest`, a stage, or its folder's name.
+
+    Raises:
+        UserError: it has none such.
+    """
+    if which == LATEST:  # the newest may be damaged: let the opening look for a whole one
+        return run.path
+    entries = catalogue(run)
+    if not entries:
+        raise UserError(f"run {run.name} has no checkpoint yet")
+    if which == BEST:
+        found = [entry for entry in entries if entry.best]
+        if not found:
+            raise UserError(f"no checkpoint of run {run.name} was evaluated yet: use @latest")
+    else:
+        found = [entry for entry in entries if which in (str(entry.stage), entry.path.name)]
+    if not found:
+        stages = ", ".join(map(str, sorted({entry.stage for entry in entries})))
+        raise UserError(f"run {run.name} has no checkpoint '@{which}': its stages are {stages}")
+    return found[-1].path
+
+
+def one_per_stage(entries: Sequence[Entry]) -> list[Entry]:
+    """The newest checkpoint of each stage."""
+    return list({entry.stage: entry for entry in entries}.values())
+
+
+def open_safely(path: Path) -> OpenedCheckpoint:
+    """Open a checkpoint that may be written or deleted at this moment.
+
+    Raises:
+        UserError: it is damaged, gone, not finished, or no model's folder.
+    """
+    if path.name.startswith((".writing-", ".deleting-")):
+        raise UserError(f"checkpoint {path} is being written or deleted: take another one")
+    try:
+        opened = open_checkpoint(path)
+    except UserError:
+        raise
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"checkpoint {path} cannot be read: is it still there?") from error
+    if opened.tokenizer.eos_token_id is None:
+        raise UserError(f"the tokenizer of {path} has no end-of-text token")
+    if len(opened.tokenizer) > opened.model.get_input_embeddings().weight.shape[0]:
+        raise UserError(f"the tokenizer in {opened.path} has more tokens than the model")
+    return opened
+
+
+def stage_of(opened: OpenedCheckpoint) -> int | None:
+    """Tokens removed when it was written; None for a folder that no run wrote."""
+    return None if opened.state is None else int(opened.state["curriculum"]["stage"])
+
+
+def run_of(opened: OpenedCheckpoint) -> RunFolder | None:
+    """The run that a checkpoint belongs to."""
+    return None if opened.config is None else RunFolder(opened.path.parent.parent)
+
+
+def removal_plan(opened: OpenedCheckpoint) -> RemovalPlan:
+    """The side and the positions of the checkpoint's run, if it belongs to one."""
+    run = run_of(opened)
+    if opened.config is None or run is None:
+        return RemovalPlan()
+    curriculum, longest = opened.config.curriculum, 0
+    if curriculum.side == "random":  # the order was drawn for the longest training example
+        longest = max_cot_tokens(run) or _longest_chain(opened)
+    return RemovalPlan.seeded(
+        curriculum.side, curriculum.keep_positions, longest, opened.config.seed
+    )
+
+
+def _longest_chain(opened: OpenedCheckpoint) -> int:
+    from icot_tui.data.load import load_data
+
+    assert opened.config is not None
+    return load_data(opened.config.data).train.max_cot_tokens

@@ -1,0 +1,80 @@
+"""Examples to look into a checkpoint with: held-out ones first, in the checkpoint's own tokens."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from icot_tui.analysis.asking import Respondent
+from icot_tui.data.chunks import Chunk, read_chunks
+from icot_tui.data.encoded import EncodedSplit
+from icot_tui.data.encoding import Encoder
+from icot_tui.data.splits import open_source
+from icot_tui.errors import UserError
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Lines of examples, and how many of them the model was trained on."""
+
+    text: Chunk
+    count: int
+    trained_on: int
+
+    def split(self, respondent: Respondent) -> EncodedSplit:
+        """The examples in a checkpoint's own tokens.
+
+        Raises:
+            UserError: its tokenizer does not know them.
+        """
+        return Encoder(respondent.opened.tokenizer).encode(self.text)
+
+    @property
+    def notes(self) -> list[str]:
+        """What should be said about them."""
+        if not self.trained_on:
+            return []
+        return [
+            f"{self.trained_on:,} of the {self.count:,} examples are training examples of the "
+            "model: there are no more held-out ones (each probe is still scored on examples that "
+            "it was not fitted to)"
+        ]
+
+
+def gather(respondent: Respondent, count: int, file: Path | None = None) -> Examples:
+    """So many examples: validation, then test, then, if there are no more, training ones.
+
+    Args:
+        respondent: says where the run's data is.
+        count: how many at most.
+        file: take them from here instead.
+
+    Raises:
+        UserError: the checkpoint belongs to no run and no file is given, or a file is missing.
+    """
+    if file is not None:
+        lines = _lines(read_chunks(file, count), count)
+        return Examples(Chunk(b"".join(lines), str(file), 1), len(lines), 0)
+    config = respondent.opened.config
+    if config is None:
+        raise UserError(
+            f"{respondent.opened.path} belongs to no run: name a file of examples with --data"
+        )
+    source = open_source(config.data)
+    lines, trained_on = [], 0
+    for name in sorted(source.names, key=["validation", "test", "train"].index):
+        if len(lines) < count:
+            more = _lines(source.chunks(name), count - len(lines))
+            lines += more
+            trained_on += len(more) if name == "train" else 0
+    return Examples(
+        Chunk(b"".join(lines), f"the examples of {config.name}", 1), len(lines), trained_on
+    )
+
+
+def _lines(chunks: Iterator[Chunk], count: int) -> list[bytes]:
+    lines: list[bytes] = []
+    for chunk in chunks:
+        lines += [line for line in chunk.text.splitlines(keepends=True) if line.strip()]
+        if len(lines) >= count:
+            break
+    return lines[:count]

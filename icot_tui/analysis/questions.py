@@ -1,0 +1,145 @@
+"""From what a person types to what a model reads, with the true answer where it is known."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icot_tui.config import RunConfig
+from icot_tui.data.chunks import Chunk
+from icot_tui.data.encoded import EncodedSplit
+from icot_tui.data.encoding import Encoder, decode_example
+from icot_tui.data.examples import ANSWER_MARK, INPUT_END, parse_line, read_lines
+from icot_tui.data.tasks import Task, make_task
+from icot_tui.data.tokenizing import encode_prompt
+from icot_tui.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+EXAMPLES = 32
+"""Examples that tell how long chains of thought are."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question in a tokenizer's own form.
+
+    text    as it was typed
+    input   x, as the model reads it
+    shown   x, as a person writes it
+    prompt  token ids of ` {x} SEP`
+    gold    the whole example as token ids, one row; None where nobody knows the true answer
+    """
+
+    text: str
+    input: str
+    shown: str
+    prompt: tuple[int, ...]
+    gold: EncodedSplit | None
+
+
+class QuestionReader:
+    """Reads questions for one tokenizer.
+
+    Args:
+        tokenizer: the checkpoint's.
+        config: of the run that it belongs to: its task, or its held-out file, knows the answers.
+    """
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", config: RunConfig | None) -> None:
+        self._tokenizer = tokenizer
+        self._encoder = Encoder(tokenizer, fast=False)
+        self._config = config
+
+    @cached_property
+    def task(self) -> Task | None:
+        """The run's generated task."""
+        data = None if self._config is None else self._config.data
+        return None if data is None or data.task is None else make_task(data.task, data.options)
+
+    @cached_property
+    def _known(self) -> dict[str, str]:
+        """Lines of the run's held-out file by their inputs."""
+        data = None if self._config is None else self._config.data
+        if data is None or data.validation is None:
+            return {}
+        path = Path(data.validation).expanduser()
+        try:
+            lines = read_lines(path, data.validation_examples)
+            return {e.input: f"{e.input}||{e.cot} #### {e.answer}" for _, e in lines}
+        except UserError:  # moved or changed since: questions can still be asked
+            return {}
+
+    @cached_property
+    def typical_cot_tokens(self) -> int | None:
+        """Tokens of a middling chain of thought of the task or the file; None without either."""
+        task = self.task
+        if task is None:
+            lines = list(self._known.values())[:EXAMPLES]
+        else:
+            count = min(EXAMPLES, task.capacity or EXAMPLES)
+            problems = task.sample(count, np.random.default_rng(0))
+            lines = task.lines(problems).decode().splitlines()
+        chains = [self._gold(line).max_cot_tokens for line in lines]
+        return int(np.median(chains)) if chains else None
+
+    def read(self, text: str, raw: bool = False) -> Question:
+        """A question.
+
+        Args:
+            text: in human form such as `12*34`; or a whole line `input||... #### answer`.
+            raw: the text is the model's own form of the input.
+
+        Raises:
+            UserError: the task cannot read it, or the tokenizer lacks one of its characters.
+        """
+        text = text.strip()
+        if not text:
+            raise UserError("the question is empty: write one")
+        if INPUT_END in text and ANSWER_MARK in text:
+            return self._question(text, parse_line(text, "the question").input, text)
+        task = self.task
+        if task is None:
+            return self._question(text, text, self._known.get(text))
+        if not raw:
+            problem = task.question(text)
+            return self._question(text, task.model_input(problem), _line(task, problem))
+        try:
+            problem = task.question(task.human_input(text))
+        except UserError:  # as the model's own form goes, anything may be asked
+            return self._question(text, text, None)
+        exact = task.model_input(problem) == text
+        return self._question(text, text, _line(task, problem) if exact else None)
+
+    def example(self, split: EncodedSplit, index: int) -> Question:
+        """An example of a split as a question."""
+        example = decode_example(self._tokenizer, split, index)
+        line = f"{example.input}||{example.cot} #### {example.answer}"
+        return self._question(self.shown_input(example.input), example.input, line)
+
+    def shown_input(self, x: str) -> str:
+        """An input as a person writes it."""
+        return x if self.task is None else self.task.human_input(x)
+
+    def shown_answer(self, y: str) -> str:
+        """An answer as a person writes it."""
+        return y if self.task is None else self.task.human_answer(y)
+
+    def _question(self, text: str, x: str, line: str | None) -> Question:
+        prompt = encode_prompt(self._tokenizer, x)
+        unknown = self._tokenizer.unk_token_id
+        if unknown is not None and unknown in prompt[:-1]:
+            raise UserError("the tokenizer has no token for a part of the question: reword it")
+        gold = None if line is None else self._gold(line)
+        return Question(text, x, self.shown_input(x), tuple(prompt), gold)
+
+    def _gold(self, line: str) -> EncodedSplit:
+        return self._encoder.encode(Chunk(line.encode() + b"\n", "the question", 1))
+
+
+def _line(task: Task, problem: NDArray[np.uint8]) -> str:
+    return task.lines(problem[None]).decode().rstrip("\n")

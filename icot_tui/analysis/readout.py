@@ -1,0 +1,278 @@
+"""Linear probes for many places and many targets at once, in closed form.
+
+A class is read by linear discriminant analysis: the linear classifier of classes with one common
+covariance. With S the covariance of the activations, M [H, V] the centred class means and Π the
+classes' shares, the covariance within classes is S - M Π Mᵀ, and by Woodbury
+
+    (S - M Π Mᵀ)⁻¹ M = S⁻¹ M (I - Π Mᵀ S⁻¹ M)⁻¹,
+
+so that one Cholesky factor a place serves all targets. (Least squares on one-hot targets would do
+with the first factor, but lets middle classes never win where classes lie in a row, as digits do.)
+A running sum is read by ridge regression from the same factor.
+
+Folds: with five parts of the examples, three fit the probes, one chooses the ridge, one scores;
+each part scores once. Examples that are one another's permutations (12 * 34 and 34 * 12) share a
+part.
+
+P places, N examples, H width, T targets of V classes at most.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+FOLDS = 5
+RIDGES = (1e-3, 1e-1)
+"""Added to the covariance, as shares of its mean variance."""
+PLACE_BYTES = 256 << 20
+"""Scores of classes held at once."""
+NOISE = 1e-5
+"""Differences below this share of an activation's size are rounding errors."""
+LEAST_LEVEL = 1e-2
+"""Of the mean variance, where an activation hardly varies: keeps rounding from ruling."""
+_ABSENT = -1e9
+"""The score of a class that no fitting example has."""
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What is to be read: T targets, classes or numbers.
+
+    classes  [Tc, N] classes from 0
+    counts   [Tc] how many classes each has
+    numbers  [Tn, N] standardised: mean 0, variance 1
+    """
+
+    classes: Tensor
+    counts: tuple[int, ...]
+    numbers: Tensor
+
+    @classmethod
+    def of(
+        cls, classes: Sequence[NDArray[np.int64]], numbers: Sequence[NDArray[np.int64]]
+    ) -> "Questions":
+        """From values of each target."""
+        n = len(classes[0]) if classes else len(numbers[0])
+        values = np.array(numbers, dtype=np.float32).reshape(len(numbers), n)
+        values -= values.mean(axis=1, keepdims=True)
+        values /= np.maximum(values.std(axis=1, keepdims=True), 1e-9)
+        stacked = np.array(classes, dtype=np.int64).reshape(len(classes), n)
+        counts = tuple(int(row.max()) + 1 for row in stacked)
+        return cls(torch.from_numpy(stacked), counts, torch.from_numpy(values))
+
+    def shuffled(self, rng: np.random.Generator) -> "Questions":
+        """The same values, given to the wrong examples."""
+        order = torch.from_numpy(rng.permutation(self.classes.shape[1]))
+        return Questions(self.classes[:, order], self.counts, self.numbers[:, order])
+
+    @property
+    def widest(self) -> int:
+        """V."""
+        return max(self.counts, default=1)
+
+    def one_hot(self) -> Tensor:
+        """[Tc, V, N] float32."""
+        hot = torch.nn.functional.one_hot(self.classes, self.widest)
+        return hot.transpose(1, 2).float()
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How well held-out examples were read: 1 - loss, and the loss's spread.
+
+    The loss of a class is 0 or 1, so that its score is the accuracy; that of a number is the
+    squared error in units of its variance, so that its score is R².
+
+    mean    [T, P] mean loss; classes first, then numbers
+    square  [T, P] mean squared loss
+    """
+
+    mean: Tensor
+    square: Tensor
+    examples: int
+
+    @property
+    def score(self) -> Tensor:
+        """[T, P] accuracy or R²."""
+        return 1 - self.mean
+
+    @property
+    def error(self) -> Tensor:
+        """[T, P] standard error of the score."""
+        return ((self.square - self.mean**2).clamp(min=0) / self.examples).sqrt()
+
+
+def folds(prompts: NDArray[np.int64], seed: int = 0) -> NDArray[np.int64]:
+    """[N] part of each example, by chance but the same for permutations of one another.
+
+    Args:
+        prompts: [N, L] tokens of the inputs.
+    """
+    _, group = np.unique(np.sort(prompts, axis=1), axis=0, return_inverse=True)
+    group = group.reshape(-1)
+    order = np.random.default_rng(seed).permutation(int(group.max()) + 1)
+    sizes = np.bincount(group)[np.argsort(order)]
+    part = (np.cumsum(sizes) - sizes) * FOLDS // len(prompts)  # whole groups, nearly equal parts
+    found: NDArray[np.int64] = part[order[group]]
+    return found
+
+
+def constant_scores(questions: Questions, part: NDArray[np.int64]) -> Scores:
+    """[T, 1] what always saying the fitting examples' commonest class, or their mean, gets."""
+    hot, numbers = questions.one_hot(), questions.numbers
+    losses = torch.zeros(len(hot) + len(numbers), len(part))
+    for fold in range(FOLDS):
+        test, fit = _masks(part, fold)[2], _masks(part, fold)[0]
+        common = hot[:, :, fit].sum(2).argmax(1)
+        losses[: len(hot), test] = (questions.classes[:, test] != common[:, None]).float()
+        mean = numbers[:, fit].mean(1, keepdim=True)
+        losses[len(hot) :, test] = (numbers[:, test] - mean) ** 2
+    return Scores(losses.mean(1)[:, None], (losses**2).mean(1)[:, None], len(part))
+
+
+def probe(activations: Tensor, questions: Questions, part: NDArray[np.int64]) -> Scores:
+    """Fit and score probes for every place and target.
+
+    Args:
+        activations: [P, N, H].
+        questions: T targets.
+        part: [N] from `folds`.
+    """
+    places, examples, _ = activations.shape
+    row = 4 * examples * max(1, len(questions.counts)) * questions.widest // FOLDS + 1
+    size = max(1, PLACE_BYTES // row)
+    parts = [
+        _probe(activations[begin : begin + size], questions, part)
+        for begin in range(0, places, size)
+    ]
+    return Scores(
+        torch.cat([losses for losses, _ in parts], 1),
+        torch.cat([squares for _, squares in parts], 1),
+        examples,
+    )
+
+
+def _masks(part: NDArray[np.int64], fold: int) -> tuple[Tensor, Tensor, Tensor]:
+    """[N] which examples fit, choose and score."""
+    test, choose = part == fold, part == (fold + 1) % FOLDS
+    return tuple(map(torch.from_numpy, (~test & ~choose, choose, test)))  # type: ignore[return-value]
+
+
+@torch.no_grad()
+def _probe(x: Tensor, questions: Questions, part: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    """([T, P], [T, P]) mean loss and mean squared loss."""
+    rounding = NOISE * x.abs().mean((1, 2), keepdim=True).clamp(min=1e-30)
+    x = x - x.mean(1, keepdim=True)
+    spread = x.std(1, keepdim=True)
+    x = torch.where(spread > rounding, x / spread, 0.0)
+    hot = questions.one_hot()
+    sums = _Sums(x, hot, questions.numbers, part)
+    total = torch.zeros(len(hot) + len(questions.numbers), len(x))
+    squares = torch.zeros_like(total)
+    for fold in range(FOLDS):
+        _, choose, test = _masks(part, fold)
+        held, fitted = sums.without(fold, (fold + 1) % FOLDS), []
+        for ridge in RIDGES:
+            fit = _fit(held, ridge)
+            fitted.append((_losses(x[:, choose], fit, questions, choose), fit))
+        best = torch.stack([losses.mean(2) for losses, _ in fitted]).argmin(0)  # [T, P]
+        for number, (_, fit) in enumerate(fitted):
+            losses = _losses(x[:, test], fit, questions, test) * (best == number)[..., None]
+            total += losses.sum(2)
+            squares += (losses**2).sum(2)
+    return total / len(part), squares / len(part)
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """Of the fitting examples: n; [P, H] Σx; [P, H, H] Σxxᵀ; [Tc, V] counts; [P, H, Tc, V] and
+    [P, H, Tn] Σ of x with classes and numbers; [Tn] Σ of numbers.
+    """
+
+    count: int
+    x: Tensor
+    xx: Tensor
+    classes: Tensor
+    x_classes: Tensor
+    x_numbers: Tensor
+    numbers: Tensor
+
+
+class _Sums:
+    """Sums over each part, so that every choice of parts is a matter of adding."""
+
+    def __init__(self, x: Tensor, hot: Tensor, numbers: Tensor, part: NDArray[np.int64]) -> None:
+        self._parts = []
+        for fold in range(FOLDS):
+            where = torch.from_numpy(part == fold)
+            mine, classes, values = x[:, where], hot[:, :, where], numbers[:, where]
+            across = mine.transpose(1, 2)  # [P, H, n]
+            flat = across @ classes.flatten(0, 1).T  # [P, H, Tc * V]
+            self._parts.append(
+                _Moments(
+                    int(where.sum()),
+                    mine.sum(1),
+                    across @ mine,
+                    classes.sum(2),
+                    flat.view(*flat.shape[:2], *classes.shape[:2]),
+                    across @ values.T,
+                    values.sum(1),
+                )
+            )
+
+    def without(self, *parts: int) -> _Moments:
+        kept = [moments for fold, moments in enumerate(self._parts) if fold not in parts]
+        names = ("x", "xx", "classes", "x_classes", "x_numbers", "numbers")
+        sums = [torch.stack([getattr(one, name) for one in kept]).sum(0) for name in names]
+        return _Moments(sum(one.count for one in kept), *sums)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Readouts: [P, H, Tc, V] weights and [P, Tc, V] biases of classes; [P, H, Tn], [P, Tn]."""
+
+    classes: Tensor
+    biases: Tensor
+    numbers: Tensor
+    offsets: Tensor
+
+
+def _fit(moments: _Moments, ridge: float) -> _Fit:
+    n, mean = max(moments.count, 1), (moments.x / max(moments.count, 1)).double()  # [P, H]
+    covariance = moments.xx.double() / n - mean[:, :, None] * mean[:, None]
+    level = covariance.diagonal(dim1=1, dim2=2).mean(1).clamp(min=LEAST_LEVEL)
+    covariance.diagonal(dim1=1, dim2=2).add_((ridge * level)[:, None])
+    factor = torch.linalg.cholesky(covariance)
+
+    counts = moments.classes.double()  # [Tc, V]
+    shares = counts / n
+    means = moments.x_classes.double() / counts.clamp(min=1) - mean[:, :, None, None]
+    means = means * (counts > 0)  # [P, H, Tc, V]
+    with_numbers = moments.x_numbers.double() / n
+    with_numbers -= mean[:, :, None] * (moments.numbers.double() / n)  # [P, H, Tn]
+    solved = torch.cholesky_solve(torch.cat([means.flatten(2), with_numbers], 2), factor)
+    targets, widest = counts.shape
+    inverse = solved[:, :, : targets * widest].reshape(means.shape)  # S⁻¹ M
+    overlap = torch.einsum("phtv,phtw->ptvw", means, inverse)
+    within = torch.eye(widest, dtype=torch.double) - shares[:, :, None] * overlap
+    weights = torch.linalg.solve(within.mT, inverse.permute(0, 2, 3, 1))  # [P, Tc, V, H]
+    weights = weights.permute(0, 3, 1, 2)
+    biases = shares.clamp(min=1e-12).log() - (means * weights).sum(1) / 2
+    biases = torch.where(counts > 0, biases, _ABSENT) - torch.einsum("ph,phtv->ptv", mean, weights)
+    slopes = solved[:, :, targets * widest :]
+    offsets = moments.numbers.double() / n - torch.einsum("ph,pht->pt", mean, slopes)
+    return _Fit(weights.float(), biases.float(), slopes.float(), offsets.float())
+
+
+def _losses(x: Tensor, fit: _Fit, questions: Questions, where: Tensor) -> Tensor:
+    """[T, P, n] of the examples x [P, n, H]."""
+    scores = x @ fit.classes.flatten(2)  # [P, n, Tc * V]
+    scores = scores.view(*scores.shape[:2], *fit.classes.shape[2:]) + fit.biases[:, None]
+    said = scores.argmax(3).permute(2, 0, 1)  # [Tc, P, n]
+    wrong = (said != questions.classes[:, None, where]).float()
+    read = (x @ fit.numbers + fit.offsets[:, None]).permute(2, 0, 1)
+    return torch.cat([wrong, (read - questions.numbers[:, None, where]) ** 2])

@@ -1,0 +1,238 @@
+"""`icot-tui ask`: a question to one checkpoint or to several, side by side."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from icot_tui.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from icot_tui.analysis.answer import Answer, Sampling
+    from icot_tui.analysis.asking import Respondent
+    from icot_tui.analysis.chain import ChainToken
+
+app = typer.Typer(add_completion=False)
+
+EXAMPLES = """
+Examples:
+
+  icot-tui ask runs/demo "12*34"
+
+  icot-tui ask demo@0 demo@4 demo@best demo-no-cot "12*34"
+
+  icot-tui ask demo --all-stages "12*34" --json
+
+  icot-tui ask demo --file questions.txt
+
+A run stands for its newest checkpoint; RUN@best, RUN@latest and RUN@4 (four tokens removed) for
+others. Tokens in [brackets] are hidden: the model no longer writes them, and what stands there is
+what the explicit chain of thought has.
+"""
+
+
+@app.command(epilog=EXAMPLES)
+def ask(
+    asked: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="CHECKPOINT_OR_RUN... QUESTION", help="Checkpoints, and last the question."
+        ),
+    ],
+    raw: Annotated[bool, typer.Option(help="The question is in the model's own form.")] = False,
+    file: Annotated[
+        Path | None, typer.Option(help="Ask each line of a file: questions, or whole examples.")
+    ] = None,
+    stage: Annotated[
+        int | None,
+        typer.Option(min=0, help="A run's checkpoint of this stage, or removed tokens of a model."),
+    ] = None,
+    all_stages: Annotated[bool, typer.Option(help="A checkpoint of each stage of a run.")] = False,
+    written: Annotated[
+        int | None, typer.Option(min=0, help="Chain-of-thought tokens to write.")
+    ] = None,
+    sample: Annotated[bool, typer.Option(help="Draw the tokens instead of the likeliest.")] = False,
+    temperature: Annotated[float, typer.Option(min=0.01, help="Of --sample.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of --sample.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, a line a question.")] = False,
+) -> None:
+    """Put a question to checkpoints: the answer, how sure each token is, and the hidden thought."""
+    names, texts = (asked, _lines(file)) if file is not None else (asked[:-1], asked[-1:])
+    if not names:
+        raise UserError("name a checkpoint or a run, and then the question")
+    if stage is not None and (all_stages or written is not None):
+        raise UserError("--stage goes with neither --all-stages nor --written")
+    from transformers.utils import logging
+
+    from icot_tui.analysis.answer import Sampling
+    from icot_tui.cli.device import pick_device
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    sampling = Sampling(temperature, seed) if sample else None
+    respondents = _open(names, stage, all_stages, pick_device(device))
+    for text, answers in _answers(respondents, texts, raw, written, stage, sampling):
+        if json:
+            _print_json(text, answers)
+        else:
+            _print_table(text, answers)
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UserError(f"{file} cannot be read: {reason}") from error
+    found = [line for line in lines if line.strip()]
+    if not found:
+        raise UserError(f"{file} has no questions: write one a line")
+    return found
+
+
+def _open(
+    names: Sequence[str], stage: int | None, all_stages: bool, device: str
+) -> "list[Respondent]":
+    from icot_tui.analysis.cache import Respondents
+    from icot_tui.analysis.checkpoints import catalogue, find_checkpoint, one_per_stage
+    from icot_tui.engine.run_folder import RunFolder, runs_folder
+
+    runs, paths = runs_folder(), []
+    for name in names:
+        folder = find_checkpoint(name, runs)
+        is_run = (folder / "config.toml").is_file()
+        if all_stages:
+            if not is_run:
+                raise UserError(f"--all-stages needs a run, and {name} is a single checkpoint")
+            paths += [entry.path for entry in one_per_stage(catalogue(RunFolder(folder)))]
+        elif stage is not None and is_run:
+            paths.append(find_checkpoint(f"{name}@{stage}", runs))
+        else:
+            paths.append(folder)
+    if not paths:
+        raise UserError(f"{', '.join(names)}: there is no checkpoint yet")
+    opened = Respondents(device=device)
+    return [opened.open(path) for path in paths]
+
+
+def _answers(
+    respondents: "Sequence[Respondent]",
+    texts: Sequence[str],
+    raw: bool,
+    written: int | None,
+    stage: int | None,
+    sampling: "Sampling | None",
+) -> "Iterator[tuple[str, list[Answer]]]":
+    by_model = []
+    for respondent in respondents:
+        questions = [respondent.reader.read(text, raw) for text in texts]
+        by_model.append(
+            respondent.answer(questions, written=written, stage=stage, sampling=sampling)
+        )
+    for text, *answers in zip(texts, *by_model, strict=True):
+        yield text, answers
+
+
+def _print_json(text: str, answers: "Sequence[Answer]") -> None:
+    from icot_tui.cli.output import print_json
+
+    print_json({"question": text, "answers": [as_json(answer) for answer in answers]})
+
+
+def as_json(answer: "Answer") -> dict[str, Any]:
+    """An answer as plain values."""
+    return {
+        "checkpoint": answer.checkpoint,
+        "step": answer.step,
+        "stage": answer.stage,
+        "input": answer.question.input,
+        "answer": answer.shown,
+        "model_answer": answer.answer,
+        "expected": answer.expected,
+        "right": answer.right,
+        "finished": answer.finished,
+        "tokens": [{"text": t.text, "probability": t.probability} for t in answer.tokens],
+        "chain": [
+            {
+                "text": token.text,
+                "written": token.written,
+                "place": token.place,
+                "probability": token.probability,
+                "expected": token.expected,
+            }
+            for token in answer.chain
+        ],
+        "written": answer.written,
+        "hidden": answer.hidden,
+        "decoded": answer.decoded,
+        "seconds": answer.seconds,
+        "notes": answer.notes,
+    }
+
+
+def _print_table(text: str, answers: "Sequence[Answer]") -> None:
+    import sys
+
+    from icot_tui.cli.output import console, plain, print_table
+
+    columns = [list(_rows(answer)) for answer in answers]
+    headers = ("", *(answer.checkpoint for answer in answers))
+    names = [name for name, _ in columns[0]]
+    cells = [[column[row][1] for column in columns] for row in range(len(names))]
+    if not sys.stdout.isatty():
+        rows = [
+            (name, *(cell.plain for cell in row)) for name, row in zip(names, cells, strict=True)
+        ]
+        print_table(headers, [("question", *[text] * len(answers)), *rows])
+    else:
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title=Text(plain(text)), title_justify="left", box=box.SIMPLE_HEAD)
+        for head in headers:
+            table.add_column(Text(plain(head)))
+        for name, row in zip(names, cells, strict=True):
+            table.add_row(Text(name), *row)
+        console().print(table)
+    for note in dict.fromkeys(note for answer in answers for note in answer.notes):
+        print(f"note: {plain(note)}", file=sys.stderr)
+
+
+def _rows(answer: "Answer") -> "Iterator[tuple[str, Text]]":
+    from rich.text import Text
+
+    from icot_tui.cli.output import plain
+
+    verdict = {True: ("right", "success"), False: ("wrong", "error"), None: ("", "")}[answer.right]
+    shown = "no answer" if answer.shown is None else plain(answer.shown)
+    yield "answer", Text(" ").join([Text(shown), Text(*verdict)])
+    yield "true answer", Text(plain(answer.expected or ""))
+    sure = " ".join(f"{plain(t.text)} {t.probability:.0%}" for t in answer.tokens)
+    yield "how sure", Text(sure)
+    yield "chain of thought", drawn(answer.chain)
+    hidden = f"stage {answer.stage}" if answer.hidden is None else f"{answer.hidden} hidden"
+    yield "of it", Text(f"{answer.written} tokens written, {hidden}")
+    yield "time", Text(f"{answer.seconds * 1e3:.0f} ms, {answer.decoded} tokens in all")
+
+
+def drawn(chain: "Sequence[ChainToken]") -> "Text":
+    """The chain of thought: written tokens solid, runs of hidden ones dim and in brackets."""
+    from rich.text import Text
+
+    from icot_tui.cli.output import plain
+
+    groups: list[tuple[bool, list[str]]] = []
+    for token in chain:
+        if not groups or groups[-1][0] != token.written:
+            groups.append((token.written, []))
+        groups[-1][1].append(plain(token.text))
+    parts = [
+        Text(" ".join(texts)) if written else Text(f"[{' '.join(texts)}]", "dim italic")
+        for written, texts in groups
+    ]
+    return Text(" ").join(parts)

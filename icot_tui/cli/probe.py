@@ -1,0 +1,324 @@
+"""`icot-tui probe`: what the hidden chain-of-thought positions of a checkpoint hold."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from icot_tui.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from icot_tui.analysis.asking import Respondent
+    from icot_tui.analysis.report import ProbeReport
+
+app = typer.Typer(add_completion=False)
+
+EXAMPLES = """
+Examples:
+
+  icot-tui probe runs/demo --control runs/demo-no-cot
+
+  icot-tui probe demo@best --target z3 --target ĉ2
+
+  icot-tui probe demo --json > demo-probes.json
+
+z1, z2, ... are the tokens of the chain of thought; c0, c1, ... the answer's digits, lowest first;
+ĉ0, ĉ1, ... (also written s0, s1, ...) the running sums of a product. A cell of the table says how
+much better a probe reads the target there than its best control does: * where it surely does, #
+where patching supports it too, (brackets) where reading proves nothing because what was fed up to
+there already tells. Scores are shares of right readings; R² for running sums.
+"""
+CELL = 7
+"""Columns of the terminal that a cell takes."""
+SHADES = ((0.5, "bold success"), (0.25, "success"), (0.1, "warning"), (0.05, "default"))
+
+
+@app.command(epilog=EXAMPLES)
+def probe(
+    checkpoint: Annotated[
+        str, typer.Argument(metavar="CHECKPOINT_OR_RUN", help="A run, RUN@STAGE, or a folder.")
+    ],
+    control: Annotated[
+        str | None, typer.Option(metavar="CHECKPOINT_OR_RUN", help="A No-CoT model, as a control.")
+    ] = None,
+    examples: Annotated[int, typer.Option(min=100, help="How many examples.")] = 2000,
+    data: Annotated[
+        Path | None, typer.Option(help="File of examples (default: the run's held-out ones).")
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(help="Only this: z3, c1, ĉ2; may be given repeatedly.")
+    ] = None,
+    stage: Annotated[
+        int | None, typer.Option(min=0, help="Removed tokens (default: the checkpoint's).")
+    ] = None,
+    patch: Annotated[
+        bool, typer.Option(help="Patch too; without it nothing is called encoded.")
+    ] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Of parts, shuffles and pairs.")] = 0,
+    again: Annotated[bool, typer.Option(help="Even if the result is kept already.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """Train linear probes with their controls, patch, and say what may be concluded."""
+    from transformers.utils import logging
+
+    from icot_tui.analysis import store
+    from icot_tui.cli.device import pick_device
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    where = pick_device(device)
+    respondent = _open(checkpoint, where)
+    other = None if control is None else _open(control, where)
+    names = [_target_name(name) for name in target or ()]
+    settings: dict[str, object] = {
+        "examples": examples,
+        "data": None if data is None else _contents(data),
+        "stage": respondent.stage if stage is None else stage,
+        "seed": seed,
+        "patch": patch,
+        "targets": sorted(names),
+        "control": None if other is None else store.digest(other.opened.path),
+    }
+    folder = respondent.opened.path
+    name = store.key(folder, settings)
+    report = None if again else store.load(folder, name)
+    if report is None:
+        report = _run(respondent, other, examples, data, names, stage, patch, seed)
+        _keep(report, folder, name)
+    if json:
+        _print_json(report)
+    else:
+        _print_report(report, bool(names))
+
+
+def _open(name: str, device: str) -> "Respondent":
+    from icot_tui.analysis.asking import Respondent
+    from icot_tui.analysis.checkpoints import find_checkpoint, open_safely
+    from icot_tui.engine.run_folder import runs_folder
+
+    return Respondent(open_safely(find_checkpoint(name, runs_folder())), device)
+
+
+def _target_name(name: str) -> str:
+    """ĉ2 is hard to type: s2 means it too."""
+    return f"ĉ{name[1:]}" if name.startswith("s") else name
+
+
+def _contents(file: Path) -> str:
+    import hashlib
+
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _run(
+    respondent: "Respondent",
+    control: "Respondent | None",
+    examples: int,
+    data: Path | None,
+    names: Sequence[str],
+    stage: int | None,
+    patch: bool,
+    seed: int,
+) -> "ProbeReport":
+    import sys
+
+    from icot_tui.analysis.examples import gather
+    from icot_tui.analysis.probing import run_probes
+    from icot_tui.cli.output import console
+
+    found = gather(respondent, examples, data)
+
+    def work(say: Any) -> "ProbeReport":
+        return run_probes(
+            respondent,
+            found.split(respondent),
+            stage=stage,
+            control=control,
+            control_split=None if control is None else found.split(control),
+            names=names,
+            patch=patch,
+            seed=seed,
+            say=say,
+            notes=found.notes,
+        )
+
+    if not sys.stderr.isatty():
+        return work(lambda what: None)
+    with console(stderr=True).status("reading the examples") as status:
+        return work(lambda what: status.update(what) if what else None)
+
+
+def _keep(report: "ProbeReport", folder: Path, name: str) -> None:
+    import sys
+
+    from icot_tui.analysis import store
+    from icot_tui.cli.output import plain
+
+    try:
+        store.save(report, folder, name)
+    except OSError as error:
+        reason = plain(str(error.strerror))
+        print(f"note: the result could not be kept with the checkpoint: {reason}", file=sys.stderr)
+
+
+def _print_json(report: "ProbeReport") -> None:
+    from icot_tui.cli.output import print_json
+
+    print_json(as_json(report))
+
+
+def as_json(report: "ProbeReport") -> dict[str, Any]:
+    """A report as plain values; grids are lists by site and column, None where nothing was done."""
+    from dataclasses import asdict
+
+    from icot_tui.analysis.verdict import caveats, verdict
+
+    return {
+        "checkpoint": report.checkpoint,
+        "stage": report.stage,
+        "examples": report.examples,
+        "seconds": report.seconds,
+        "sites": report.sites,
+        "columns": report.columns,
+        "answer_digit_accuracy": report.accuracy.tolist(),
+        "notes": list(caveats(report)),
+        "targets": [
+            asdict(facts)
+            | {
+                "verdict": verdict(report, number),
+                "encoded": bool(report.encoded[number].any()),
+                "score": report.scores[number].tolist(),
+                "error": report.errors[number].tolist(),
+                "controls": {n: grid[number].tolist() for n, grid in report.controls.items()},
+                "margin": report.margins[number].tolist(),
+                "counts": report.counts[number][0].tolist(),
+                "beats_controls": report.read[number].tolist(),
+                "patched": _or_none(report.patched[number].tolist()),
+                "patched_by_chance": _or_none(report.patched_control[number].tolist()),
+                "encoded_cells": report.encoded[number].tolist(),
+            }
+            for number, facts in enumerate(report.targets)
+        ],
+    }
+
+
+def _or_none(grid: list[list[float]]) -> list[list[float | None]]:
+    return [[value if value == value else None for value in row] for row in grid]
+
+
+def _print_report(report: "ProbeReport", named: bool) -> None:
+    """Heat maps of the named targets, or a line a target and the best one's heat map."""
+    import sys
+
+    from icot_tui.analysis.verdict import caveats, verdict
+    from icot_tui.cli.output import console, plain, print_table
+
+    shown = list(range(len(report.targets)))
+    if not named:
+        print_table(
+            ("target", "place", "score", "control", "margin", "patched", "verdict"),
+            [_summary(report, number) for number in shown],
+        )
+        hidden = [number for number in shown if report.targets[number].kind != "digit"]
+        shown = [max(hidden, key=lambda number: _rank(report, number))]
+    for number in shown:
+        facts = report.targets[number]
+        title = f"{facts.name}, {facts.words}: margin over the best control"
+        _print_heat_map(report, number, title)
+    print(
+        f"{plain(report.checkpoint)}, {report.stage} tokens removed, {report.examples:,} examples, "
+        f"{report.seconds:.0f} s"
+    )
+    lines = [verdict(report, number) for number in shown]
+    lines += [f"note: {note}" for note in caveats(report)]
+    if sys.stdout.isatty():
+        screen = console()
+        for line in lines:
+            screen.print(f"- {plain(line)}")
+    else:
+        print("\n".join(map(plain, lines)))
+
+
+def _rank(report: "ProbeReport", target: int) -> tuple[bool, float]:
+    from icot_tui.analysis.verdict import cell_to_tell
+
+    row, column = cell_to_tell(report, target)
+    return bool(report.encoded[target].any()), float(report.margins[target, row, column])
+
+
+def _summary(report: "ProbeReport", target: int) -> tuple[str, ...]:
+    from icot_tui.analysis.hooks import site
+    from icot_tui.analysis.verdict import cell_to_tell
+
+    row, column = cell_to_tell(report, target)
+    cell = target, row, column
+    share = float(report.patched[cell])
+    patched = "" if share != share else f"{share:.0%} (chance {report.patched_control[cell]:.0%})"
+    if report.encoded[target].any():
+        said = "encoded"
+    elif (report.read & report.counts)[target].any():
+        said = "readable"
+    else:
+        said = "not found"
+    return (
+        report.targets[target].name,
+        f"{site(report.sites[row]).short}, {report.columns[column]}",
+        f"{report.scores[cell]:.2f}",
+        f"{report.best_control[cell]:.2f}",
+        f"{report.margins[cell]:+.2f}",
+        patched,
+        said,
+    )
+
+
+def _print_heat_map(report: "ProbeReport", target: int, title: str) -> None:
+    import sys
+
+    from icot_tui.analysis.hooks import site
+    from icot_tui.cli.output import console, plain, print_table
+
+    rows = [list(_cells(report, target, row)) for row in range(len(report.sites))]
+    names = [site(name).short for name in report.sites]
+    order = list(reversed(range(len(rows))))  # the last layer on top, as the stream flows upwards
+    head = report.targets[target].name
+    if not sys.stdout.isatty():
+        table = [(names[row], *(cell.plain for cell in rows[row])) for row in order]
+        print_table((head, *report.columns), table)
+        return
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    screen = console()
+    screen.print(Text(plain(title)), style="table.title")
+    at_once = max(1, (screen.width - 9) // CELL)
+    for begin in range(0, len(report.columns), at_once):
+        part = slice(begin, begin + at_once)
+        drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 0))
+        for name in (head, *report.columns[part]):
+            drawn.add_column(Text(f"{plain(name)} "), justify="right", no_wrap=True)
+        for row in order:
+            drawn.add_row(Text(f"{names[row]} "), *rows[row][part])
+        screen.print(drawn)
+
+
+def _cells(report: "ProbeReport", target: int, row: int) -> "Iterator[Text]":
+    from rich.text import Text
+
+    for column, margin in enumerate(report.margins[target, row].tolist()):
+        text = f"{margin:+.2f}".replace("0.", ".")
+        if not report.counts[target, 0, column]:
+            yield Text(f"({text})", "dim")
+            continue
+        mark = " "
+        if report.read[target, row, column]:
+            mark = "#" if report.encoded[target, row, column] else "*"
+        shade = next((style for least, style in SHADES if margin >= least), "dim")
+        yield Text(f"{text}{mark}", shade if mark != " " else "dim")

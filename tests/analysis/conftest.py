@@ -1,0 +1,49 @@
+import pytest
+import torch
+
+from icot_tui.analysis.asking import Respondent
+from icot_tui.analysis.checkpoints import open_safely
+from icot_tui.analysis.examples import gather
+from icot_tui.analysis.layout import Layout
+from tests.analysis.made import add_checkpoint, make_config, make_run
+from tests.analysis.wired import wired_model
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Encoded data of these tests, apart from the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ICOT_TUI_CACHE", str(tmp_path_factory.mktemp("cache")))
+        torch.set_num_threads(1)
+        yield
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory, own_cache):
+    """A folder with the runs `carries` and `ignores`, one checkpoint each, at stage 8."""
+    folder = tmp_path_factory.mktemp("runs")
+    for name, uses in (("carries", True), ("ignores", False)):
+        config = make_config(name=name)
+        add_checkpoint(make_run(folder, config), config, wired_model(config, uses), 8)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def carries(runs):
+    return Respondent(open_safely(runs / "carries"))
+
+
+@pytest.fixture(scope="session")
+def ignores(runs):
+    return Respondent(open_safely(runs / "ignores"))
+
+
+@pytest.fixture(scope="session")
+def split(carries):
+    """500 examples."""
+    return gather(carries, 500).split(carries)
+
+
+@pytest.fixture(scope="session")
+def layout(carries, split):
+    return Layout.of(carries, split, 8)

@@ -1,0 +1,103 @@
+"""`ask` and `probe` as a user calls them."""
+
+import json
+
+import pytest
+
+from icot_tui.cli import app as cli
+
+
+@pytest.fixture
+def call(runs, monkeypatch, capsys):
+    monkeypatch.setenv("ICOT_TUI_RUNS", str(runs))
+
+    def run(*arguments):
+        status = cli.run(arguments)
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run
+
+
+def test_ask_shows_checkpoints_side_by_side(call):
+    status, out, _ = call("ask", "carries", "ignores@8", "12*34")
+    assert status == 0
+    rows = dict(line.split("\t", 1) for line in out.splitlines())
+    assert rows["true answer"] == "408\t408"
+    assert rows["chain of thought"].startswith("[8 4 0 + 0 6 3 0]")
+    assert "8 hidden" in rows["of it"]
+
+
+def test_ask_in_json_and_from_a_file(call, tmp_path):
+    file = tmp_path / "questions.txt"
+    file.write_text("12*34\n\n2 1 * 4 3||8 4 0 + 0 6 3 0 #### 8 0 4 0\n")
+    status, out, _ = call("ask", "carries", "--file", str(file), "--json")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert status == 0 and len(lines) == 2
+    assert [line["answers"][0]["expected"] for line in lines] == ["408", "408"]
+    assert lines[0]["answers"][0]["chain"] == lines[1]["answers"][0]["chain"]
+    assert len([t for t in lines[0]["answers"][0]["chain"] if not t["written"]]) == 8
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["ask", "12*34"], "name a checkpoint or a run, and then the question"),
+        (["ask", "nobody", "12*34"], "there is no checkpoint folder and no run 'nobody'"),
+        (["ask", "carries", "12+34"], "is no product"),
+        (["ask", "carries@3", "12*34"], "its stages are 8"),
+        (["ask", "carries", "--file", "gone.txt"], "gone.txt cannot be read"),
+        (["ask", "carries", "12*34", "--stage", "8", "--written", "1"], "--stage goes with"),
+        (["probe", "nobody"], "no run 'nobody'"),
+        (["probe", "carries", "--stage", "0"], "no chain-of-thought token is hidden"),
+        (["probe", "carries", "--target", "z4", "--examples", "100"], "there is no target 'z4'"),
+        (["probe", "carries", "--data", "gone.txt"], "gone.txt"),
+    ],
+)
+def test_bad_input_is_one_sentence(call, arguments, told):
+    status, out, err = call(*arguments)
+    assert status == 2
+    assert err.startswith("error: ") and told in err and len(err.splitlines()) == 1
+    assert not out
+
+
+def test_probe_prints_a_table_and_words_and_keeps_the_result(call, monkeypatch):
+    arguments = ["probe", "carries", "--examples", "400", "--target", "z1", "--target", "s1"]
+    status, out, err = call(*arguments)
+    assert status == 0, err
+    lines = out.splitlines()
+    head = lines[0].split("\t")
+    rows = {
+        line.split("\t")[0]: dict(zip(head, line.split("\t"), strict=True)) for line in lines[1:6]
+    }
+    assert rows["1 out"]["SEP"].endswith("#") and rows["2 out"]["####"].endswith("#")
+    assert rows["2 out"]["SEP"].endswith("*")
+    assert rows["1 out"]["a0"][-1] == " " and rows["2 out"]["c0"].startswith("(")
+    assert any(line.startswith("z1, hidden token 1") and "is encoded" in line for line in lines)
+    assert any(line.startswith("ĉ1, ") and "is encoded" not in line for line in lines)
+    assert any("no No-CoT model was given" in line for line in lines)
+
+    def fail(*arguments, **options):
+        raise AssertionError("kept results are read, not made again")
+
+    monkeypatch.setattr("icot_tui.analysis.probing.run_probes", fail)
+    assert call(*arguments)[1] == out
+
+
+def test_probe_in_json(call):
+    status, out, err = call("probe", "ignores", "--examples", "400", "--json", "--target", "z1")
+    assert status == 0, err
+    report = json.loads(out)
+    [target] = report["targets"]
+    assert (target["name"], target["encoded"], len(target["score"])) == ("z1", False, 5)
+    assert set(target["controls"]) == {"constant", "shuffled", "untrained"}
+    assert len(target["score"][0]) == len(report["columns"]) == 12
+
+
+def test_probe_against_a_control(call):
+    status, out, err = call(
+        "probe", "carries", "--control", "ignores", "--examples", "400", "--target", "z1", "--json"
+    )
+    assert status == 0, err
+    [target] = json.loads(out)["targets"]
+    assert set(target["controls"]) == {"constant", "shuffled", "untrained", "no_cot"}
