@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from keyword import iskeyword
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -18,9 +19,15 @@ from typer.main import get_command
 from icot_tui.errors import UserError
 
 COMMANDS = {
+    "launch": "Train with the live screen: without a config, the CPU demo.",
+    "attach": "Show a run from another terminal, live, dead or finished.",
     "train": "Train a model: a config file, or a sample's name.",
     "resume": "Go on with a run exactly where it stopped.",
     "eval": "Measure a checkpoint: exact match, and speed if asked.",
+    "ask": "Put a question to checkpoints, side by side.",
+    "probe": "See what the hidden chain-of-thought positions of a checkpoint hold.",
+    "import": "Turn a published checkpoint into an ordinary folder.",
+    "study": "Rerun a table or a figure of the papers, or your own.",
     "ctl": "Steer a live run: pause, hold, advance, rollback, save, evaluate, stop.",
     "data": "Make, show and measure data files.",
     "runs": "List runs and show one.",
@@ -40,7 +47,7 @@ class LazyGroup(TyperGroup):
 
 
 def _load(name: str) -> Any:
-    module = f"icot_tui.cli.{name}"
+    module = f"icot_tui.cli.{name}" + ("_" if iskeyword(name) else "")
     try:
         command = get_command(importlib.import_module(module).app)
     except ModuleNotFoundError as error:

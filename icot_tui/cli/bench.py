@@ -96,7 +96,11 @@ def measure(config: RunConfig, steps: int, evaluate: bool) -> Measured:
         UserError: what the config names can't be had.
     """
     from icot_tui.data.load import load_data
-    from icot_tui.engine.session import assemble, build_accelerator
+    from icot_tui.engine.assembly import assemble, data_order
+    from icot_tui.engine.control import Control
+    from icot_tui.engine.processes import Processes
+    from icot_tui.engine.session import build_accelerator
+    from icot_tui.engine.training import language_model_training
 
     measured = Measured(config.name, batch_size=config.train.batch_size)
     commands = CommandQueue()
@@ -119,7 +123,11 @@ def measure(config: RunConfig, steps: int, evaluate: bool) -> Measured:
         folder = RunFolder.create(Path(parent), "bench", "")
         accelerator = build_accelerator(config)
         data = load_data(config.data)
-        trainer = assemble(config, data, folder, accelerator, commands, None, listen)
+        observed = config.train.observe_every
+        control = Control(commands, None, Processes(accelerator), config.spikes, observed)
+        steps_per_epoch = data_order(config, data.train).steps_per_epoch
+        training = language_model_training(config, data, steps_per_epoch)
+        trainer = assemble(training, data, folder, accelerator, control, listen)
         trainer.store = cast("Store", _NoStore())
         parameters = trainer.update.objective.parameters()
         measured.device = str(trainer.update.device)

@@ -18,7 +18,8 @@ from icot_tui.config.loading import (
     toml_key,
     toml_value,
 )
-from icot_tui.config.sections import RunConfig, Section
+from icot_tui.config.section import Section
+from icot_tui.config.sections import RunConfig
 from icot_tui.errors import UserError
 
 app = typer.Typer(

@@ -74,12 +74,13 @@ def evaluate(
 
     from transformers.utils import logging
 
+    from icot_tui.cli.device import pick_device
     from icot_tui.engine.checkpoint import open_checkpoint
     from icot_tui.engine.speed import measure_speed
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-    where = _device(device)
+    where = pick_device(device)
     asked = [(checkpoint, stage)] + ([] if against is None else [(against, against_stage)])
     opened = [(open_checkpoint(_folder(name)), wanted) for name, wanted in asked]
     with _busy("reading the examples"):
@@ -103,23 +104,6 @@ def _folder(name: str) -> Path:
 
     path = Path(name).expanduser()
     return path if path.is_dir() or not (runs_folder() / name).is_dir() else runs_folder() / name
-
-
-def _device(wanted: str) -> str:
-    import torch
-
-    there = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if wanted == "auto":
-        return "cuda" if there["cuda"] else "cpu"
-    if wanted not in there:
-        raise UserError(f"--device {wanted} is unknown: give auto, cpu, cuda or mps")
-    if not there[wanted]:
-        raise UserError(f"--device is '{wanted}', but there is none: use 'auto' or 'cpu'")
-    return wanted
 
 
 def held_out_text(opened: "OpenedCheckpoint", file: Path | None, examples: int | None) -> "Chunk":
@@ -157,16 +141,20 @@ def prepare(
 
     if opened.tokenizer.eos_token_id is None:
         raise UserError(f"the tokenizer of {opened.path} has no end-of-text token")
-    if stage is None and opened.state is not None:
+    split = Encoder(opened.tokenizer).encode(text)
+    if len(split) == 0:
+        raise UserError(f"{text.source} has no examples")
+    if opened.answer_only:
+        if stage is not None:
+            raise UserError(f"{opened.path} never writes a thought: leave --stage out")
+        stage = split.max_cot_tokens
+    elif stage is None and opened.state is not None:
         stage = int(opened.state["curriculum"]["stage"])
     if stage is None:
         raise UserError(
             f"{opened.path} has no training state: give the number of removed tokens with --stage "
             "(0 writes the whole chain of thought)"
         )
-    split = Encoder(opened.tokenizer).encode(text)
-    if len(split) == 0:
-        raise UserError(f"{text.source} has no examples")
     plan = _plan(opened)
     left = split.lengths - (0 if plan.keep_positions else split.cot_lengths.clip(max=stage))
     table = getattr(opened.model.config, "max_position_embeddings", None)
@@ -182,11 +170,11 @@ def prepare(
 
 
 def _plan(opened: "OpenedCheckpoint") -> "RemovalPlan":
-    """The side and the positions of the run, if it belongs to one."""
+    """The layout, and the side and the positions of the run, if it belongs to one."""
     from icot_tui.curriculum.removal import RemovalPlan
 
-    if opened.config is None:
-        return RemovalPlan()
+    if opened.config is None or opened.config.method.name == "distillation":
+        return RemovalPlan(answer_only=opened.answer_only)
     curriculum, seed, longest = opened.config.curriculum, opened.config.seed, 0
     if curriculum.side == "random":  # the order was drawn for the longest training example
         from icot_tui.data.load import load_data

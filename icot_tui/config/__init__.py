@@ -1,5 +1,6 @@
 """What a user writes to describe a run: the sections, and how files and overrides become one."""
 
+from icot_tui.config.distillation import DistillationConfig, Phase, PhaseConfig
 from icot_tui.config.loading import LoadedConfig, dump_toml, load_config
 from icot_tui.config.sections import (
     CheckpointConfig,
@@ -19,11 +20,14 @@ __all__ = [
     "CheckpointConfig",
     "CurriculumConfig",
     "DataConfig",
+    "DistillationConfig",
     "EvaluationConfig",
     "LoadedConfig",
     "LoraConfig",
     "MethodConfig",
     "ModelConfig",
+    "Phase",
+    "PhaseConfig",
     "RunConfig",
     "SpikeConfig",
     "TrackerConfig",

@@ -30,7 +30,13 @@ DEFAULT = "default"
 OVERRIDE = "--set"
 
 _FILES = (("data", "train"), ("data", "validation"))
-_FILES_OR_HUB_NAMES = (("data", "tokenizer"), ("model", "pretrained"))
+_FILES_OR_HUB_NAMES = (
+    ("data", "tokenizer"),
+    ("model", "pretrained"),
+    ("distillation", "from_teacher"),
+    ("distillation", "from_student"),
+    ("distillation", "from_emulator"),
+)
 
 
 @dataclass(frozen=True)
@@ -245,7 +251,7 @@ def _with_absolute_paths(
 ) -> RunConfig:
     for section, key in (*_FILES, *_FILES_OR_HUB_NAMES):
         owner = getattr(config, section)
-        value = getattr(owner, key)
+        value = None if owner is None else getattr(owner, key)
         is_file = (section, key) in _FILES or str(value).startswith(("./", "../", "~/"))
         if value is None or not is_file:
             continue
@@ -321,7 +327,9 @@ def _unknown(schema: Table, key: KeyPath, value: Any) -> str:
     for candidates in (here, known):
         names = {str(path[-1]) for path in candidates}
         if alike := get_close_matches(name, names, n=1):
-            right = (_dotted(path) for path in candidates if path[-1] == alike[0])
+            same = [path for path in candidates if path[-1] == alike[0]]
+            depth = min(map(len, same))  # a section before the sections within sections
+            right = (_dotted(path) for path in same if len(path) == depth)
             return f"unknown {what}; did you mean {' or '.join(right)}?"
     return f"unknown {what}; the keys here are {', '.join(str(path[-1]) for path in here)}"
 

@@ -3,19 +3,12 @@
 Nothing here imports torch: `config check` and `--help` must answer at once.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
-
-
-class Section(BaseModel):
-    """Unknown keys are errors, and a checked config never changes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+from icot_tui.config.distillation import DistillationConfig, Phase
+from icot_tui.config.section import Count, Fraction, Positive, Section
 
 
 class DataConfig(Section):
@@ -81,6 +74,8 @@ class ModelConfig(Section):
     """Size of the position table; empty: what the data needs. A pretrained table is extended."""
     dropout: Fraction | None = None
     """Dropout everywhere; empty: none in a model from scratch, a pretrained model's own."""
+    initializer_range: Annotated[float, Field(gt=0)] | None = None
+    """Standard deviation of first weights from scratch; empty: the architecture's (0.02)."""
     precision: Literal["float32", "bfloat16-mixed", "bfloat16"] = "float32"
     """float32; bfloat16 compute over float32 weights; or bfloat16 weights and optimizer."""
     gradient_checkpointing: bool = False
@@ -98,8 +93,8 @@ class ModelConfig(Section):
 class MethodConfig(Section):
     """Which method trains the model."""
 
-    name: Literal["no_cot", "explicit_cot", "stepwise"] = "stepwise"
-    """no_cot, explicit_cot, or stepwise (Stepwise Internalization, arXiv 2405.14838)."""
+    name: Literal["no_cot", "explicit_cot", "stepwise", "distillation"] = "stepwise"
+    """no_cot, explicit_cot, stepwise (arXiv 2405.14838) or distillation (arXiv 2311.01460)."""
 
 
 class StageSpan(Section):
@@ -138,6 +133,8 @@ class CurriculumConfig(Section):
     """stages: the fixed list."""
     smoothing: Annotated[float, Field(gt=0)] = 4.0
     """Lambda of removal smoothing, P(o) ~ exp(-lambda o); inf switches it off."""
+    mixed_stages: Fraction = 0.0
+    """Share of each batch at a stage drawn from 0 to the scheduled one: any budget of thought."""
     side: Literal["left", "right", "random"] = "left"
     """Which end of the chain of thought goes first; random: one seeded order of positions."""
     keep_positions: bool = False
@@ -153,6 +150,9 @@ class CurriculumConfig(Section):
             raise ValueError("curriculum.max_steps is below curriculum.min_steps")
         if self.keep_positions and self.side == "random":
             raise ValueError("curriculum.keep_positions needs side 'left' or 'right'")
+        if self.mixed_stages and not self.keep_positions and self.side != "right":
+            # Nothing else in the prompt tells how many tokens are gone.
+            raise ValueError("curriculum.mixed_stages needs curriculum.keep_positions = true")
         return self
 
 
@@ -283,9 +283,52 @@ class RunConfig(Section):
     data: DataConfig
     model: ModelConfig = ModelConfig()
     method: MethodConfig = MethodConfig()
+    distillation: DistillationConfig | None = None
     curriculum: CurriculumConfig = CurriculumConfig()
     train: TrainConfig
     evaluation: EvaluationConfig = EvaluationConfig()
     checkpoints: CheckpointConfig = CheckpointConfig()
     spikes: SpikeConfig = SpikeConfig()
     trackers: TrackerConfig = TrackerConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def with_its_section(cls, raw: Any) -> Any:
+        """The method distillation has its section, with every default, in every resolved config."""
+        method = raw.get("method") if isinstance(raw, dict) else None
+        if isinstance(method, dict) and method.get("name") == "distillation":
+            return {"distillation": {}} | raw
+        return raw
+
+    @model_validator(mode="after")
+    def distillable(self) -> "RunConfig":
+        if self.method.name != "distillation":
+            return self
+        unfit = {
+            "train.compile": self.train.compile,
+            "model.gradient_checkpointing": self.model.gradient_checkpointing,
+            "model.lora.rank": self.model.lora.rank > 0,
+        }
+        for key, wanted in unfit.items():
+            if wanted:
+                raise ValueError(f"{key} does not go with distillation: leave it out")
+        for phase in [] if self.distillation is None else self.distillation.phases:
+            self.train_of(phase)
+        return self
+
+    def train_of(self, phase: Phase) -> TrainConfig:
+        """The train section as it holds for one training of distillation.
+
+        Raises:
+            ValueError: what the phase changes does not go with the rest.
+        """
+        assert self.distillation is not None
+        own = getattr(self.distillation, phase).model_dump(exclude_none=True)
+        ends = ("epochs", "max_steps", "steps_after_removal", "target_accuracy")
+        if any(end in own for end in ends):
+            own = dict.fromkeys(ends) | own
+        try:
+            return TrainConfig.model_validate(self.train.model_dump() | own)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise ValueError(f"distillation.{phase}: {reason}") from error

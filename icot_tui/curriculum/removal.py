@@ -20,12 +20,14 @@ class RemovalPlan:
 
     `order` is the seeded order of positions for side "random": position j of every chain of
     thought goes before position k if order[j] < order[k], so that a later stage removes all
-    that an earlier one did.
+    that an earlier one did. `answer_only` is ICoT-KD's layout ` {x} SEP #### {y} SEP`: at every
+    stage, the second separator goes with the whole chain of thought.
     """
 
     side: Side = "left"
     keep_positions: bool = False
     order: NDArray[np.int64] | None = None
+    answer_only: bool = False
 
     @classmethod
     def seeded(
@@ -52,7 +54,8 @@ class Batch:
     positions       [B, L] int64 position ids; None where they simply count from 0
     lengths         [B] tokens of each row without padding
     prompt_lengths  [B] tokens of ` {x} SEP`
-    cot_lengths     [B] chain-of-thought tokens still written
+    cot_lengths     [B] chain-of-thought tokens still written; -1: nor the second separator
+    index           [B] places of the rows in their split; -1 for a row that only fills up
     """
 
     ids: NDArray[np.int64]
@@ -60,6 +63,7 @@ class Batch:
     lengths: NDArray[np.int64]
     prompt_lengths: NDArray[np.int64]
     cot_lengths: NDArray[np.int64]
+    index: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -99,14 +103,19 @@ class Batch:
             lengths,
             self.prompt_lengths[where],
             self.cot_lengths[where],
+            self.index[where],
         )
 
 
 def removed_tokens(
-    split: EncodedSplit, rows: NDArray[np.int64], scheduled: NDArray[np.int64] | int
+    split: EncodedSplit,
+    rows: NDArray[np.int64],
+    scheduled: NDArray[np.int64] | int,
+    plan: RemovalPlan,
 ) -> NDArray[np.int64]:
     """[B] tokens removed of each row, min(s + o, m); `scheduled` is s + o, for all or for each."""
-    return np.minimum(scheduled, split.cot_lengths[rows].astype(np.int64))
+    cot = split.cot_lengths[rows].astype(np.int64)
+    return cot + 1 if plan.answer_only else np.minimum(scheduled, cot)
 
 
 def remove(
@@ -125,7 +134,7 @@ def remove(
         plan: side, kept positions.
         pad_id: fills the rows up; never supervised, and never seen by a causal model's loss.
     """
-    removed = removed_tokens(split, rows, scheduled)  # [B]
+    removed = removed_tokens(split, rows, scheduled, plan)  # [B]
     prompt = split.prompt_lengths[rows].astype(np.int64)  # [B]
     cot = split.cot_lengths[rows].astype(np.int64)  # [B]
     whole = split.starts[rows + 1] - split.starts[rows]  # [B]
@@ -146,7 +155,7 @@ def remove(
     if plan.keep_positions:
         positions = np.zeros(filled.shape, dtype=np.int64)
         positions[filled] = _kept_positions(columns, prompt, removed, cot, plan.side)[kept]
-    return Batch(ids, positions, lengths, prompt, cot - removed)
+    return Batch(ids, positions, lengths, prompt, cot - removed, rows)
 
 
 def _gone(

@@ -22,11 +22,30 @@ def offset_distribution(smoothing: float) -> NDArray[np.float64]:
 
 
 class Smoothing:
-    """Draws the offset of every example of every batch, as a pure function of seed and step."""
+    """Draws the offset of every example of every batch, as a pure function of seed and step.
 
-    def __init__(self, smoothing: float, seed: int) -> None:
+    Args:
+        smoothing: lambda.
+        seed: of the run.
+        mixed_stages: share of the examples that get a stage of their own, drawn evenly from 0 to
+            the scheduled one, so that the model learns to write any number of tokens.
+    """
+
+    def __init__(self, smoothing: float, seed: int, mixed_stages: float = 0.0) -> None:
         self._cumulative = np.cumsum(offset_distribution(smoothing))
         self._seed = seed
+        self._mixed_stages = mixed_stages
+
+    def scheduled(self, step: int, stage: int, examples: int) -> NDArray[np.int64]:
+        """[examples] tokens to remove of each row of the batch at this step, s + o."""
+        return self._stages(step, stage, examples) + self.offsets(step, examples)
+
+    def _stages(self, step: int, stage: int, examples: int) -> NDArray[np.int64]:
+        if not self._mixed_stages:
+            return np.full(examples, stage)
+        rng = np.random.default_rng((self._seed, step, 1))  # beside the offsets' own stream
+        mixed = rng.random(examples) < self._mixed_stages
+        return np.where(mixed, rng.integers(0, stage, examples, endpoint=True), stage)
 
     def offsets(self, step: int, examples: int) -> NDArray[np.int64]:
         """[examples] extra removals of the batch at this step."""

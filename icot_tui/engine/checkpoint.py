@@ -19,7 +19,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from icot_tui.config import RunConfig
 from icot_tui.engine.run_folder import write_atomically
@@ -32,13 +32,20 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 STATE = "state.json"
 OPTIMIZER = "optimizer.safetensors"
+THOUGHTS = "thoughts.safetensors"
+PARTS = "distillation.json"
 LATEST = "latest"
-_NAME = re.compile(r"step-(\d{8,})(?:-r(\d+))?")
+_NAME = re.compile(r"step-(\d{8,})(?:-r(\d+))?(?:-(\d-[a-z]+))?")
 
 
-def checkpoint_name(step: int, rollbacks: int) -> str:
-    """The folder's name; a rollback starts a new branch of the run's history."""
-    return f"step-{step:08d}" + (f"-r{rollbacks}" if rollbacks else "")
+def checkpoint_name(step: int, rollbacks: int, phase: str = "") -> str:
+    """The folder's name; a rollback starts a new branch of the run's history.
+
+    `phase` is number and name of a training, such as "2-student", in runs of several: what one
+    ends with and what the next begins with are of the same step.
+    """
+    branch = f"-r{rollbacks}" if rollbacks else ""
+    return f"step-{step:08d}{branch}" + (f"-{phase}" if phase else "")
 
 
 @dataclass(frozen=True, order=True)
@@ -54,6 +61,12 @@ class CheckpointPath:
         """The folder's name."""
         return self.path.name
 
+    @property
+    def phase(self) -> str:
+        """Which training it belongs to; empty in runs of one."""
+        match = _NAME.fullmatch(self.name)
+        return (match and match[3]) or ""
+
     def state(self) -> dict[str, Any]:
         """The training state in it."""
         state: dict[str, Any] = json.loads((self.path / STATE).read_text())
@@ -65,14 +78,14 @@ class CheckpointPath:
         return int(self.state()["curriculum"]["stage"])
 
 
-def list_checkpoints(folder: Path) -> list[CheckpointPath]:
-    """All complete-looking checkpoints of a run, oldest first."""
+def list_checkpoints(folder: Path, phase: str | None = None) -> list[CheckpointPath]:
+    """All complete-looking checkpoints of a run, or of one phase of it, oldest first."""
     found = []
     for path in folder.iterdir() if folder.is_dir() else ():
         match = _NAME.fullmatch(path.name)
         if match and (path / MANIFEST).is_file():
             found.append(CheckpointPath(int(match[1]), int(match[2] or 0), path))
-    return sorted(found)
+    return sorted(found if phase is None else [one for one in found if one.phase == phase])
 
 
 def write_checkpoint(
@@ -137,14 +150,14 @@ def verify(checkpoint: Path) -> str | None:
 
 
 def newest_verified(
-    folder: Path, below_stage: int | None = None
+    folder: Path, below_stage: int | None = None, phase: str | None = None
 ) -> tuple[CheckpointPath | None, list[str]]:
     """The newest checkpoint that is whole, and a sentence on each newer one that is not.
 
-    With `below_stage`, only those with fewer tokens removed.
+    With `below_stage`, only those with fewer tokens removed; with `phase`, only that one's.
     """
     complaints = []
-    for checkpoint in reversed(list_checkpoints(folder)):
+    for checkpoint in reversed(list_checkpoints(folder, phase)):
         problem = verify(checkpoint.path)
         if problem is not None:
             complaints.append(f"checkpoint {checkpoint.name} is not used: {problem}")
@@ -153,12 +166,19 @@ def newest_verified(
     return None, complaints
 
 
-def retain(folder: Path, keep: int, keep_every_stages: int | None, protected: set[str]) -> None:
+def retain(
+    folder: Path,
+    keep: int,
+    keep_every_stages: int | None,
+    protected: set[str],
+    phase: str | None = None,
+) -> None:
     """Delete what need not be kept; never the newest `keep`, never a protected name.
 
-    With `keep_every_stages` = k, the newest checkpoint of stage 0, k, 2k, ... stays too.
+    With `keep_every_stages` = k, the newest checkpoint of stage 0, k, 2k, ... stays too; with
+    `phase`, only checkpoints of that phase go.
     """
-    checkpoints = list_checkpoints(folder)
+    checkpoints = list_checkpoints(folder, phase)
     kept = {checkpoint.name for checkpoint in checkpoints[-keep:]} | protected
     if keep_every_stages is not None:
         by_stage = {
@@ -240,6 +260,8 @@ class OpenedCheckpoint:
     """The training state, where a run wrote it."""
     config: RunConfig | None
     """The run's config, where it belongs to a run."""
+    answer_only: bool = False
+    """ICoT-KD's pair of emulator and student, in the layout ` {x} SEP #### {y} SEP`."""
 
 
 def open_checkpoint(path: Path) -> OpenedCheckpoint:
@@ -262,11 +284,16 @@ def open_checkpoint(path: Path) -> OpenedCheckpoint:
         raise UserError(f"there is no checkpoint folder {path}")
     if (path / MANIFEST).is_file() and (problem := verify(path)):
         raise UserError(f"checkpoint {path} cannot be used: {problem}")
-    model = load_pretrained(str(path))
+    is_pair = (path / PARTS).is_file()
+    model = None if is_pair else load_pretrained(str(path))
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise UserError(f"{path} has no tokenizer that can be read: {error}") from error
+    if model is None:
+        from icot_tui.engine.parts import open_pair
+
+        model = cast("PreTrainedModel", open_pair(path, tokenizer))  # it can be asked like one
     run_config = path.parent.parent / "config.toml"
     return OpenedCheckpoint(
         path,
@@ -274,4 +301,5 @@ def open_checkpoint(path: Path) -> OpenedCheckpoint:
         tokenizer,
         json.loads((path / STATE).read_text()) if (path / STATE).is_file() else None,
         load_config(run_config).config if run_config.is_file() else None,
+        is_pair,
     )

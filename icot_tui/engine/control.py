@@ -12,6 +12,7 @@ from icot_tui.engine.events import (
     CheckpointFailed,
     Collapsed,
     CommandDone,
+    Event,
     Paused,
     Unpaused,
     Warned,
@@ -88,6 +89,19 @@ class Control:
             return False
         self._waiting += self._queue.take()
         return any(isinstance(command, wish.Stop) for command in self._waiting)
+
+    def heed(self, step: int, emit: Callable[[Event], None]) -> None:
+        """Leave a long preparation if a stop is waiting; other wishes wait on.
+
+        Raises:
+            StopRequest: it is.
+        """
+        if not self.wants_to_stop():
+            return
+        for command in self._waiting:
+            if isinstance(command, wish.Stop):
+                emit(CommandDone(step, command.id, command.name, True, "stopping, nothing is lost"))
+        raise StopRequest("stopped by command while a training was prepared", save=False)
 
     def _take(self) -> list[Command]:
         heard = self._waiting + self._queue.take()

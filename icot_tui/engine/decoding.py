@@ -122,7 +122,7 @@ class StagedExamples:
 
     index    [n] their places in the split
     prompt   [n] tokens of ` {x} SEP`
-    cot      [n] chain-of-thought tokens that the model has to write
+    cot      [n] chain-of-thought tokens that the model has to write; -1: nor the second separator
     gold     [n] all tokens that the model has to write
     budgets  [n] the most tokens it may write
     shift    position ids
@@ -161,12 +161,12 @@ class StagedExamples:
             most_tokens: budget of every row; None: the split's longest, and SPARE_TOKENS more.
             position_table: ids that the model has; rows that would leave it stop before.
         """
-        removed = removed_tokens(split, index, stage)
+        removed = removed_tokens(split, index, stage, plan)
         prompt = split.prompt_lengths[index].astype(np.int64)
         cot = split.cot_lengths[index] - removed
         gold = split.lengths[index] - prompt - removed
         shift = PositionShift.of(plan, prompt, cot, removed)
-        budgets = np.full(len(index), most_tokens or _longest(split, stage) + SPARE_TOKENS)
+        budgets = np.full(len(index), most_tokens or _longest(split, stage, plan) + SPARE_TOKENS)
         if position_table is not None:  # the gold tokens fit in any case
             room = position_table - prompt - shift.tokens
             budgets = np.minimum(budgets, np.maximum(room, gold))
@@ -200,9 +200,9 @@ class StagedExamples:
         return section
 
 
-def _longest(split: EncodedSplit, stage: int) -> int:
+def _longest(split: EncodedSplit, stage: int, plan: RemovalPlan) -> int:
     """Most tokens that the model has to write, over the whole split and not only a shard."""
-    removed = removed_tokens(split, np.arange(len(split)), stage)
+    removed = removed_tokens(split, np.arange(len(split)), stage, plan)
     return int((split.lengths - split.prompt_lengths - removed).max(initial=0))
 
 
@@ -223,6 +223,15 @@ class Written:
         return tokens
 
 
+Choice = Callable[[Tensor], Tensor]
+"""Says which tokens are written next: [b, V] logits -> [b] ids."""
+
+
+def arg_max(logits: Tensor) -> Tensor:
+    """The greedy choice."""
+    return logits.argmax(-1)
+
+
 def decode_greedily(
     lm: "PreTrainedModel",
     prefixes: Prefixes,
@@ -231,13 +240,27 @@ def decode_greedily(
     batch_size: int = 256,
     between: Callable[[], None] | None = None,
 ) -> Written:
-    """Continue each prefix with the arg-max until `CLOSING` separators or its budget is reached.
+    """Continue each prefix with the arg-max; see `decode`."""
+    return decode(lm, prefixes, separator_id, device, arg_max, batch_size, between)
+
+
+def decode(
+    lm: "PreTrainedModel",
+    prefixes: Prefixes,
+    separator_id: int,
+    device: torch.device | str,
+    choose: Choice,
+    batch_size: int = 256,
+    between: Callable[[], None] | None = None,
+) -> Written:
+    """Continue each prefix until `CLOSING` separators or its budget is reached.
 
     Args:
         lm: the model, in evaluation mode.
         prefixes: the rows; long and short ones go into batches of their own kind.
         separator_id: the end-of-text token.
         device: where the model is.
+        choose: the next tokens; called once a step and batch, with its open rows only.
         batch_size: rows a batch.
         between: called now and then; what it raises ends the decoding.
     """
@@ -248,7 +271,7 @@ def decode_greedily(
     by_length = open_rows[np.argsort(-prefixes.lengths[open_rows], kind="stable")]
     for begin in range(0, len(by_length), batch_size):
         batch = by_length[begin : begin + batch_size]
-        written = _decode_batch(lm, prefixes.rows(batch), separator_id, device, between)
+        written = _decode_batch(lm, prefixes.rows(batch), separator_id, device, choose, between)
         tokens[batch, : written.tokens.shape[1]] = written.tokens
         counts[batch] = written.counts
     return Written(tokens, counts)
@@ -288,6 +311,7 @@ def _decode_batch(
     prefixes: Prefixes,
     separator_id: int,
     device: torch.device | str,
+    choose: Choice,
     between: Callable[[], None] | None,
 ) -> Written:
     batch, columns = prefixes.ids.shape
@@ -304,7 +328,7 @@ def _decode_batch(
     index = torch.arange(columns, device=device) - (columns - rows.next_index[:, None])
     for step in range(steps):
         seen = rows.seen[:, : columns + step] if padded else None
-        best = forward(ids, seen, rows.positions(index)).argmax(-1)  # [b]
+        best = choose(forward(ids, seen, rows.positions(index)))  # [b]
         tokens[rows.place, step] = best
         counts[rows.place] += ~done
         separators = rows.separators + (best == separator_id)

@@ -206,7 +206,7 @@ def evaluate(
         rows = np.arange(shard[0], len(split), shard[1])
         most = config.max_new_tokens
         examples = StagedExamples.of(split, rows, stage, plan, separator_id, most, table)
-        answers = Answers(tokenizer, separator_id)
+        answers = Answers(tokenizer, separator_id, plan.answer_only)
         return _Evaluator(model, examples, answers, config, device, between).run()
     finally:
         model.train(training)
@@ -462,7 +462,8 @@ class _Evaluator:
             line[n : n + len(tokens)] = tokens
         shift = examples.shift.rows(rows)
         positions = shift.positions(ids.shape[1]) if examples.plan.keep_positions else None
-        nll, _ = self._score(Batch(ids, positions, lengths, prompt, examples.cot[rows]))
+        cot, index = examples.cot[rows], examples.index[rows]
+        nll, _ = self._score(Batch(ids, positions, lengths, prompt, cot, index))
         ends = np.cumsum([len(tokens) for tokens in written])
         return np.split(np.exp(-nll.double().cpu().numpy()), ends[:-1])
 

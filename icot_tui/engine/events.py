@@ -77,10 +77,57 @@ class RunResumed(Event):
 
 
 @dataclass(frozen=True)
+class PhaseBegan(Event):
+    """One training of a run of several began: losses and accuracies start anew.
+
+    `number` counts from 1 to `phases`, as they are in this run; `unit` is that of the losses.
+    """
+
+    phase: str
+    number: int
+    phases: int
+    title: str
+    unit: str
+    parameters: int
+    steps_per_epoch: int
+
+
+@dataclass(frozen=True)
+class PhaseEnded(Event):
+    """A training is over, and the next will use the checkpoint that it left."""
+
+    phase: str
+    reason: str
+    checkpoint: str
+
+
+@dataclass(frozen=True)
+class ThoughtsStored(Event):
+    """The teacher's states of all training examples are on disk."""
+
+    examples: int
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ThoughtsCompared(Event):
+    """How far the emulator's thoughts of held-out examples are from the teacher's.
+
+    `blocks` has half the squared error of each block's thought, a mean over examples; `loss` is
+    their sum. The teacher's states have variance 1, so that half the width is knowing nothing.
+    """
+
+    loss: float
+    blocks: list[float | None]
+
+
+@dataclass(frozen=True)
 class StepsTrained(Event):
     """Losses of the steps `first` to `step`, one each; None where it was not finite or no row fit.
 
-    Losses are mean nats per supervised token, before the update of that step.
+    Losses are mean nats per supervised token (`PhaseBegan.unit` where there is one), before the
+    update of that step.
     """
 
     first: int
@@ -245,6 +292,18 @@ def describe(event: Event) -> str:
             return f"the example on show has {len(event.cot)} chain-of-thought tokens"
         case RunResumed():
             return f"going on from {event.checkpoint} at step {event.step:,}"
+        case PhaseBegan():
+            return f"training {event.number} of {event.phases} begins: {event.title}"
+        case PhaseEnded():
+            return f"the {event.phase}'s training is over: {event.reason}"
+        case ThoughtsStored():
+            return (
+                f"the teacher's thoughts on {event.examples:,} examples are stored "
+                f"({event.bytes / 1e6:,.0f} MB)"
+            )
+        case ThoughtsCompared():
+            blocks = ", ".join(map(_error, event.blocks))
+            return f"thoughts are {_error(event.loss)} from the teacher's (by block: {blocks})"
         case StepsTrained():
             known = [loss for loss in event.losses if loss is not None]
             mean = f"{sum(known) / len(known):.4f}" if known else "not finite"
@@ -292,6 +351,10 @@ def describe(event: Event) -> str:
         case RunEnded():
             return f"ended: {event.reason}"
     return type(event).__name__
+
+
+def _error(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.3f}"
 
 
 def _nats(value: float | None) -> str:

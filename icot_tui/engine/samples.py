@@ -28,11 +28,20 @@ Kind = Literal["best", "worst", "random"]
 
 
 class Answers:
-    """Reads answers out of token ids: ` {z} SEP #### {y} SEP`, what follows ` {x} SEP`."""
+    """Reads answers out of token ids: ` {z} SEP #### {y} SEP`, what follows ` {x} SEP`.
 
-    def __init__(self, tokenizer: "PreTrainedTokenizerBase", separator_id: int) -> None:
+    With `answer_only` just ` #### {y} SEP` follows, and the thought is empty.
+    """
+
+    def __init__(
+        self,
+        tokenizer: "PreTrainedTokenizerBase",
+        separator_id: int,
+        answer_only: bool = False,
+    ) -> None:
         self._tokenizer = tokenizer
         self._separator_id = separator_id
+        self._answer_only = answer_only
         self._bare: dict[int, str] = {}
 
     def decode(self, tokens: Sequence[int]) -> str:
@@ -46,12 +55,17 @@ class Answers:
 
     def parts(self, written: Sequence[int]) -> list[Sequence[int]]:
         """The tokens before, between and after separators; one part more than separators."""
-        parts, begin = [], 0
+        parts: list[Sequence[int]] = [[]] if self._answer_only else []
+        begin = 0
         for at, token in enumerate(written):
             if token == self._separator_id:
                 parts.append(written[begin:at])
                 begin = at + 1
         return [*parts, written[begin:]]
+
+    def begin(self, written: Sequence[int]) -> int:
+        """Where the tokens between the two separators begin."""
+        return 0 if self._answer_only else len(self.parts(written)[0]) + 1
 
     def text(self, section: Sequence[int]) -> str | None:
         """The answer in the tokens between the separators; None without `####`."""
@@ -150,8 +164,9 @@ def read_sample(
     prompt, cot = int(split.prompt_lengths[index]), int(split.cot_lengths[index])
     parts = answers.parts(written)
     section = parts[1] if len(parts) > 1 else []
-    begin = len(parts[0]) + 1 + (answers.mark_length(section) or 0)
-    end = len(parts[0]) + 1 + len(section) + 1 if answers.text(section) is not None else begin
+    begin = answers.begin(written) + (answers.mark_length(section) or 0)
+    closed = answers.begin(written) + len(section) + 1
+    end = closed if answers.text(section) is not None else begin
     return Sample(
         index=index,
         kind=kind,

@@ -11,12 +11,18 @@ class Best:
     exact_match: float = -1.0
     implicit: bool = False
     step: int = 0
+    score: float | None = None
+    """What is compared: the exact match, unless the training is judged by something else."""
 
-    def improve(self, exact_match: float, implicit: bool, step: int) -> bool:
+    def improve(
+        self, exact_match: float, implicit: bool, step: int, score: float | None = None
+    ) -> bool:
         """Take note of an evaluation; True when it is the best."""
-        better = (implicit, exact_match) > (self.implicit, self.exact_match)
+        score = exact_match if score is None else score
+        better = self.score is None or (implicit, score) > (self.implicit, self.score)
         if better:
             self.exact_match, self.implicit, self.step = exact_match, implicit, step
+            self.score = score
         return better
 
 
@@ -62,6 +68,22 @@ class RunState:
     unobserved_counts: list[StepCount] = field(default_factory=list)
     """Counts of the same steps."""
     best: Best = field(default_factory=Best)
+    phase_began: int = 0
+    """The step at which the present training began, in runs of several."""
+    outcomes: dict[str, str] = field(default_factory=dict)
+    """The chosen checkpoint's name for each training that is over."""
+
+    def next_phase(self, outcomes: dict[str, str]) -> "RunState":
+        """The state in which the next training begins."""
+        return RunState(
+            step=self.step,
+            evaluated_step=self.step,
+            warmup_began=self.step,
+            rollbacks=self.rollbacks,
+            seconds=self.seconds,
+            phase_began=self.step,
+            outcomes=outcomes,
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -71,4 +93,7 @@ class RunState:
     def from_json(cls, state: dict[str, Any]) -> "RunState":
         """The opposite of `as_json`."""
         counts = [StepCount(*count) for count in state["unobserved_counts"]]
-        return cls(**(state | {"best": Best(**state["best"]), "unobserved_counts": counts}))
+        best = Best(**state["best"])
+        if best.score is None and best.exact_match >= 0:  # an older version wrote it
+            best.score = best.exact_match
+        return cls(**(state | {"best": best, "unobserved_counts": counts}))

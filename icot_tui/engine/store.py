@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from accelerate import Accelerator
 from torch import nn
 
@@ -20,21 +19,22 @@ from icot_tui.engine.checkpoint import (
     retain,
     save_tensors,
     sweep,
+    verify,
     write_checkpoint,
 )
 from icot_tui.engine.events import CheckpointSaved, Event, Warned
 from icot_tui.engine.optimizer import (
     SkippingAdamW,
-    like,
     optimizer_tensors,
     restore_optimizer,
     whole,
 )
 from icot_tui.engine.state import RunState
+from icot_tui.engine.weights import Weights
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 MARGIN = 8 << 20
 """Bytes that a checkpoint may need beside its tensors: tokenizer, state, manifest."""
@@ -48,32 +48,37 @@ class Store:
         folder: Path,
         config: CheckpointConfig,
         accelerator: Accelerator,
-        lm: "PreTrainedModel",
+        weights: Weights,
         optimizer: SkippingAdamW,
         tokenizer: "PreTrainedTokenizerBase",
         emit: Callable[[Event], None],
         saves_before_removal: bool,
+        phase: str = "",
     ) -> None:
         self.saves_before_removal = saves_before_removal
         self.folder = folder
         self._config = config
         self._accelerator = accelerator
-        self._lm = lm
+        self._weights = weights
         self._optimizer = optimizer
         self._tokenizer = tokenizer
         self._emit = emit
+        self._phase = phase
         self._saved: str | None = None
         if accelerator.is_main_process:
             sweep(folder)
 
     @property
     def _parameters(self) -> dict[str, nn.Parameter]:
-        named = self._lm.named_parameters()
+        named = self._weights.module.named_parameters()
         return {name: parameter for name, parameter in named if parameter.requires_grad}
 
     def has(self, state: RunState) -> bool:
         """Was this very state saved already?"""
-        return self._saved == checkpoint_name(state.step, state.rollbacks)
+        return self._saved == self._name(state)
+
+    def _name(self, state: RunState) -> str:
+        return checkpoint_name(state.step, state.rollbacks, self._phase)
 
     def save(self, training_state: dict[str, Any], state: RunState) -> None:
         """Write a checkpoint and tidy up older ones.
@@ -82,8 +87,8 @@ class Store:
             OSError: it can't be written; nothing half-written is left.
         """
         began = time.perf_counter()
-        name = checkpoint_name(state.step, state.rollbacks)
-        weights = {key: whole(value) for key, value in self._lm.state_dict().items()}
+        name = self._name(state)
+        weights = {key: whole(value) for key, value in self._weights.module.state_dict().items()}
         moments = (
             optimizer_tensors(self._optimizer, self._parameters)
             if self._config.optimizer_state
@@ -94,7 +99,7 @@ class Store:
             needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors) + MARGIN
 
             def write_files(folder: Path) -> None:
-                self._lm.save_pretrained(folder, state_dict=weights)
+                self._weights.write(folder, weights)
                 self._tokenizer.save_pretrained(folder)
                 save_tensors(moments, folder / OPTIMIZER)
 
@@ -111,10 +116,11 @@ class Store:
             return
         best = {
             checkpoint.name
-            for checkpoint in list_checkpoints(self.folder)
+            for checkpoint in list_checkpoints(self.folder, self._phase)
             if self._config.keep_best and checkpoint.step == state.best.step
         }
-        retain(self.folder, self._config.keep, self._config.keep_every_stages, best)
+        config = self._config
+        retain(self.folder, config.keep, config.keep_every_stages, best, self._phase)
 
     def load(self, checkpoint: CheckpointPath) -> dict[str, Any]:
         """Put a checkpoint's tensors into model and optimizer; the rest of its state.
@@ -122,7 +128,7 @@ class Store:
         Raises:
             UserError: it doesn't fit this model.
         """
-        load_weights(self._lm, checkpoint.path)
+        self._weights.read(checkpoint.path)
         moments = load_tensors(checkpoint.path / OPTIMIZER)
         restore_optimizer(self._optimizer, self._parameters, moments)
         self._saved = checkpoint.name
@@ -134,7 +140,7 @@ class Store:
         Raises:
             UserError: there is none.
         """
-        checkpoint, complaints = newest_verified(self.folder, below_stage)
+        checkpoint, complaints = newest_verified(self.folder, below_stage, self._phase)
         for complaint in complaints:
             self._emit(Warned(0 if checkpoint is None else checkpoint.step, complaint))
         if checkpoint is None:
@@ -142,49 +148,29 @@ class Store:
             raise UserError(f"there is no whole checkpoint{before} to go back to")
         return checkpoint
 
+    def outcome(self, best_step: int) -> CheckpointPath:
+        """What the training leaves behind: the best checkpoint if there is one, or the newest.
+
+        The others of this phase go.
+
+        Raises:
+            UserError: there is no whole one.
+        """
+        best = [one for one in list_checkpoints(self.folder, self._phase) if one.step == best_step]
+        chosen = best[-1] if best and verify(best[-1].path) is None else self.newest()
+        if self._accelerator.is_main_process:
+            retain(self.folder, 1, None, {chosen.name}, self._phase)
+        return chosen
+
     def at_step(self, step: int) -> CheckpointPath:
         """The checkpoint of a step.
 
         Raises:
             UserError: there is none.
         """
-        found = list_checkpoints(self.folder)
+        found = list_checkpoints(self.folder, self._phase)
         for checkpoint in reversed(found):
             if checkpoint.step == step:
                 return checkpoint
         steps = ", ".join(str(checkpoint.step) for checkpoint in found)
         raise UserError(f"there is no checkpoint of step {step} (there are {steps or 'none'})")
-
-
-def load_weights(lm: "PreTrainedModel", folder: Path) -> None:
-    """Copy a saved folder's weights into a model of the same shape, in place.
-
-    Raises:
-        UserError: names or shapes differ.
-    """
-    saved: dict[str, torch.Tensor] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        if path.name != OPTIMIZER:
-            saved |= load_tensors(path)
-    if hasattr(lm, "get_base_model"):
-        from peft import set_peft_model_state_dict
-
-        set_peft_model_state_dict(lm, saved)
-        return
-    ours = lm.state_dict(keep_vars=True)
-    tied = {id(ours[name]) for name in saved if name in ours}
-    missing = [name for name, value in ours.items() if name not in saved and id(value) not in tied]
-    wrong = [
-        name
-        for name, tensor in saved.items()
-        if name not in ours or ours[name].shape != tensor.shape
-    ]
-    if missing or wrong:
-        raise UserError(
-            f"{folder} does not fit this model: {len(missing)} tensors are missing and "
-            f"{len(wrong)} differ (first: {(missing + wrong)[0]})"
-        )
-    with torch.no_grad():
-        for name, tensor in saved.items():
-            target = ours[name]
-            target.copy_(like(tensor.to(target.device), target))

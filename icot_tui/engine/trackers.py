@@ -1,6 +1,5 @@
 """Hands the news to other experiment trackers, through Accelerate; off by default."""
 
-from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
@@ -13,7 +12,7 @@ from icot_tui.errors import UserError
 class Trackers:
     """TensorBoard, W&B, MLflow, trackio: whatever the config names."""
 
-    def __init__(self, config: RunConfig, accelerator: Accelerator, folder: Path) -> None:
+    def __init__(self, config: RunConfig, accelerator: Accelerator) -> None:
         self._accelerator = accelerator
         self._on = bool(config.trackers.names)
         if not self._on:
@@ -24,7 +23,6 @@ class Trackers:
                 f"trackers.names has {', '.join(sorted(missing))}, which is not installed: "
                 "pip install 'icot-tui[trackers]', or take it out"
             )
-        accelerator.project_configuration.set_directories(str(folder))
         try:
             accelerator.init_trackers(config.trackers.project, config=_flat(config.model_dump()))
         except (ImportError, ValueError, OSError) as error:

@@ -14,7 +14,7 @@ import torch
 from icot_tui.config import RunConfig
 from icot_tui.curriculum.curriculum import Curriculum
 from icot_tui.curriculum.removal import Batch, RemovalPlan, remove
-from icot_tui.curriculum.schedule import build_schedule
+from icot_tui.curriculum.schedule import Fixed, build_schedule
 from icot_tui.curriculum.smoothing import Smoothing
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.order import DataOrder
@@ -67,7 +67,7 @@ class Trainer:
     _looked_at: float = 0.0
 
     def run(self) -> RunEnded:
-        """Train until the recipe's end, or until told to stop."""
+        """Train until the recipe's end, or until told to stop; the caller tells of it."""
         self._looked_at = time.perf_counter()
         self.update.objective.train()
         try:
@@ -85,7 +85,7 @@ class Trainer:
                     self.evaluate()
                     reason = self._finished()
                 if reason:
-                    return self._end(RunEnded(self.state.step, reason, finished=True))
+                    return RunEnded(self.state.step, reason, finished=True)
                 self._remove_tokens()
                 self._train_step()
                 if self.state.step % self.config.train.observe_every == 0:
@@ -96,7 +96,7 @@ class Trainer:
                     self.save()
                 except StopRequest as again:  # told to stop while waiting for a full disk
                     stop = again
-            return self._end(RunEnded(self.state.step, str(stop), finished=False))
+            return RunEnded(self.state.step, str(stop), finished=False)
 
     def rehearse(self) -> None:
         """Meet every padded shape of the stages to come once, before the clock starts."""
@@ -129,11 +129,9 @@ class Trainer:
     def _train_step(self) -> None:
         step = self.state.step
         torch.manual_seed(_mix(self.config.seed, step, self.control.rank))  # dropout
-        rows = self.order.rows(step)
-        offsets = self.smoothing.offsets(step, len(rows))
-        batch = remove(
-            self.split, rows, self.curriculum.stage + offsets, self.plan, self.separator_id
-        )
+        rows = self.order.rows(self._steps_done)
+        scheduled = self.smoothing.scheduled(step, self.curriculum.stage, len(rows))
+        batch = remove(self.split, rows, scheduled, self.plan, self.separator_id)
         fitting = self._fitting(batch)
         if len(fitting):
             loss, norm = self.update(fitting, self._learning_rate())
@@ -169,7 +167,7 @@ class Trainer:
         train, curriculum = self.config.train, self.curriculum
         ends = []
         if train.max_steps is not None:
-            ends.append(train.max_steps - self.state.step)
+            ends.append(train.max_steps - self._steps_done)
         if train.steps_after_removal is not None and curriculum.implicit:
             ends.append(train.steps_after_removal - curriculum.steps_at_stage)
         return min(ends, default=None)
@@ -314,7 +312,8 @@ class Trainer:
             return
         self.state.evaluated_step = self.state.step
         implicit = self.curriculum.implicit
-        self.state.best.improve(result.exact_match, implicit, self.state.step)
+        score = self.validation.score(result, self.state.step)
+        self.state.best.improve(result.exact_match, implicit, self.state.step, score)
         self.spikes.evaluated(self.state.step, fmean(result.token_accuracy or [0.0]))
         self.validation.report(result, self.state, self.curriculum.stage, implicit)
         self.store.tidy(self.state)
@@ -323,41 +322,48 @@ class Trainer:
 
     def _evaluation_due(self) -> bool:
         every = self.config.evaluation.every_steps or self.order.steps_per_epoch
-        step = self.state.step
-        return step > 0 and step % every == 0 and self.state.evaluated_step < step
+        step = self._steps_done
+        return step > 0 and step % every == 0 and self.state.evaluated_step < self.state.step
 
     def _checkpoint_due(self) -> bool:
         every = self.config.checkpoints.every_steps
-        return every is not None and self.state.step > 0 and self.state.step % every == 0
+        return every is not None and self._steps_done > 0 and self._steps_done % every == 0
 
     def _finished(self) -> str | None:
         """Why the recipe is carried out, or None."""
-        train, state, curriculum = self.config.train, self.state, self.curriculum
-        if train.max_steps is not None and state.step >= train.max_steps:
+        train, curriculum = self.config.train, self.curriculum
+        if train.max_steps is not None and self._steps_done >= train.max_steps:
             return f"{train.max_steps:,} steps are done"
-        if train.epochs is not None and state.step >= round(
+        if train.epochs is not None and self._steps_done >= round(
             train.epochs * self.order.steps_per_epoch
         ):
             return f"{train.epochs:g} epochs are done"
         after = train.steps_after_removal
         if after is not None and curriculum.implicit and curriculum.steps_at_stage >= after:
             return f"{after:,} steps since everything was removed are done"
-        target, best = train.target_accuracy, state.best
-        if target is not None and best.implicit and best.exact_match >= target:
-            return f"exact match reached {best.exact_match:.1%} with nothing written"
+        target, best = train.target_accuracy, self.state.best
+        if target is not None and best.exact_match >= target:
+            if best.implicit:
+                return f"exact match reached {best.exact_match:.1%} with nothing written"
+            if isinstance(curriculum.schedule, Fixed):
+                return f"exact match reached {best.exact_match:.1%}"
         return None
 
-    def _end(self, ended: RunEnded) -> RunEnded:
-        self.emit(ended)
-        return ended
+    @property
+    def _steps_done(self) -> int:
+        """Steps of this training; a run may be several, one after another."""
+        return self.state.step - self.state.phase_began
 
 
 def _read(values: "list[torch.Tensor | float | None]") -> list[float | None]:
-    """Scalars from the device in one go; what is not finite becomes None."""
+    """Scalars from the device in one go; what is not finite becomes None.
+
+    Nine digits tell every float32 apart, and keep the journal half as long as seventeen would.
+    """
     tensors = [value for value in values if isinstance(value, torch.Tensor)]
     read = iter(torch.stack(tensors).tolist() if tensors else [])
     numbers = [next(read) if isinstance(value, torch.Tensor) else value for value in values]
-    return [n if n is not None and math.isfinite(n) else None for n in numbers]
+    return [float(f"{n:.9g}") if n is not None and math.isfinite(n) else None for n in numbers]
 
 
 def _mix(seed: int, step: int, rank: int) -> int:

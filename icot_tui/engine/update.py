@@ -1,17 +1,22 @@
 """One optimizer step: micro-batches forward and backward, one update, no wait for the device."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from icot_tui.curriculum.removal import Batch
 from icot_tui.engine.optimizer import SkippingAdamW, whole
 
 IGNORED = -100
+
+Feed = Callable[["Update", Batch], tuple[Any, ...]]
+"""Gives the objective's arguments for a batch, on the device."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class Update:
         padding: rounds sizes up.
         clip_norm: largest norm of the gradient.
         separator_id: fills rows up.
+        feed: the objective's arguments for a batch; by default `tensors`.
+        per_row: the loss is a mean over rows, not over supervised tokens.
     """
 
     def __init__(
@@ -57,6 +64,8 @@ class Update:
         padding: Padding,
         clip_norm: float,
         separator_id: int,
+        feed: "Feed | None" = None,
+        per_row: bool = False,
     ) -> None:
         self.objective = objective
         self.optimizer = optimizer
@@ -65,6 +74,8 @@ class Update:
         self._padding = padding
         self._clip_norm = clip_norm
         self._separator_id = separator_id
+        self._feed: Feed = feed or Update.tensors
+        self._per_row = per_row
         self._parameters = [p for p in objective.parameters() if p.requires_grad]
 
     @property
@@ -76,20 +87,21 @@ class Update:
     def __call__(self, batch: Batch, learning_rate: float) -> tuple[Tensor, Tensor]:
         """(loss, gradient norm) of a whole step over all processes, as scalars on the device.
 
-        The loss is the mean over the supervised tokens of the whole batch, whatever its division
-        into micro-batches and processes. If it or the gradient is not finite, nothing is updated.
+        The loss is the mean over the supervised tokens (or rows) of the whole batch, whatever its
+        division into micro-batches and processes. If it or the gradient is not finite, nothing is
+        updated.
         """
         accelerator = self._accelerator
-        supervised = batch.supervised_tokens
+        counted = len(batch) if self._per_row else batch.supervised_tokens
         loss = torch.zeros((), device=accelerator.device)
         micro_batches = self._micro_batches(batch)
         for number, micro_batch in enumerate(micro_batches, start=1):
-            arguments = self.tensors(micro_batch)
+            arguments = self._feed(self, micro_batch)
             if number < len(micro_batches):
                 with accelerator.no_sync(self.objective):
-                    loss += self._backward(arguments, supervised)
+                    loss += self._backward(arguments, counted)
             else:
-                loss += self._backward(arguments, supervised)
+                loss += self._backward(arguments, counted)
         if accelerator.num_processes > 1:
             torch.distributed.all_reduce(loss)
         norm = whole(nn.utils.clip_grad_norm_(self._parameters, self._clip_norm))
@@ -102,16 +114,16 @@ class Update:
     def rehearse(self, batch: Batch) -> None:
         """Forward and backward without an update: compiles what this batch's shapes need."""
         for micro_batch in self._micro_batches(batch):
-            self.objective(*self.tensors(micro_batch)).backward()
+            self.objective(*self._feed(self, micro_batch)).backward()
         self.optimizer.zero_grad(set_to_none=True)
 
     def shape(self, batch: Batch) -> tuple[int, int, int]:
         """(rows, L, N) after padding: equal shapes need no new compilation."""
         return len(batch), self._padding.columns(batch), self._padding.supervised(batch)
 
-    def _backward(self, arguments: tuple[Any, ...], supervised: int) -> Tensor:
+    def _backward(self, arguments: tuple[Any, ...], counted: int) -> Tensor:
         """Adds one micro-batch's gradients; its share of the mean loss."""
-        loss: Tensor = self.objective(*arguments) / supervised
+        loss: Tensor = self.objective(*arguments) / counted
         # DDP and FSDP average gradients over processes; ours are shares of one sum.
         (loss * self._accelerator.num_processes).backward()
         return loss.detach()
@@ -139,7 +151,7 @@ class Update:
         if more:
             states = np.pad(states, (0, more))
             targets = np.pad(targets, (0, more), constant_values=IGNORED)
-        send = self._send
+        send = self.send
         return (
             send(ids),
             None if positions is None else send(positions),
@@ -147,7 +159,8 @@ class Update:
             send(targets),
         )
 
-    def _send(self, array: np.ndarray[Any, np.dtype[np.int64]]) -> Tensor:
+    def send(self, array: NDArray[Any]) -> Tensor:
+        """A copy on the device, without waiting for it."""
         tensor = torch.from_numpy(np.ascontiguousarray(array))
         if self._accelerator.device.type == "cuda":
             tensor = tensor.pin_memory()
@@ -157,7 +170,8 @@ class Update:
 def _empty(batch: Batch) -> Batch:
     """One row without anything supervised, for a process that has no row of this micro-batch."""
     row = batch.rows(slice(0, 1))
-    return Batch(row.ids, row.positions, row.lengths, row.lengths, row.cot_lengths)
+    nowhere = np.full_like(row.index, -1)
+    return Batch(row.ids, row.positions, row.lengths, row.lengths, row.cot_lengths, nowhere)
 
 
 def _round_up(size: int, multiple: int) -> int:

@@ -12,7 +12,7 @@ from icot_tui.config import EvaluationConfig
 from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.engine.evaluation import Evaluation, EvaluationStopped, evaluate, merge
-from icot_tui.engine.events import Evaluated, Event, Warned
+from icot_tui.engine.events import Evaluated, Event, ThoughtsCompared, Warned
 from icot_tui.engine.processes import Processes
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.samples import write_samples
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from icot_tui.models.supervised import SupervisedLM
+
+TIE = 1e-9
+"""Worth of a nat a token in exact match, where the loss decides between equal ones."""
 
 
 class Validation:
@@ -40,8 +43,12 @@ class Validation:
         sharded_model: bool,
         folder: RunFolder,
         emit: Callable[[Event], None],
+        thought_errors: Callable[[], list[float]] | None = None,
+        ties_by_loss: bool = False,
     ) -> None:
         self._model = model
+        self._thought_errors = thought_errors
+        self._ties_by_loss = ties_by_loss
         self._split = split
         self._plan = plan
         self._tokenizer = tokenizer
@@ -79,6 +86,18 @@ class Validation:
         parts = self._processes.gather(mine) if self._shard[1] > 1 else [mine]
         self._seconds = time.perf_counter() - began
         return merge(parts)
+
+    def score(self, result: Evaluation, step: int) -> float:
+        """What the best checkpoint is chosen by, higher is better.
+
+        It is the exact match (of equal ones, the loss), or how near an emulator's thoughts are to
+        the teacher's.
+        """
+        if self._thought_errors is None:
+            return result.exact_match - (TIE * result.loss if self._ties_by_loss else 0.0)
+        errors = self._thought_errors()
+        self._emit(ThoughtsCompared(step, sum(errors), list(errors)))
+        return -sum(errors)
 
     def report(self, result: Evaluation, state: RunState, stage: int, implicit: bool) -> None:
         """Write the samples and say what was found."""

@@ -88,6 +88,8 @@ def _from_scratch(
     if getattr(blank, "head_dim", None) is not None:
         sizes["head_dim"] = config.width // config.heads
     sizes |= {name: config.dropout or 0.0 for name in DROPOUTS if hasattr(blank, name)}
+    if config.initializer_range is not None:
+        sizes["initializer_range"] = config.initializer_range
     if getattr(blank, "activation_function", None) == "gelu_new":
         sizes["activation_function"] = "gelu_pytorch_tanh"  # the same formula in one operation
     full = AutoConfig.for_model(config.architecture, **sizes)

@@ -185,7 +185,9 @@ def test_config_show_prints_values_with_their_source(capsys: pytest.CaptureFixtu
     assert call("config", "show", "demo", "--set", "train.batch_size=7") == 0
     lines = capsys.readouterr().out.splitlines()
     assert "train.batch_size = 7  # --set" in lines
-    assert 'data.options.digits = "2x2"  # demo.toml:10' in lines
+    text = resources.sample_configs()["demo"].read_text().splitlines()
+    line = text.index('digits = "2x2"') + 1
+    assert f'data.options.digits = "2x2"  # demo.toml:{line}' in lines
     assert "train.epochs =  # default" in lines
 
 

@@ -11,8 +11,8 @@ from icot_tui.cli.app import main
 build = session.build_accelerator
 
 
-def build_sharding(config) -> Accelerator:
-    accelerator = build(config)
+def build_sharding(*arguments) -> Accelerator:
+    accelerator = build(*arguments)
     accelerator.state.distributed_type = DistributedType.FSDP
     accelerator.state.fsdp_plugin = FullyShardedDataParallelPlugin(
         fsdp_version=2,

@@ -1,0 +1,168 @@
+"""The teacher's thoughts on a split: computed in batches, and kept on disk where that is cheaper.
+
+n examples, B rows, L blocks, H width.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from icot_tui.curriculum.removal import RemovalPlan, remove
+from icot_tui.data.encoded import EncodedSplit
+from icot_tui.engine.events import Event, ThoughtsStored, Warned
+from icot_tui.methods.distillation.positions import ThoughtPlaces
+from icot_tui.methods.distillation.teacher import teacher_thoughts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+Thoughts = Callable[[NDArray[np.int64]], Tensor]
+"""Places of [B] examples in their split -> [B, L, H] on the device; -1 gives any example's."""
+TOKENS_AT_ONCE = {"cpu": 4096, "cuda": 1 << 16}
+"""Tokens a forward pass of the teacher."""
+
+
+class ComputedThoughts:
+    """Asks the teacher each time.
+
+    Args:
+        teacher: on the device, in evaluation mode.
+        split: the examples with their chains of thought.
+        places: which hidden states are the thoughts.
+        separator_id: the end-of-text token.
+        device: where the teacher is.
+        autocast: precision of its computations.
+    """
+
+    def __init__(
+        self,
+        teacher: "PreTrainedModel",
+        split: EncodedSplit,
+        places: ThoughtPlaces,
+        separator_id: int,
+        device: torch.device,
+        autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
+        self.split = split
+        self.blocks = int(teacher.config.num_hidden_layers)
+        self.width = int(teacher.config.hidden_size)
+        self._teacher = teacher
+        self._places = places
+        self._separator_id = separator_id
+        self._device = device
+        self._autocast = autocast
+
+    def __call__(self, index: NDArray[np.int64]) -> Tensor:
+        """[B, L, H] float32 on the device."""
+        batch = remove(self.split, np.maximum(index, 0), 0, RemovalPlan(), self._separator_id)
+        first = batch.prompt_lengths - 1
+        positions = self._places.positions(first, first + batch.cot_lengths + 1, self.blocks)
+        ids = np.ascontiguousarray(batch.ids[:, : positions.max(initial=0) + 1])
+        with self._autocast():
+            return teacher_thoughts(
+                self._teacher,
+                torch.from_numpy(ids).to(self._device),
+                torch.from_numpy(positions).to(self._device),
+                self._places.blocks(self.blocks),
+            )
+
+    def batches(self) -> list[NDArray[np.int64]]:
+        """All examples in batches of like lengths, the same ones every time."""
+        lengths = self.split.lengths
+        order = np.argsort(-lengths, kind="stable")
+        tokens = TOKENS_AT_ONCE.get(self._device.type, 1 << 14)
+        found, begin = [], 0
+        while begin < len(order):
+            size = max(1, tokens // int(lengths[order[begin]]))
+            found.append(order[begin : begin + size])
+            begin += size
+        return found
+
+    def all(self) -> Tensor:
+        """[n, L, H] on the CPU, for a split that fits the memory."""
+        states = torch.empty(len(self.split), self.blocks, self.width)
+        for rows in self.batches():
+            states[torch.from_numpy(rows)] = self(rows).cpu()
+        return states
+
+
+class StoredThoughts:
+    """Reads them from a memory-mapped file."""
+
+    def __init__(self, path: Path, device: torch.device) -> None:
+        self._states = np.load(path, mmap_mode="r")
+        self._device = device
+
+    def __call__(self, index: NDArray[np.int64]) -> Tensor:
+        """[B, L, H] on the device."""
+        states = torch.from_numpy(self._states[np.maximum(index, 0)])
+        if self._device.type == "cuda":
+            states = states.pin_memory()
+        return states.to(self._device, non_blocking=True)
+
+
+def stored_bytes(computed: ComputedThoughts, dtype: np.dtype[Any]) -> int:
+    """Size of the file for a whole split."""
+    return len(computed.split) * computed.blocks * computed.width * dtype.itemsize
+
+
+def store_thoughts(
+    computed: ComputedThoughts,
+    path: Path,
+    dtype: np.dtype[Any],
+    device: torch.device,
+    step: int,
+    emit: Callable[[Event], None],
+    between: Callable[[], None],
+) -> Thoughts:
+    """The thoughts of a whole split in a file, which is written unless it is there.
+
+    Without room on the disk they are computed each time, after a warning. The file is complete or
+    not there at all.
+
+    Args:
+        computed: the split and the teacher.
+        path: the file.
+        dtype: of its numbers.
+        device: where they are wanted.
+        step: of the news.
+        emit: takes the news.
+        between: called between batches; what it raises ends the writing.
+    """
+    if not path.is_file():
+        began = time.perf_counter()
+        beside = path.with_name(f".writing-{path.name}")
+        try:
+            path.parent.mkdir(exist_ok=True)
+            _write(computed, beside, dtype, between)
+            os.replace(beside, path)
+        except OSError as error:
+            emit(Warned(step, f"the teacher's thoughts are not stored: {error.strerror or error}"))
+            return computed
+        finally:
+            beside.unlink(missing_ok=True)
+        size, seconds = path.stat().st_size, time.perf_counter() - began
+        emit(ThoughtsStored(step, len(computed.split), size, seconds))
+    return StoredThoughts(path, device)
+
+
+def _write(
+    computed: ComputedThoughts, path: Path, dtype: np.dtype[Any], between: Callable[[], None]
+) -> None:
+    shape = (len(computed.split), computed.blocks, computed.width)
+    states = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    with open(path, "r+b") as file:
+        # A disk that fills up under a memory map kills the process: claim the room beforehand.
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    for rows in computed.batches():
+        between()
+        states[rows] = computed(rows).cpu().numpy()
+    states.flush()

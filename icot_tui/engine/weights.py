@@ -1,0 +1,93 @@
+"""What a checkpoint holds of a model: how its weights are written to a folder, and read again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from icot_tui.engine.checkpoint import OPTIMIZER, THOUGHTS, load_tensors
+from icot_tui.engine.optimizer import like
+from icot_tui.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class Weights(Protocol):
+    """A model that is trained and saved."""
+
+    @property
+    def module(self) -> nn.Module:
+        """Owner of the tensors; those that require gradients are trained."""
+        ...
+
+    def write(self, folder: Path, tensors: dict[str, Tensor]) -> None:
+        """Write `module.state_dict()`, given whole as `tensors`, into a folder."""
+        ...
+
+    def read(self, folder: Path) -> None:
+        """The opposite of `write`, in place.
+
+        Raises:
+            UserError: the folder doesn't fit.
+        """
+        ...
+
+
+class ModelWeights:
+    """One language model as an ordinary `save_pretrained` folder."""
+
+    def __init__(self, lm: "PreTrainedModel") -> None:
+        self.module = lm
+
+    def write(self, folder: Path, tensors: dict[str, Tensor]) -> None:
+        """See `Weights`."""
+        self.module.save_pretrained(folder, state_dict=tensors)
+
+    def read(self, folder: Path) -> None:
+        """See `Weights`."""
+        load_weights(self.module, folder)
+
+
+def load_weights(lm: "PreTrainedModel", folder: Path) -> None:
+    """Copy a saved folder's weights into a model of the same shape, in place.
+
+    Raises:
+        UserError: names or shapes differ.
+    """
+    saved: dict[str, Tensor] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        if path.name not in (OPTIMIZER, THOUGHTS):
+            saved |= load_tensors(path)
+    if hasattr(lm, "get_base_model"):
+        from peft import set_peft_model_state_dict
+
+        set_peft_model_state_dict(lm, saved)
+        return
+    copy_tensors(lm, saved, folder)
+
+
+def copy_tensors(module: nn.Module, saved: dict[str, Tensor], folder: Path) -> None:
+    """Copy saved tensors into a module that has these names and shapes.
+
+    Raises:
+        UserError: it hasn't.
+    """
+    ours = module.state_dict(keep_vars=True)
+    tied = {id(ours[name]) for name in saved if name in ours}
+    missing = [name for name, value in ours.items() if name not in saved and id(value) not in tied]
+    wrong = [
+        name
+        for name, tensor in saved.items()
+        if name not in ours or ours[name].shape != tensor.shape
+    ]
+    if missing or wrong:
+        raise UserError(
+            f"{folder} does not fit this model: {len(missing)} tensors are missing and "
+            f"{len(wrong)} differ (first: {(missing + wrong)[0]})"
+        )
+    with torch.no_grad():
+        for name, tensor in saved.items():
+            target = ours[name]
+            target.copy_(like(tensor.to(target.device), target))

@@ -1,0 +1,196 @@
+"""Carries out a run: its trainings one after another, from wherever it stood."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from accelerate import Accelerator
+
+import icot_tui
+from icot_tui.config import Phase, RunConfig
+from icot_tui.curriculum.removal import RemovalPlan
+from icot_tui.data.load import Data
+from icot_tui.data.tokenizing import decode
+from icot_tui.engine.assembly import assemble, data_order
+from icot_tui.engine.checkpoint import CheckpointPath, newest_verified
+from icot_tui.engine.control import Control, StopRequest
+from icot_tui.engine.events import (
+    CheckpointSaved,
+    Event,
+    ExampleShown,
+    PhaseBegan,
+    PhaseEnded,
+    RunEnded,
+    RunResumed,
+    RunStarted,
+    Warned,
+)
+from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.phases import Distiller
+from icot_tui.engine.processes import Processes
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.engine.state import RunState
+from icot_tui.engine.trainer import Trainer
+from icot_tui.engine.training import Training, language_model_training
+from icot_tui.methods import METHODS
+from icot_tui.methods.distillation.method import PHASES, distillation_config
+
+
+@dataclass
+class Workplace:
+    """Where a run's trainings take place, one after another; most runs are one."""
+
+    config: RunConfig
+    data: Data
+    folder: RunFolder
+    accelerator: Accelerator
+    processes: Processes
+    control: Control
+    emit: Callable[[Event], None]
+
+    def train(self) -> RunEnded:
+        """Train the run to its end, or until told to stop; from where it stood."""
+        checkpoint, complaints = self._newest()
+        phases = self._phases()
+        labels = [label for label, _ in phases]
+        first = 0 if checkpoint is None else labels.index(checkpoint.phase)
+        saved = None if checkpoint is None else checkpoint.state()["run"]
+        state = RunState() if saved is None else RunState.from_json(saved)
+        try:
+            for number, (label, build) in enumerate(phases[first:], start=first + 1):
+                training = build(state)
+                trainer = self._trainer(training, label)
+                if checkpoint is not None:
+                    self._resume(trainer, checkpoint)
+                    checkpoint = None
+                else:
+                    trainer.state = state
+                    self._announce(trainer, training, number, len(phases))
+                for complaint in complaints:
+                    self.emit(Warned(trainer.state.step, complaint))
+                complaints = []
+                if trainer.config.train.compile:
+                    trainer.rehearse()
+                ended = trainer.run()
+                if not ended.finished or number == len(phases):
+                    return ended
+                state = self._leave(trainer, training, ended)
+                del trainer, training  # with their memory
+                self.accelerator.free_memory()
+        except StopRequest as stop:  # while a training was prepared
+            return RunEnded(state.step, str(stop), finished=False)
+        raise AssertionError("a run has at least one training")
+
+    def _trainer(self, training: Training, label: str) -> Trainer:
+        return assemble(
+            training, self.data, self.folder, self.accelerator, self.control, self.emit, label
+        )
+
+    def _newest(self) -> tuple[CheckpointPath | None, list[str]]:
+        found = newest_verified(self.folder.checkpoints) if self.processes.is_main else None
+        shared = self.processes.share(found)
+        assert shared is not None
+        return shared
+
+    def _phases(self) -> "list[tuple[str, Callable[[RunState], Training]]]":
+        """(label of its checkpoints, what builds it) for each training."""
+        config, data = self.config, self.data
+        if config.method.name != "distillation":
+            steps = data_order(config, data.train).steps_per_epoch
+            return [("", lambda state: language_model_training(config, data, steps))]
+        distiller = Distiller(
+            config, self._within_length(), self.folder.path, self.accelerator, self.emit,
+            lambda step: self.control.heed(step, self.emit),
+        )  # fmt: skip
+
+        def builder(phase: Phase) -> Callable[[RunState], Training]:
+            return lambda state: distiller.training(phase, state.outcomes, state.step)
+
+        order = list(PHASES)
+        return [
+            (f"{order.index(phase) + 1}-{phase}", builder(phase))
+            for phase in distillation_config(config).phases
+        ]
+
+    def _within_length(self) -> Data:
+        """The data without training examples that are too long for the teacher."""
+        longest, train = self.config.data.max_length, self.data.train
+        if longest is None or train.max_length <= longest:
+            return self.data
+        kept = train.only(train.lengths <= longest)
+        warning = (
+            f"{len(train) - len(kept):,} training examples are longer than {longest} tokens and "
+            "left out of every training"
+        )
+        warnings = [*self.data.warnings, warning]
+        return replace(self.data, train=kept, warnings=warnings)
+
+    def _announce(self, trainer: Trainer, training: Training, number: int, count: int) -> None:
+        """Say what begins here."""
+        step, emit, data = trainer.state.step, self.emit, self.data
+        parameters = sum(p.numel() for p in trainer.update.objective.parameters())
+        if number == 1:
+            emit(
+                RunStarted(
+                    0,
+                    self.config.name,
+                    METHODS[self.config.method.name].title,
+                    icot_tui.__version__,
+                    str(trainer.update.device),
+                    self.processes.count,
+                    parameters,
+                    len(training.train),
+                    len(data.validation),
+                    trainer.order.steps_per_epoch,
+                    training.train.max_cot_tokens,
+                )
+            )
+            emit(_example_shown(data, trainer.plan))
+            for warning in data.warnings:
+                emit(Warned(0, warning))
+        if training.phase is not None:
+            title = PHASES[training.phase]
+            per_epoch = trainer.order.steps_per_epoch
+            emit(
+                PhaseBegan(
+                    step, training.phase, number, count, title, training.unit, parameters, per_epoch
+                )
+            )
+
+    def _resume(self, trainer: Trainer, checkpoint: CheckpointPath) -> None:
+        """Go on from a checkpoint."""
+        trainer.resume(checkpoint)
+        if not _is_journaled(self.folder.journal, checkpoint):  # a kill came between the two
+            self.emit(CheckpointSaved(checkpoint.step, checkpoint.name, checkpoint.stage, 0, 0.0))
+        self.emit(RunResumed(checkpoint.step, checkpoint.name))
+
+    def _leave(self, trainer: Trainer, training: Training, ended: RunEnded) -> RunState:
+        """Choose what a training leaves behind; the state in which the next begins."""
+        assert training.phase is not None
+        state = trainer.state
+        mine = trainer.store.outcome(state.best.step) if self.processes.is_main else None
+        chosen = self.processes.share(mine)
+        assert chosen is not None
+        self.emit(PhaseEnded(state.step, training.phase, ended.reason, chosen.name))
+        return state.next_phase(state.outcomes | {training.phase: chosen.name})
+
+
+def _is_journaled(journal: Path, checkpoint: CheckpointPath) -> bool:
+    lines = JournalReader(journal).lines()
+    return any(
+        line["event"] == "CheckpointSaved" and line["path"] == checkpoint.name for line in lines
+    )
+
+
+def _example_shown(data: Data, plan: RemovalPlan) -> ExampleShown:
+    """The first held-out example; its closing separators are left out."""
+    split = data.validation
+    texts = [decode(data.tokenizer, [token]) for token in split.example(0)]
+    prompt, cot = int(split.prompt_lengths[0]), int(split.cot_lengths[0])
+    return ExampleShown(
+        0,
+        texts[: prompt - 1],
+        texts[prompt : prompt + cot],
+        texts[prompt + cot + 1 : -1],
+        plan.removal_order(cot),
+    )

@@ -1,0 +1,106 @@
+"""The losses of ICoT-KD's trainings, as sums over a batch. Dropout is off in all of them.
+
+B rows, L blocks, H width, C columns, N supervised tokens. `separators` [B] says where the first
+separator stands in each row, and `thoughts` are [B, L, H].
+"""
+
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from icot_tui.methods.distillation.blocks import decoder_blocks
+from icot_tui.methods.distillation.emulator import ThoughtEmulator
+from icot_tui.methods.distillation.student import MindReadingStudent
+from icot_tui.models.supervised import SupervisedLM
+
+
+class _WithoutDropout(nn.Module):
+    def train(self, mode: bool = True) -> Self:
+        """Stays in evaluation mode."""
+        return super().train(False)
+
+
+class StudentObjective(_WithoutDropout):
+    """The student's answers to the teacher's thoughts."""
+
+    def __init__(self, student: MindReadingStudent) -> None:
+        super().__init__()
+        self.student = student
+        self.answers = SupervisedLM(student.lm)
+
+    def forward(
+        self,
+        ids: Tensor,
+        positions: Tensor | None,
+        states: Tensor,
+        targets: Tensor,
+        separators: Tensor,
+        thoughts: Tensor,
+    ) -> Tensor:
+        """Sum of the negative log-likelihoods of the answers; see `SupervisedLM.forward`."""
+        with self.student.reading(thoughts, separators):
+            loss: Tensor = self.answers(ids, positions, states, targets)
+        return loss
+
+
+class EmulatorObjective(_WithoutDropout):
+    """How far the emulator's thoughts are from the teacher's."""
+
+    def __init__(self, emulator: ThoughtEmulator) -> None:
+        super().__init__()
+        self.emulator = emulator
+
+    def forward(
+        self, prompts: Tensor, separators: Tensor, thoughts: Tensor, counts: Tensor
+    ) -> Tensor:
+        """Half the squared error, summed over width, blocks and rows.
+
+        Args:
+            prompts: [B, C] ` {x} SEP`, padded on the right.
+            separators: [B].
+            thoughts: the teacher's.
+            counts: [B] 1 for a row that counts, 0 for one that fills a batch up.
+        """
+        errors = emulation_errors(self.emulator(prompts, separators), thoughts)
+        return (errors.sum(dim=1) * counts).sum()
+
+
+class CoupledObjective(_WithoutDropout):
+    """The student's answers to the emulator's thoughts: no chain of thought is used here."""
+
+    def __init__(self, emulator: ThoughtEmulator, student: MindReadingStudent) -> None:
+        super().__init__()
+        self.emulator = emulator
+        self.student = StudentObjective(student)
+
+    def forward(
+        self,
+        ids: Tensor,
+        positions: Tensor | None,
+        states: Tensor,
+        targets: Tensor,
+        prompts: Tensor,
+        separators: Tensor,
+    ) -> Tensor:
+        """Sum of the negative log-likelihoods of the answers; see `SupervisedLM.forward`."""
+        thoughts = self.emulator(prompts, separators)
+        loss: Tensor = self.student(ids, positions, states, targets, separators, thoughts)
+        return loss
+
+
+def emulation_errors(emulated: Tensor, thoughts: Tensor) -> Tensor:
+    """[B, L] half the squared error of each block's thought."""
+    return 0.5 * (emulated.float() - thoughts.float()).square().sum(dim=-1)
+
+
+def freeze_unused(emulator: ThoughtEmulator, separator_id: int) -> None:
+    """Let nothing wait for gradients that never come: those of what is behind the last thought."""
+    ids = torch.full((1, 2), separator_id)
+    emulator(ids, torch.tensor([1])).sum().backward()
+    # Within earlier blocks a parameter may be idle for one token only (mixtures of experts).
+    earlier = {id(p) for p in decoder_blocks(emulator.lm)[:-1].parameters()}
+    for parameter in emulator.parameters():
+        if parameter.grad is None and id(parameter) not in earlier:
+            parameter.requires_grad_(False)
+        parameter.grad = None

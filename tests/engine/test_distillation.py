@@ -1,0 +1,347 @@
+"""ICoT-KD in the engine: four trainings of one run, each resumed exactly."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from icot_tui.cli.app import run as call
+from icot_tui.config import RunConfig
+from icot_tui.config.loading import dump_toml
+from icot_tui.engine.checkpoint import list_checkpoints, load_tensors, open_checkpoint
+from icot_tui.engine.commands import CommandQueue, Stop
+from icot_tui.engine.events import PhaseBegan, PhaseEnded
+from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.parts import open_emulator, open_student
+from icot_tui.engine.summary import RunSummary
+from icot_tui.errors import UserError
+from icot_tui.methods.distillation.method import PHASES
+from tests.engine.test_distributed import finish, launch
+from tests.tiny import assert_same, news, read_lines, tiny, train, train_new
+
+STEPS = 6
+
+
+def distilled(**sections) -> RunConfig:
+    """The tiny config as a run of four short trainings."""
+    sections = {
+        "method": {"name": "distillation"},
+        "distillation": {"mixture_components": 2},
+        "model": {"layers": 2},
+        "checkpoints": {"keep": 1000, "every_steps": 1},
+    } | sections
+    limits = {"max_steps": STEPS, "decay_steps": 2, "warmup_steps": 1}
+    sections["train"] = limits | sections.get("train", {})
+    sections["evaluation"] = {"every_steps": 4, "samples": 4}
+    return tiny(**sections)
+
+
+def all_tensors(folder):
+    """Everything in the newest checkpoint."""
+    path = list_checkpoints(folder.checkpoints)[-1].path
+    found = {}
+    for file in sorted(path.rglob("*.safetensors")):
+        prefix = str(file.relative_to(path))
+        found |= {f"{prefix}/{name}": value for name, value in load_tensors(file).items()}
+    return found
+
+
+def last_state(folder):
+    state = list_checkpoints(folder.checkpoints)[-1].state()
+    state["run"].pop("seconds")
+    return state
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    return train_new(tmp_path_factory.mktemp("whole"), distilled())
+
+
+def lines_of(folder, event):
+    return [line for line in read_lines(folder) if line["event"] == event]
+
+
+def test_four_trainings_follow_each_other(whole):
+    assert [line["phase"] for line in lines_of(whole, "PhaseBegan")] == list(PHASES)
+    assert [line["phase"] for line in lines_of(whole, "PhaseEnded")] == list(PHASES)[:3]
+    assert [line["step"] for line in lines_of(whole, "PhaseBegan")] == [0, 6, 12, 18]
+    assert lines_of(whole, "RunEnded")[0]["finished"]
+    assert len(lines_of(whole, "RunStarted")) == 1
+    # Each is evaluated at its own 4th step and at its end.
+    assert [line["step"] for line in lines_of(whole, "Evaluated")] == [4, 6, 10, 12, 16, 18, 22, 24]
+
+
+def test_each_ends_with_its_chosen_checkpoint(whole):
+    names = [checkpoint.name for checkpoint in list_checkpoints(whole.checkpoints)]
+    for ended in lines_of(whole, "PhaseEnded"):
+        assert ended["checkpoint"] in names
+    assert last_state(whole)["run"]["outcomes"] == {
+        ended["phase"]: ended["checkpoint"] for ended in lines_of(whole, "PhaseEnded")
+    }
+
+
+def test_the_emulator_is_chosen_by_its_distance_from_the_teacher(whole):
+    compared = {line["step"]: line["loss"] for line in lines_of(whole, "ThoughtsCompared")}
+    best = min(compared, key=lambda step: compared[step])
+    (ended,) = [line for line in lines_of(whole, "PhaseEnded") if line["phase"] == "emulator"]
+    assert ended["checkpoint"] == f"step-{best:08d}-3-emulator"
+    for line in lines_of(whole, "ThoughtsCompared"):
+        assert len(line["blocks"]) == 2
+        assert sum(line["blocks"]) == pytest.approx(line["loss"])
+
+
+def test_each_loss_falls(tmp_path):
+    """Even in a few dozen steps."""
+    config = distilled(
+        train={"max_steps": 40, "decay_steps": 0, "warmup_steps": 0},
+        checkpoints={"every_steps": None},
+        model={"layers": 2, "dropout": 0.0},
+    )
+    folder = train_new(tmp_path, config)
+    losses = [loss for line in lines_of(folder, "StepsTrained") for loss in line["losses"]]
+    for number in range(4):
+        of_phase = losses[40 * number : 40 * (number + 1)]
+        assert np.mean(of_phase[-8:]) < np.mean(of_phase[:4])
+
+
+@pytest.mark.parametrize("step", [0, 5, 6, 9, 12, 15, 18, 23])
+def test_resume_at_any_training(whole, tmp_path, step):
+    shutil.copytree(whole.path, tmp_path / "copy", ignore=shutil.ignore_patterns("lock"))
+    folder = type(whole)(tmp_path / "copy")
+    # At a border two checkpoints are of the same step; the later training's may be missing.
+    for checkpoint in list_checkpoints(folder.checkpoints)[border_index(folder, step) :]:
+        shutil.rmtree(checkpoint.path)
+    train(folder)
+    assert_same(all_tensors(folder), all_tensors(whole))
+    assert last_state(folder) == last_state(whole)
+    assert news(folder, ("ThoughtsStored",)) == news(whole, ("ThoughtsStored",))
+
+
+def border_index(folder, step):
+    steps = [checkpoint.step for checkpoint in list_checkpoints(folder.checkpoints)]
+    return steps.index(step) + 1 if step in steps else sum(s <= step for s in steps)
+
+
+@pytest.mark.parametrize("phase", list(PHASES)[1:])
+def test_stop_as_a_training_begins(whole, tmp_path, phase):
+    commands = CommandQueue()
+
+    def listen(event):
+        if isinstance(event, PhaseBegan) and event.phase == phase:
+            commands.put(Stop())
+
+    folder = train_new(tmp_path, distilled(), commands, listen)
+    assert not read_lines(folder)[-1]["finished"]
+    train(folder)
+    assert_same(all_tensors(folder), all_tensors(whole))
+    left_out = ("CheckpointSaved", "CommandDone", "RunEnded", "ThoughtsStored")
+    assert news(folder, left_out) == news(whole, left_out)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("saved", [2, 8, 14, 20])
+def test_kill_in_every_training(whole, tmp_path, saved):
+    """SIGKILL once so many checkpoints are there."""
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from tests.tiny import train_new; from tests.engine.test_distillation import distilled\n"
+        "seen = 0\n"
+        "def listen(event):\n"
+        "    global seen\n"
+        "    seen += type(event).__name__ == 'CheckpointSaved'\n"
+        f"    if seen > {saved}: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "train_new(Path(sys.argv[1]), distilled(), listen=listen)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert result.returncode == -signal.SIGKILL
+    folder = type(whole)(tmp_path / "tiny")
+    train(folder)
+    assert_same(all_tensors(folder), all_tensors(whole))
+    assert news(folder, ("ThoughtsStored",)) == news(whole, ("ThoughtsStored",))
+
+
+def test_trainings_one_by_one_are_those_of_one_run(whole, tmp_path):
+    """With what an earlier run left."""
+    from_whole = {
+        "phases": ["coupled"],
+        "from_student": str(whole.path),
+        "from_emulator": str(whole.path),
+        "mixture_components": 2,
+    }
+    folder = train_new(tmp_path, distilled(distillation=from_whole))
+    ours, theirs = all_tensors(folder), all_tensors(whole)
+    assert ours.keys() == theirs.keys()
+    only = {"phases": ["student", "emulator"], "from_teacher": str(whole.path)}
+    folder = train_new(tmp_path, distilled(distillation=only | {"mixture_components": 2}))
+    chosen = lines_of(folder, "PhaseEnded")[0]["checkpoint"]
+    (theirs_chosen,) = [
+        line["checkpoint"] for line in lines_of(whole, "PhaseEnded") if line["phase"] == "student"
+    ]
+    one = open_student(folder.checkpoints / chosen).state_dict()
+    assert_same(one, open_student(whole.checkpoints / theirs_chosen).state_dict())
+
+
+def test_stored_and_recomputed_thoughts_train_alike(whole, tmp_path):
+    section = {"mixture_components": 2, "stored_gigabytes": 0.0}
+    folder = train_new(tmp_path, distilled(distillation=section))
+    assert not lines_of(folder, "ThoughtsStored")
+    assert lines_of(whole, "ThoughtsStored")
+    for ours, theirs in zip(
+        lines_of(folder, "StepsTrained"), lines_of(whole, "StepsTrained"), strict=True
+    ):
+        assert ours["losses"] == pytest.approx(theirs["losses"], rel=1e-3)
+
+
+def test_micro_batches_change_nothing(whole, tmp_path):
+    folder = train_new(
+        tmp_path, distilled(train={"micro_batch_size": None}, model={"layers": 2, "dropout": 0.0})
+    )
+    other = train_new(
+        tmp_path, distilled(train={"micro_batch_size": 5}, model={"layers": 2, "dropout": 0.0})
+    )
+    for ours, theirs in zip(
+        lines_of(folder, "StepsTrained"), lines_of(other, "StepsTrained"), strict=True
+    ):
+        assert ours["losses"] == pytest.approx(theirs["losses"], rel=2e-3)
+
+
+def test_a_frozen_emulator_stays_as_it_is(tmp_path):
+    section = {"freeze_emulator": True, "mixture_components": 2}
+    folder = train_new(tmp_path, distilled(distillation=section))
+    (chosen,) = [
+        line["checkpoint"] for line in lines_of(folder, "PhaseEnded") if line["phase"] == "emulator"
+    ]
+    last = list_checkpoints(folder.checkpoints)[-1].path
+    before = open_emulator(folder.checkpoints / chosen).state_dict()
+    assert_same(open_emulator(last).state_dict(), before)
+
+
+@pytest.mark.parametrize("subset", ["first_column", "last_column", "top_row", "bottom_row"])
+def test_every_subset_trains(tmp_path, subset):
+    section = {"subset": subset, "delta": 3.0 if subset == "top_row" else None, "start": "teacher"}
+    folder = train_new(tmp_path, distilled(distillation=section, train={"max_steps": 2}))
+    assert lines_of(folder, "RunEnded")[0]["finished"]
+
+
+def test_other_decoder_families(tmp_path):
+    folder = train_new(
+        tmp_path,
+        distilled(
+            model={"layers": 2, "architecture": "llama"}, train={"max_steps": 3},
+            checkpoints={"every_steps": None},
+        ),
+    )  # fmt: skip
+    assert lines_of(folder, "RunEnded")[0]["finished"]
+
+
+def test_a_fresh_pair_opens_from_its_run(whole):
+    opened = open_checkpoint(whole.path)
+    assert opened.answer_only
+    ids = torch.tensor([[0, 1, 2, opened.tokenizer.eos_token_id]])
+    with torch.no_grad():
+        assert opened.model(ids).logits.shape[:2] == (1, 4)
+
+
+def test_part_of_a_pair_cannot_answer(whole):
+    student = next(one for one in list_checkpoints(whole.checkpoints) if one.phase == "2-student")
+    with pytest.raises(UserError, match="no emulator"):
+        open_checkpoint(student.path)
+
+
+def test_a_teacher_of_another_size_is_refused(whole, tmp_path):
+    section = {"phases": ["student"], "from_teacher": str(whole.path)}
+    with pytest.raises(UserError, match="they must be the same"):
+        train_new(tmp_path, distilled(distillation=section, model={"layers": 1}))
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"phases": ["student"]}, "needs the phase 'teacher'"),
+        ({"phases": ["student", "teacher"]}, "in this order"),
+        ({"from_teacher": "x"}, "either distillation.from_teacher"),
+        ({"teacher": {"epochs": 1, "decay_steps": 3}}, "distillation.teacher: train.decay_steps"),
+    ],
+)
+def test_mistakes_in_the_section(section, message):
+    with pytest.raises(ValueError, match=message):
+        distilled(distillation=section)
+
+
+def test_settings_are_readable(whole):
+    last = list_checkpoints(whole.checkpoints)[-1].path
+    settings = json.loads((last / "distillation.json").read_text())
+    assert settings == {
+        "student": {},
+        "emulator": {"mixture_components": 2, "temperature": 0.05},
+    }
+
+
+def test_a_summary_foretells_the_end_and_starts_anew_with_each_training(whole):
+    config = distilled()
+    summary = RunSummary(config)
+    ends = set()
+    for time, event in JournalReader(whole.journal).events():
+        summary.add(time, event)
+        ends.add(summary.last_step())
+        if isinstance(event, PhaseBegan):
+            assert summary.figures.best is None
+            assert summary.figures.phase == event
+    assert ends <= {None, 24}
+    assert 24 in ends
+
+
+def test_a_stop_is_heard_while_the_teachers_thoughts_are_stored(whole, tmp_path):
+    commands = CommandQueue()
+
+    def listen(event):
+        if isinstance(event, PhaseEnded) and event.phase == "teacher":
+            commands.put(Stop())
+
+    folder = train_new(tmp_path, distilled(), commands, listen)
+    ended = read_lines(folder)[-1]
+    assert (ended["step"], ended["finished"]) == (STEPS, False)
+    assert "prepared" in ended["reason"]
+    assert lines_of(folder, "CommandDone")
+    assert not list((folder.path / "thoughts").glob("*"))
+    train(folder)
+    assert_same(all_tensors(folder), all_tensors(whole))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_two_processes_are_one(tmp_path):
+    config = distilled(
+        model={"layers": 2, "dropout": 0.0},
+        train={"micro_batch_size": None},
+        checkpoints={"every_steps": None},
+    )
+    alone = train_new(tmp_path / "one", config)
+    (tmp_path / "config.toml").write_text(dump_toml(config))
+    finish(launch("train", str(tmp_path / "config.toml"), "--runs", str(tmp_path / "two"), "-q"))
+    together = type(alone)(tmp_path / "two" / "tiny")
+    assert lines_of(together, "RunEnded")[0]["finished"]
+    for ours, theirs in zip(
+        lines_of(together, "StepsTrained"), lines_of(alone, "StepsTrained"), strict=True
+    ):
+        assert ours["losses"] == pytest.approx(theirs["losses"], rel=1e-3)
+
+
+def test_the_eval_command_finds_what_the_run_found(whole, capsys):
+    assert call(["eval", str(whole.path), "--no-speed", "--device", "cpu", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    last = lines_of(whole, "Evaluated")[-1]
+    assert (found["exact_match"], found["examples"]) == (last["exact_match"], last["examples"])
+    assert found["loss"] == pytest.approx(last["loss"])

@@ -1,0 +1,140 @@
+"""The published ICoT-KD code's positions, states and losses (shared golden values)."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from icot_tui.curriculum.removal import RemovalPlan, remove
+from icot_tui.curriculum.schedule import ALL
+from icot_tui.data.chunks import Chunk
+from icot_tui.data.encoding import Encoder
+from icot_tui.data.tokenizing import pretrained_tokenizer
+from icot_tui.methods.distillation.objectives import (
+    CoupledObjective,
+    EmulatorObjective,
+    StudentObjective,
+)
+from icot_tui.methods.distillation.positions import ThoughtPlaces
+from icot_tui.methods.distillation.published import (
+    load_published_emulator,
+    load_published_student,
+)
+from icot_tui.methods.distillation.teacher import teacher_thoughts
+from icot_tui.models.published import load_published
+from tests.shared import shared
+
+ANSWER_ONLY = RemovalPlan(answer_only=True)
+
+
+def golden():
+    path = Path(__file__).parents[2].parent / "shared/golden/kd/values.json"
+    return json.loads(path.read_text()) if path.exists() else [None]
+
+
+@pytest.fixture(scope="module")
+def models():
+    folder, base = shared("golden/kd"), str(shared("golden/kd/base_config"))
+    return {
+        "teacher": load_published(folder / "teacher", base).eval(),
+        "student": load_published_student(folder / "student", base).eval(),
+        1: load_published_emulator(folder / "emulator_single", base).eval(),
+        5: load_published_emulator(folder / "emulator_mixture", base).eval(),
+    }
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return Encoder(pretrained_tokenizer(str(shared("data/gpt2_tokenizer"))))
+
+
+class Case:
+    """One entry of the golden values with its batch."""
+
+    def __init__(self, row, encoder):
+        first, count = row["first_example"], row["examples"]
+        lines = shared("data", row["data"]).read_bytes().splitlines(keepends=True)
+        split = encoder.encode(Chunk(b"".join(lines[first : first + count]), row["data"], 1))
+        rows = np.arange(count)
+        self.split = split
+        self.first = split.prompt_lengths.astype(np.int64) - 1
+        self.second = self.first + split.cot_lengths + 1
+        self.separators = torch.from_numpy(self.first)
+        self.whole = torch.from_numpy(remove(split, rows, 0, RemovalPlan(), 50256).ids)
+        self.batch = remove(split, rows, ALL, ANSWER_ONLY, 50256)
+        self.prompts = self.whole[:, : self.first.max() + 1]
+        places = ThoughtPlaces()
+        self.positions = places.positions(self.first, self.second, 4)
+        self.blocks = places.blocks(4)
+
+    def thoughts(self, teacher):
+        return teacher_thoughts(teacher, self.whole, torch.from_numpy(self.positions), self.blocks)
+
+    def targets(self):
+        return (torch.from_numpy(array) for array in self.batch.supervised())
+
+
+def name_of(row):
+    return row and f"{row['data']}-{row['first_example']}-{row['mixture_size']}"
+
+
+@pytest.fixture(params=golden(), ids=name_of)
+def row(request):
+    if request.param is None:
+        shared("golden/kd/values.json")
+    return request.param
+
+
+@pytest.fixture
+def case(row, encoder):
+    return Case(row, encoder)
+
+
+def close(values, expected):
+    torch.testing.assert_close(values, torch.tensor(expected), rtol=1e-5, atol=1e-5)
+
+
+def test_positions(row, case):
+    assert case.first.tolist() == row["first_separator"]
+    assert case.second.tolist() == row["second_separator"]
+    assert case.positions.tolist() == row["positions_per_layer"]
+
+
+def test_teacher_states(row, case, models):
+    close(case.thoughts(models["teacher"])[0], row["teacher_states_first_example"])
+
+
+@torch.no_grad()
+def test_emulated_states(row, case, models):
+    emulator = models[row["mixture_size"]]
+    close(emulator(case.prompts, case.separators)[0], row["emulated_states_first_example"])
+
+
+@torch.no_grad()
+def test_mind_reading_loss(row, case, models):
+    states, targets = case.targets()
+    assert len(targets) == row["mind_reading_supervised_tokens"]
+    objective = StudentObjective(models["student"])
+    thoughts = case.thoughts(models["teacher"])
+    ids = torch.from_numpy(case.batch.ids)
+    total = objective(ids, None, states, targets, case.separators, thoughts)
+    assert total.item() / len(targets) == pytest.approx(row["mind_reading_loss"], rel=1e-5)
+
+
+@torch.no_grad()
+def test_emulation_loss(row, case, models):
+    objective = EmulatorObjective(models[row["mixture_size"]])
+    thoughts = case.thoughts(models["teacher"])
+    total = objective(case.prompts, case.separators, thoughts, torch.ones(len(thoughts)))
+    assert total.item() / len(thoughts) == pytest.approx(row["emulation_loss"], rel=1e-5)
+
+
+@torch.no_grad()
+def test_coupled_loss(row, case, models):
+    states, targets = case.targets()
+    objective = CoupledObjective(models[row["mixture_size"]], models["student"])
+    ids = torch.from_numpy(case.batch.ids)
+    total = objective(ids, None, states, targets, case.prompts, case.separators)
+    assert total.item() / len(targets) == pytest.approx(row["coupled_loss"], rel=1e-5)
