@@ -1,5 +1,7 @@
 """A recipe and its No-CoT control with as many steps, over seeds; whole processes, wall clock.
 
+A seed is that of the weights and of the split: each has held-out problems of its own.
+
 python benchmarks/internalize.py demo --control demo-no-cot --seeds 0 1 2
 python benchmarks/internalize.py mult-3x3-cpu --control mult-3x3-cpu-no-cot --seeds 0
 """
@@ -38,14 +40,15 @@ def main() -> None:
     print("|---|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         for seed in arguments.seeds:
-            changes = [f"seed={seed}", *arguments.changes]
+            seeds = [f"seed={seed}", f"data.seed={seed}"]
+            changes = [*seeds, *arguments.changes]
             events, seconds = train(arguments.config, Path(folder), changes)
             last = [event for event in events if isinstance(event, Evaluated)][-1]
             ended = next(event for event in events if isinstance(event, RunEnded))
             removed = [e.step for e in events if isinstance(e, TokenRemoved) and e.everything]
             control = "–"
             if arguments.control:
-                same = [f"seed={seed}", f"train.max_steps={ended.step}", *arguments.changes]
+                same = [*changes, f"train.max_steps={ended.step}"]
                 other, _ = train(arguments.control, Path(folder), same)
                 found = [event for event in other if isinstance(event, Evaluated)][-1]
                 control = f"{found.exact_match:.3f} ({found.low:.3f} to {found.high:.3f})"

@@ -42,3 +42,15 @@ class EncodedSplit:
     def example(self, index: int) -> NDArray[np.int64]:
         """Token ids of one whole example."""
         return np.asarray(self.tokens[self.starts[index] : self.starts[index + 1]], dtype=np.int64)
+
+    def only(self, keep: NDArray[np.bool_]) -> "EncodedSplit":
+        """The examples for which `keep` [N] is true, copied into memory."""
+        lengths = self.lengths
+        starts = np.zeros(int(keep.sum()) + 1, dtype=np.int64)
+        np.cumsum(lengths[keep], out=starts[1:])
+        return EncodedSplit(
+            self.tokens[np.repeat(keep, lengths)],
+            starts,
+            self.prompt_lengths[keep],
+            self.cot_lengths[keep],
+        )

@@ -15,7 +15,7 @@ from icot_tui.data.chunks import CHUNK_BYTES, Chunk, characters, input_hashes, r
 from icot_tui.data.tasks import Problems, Task, make_task
 from icot_tui.errors import UserError
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """To be raised when the same settings would give other text."""
 LINES_MEASURED = 256
 
@@ -66,9 +66,10 @@ def open_source(config: DataConfig) -> Source:
 
 @dataclass
 class TaskSource:
-    """Distinct problems, so that no split shares one with another.
+    """Distinct problems, so that no split shares one with another, not even in another order.
 
-    Validation and test are drawn first: they stay the same whatever is trained on.
+    A model that was trained on 34 * 12 has seen the answer of 12 * 34: such problems stand in one
+    split. Validation and test are drawn first: they stay the same whatever is trained on.
     """
 
     config: DataConfig
@@ -109,14 +110,48 @@ class TaskSource:
         Raises:
             UserError: more are asked for than there are, or train_examples is wanting.
         """
-        train, validation, test = self._counts()
-        rng = np.random.default_rng(self.config.seed)
-        drawn = self.task.sample(validation + test + train, rng)
-        borders = [validation, validation + test]
-        parts = dict(zip(["validation", "test", "train"], np.split(drawn, borders), strict=True))
-        return {name: parts[name] for name in self.names}
+        validation, test, train = self._counts()
+        drawn = self.task.capacity or validation + test + (train or 0)
+        while True:
+            parts, missing = self._divide(drawn, validation, test, train)
+            if not missing:
+                return {name: parts[name] for name in self.names}
+            if self.task.capacity is not None:
+                raise UserError(
+                    f"the task {self.task.name} has {missing} problems too few, because what one "
+                    "split holds no other may hold in another order: lower data.train_examples, "
+                    "data.validation_examples or data.test_examples"
+                )
+            drawn += missing
 
-    def _counts(self) -> tuple[int, int, int]:
+    def _divide(
+        self, drawn: int, validation: int, test: int, train: int | None
+    ) -> tuple[dict[str, Problems], int]:
+        """So many problems divided, and how many more would be needed.
+
+        Groups are problems equal up to order, numbered as they come. Where all problems there are
+        have been drawn, all orders of a held-out one are held out; otherwise training problems in
+        its other orders are left out.
+        """
+        problems = self.task.sample(drawn, np.random.default_rng(self.config.seed))
+        group = _numbered(self.task.order_free_keys(problems))
+        held_out = np.arange(drawn)
+        if self.task.capacity is not None:
+            held_out = np.argsort(group, kind="stable")
+        parts, missing, free = {}, 0, 0
+        for name, count, order in (
+            ("validation", validation, held_out),
+            ("test", test, held_out),
+            ("train", train, np.arange(drawn)),
+        ):
+            taken = order[group[order] >= free][:count]
+            parts[name] = problems[taken]
+            missing += max(0, (1 if count is None else count) - len(taken))
+            free = group[taken].max(initial=free - 1) + 1
+        return parts, missing
+
+    def _counts(self) -> tuple[int, int, int | None]:
+        """Problems for validation, test and training; None: all that are left."""
         config, capacity = self.config, self.task.capacity
         if config.seed < 0:
             raise UserError(f"data.seed is {config.seed}: set it to 0 or more")
@@ -127,14 +162,12 @@ class TaskSource:
                 f"{held_out} for validation and test and {config.train_examples or 1} to train on: "
                 "lower data.train_examples, data.validation_examples or data.test_examples"
             )
-        if config.train_examples is not None:
-            return config.train_examples, config.validation_examples, config.test_examples
-        if capacity is None:
+        if config.train_examples is None and capacity is None:
             raise UserError(
                 f"data.train_examples is missing: the task {self.task.name} has too many problems "
                 "to train on all of them"
             )
-        return capacity - held_out, config.validation_examples, config.test_examples
+        return config.validation_examples, config.test_examples, config.train_examples
 
 
 @dataclass
@@ -182,6 +215,15 @@ class FileSource:
         chosen = self.config.train if split == "train" else self.config.validation
         assert chosen is not None, "the config is checked: files come in pairs"
         return Path(chosen).expanduser()
+
+
+def _numbered(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """[n] a number for each of [n] keys: equal ones share theirs, the first has 0."""
+    first, same = np.unique(keys, return_index=True, return_inverse=True)[1:]
+    number = np.empty(len(first), dtype=np.int64)
+    number[np.argsort(first)] = np.arange(len(first))
+    numbered: NDArray[np.int64] = number[same]
+    return numbered
 
 
 def repeated(hashes: NDArray[np.int64]) -> int:

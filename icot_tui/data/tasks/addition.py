@@ -23,7 +23,7 @@ from icot_tui.data.tasks.base import (
     literal,
 )
 from icot_tui.data.tasks.digits import add, from_text, to_int
-from icot_tui.data.tasks.space import ENUMERABLE, Space
+from icot_tui.data.tasks.space import ENUMERABLE, Space, order_free_keys
 from icot_tui.errors import UserError
 
 ZERO = np.uint8(ord("0"))
@@ -59,6 +59,9 @@ class Addition:
 
     def sample(self, count: int, rng: np.random.Generator) -> Problems:
         return self._space.sample(count, rng)
+
+    def order_free_keys(self, problems: Problems) -> NDArray[np.uint64]:
+        return order_free_keys(np.split(problems, self._operands, axis=1))
 
     def lines(self, problems: Problems) -> bytes:
         plus, opening, closing = (literal(symbol, len(problems)) for symbol in "+()")

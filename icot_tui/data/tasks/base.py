@@ -46,6 +46,13 @@ class Task(Protocol):
         """
         ...
 
+    def order_free_keys(self, problems: Problems) -> NDArray[np.uint64]:
+        """[n] equal for problems that are the same up to the order of what commutes.
+
+        12 * 34 and 34 * 12 have one key: who has seen the one knows the other's answer.
+        """
+        ...
+
     def lines(self, problems: Problems) -> bytes:
         """The text lines of [n, k] problems, each ended by a newline."""
         ...

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from icot_tui.data.tasks.base import Options, Problems, check_options, line_matrix
-from icot_tui.data.tasks.space import ENUMERABLE, Space
+from icot_tui.data.tasks.space import ENUMERABLE, Space, row_keys
 from icot_tui.errors import UserError
 
 OPERATORS = "+-*"
@@ -52,6 +52,9 @@ class Modular:
 
     def sample(self, count: int, rng: np.random.Generator) -> Problems:
         return self._space.sample(count, rng)
+
+    def order_free_keys(self, problems: Problems) -> NDArray[np.uint64]:
+        return row_keys(problems)  # evaluated from left to right: every order counts
 
     def lines(self, problems: Problems) -> bytes:
         x = problems.T + ZERO

@@ -33,7 +33,7 @@ from icot_tui.data.tasks.base import (
     literal,
 )
 from icot_tui.data.tasks.digits import Digits, add, from_text, times_digit, to_int, widen
-from icot_tui.data.tasks.space import ENUMERABLE, Space, sample_mix
+from icot_tui.data.tasks.space import ENUMERABLE, Space, order_free_keys, sample_mix
 from icot_tui.errors import UserError
 
 MOST_DIGITS = 64
@@ -98,6 +98,10 @@ class Multiplication:
         for index, (size, rows) in enumerate(zip(self._sizes, factors, strict=True)):
             problems[which == index] = self._problems(size, rows)
         return problems
+
+    def order_free_keys(self, problems: Problems) -> NDArray[np.uint64]:
+        b_start = 2 + self._widest
+        return order_free_keys([problems[:, 2:b_start], problems[:, b_start:]])
 
     def lines(self, problems: Problems) -> bytes:
         sizes = [size for size in self._sizes if self._has_size(problems, size).any()]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ DRAWN_AT_ONCE = 1 << 16
 """Rows drawn together in a larger space; part of the random stream, so never to be changed."""
 FULL_SHARE = 100_000
 """In a mix of spaces, those larger than this get equal shares, smaller ones less."""
+HASH_BASE = 0x9E3779B97F4A7C15
+"""An odd number whose powers are spread over 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,27 @@ class Space:
             keys += rows[:, column].astype(np.uint64) * np.uint64(weight)
             weight = weight * (high - low) % 2**64
         return keys
+
+
+def row_keys(rows: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """[n] a number for each row of small integers, odd base 257, modulo 2^64.
+
+    Zeros at a row's end do not count. Two unlike long rows may share a key, equal ones always do.
+    """
+    return _polynomial(rows.T, 257)
+
+
+def order_free_keys(operands: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint64]:
+    """[n] keys of problems with commuting operands, each [n, k] digits, lowest first."""
+    return _polynomial(np.sort([row_keys(digits) for digits in operands], axis=0), HASH_BASE)
+
+
+def _polynomial(coefficients: NDArray[np.unsignedinteger[Any]], base: int) -> NDArray[np.uint64]:
+    """[n] the sum of base^i times row i of [k, n], modulo 2^64."""
+    total = np.zeros(coefficients.shape[1], dtype=np.uint64)
+    for row in coefficients[::-1]:
+        total = total * np.uint64(base) + row.astype(np.uint64)
+    return total
 
 
 def sample_mix(
