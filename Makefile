@@ -1,5 +1,5 @@
 # Every target does its own set-up in .venv, once: a new pyproject.toml or constraints.txt renews it.
-#   make demo    train the demo on the CPU          make test    run the tests
+#   make demo    watch the demo train on the CPU          make test    run the tests
 #   make check   lint, format, types                make clean   remove the set-up
 # PIP_FLAGS goes to pip, PYTEST_FLAGS to pytest.
 
@@ -12,7 +12,7 @@ READY := .venv/.ready
 .PHONY: demo test check clean
 
 demo: $(READY)
-	$(BIN)/icot-tui train sample_configs/demo.toml
+	$(BIN)/icot-tui launch
 
 # One thread a process: two test processes on two cores would otherwise fight for them.
 test: $(READY)
