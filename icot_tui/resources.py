@@ -15,6 +15,11 @@ def sample_configs() -> dict[str, Path]:
     return toml_files(_ROOT / "sample_configs")
 
 
+def studies() -> dict[str, Path]:
+    """Path of each study that comes with the package, by its name, e.g. "table2"."""
+    return toml_files(_ROOT / "sample_configs" / "studies")
+
+
 def themes() -> dict[str, Path]:
     """Path of each theme that comes with the package, by its name."""
     return toml_files(_ROOT / "themes")

@@ -18,7 +18,11 @@ from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.engine.summary import RunSummary
 from icot_tui.errors import UserError
 
-app = typer.Typer(help="List runs and show one.", add_completion=False, no_args_is_help=True)
+app = typer.Typer(
+    help="List runs, show one, compare and export them.",
+    add_completion=False,
+    no_args_is_help=True,
+)
 
 ROWS = 20
 """Rows of a long table that are printed; --json has them all."""
@@ -264,3 +268,10 @@ def _print_section(
         some = f", the last {len(rows)} of {count}" if len(rows) < count else ""
         print(f"\n{title}{some}")
         print_table(headers, rows)
+
+
+# In modules of their own, and imported last: they use what stands above.
+from icot_tui.cli import compare, export  # noqa: E402
+
+app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
+app.command("export", epilog=export.EXAMPLES)(export.export)

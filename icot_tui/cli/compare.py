@@ -1,0 +1,108 @@
+"""`icot-tui runs compare`: runs side by side, the differences of their configs first."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from icot_tui.cli.output import plain, print_json, print_table
+from icot_tui.cli.progress import duration
+from icot_tui.config.loading import leaves, toml_value
+from icot_tui.engine.run_folder import RunFolder, runs_folder
+from icot_tui.errors import UserError
+
+EXAMPLES = "Example: icot-tui runs compare demo demo-no-cot"
+
+
+def compare(
+    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Names or folders.")],
+    runs: Annotated[Path | None, typer.Option("--runs", help="Folder of the runs.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+) -> None:
+    """Put runs side by side: first where their configs differ, then what came of them."""
+    from icot_tui.cli.runs import Look, look
+
+    if len(names) < 2:
+        raise UserError("name two runs or more, such as: icot-tui runs compare demo demo-no-cot")
+    looks: list[Look] = [look(RunFolder.find(runs or runs_folder(), name)) for name in names]
+    titles = _titles([one.folder for one in looks])
+    configs = [{} if one.config is None else _flat(one.config.model_dump()) for one in looks]
+    differing = differences(configs)
+    results = [dict(_results(one)) for one in looks]
+    if json:
+        print_json(
+            {
+                "runs": titles,
+                "differences": {key: [config.get(key) for config in configs] for key in differing},
+                "results": {key: [result[key] for result in results] for key in results[0]},
+            }
+        )
+        return
+    for one in looks:
+        if one.problem:
+            print(plain(f"{one.folder.path}: {one.problem}"))
+    if differing:
+        rows = [(key, *(toml_value(config.get(key)) for config in configs)) for key in differing]
+        print_table(("config", *titles), rows)
+    else:
+        print("their configs are the same")
+    print_table(
+        ("result", *titles),
+        [(key, *(_text(key, result[key]) for result in results)) for key in results[0]],
+    )
+
+
+def differences(configs: Sequence[dict[str, Any]]) -> list[str]:
+    """Dotted keys whose values are not the same everywhere; name and description are left out."""
+    keys = dict.fromkeys(key for config in configs for key in config)
+    return [
+        key
+        for key in keys
+        if key not in ("name", "description")
+        and any(config.get(key) != configs[0].get(key) for config in configs)
+    ]
+
+
+def _flat(table: dict[str, Any]) -> dict[str, Any]:
+    return {".".join(map(str, path)): value for path, value in leaves(table)}
+
+
+def _titles(folders: Sequence[RunFolder]) -> list[str]:
+    """The runs' names, or their folders where names repeat."""
+    names = [folder.name for folder in folders]
+    return names if len(set(names)) == len(names) else [str(folder.path) for folder in folders]
+
+
+def _results(one: Any) -> Iterator[tuple[str, Any]]:
+    """What came of a run, as plain values."""
+    summary, figures = one.summary, one.summary.figures
+    last = figures.evaluation
+    yield "status", one.status
+    yield "method", one.method
+    yield "parameters", None if summary.facts is None else summary.facts.parameters
+    yield "device", None if summary.facts is None else summary.facts.device
+    yield "tokens removed", summary.removed_tokens
+    yield "of", summary.max_cot_tokens
+    yield "exact match", None if last is None else last.exact_match
+    yield "best exact match", figures.best
+    yield "loss", figures.loss
+    yield "steps", figures.step
+    yield "everything removed at step", figures.everything_removed_at
+    yield "training seconds", figures.seconds
+    yield "loss spikes", len(figures.spikes)
+    yield "optimizer resets", figures.resets
+    yield "rollbacks", figures.rollbacks
+    yield "resumes", summary.resumes
+
+
+def _text(key: str, value: Any) -> str:
+    if value is None:
+        return "–"
+    if key == "training seconds":
+        return duration(value)
+    if "exact match" in key:
+        return f"{value:.1%}"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

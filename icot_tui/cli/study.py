@@ -1,0 +1,212 @@
+"""`icot-tui study`: rerun a table or a figure of the papers, or one's own."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from icot_tui.cli.train import Runs
+from icot_tui.errors import UserError
+
+if TYPE_CHECKING:
+    from icot_tui.studies.plan import Plan
+    from icot_tui.studies.results import Results
+    from icot_tui.studies.runner import Status
+
+app = typer.Typer()
+
+EXAMPLES = """
+Examples:
+
+  icot-tui study
+
+  icot-tui study ablation
+
+  icot-tui study table2 --scale gpu --seeds 3
+
+  icot-tui study my-study.toml --plan > commands.txt
+"""
+
+
+@app.command(epilog=EXAMPLES)
+def study(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME_OR_FILE]", help="A study; without it, all are listed."),
+    ] = None,
+    scale: Annotated[str, typer.Option(help="cpu, gpu or paper.")] = "cpu",
+    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds.")] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print one self-contained command a trial, run nothing.")
+    ] = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Trials at once (default: as many as fit).")
+    ] = None,
+    runs: Runs = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON lines for machines.")] = False,
+) -> int:
+    """Rerun a table or a figure: train what is missing, then measure, tabulate and draw.
+
+    It goes on where it stopped, and takes finished runs as they are. Ctrl-C saves and stops.
+
+    Exit status: 0 finished, or stopped and saved; 1 a trial failed; 2 bad input.
+    """
+    if name is None:
+        return _list(json)
+    from icot_tui.engine.run_folder import runs_folder
+    from icot_tui.studies.plan import make_plan
+    from icot_tui.studies.spec import SCALES, load_study
+
+    if scale not in SCALES:
+        raise UserError(f"--scale must be one of {', '.join(SCALES)}, not '{scale}'")
+    planned = make_plan(load_study(name), scale, seeds)
+    if plan:
+        return _print_plan(planned, json)
+    return _run(planned, (runs or runs_folder()).absolute(), jobs, json)
+
+
+def _list(json: bool) -> int:
+    """Print the studies that come with the package."""
+    from icot_tui import resources
+    from icot_tui.cli.output import print_json, print_table
+    from icot_tui.studies.spec import load_study
+
+    loaded = [load_study(path).config for path in resources.studies().values()]
+    if json:
+        for one in loaded:
+            print_json(
+                {
+                    "name": one.name,
+                    "title": one.title,
+                    "source": one.source,
+                    "about": one.about,
+                    "scales": {key: scale.minutes for key, scale in one.scales.items()},
+                }
+            )
+        return 0
+    rows = [
+        (
+            one.name,
+            one.title,
+            one.source,
+            ", ".join(f"{key} {_minutes(scale.minutes)}" for key, scale in one.scales.items()),
+        )
+        for one in loaded
+    ]
+    print_table(("study", "what it shows", "reruns", "scales, and about how long"), rows)
+    return 0
+
+
+def _minutes(minutes: float) -> str:
+    if minutes < 120:
+        return f"{minutes:g} min"
+    return f"{minutes / 60:.0f} h" if minutes < 2880 else f"{minutes / 1440:.0f} d"
+
+
+def _print_plan(plan: "Plan", json: bool) -> int:
+    """One line a trial, for Slurm arrays and the like; what is left out goes to stderr."""
+    import sys
+
+    from icot_tui.cli.output import plain, print_json
+
+    for trial in plan.trials:
+        if json:
+            print_json(
+                {
+                    "name": trial.name,
+                    "labels": dict(trial.labels),
+                    "seed": trial.seed,
+                    "digest": trial.digest,
+                    "command": trial.command,
+                }
+            )
+        else:
+            print(plain(trial.command))
+    for sentence in plan.skipped:
+        print(plain(sentence), file=sys.stderr)
+    return 0
+
+
+def _run(plan: "Plan", runs: Path, jobs: int | None, json: bool) -> int:
+    from icot_tui.cli.study_progress import build_view
+    from icot_tui.studies.collect import Collector
+    from icot_tui.studies.folder import StudyFolder
+    from icot_tui.studies.measures import needs
+    from icot_tui.studies.places import make_places
+    from icot_tui.studies.results import write_results
+    from icot_tui.studies.runner import Runner, Status
+
+    folder = StudyFolder(runs, plan.name)
+    folder.prepare(plan)
+    folder.lock()
+    view = build_view(plan, folder.path, json)
+    try:
+        view.greet()
+        statuses = [Status(trial) for trial in plan.trials]
+        stopped = False
+        if needs(plan.study.config) != {"config"}:
+            places = make_places([trial.config for trial in plan.trials], jobs)
+            runner = Runner(plan, folder, places, view.happened, view.look)
+            statuses, stopped = runner.run(), runner.stopping
+            view.trained()
+        collector = Collector(plan, folder, view.say)
+        results = write_results(plan, folder, statuses, collector.collect(statuses))
+    finally:
+        view.close()
+        folder.unlock()
+    if json:
+        _print_json_results(results)
+    else:
+        _print_results(plan, results)
+    return _farewell(plan, statuses, results, stopped)
+
+
+def _print_json_results(results: "Results") -> None:
+    from icot_tui.cli.output import print_json
+    from icot_tui.studies.table import as_data
+
+    content: dict[str, Any] = {"event": "StudyEnded"} | results.facts
+    content |= {"table": as_data(results.table), "notes": list(results.table.notes)}
+    print_json(content | {"files": [str(path) for path in results.files]})
+
+
+def _print_results(plan: "Plan", results: "Results") -> None:
+    from icot_tui.cli.output import plain, print_table
+    from icot_tui.cli.progress import duration
+    from icot_tui.studies.textplot import as_text
+
+    print()
+    print_table(results.table.headers, results.table.rows)
+    for note in (*results.table.notes, *plan.skipped):
+        print(plain(note))
+    if results.drawing is not None:
+        print()
+        for line in as_text(results.drawing).splitlines():
+            print(plain(line))
+    cost = results.facts["cost"]
+    print()
+    if cost["runs"]:
+        print(
+            f"cost     {cost['runs']} runs, {cost['steps']:,} steps, "
+            f"{duration(cost['training_seconds'])} of training on {', '.join(cost['devices'])}"
+        )
+    for number, path in enumerate(results.files):
+        print(f"{'' if number else 'written':<8} {plain(str(path))}")
+
+
+def _farewell(plan: "Plan", statuses: "list[Status]", results: "Results", stopped: bool) -> int:
+    """Say on stderr what went wrong, and how to go on."""
+    import sys
+
+    from icot_tui.cli.output import plain
+
+    failed = [status for status in statuses if status.state == "failed"]
+    for status in failed:
+        print(plain(f"failed: {status.trial.title}: {status.reason}"), file=sys.stderr)
+    if results.problem:
+        print(plain(results.problem), file=sys.stderr)
+    left = [status for status in statuses if status.state not in (None, "finished", "failed")]
+    if stopped or left:
+        again = f"icot-tui study {plan.study.path} --scale {plan.scale}"
+        print(plain(f"stopped before its end; go on: {again}"), file=sys.stderr)
+    return 1 if failed else 0

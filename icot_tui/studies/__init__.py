@@ -1,0 +1,1 @@
+"""Studies: tables and figures of the papers, each made of ordinary runs."""

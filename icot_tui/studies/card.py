@@ -1,0 +1,109 @@
+"""A model card: the facts of a run in Markdown, for whoever gets its checkpoint."""
+
+import json
+from collections.abc import Iterator
+
+from icot_tui.config.loading import dump_toml
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.errors import UserError
+from icot_tui.studies.outcome import Outcome, read_outcome
+
+METHODS = {
+    "no_cot": "no chain of thought",
+    "explicit_cot": "explicit chain of thought",
+    "stepwise": "Stepwise Internalization (ICoT-SI, arXiv 2405.14838)",
+    "distillation": "implicit chain of thought by distillation (ICoT-KD, arXiv 2311.01460)",
+}
+
+
+def model_card(run: RunFolder) -> str:
+    """The card of a run's best checkpoint.
+
+    Raises:
+        UserError: the run never began.
+    """
+    outcome = read_outcome(run)
+    if outcome.summary.facts is None:
+        raise UserError(f"run {run.name} never began: there is nothing to tell of it")
+    return "\n\n".join(_parts(outcome)) + "\n"
+
+
+def _parts(outcome: Outcome) -> Iterator[str]:
+    config, summary = outcome.config, outcome.summary
+    facts, figures = summary.facts, summary.figures
+    assert facts is not None
+    yield _front_matter(outcome)
+    yield f"# {config.name}"
+    if config.description:
+        yield config.description
+    base = config.model.pretrained
+    origin = f"finetuned from `{base}`" if base else f"a {config.model.architecture} from scratch"
+    yield (
+        f"A language model of {facts.parameters:,} parameters, {origin}, trained with "
+        f"{METHODS[config.method.name]} by icot-tui "
+        f"{', '.join(outcome.versions)}."
+    )
+    yield "## Results"
+    yield "\n".join(_results(outcome))
+    yield "## Prompt"
+    yield _prompt(outcome)
+    yield "## Training"
+    processes = f" in {facts.processes} processes" if facts.processes > 1 else ""
+    resumed = f", resumed {summary.resumes} times" if summary.resumes else ""
+    yield (
+        f"{figures.step:,} steps on {facts.train_examples:,} examples, {outcome.seconds:,.0f} "
+        f"seconds on {facts.device}{processes}{resumed}; "
+        f"{figures.supervised_tokens:,} supervised tokens, {figures.resets} optimizer resets, "
+        f"{len(figures.spikes)} loss spikes, {figures.rollbacks} rollbacks."
+    )
+    yield "The configuration:"
+    yield f"```toml\n{dump_toml(config).rstrip()}\n```"
+
+
+def _prompt(outcome: Outcome) -> str:
+    written = "what is left of the chain of thought, the token again, `####` and the answer"
+    if outcome.config.method.name == "distillation":
+        written = "`####` and the answer"
+    return (
+        "A prompt is a blank, the question, a blank and the tokenizer's end-of-text token; the "
+        f"model writes {written}. `icot-tui ask CHECKPOINT QUESTION` does it."
+    )
+
+
+def _results(outcome: Outcome) -> Iterator[str]:
+    summary, best = outcome.summary, outcome.best
+    yield "| what | value |"
+    yield "| --- | --- |"
+    yield f"| tokens removed | {summary.removed_tokens} of {summary.max_cot_tokens} |"
+    if best is None:
+        yield "| exact match | not measured with the whole chain of thought removed |"
+        return
+    how = "the chain of thought written" if outcome.explicit else "nothing written"
+    yield f"| best exact match, {how} | {best.exact_match:.3f} |"
+    yield f"| at step | {best.step:,} |"
+    yield f"| held-out examples | {_examples(outcome):,} |"
+
+
+def _examples(outcome: Outcome) -> int:
+    assert outcome.summary.facts is not None
+    return outcome.summary.facts.validation_examples
+
+
+def _front_matter(outcome: Outcome) -> str:
+    """What the Hub reads; strings are written as JSON, which YAML understands."""
+    config, best = outcome.config, outcome.best
+    lines = ["---", "library_name: transformers", "pipeline_tag: text-generation"]
+    if config.model.pretrained:
+        lines.append(f"base_model: {json.dumps(config.model.pretrained)}")
+    lines += ["tags:", "- implicit-chain-of-thought", f"- {config.method.name}"]
+    if best is not None:
+        data = json.dumps(config.data.task or "own files")
+        lines += [
+            "model-index:",
+            f"- name: {json.dumps(config.name)}",
+            "  results:",
+            "  - task: {type: text-generation}",
+            f"    dataset: {{name: {data}, type: {data}}}",
+            f"    metrics: [{{type: exact_match, value: {best.exact_match:.4f}}}]",
+        ]
+    return "\n".join([*lines, "---"])

@@ -1,0 +1,173 @@
+"""Every step and evaluation of runs as one flat table: CSV, Parquet, or TensorBoard's files."""
+
+import csv
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import IO
+
+from icot_tui.engine.events import Evaluated, RunResumed, RunStarted, StepsTrained
+from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.run_folder import RunFolder, write_atomically
+from icot_tui.errors import UserError
+
+
+@dataclass
+class Step:
+    """One optimizer step; what was not measured at it is None.
+
+    `time` is in seconds since the epoch, of the journal's line that tells of the step.
+    """
+
+    run: str
+    step: int
+    time: float
+    stage: int
+    loss: float | None = None
+    gradient_norm: float | None = None
+    learning_rate: float | None = None
+    exact_match: float | None = None
+    token_accuracy: float | None = None
+    evaluation_loss: float | None = None
+    implicit: bool | None = None
+
+
+COLUMNS = tuple(field.name for field in fields(Step))
+SCALARS = COLUMNS[3:-1]
+
+
+def read_steps(run: RunFolder) -> list[Step]:
+    """The steps that led to the present, in order: what a resume undid is left out."""
+    steps: list[Step] = []
+    for time, event in JournalReader(run.journal).events():
+        match event:
+            case RunStarted():
+                steps.clear()
+            case RunResumed():
+                while steps and steps[-1].step > event.step:
+                    steps.pop()
+            case StepsTrained():
+                steps += _trained(run.name, time, event)
+            case Evaluated():
+                _add_evaluation(run.name, steps, time, event)
+    return steps
+
+
+def _trained(name: str, time: float, event: StepsTrained) -> Iterator[Step]:
+    pairs = zip(event.losses, event.gradient_norms, strict=False)
+    for number, (loss, norm) in enumerate(pairs, start=event.first):
+        yield Step(name, number, time, event.stage, loss, norm, event.learning_rate)
+
+
+def _add_evaluation(name: str, steps: list[Step], time: float, event: Evaluated) -> None:
+    if not steps or steps[-1].step != event.step:
+        steps.append(Step(name, event.step, time, event.stage))
+    shares, at = event.token_accuracy[:-1], steps[-1]
+    at.exact_match, at.evaluation_loss, at.implicit = event.exact_match, event.loss, event.implicit
+    at.token_accuracy = sum(shares) / len(shares) if shares else None
+
+
+def write_csv(runs: Sequence[RunFolder], out: Path | None) -> Path | None:
+    """One file of all runs; without a path, on standard output.
+
+    Raises:
+        UserError: it can't be written.
+    """
+    if out is None:
+        _write_rows(runs, sys.stdout)
+        return None
+    beside = _beside(out)
+    try:
+        with open(beside, "w", encoding="utf-8", newline="") as file:
+            _write_rows(runs, file)
+        beside.replace(out)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise _unwritable(out, error) from error
+    return out
+
+
+def _write_rows(runs: Sequence[RunFolder], file: IO[str]) -> None:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for run in runs:
+        writer.writerows(astuple(step) for step in read_steps(run))
+
+
+def write_parquet(runs: Sequence[RunFolder], out: Path) -> Path:
+    """The same as Parquet, a row group for each run.
+
+    Raises:
+        UserError: pyarrow is not installed, or it can't be written.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise UserError("Parquet needs pyarrow: pip install 'icot-tui[studies]'", 1) from error
+    kinds = {"run": pyarrow.string(), "step": pyarrow.int64(), "stage": pyarrow.int64()}
+    kinds["implicit"] = pyarrow.bool_()
+    schema = pyarrow.schema([(name, kinds.get(name, pyarrow.float64())) for name in COLUMNS])
+    beside = _beside(out)
+    try:
+        with parquet.ParquetWriter(beside, schema) as writer:
+            for run in runs:
+                steps = read_steps(run)
+                columns = [[getattr(step, name) for step in steps] for name in COLUMNS]
+                writer.write_table(pyarrow.table(dict(zip(COLUMNS, columns, strict=True)), schema))
+        beside.replace(out)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise _unwritable(out, error) from error
+    return out
+
+
+def write_tensorboard(runs: Sequence[RunFolder], out: Path) -> Path:
+    """Event files in a folder for each run, with the times of the journal.
+
+    Raises:
+        UserError: tensorboard is not installed, the run is there already, or can't be written.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise UserError(
+            "TensorBoard's files need tensorboard: pip install 'icot-tui[trackers]'", 1
+        ) from error
+    for run in runs:
+        folder = out / run.name
+        if folder.exists():
+            raise UserError(f"{folder} is there already: remove it, or name another --out")
+    for run in runs:
+        try:
+            with SummaryWriter(str(out / run.name)) as writer:
+                for step in read_steps(run):
+                    for name in SCALARS:
+                        value = getattr(step, name)
+                        if value is not None:
+                            writer.add_scalar(name, value, step.step, step.time)
+        except OSError as error:
+            raise _unwritable(out, error) from error
+    return out
+
+
+def write_text(out: Path, text: str) -> Path:
+    """A text file, whole or not at all.
+
+    Raises:
+        UserError: it can't be written.
+    """
+    try:
+        write_atomically(out, text)
+    except OSError as error:
+        raise _unwritable(out, error) from error
+    return out
+
+
+def _beside(out: Path) -> Path:
+    return out.with_name(f".writing-{out.name}")
+
+
+def _unwritable(out: Path, error: OSError) -> UserError:
+    return UserError(f"cannot write {out}: {error.strerror or error}", 1)

@@ -1,0 +1,168 @@
+"""The study folder: what was planned, what became of each trial, and the results.
+
+study.toml      the study as it was when it began
+plan.json       its trials: names, digests, commands
+ledger.jsonl    what happened to each, one JSON line a happening
+trials/         the trials' configs
+logs/           what the trainers printed
+measured.jsonl  measurements of checkpoints, so that none is made twice
+results.json, table.md, table.csv, figure.svg, figure.png
+lock            held by the process that runs the study
+
+The runs themselves are ordinary ones, in the folder of the runs.
+"""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from icot_tui.config.loading import dump_toml
+from icot_tui.engine.run_folder import write_atomically
+from icot_tui.errors import UserError
+from icot_tui.studies.plan import Plan, Trial
+
+STUDIES = "studies"
+
+State = Literal["training", "waiting", "finished", "failed", "stopped"]
+
+
+@dataclass(frozen=True)
+class Happening:
+    """Something that became of a trial; `run` is the run's name, once there is one."""
+
+    trial: str
+    state: State
+    run: str | None = None
+    reason: str = ""
+    reused: bool = False
+
+
+class StudyFolder:
+    """Paths of one study at one scale, its ledger, and its lock."""
+
+    def __init__(self, runs: Path, name: str) -> None:
+        self.runs = runs
+        self.path = runs / STUDIES / name
+        self.ledger = self.path / "ledger.jsonl"
+        self.measured = self.path / "measured.jsonl"
+        self.logs = self.path / "logs"
+        self.trials = self.path / "trials"
+        self._lock: int | None = None
+
+    def prepare(self, plan: Plan) -> None:
+        """Make the folder and write down what is to be done.
+
+        Raises:
+            UserError: it can't be written.
+        """
+        try:
+            for folder in (self.path, self.logs, self.trials):
+                folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(self.path / "study.toml", plan.study.text)
+            trials = [
+                {
+                    "name": trial.name,
+                    "labels": dict(trial.labels),
+                    "seed": trial.seed,
+                    "digest": trial.digest,
+                    "command": trial.command,
+                }
+                for trial in plan.trials
+            ]
+            content = {"study": plan.study.config.name, "scale": plan.scale, "trials": trials}
+            content["skipped"] = list(plan.skipped)
+            write_atomically(self.path / "plan.json", json.dumps(content, indent=1) + "\n")
+            for trial in plan.trials:
+                write_atomically(self.config(trial), dump_toml(trial.config))
+        except OSError as error:
+            raise UserError(f"cannot write {self.path}: {error.strerror}") from error
+
+    def config(self, trial: Trial) -> Path:
+        """Config file of a trial."""
+        return self.trials / f"{trial.name}.toml"
+
+    def log(self, trial: Trial) -> Path:
+        """What its trainers printed."""
+        return self.logs / f"{trial.name}.txt"
+
+    # The lock ---------------------------------------------------------------------------------
+
+    def lock(self) -> None:
+        """Keep a second process from running the same study.
+
+        Raises:
+            UserError: one does.
+        """
+        path = self.path / "lock"
+        self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = path.read_text().strip()
+            os.close(self._lock)
+            self._lock = None
+            by = f" by process {holder}" if holder else ""
+            raise UserError(
+                f"this study is being run already{by}: wait for it, or stop it with Ctrl-C there"
+            ) from error
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, str(os.getpid()).encode(), 0)
+
+    def unlock(self) -> None:
+        """Let others in."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    # The ledger -------------------------------------------------------------------------------
+
+    def write(self, happening: Happening) -> None:
+        """Note what became of a trial."""
+        append_line(self.ledger, {"time": round(time.time(), 3)} | asdict(happening))
+
+    def happenings(self) -> list[Happening]:
+        """All that was noted, oldest first."""
+        known = Happening.__dataclass_fields__
+        return [
+            Happening(**{key: value for key, value in line.items() if key in known})
+            for line in read_lines(self.ledger)
+            if "trial" in line and "state" in line
+        ]
+
+
+def append_line(path: Path, line: dict[str, Any]) -> None:
+    """Append one JSON line with one system call, after a newline where a crash tore the last off.
+
+    Raises:
+        UserError: it can't be written.
+    """
+    try:
+        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            size = os.fstat(file).st_size
+            torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"
+            os.write(file, b"\n" * torn + json.dumps(line).encode() + b"\n")
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}", 1) from error
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines of such a file; damaged ones are passed over, and a missing file has none."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return
+    for raw in content.splitlines():
+        try:
+            line = json.loads(raw)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(line, dict):
+            yield line

@@ -1,0 +1,132 @@
+"""What is reported of a trial: each measure's title, how it is written, and where it comes from.
+
+A measure needs nothing but the config, or the run's journal, or its checkpoint to be asked.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from icot_tui.config import RunConfig
+from icot_tui.curriculum.smoothing import offset_distribution
+from icot_tui.studies.outcome import Outcome
+from icot_tui.studies.spec import MeasureName, StudyConfig
+
+Needs = Literal["config", "journal", "answers", "speed"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that is known of a row of one trial; what was not needed or could not be had is None."""
+
+    config: RunConfig
+    accurate: float = 0.9
+    outcome: Outcome | None = None
+    exact_match: float | None = None
+    token_accuracy: float | None = None
+    examples_per_second: float | None = None
+    speed: float | None = None
+    removed: int | None = None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One column; `of` gives its value for a trial, or None where it has none."""
+
+    title: str
+    pattern: str
+    needs: Needs
+    of: Callable[[Facts], float | None]
+
+    def text(self, value: float | None) -> str:
+        """The value as a reader sees it."""
+        return "–" if value is None else self.pattern.format(value)
+
+
+def _journal(of: Callable[[Outcome], float | None]) -> Callable[[Facts], float | None]:
+    return lambda facts: None if facts.outcome is None else of(facts.outcome)
+
+
+def _no_offset(facts: Facts) -> float:
+    return float(offset_distribution(facts.config.curriculum.smoothing)[0])
+
+
+def _mean_offset(facts: Facts) -> float:
+    probabilities = offset_distribution(facts.config.curriculum.smoothing)
+    return float(probabilities @ np.arange(len(probabilities)))
+
+
+def _tokens_internalized(facts: Facts) -> float | None:
+    """Most tokens gone at an evaluation that was still accurate enough."""
+    if facts.outcome is None or facts.outcome.explicit:
+        return None
+    right = [p.removed for p in facts.outcome.points if p.exact_match >= facts.accurate]
+    return float(max(right, default=0))
+
+
+def _final(outcome: Outcome) -> float | None:
+    return outcome.eligible[-1].exact_match if outcome.eligible else None
+
+
+MEASURES: dict[MeasureName, Measure] = {
+    "exact_match": Measure("exact match", "{:.3f}", "answers", lambda f: f.exact_match),
+    "token_accuracy": Measure(
+        "answer tokens right", "{:.3f}", "answers", lambda f: f.token_accuracy
+    ),
+    "final_exact_match": Measure("exact match at the end", "{:.3f}", "journal", _journal(_final)),
+    "speed": Measure("speed (No CoT = 1)", "{:.2f}", "speed", lambda f: f.speed),
+    "examples_per_second": Measure(
+        "examples/s", "{:.1f}", "speed", lambda f: f.examples_per_second
+    ),
+    "steps": Measure("steps", "{:,.0f}", "journal", _journal(lambda o: o.steps)),
+    "steps_to_internalize": Measure(
+        "steps to remove all",
+        "{:,.0f}",
+        "journal",
+        _journal(lambda o: None if o.internalized_at is None else o.internalized_at[0]),
+    ),
+    "seconds": Measure("seconds", "{:,.0f}", "journal", _journal(lambda o: o.seconds)),
+    "seconds_to_internalize": Measure(
+        "seconds to remove all",
+        "{:,.0f}",
+        "journal",
+        _journal(lambda o: None if o.internalized_at is None else o.internalized_at[1]),
+    ),
+    "tokens_internalized": Measure(
+        "tokens internalized", "{:.0f}", "journal", _tokens_internalized
+    ),
+    "removed_tokens": Measure(
+        "tokens removed",
+        "{:.0f}",
+        "journal",
+        lambda f: f.removed if f.outcome is None else f.outcome.summary.removed_tokens,
+    ),
+    "spikes": Measure(
+        "loss spikes", "{:.0f}", "journal", _journal(lambda o: len(o.summary.figures.spikes))
+    ),
+    "resets": Measure(
+        "optimizer resets", "{:.0f}", "journal", _journal(lambda o: o.summary.figures.resets)
+    ),
+    "no_offset": Measure("P(o = 0)", "{:.4f}", "config", _no_offset),
+    "mean_offset": Measure("mean offset", "{:.4f}", "config", _mean_offset),
+}
+
+
+def reported(study: StudyConfig) -> list[MeasureName]:
+    """The measures of table and figure, the table's first."""
+    names: dict[MeasureName, None] = dict.fromkeys(study.report.measures)
+    if study.report.frontier:
+        names |= {"exact_match": None, "speed": None}
+    if study.plot is not None and study.plot.kind == "bars":
+        names[study.plot.y] = None
+    return list(names)
+
+
+def needs(study: StudyConfig) -> set[Needs]:
+    """What a study's table and figure are made of; only "config" needs no training at all."""
+    found: set[Needs] = {MEASURES[name].needs for name in reported(study)}
+    if study.plot is not None and study.plot.kind == "curves":
+        found.add("journal")
+    return found

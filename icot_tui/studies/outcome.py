@@ -1,0 +1,140 @@
+"""What a run's journal says of it: evaluations along the way, and when tokens went."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from icot_tui.config import RunConfig, load_config
+from icot_tui.engine.checkpoint import CheckpointPath, list_checkpoints
+from icot_tui.engine.events import Evaluated, PhaseBegan, RunResumed, RunStarted, TokenRemoved
+from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.engine.summary import RunSummary
+
+
+@dataclass(frozen=True)
+class Point:
+    """One evaluation on the validation split; `seconds` of training before it."""
+
+    step: int
+    seconds: float
+    removed: int
+    implicit: bool
+    exact_match: float
+    token_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A run as its journal has it.
+
+    points            evaluations; of a run of several trainings, those of the last
+    internalized_at   (step, seconds of training) when the last token went
+    """
+
+    run: RunFolder
+    config: RunConfig
+    summary: RunSummary
+    points: tuple[Point, ...]
+    internalized_at: tuple[int, float] | None
+    versions: tuple[str, ...]
+    phase: str = ""
+    """Which training the points and the result belong to, in runs of several."""
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps."""
+        return self.summary.figures.step
+
+    @property
+    def seconds(self) -> float:
+        """Time spent training, evaluations and pauses left out."""
+        return self.summary.figures.seconds
+
+    @property
+    def explicit(self) -> bool:
+        """Is the whole chain of thought meant to be written?"""
+        return self.config.method.name == "explicit_cot"
+
+    @property
+    def eligible(self) -> list[Point]:
+        """Evaluations that the result may come from: with nothing written, if that is the aim."""
+        return [point for point in self.points if point.implicit or self.explicit]
+
+    @property
+    def best(self) -> Point | None:
+        """The best of these; None where the chain of thought was never removed to its end."""
+        return max(self.eligible, key=lambda point: point.exact_match, default=None)
+
+    def checkpoint(self) -> Path | None:
+        """The checkpoint of the best evaluation, or the newest that may be the result."""
+        saved = list_checkpoints(self.run.checkpoints, self.phase)
+        best = self.best
+        if best is None or not saved:
+            return None
+        same = [one for one in saved if one.step == best.step]
+        later = [one for one in saved if one.step >= min(p.step for p in self.eligible)]
+        chosen = same or later
+        return chosen[-1].path if chosen else None
+
+    def checkpoints(self) -> list[tuple[int, Path]]:
+        """(removed tokens, folder) of the newest kept checkpoint of each stage, by stage."""
+        most = self.summary.max_cot_tokens
+        newest: dict[int, CheckpointPath] = {}
+        for saved in list_checkpoints(self.run.checkpoints, self.phase):
+            if saved.step:
+                stage = saved.stage if most is None else min(saved.stage, most)
+                newest[stage] = saved
+        best = self.checkpoint()
+        found = {stage: saved.path for stage, saved in newest.items()}
+        if best is not None and not self.explicit and found:
+            found[max(found)] = best
+        return sorted(found.items())
+
+
+def read_outcome(run: RunFolder) -> Outcome:
+    """Read a run's journal once.
+
+    Raises:
+        UserError: its config can't be read.
+    """
+    config = load_config(run.config).config
+    summary = RunSummary(config)
+    points: list[tuple[str, Point]] = []  # with the training they belong to
+    marks: list[tuple[int, float]] = []
+    versions: dict[str, None] = {}
+    phase = ""
+    for time, event in JournalReader(run.journal).events():
+        summary.add(time, event)
+        match event:
+            case RunStarted():
+                points.clear()
+                marks.clear()
+                versions[event.version] = None
+            case PhaseBegan():
+                phase = f"{event.number}-{event.phase}"
+            case RunResumed():
+                del points[len(summary.figures.evaluations) :]
+                marks = [mark for mark in marks if mark[0] <= event.step]
+                phase = CheckpointPath(event.step, 0, Path(event.checkpoint)).phase
+            case TokenRemoved(everything=True):
+                marks.append((event.step, summary.figures.seconds))
+            case Evaluated():
+                points.append((phase, _point(event, summary)))
+    known = summary.figures.everything_removed_at
+    at = next((mark for mark in marks if mark[0] == known), marks[0] if marks else None)
+    if config.method.name != "stepwise":
+        at = None
+    last = tuple(point for of, point in points if of == phase)
+    return Outcome(run, config, summary, last, at, tuple(versions), phase)
+
+
+def _point(event: Evaluated, summary: RunSummary) -> Point:
+    most, shares = summary.max_cot_tokens, event.token_accuracy[:-1]
+    return Point(
+        event.step,
+        summary.figures.seconds,
+        event.stage if most is None else min(event.stage, most),
+        event.implicit,
+        event.exact_match,
+        sum(shares) / len(shares) if shares else None,
+    )

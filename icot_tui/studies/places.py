@@ -1,0 +1,62 @@
+"""Where trials train: so many places as a machine's GPUs or cores hold."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from icot_tui.config import RunConfig
+
+MOST_THREADS = 4
+"""Of one trainer on a CPU: small matrix products gain nothing from more."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a trainer finds in its environment."""
+
+    name: str
+    environment: tuple[tuple[str, str], ...]
+
+
+def make_places(configs: Sequence[RunConfig], jobs: int | None) -> list[Place]:
+    """A place for each trial that trains at the same time.
+
+    On GPUs one each, more where `jobs` says so; on a CPU as many as there are cores, which they
+    share as threads (a config's own train.threads is kept).
+
+    Args:
+        configs: of the trials.
+        jobs: how many at once; None: as many as fit.
+    """
+    wanted = max(1, len(configs))
+    devices = {config.train.device for config in configs}
+    gpus = [] if devices <= {"cpu", "mps"} else visible_gpus()
+    if gpus:
+        count = min(jobs or len(gpus), wanted)
+        chosen = [gpus[number % len(gpus)] for number in range(count)]
+        return [Place(f"GPU {gpu}", (("CUDA_VISIBLE_DEVICES", gpu),)) for gpu in chosen]
+    cores = len(os.sched_getaffinity(0))
+    each = max((config.train.threads for config in configs), default=0) or 1
+    count = min(jobs or max(1, cores // each), wanted)
+    threads = str(min(MOST_THREADS, max(1, cores // count)))
+    return [
+        Place(f"{threads} thread" + "s" * (threads != "1"), (("OMP_NUM_THREADS", threads),))
+        for _ in range(count)
+    ]
+
+
+def visible_gpus() -> list[str]:
+    """Names of the GPUs for CUDA_VISIBLE_DEVICES, without importing torch; none where none is."""
+    said = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if said is not None:
+        return [name.strip() for name in said.split(",") if name.strip() not in ("", "-1")]
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
+    try:
+        return [str(number) for number in range(pynvml.nvmlDeviceGetCount())]
+    finally:
+        pynvml.nvmlShutdown()

@@ -1,0 +1,288 @@
+"""A study, a scale and seeds become trials: names, whole configs, and what tells them apart."""
+
+import hashlib
+import json
+import os
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, get_args
+
+from icot_tui.config import MethodConfig, RunConfig, load_config
+from icot_tui.config.loading import KeyPath, check, leaves, toml_value
+from icot_tui.errors import UserError
+from icot_tui.studies.spec import Axes, Changes, LoadedStudy, ScaleConfig
+
+BASE, DEFAULTS = "base", "defaults"
+_FILES = ("train", "validation")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run that a study needs.
+
+    labels    (axis, value) for each axis
+    settings  what `icot-tui train BASE` is told with --set to do the same
+    digest    of the config without name and description: the same for the same training
+    """
+
+    name: str
+    labels: tuple[tuple[str, str], ...]
+    seed: int
+    base: str
+    settings: tuple[str, ...]
+    config: RunConfig
+    digest: str
+
+    @property
+    def command(self) -> str:
+        """A self-contained command line that trains it."""
+        parts = ["icot-tui", "train", self.base, "--name", self.name]
+        for setting in self.settings:
+            parts += ["--set", setting]
+        return shlex.join(parts)
+
+    @property
+    def title(self) -> str:
+        """Its values and seed in words."""
+        return ", ".join([value for _, value in self.labels] + [f"seed {self.seed}"])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All trials of a study at a scale; `skipped` has a sentence on each that cannot be."""
+
+    study: LoadedStudy
+    scale: str
+    trials: tuple[Trial, ...]
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the study's folder."""
+        return f"{self.study.config.name}-{self.scale}"
+
+
+def make_plan(study: LoadedStudy, scale: str, seeds: int | None = None) -> Plan:
+    """The trials, in the order of the file; the first axis changes slowest, the seed fastest.
+
+    Args:
+        study: the study.
+        scale: one of its scales.
+        seeds: how many seeds, instead of those of the scale.
+
+    Raises:
+        UserError: a config is wrong; the sentence names file, line and key.
+    """
+    size = study.scale(scale)
+    axes = merged_axes(study.config.vary, size.vary)
+    trials: list[Trial] = []
+    skipped: dict[str, None] = {}
+    for values in product(*axes.values()):
+        labels = tuple(zip(axes, values, strict=True))
+        draft = _draft(study, scale, size, labels)
+        method = draft.raw.get("method", {})
+        name = method.get("name") if isinstance(method, dict) else None
+        if isinstance(name, str) and name not in _methods():
+            what = ", ".join(values) or study.config.name
+            skipped[f"{what}: left out, this version does not have the method '{name}'"] = None
+            continue
+        for seed in seeds_of(size, seeds):
+            trials.append(_trial(study, scale, draft, labels, seed))
+    _distinct(study, trials)
+    return Plan(study, scale, tuple(trials), tuple(skipped))
+
+
+def seeds_of(size: ScaleConfig, count: int | None) -> list[int]:
+    """The seeds of a scale, or so many: its own first, then the numbers that follow."""
+    if count is None:
+        return list(size.seeds)
+    more = (seed for seed in range(max(size.seeds) + 1 + count) if seed not in size.seeds)
+    return [*size.seeds, *more][:count]
+
+
+def digest_of(config: RunConfig) -> str:
+    """What tells one training from another: everything but name and description."""
+    content = _even(config.model_dump(exclude={"name", "description"}))
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def _even(value: Any) -> Any:
+    """Whole floats as integers: 8 becomes 8.0 on its way through a file, and is the same."""
+    if isinstance(value, dict):
+        return {key: _even(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_even(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def merged_axes(common: Axes, own: Axes) -> Axes:
+    """The study's axes with a scale's additions to their values."""
+    axes = {axis: dict(values) for axis, values in common.items()}
+    for axis, values in own.items():
+        for value, changes in values.items():
+            here = axes.setdefault(axis, {})
+            here[value] = merged(here.get(value, {}), changes)
+    return axes
+
+
+def merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested tables with changes; lists are replaced, but those of `defaults` add up."""
+    result = dict(deepcopy(table))
+    for key, value in changes.items():
+        before = result.get(key)
+        if isinstance(before, dict) and isinstance(value, dict):
+            result[key] = merged(before, value)
+        elif key == DEFAULTS and isinstance(before, list) and isinstance(value, list):
+            result[key] = [*before, *value]
+        else:
+            result[key] = deepcopy(value)
+    return result
+
+
+# --- drafts ---
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A trial's raw config before its seed."""
+
+    base: str
+    base_raw: dict[str, Any]
+    raw: dict[str, Any]
+    origins: dict[KeyPath, str]
+
+
+def _draft(
+    study: LoadedStudy, scale: str, size: ScaleConfig, labels: Sequence[tuple[str, str]]
+) -> _Draft:
+    """Base, then the scale's changes, then those of each value, the scale's own last."""
+    sources: list[tuple[KeyPath, Changes]] = [(("scales", scale, "changes"), size.changes)]
+    for axis, value in labels:
+        sources.append((("vary", axis, value), study.config.vary.get(axis, {}).get(value, {})))
+        where = ("scales", scale, "vary", axis, value)
+        sources.append((where, size.vary.get(axis, {}).get(value, {})))
+    base = next((c[BASE] for _, c in reversed(sources) if BASE in c), size.base)
+    if not isinstance(base, str):
+        raise UserError(f"{study.path}: {BASE} must be the name of a config, not {base!r}")
+    beside = study.folder / base
+    base = str(beside) if beside.is_file() else base
+    base_raw = _base(base)
+    raw, origins = deepcopy(base_raw), dict[KeyPath, str]()
+    for prefix, changes in sources:
+        own = {key: value for key, value in changes.items() if key not in (BASE, DEFAULTS)}
+        _put_back(raw, changes.get(DEFAULTS, []), study, prefix)
+        for path, _ in leaves(own):
+            line = _line(study, prefix + path)
+            for depth in range(1, len(path) + 1):
+                origins[path[:depth]] = line
+        raw = merged(raw, own)
+    return _Draft(base, base_raw, _with_absolute_files(raw, origins, study.folder), origins)
+
+
+def _base(name: str) -> dict[str, Any]:
+    """What a config says, without its defaults."""
+    config = load_config(name).config
+    said = config.model_dump(exclude_unset=True, exclude_none=True)
+    return {key: value for key, value in said.items() if key not in ("name", "description")}
+
+
+def _put_back(raw: dict[str, Any], keys: object, study: LoadedStudy, prefix: KeyPath) -> None:
+    """Take keys out, so that their defaults hold."""
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        where = _line(study, (*prefix, DEFAULTS))
+        raise UserError(f'{where}: defaults must be a list of keys such as "train.epochs"')
+    for dotted in keys:
+        *sections, key = dotted.split(".")
+        table: Any = raw
+        for section in sections:
+            table = table.get(section) if isinstance(table, dict) else None
+        if not isinstance(table, dict) or not _known(dotted):
+            if _known(dotted):
+                continue
+            where = _line(study, (*prefix, DEFAULTS))
+            raise UserError(f"{where}: defaults names '{dotted}', which is no key of a config")
+        table.pop(key, None)
+
+
+def _known(dotted: str) -> bool:
+    """Does a config have such a key?"""
+    section, _, key = dotted.partition(".")
+    field = RunConfig.model_fields.get(section)
+    if field is None or not key:
+        return field is not None
+    options = get_args(field.annotation) or (field.annotation,)
+    fields = (getattr(option, "model_fields", {}) for option in options)
+    return any(key.partition(".")[0] in names for names in fields)
+
+
+def _with_absolute_files(
+    raw: dict[str, Any], origins: Mapping[KeyPath, str], folder: Path
+) -> dict[str, Any]:
+    """Files that the study itself names are relative to its folder."""
+    data = raw.get("data")
+    for key in _FILES:
+        if isinstance(data, dict) and isinstance(data.get(key), str) and ("data", key) in origins:
+            data[key] = os.path.abspath(folder / Path(data[key]).expanduser())
+    return raw
+
+
+def _line(study: LoadedStudy, path: KeyPath) -> str:
+    """File and line of a key, or of the nearest table around it."""
+    around = (path[:length] for length in range(len(path), 0, -1))
+    line = next((study.lines[part] for part in around if part in study.lines), None)
+    return f"{study.path}" + ("" if line is None else f":{line}")
+
+
+# --- trials ---
+
+
+def _trial(
+    study: LoadedStudy,
+    scale: str,
+    draft: _Draft,
+    labels: tuple[tuple[str, str], ...],
+    seed: int,
+) -> Trial:
+    name = "-".join([study.config.name, scale, *(slug(value) for _, value in labels), f"s{seed}"])
+    title = ", ".join([value for _, value in labels] + [f"seed {seed}"])
+    raw = draft.raw | {"seed": seed}
+    described = {"name": name[:80], "description": f"{study.config.title}: {title}"}
+    config = check(RunConfig, raw | described, draft.origins, f"{study.path}, trial '{title}'")
+    settings = tuple(_settings(draft.base_raw, raw))
+    return Trial(name[:80], labels, seed, draft.base, settings, config, digest_of(config))
+
+
+def _settings(base: dict[str, Any], raw: dict[str, Any]) -> Iterator[str]:
+    """The `--set` values that make one config of the other."""
+    before, after = dict(leaves(base)), dict(leaves(raw))
+    for path in sorted(before.keys() - after.keys()):
+        if not any(other[: len(path)] == path for other in after):
+            yield ".".join(map(str, path)) + "="
+    for path, value in after.items():
+        if path not in before or before[path] != value:
+            yield ".".join(map(str, path)) + "=" + toml_value(value)
+
+
+def slug(text: str) -> str:
+    """Text as a part of a folder's name."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", text).strip("-").lower() or "x"
+
+
+def _distinct(study: LoadedStudy, trials: Iterable[Trial]) -> None:
+    seen: dict[str, Trial] = {}
+    for trial in trials:
+        other = seen.setdefault(trial.name.lower(), trial)
+        if other is not trial:
+            raise UserError(
+                f"{study.path}: '{other.title}' and '{trial.title}' would be runs of the same "
+                f"name, {trial.name}: call one of the values something else"
+            )
+
+
+def _methods() -> tuple[str, ...]:
+    return get_args(MethodConfig.model_fields["name"].annotation)

@@ -1,0 +1,275 @@
+"""`icot-tui study`, and what comparing and exporting runs print."""
+
+import csv
+import io
+import json
+import re
+import shlex
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from icot_tui import resources
+from icot_tui.cli.app import run
+from icot_tui.cli.study_progress import LiveView, in_words, seconds_left
+from icot_tui.engine.events import Evaluated, Event, RunEnded, RunResumed, RunStarted, StepsTrained
+from icot_tui.engine.journal import Journal
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.engine.session import create_run
+from icot_tui.engine.summary import RunSummary
+from icot_tui.studies.folder import StudyFolder
+from icot_tui.studies.places import make_places
+from icot_tui.studies.plan import make_plan
+from icot_tui.studies.runner import Runner
+from tests.studies.small import small, write_study
+from tests.tiny import tiny
+
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ICOT_TUI_RUNS", str(tmp_path / "runs"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "runs"
+
+
+# --- study ---
+
+
+def test_without_a_name_the_studies_are_listed(capsys: Output) -> None:
+    assert run(["study"]) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [line.split("\t")[0] for line in lines] == list(resources.studies())
+    assert run(["study", "--json"]) == 0
+    listed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {one["name"] for one in listed} == set(resources.studies())
+    assert all(set(one["scales"]) == {"cpu", "gpu", "paper"} for one in listed)
+
+
+def test_plan_prints_a_command_for_each_trial_and_runs_nothing(capsys: Output, runs: Path) -> None:
+    assert run(["study", "ablation", "--seeds", "2", "--plan"]) == 0
+    commands = [shlex.split(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(commands) == 5 * 2
+    assert all(command[:3] == ["icot-tui", "train", "demo"] for command in commands)
+    assert run(["study", "ablation", "--seeds", "2", "--plan", "--json"]) == 0
+    trials = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [shlex.split(trial["command"]) for trial in trials] == commands
+    assert len({trial["digest"] for trial in trials}) == 10
+    assert not runs.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["abblation"], "there is no study abblation, neither a file nor a sample; did you mean"),
+        (["ablation", "--scale", "huge"], "--scale must be one of cpu, gpu, paper, not 'huge'"),
+        (["ablation", "--seeds", "0"], "--seeds"),
+    ],
+)
+def test_bad_input_is_one_sentence(capsys: Output, arguments: list[str], sentence: str) -> None:
+    assert run(["study", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert sentence in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_study_that_trains_nothing_is_done_at_once(capsys: Output, runs: Path) -> None:
+    assert run(["study", "smoothing"]) == 0
+    output = capsys.readouterr().out
+    assert "4\t0.9817\t0.0187" in output
+    assert "λ = 4" in output
+    folder = runs / "studies" / "smoothing-cpu"
+    assert "| 4 | 0.9817 | 0.0187 |" in (folder / "table.md").read_text()
+    assert (folder / "figure.svg").is_file()
+    assert run(["study", "smoothing", "--json"]) == 0
+    *_, last = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert last["event"] == "StudyEnded"
+    assert last["cost"]["runs"] == 0
+
+
+def test_without_matplotlib_the_table_is_there_and_a_sentence(
+    capsys: Output, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert run(["study", "smoothing"]) == 0
+    assert "pip install 'icot-tui[studies]'" in capsys.readouterr().err
+    assert (runs / "studies" / "smoothing-cpu" / "table.md").is_file()
+
+
+def test_a_file_of_ones_own(capsys: Output, tmp_path: Path) -> None:
+    path = write_study(tmp_path)
+    path.write_text(path.read_text().replace("minutes = 0.5", 'minutes = "x"'))
+    assert run(["study", str(path), "--plan"]) == 2
+    assert re.search(r"small\.toml:\d+: scales\.cpu\.minutes must be", capsys.readouterr().err)
+
+
+# --- progress ---
+
+STARTED = RunStarted(0, "r", "ICoT-SI", "1", "cpu", 1, 1000, 640, 100, 10, 8)
+TRAINED = [
+    StepsTrained(10 * n, 10 * n - 9, [1.0] * 10, [1.0] * 10, 3, 1e-3, 10, 0, 1.0)
+    for n in range(1, 11)
+]
+MEASURED = Evaluated(100, 3, False, 0.75, 0.7, 0.8, 1000, 0.1, [0.5, 0.7, 0.9], 0.75, 1.0, "")
+
+
+def journal(folder: RunFolder, *events: Event) -> None:
+    written = Journal(folder.journal)
+    for event in events:
+        written.write(event)
+    written.close()
+
+
+def test_how_trials_stand_in_words(
+    tmp_path: Path, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("TTY_INTERACTIVE", "1")
+    plan = make_plan(small(tmp_path), "cpu")
+    folder = StudyFolder(runs, plan.name)
+    folder.prepare(plan)
+    runner = Runner(plan, folder, make_places([trial.config for trial in plan.trials], 2))
+    first, second = runner.statuses
+    assert in_words(first, None) == ["getting ready"]
+    first.state, second.state = "training", "waiting"
+    first.run = create_run(first.trial.config, runs)
+    journal(first.run, STARTED, *TRAINED, MEASURED)
+    first.began = time.monotonic() - 10
+    summary = RunSummary(first.trial.config)
+    for n, event in enumerate([STARTED, *TRAINED, MEASURED]):
+        summary.add(float(n), event)
+    words = in_words(first, summary)
+    assert words[:3] == ["step 100", "removed 3 of 8", "exact match 75.0%"]
+    assert in_words(second, None) == ["another process trains it; waiting for it"]
+    assert seconds_left(runner, lambda status: None) is None
+    left = seconds_left(runner, lambda status: 20.0)
+    assert left == pytest.approx((20 + 30) / 2, abs=1)
+
+    outlet = _Captured()
+    view = LiveView(plan, folder.path, outlet)  # type: ignore[arg-type]
+    view.greet()
+    view.look(runner)
+    view.trained()
+    view.close()
+    for words in ("No CoT, seed 0", "removed 3 of 8", "0 of 2 trials over"):
+        assert words in outlet.text
+
+
+class _Captured:
+    """An outlet that keeps what is written."""
+
+    encoding = "utf-8"
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> int:
+        self.text += text
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+    def isatty(self) -> bool:
+        return True
+
+
+# --- compare and export ---
+
+
+@pytest.fixture
+def two(runs: Path) -> tuple[RunFolder, RunFolder]:
+    one, other = (
+        create_run(tiny(name=name, train={"learning_rate": rate}), runs)
+        for name, rate in (("one", 0.01), ("other", 0.02))
+    )
+    journal(
+        one,
+        STARTED,
+        *TRAINED,
+        MEASURED,
+        RunResumed(90, "checkpoints/step-00000090"),
+        StepsTrained(95, 91, [2.0, None, 2.0, 2.0, 2.0], [1.0] * 5, 4, 1e-3, 10, 0, 1.0),
+        RunEnded(95, "done", True),
+    )
+    journal(other, STARTED)
+    return one, other
+
+
+def test_compare_tells_differences_first(two: object, capsys: Output) -> None:
+    assert run(["runs", "compare", "one", "other"]) == 0
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert lines[:3] == [
+        ["config", "one", "other"],
+        ["train.learning_rate", "0.01", "0.02"],
+        ["result", "one", "other"],
+    ]
+    assert ["status", "finished", "dead"] in lines
+    assert run(["runs", "compare", "one", "other", "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["differences"] == {"train.learning_rate": [0.01, 0.02]}
+    assert content["results"]["steps"] == [95, 0]
+    assert run(["runs", "compare", "one"]) == 2
+    assert "name two runs" in capsys.readouterr().err
+
+
+def test_export_csv_leaves_out_what_a_resume_undid(two: object, capsys: Output) -> None:
+    assert run(["runs", "export", "one", "other"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [int(row["step"]) for row in rows] == list(range(1, 96))
+    assert rows[89]["loss"] == "1.0"
+    assert rows[90]["loss"] == "2.0"
+    assert rows[91]["loss"] == ""
+    assert {row["run"] for row in rows} == {"one"}
+
+
+def test_export_parquet(two: object, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pyarrow import parquet
+
+    assert run(["runs", "export", "one", "other", "--format", "parquet"]) == 2
+    assert "--out" in capsys.readouterr().err
+    assert run(["runs", "export", "one", "--format", "parquet", "--out", "x.parquet"]) == 0
+    table = parquet.read_table("x.parquet")
+    assert table.num_rows == 95
+    assert table.column("loss").null_count == 1
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert run(["runs", "export", "one", "--format", "parquet", "--out", "y.parquet"]) == 1
+    assert "pip install 'icot-tui[studies]'" in capsys.readouterr().err
+    assert not Path("y.parquet").exists()
+
+
+def test_export_tensorboard(two: object, capsys: Output) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    command = ["runs", "export", "one", "--format", "tensorboard", "--out", "boards"]
+    assert run(command) == 0
+    read = EventAccumulator("boards/one", {"scalars": 0})
+    read.Reload()
+    losses = read.Scalars("loss")
+    assert [event.step for event in losses] == [n for n in range(1, 96) if n != 92]
+    assert run(command) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_a_model_card_has_the_runs_facts(two: object, runs: Path, capsys: Output) -> None:
+    journal(RunFolder(runs / "one"), StepsTrained(96, 96, [1.0], [1.0], 8, 1e-3, 1, 0, 1.0))
+    journal(
+        RunFolder(runs / "one"),
+        Evaluated(96, 8, True, 0.75, 0.7, 0.8, 1000, 0.1, [0.5, 0.9], 0.75, 1.0, ""),
+        RunEnded(96, "done", True),
+    )
+    assert run(["runs", "export", "one", "--format", "card", "--out", "README.md"]) == 0
+    card = Path("README.md").read_text()
+    assert card.startswith("---\nlibrary_name: transformers\n")
+    assert "metrics: [{type: exact_match, value: 0.7500}]" in card
+    assert "| best exact match, nothing written | 0.750 |" in card
+    assert "learning_rate = 0.01" in card
+    assert run(["runs", "export", "one", "other", "--format", "card"]) == 2
+    assert run(["runs", "export", "one", "--format", "xml"]) == 2
+    errors = capsys.readouterr().err
+    assert "a model card is about one run" in errors
+    assert "--format must be one of csv, parquet, tensorboard, card, not 'xml'" in errors

@@ -1,0 +1,49 @@
+"""How many trials train at once, and what each finds in its environment."""
+
+import os
+
+import pytest
+
+from icot_tui.config import RunConfig
+from icot_tui.studies import places
+from icot_tui.studies.places import Place, make_places
+from tests.tiny import tiny
+
+
+def configs(count: int, device: str = "cpu", threads: int = 0) -> list[RunConfig]:
+    return [tiny(seed=n, train={"device": device, "threads": threads}) for n in range(count)]
+
+
+@pytest.fixture(autouse=True)
+def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+
+
+def threads(found: list[Place]) -> list[str]:
+    return [dict(place.environment)["OMP_NUM_THREADS"] for place in found]
+
+
+def test_trials_share_the_cores() -> None:
+    assert threads(make_places(configs(20), None)) == ["1"] * 8
+    assert threads(make_places(configs(3), None)) == ["2"] * 3
+    assert threads(make_places(configs(20), 4)) == ["2"] * 4
+    assert threads(make_places(configs(1), None)) == ["4"]
+    assert len(make_places(configs(20, threads=4), None)) == 2
+
+
+def test_a_gpu_takes_one_trial_unless_more_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 5")
+    found = make_places(configs(9, device="auto"), None)
+    assert [dict(place.environment) for place in found] == [
+        {"CUDA_VISIBLE_DEVICES": "2"},
+        {"CUDA_VISIBLE_DEVICES": "5"},
+    ]
+    assert len(make_places(configs(9, device="cuda"), 4)) == 4
+    assert threads(make_places(configs(2, device="cpu"), None)) == ["4", "4"]
+
+
+def test_without_cuda_there_are_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert places.visible_gpus() == []
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert isinstance(places.visible_gpus(), list)

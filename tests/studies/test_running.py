@@ -1,0 +1,209 @@
+"""Studies in real processes: run to the end, killed, stopped, started again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from icot_tui.engine.checkpoint import list_checkpoints
+from icot_tui.engine.events import CheckpointSaved, RunResumed, RunStarted
+from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.engine.summary import RunSummary
+from tests.studies.small import SMALL, write_study
+
+PATIENCE = 200.0
+BROKEN = (
+    '[vary.method."Broken"]\ndata.max_length = 1\nmodel.pretrained = "./nowhere"\n\n[scales.cpu]'
+)
+LONG = (
+    '[vary.method."ICoT-SI"]\ntrain.max_steps = 900\nevaluation.every_steps = 900\n'
+    "checkpoints.every_steps = 30\ncheckpoints.before_removal = false"
+)
+
+
+class Studies:
+    """Runs studies in a folder of its own, and looks at what they leave."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.runs = folder / "runs"
+        self.study = self.runs / "studies" / "small-cpu"
+        self.started: list[subprocess.Popen[str]] = []
+        self.environment = os.environ | {
+            "ICOT_TUI_SPEED_SECONDS": "0.1",
+            "XDG_CACHE_HOME": str(folder / "cache"),
+        }
+
+    def write(self, *changes: tuple[str, str]) -> None:
+        """The study's file."""
+        text = SMALL
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        write_study(self.folder, text)
+
+    def start(self, *options: str) -> "subprocess.Popen[str]":
+        """Start the study in a process of its own."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "icot_tui", "study", "small.toml", *options],
+            cwd=self.folder,
+            env=self.environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.started.append(process)
+        return process
+
+    def run(self, *options: str) -> tuple[int, str, str]:
+        """Exit status, output, errors."""
+        process = self.start(*options)
+        output, errors = process.communicate(timeout=PATIENCE)
+        return process.returncode, output, errors
+
+    def run_folder(self, name: str) -> RunFolder:
+        """A trial's run."""
+        return RunFolder(self.runs / name)
+
+    def count(self, name: str, kind: type) -> int:
+        """How many such events its journal has."""
+        events = JournalReader(self.run_folder(name).journal).events()
+        return sum(isinstance(event, kind) for _, event in events)
+
+    def finished(self, name: str) -> bool:
+        """Was the recipe carried out to its end?"""
+        ended = RunSummary.of(JournalReader(self.run_folder(name).journal).events()).ended
+        return ended is not None and ended.finished
+
+    def pid(self, name: str) -> int:
+        """The trainer's process."""
+        return int(json.loads((self.run_folder(name).path / "lock").read_text())["pid"])
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """What became of the trials."""
+        return [json.loads(line) for line in (self.study / "ledger.jsonl").read_text().splitlines()]
+
+    def results(self) -> dict[str, Any]:
+        """The results as data."""
+        content: dict[str, Any] = json.loads((self.study / "results.json").read_text())
+        return content
+
+
+def wait_for(seen: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not seen():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def studies(tmp_path: Path) -> Iterator[Studies]:
+    studies = Studies(tmp_path)
+    yield studies
+    for process in studies.started:
+        process.kill()
+        process.wait()
+    for run in RunFolder.all(studies.runs):
+        if run.is_locked():
+            os.kill(json.loads((run.path / "lock").read_text())["pid"], signal.SIGKILL)
+
+
+NO_COT, STEPWISE = "small-cpu-no-cot-s0", "small-cpu-icot-si-s0"
+
+
+def test_a_failed_trial_does_not_end_a_study_and_what_is_finished_is_reused(
+    studies: Studies,
+) -> None:
+    studies.write(("[scales.cpu]", BROKEN))
+    status, output, errors = studies.run()
+    assert status == 1, errors
+    assert "failed: Broken, seed 0: " in errors
+    assert "nowhere" in errors
+    assert "Traceback" not in errors
+    results = studies.results()
+    assert [trial["state"] for trial in results["trials"]] == ["finished", "finished", "failed"]
+    assert [group["labels"]["method"] for group in results["table"]] == [
+        *("No CoT", "ICoT-SI", "Broken"),
+    ]
+    first = results["table"][0]["values"]
+    assert first["speed"]["mean"] == 1.0
+    assert first["steps"] == {"mean": 30, "half_95": None, "count": 1}
+    assert results["table"][1]["values"]["steps_to_internalize"]["mean"] > 0
+    assert results["table"][2]["values"] == {}
+    assert results["cost"]["runs"] == 2
+    assert results["cost"]["steps"] == 60
+    assert results["versions"]["torch"]
+    for name in ("table.md", "table.csv", "figure.svg", "figure.png"):
+        assert (studies.study / name).stat().st_size > 0
+    assert not RunFolder.all(studies.runs)[0].is_locked()
+
+    # Without the broken one and with another name, nothing is left to be trained or measured.
+    before = {run: run.journal.stat().st_mtime_ns for run in RunFolder.all(studies.runs)}
+    studies.write()
+    status, output, errors = studies.run("--json")
+    assert status == 0, errors
+    lines = [json.loads(line) for line in output.splitlines()]
+    assert [line["event"] for line in lines] == ["StudyStarted", "Trial", "Trial", "StudyEnded"]
+    assert all(line["reused"] for line in lines if line["event"] == "Trial")
+    assert lines[-1]["table"] == results["table"][:2]
+    assert {r.path for r in before} == {r.path for r in RunFolder.all(studies.runs)}
+    assert all(run.journal.stat().st_mtime_ns == when for run, when in before.items())
+
+
+def test_killed_at_any_point_and_started_again_it_repeats_no_finished_work(
+    studies: Studies,
+) -> None:
+    studies.write(
+        ('[vary.method."ICoT-SI"]', LONG),
+        ('method.name = "no_cot"', ('method.name = "no_cot"\n' + LONG.split("\n", 1)[1])),
+    )
+    first = studies.start("--jobs", "2")
+    for name in (NO_COT, STEPWISE):
+        wait_for(lambda name=name: studies.count(name, CheckpointSaved) > 2)
+        os.kill(studies.pid(name), signal.SIGSTOP)
+    first.kill()
+    first.wait()
+    orphan = studies.pid(NO_COT)
+    dead = studies.pid(STEPWISE)
+    os.kill(dead, signal.SIGKILL)
+    wait_for(lambda: not studies.run_folder(STEPWISE).is_locked())
+
+    # The orphan is waited for, the dead one is gone on with, and both run once.
+    second = studies.start("--jobs", "2")
+    states = lambda: {(line["trial"], line["state"]) for line in studies.ledger()}  # noqa: E731
+    wait_for(lambda: (NO_COT, "waiting") in states())
+    wait_for(lambda: studies.count(STEPWISE, RunResumed) == 1)
+    assert studies.count(NO_COT, RunStarted) == 1
+    os.kill(orphan, signal.SIGCONT)
+    _, errors = second.communicate(timeout=PATIENCE)
+    assert second.returncode == 0, errors
+    assert studies.finished(NO_COT)
+    assert studies.finished(STEPWISE)
+    assert [studies.count(NO_COT, kind) for kind in (RunStarted, RunResumed)] == [1, 0]
+    assert [studies.count(STEPWISE, kind) for kind in (RunStarted, RunResumed)] == [1, 1]
+    assert len(RunFolder.all(studies.runs)) == 2
+
+
+def test_sigterm_saves_and_stops(studies: Studies) -> None:
+    studies.write(('[vary.method."ICoT-SI"]', LONG.replace("900", "100000")))
+    study = studies.start("--jobs", "1")
+    wait_for(lambda: studies.count(STEPWISE, CheckpointSaved) > 1)
+    study.send_signal(signal.SIGTERM)
+    _, errors = study.communicate(timeout=PATIENCE)
+    assert study.returncode == 0, errors
+    assert "go on: icot-tui study" in errors
+    assert studies.finished(NO_COT)
+    assert not studies.finished(STEPWISE)
+    run = studies.run_folder(STEPWISE)
+    last = RunSummary.of(JournalReader(run.journal).events())
+    assert list_checkpoints(run.checkpoints)[-1].step == last.figures.step
+    assert studies.ledger()[-1]["state"] == "stopped"
+    assert not run.is_locked()

@@ -1,0 +1,277 @@
+"""Rows become tables, figures and intervals."""
+
+import csv
+import io
+import math
+import sys
+from pathlib import Path
+
+import pytest
+
+from icot_tui.engine.events import (
+    CheckpointSaved,
+    Evaluated,
+    Event,
+    PhaseBegan,
+    RunEnded,
+    RunResumed,
+    RunStarted,
+    StepsTrained,
+    TokenRemoved,
+)
+from icot_tui.engine.journal import Journal
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.engine.session import create_run
+from icot_tui.errors import UserError
+from icot_tui.studies.collect import CHECKPOINT, Collected, Collector, Row
+from icot_tui.studies.figure import MISSING, write_figures
+from icot_tui.studies.folder import Happening, StudyFolder, append_line, read_lines
+from icot_tui.studies.outcome import Outcome, read_outcome
+from icot_tui.studies.plan import make_plan
+from icot_tui.studies.runner import Status
+from icot_tui.studies.series import Drawing, Series, make_drawing
+from icot_tui.studies.spec import ReportConfig, load_study
+from icot_tui.studies.statistics import estimate, student_t
+from icot_tui.studies.table import comma_separated, make_table, markdown
+from icot_tui.studies.textplot import as_text
+from tests.studies.small import small
+from tests.tiny import tiny
+
+
+def row(method: str, size: str, seed: int, right: float | None, fast: float = 1.0) -> Row:
+    labels = (("method", method), ("size", size))
+    note = "it broke" if right is None else ""
+    values = {} if right is None else {"exact_match": right, "speed": fast}
+    return Row(labels, seed, values, note)  # type: ignore[arg-type]
+
+
+ROWS = [
+    row("No CoT", "2x2", 0, 0.2),
+    row("No CoT", "2x2", 1, 0.4),
+    row("ICoT|SI", "2x2", 0, 0.9, 1.01),
+    row("ICoT|SI", "3x3", 0, None),
+]
+
+
+def test_a_mean_has_students_interval() -> None:
+    found = estimate([1.0, 2.0, 3.0, None, math.nan])
+    assert found is not None
+    assert found.mean == 2.0
+    assert found.half == pytest.approx(2.484, abs=1e-3)  # 4.303 · 1 / √3
+    assert found.count == 3
+    alone = estimate([0.5])
+    assert alone is not None
+    assert alone.half is None
+    assert estimate([None]) is None
+
+
+@pytest.mark.parametrize(
+    ("freedom", "point"), [(1, 12.706), (30, 2.042), (31, 2.0395), (120, 1.98)]
+)
+def test_students_points(freedom: int, point: float) -> None:
+    assert student_t(freedom) == pytest.approx(point, abs=6e-4)
+
+
+def test_a_table_over_seeds() -> None:
+    table = make_table(ROWS, ReportConfig(measures=["exact_match", "speed"]))
+    assert table.headers == ("method", "size", "exact match", "speed (No CoT = 1)")
+    assert table.rows[0] == ("No CoT", "2x2", "0.300 ± 1.271", "1.00 ± 0.00")
+    assert table.rows[1] == ("ICoT|SI", "2x2", "0.900", "1.01")
+    assert table.rows[2] == ("ICoT|SI", "3x3", "–", "–")
+    assert table.notes == ("ICoT|SI, 3x3, seed 0: it broke",)
+    assert "| ICoT\\|SI | 2x2 |" in markdown(table)
+    read = list(csv.DictReader(io.StringIO(comma_separated(table))))
+    assert read[0]["seeds"] == "2"
+    assert float(read[0]["exact_match"]) == pytest.approx(0.3)
+    assert read[1]["exact_match_half_95"] == read[2]["exact_match"] == ""
+
+
+def test_an_axis_side_by_side() -> None:
+    table = make_table(ROWS, ReportConfig(measures=["exact_match"], across="size"))
+    assert table.headers == ("method", "2x2: exact match", "3x3: exact match")
+    assert table.rows == (("No CoT", "0.300 ± 1.271", "–"), ("ICoT|SI", "0.900", "–"))
+
+
+def test_dominated_points_are_dropped() -> None:
+    points = [(0, 1.0, 0.3), (1, 0.9, 0.5), (2, 0.8, 0.4), (10, 0.9, 1.0), (9, 0.9, 1.0)]
+    rows = [
+        Row(((CHECKPOINT, str(stage)),), 0, {"exact_match": right, "speed": fast})
+        for stage, right, fast in points
+    ]
+    report = ReportConfig(measures=["exact_match", "speed"], per="checkpoint", frontier=True)
+    table = make_table(rows, report)
+    assert [line[0] for line in table.rows] == ["0", "9", "10"]
+    assert table.notes == ("left out: 2 that others beat in both exact match and speed",)
+
+
+# --- outcomes ---
+
+
+def evaluated(step: int, stage: int, right: float, implicit: bool = False) -> Evaluated:
+    return Evaluated(step, stage, implicit, right, 0.0, 1.0, 10, 1.0, [right, 1.0], right, 0.1, "")
+
+
+def steps(first: int, last: int, stage: int) -> StepsTrained:
+    losses: list[float | None] = [1.0] * (last - first + 1)
+    return StepsTrained(last, first, losses, losses, stage, 1e-3, 10, 0, 0.5 * len(losses))
+
+
+STARTED = RunStarted(0, "r", "ICoT-SI", "9.9", "cpu", 1, 1000, 640, 100, 10, 8)
+HISTORY: list[Event] = [
+    STARTED,
+    steps(1, 10, 0),
+    evaluated(10, 0, 1.0),
+    CheckpointSaved(10, "checkpoints/step-00000010", 0, 1, 0.1),
+    TokenRemoved(10, 0, 5, "on schedule", False),
+    steps(11, 20, 5),
+    evaluated(20, 5, 0.9),
+    RunResumed(10, "checkpoints/step-00000010"),
+    TokenRemoved(10, 0, 6, "on schedule", False),
+    steps(11, 20, 6),
+    evaluated(20, 6, 0.95),
+    TokenRemoved(20, 6, 8, "on schedule", True),
+    steps(21, 30, 8),
+    evaluated(30, 8, 0.7, True),
+    steps(31, 40, 8),
+    evaluated(40, 8, 0.6, True),
+    RunEnded(40, "done", True),
+]
+
+
+def run_with(runs: Path, events: list[Event], **sections: object) -> Outcome:
+    folder = create_run(tiny(**sections), runs)
+    journal = Journal(folder.journal)
+    for event in events:
+        journal.write(event)
+    journal.close()
+    return read_outcome(folder)
+
+
+def test_a_journal_tells_what_became_of_a_run(tmp_path: Path) -> None:
+    outcome = run_with(tmp_path, HISTORY)
+    assert [(p.step, p.removed, p.exact_match) for p in outcome.points] == [
+        (10, 0, 1.0),
+        (20, 6, 0.95),
+        (30, 8, 0.7),
+        (40, 8, 0.6),
+    ]
+    assert outcome.best is not None
+    assert outcome.best.step == 30
+    assert outcome.internalized_at == (20, 10.0)
+    assert (outcome.steps, outcome.seconds, outcome.versions) == (40, 20.0, ("9.9",))
+    assert outcome.checkpoint() is None
+
+
+def test_what_still_writes_its_thoughts_is_no_implicit_result(tmp_path: Path) -> None:
+    outcome = run_with(tmp_path, HISTORY[:11])
+    assert outcome.best is None
+    explicit = run_with(tmp_path, HISTORY[:3], method={"name": "explicit_cot"})
+    assert explicit.best is not None
+    assert explicit.best.exact_match == 1.0
+
+
+def test_of_several_trainings_only_the_last_counts(tmp_path: Path) -> None:
+    phase = PhaseBegan(40, "coupled", 4, 4, "both", "nats", 1, 100)
+    events = [*HISTORY[:-1], phase, steps(41, 50, 8), evaluated(50, 8, 0.3, True)]
+    assert [point.step for point in run_with(tmp_path, events).points] == [50]
+
+
+# --- figures ---
+
+DRAWING = Drawing(
+    "Cost $5_a$ <b>",
+    "speed",
+    "exact match",
+    (Series("one & two", (0.0, 1.0), (0.1, 0.9), (0.1, 0.0)), Series("", (0.5,), (0.5,), (), 1)),
+    True,
+)
+BARS = Drawing("B", "x", "y", (Series("a", (0.0, 1.0), (1, 2)),), False, True, ("p", "q"))
+
+
+@pytest.mark.parametrize("drawing", [DRAWING, BARS])
+def test_figures_are_the_same_files_again(tmp_path: Path, drawing: Drawing) -> None:
+    svg, png = write_figures(drawing, tmp_path)
+    first = svg.read_bytes(), png.read_bytes()
+    assert first[1].startswith(b"\x89PNG")
+    assert write_figures(drawing, tmp_path) == [svg, png]
+    assert (svg.read_bytes(), png.read_bytes()) == first
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["figure.png", "figure.svg"]
+    if drawing is DRAWING:
+        assert "Cost $5_a$ &lt;b&gt;" in svg.read_text()
+
+
+def test_without_matplotlib_a_sentence_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(UserError) as raised:
+        write_figures(DRAWING, tmp_path)
+    assert (
+        str(raised.value) == MISSING == "figures need matplotlib: pip install 'icot-tui[studies]'"
+    )
+
+
+def test_figures_in_characters() -> None:
+    text = as_text(DRAWING, width=40, height=12)
+    assert all(len(line) <= 40 for line in text.splitlines())
+    assert "a  one & two" in text
+    assert sum(line.count("a") for line in text.splitlines() if "│" in line) == 2
+    assert as_text(BARS).splitlines()[2].startswith("a, q  ██")
+    gaps = Drawing("t", "x", "y", (Series("s", (0, 1), (math.nan, math.inf)),), True)
+    assert as_text(gaps) == ""
+
+
+# --- a study that trains nothing, and the folder ---
+
+
+def test_the_offsets_distribution_needs_no_training(tmp_path: Path) -> None:
+    plan = make_plan(load_study("smoothing"), "cpu")
+    folder = StudyFolder(tmp_path, plan.name)
+    folder.prepare(plan)
+    rows = Collector(plan, folder).collect([Status(trial) for trial in plan.trials]).rows
+    table = make_table(rows, plan.study.config.report)
+    assert ("4", "0.9817", "0.0187") in table.rows
+    assert ("off", "1.0000", "0.0000") in table.rows
+    drawing = make_drawing(plan, Collected(rows), table)
+    assert drawing is not None
+    assert [series.name for series in drawing.series] == ["λ = 1", "λ = 2", "λ = 4", "off"]
+    assert drawing.series[2].y[0] == pytest.approx(1 - math.exp(-4))
+
+
+def test_curves_over_removed_tokens_show_each_stage_as_it_was_left(tmp_path: Path) -> None:
+    plan = make_plan(small(tmp_path), "cpu")
+    outcome = run_with(tmp_path / "runs", HISTORY)
+    collected = Collected(outcomes={plan.trials[1].name: outcome})
+    drawing = make_drawing(plan, collected, make_table([], plan.study.config.report))
+    assert drawing is not None
+    (series,) = drawing.series
+    assert (series.name, series.x, series.y) == ("ICoT-SI", (0, 6, 8), (1.0, 0.95, 0.6))
+
+
+def test_a_torn_ledger_line_is_passed_over(tmp_path: Path) -> None:
+    plan = make_plan(small(tmp_path), "cpu")
+    folder = StudyFolder(tmp_path / "runs", plan.name)
+    folder.prepare(plan)
+    folder.write(Happening("one", "training"))
+    with open(folder.ledger, "a") as file:
+        file.write('{"trial": "two", "sta')
+    folder.write(Happening("one", "finished", "run-1", reused=True))
+    assert folder.happenings() == [
+        Happening("one", "training"),
+        Happening("one", "finished", "run-1", reused=True),
+    ]
+    append_line(tmp_path / "other", {"key": "a"})
+    assert list(read_lines(tmp_path / "other")) == [{"key": "a"}]
+
+
+def test_a_study_runs_once_at_a_time(tmp_path: Path) -> None:
+    plan = make_plan(small(tmp_path), "cpu")
+    first, second = (StudyFolder(tmp_path / "runs", plan.name) for _ in range(2))
+    first.prepare(plan)
+    first.lock()
+    with pytest.raises(UserError, match=r"this study is being run already by process \d+"):
+        second.lock()
+    first.unlock()
+    second.lock()
+    second.unlock()
+    assert RunFolder.all(tmp_path / "runs") == []
