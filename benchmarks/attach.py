@@ -58,8 +58,10 @@ def make(folder: RunFolder, lines: int) -> None:
                 noise = chance.normal(0, 0.3, block * PER_LINE)
                 losses = np.exp(-4 + 2 * np.exp(-5 * since) + noise).astype(np.float32)
                 norms = chance.lognormal(0, 0.6, block * PER_LINE).astype(np.float32)
-                losses, norms = losses.tolist(), norms.tolist()
-                seconds = chance.uniform(0.1, 0.2, block).tolist()
+                losses, norms = (  # as the trainer journals them
+                    [float(f"{value:.9g}") for value in values] for values in (losses, norms)
+                )
+                seconds = chance.uniform(0.1, 0.2, block).round(6).tolist()
             at = line % block
             part = slice(at * PER_LINE, at * PER_LINE + PER_LINE)
             first, step = line * PER_LINE + 1, (line + 1) * PER_LINE

@@ -1,4 +1,7 @@
-"""Many `StepsTrained` lines in a row as arrays, for views that read a long journal at once."""
+"""Many `StepsTrained` lines in a row as arrays, for views that read a long journal at once.
+
+Gradient norms are left out: no view shows them, and they are half of the numbers.
+"""
 
 from dataclasses import dataclass
 
@@ -21,7 +24,6 @@ class TrainedLines:
     supervised_tokens  [n]
     dropped_rows       [n]
     losses             [m] float32, NaN where the loss was not finite; those of the lines on end
-    gradient_norms     [m] likewise
     last_losses        the last finite losses exactly, 50 of them if there are so many
     """
 
@@ -35,5 +37,4 @@ class TrainedLines:
     supervised_tokens: Whole
     dropped_rows: Whole
     losses: NDArray[np.float32]
-    gradient_norms: NDArray[np.float32]
     last_losses: tuple[float, ...]

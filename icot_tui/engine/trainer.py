@@ -143,7 +143,7 @@ class Trainer:
         self.state.unobserved_counts.append(
             StepCount(fitting.supervised_tokens, len(fitting), len(batch) - len(fitting))
         )
-        self.curriculum.end_step(batch_was_implicit=not batch.cot_lengths.any())
+        self.curriculum.end_step(batch_was_implicit=not (batch.cot_lengths > 0).any())
         self.state.step = step + 1
 
     def _fitting(self, batch: Batch) -> Batch:
@@ -195,7 +195,7 @@ class Trainer:
                 self._learning_rate(),
                 sum(count.tokens for count in counts),
                 sum(count.dropped for count in counts),
-                seconds,
+                round(seconds, 6),
             )
         )
         per_example = self.config.curriculum.gate_per == "example"

@@ -78,7 +78,6 @@ class _Table:
     supervised_tokens: Places
     dropped_rows: Places
     losses: NDArray[np.float32]
-    gradient_norms: NDArray[np.float32]
     losses_at: Places
     losses_end: Places
     rates_at: Places
@@ -112,7 +111,6 @@ class _Table:
             supervised_tokens=self.supervised_tokens[part],
             dropped_rows=self.dropped_rows[part],
             losses=self.losses[part].reshape(-1),
-            gradient_norms=self.gradient_norms[part].reshape(-1),
             last_losses=tuple(last[-LOSS_WINDOW:]),
         )
 
@@ -203,8 +201,6 @@ def _table(text: Text, lines: Places, commas: Places, k: int) -> _Table | None:
     sound &= fits & (text.buffer.text[spent_at] != ord("n"))
     loss, fits = _many(text, losses + len(_LOSSES), commas[:, 4 : k + 3], norms)
     sound &= fits
-    norm, fits = _many(text, norms + len(_NORMS), commas[:, k + 4 : 2 * k + 3], stage)
-    sound &= fits
     kept = np.flatnonzero(sound)
     if not len(kept):
         return None
@@ -212,7 +208,7 @@ def _table(text: Text, lines: Places, commas: Places, k: int) -> _Table | None:
     return _Table(
         lines[kept], when[kept], firsts[kept], steps[kept], stages[kept], rates[kept],
         np.array(spent, dtype=np.float64), supervised[kept], rows[kept],
-        loss[kept], norm[kept],
+        loss[kept],
         losses[kept] + len(_LOSSES), norms[kept], rate[kept] + len(_RATE), tokens[kept],
     )  # fmt: skip
 

@@ -82,7 +82,6 @@ class _Bookmark:
     """How much of everything stood at a checkpoint."""
 
     losses: int
-    norms: int
     lines: int
     removals: int
     resets: int
@@ -98,11 +97,10 @@ class History:
         version: rises with every change.
         summary: the run in a few numbers; evaluations and spikes are in its figures.
         losses: of each step, in nats per supervised token.
-        gradient_norms: of each step.
         lines: time spent and learning rate, a row each few steps.
         removals, resets, saved: what their names say, oldest first.
         spans: the stages, with the steps at which they began.
-        log: the last events but `StepsTrained`, in words, oldest first, undone ones included.
+        log: the last events but `StepsTrained` and `ExampleShown`, in words, oldest first, undone ones included.
         example: the example on show, once known.
         skipped: the steps whose loss was not finite.
     """
@@ -111,7 +109,6 @@ class History:
         self.version = version
         self.summary = RunSummary(config)
         self.losses = StepSeries()
-        self.gradient_norms = StepSeries()
         self.lines = TrainedLog()
         self.removals: list[Removal] = []
         self.resets: list[Reset] = []
@@ -138,7 +135,7 @@ class History:
     def add(self, time: float, event: Event) -> None:
         """Take note of the next event."""
         if isinstance(event, RunStarted):
-            self._cut(_Bookmark(0, 0, 0, 0, 0, 0, 0, 0))
+            self._cut(_Bookmark(0, 0, 0, 0, 0, 0, 0))
             self._bookmarks.clear()
             self.lines.first = event.step
         elif isinstance(event, RunResumed):
@@ -146,7 +143,7 @@ class History:
         self.summary.add(time, event)
         self._note(time, event)
         self._follow_stage()
-        if not isinstance(event, StepsTrained):
+        if not isinstance(event, StepsTrained | ExampleShown):
             self.log.append(LogLine(time, event.step, type(event).__name__, describe(event)))
         self.version += 1
 
@@ -155,7 +152,7 @@ class History:
         self.summary.add_lines(lines)
         self._follow_stage()
         self.lines.extend(lines.steps, lines.seconds, lines.learning_rates)
-        self._extend(int(lines.firsts[0]), lines.losses, lines.gradient_norms)
+        self._extend(int(lines.firsts[0]), lines.losses)
         self.version += 1
 
     def _note(self, time: float, event: Event) -> None:
@@ -193,14 +190,10 @@ class History:
         steps = np.array([event.step], dtype=np.int64)
         self.lines.extend(steps, np.array([event.seconds]), np.array([event.learning_rate]))
         losses = np.array(event.losses, dtype=np.float64)
-        norms = np.array(event.gradient_norms, dtype=np.float64)
-        count = len(losses)
-        norms = np.concatenate([norms[:count], np.full(max(0, count - len(norms)), np.nan)])
-        self._extend(event.step - count + 1, single(losses), single(norms))
+        self._extend(event.step - len(losses) + 1, single(losses))
 
-    def _extend(self, first: int, losses: NDArray[np.float32], norms: NDArray[np.float32]) -> None:
+    def _extend(self, first: int, losses: NDArray[np.float32]) -> None:
         self.losses.extend(first, losses)
-        self.gradient_norms.extend(first, norms)
         if np.isnan(losses.sum()):
             self.skipped += (first + np.flatnonzero(np.isnan(losses))).tolist()
 
@@ -217,7 +210,6 @@ class History:
         self._bookmarks.pop(name, None)  # the newest stands last
         self._bookmarks[name] = _Bookmark(
             len(self.losses),
-            len(self.gradient_norms),
             len(self.lines),
             len(self.removals),
             len(self.resets),
@@ -242,7 +234,6 @@ class History:
         last = int(self.lines.steps[lines - 1]) if lines else self.lines.first
         return _Bookmark(
             self.losses.index(last + 1),
-            self.gradient_norms.index(last + 1),
             lines,
             sum(removal.step <= step for removal in self.removals),
             sum(reset.step <= step for reset in self.resets),
@@ -253,7 +244,6 @@ class History:
 
     def _cut(self, mark: _Bookmark) -> None:
         self.losses.cut(mark.losses)
-        self.gradient_norms.cut(mark.norms)
         self.lines.cut(mark.lines)
         for items, length in (
             (self.removals, mark.removals),

@@ -8,12 +8,13 @@ import json
 import os
 import subprocess
 import threading
-import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from icot_tui.watch.alerts import Alert
+if TYPE_CHECKING:
+    from icot_tui.watch.alerts import Alert
 
 SECONDS = 10.0
 """A command or a server that takes longer is given up."""
@@ -33,7 +34,7 @@ class Notice:
     time: float
 
     @classmethod
-    def of(cls, alert: Alert, run: str, folder: str) -> "Notice":
+    def of(cls, alert: "Alert", run: str, folder: str) -> "Notice":
         """An alert of a run."""
         return cls(run, folder, alert.kind, alert.severity, alert.text, alert.time)
 
@@ -65,7 +66,7 @@ class Notifier:
         self._seconds = seconds
         self._under_way = threading.Semaphore(MOST_AT_ONCE)
 
-    def send(self, alert: Alert, run: str, folder: str) -> None:
+    def send(self, alert: "Alert", run: str, folder: str) -> None:
         """Send an alert; returns at once."""
         notice = Notice.of(alert, run, folder)
         if self._command:
@@ -120,6 +121,8 @@ def _post(url: str, notice: Notice, seconds: float) -> None:
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise ValueError(f"{url!r} is no http or https address")
+    import urllib.request  # takes long, and few have an address
+
     request = urllib.request.Request(
         url,
         data=json.dumps(asdict(notice)).encode(),

@@ -14,8 +14,11 @@ Places = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-PADDING = 32
-"""Bytes that a buffer must have before and after its text."""
+PADDING = 64
+"""Bytes that a buffer must have before and after its text.
+
+Of a damaged line, words are read up to 32 bytes long and a key's length beyond its end.
+"""
 
 LONGEST_FRACTION = 22
 """Digits after the dot that Python writes at most."""
@@ -108,8 +111,10 @@ class Buffer:
         back = np.uint64(64) - shift
         high = _first((heads >> shift) | (words[:, 1] << back), lengths)
         low = _first((words[:, 1] >> shift) | (words[:, 2] << back), np.maximum(lengths - 8, 0))
-        rest = _first((words[:, 2] >> shift) | (words[:, 3] << back), np.maximum(lengths - 16, 0))
-        bad = _not_digits(high) | _not_digits(low) | _not_digits(rest)
+        bad = _not_digits(high) | _not_digits(low)
+        if lengths.size and int(lengths.max()) > 16:
+            after = (words[:, 2] >> shift) | (words[:, 3] << back)
+            bad |= _not_digits(_first(after, np.maximum(lengths - 16, 0)))
         sound &= (bad == 0) & (lengths > 0) & (lengths <= LONGEST_FRACTION)
         values = whole + (_number(high) * 1e8 + _number(low)) * 1e-16
         if has_exponents:

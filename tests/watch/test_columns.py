@@ -1,6 +1,7 @@
 import json
 import math
 import random
+import re
 import string
 from dataclasses import asdict
 
@@ -100,7 +101,6 @@ def read_back(lines: bytes) -> list[dict[str, object] | None]:
                     "step": piece.steps[row],
                     "first": piece.firsts[row],
                     "losses": piece.losses[part],
-                    "gradient_norms": piece.gradient_norms[part],
                     "stage": piece.stage,
                     "learning_rate": piece.learning_rates[row],
                     "supervised_tokens": piece.supervised_tokens[row],
@@ -135,11 +135,18 @@ def test_bulk_reading_finds_what_is_read_line_by_line(seed: int) -> None:
         lines.append(journal_line(when, event))
     damaged = [_damage(line, chance) if chance.random() < 0.1 else line for line in lines]
     whole = b"".join(damaged)
-    expected = [parse_line(line) for line in whole.splitlines(keepends=True)]
     found = read_back(whole)
-    assert len(found) == whole.count(b"\n")
-    expected = [parse_line(line + b"\n") for line in whole.split(b"\n")[:-1]]
-    assert all(same(one, other) for one, other in zip(found, expected, strict=True))
+    for line, read in zip(whole.split(b"\n")[:-1], found, strict=True):
+        # Gradient norms are not read, so that a line damaged only there may count as whole.
+        alike = parse_line(line + b"\n"), parse_line(NORMS.sub(b"", line) + b"\n")
+        assert any(same(without_norms(read), without_norms(other)) for other in alike)
+
+
+NORMS = re.compile(rb'(?<="gradient_norms":\[)[^\]]*')
+
+
+def without_norms(line: dict[str, object] | None) -> dict[str, object] | None:
+    return line and {key: value for key, value in line.items() if key != "gradient_norms"}
 
 
 def _damage(line: bytes, chance: random.Random) -> bytes:
