@@ -1,6 +1,7 @@
 """What is asked for and what comes back: an answer with all that can be told of it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,6 +61,37 @@ class Answer:
     seconds: float
     finished: bool
     notes: tuple[str, ...] = ()
+
+
+def as_json(answer: Answer) -> dict[str, Any]:
+    """An answer as plain values."""
+    return {
+        "checkpoint": answer.checkpoint,
+        "step": answer.step,
+        "stage": answer.stage,
+        "input": answer.question.input,
+        "answer": answer.shown,
+        "model_answer": answer.answer,
+        "expected": answer.expected,
+        "right": answer.right,
+        "finished": answer.finished,
+        "tokens": [{"text": t.text, "probability": t.probability} for t in answer.tokens],
+        "chain": [
+            {
+                "text": token.text,
+                "written": token.written,
+                "place": token.place,
+                "probability": token.probability,
+                "expected": token.expected,
+            }
+            for token in answer.chain
+        ],
+        "written": answer.written,
+        "hidden": answer.hidden,
+        "decoded": answer.decoded,
+        "seconds": answer.seconds,
+        "notes": answer.notes,
+    }
 
 
 class Choice:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,9 +28,9 @@ Examples:
 
   icot-tui ask demo --file questions.txt
 
-A run stands for its newest checkpoint; RUN@best, RUN@latest and RUN@4 (four tokens removed) for
-others. Tokens in [brackets] are hidden: the model no longer writes them, and what stands there is
-what the explicit chain of thought has.
+A run stands for its newest checkpoint; RUN@best, RUN@latest and RUN@4 (four tokens removed) for \
+others. Tokens in square brackets are hidden: the model no longer writes them, and what stands \
+there is what the explicit chain of thought has.
 """
 
 
@@ -138,40 +138,10 @@ def _answers(
 
 
 def _print_json(text: str, answers: "Sequence[Answer]") -> None:
+    from icot_tui.analysis.answer import as_json
     from icot_tui.cli.output import print_json
 
     print_json({"question": text, "answers": [as_json(answer) for answer in answers]})
-
-
-def as_json(answer: "Answer") -> dict[str, Any]:
-    """An answer as plain values."""
-    return {
-        "checkpoint": answer.checkpoint,
-        "step": answer.step,
-        "stage": answer.stage,
-        "input": answer.question.input,
-        "answer": answer.shown,
-        "model_answer": answer.answer,
-        "expected": answer.expected,
-        "right": answer.right,
-        "finished": answer.finished,
-        "tokens": [{"text": t.text, "probability": t.probability} for t in answer.tokens],
-        "chain": [
-            {
-                "text": token.text,
-                "written": token.written,
-                "place": token.place,
-                "probability": token.probability,
-                "expected": token.expected,
-            }
-            for token in answer.chain
-        ],
-        "written": answer.written,
-        "hidden": answer.hidden,
-        "decoded": answer.decoded,
-        "seconds": answer.seconds,
-        "notes": answer.notes,
-    }
 
 
 def _print_table(text: str, answers: "Sequence[Answer]") -> None:

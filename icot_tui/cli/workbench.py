@@ -1,6 +1,7 @@
 """Where the command line and the app meet."""
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,6 +83,24 @@ def attach_app(
     )
     source = RunFollower(folder) if replay is None else Replay(folder, replay)
     return WorkbenchApp(None, source, options, UserState.load())
+
+
+def play_app(
+    runs: Path, names: Sequence[str], look: Look, device: Callable[[], str], question: str
+) -> "App[Leave]":
+    """The playground alone; `device` is asked once PyTorch is loaded."""
+    from icot_tui.tui.options import Options
+    from icot_tui.tui.play.app import PlayApp
+    from icot_tui.tui.state import UserState
+
+    options = Options(
+        runs,
+        ascii=look.ascii,
+        low_bandwidth=look.low_bandwidth,
+        theme=look.theme,
+        settings=_settings(),
+    )
+    return PlayApp(options, names, UserState.load(), device, question)
 
 
 def _settings() -> "Settings":

@@ -40,10 +40,11 @@ VIEW_ACTIONS = (
     ),
     _view("full-screen", "f", "full screen", "Give a panel the whole screen, or take it back.", 10),
     _view("back", "escape", "back", "Leave the full screen; take the value cursor away."),
-    _view("panels", "v", "panels", "Choose the panels to show; give them back their sizes.", 13),
+    _view("panels", "v", "panels", "Choose the panels to show; give them back their sizes.", 16),
     _view("grow", ">", "larger", "Make the panel in focus larger."),
     _view("shrink", "<", "smaller", "Make the panel in focus smaller."),
     _view("runs", "r", "runs", "List all runs: open one, or lay it over this one.", 11),
+    _view("play", "k", "ask", "Ask checkpoints of this run anything, and look inside them.", 13),
     _view("filter", "/", "filter", "Search the log."),
     _view("summary", "u", "summary", "Sum the run up, with the commands to go on from here."),
 )
@@ -82,6 +83,12 @@ APP_ACTIONS = (
     _other("copy", "c", "copy", "Copy the panel in focus, over SSH too; also kept in a file."),
     _other("screenshot", "g", "screenshot", "Write a picture of the screen as SVG."),
     _other("bell", "n", "bell", "Ring the terminal's bell with alerts, or be silent."),
+    _other(
+        "suspend",
+        "ctrl+z",
+        "stop",
+        "Stop screen and training and give the shell back, until fg or bg.",
+    ),
     _other("quit", "q ctrl+c", "quit", "Leave; a dialog asks what becomes of the training.", 2),
 )
 

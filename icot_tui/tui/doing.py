@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING, cast
 
 from icot_tui.tui import comfort, looks, replaying
 from icot_tui.tui.action import Action
-from icot_tui.tui.panels.accuracy import Accuracy
 from icot_tui.tui.screens.ending import Ending
 from icot_tui.tui.screens.help import Help
 from icot_tui.tui.screens.leaving import how_to_leave
 from icot_tui.tui.screens.palette import Palette
-from icot_tui.tui.screens.runs import Runs
 from icot_tui.tui.screens.welcome import Welcome
 from icot_tui.tui.session.leave import Leave
-from icot_tui.watch.alerts import Alert
 
 if TYPE_CHECKING:
     from icot_tui.tui.app import Severity, WorkbenchApp
+    from icot_tui.watch.alerts import Alert
 
 log = logging.getLogger("icot_tui.alerts")
 Do = Callable[["WorkbenchApp"], None]
@@ -68,6 +66,14 @@ def leave(app: "WorkbenchApp") -> None:
     app.push_screen(how_to_leave(str(engine.folder.path)), answered)
 
 
+def suspend(app: "WorkbenchApp") -> None:
+    """Stop the process, training and all, where there is a shell that can go on with it."""
+    if app._driver is None or not app._driver.can_suspend:
+        app.tell("There is no shell here that could go on with it; q leaves.", "warning")
+        return
+    app.action_suspend_process()
+
+
 def show_help(app: "WorkbenchApp") -> None:
     """All keys."""
     app.push_screen(Help(app.actions(), app.keys, app.options.draws_ascii))
@@ -85,6 +91,7 @@ def open_palette(app: "WorkbenchApp") -> None:
 
 def list_runs(app: "WorkbenchApp") -> None:
     """Open a run, or lay it over the one on show."""
+    from icot_tui.tui.screens.runs import Runs
 
     def closed(_: object) -> None:
         if app.following.source is None:
@@ -93,6 +100,24 @@ def list_runs(app: "WorkbenchApp") -> None:
             app.draw()
 
     app.push_screen(Runs(app.options.runs, app.following), closed)
+
+
+def play(app: "WorkbenchApp") -> None:
+    """Ask the checkpoints of the run on show, and of those that are laid over it."""
+    from icot_tui.tui.play.screen import PlayScreen
+
+    source = app.following.source
+    if source is None:
+        return
+    folders = [source.folder, *(overlay.source.folder for overlay in app.following.overlays)]
+    app.push_screen(
+        PlayScreen(
+            app.options.runs,
+            [str(folder.path) for folder in folders],
+            ascii_only=app.options.draws_ascii,
+            live=at_work(app) and not app.following.replaying,
+        )
+    )
 
 
 def sum_up(app: "WorkbenchApp", failure: str = "") -> None:
@@ -115,7 +140,7 @@ def welcome(app: "WorkbenchApp") -> None:
     )
 
 
-def raise_alert(app: "WorkbenchApp", alert: Alert) -> None:
+def raise_alert(app: "WorkbenchApp", alert: "Alert") -> None:
     """Toast, bell, log, and what the settings say."""
     severity = cast(
         "Severity", {"error": "error", "warning": "warning"}.get(alert.severity, "information")
@@ -162,6 +187,8 @@ def switch_axis(app: "WorkbenchApp") -> None:
 
 def switch_digits(app: "WorkbenchApp") -> None:
     """A curve for each digit of the answer, or one of exact match."""
+    from icot_tui.tui.panels.accuracy import Accuracy
+
     panel = app.live.board.panels["accuracy"]
     assert isinstance(panel, Accuracy)
     panel.toggle_digits()
@@ -171,7 +198,9 @@ DOES: dict[str, Do] = {
     "help": show_help,
     "palette": open_palette,
     "quit": leave,
+    "suspend": suspend,
     "runs": list_runs,
+    "play": play,
     "summary": sum_up,
     "bell": toggle_bell,
     "filter": filter_log,

@@ -1,0 +1,1 @@
+"""The playground: asking checkpoints, and looking at what their hidden positions hold."""

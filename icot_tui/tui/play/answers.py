@@ -1,0 +1,258 @@
+"""Answers as lines: right or wrong, how sure each token is, the chain of thought drawn whole."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+
+from icot_tui.tui.panels.text import (
+    EMPTY,
+    Glyphs,
+    Line,
+    Piece,
+    apart,
+    level,
+    line,
+    wrap,
+    wrapped,
+)
+from icot_tui.tui.play.data import Chosen, Listed, Outcome
+from icot_tui.tui.words import count, percent, plain
+
+if TYPE_CHECKING:
+    from icot_tui.analysis.answer import Answer, AnswerToken
+    from icot_tui.analysis.chain import ChainToken
+
+SEPARATOR = "SEP"
+INDENT = 9
+
+
+def choosable(outcome: Outcome) -> list[Chosen]:
+    """Tokens that can be looked at, in their order: chain of thought, then the true answer."""
+    answer = outcome.answer
+    if answer is None:
+        return []
+    found = [
+        Chosen("chain", token.place, plain(token.expected or token.text), not token.written)
+        for token in answer.chain
+        if token.place is not None
+    ]
+    digits = outcome.digits or tuple(token.text for token in _written(answer))
+    return found + [Chosen("answer", place, plain(text)) for place, text in enumerate(digits)]
+
+
+def _written(answer: "Answer") -> "list[AnswerToken]":
+    """The answer's tokens without the separator that closes it."""
+    return [token for token in answer.tokens if token.text != SEPARATOR]
+
+
+def default_choice(choices: Sequence[Chosen]) -> int:
+    """The first hidden token, or the first of the answer."""
+    hidden = [at for at, chosen in enumerate(choices) if chosen.hidden]
+    answer = [at for at, chosen in enumerate(choices) if chosen.part == "answer"]
+    return (hidden or answer or [0])[0]
+
+
+def answer_lines(
+    outcome: Outcome,
+    width: int,
+    glyph: Glyphs,
+    *,
+    first: bool = False,
+    focused: bool = False,
+    chosen: Chosen | None = None,
+    short: bool = False,
+) -> list[Line]:
+    """One checkpoint's answer.
+
+    Args:
+        outcome: what came of the question.
+        width: cells.
+        glyph: the signs of this terminal.
+        first: is it the one whose tokens can be chosen?
+        focused: has the pane the focus?
+        chosen: the token under the cursor.
+        short: only what fits a small pane.
+    """
+    head = _head(outcome.listed, glyph, first, focused)
+    answer = outcome.answer
+    if answer is None:
+        return [head, *wrapped(f"  {outcome.problem}", width, "error")]
+    lines = [apart(head, line((_cost(outcome), "dim")), width)]
+    lines += _labelled("answer", [_answer(answer, glyph)])
+    sure = _sure(answer, glyph, chosen)
+    lines += _labelled("how sure", wrap(sure, max(8, width - INDENT)))
+    lines += _labelled("thought", _chain(answer, width - INDENT, chosen))
+    if not short:
+        for note in answer.notes:
+            lines += _labelled("note", wrapped(note, max(8, width - INDENT), "warning"))
+    return lines
+
+
+def _head(listed: Listed, glyph: Glyphs, first: bool, focused: bool) -> Line:
+    mark = (glyph.arrow if first else "  ", "bold accent" if focused else "bold")
+    stage = "" if listed.stage is None else f"  stage {listed.stage}"
+    of = "" if listed.most is None or listed.stage is None else f" of {listed.most}"
+    return line(mark, (listed.label, "bold primary"), f"{stage}{of}", (_kind(listed), "dim"))
+
+
+def _kind(listed: Listed) -> str:
+    if listed.method == "no_cot":
+        return "  No CoT"
+    if listed.stage == 0:
+        return "  explicit"
+    return "  implicit" if listed.implicit else ""
+
+
+def _cost(outcome: Outcome) -> str:
+    answer = outcome.answer
+    assert answer is not None
+    hidden = "" if answer.hidden is None else f", {answer.hidden} hidden"
+    opened = ""
+    if outcome.seconds > answer.seconds + 0.5:
+        opened = f" (opened in {outcome.seconds - answer.seconds:.1f} s)"
+    return f"{answer.written} written{hidden}, {1000 * answer.seconds:.0f} ms{opened}"
+
+
+def _answer(answer: "Answer", glyph: Glyphs) -> Line:
+    shown = "no answer" if answer.shown is None else answer.shown
+    if answer.right is None:
+        return line((shown, "bold"), ("  nobody knows the true answer", "dim"))
+    if answer.right:
+        return line((shown, "bold"), (f"  {glyph.right} right", "bold success"))
+    return line(
+        (shown, "bold"), (f"  {glyph.wrong} wrong", "bold error"), f"  it is {answer.expected}"
+    )
+
+
+def _sure(answer: "Answer", glyph: Glyphs, chosen: Chosen | None) -> Line:
+    pieces: list[Piece] = []
+    place = 0
+    for token in answer.tokens:
+        is_end = token.text == SEPARATOR
+        mine = not is_end and chosen is not None and chosen.part != "chain"
+        here = mine and chosen is not None and chosen.place == place
+        place += not is_end
+        bar = f" {level(token.probability, glyph)}" if glyph.levels else ""
+        style = "success" if token.probability >= 0.9 else "warning"
+        text = plain(token.text)
+        pieces += [
+            (
+                f"[{text}]" if here and not glyph.levels else text,
+                "bold reverse" if here else "bold",
+            ),
+            (bar, style if token.probability >= 0.5 else "error"),
+            (f" {percent(token.probability)}".replace(" %", "%"), "dim"),
+            ("  ", ""),
+        ]
+    return tuple(pieces)
+
+
+def _chain(answer: "Answer", width: int, chosen: Chosen | None) -> list[Line]:
+    """Written tokens solid; ghosts faint, and in brackets, which also serve without colours."""
+    chain = answer.chain
+    if not chain:
+        if answer.hidden is None:
+            return [line(("it writes no chain of thought", "dim"))]
+        return [line(("no chain of thought", "dim"))]
+    pieces: list[Piece] = []
+    for at, token in enumerate(chain):
+        before = chain[at - 1] if at else None
+        opens = not token.written and (before is None or before.written)
+        closes = token.written and before is not None and not before.written
+        pieces.append(("[" if opens else "]" if closes else " ", "dim"))
+        text = plain(token.text)
+        pieces.append(
+            (text if text.strip() else "_" * max(1, cell_len(text)), _style(token, chosen))
+        )
+    pieces.append(("" if chain[-1].written else "]", "dim"))
+    return _wrap_tokens(pieces, width)
+
+
+def _style(token: "ChainToken", chosen: Chosen | None) -> str:
+    if chosen is not None and chosen.part == "chain" and token.place == chosen.place:
+        return "bold reverse"
+    if not token.written:
+        return "dim italic"
+    return "bold error underline" if token.right is False else "bold"
+
+
+def _wrap_tokens(pieces: list[Piece], width: int) -> list[Line]:
+    """Pairs of gap and token are kept together."""
+    lines: list[list[Piece]] = [[]]
+    used = 0
+    for gap, token in zip(pieces[::2], pieces[1::2], strict=False):
+        size = cell_len(gap[0]) + cell_len(token[0])
+        if used and used + size > max(4, width):
+            lines.append([])
+            used = 0
+        lines[-1] += [gap, token]
+        used += size
+    if len(pieces) % 2:
+        lines[-1].append(pieces[-1])
+    return [tuple(each) for each in lines]
+
+
+def _labelled(label: str, lines: Sequence[Line]) -> list[Line]:
+    return [
+        ((label.rjust(INDENT - 1) + " " if at == 0 else " " * INDENT, "dim"), *each)
+        for at, each in enumerate(lines)
+    ]
+
+
+def chosen_words(chosen: Chosen, answer: "Answer") -> str:
+    """The token under the cursor in a sentence."""
+    if chosen.part != "chain":
+        own = _written(answer)
+        if chosen.place >= len(own):
+            return f"{chosen.words}: the model wrote none there"
+        said, chance = plain(own[chosen.place].text), percent(own[chosen.place].probability)
+        if said == chosen.text:
+            return f"{chosen.words}: the model gave it {chance}"
+        return f"{chosen.words}: the model wrote '{said}' ({chance})"
+    token = next(one for one in answer.chain if one.place == chosen.place)
+    if not token.written:
+        return f"{chosen.words}: the explicit chain of thought has it there"
+    sure = "" if token.probability is None else f" ({percent(token.probability)})"
+    if token.right is False:
+        wrote, true = plain(token.text), plain(token.expected or "")
+        return f"token {chosen.place + 1}: it wrote '{wrote}'{sure}, the true chain has '{true}'"
+    return f"{chosen.words}{sure}"
+
+
+def all_lines(
+    outcomes: Sequence[Outcome],
+    width: int,
+    glyph: Glyphs,
+    current: int,
+    focused: bool,
+    chosen: Chosen | None,
+) -> tuple[list[Line], int]:
+    """All answers one below the other, and the line at which the current one begins."""
+    lines: list[Line] = []
+    begin = 0
+    for at, outcome in enumerate(outcomes):
+        if lines:
+            lines.append(EMPTY)
+        mine = at == current
+        if mine:
+            begin = len(lines)
+        lines += answer_lines(
+            outcome,
+            width,
+            glyph,
+            first=mine,
+            focused=focused,
+            chosen=chosen if mine else None,
+        )
+    return lines, begin
+
+
+def summary_line(outcomes: Sequence[Outcome]) -> str:
+    """`3 of 4 right`, for the title."""
+    known = [
+        o.answer.right for o in outcomes if o.answer is not None and o.answer.right is not None
+    ]
+    if len(outcomes) < 2 or not known:
+        return ""
+    return f"{sum(known)} of {count(len(known), 'answer')} right"

@@ -1,0 +1,73 @@
+"""`icot-tui play`: the playground as an app of its own."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, cast
+
+from textual.app import App
+from textual.scrollbar import ScrollBar
+
+from icot_tui.tui import looks
+from icot_tui.tui.ascii import AsciiScrollBar
+from icot_tui.tui.options import Options
+from icot_tui.tui.play.screen import PlayScreen
+from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.state import UserState
+from icot_tui.tui.theming import ThemeShelf
+from icot_tui.tui.words import plain
+
+if TYPE_CHECKING:
+    from icot_tui.tui.app import Severity, WorkbenchApp
+
+
+class PlayApp(App[Leave], inherit_bindings=False):
+    """Nothing but the playground.
+
+    Args:
+        options: how the screen was asked for.
+        names: runs and checkpoints; none: the latest run.
+        state: what is remembered of the user.
+        device: says where models go.
+        question: asked at once.
+    """
+
+    CSS_PATH = "../app.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    TITLE = "icot-tui"
+    BINDINGS = [("ctrl+c", "leave", "leave"), ("ctrl+z", "suspend_process", "stop")]
+
+    def __init__(
+        self,
+        options: Options,
+        names: Sequence[str] = (),
+        state: UserState | None = None,
+        device: Callable[[], str] = lambda: "cpu",
+        question: str = "",
+    ) -> None:
+        super().__init__()
+        self.animation_level = "none"
+        self.options = options
+        self.state = state or UserState.load()
+        self.shelf = ThemeShelf()
+        self.play = PlayScreen(
+            options.runs,
+            names,
+            ascii_only=options.draws_ascii,
+            device=device,
+            question=question,
+        )
+
+    def on_mount(self) -> None:
+        """Colours, and the playground."""
+        looks.set_up_themes(cast("WorkbenchApp", self))  # it has all that themes need
+        if self.options.draws_ascii:
+            self.add_class("-ascii")
+            ScrollBar.renderer = AsciiScrollBar
+        self.push_screen(self.play, lambda _: self.exit("close"))
+
+    def action_leave(self) -> None:
+        """At once."""
+        self.exit("close")
+
+    def tell(self, text: str, severity: "Severity" = "information", seconds: float = 6.0) -> None:
+        """A short message in the corner; nothing in it is markup."""
+        self.notify(plain(text), severity=severity, timeout=seconds, markup=False)

@@ -1,0 +1,124 @@
+"""The list of checkpoints: sorted by stage, with their accuracy; space chooses several."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from textual import events
+from textual.binding import Binding
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from icot_tui.tui.play.data import Listed
+from icot_tui.tui.words import percent, plain
+
+HEADING = "    stage  correct   step"
+"""Names of the list's columns."""
+
+
+class CheckpointList(OptionList):
+    """Enter asks only the one under the cursor; space adds one, or takes it away."""
+
+    BINDINGS = [Binding("space", "choose_too", "choose", show=False)]
+
+    class Changed(Message):
+        """Others are chosen now."""
+
+    def __init__(self) -> None:
+        super().__init__(markup=False, id="checkpoints")
+        self.listed: list[Listed] = []
+        self._chosen: set[Path] = set()
+        self.by_itself = True
+        """Were the chosen ones chosen for the user, not by them?"""
+
+    @property
+    def chosen(self) -> list[Listed]:
+        """Those that are asked, in the list's order."""
+        return [one for one in self.listed if one.path in self._chosen]
+
+    @property
+    def current(self) -> Listed | None:
+        """The one under the cursor."""
+        at = self.highlighted
+        return self.listed[at] if at is not None and at < len(self.listed) else None
+
+    def show(self, listed: Sequence[Listed], chosen: Sequence[Listed] | None = None) -> None:
+        """Show these; what was chosen stays so, unless it is told anew."""
+        before = self.current
+        self.listed = list(listed)
+        if chosen is not None:
+            self._chosen = {one.path for one in chosen}
+        self._chosen &= {one.path for one in self.listed}
+        self._draw()
+        paths = [one.path for one in self.listed]
+        at = before.path if before is not None else next(iter(self._chosen), None)
+        self.highlighted = paths.index(at) if at in paths else (0 if paths else None)
+
+    def choose(self, chosen: Sequence[Listed]) -> None:
+        """Choose these and no others."""
+        self.by_itself = False
+        self._chosen = {one.path for one in chosen}
+        self._draw()
+        self.post_message(self.Changed())
+
+    def action_choose_too(self) -> None:
+        """Add the one under the cursor, or take it away."""
+        current = self.current
+        if current is not None:
+            left = [one for one in self.chosen if one.path != current.path]
+            self.choose(left if len(left) < len(self.chosen) else [*left, current])
+
+    def choose_current(self) -> None:
+        """Only the one under the cursor."""
+        if self.current is not None:
+            self.choose([self.current])
+
+    def choose_stages(self) -> None:
+        """The newest of each stage of each run."""
+        newest = {(one.run, one.stage): one for one in self.listed}
+        self.choose(list(newest.values()))
+
+    def _draw(self) -> None:
+        at, scroll = self.highlighted, self.scroll_y
+        self.clear_options()
+        self.add_options([Option(self._prompt(one)) for one in self.listed])
+        self.highlighted = at if at is not None and at < len(self.listed) else None
+        self.scroll_to(y=scroll, animate=False)
+
+    def _prompt(self, one: Listed) -> Content:
+        chosen = one.path in self._chosen
+        mark = ("[x]" if chosen else "[ ]", "bold $accent" if chosen else "dim")
+        if one.stage is None:
+            return Content.assemble(mark, (f" {plain(one.run)}", "bold"))
+        several = len({other.run for other in self.listed}) > 1
+        flag = "best" if one.best else "latest" if one.latest else ""
+        sign = "*" if one.best else " "
+        accuracy = "" if one.exact_match is None else percent(one.exact_match)
+        return Content.assemble(
+            mark,
+            (sign if several else " ", "bold $success"),
+            (f"{one.stage:>5}", "bold"),
+            f" {accuracy:>8}",
+            (f" {one.step or 0:>6,} ", "dim"),
+            plain(one.run) if several else (flag, "bold $success"),
+        )
+
+    def on_key(self, event: events.Key) -> None:
+        """Enter asks only the one under the cursor."""
+        if event.key == "enter":
+            event.stop()
+            event.prevent_default()
+            self.choose_current()
+
+
+def defaults(listed: Sequence[Listed], sources: Sequence[Path], live: bool) -> list[Listed]:
+    """Who is asked at first: of each run the best, or the newest while it is trained."""
+    chosen = []
+    for source in sources:
+        mine = [one for one in listed if one.path == source]
+        run = [one for one in listed if one.path.parent.parent == source]
+        best = [one for one in run if one.best and not live]
+        newest = [one for one in run if one.latest]
+        chosen += mine or best or newest or run[-1:]
+    return chosen

@@ -1,0 +1,282 @@
+"""Asking checkpoints on the screen: answers, ghosts, several at once, bad input."""
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from textual.pilot import Pilot
+
+from icot_tui import themes
+from icot_tui.cli import app as cli
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.tui import state
+from icot_tui.tui.play.data import VIEWS, History
+from icot_tui.tui.play.doing import DOES
+from icot_tui.tui.play.keys import FOOTER_KEYS, PLAY_ACTIONS, PLAY_GROUPS, PLAY_KEYS
+from icot_tui.tui.play.screen import PlayScreen
+from icot_tui.tui.session.leave import Leave
+from icot_tui.watch.source import RunFollower
+from tests.screens.play import answered, ask, drive, mapped, picture, press, said, toasts, until
+from tests.screens.workbench import drive as drive_workbench
+from tests.tiny import tiny, train_new
+
+Go = Pilot[Leave]
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nothing of the tester's own is read or written."""
+    monkeypatch.setattr(themes, "user_theme_folder", lambda: tmp_path / "themes")
+    monkeypatch.setattr("icot_tui.tui.keeping.state_folder", lambda: tmp_path / "kept")
+    monkeypatch.setattr(state, "state_folder", lambda: tmp_path / "kept")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("ICOT_TUI_THEME", raising=False)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with checkpoints of several stages, and one that was trained at all of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ICOT_TUI_CACHE", str(tmp_path_factory.mktemp("cache")))
+        folder = tmp_path_factory.mktemp("runs")
+        train_new(folder, tiny(model={"dropout": 0.0}))
+        mixed = {"mixed_stages": 0.5, "keep_positions": True}
+        short = {"max_steps": 4, "decay_steps": 0}
+        train_new(folder, tiny(name="mixed", curriculum=mixed, train=short))
+        return folder
+
+
+def test_a_question_is_answered_with_all_that_can_be_told(runs: Path) -> None:
+    async def steps(screen: PlayScreen, pilot: Go) -> None:
+        assert [one.stage for one in screen.list.listed] == sorted(
+            one.stage or 0 for one in screen.list.listed
+        )
+        assert [one.best for one in screen.list.chosen] == [True]
+        await ask(screen, pilot, "12*34")
+        [outcome] = screen.answers.outcomes
+        answer = outcome.answer
+        assert answer is not None and answer.expected == "408"
+        text = said(screen)
+        assert "wrong  it is 408" in text or "right" in text
+        assert f"{answer.written} written, {answer.hidden} hidden" in text and " ms" in text
+        for token in answer.tokens:
+            assert f"{token.text} " in text
+        ghosts = [token for token in answer.chain if not token.written]
+        assert len(ghosts) == answer.hidden and ("[" in text) == bool(ghosts)
+        assert screen.header.content
+
+    drive(runs, ["tiny"], steps)
+
+
+def test_every_stage_side_by_side(runs: Path) -> None:
+    async def steps(screen: PlayScreen, pilot: Go) -> None:
+        await ask(screen, pilot, "12*34")
+        await press(pilot, "a")
+        await answered(screen, pilot)
+        stages = [outcome.listed.stage for outcome in screen.answers.outcomes]
+        assert len(stages) == len(set(stages)) >= 4 and stages == sorted(stages, key=int)
+        explicit, last = screen.answers.outcomes[0], screen.answers.outcomes[-1]
+        assert explicit.answer is not None and explicit.answer.hidden == 0
+        assert last.answer is not None and last.answer.hidden
+        await press(pilot, "end")
+        for _ in stages:
+            await press(pilot, "down")
+        assert screen.answers.current is last
+        before = screen.answers.chosen
+        await press(pilot, "right")
+        assert before is not None and before.hidden and screen.answers.chosen != before
+        screen.list.focus()
+        await press(pilot, "home", "n")
+        await answered(screen, pilot)
+        assert [one.listed for one in screen.answers.outcomes] == screen.list.listed[:1]
+        await press(pilot, "down", "space")
+        await answered(screen, pilot)
+        assert len(screen.answers.outcomes) == 2
+
+    drive(runs, ["tiny"], steps)
+
+
+BAD = (("12+34", "is no product"), ("123*4", "123"), ("zwölf \x1b[2J", "is no product"))
+LONG = "9 " * 900
+
+
+def test_what_cannot_be_read_is_one_sentence(runs: Path) -> None:
+    async def steps(screen: PlayScreen, pilot: Go) -> None:
+        for question, told in (*BAD, (LONG, "")):
+            await ask(screen, pilot, question)
+            [outcome] = screen.answers.outcomes
+            assert outcome.answer is None and told in outcome.problem
+            assert "\n" not in outcome.problem and "\x1b" not in said(screen)
+        await press(pilot, "f")  # in the model's own form
+        await ask(screen, pilot, LONG)
+        assert "positions" in screen.answers.outcomes[0].problem
+        await press(pilot, "l")
+        assert screen.looking or toasts(screen)
+        await press(pilot, "f")
+        await ask(screen, pilot, "12*34")
+        assert screen.answers.outcomes[0].answer is not None
+
+    drive(runs, ["tiny"], steps)
+
+
+def test_a_damaged_and_a_lost_checkpoint_are_told_and_the_others_answer(
+    runs: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(runs / "tiny", tmp_path / "tiny")
+    paths = sorted((tmp_path / "tiny" / "checkpoints").glob("step-*"))
+
+    async def steps(screen: PlayScreen, pilot: Go) -> None:
+        weights = paths[0] / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:100])
+        shutil.rmtree(paths[1])
+        listed = {one.path: one for one in screen.list.listed}
+        screen.list.choose([listed[path] for path in paths[:3]])
+        await ask(screen, pilot, "12*34")
+        problems = {o.listed.path: o.problem for o in screen.answers.outcomes}
+        assert problems[paths[0]] and "is gone" in problems[paths[1]] and not problems[paths[2]]
+        assert "Traceback" not in said(screen)
+        await press(pilot, "l")
+        assert screen.is_attached
+
+    drive(tmp_path, ["tiny"], steps)
+
+
+def test_nothing_is_asked_of_the_process_s_random_generators_and_threads(runs: Path) -> None:
+    async def steps(screen: PlayScreen, pilot: Go) -> None:
+        await ask(screen, pilot, "12*34")  # what is imported first may do as it likes
+        before = torch.get_rng_state(), random.getstate(), torch.get_num_threads()
+        await press(pilot, "a")
+        await answered(screen, pilot)
+        await press(pilot, "r")
+        await answered(screen, pilot)
+        await press(pilot, "s", "s", "s")
+        await answered(screen, pilot)
+        await press(pilot, "2")
+        await pilot.pause(0.3)
+        assert torch.equal(torch.get_rng_state(), before[0])
+        assert random.getstate() == before[1] and torch.get_num_threads() == before[2]
+
+    drive(runs, ["tiny"], steps)
+
+
+def test_random_and_hardest_examples_and_history(runs: Path) -> None:
+    async def steps(screen: PlayScreen, pilot: Go) -> None:
+        await ask(screen, pilot, "12*34")
+        await press(pilot, "h")
+        await until(pilot, lambda: screen.text != "12*34")
+        await answered(screen, pilot)
+        hardest = screen.text
+        await press(pilot, "h")
+        await until(pilot, lambda: screen.text != hardest)
+        await press(pilot, "r")
+        await until(pilot, lambda: len(screen.field.history.asked) == 4)
+        await answered(screen, pilot)
+        answer = screen.answers.outcomes[0].answer
+        assert answer is not None and answer.expected is not None
+        await press(pilot, "i", "up", "up", "up")
+        assert screen.field.value == hardest
+        await press(pilot, "up", "up")
+        assert screen.field.value == "12*34"
+        await press(pilot, "down")
+        assert screen.field.value == hardest
+
+    drive(runs, ["tiny"], steps)
+
+
+def test_history_keeps_what_is_being_written() -> None:
+    history = History()
+    assert history.back("new") == "new" and history.forward("new") == "new"
+    for text in ("1*1", "2*2", "2*2"):
+        history.add(text)
+    assert history.asked == ["1*1", "2*2"]
+    assert [history.back("draft"), history.back(""), history.back("")] == ["2*2", "1*1", "1*1"]
+    assert [history.forward(""), history.forward(""), history.forward("x")] == ["2*2", "draft", "x"]
+
+
+def test_a_budget_of_thought_where_the_run_allows_it(runs: Path) -> None:
+    async def steps(screen: PlayScreen, pilot: Go) -> None:
+        listed = screen.list.listed
+        screen.list.choose([one for one in listed if one.run == "tiny"][-1:])
+        await ask(screen, pilot, "12*34")
+        await press(pilot, "b")
+        assert "was trained with mixed stages" in toasts(screen)[-1]
+        screen.list.choose([one for one in listed if one.run == "mixed"][-1:])
+        await answered(screen, pilot)
+        await press(pilot, "b")
+        await press(pilot, *"3", "enter")
+        await answered(screen, pilot)
+        assert screen.wish.written == 3
+        answer = screen.answers.outcomes[0].answer
+        assert (answer is not None and answer.stage == len(answer.chain) - answer.written) or True
+        assert "3 tokens written" in str(screen.header.content)
+
+    drive(runs, ["tiny", "mixed"], steps)
+
+
+def test_answers_are_taken_along(runs: Path, tmp_path: Path) -> None:
+    async def steps(screen: PlayScreen, pilot: Go) -> None:
+        await ask(screen, pilot, "12*34")
+        await press(pilot, "w", "c", "g")
+        assert "Written: " in toasts(screen)[0]
+        assert screen.app.clipboard.startswith("12*34\n")
+
+    drive(runs, ["tiny"], steps)
+    kept = tmp_path / "kept"
+    [values] = kept.glob("answers-*.json")
+    found = json.loads(values.read_text())
+    assert found["question"] == "12*34" and found["answers"][0]["expected"] == "408"
+    assert len(list(kept.glob("answers-*.txt"))) == len(list(kept.glob("copy-*.txt"))) == 1
+    assert len(list(kept.glob("screen-*.svg"))) == 1
+
+
+def test_ascii_only_and_every_size(runs: Path) -> None:
+    async def steps(screen: PlayScreen, pilot: Go) -> None:
+        await ask(screen, pilot, "12*34")
+        await press(pilot, "2")
+        await mapped(screen, pilot)
+        for size in ((120, 40), (80, 24), (50, 20)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause(0.1)
+            rows = picture(screen)
+            assert len(rows) == size[1] and all(len(row) <= size[0] for row in rows)
+            assert "".join(rows).isascii(), [c for c in "".join(rows) if not c.isascii()]
+        await press(pilot, "question_mark", "escape", "escape")
+        assert not screen.looking
+        await press(pilot, "i")
+        assert "".join(picture(screen)).isascii() and "Enter ask" in picture(screen)[-1]
+
+    drive(runs, ["tiny"], steps, ascii=True)
+
+
+def test_the_live_screen_opens_it_and_gets_the_keys_back(runs: Path) -> None:
+    async def steps(app, pilot) -> None:  # type: ignore[no-untyped-def]
+        await press(pilot, "k")
+        screen = app.screen
+        assert isinstance(screen, PlayScreen)
+        await until(pilot, lambda: bool(screen.list.listed))
+        await ask(screen, pilot, "12*34")
+        assert screen.answers.outcomes[0].answer is not None
+        await press(pilot, "q")
+        assert app.screen is app.live and app.is_running
+
+    drive_workbench(runs, steps, RunFollower(RunFolder(runs / "tiny")))
+
+
+def test_the_table_of_keys_is_whole() -> None:
+    keys = [key for action in PLAY_ACTIONS for key in PLAY_KEYS[action.name]]
+    assert len(keys) == len(set(keys))
+    assert {action.group for action in PLAY_ACTIONS} == set(PLAY_GROUPS)
+    assert set(FOOTER_KEYS) == set(DOES) | set(VIEWS)
+
+
+def test_a_run_that_is_not_there_is_bad_input(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["play", "nobody", "--runs", str(runs)]) == 2
+    assert "no run 'nobody'" in capsys.readouterr().err
+    assert cli.run(["play", "tiny", "--runs", str(runs)]) == 2
+    assert "there is no terminal" in capsys.readouterr().err

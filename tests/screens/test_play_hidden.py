@@ -1,0 +1,251 @@
+"""Looking inside on the screen, at a network that is wired to carry its answer."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from textual.pilot import Pilot
+
+from icot_tui import themes
+from icot_tui.errors import UserError
+from icot_tui.tui import state
+from icot_tui.tui.play import probes
+from icot_tui.tui.play.heat import (
+    ASCII_SHADES,
+    ENCODED,
+    NARROWEST,
+    READ,
+    SHADES,
+    TOLD,
+    WIDEST,
+    HeatMap,
+    as_text,
+    cell_text,
+    fit,
+)
+from icot_tui.tui.play.screen import PlayScreen
+from icot_tui.tui.play.worker import Ticket, Worker
+from icot_tui.tui.session.leave import Leave
+from tests.analysis.made import add_checkpoint, make_config, make_run
+from tests.analysis.wired import wired_model
+from tests.screens.play import ask, drive, mapped, picture, press, toasts, until, words
+
+Go = Pilot[Leave]
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nothing of the tester's own is read or written."""
+    monkeypatch.setattr(themes, "user_theme_folder", lambda: tmp_path / "themes")
+    monkeypatch.setattr("icot_tui.tui.keeping.state_folder", lambda: tmp_path / "kept")
+    monkeypatch.setattr(state, "state_folder", lambda: tmp_path / "kept")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("ICOT_TUI_THEME", raising=False)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    """The run `carries`, whose only checkpoint holds the answer's digits where it was wired to."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ICOT_TUI_CACHE", str(tmp_path_factory.mktemp("cache")))
+        folder = tmp_path_factory.mktemp("runs")
+        config = make_config(name="carries")
+        run = make_run(folder, config)
+        add_checkpoint(run, config, wired_model(config, True), 8)
+        add_checkpoint(run, config, wired_model(config, True), 0, 1)
+        torch.set_num_threads(1)
+        yield folder
+
+
+async def ask_hidden(screen: PlayScreen, pilot: Go) -> None:
+    """Ask the checkpoint that hides all of its chain of thought."""
+    screen.list.choose([one for one in screen.list.listed if one.stage == 8])
+    await ask(screen, pilot, "12*34")
+
+
+def test_the_views_of_a_question(runs: Path) -> None:
+    async def steps(screen: PlayScreen, pilot: Go) -> None:
+        await ask_hidden(screen, pilot)
+        chosen = screen.answers.chosen
+        assert chosen is not None and (chosen.name, chosen.text) == ("z1", "8")
+        await press(pilot, "2")
+        await mapped(screen, pilot)
+        heat = screen.hidden.heat
+        assert heat is not None and "".join(heat.tokens).startswith("21*43SEP")
+        assert heat.columns[:5] == ("a0", "a1", "*", "b0", "b1")
+        assert ((heat.values >= 0) & (heat.values <= 1)).all()
+        told = heat.tells[heat.start[0]][heat.start[1]]
+        assert "would say" in told and "no proof" in words(screen)
+        assert any("2 out" in row for row in picture(screen))
+        row, column = screen.hidden.grid.cursor
+        await press(pilot, "up" if row == 0 else "down", "left")
+        assert screen.hidden.grid.cursor == (row + (1 if row == 0 else -1), column - 1)
+
+        await press(pilot, "3")
+        await mapped(screen, pilot)
+        heat = screen.hidden.heat
+        assert heat is not None and heat.reader is not None
+        assert np.allclose(np.nansum(heat.values, axis=1), 1, atol=1e-4)
+        assert np.isnan(heat.values[:, heat.reader + 1 :]).all()
+        layers = len(heat.rows)
+        await press(pilot, "m")
+        await mapped(screen, pilot)
+        assert screen.hidden.heat is not None and len(screen.hidden.heat.rows) == 2 * layers
+        await press(pilot, "e", "z")
+        await mapped(screen, pilot)
+        averaged = screen.hidden.heat
+        assert averaged is not None and averaged.tokens == ()
+        assert averaged.reader == screen.hidden.grid.cursor[1]
+
+        await press(pilot, "4")
+        await mapped(screen, pilot)
+        heat = screen.hidden.heat
+        assert heat is not None and heat.columns == ("a0", "a1", "b0", "b1")
+        assert heat.rows[0] == "c0" and (heat.values >= 0).all()
+        await press(pilot, "<", "escape")
+        assert not screen.looking
+
+    drive(runs, ["carries"], steps)
+
+
+def test_probes_are_trained_stopped_kept_and_read_again(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "FEW", 300)
+
+    async def steps(screen: PlayScreen, pilot: Go) -> None:
+        await ask_hidden(screen, pilot)
+        await press(pilot, "l")
+        await mapped(screen, pilot)
+        assert "no probes were trained" in words(screen) and screen.hidden.heat is None
+        await press(pilot, "p")
+        await until(pilot, lambda: "300 examples" in screen.probing)
+        await press(pilot, "escape")
+        assert "stopped" in toasts(screen)[-1] and screen.looking
+        await press(pilot, "p")
+        await until(pilot, lambda: not screen.probing)
+        await mapped(screen, pilot)
+        heat = screen.hidden.heat  # z1 stands at SEP and at ####, as it was wired
+        assert heat is not None
+        marks = {mark for row in heat.marks for mark in row}
+        assert ENCODED in marks and TOLD in marks
+        assert heat.marks[heat.start[0]][heat.start[1]] == ENCODED
+        assert heat.columns[heat.start[1]] in ("SEP", "####")
+        assert "is encoded at" in words(screen)
+        await press(pilot, "5")
+        await mapped(screen, pilot)
+        patched = screen.hidden.heat
+        assert patched is not None and np.nanmax(patched.values) > 0.9
+        assert "taken from another question" in words(screen)
+        for _ in range(9):  # past the chain of thought, to the second digit of the answer
+            await press(pilot, ">")
+        await press(pilot, "1")
+        await mapped(screen, pilot)
+        chosen = screen.answers.chosen
+        assert chosen is not None and (chosen.name, chosen.text) == ("c1", "0")
+        assert "is encoded at" not in words(screen) and screen.hidden.heat is not None
+        await press(pilot, "x")
+        await mapped(screen, pilot)
+        assert screen.answers.chosen is not None and screen.answers.chosen.name == "ĉ1"
+        assert "running sum" in words(screen) and "is encoded at" not in words(screen)
+
+    drive(runs, ["carries"], steps, size=(80, 24))
+
+    async def again(screen: PlayScreen, pilot: Go) -> None:
+        await ask_hidden(screen, pilot)
+        await press(pilot, "1")
+        await mapped(screen, pilot)
+        assert screen.hidden.heat is not None and "300 examples" in words(screen)
+
+    drive(runs, ["carries"], again)
+
+
+def test_what_cannot_be_looked_at_is_said(runs: Path) -> None:
+    async def steps(screen: PlayScreen, pilot: Go) -> None:
+        await press(pilot, "escape", "l")
+        assert not screen.looking and "Ask something first" in toasts(screen)[-1]
+        screen.list.choose([one for one in screen.list.listed if one.stage == 0])
+        await ask(screen, pilot, "12*34")
+        await press(pilot, "1")
+        await mapped(screen, pilot)
+        assert screen.hidden.heat is None
+        assert "hidden" in words(screen)
+        await press(pilot, "p")
+        assert "nothing to probe for" in toasts(screen)[-1]
+        await press(pilot, "x")
+        await press(pilot, "escape", "f")
+        await ask(screen, pilot, "9 9 9")
+        await press(pilot, "2")
+        await mapped(screen, pilot)
+        assert screen.is_attached
+
+    drive(runs, ["carries"], steps)
+
+
+def a_map(values: list[list[float]], marks: list[list[str]] | None = None) -> HeatMap:
+    rows, columns = len(values), len(values[0])
+    return HeatMap(
+        "title",
+        tuple(f"r{n}" for n in range(rows)),
+        tuple(f"k{n}" for n in range(columns)),
+        (),
+        np.array(values),
+        0.0,
+        1.0,
+        tuple(tuple(f"{value:+.2f}".replace("0.", ".") for value in row) for row in values),
+        tuple(map(tuple, marks or [[""] * columns] * rows)),
+        tuple(("told",) * columns for _ in range(rows)),
+        ("words",),
+    )
+
+
+def test_cells_fit_their_width_and_can_be_read_without_colour() -> None:
+    heat = a_map([[0.0, 0.5, 1.0, float("nan")]], [["", READ, ENCODED, TOLD]])
+    for width in range(NARROWEST, WIDEST + 1):
+        for column in range(4):
+            for shades in (SHADES, ASCII_SHADES):
+                for plain in (True, False):
+                    assert len(cell_text(heat, 0, column, width, shades, plain)) == width
+    assert cell_text(heat, 0, 2, 7, ASCII_SHADES, True).strip() == "+1.00#"
+    assert cell_text(heat, 0, 1, 7, ASCII_SHADES, True) == ":+.50* "
+    assert "#" in cell_text(heat, 0, 2, 3, ASCII_SHADES, True)
+    assert [heat.level(0, column) for column in range(4)] == [0, 2, 4, 0]
+    assert "r0\t" in as_text(heat) and "words" in as_text(heat)
+
+
+@pytest.mark.parametrize("columns", [1, 4, 13, 60, 300])
+def test_the_cursor_s_column_is_always_seen(columns: int) -> None:
+    for width in (30, 74, 110):
+        for cursor in (0, columns // 2, columns - 1):
+            seen = fit(columns, width, cursor)
+            assert seen.first <= cursor < seen.first + seen.count <= columns
+            assert seen.count == 1 or seen.count * seen.cell <= max(NARROWEST, width - 8)
+
+
+def test_a_newer_wish_takes_the_place_of_an_older_one() -> None:
+    told: list[str] = []
+    worker = Worker(lambda say: say("loading"), lambda to: to(), told.append)
+
+    def fail(ticket: Ticket) -> str:
+        raise UserError("no such thing")
+
+    def crash(ticket: Ticket) -> str:
+        raise RuntimeError("broken")
+
+    worker.do(
+        "wait", lambda ticket: "first", lambda found: told.append(f"got {found}"), told.append
+    )
+    worker.do(
+        "wait", lambda ticket: "second", lambda found: told.append(f"got {found}"), told.append
+    )
+    worker.do("fail", fail, told.append, told.append)
+    worker.do("crash", crash, told.append, told.append)
+    thread = worker._thread
+    worker.do("last", lambda ticket: "", lambda _: worker.close(), told.append)
+    assert thread is not None
+    thread.join(5)
+    assert not thread.is_alive()
+    assert "got second" in told and "no such thing" in told and "loading" in told
+    assert "unexpected RuntimeError: broken" in told
