@@ -1,5 +1,6 @@
 """`icot-tui attach`: look at a run, live, dead or finished."""
 
+import gc
 import os
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,6 +59,7 @@ def attach(
         raise UserError(
             f"there is no terminal to draw on: 'icot-tui runs show {folder.path}' prints the run"
         )
+    gc.disable()  # what is imported for the first frame is no garbage; the screen enables it again
     from icot_tui.cli import workbench
 
     look = workbench.Look(theme, ascii_only, low_bandwidth)

@@ -21,7 +21,7 @@ app = typer.Typer(add_completion=False)
 
 PACKAGES = (
     "torch", "transformers", "tokenizers", "safetensors", "accelerate", "peft", "numpy",
-    "pydantic", "typer", "rich", "textual", "plotext",
+    "pydantic", "typer", "rich", "textual",
 )  # fmt: skip
 GIB = 2**30
 

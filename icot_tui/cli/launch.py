@@ -1,5 +1,6 @@
 """`icot-tui launch`: train a run with the live screen around it."""
 
+import gc
 import json
 import os
 import sys
@@ -79,6 +80,7 @@ def launch(
     if isinstance(split, int):
         return split
 
+    gc.disable()  # what is imported for the first frame is no garbage; the screen enables it again
     from icot_tui.cli.workbench import Look
 
     changes = list(overrides or ())

@@ -28,9 +28,10 @@ Examples:
 z1, z2, ... are the tokens of the chain of thought; c0, c1, ... the answer's digits, lowest first; \
 ĉ0, ĉ1, ... (also written s0, s1, ...) the running sums of a product.
 
-A cell of the table says how much better a probe reads the target there than its best control does: \
-* where it surely does, # where patching supports it too, (brackets) where reading proves nothing \
-because what was fed up to there already tells. Scores are shares of right readings; R² for running sums.
+A cell of the table says how much better a probe reads the target there than its best control \
+does: * where it surely does, # where patching supports it too, (brackets) where reading proves \
+nothing because what was fed up to there already tells. Scores are shares of right readings; \
+R² for running sums.
 """
 CELL = 7
 """Columns of the terminal that a cell takes."""

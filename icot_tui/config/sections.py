@@ -166,7 +166,7 @@ class TrainConfig(Section):
     steps_after_removal: Positive | None = None
     """Stop this many steps after the whole chain of thought was removed."""
     target_accuracy: Fraction | None = None
-    """Stop once an evaluation with everything removed reaches this exact match."""
+    """Stop once an evaluation with all removed (explicit CoT: any) reaches this exact match."""
     batch_size: Positive = 32
     """Examples an optimizer step, over all processes and micro-batches."""
     micro_batch_size: Positive | None = None
@@ -313,7 +313,13 @@ class RunConfig(Section):
             if wanted:
                 raise ValueError(f"{key} does not go with distillation: leave it out")
         for phase in [] if self.distillation is None else self.distillation.phases:
-            self.train_of(phase)
+            train = self.train_of(phase)
+            ends = train.epochs or train.max_steps or train.target_accuracy is not None
+            if phase == "teacher" and not ends:
+                raise ValueError(
+                    "the teacher would be trained for ever, because nothing is removed: set "
+                    "distillation.teacher.epochs, max_steps or target_accuracy"
+                )
         return self
 
     def train_of(self, phase: Phase) -> TrainConfig:

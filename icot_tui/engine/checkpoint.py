@@ -7,7 +7,8 @@
       manifest.json                                      size and SHA-256 of each file
 
 A checkpoint is written beside, flushed to disk, and renamed; only then does `latest` name it, and
-only then may older ones go. Nothing in it is a pickle.
+only then may older ones go. `best` names the one that did best when it was evaluated, which was
+after it had been written. Nothing in a checkpoint is a pickle.
 """
 
 import errno
@@ -35,6 +36,7 @@ OPTIMIZER = "optimizer.safetensors"
 THOUGHTS = "thoughts.safetensors"
 PARTS = "distillation.json"
 LATEST = "latest"
+BEST = "best"
 _NAME = re.compile(r"step-(\d{8,})(?:-r(\d+))?(?:-(\d-[a-z]+))?")
 
 
@@ -122,12 +124,14 @@ def write_checkpoint(
         (beside / MANIFEST).write_text(json.dumps(manifest, indent=1))
         for path in [*files, beside / MANIFEST, beside]:
             _flush(path)
-        _remove(folder / name)  # a damaged one that this run passed over when it resumed
+        # There is one: damaged and passed over on resume, or from before a wish at this very step.
+        replaced = _set_aside(folder / name)
         os.replace(beside, folder / name)
         _flush(folder)
     except BaseException:
         _remove(beside)
         raise
+    shutil.rmtree(replaced, ignore_errors=True)
     write_atomically(folder / LATEST, name + "\n")
     return sum(int(entry["bytes"]) for entry in manifest.values())
 
@@ -172,24 +176,48 @@ def retain(
     keep_every_stages: int | None,
     protected: set[str],
     phase: str | None = None,
+    present: tuple[int, int] | None = None,
 ) -> None:
     """Delete what need not be kept; never the newest `keep`, never a protected name.
 
     With `keep_every_stages` = k, the newest checkpoint of stage 0, k, 2k, ... stays too; with
-    `phase`, only checkpoints of that phase go.
+    `phase`, only checkpoints of that phase go. Those beyond `present`, the run's step and its
+    rollbacks, were passed over as damaged when it resumed: they stay, but are none of the newest.
     """
-    checkpoints = list_checkpoints(folder, phase)
+    checkpoints = [
+        checkpoint
+        for checkpoint in list_checkpoints(folder, phase)
+        if present is None or (checkpoint.step, checkpoint.rollbacks) <= present
+    ]
     kept = {checkpoint.name for checkpoint in checkpoints[-keep:]} | protected
     if keep_every_stages is not None:
-        by_stage = {
-            checkpoint.stage: checkpoint.name
-            for checkpoint in checkpoints
-            if checkpoint.stage % keep_every_stages == 0
+        by_stage = {_stage_of(checkpoint): checkpoint.name for checkpoint in checkpoints}
+        kept |= {
+            name
+            for stage, name in by_stage.items()
+            if stage is not None and stage % keep_every_stages == 0
         }
-        kept |= set(by_stage.values())
     for checkpoint in checkpoints:
         if checkpoint.name not in kept:
             _remove(checkpoint.path)
+
+
+def _stage_of(checkpoint: CheckpointPath) -> int | None:
+    """Its stage; None where its state can't be read any more."""
+    try:
+        return checkpoint.stage
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def best_checkpoint(folder: Path, phase: str) -> CheckpointPath | None:
+    """The one that `best` names, if it is of this phase and whole."""
+    try:
+        name = (folder / BEST).read_text().strip()
+    except (OSError, ValueError):
+        return None
+    named = [one for one in list_checkpoints(folder, phase) if one.name == name]
+    return named[0] if named and verify(named[0].path) is None else None
 
 
 def sweep(folder: Path) -> None:
@@ -198,6 +226,9 @@ def sweep(folder: Path) -> None:
         _remove(path)
     for path in folder.glob(".deleting-*"):
         _remove(path)
+    for pointer in (LATEST, BEST):
+        for path in folder.glob(f".{pointer}.*"):
+            path.unlink()
 
 
 def save_tensors(tensors: dict[str, "Tensor"], path: Path) -> None:
@@ -238,11 +269,17 @@ def _flush(path: Path) -> None:
 
 def _remove(path: Path) -> None:
     """Delete a folder; it stops being a checkpoint at once, however long the rest takes."""
+    shutil.rmtree(_set_aside(path), ignore_errors=True)
+
+
+def _set_aside(path: Path) -> Path:
+    """Let a folder, if it is there, be a checkpoint no longer; what is to be deleted now."""
+    if not _NAME.fullmatch(path.name):
+        return path
+    gone = path.with_name(f".deleting-{path.name}")
     if path.is_dir():
-        gone = path.with_name(f".deleting-{path.name}") if _NAME.fullmatch(path.name) else path
-        if gone != path:
-            os.replace(path, gone)
-        shutil.rmtree(gone, ignore_errors=True)
+        os.replace(path, gone)
+    return gone
 
 
 def _mb(size: int) -> str:

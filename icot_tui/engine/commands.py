@@ -75,6 +75,9 @@ class Hold(Command, name="hold"):
 
     on: bool = True
 
+    let_go: ClassVar[str] = "the schedule goes on"
+    """The effect, as journaled, that tells letting go from holding."""
+
 
 @dataclass(frozen=True)
 class Advance(Command, name="advance"):

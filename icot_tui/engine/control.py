@@ -24,6 +24,15 @@ from icot_tui.errors import UserError
 if TYPE_CHECKING:
     from icot_tui.engine.trainer import Trainer
 
+CHANGES = (
+    wish.Hold,
+    wish.Advance,
+    wish.ResetOptimizer,
+    wish.Evaluate,
+    wish.SetRemovePerEpoch,
+    wish.SetLearningRate,
+)
+"""What changes the state that must survive, without a step."""
 POLL_SECONDS = 0.05
 RETRY_SECONDS = 5.0
 
@@ -115,6 +124,8 @@ class Control:
             effect, done = self._effect(command, trainer), True
         except (ValueError, UserError) as refusal:
             effect, done = f"refused: {refusal}", False
+        if done and isinstance(command, CHANGES):
+            trainer.store.outdated()
         step = trainer.state.step
         trainer.emit(CommandDone(step, command.id, command.name, done, effect))
         if isinstance(command, wish.Stop):
@@ -133,7 +144,7 @@ class Control:
                 return f"going on at step {step:,}"
             case wish.Hold(on=on):
                 curriculum.held = on
-                return f"stage {curriculum.stage} is held" if on else "the schedule goes on"
+                return f"stage {curriculum.stage} is held" if on else command.let_go
             case wish.Advance(tokens=tokens):
                 if tokens < 1:
                     raise ValueError("advance by 1 token or more")
@@ -150,6 +161,7 @@ class Control:
                 trainer.reset_optimizer("by command")
                 return "the optimizer's state was dropped"
             case wish.Evaluate():
+                trainer.save()  # it may turn out to be the best
                 trainer.evaluate()
                 return f"evaluated at step {step:,}"
             case wish.Save():

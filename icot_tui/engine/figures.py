@@ -68,6 +68,8 @@ class Figures:
     """Path of the newest checkpoint, as journaled."""
     clock_changed: bool = False
     """Was the schedule held, slowed down or changed, so that the config foretells it no more?"""
+    held: bool = False
+    """Is the removal schedule held now?"""
 
     @property
     def loss(self) -> float | None:
@@ -155,6 +157,11 @@ class Undoable:
             evaluations=before.evaluations,
             spikes=before.spikes,
         )
+
+    def at(self, checkpoint: str) -> Figures | None:
+        """The small figures as they stood at a checkpoint, if it was journaled."""
+        mark = self._bookmarks.get(PurePath(checkpoint).name)
+        return None if mark is None else mark.figures
 
     def close_spike(self, event: SpikeRecovered | Collapsed) -> None:
         """Note what became of a spike."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from icot_tui.engine.checkpoint import (
     MANIFEST,
     CheckpointPath,
+    best_checkpoint,
     list_checkpoints,
     newest_verified,
     verify,
@@ -47,17 +48,23 @@ def _of_run(folder: Path, part: str) -> Path:
     if outcome is not None and verify(folder / outcome) is None:
         return folder / outcome
     holding = [one for one in list_checkpoints(folder) if _holds(one, part)]
-    if not holding:
-        raise UserError(f"run {folder.parent.name} has no {part}")
-    last = holding[-1]
+    last = next((one for one in reversed(holding) if verify(one.path) is None), None)
+    if last is None:
+        raise UserError(f"run {folder.parent.name} has no whole checkpoint with a {part}")
     best_step = last.state()["run"]["best"]["step"]
-    best = [one for one in holding if one.phase == last.phase and one.step == best_step]
-    for checkpoint in [*best, *reversed(holding)]:
-        if verify(checkpoint.path) is None:
-            return checkpoint.path
-    raise UserError(f"run {folder.parent.name} has no whole checkpoint with a {part}")
+    named = best_checkpoint(folder, last.phase)
+    # The state in the last checkpoint is from before its own evaluation.
+    if named is not None and named.step in (best_step, last.step):
+        return named.path
+    for one in holding:
+        if one.phase == last.phase and one.step == best_step and verify(one.path) is None:
+            return one.path
+    return last.path
 
 
 def _holds(checkpoint: CheckpointPath, part: str) -> bool:
-    held = part_settings(checkpoint.path)
+    try:
+        held = part_settings(checkpoint.path)
+    except UserError:  # damaged
+        return False
     return not held if part == "teacher" else part in held

@@ -105,8 +105,7 @@ class Distiller:
 
     def _student_training(self, config: RunConfig, outcomes: dict[str, str], step: int) -> Training:
         teacher = self._teacher(outcomes)
-        student = MindReadingStudent(self._first_model(config, outcomes))
-        self._check_fit(teacher, student.lm)
+        student = MindReadingStudent(self._first_model(config, outcomes, teacher))
         thoughts, held_out = self._thoughts(teacher, outcomes, step)
         known = KnownThoughts(_questions(self.data.validation), held_out)
 
@@ -124,13 +123,12 @@ class Distiller:
     ) -> Training:
         section = distillation_config(config)
         teacher = self._teacher(outcomes)
-        emulator = ThoughtEmulator(
-            self._first_model(config, outcomes), section.mixture_components, section.temperature
-        )
-        self._check_fit(teacher, emulator.lm)
+        lm = self._first_model(config, outcomes, teacher)
+        emulator = ThoughtEmulator(lm, section.mixture_components, section.temperature)
         freeze_unused(emulator, self.data.separator_id)
         thoughts, held_out = self._thoughts(teacher, outcomes, step)
         student = self._student(outcomes).requires_grad_(False).to(self._device)
+        self._check_fit(student.lm, "student", emulator.lm)
 
         def feed(update: Update, batch: Batch) -> tuple[Any, ...]:
             counts = (batch.index >= 0).astype(np.float32)
@@ -146,6 +144,7 @@ class Distiller:
     def _coupled_training(self, config: RunConfig, outcomes: dict[str, str], step: int) -> Training:
         shutil.rmtree(self.folder / THOUGHTS_FOLDER, ignore_errors=True)  # no longer of use
         student, emulator = self._student(outcomes), self._emulator(outcomes)
+        self._check_fit(student.lm, "student", emulator.lm, "the emulator has")
         freeze_unused(emulator, self.data.separator_id)
         if distillation_config(config).freeze_emulator:
             emulator.requires_grad_(False)
@@ -178,7 +177,7 @@ class Distiller:
             plan=ANSWER_ONLY,
             schedule=Fixed(ALL),
             positions=self._positions,
-            judged=lambda bare: SupervisedLM(thinking),
+            judged=lambda bare: SupervisedLM(thinking).eval(),  # and so it stays: no dropout
             saved=lambda bare: weights,
             phase=phase,
             feed=feed,
@@ -209,12 +208,13 @@ class Distiller:
         words = len(data.tokenizer)
         return build_model(config.model, words, data.separator_id, self._positions, config.seed)
 
-    def _first_model(self, config: RunConfig, outcomes: dict[str, str]) -> "PreTrainedModel":
+    def _first_model(
+        self, config: RunConfig, outcomes: dict[str, str], teacher: "PreTrainedModel"
+    ) -> "PreTrainedModel":
         """What student and emulator begin with."""
         lm = self._new_model(config)
+        self._check_fit(teacher, "teacher", lm)
         if distillation_config(config).start == "teacher":
-            teacher = self._teacher(outcomes).cpu()
-            self._check_fit(teacher, lm)
             ModelWeights(lm).read(self._path("teacher", outcomes))
         torch.manual_seed(config.seed)  # of the MLPs that follow
         return lm
@@ -293,14 +293,20 @@ class Distiller:
                 f"{len(self.data.tokenizer)}: it was trained with another tokenizer"
             )
 
-    def _check_fit(self, teacher: "PreTrainedModel", lm: "PreTrainedModel") -> None:
+    def _check_fit(
+        self,
+        given: "PreTrainedModel",
+        part: str,
+        lm: "PreTrainedModel",
+        other: str = "the model section says",
+    ) -> None:
         """A thought a block, as wide as the block."""
-        sizes = [(one.config.num_hidden_layers, one.config.hidden_size) for one in (teacher, lm)]
+        sizes = [(one.config.num_hidden_layers, one.config.hidden_size) for one in (given, lm)]
         if sizes[0] != sizes[1]:
             (blocks, width), (own_blocks, own_width) = sizes
             raise UserError(
-                f"the teacher has {blocks} blocks of width {width}, but the model section says "
-                f"{own_blocks} of width {own_width}: they must be the same"
+                f"the {part} has {blocks} blocks of width {width}, but {other} {own_blocks} of "
+                f"width {own_width}: they must be the same"
             )
 
 

@@ -1,5 +1,6 @@
 """What must survive besides weights, optimizer, curriculum and spike statistics."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ class Best:
     ) -> bool:
         """Take note of an evaluation; True when it is the best."""
         score = exact_match if score is None else score
+        score = -math.inf if math.isnan(score) else score  # nothing would ever be above it
         better = self.score is None or (implicit, score) > (self.implicit, self.score)
         if better:
             self.exact_match, self.implicit, self.step = exact_match, implicit, step

@@ -10,8 +10,10 @@ from torch import nn
 
 from icot_tui.config import CheckpointConfig
 from icot_tui.engine.checkpoint import (
+    BEST,
     OPTIMIZER,
     CheckpointPath,
+    best_checkpoint,
     checkpoint_name,
     list_checkpoints,
     load_tensors,
@@ -29,6 +31,7 @@ from icot_tui.engine.optimizer import (
     restore_optimizer,
     whole,
 )
+from icot_tui.engine.run_folder import write_atomically
 from icot_tui.engine.state import RunState
 from icot_tui.engine.weights import Weights
 from icot_tui.errors import UserError
@@ -77,6 +80,10 @@ class Store:
         """Was this very state saved already?"""
         return self._saved == self._name(state)
 
+    def outdated(self) -> None:
+        """The state changed between two steps: what was saved of this step no longer holds."""
+        self._saved = None
+
     def _name(self, state: RunState) -> str:
         return checkpoint_name(state.step, state.rollbacks, self._phase)
 
@@ -119,8 +126,8 @@ class Store:
             for checkpoint in list_checkpoints(self.folder, self._phase)
             if self._config.keep_best and checkpoint.step == state.best.step
         }
-        config = self._config
-        retain(self.folder, config.keep, config.keep_every_stages, best, self._phase)
+        config, present = self._config, (state.step, state.rollbacks)
+        retain(self.folder, config.keep, config.keep_every_stages, best, self._phase, present)
 
     def load(self, checkpoint: CheckpointPath) -> dict[str, Any]:
         """Put a checkpoint's tensors into model and optimizer; the rest of its state.
@@ -148,7 +155,17 @@ class Store:
             raise UserError(f"there is no whole checkpoint{before} to go back to")
         return checkpoint
 
-    def outcome(self, best_step: int) -> CheckpointPath:
+    def name_best(self, state: RunState) -> None:
+        """Let `best` name the checkpoint of this step."""
+        name = self._name(state)
+        if not self._accelerator.is_main_process or not (self.folder / name).is_dir():
+            return
+        try:
+            write_atomically(self.folder / BEST, name + "\n")
+        except OSError as error:
+            self._emit(Warned(state.step, f"best could not be written: {error.strerror}"))
+
+    def outcome(self, state: RunState) -> CheckpointPath:
         """What the training leaves behind: the best checkpoint if there is one, or the newest.
 
         The others of this phase go.
@@ -156,21 +173,27 @@ class Store:
         Raises:
             UserError: there is no whole one.
         """
-        best = [one for one in list_checkpoints(self.folder, self._phase) if one.step == best_step]
-        chosen = best[-1] if best and verify(best[-1].path) is None else self.newest()
+        chosen = best_checkpoint(self.folder, self._phase)
+        if chosen is None or chosen.step != state.best.step:  # from before a resume
+            found = list_checkpoints(self.folder, self._phase)
+            best = [one for one in found if one.step == state.best.step]
+            chosen = best[-1] if best and verify(best[-1].path) is None else self.newest()
         if self._accelerator.is_main_process:
-            retain(self.folder, 1, None, {chosen.name}, self._phase)
+            present = state.step, state.rollbacks
+            retain(self.folder, 1, None, {chosen.name}, self._phase, present)
         return chosen
 
     def at_step(self, step: int) -> CheckpointPath:
-        """The checkpoint of a step.
+        """The newest checkpoint of a step.
 
         Raises:
-            UserError: there is none.
+            UserError: there is none, or it is damaged.
         """
         found = list_checkpoints(self.folder, self._phase)
         for checkpoint in reversed(found):
             if checkpoint.step == step:
+                if problem := verify(checkpoint.path):
+                    raise UserError(f"checkpoint {checkpoint.name} cannot be used: {problem}")
                 return checkpoint
         steps = ", ".join(str(checkpoint.step) for checkpoint in found)
         raise UserError(f"there is no checkpoint of step {step} (there are {steps or 'none'})")

@@ -10,6 +10,7 @@ from typing import Literal
 
 from icot_tui.config import RunConfig
 from icot_tui.engine import forecast
+from icot_tui.engine.commands import Hold
 from icot_tui.engine.events import (
     CheckpointSaved,
     Collapsed,
@@ -199,7 +200,9 @@ class RunSummary:
                 self._undoable.bookmark(event.path)
             case RolledBack():
                 self._roll_back(event)
-            case CommandDone(done=True, command="hold" | "set-delta"):
+            case CommandDone(done=True, command="hold", effect=effect):
+                figures.clock_changed, figures.held = True, effect != Hold.let_go
+            case CommandDone(done=True, command="set-delta"):
                 figures.clock_changed = True
             case Paused():
                 self.paused = event.reason
@@ -280,5 +283,7 @@ class RunSummary:
         figures = self.figures
         figures.rollbacks += 1
         figures.removals, figures.losses, figures.clock_changed = (), (), True
+        then = self._undoable.at(event.checkpoint)
+        figures.held = then is not None and then.held
         most = self.max_cot_tokens
         self._move_to(event.stage, most is not None and event.stage >= most)

@@ -18,6 +18,7 @@ from torch import Tensor
 from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.engine.events import Event, ThoughtsStored, Warned
+from icot_tui.engine.update import send
 from icot_tui.methods.distillation.positions import ThoughtPlaces
 from icot_tui.methods.distillation.teacher import teacher_thoughts
 
@@ -65,12 +66,12 @@ class ComputedThoughts:
         batch = remove(self.split, np.maximum(index, 0), 0, RemovalPlan(), self._separator_id)
         first = batch.prompt_lengths - 1
         positions = self._places.positions(first, first + batch.cot_lengths + 1, self.blocks)
-        ids = np.ascontiguousarray(batch.ids[:, : positions.max(initial=0) + 1])
+        ids = batch.ids[:, : positions.max(initial=0) + 1]
         with self._autocast():
             return teacher_thoughts(
                 self._teacher,
-                torch.from_numpy(ids).to(self._device),
-                torch.from_numpy(positions).to(self._device),
+                send(ids, self._device),
+                send(positions, self._device),
                 self._places.blocks(self.blocks),
             )
 
@@ -103,10 +104,7 @@ class StoredThoughts:
 
     def __call__(self, index: NDArray[np.int64]) -> Tensor:
         """[B, L, H] on the device."""
-        states = torch.from_numpy(self._states[np.maximum(index, 0)])
-        if self._device.type == "cuda":
-            states = states.pin_memory()
-        return states.to(self._device, non_blocking=True)
+        return send(self._states[np.maximum(index, 0)], self._device)
 
 
 def stored_bytes(computed: ComputedThoughts, dtype: np.dtype[Any]) -> int:
@@ -159,9 +157,10 @@ def _write(
 ) -> None:
     shape = (len(computed.split), computed.blocks, computed.width)
     states = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-    with open(path, "r+b") as file:
-        # A disk that fills up under a memory map kills the process: claim the room beforehand.
-        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    if hasattr(os, "posix_fallocate"):  # macOS has none
+        with open(path, "r+b") as file:
+            # A disk that fills up under a memory map kills the process: claim the room beforehand.
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     for rows in computed.batches():
         between()
         states[rows] = computed(rows).cpu().numpy()

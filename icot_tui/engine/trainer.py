@@ -308,15 +308,16 @@ class Trainer:
         """Exact match at the scheduled stage; the best checkpoint stays."""
         with self.clock_stopped():
             result = self.validation.run(self.curriculum.stage, self.control.wants_to_stop)
-        if result is None:  # interrupted: a stop is waiting in the queue
-            return
-        self.state.evaluated_step = self.state.step
-        implicit = self.curriculum.implicit
-        score = self.validation.score(result, self.state.step)
-        self.state.best.improve(result.exact_match, implicit, self.state.step, score)
-        self.spikes.evaluated(self.state.step, fmean(result.token_accuracy or [0.0]))
-        self.validation.report(result, self.state, self.curriculum.stage, implicit)
-        self.store.tidy(self.state)
+            if result is None:  # interrupted: a stop is waiting in the queue
+                return
+            state, implicit = self.state, self.curriculum.implicit
+            state.evaluated_step = state.step
+            score = self.validation.score(result, state.step)
+            if state.best.improve(result.exact_match, implicit, state.step, score):
+                self.store.name_best(state)
+            self.spikes.evaluated(state.step, fmean(result.token_accuracy or [0.0]))
+            self.validation.report(result, state, self.curriculum.stage, implicit)
+            self.store.tidy(state)
 
     # When -----------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """One optimizer step: micro-batches forward and backward, one update, no wait for the device."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -161,17 +161,25 @@ class Update:
 
     def send(self, array: NDArray[Any]) -> Tensor:
         """A copy on the device, without waiting for it."""
-        tensor = torch.from_numpy(np.ascontiguousarray(array))
-        if self._accelerator.device.type == "cuda":
-            tensor = tensor.pin_memory()
-        return tensor.to(self._accelerator.device, non_blocking=True)
+        return send(array, self._accelerator.device)
+
+
+def send(array: NDArray[Any], device: torch.device) -> Tensor:
+    """A copy on a device; from memory that is not pinned it would wait for all work there."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 def _empty(batch: Batch) -> Batch:
-    """One row without anything supervised, for a process that has no row of this micro-batch."""
+    """One row without anything supervised, for a process that has no row of this micro-batch.
+
+    Its prompt stays where it is: objectives look for the separator at the prompt's end.
+    """
     row = batch.rows(slice(0, 1))
     nowhere = np.full_like(row.index, -1)
-    return Batch(row.ids, row.positions, row.lengths, row.lengths, row.cot_lengths, nowhere)
+    return replace(row, lengths=row.prompt_lengths, index=nowhere)
 
 
 def _round_up(size: int, multiple: int) -> int:

@@ -90,8 +90,8 @@ class Validation:
     def score(self, result: Evaluation, step: int) -> float:
         """What the best checkpoint is chosen by, higher is better.
 
-        It is the exact match (of equal ones, the loss), or how near an emulator's thoughts are to
-        the teacher's.
+        It is the exact match (in a run of several trainings the loss tells equal ones apart), or
+        how near an emulator's thoughts are to the teacher's, which is told at once.
         """
         if self._thought_errors is None:
             return result.exact_match - (TIE * result.loss if self._ties_by_loss else 0.0)

@@ -50,6 +50,8 @@ class Workplace:
 
     def train(self) -> RunEnded:
         """Train the run to its end, or until told to stop; from where it stood."""
+        if self.config.method.name == "distillation":
+            self.data = _within_length(self.config, self.data)
         checkpoint, complaints = self._newest()
         phases = self._phases()
         labels = [label for label, _ in phases]
@@ -99,7 +101,7 @@ class Workplace:
             steps = data_order(config, data.train).steps_per_epoch
             return [("", lambda state: language_model_training(config, data, steps))]
         distiller = Distiller(
-            config, self._within_length(), self.folder.path, self.accelerator, self.emit,
+            config, data, self.folder.path, self.accelerator, self.emit,
             lambda step: self.control.heed(step, self.emit),
         )  # fmt: skip
 
@@ -111,19 +113,6 @@ class Workplace:
             (f"{order.index(phase) + 1}-{phase}", builder(phase))
             for phase in distillation_config(config).phases
         ]
-
-    def _within_length(self) -> Data:
-        """The data without training examples that are too long for the teacher."""
-        longest, train = self.config.data.max_length, self.data.train
-        if longest is None or train.max_length <= longest:
-            return self.data
-        kept = train.only(train.lengths <= longest)
-        warning = (
-            f"{len(train) - len(kept):,} training examples are longer than {longest} tokens and "
-            "left out of every training"
-        )
-        warnings = [*self.data.warnings, warning]
-        return replace(self.data, train=kept, warnings=warnings)
 
     def _announce(self, trainer: Trainer, training: Training, number: int, count: int) -> None:
         """Say what begins here."""
@@ -168,11 +157,24 @@ class Workplace:
         """Choose what a training leaves behind; the state in which the next begins."""
         assert training.phase is not None
         state = trainer.state
-        mine = trainer.store.outcome(state.best.step) if self.processes.is_main else None
+        mine = trainer.store.outcome(state) if self.processes.is_main else None
         chosen = self.processes.share(mine)
         assert chosen is not None
         self.emit(PhaseEnded(state.step, training.phase, ended.reason, chosen.name))
         return state.next_phase(state.outcomes | {training.phase: chosen.name})
+
+
+def _within_length(config: RunConfig, data: Data) -> Data:
+    """The data without training examples that are too long for the teacher."""
+    longest, train = config.data.max_length, data.train
+    if longest is None or train.max_length <= longest:
+        return data
+    kept = train.only(train.lengths <= longest)
+    warning = (
+        f"{len(train) - len(kept):,} training examples are longer than {longest} tokens and "
+        "left out of every training"
+    )
+    return replace(data, train=kept, warnings=[*data.warnings, warning])
 
 
 def _is_journaled(journal: Path, checkpoint: CheckpointPath) -> bool:

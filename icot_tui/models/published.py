@@ -4,7 +4,6 @@ ICoT-KD's student and emulator are read by `icot_tui.methods.distillation.publis
 """
 
 import json
-import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -74,7 +73,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+    except Exception as error:  # of whatever kind: so it is with damaged pickles
         raise UserError(f"{path} is damaged, or holds more than tensors") from error
     if not isinstance(tensors, dict) or not all(
         isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in tensors.items()

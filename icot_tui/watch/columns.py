@@ -3,7 +3,8 @@
 A long journal consists almost wholly of `StepsTrained` lines, which `Journal` writes in one way.
 Those are recognised by the places of their commas and keys, and their numbers are read many at
 once. A line that looks different in any way, be it a newer version's or a damaged one, is left to
-the reader of JSON, so that nothing is read otherwise than it would be line by line.
+the reader of JSON, so that nothing is read otherwise than it would be line by line. Gradient norms
+are passed over: whether they are numbers is not looked at.
 """
 
 from collections.abc import Iterator

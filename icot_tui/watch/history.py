@@ -100,7 +100,8 @@ class History:
         lines: time spent and learning rate, a row each few steps.
         removals, resets, saved: what their names say, oldest first.
         spans: the stages, with the steps at which they began.
-        log: the last events but `StepsTrained` and `ExampleShown`, in words, oldest first, undone ones included.
+        log: the last events but `StepsTrained` and `ExampleShown`, in words, oldest first, undone
+            ones included.
         example: the example on show, once known.
         skipped: the steps whose loss was not finite.
     """

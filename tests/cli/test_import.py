@@ -164,6 +164,25 @@ def test_a_pickle_with_code_is_not_run(tmp_path, capsys):
     assert not (tmp_path / "written").exists()
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no pickle",
+        b"\x80\x02X\x04\x00\x00\x00\xff\xff\xff\xff.",
+        b"\x80\x02s.",
+        b"\x80\x02J.",
+    ],
+    ids=["empty", "text", "no UTF-8", "an empty stack", "cut short"],
+)
+def test_a_damaged_pickle_is_refused_in_words(tmp_path, capsys, content):
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    shutil.copy(shared("golden/kd/student/config.json"), folder)
+    (folder / "state_dict.bin").write_bytes(content)
+    assert "is damaged" in refusal(folder, tmp_path, capsys)
+
+
 def test_mistakes_are_told(tmp_path, capsys):
     assert "there is no folder" in refusal(tmp_path / "nothing", tmp_path, capsys)
     teacher = shared("golden/kd/teacher")

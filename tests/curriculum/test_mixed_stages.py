@@ -45,9 +45,12 @@ def test_the_prompt_must_tell_the_stages_apart():
 
 
 def test_a_run_trains_with_it_and_resumes(tmp_path):
+    import shutil
+
     from icot_tui.analysis.asking import Respondent
     from icot_tui.analysis.checkpoints import open_safely
-    from tests.tiny import tiny, train_new
+    from icot_tui.engine.checkpoint import list_checkpoints
+    from tests.tiny import assert_same, final_tensors, tiny, train, train_new
 
     config = tiny(
         curriculum={
@@ -64,3 +67,7 @@ def test_a_run_trains_with_it_and_resumes(tmp_path):
     answer = respondent.ask("12*34", written=5)
     assert (answer.stage, answer.hidden) == (3, 3)
     assert not any("mixed stages" in note for note in answer.notes)
+    before = final_tensors(folder)
+    shutil.rmtree(list_checkpoints(folder.checkpoints)[-1].path)
+    train(folder)
+    assert_same(final_tensors(folder), before)

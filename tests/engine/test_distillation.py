@@ -6,21 +6,29 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from icot_tui.cli.app import run as call
 from icot_tui.config import RunConfig
 from icot_tui.config.loading import dump_toml
+from icot_tui.curriculum.removal import Batch
 from icot_tui.engine.checkpoint import list_checkpoints, load_tensors, open_checkpoint
 from icot_tui.engine.commands import CommandQueue, Stop
 from icot_tui.engine.events import PhaseBegan, PhaseEnded
 from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.outcomes import find_outcome
 from icot_tui.engine.parts import open_emulator, open_student
+from icot_tui.engine.phases import Distiller
+from icot_tui.engine.state import Best
 from icot_tui.engine.summary import RunSummary
+from icot_tui.engine.trainer import Trainer
+from icot_tui.engine.update import _empty
 from icot_tui.errors import UserError
 from icot_tui.methods.distillation.method import PHASES
 from tests.engine.test_distributed import finish, launch
@@ -280,6 +288,13 @@ def test_mistakes_in_the_section(section, message):
         distilled(distillation=section)
 
 
+def test_a_teacher_needs_an_end_that_comes_without_removals():
+    train = {"steps_after_removal": 3, "max_steps": None, "decay_steps": 0, "warmup_steps": 0}
+    with pytest.raises(ValueError, match="for ever"):
+        distilled(train=train)
+    distilled(train=train, distillation={"teacher": {"epochs": 1}})
+
+
 def test_settings_are_readable(whole):
     last = list_checkpoints(whole.checkpoints)[-1].path
     settings = json.loads((last / "distillation.json").read_text())
@@ -323,9 +338,10 @@ def test_a_stop_is_heard_while_the_teachers_thoughts_are_stored(whole, tmp_path)
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_two_processes_are_one(tmp_path):
+    """Even where one of them has no row of a micro-batch."""
     config = distilled(
         model={"layers": 2, "dropout": 0.0},
-        train={"micro_batch_size": None},
+        train={"micro_batch_size": 1, "batch_size": 5},
         checkpoints={"every_steps": None},
     )
     alone = train_new(tmp_path / "one", config)
@@ -345,3 +361,107 @@ def test_the_eval_command_finds_what_the_run_found(whole, capsys):
     last = lines_of(whole, "Evaluated")[-1]
     assert (found["exact_match"], found["examples"]) == (last["exact_match"], last["examples"])
     assert found["loss"] == pytest.approx(last["loss"])
+
+
+def test_evaluating_changes_nothing_of_a_pretrained_models_trainings(tmp_path):
+    """Its own dropout must not come back with the end of an evaluation."""
+    sizes = {"vocab_size": 40, "n_positions": 64, "n_embd": 16, "n_layer": 2, "n_head": 2}
+    GPT2LMHeadModel(GPT2Config(**sizes)).save_pretrained(tmp_path / "base")
+    losses = []
+    for every_steps in (2, 1000):
+        config = distilled(
+            model={"pretrained": str(tmp_path / "base"), "dropout": None},
+            checkpoints={"every_steps": None, "keep_best": False},
+        )
+        evaluation = config.evaluation.model_copy(update={"every_steps": every_steps})
+        config = config.model_copy(update={"evaluation": evaluation})
+        folder = train_new(tmp_path / str(every_steps), config)
+        assert len({line["checkpoint"] for line in lines_of(folder, "PhaseEnded")}) == 3
+        losses.append([line["losses"] for line in lines_of(folder, "StepsTrained")])
+    assert losses[0] == losses[1]
+
+
+def test_a_run_is_known_by_its_best_even_if_that_came_last(tmp_path):
+    """No checkpoint's state knows of the evaluation at the end."""
+    folder = train_new(
+        tmp_path,
+        distilled(distillation={"phases": ["teacher"]}, train={"max_steps": 24, "decay_steps": 0}),
+    )
+    found = lines_of(folder, "Evaluated")
+    best = max(found, key=lambda line: (line["exact_match"], -line["loss"]))
+    assert best["step"] == 24
+    assert find_outcome(str(folder.path), "teacher").name == "step-00000024-1-teacher"
+
+
+def test_examples_left_out_of_every_training_are_told(tmp_path):
+    data = {
+        "task": "multiplication", "options": {"digits": "2x1,2x2"}, "train_examples": 90,
+        "max_length": 20,
+    }  # fmt: skip
+    folder = train_new(
+        tmp_path,
+        distilled(data=data, train={"max_steps": 2, "batch_size": 3, "decay_steps": 0}),
+    )
+    told = [line["message"] for line in lines_of(folder, "Warned")]
+    assert any("left out of every training" in message for message in told)
+    assert lines_of(folder, "RunStarted")[0]["train_examples"] < 90
+
+
+def test_student_and_emulator_must_be_of_one_size(whole, tmp_path):
+    deeper = distilled(
+        model={"layers": 3},
+        distillation={"phases": ["teacher", "student"]},
+        train={"max_steps": 2, "decay_steps": 0},
+        checkpoints={"every_steps": None},
+    )
+    other = train_new(tmp_path / "deeper", deeper)
+    pair = {
+        "phases": ["coupled"], "from_student": str(other.path), "from_emulator": str(whole.path),
+    }  # fmt: skip
+    with pytest.raises(UserError, match="the student has 3 blocks of width 16, but the emulator"):
+        train_new(tmp_path, distilled(distillation=pair))
+
+
+def test_comparing_thoughts_is_no_training_time(tmp_path, monkeypatch):
+    clock_stopped, errors, stopped = Trainer.clock_stopped, Distiller._errors, []
+
+    @contextmanager
+    def noted(trainer):
+        with clock_stopped(trainer):
+            stopped.append(True)
+            yield
+            stopped.pop()
+
+    asked = []
+
+    def compared(*arguments):
+        asked.append(bool(stopped))
+        return errors(*arguments)
+
+    monkeypatch.setattr(Trainer, "clock_stopped", noted)
+    monkeypatch.setattr(Distiller, "_errors", compared)
+    train_new(tmp_path, distilled(checkpoints={"every_steps": None}))
+    assert asked and all(asked)
+
+
+def test_a_row_that_only_fills_up_has_its_separator_among_what_is_fed():
+    ids = np.array([[3, 4, 0, 5, 6, 0], [3, 0, 5, 6, 7, 0]])
+    lengths, prompts = np.array([6, 6]), np.array([3, 2])
+    row = _empty(Batch(ids, None, lengths, prompts, np.array([-1, -1]), np.array([7, 8])))
+    fed, _, states, _ = row.fed()
+    assert not len(states)
+    assert row.index.tolist() == [-1]
+    assert fed[0, row.prompt_lengths[0] - 1] == 0 and row.prompt_lengths[0] == 3
+
+
+def test_thoughts_are_stored_where_room_cannot_be_claimed(whole, tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)  # as on macOS
+    folder = train_new(tmp_path, distilled())
+    assert_same(all_tensors(folder), all_tensors(whole))
+
+
+def test_a_score_that_is_no_number_is_soon_beaten():
+    best = Best()
+    assert best.improve(0.0, True, 1, float("nan"))
+    assert best.improve(0.1, True, 2, -5.0)
+    assert best.step == 2

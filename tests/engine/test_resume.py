@@ -5,7 +5,15 @@ import shutil
 import pytest
 
 from icot_tui.engine.checkpoint import list_checkpoints
-from icot_tui.engine.commands import CommandQueue, Stop
+from icot_tui.engine.commands import (
+    CommandQueue,
+    Evaluate,
+    Hold,
+    ResetOptimizer,
+    Save,
+    SetLearningRate,
+    Stop,
+)
 from icot_tui.engine.events import Evaluated, StepsTrained, TokenRemoved
 from tests.tiny import (
     assert_same,
@@ -101,3 +109,43 @@ def test_a_finished_run_is_left_as_it_is(every_step, tmp_path):
     folder = type(every_step)(tmp_path / "copy")
     train(folder)
     assert_same(final_tensors(folder), final_tensors(every_step))
+
+
+def test_wishes_after_a_saving_survive_a_stop(tmp_path):
+    """All between the same two steps: the checkpoint of that step is written again."""
+    wishes = (Save(), Hold(), SetLearningRate(3e-3), ResetOptimizer(), Evaluate())
+
+    def trained(name, *commands_at_12):
+        commands = CommandQueue()
+
+        def listen(event):
+            if isinstance(event, StepsTrained) and event.step == 12:
+                for wish in commands_at_12:
+                    commands.put(wish)
+
+        return train_new(tmp_path / name, tiny(), commands, listen)
+
+    whole, stopped = trained("whole", *wishes), trained("stopped", *wishes, Stop())
+    assert not read_lines(stopped)[-1]["finished"]
+    train(stopped)
+    assert_same(final_tensors(stopped), final_tensors(whole))
+    assert final_state(stopped) == final_state(whole)
+
+
+def test_what_was_evaluated_by_command_is_kept_if_it_is_the_best(tmp_path):
+    commands = CommandQueue()
+
+    def listen(event):
+        if isinstance(event, StepsTrained) and event.step == 16:
+            commands.put(Evaluate())
+
+    config = tiny(
+        method={"name": "explicit_cot"},
+        evaluation={"every_steps": 100},
+        checkpoints={"keep": 2, "every_steps": 3},
+    )
+    folder = train_new(tmp_path, config, commands, listen)
+    first = next(line for line in read_lines(folder) if line["event"] == "Evaluated")
+    assert (first["step"], first["exact_match"]) == (16, 0.0)  # and no later one is better
+    assert "step-00000016" in [one.name for one in list_checkpoints(folder.checkpoints)]
+    assert (folder.checkpoints / "best").read_text() == "step-00000016\n"

@@ -96,6 +96,60 @@ def test_damaged_checkpoint_is_not_opened(whole, tmp_path):
     assert open_checkpoint(tmp_path).path == list_checkpoints(tmp_path / "checkpoints")[-2].path
 
 
+def test_damaged_checkpoint_is_not_gone_back_to(whole, tmp_path):
+    commands, damaged = CommandQueue(), tmp_path / "tiny/checkpoints/step-00000007"
+
+    def listen(event):
+        if isinstance(event, StepsTrained) and event.step == 12:
+            flip_a_bit(damaged / "model.safetensors")
+            commands.put(Rollback(7))
+
+    folder = train_new(tmp_path, tiny(), commands, listen)
+    (done,) = [line for line in read_lines(folder) if line["event"] == "CommandDone"]
+    assert not done["done"] and "damaged" in done["effect"]
+    assert_same(final_tensors(folder), final_tensors(whole))
+
+
+def test_damaged_checkpoints_do_not_take_the_places_of_whole_ones(tmp_path):
+    config = tiny(checkpoints={"keep": 2, "every_steps": 2, "keep_best": False})
+    folder = train_new(tmp_path, config)
+    for checkpoint in list_checkpoints(folder.checkpoints):
+        flip_a_bit(checkpoint.path / "model.safetensors")
+    commands = CommandQueue()
+
+    def listen(event):
+        if isinstance(event, StepsTrained) and event.step == 12:
+            commands.put(Stop())
+
+    train(folder, commands, listen)
+    kept = list_checkpoints(folder.checkpoints)
+    whole_ones = [one.name for one in kept if verify(one.path) is None]
+    assert whole_ones == ["step-00000010", "step-00000012"]
+    train(folder)
+    assert read_lines(folder)[-1]["finished"]
+
+
+def test_retention_lives_with_a_state_that_cannot_be_read(tmp_path):
+    def listen(event):
+        if isinstance(event, StepsTrained) and event.step == 12:
+            (list_checkpoints(tmp_path / "tiny/checkpoints")[0].path / "state.json").write_text("{")
+
+    config = tiny(checkpoints={"keep": 2, "every_steps": 2, "keep_every_stages": 2})
+    folder = train_new(tmp_path, config, listen=listen)
+    assert read_lines(folder)[-1]["finished"]
+
+
+def test_what_kills_left_half_written_is_swept_away(whole, tmp_path):
+    shutil.copytree(whole.path, tmp_path / "copy", ignore=shutil.ignore_patterns("lock"))
+    folder = RunFolder(tmp_path / "copy")
+    for name in (".latest.123", ".best.123"):
+        (folder.checkpoints / name).write_text("step-0")
+    for name in (".writing-step-00000030", ".deleting-step-00000002"):
+        (folder.checkpoints / name).mkdir()
+    train(folder)
+    assert not list(folder.checkpoints.glob(".*"))
+
+
 def test_nothing_is_a_pickle(whole):
     for checkpoint in list_checkpoints(whole.checkpoints):
         names = {path.suffix for path in checkpoint.path.iterdir()}

@@ -205,3 +205,14 @@ def test_events_are_those_of_the_engine() -> None:
         "supervised_tokens", "dropped_rows", "seconds",
     ]  # fmt: skip
     assert Event.known["StepsTrained"] is StepsTrained
+
+
+@pytest.mark.parametrize("tail", [b",}\n", b",\n", b",,,,}\n", b',"dropped_rows":0,}\n'])
+def test_a_last_line_that_ends_too_early_is_left_to_the_reader_of_json(tail: bytes) -> None:
+    """Its values are looked for where they would be, which is beyond the text."""
+    event = StepsTrained(2, 1, [1.5, 2.5], [0.1, 0.2], 0, 1e-3, 20, 0, 0.25)
+    line = journal_line(1.0, event)
+    commas = line.count(b",") - tail.count(b",")
+    damaged = b",".join(line.split(b",")[: commas + 1]) + tail
+    assert damaged.count(b",") == line.count(b",")
+    assert read_back(damaged) == [None]

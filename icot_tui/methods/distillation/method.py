@@ -1,7 +1,7 @@
 """ICoT-KD as a method: several trainings, one after another, each with its own config."""
 
 from icot_tui.config import CurriculumConfig, DistillationConfig, Phase, RunConfig
-from icot_tui.curriculum.schedule import ALL, Fixed, Schedule
+from icot_tui.curriculum.schedule import Fixed, Schedule
 from icot_tui.methods.base import LanguageModelMethod
 
 PHASES: dict[Phase, str] = {
@@ -27,11 +27,6 @@ def distillation_config(config: RunConfig) -> DistillationConfig:
     """The section of a run that distils."""
     assert config.distillation is not None, "the method brings its section along"
     return config.distillation
-
-
-def phase_schedule(phase: Phase) -> Schedule:
-    """The teacher writes everything; the others know of no chain of thought."""
-    return Fixed(0) if phase == "teacher" else Fixed(ALL)
 
 
 def phase_config(config: RunConfig, phase: Phase) -> RunConfig:
