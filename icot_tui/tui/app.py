@@ -2,7 +2,7 @@
 
 import logging
 import time
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from textual import events, on, work
 from textual.app import App
@@ -13,16 +13,13 @@ from icot_tui.engine.commands import Command
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.tui import doing, looks
 from icot_tui.tui.action import Action
-from icot_tui.tui.actions import ACTIONS, BY_NAME, PANEL_IDS
+from icot_tui.tui.actions import ACTIONS, BY_NAME
 from icot_tui.tui.ascii import AsciiScrollBar
-from icot_tui.tui.following import Following
 from icot_tui.tui.footer import Footer
 from icot_tui.tui.keymap import KeyMap
 from icot_tui.tui.layout import Wanted
 from icot_tui.tui.options import Options
 from icot_tui.tui.pace import Pace
-from icot_tui.tui.panel import Panel
-from icot_tui.tui.panels.all import PANELS
 from icot_tui.tui.screens.live import LiveScreen
 from icot_tui.tui.session.engine import EngineThread
 from icot_tui.tui.session.leave import Leave
@@ -33,7 +30,10 @@ from icot_tui.tui.view import RunView
 from icot_tui.tui.wishes import Told, Wishes
 from icot_tui.tui.words import plain
 from icot_tui.watch.notify import Notifier
-from icot_tui.watch.source import Source
+
+if TYPE_CHECKING:
+    from icot_tui.tui.following import Following
+    from icot_tui.watch.source import Source
 
 log = logging.getLogger("icot_tui.screen")
 THEME_LOOK_SECONDS = 2.0
@@ -60,7 +60,7 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
     def __init__(
         self,
         engine: EngineThread | None,
-        source: Source | None,
+        source: "Source | None",
         options: Options,
         state: UserState | None = None,
     ) -> None:
@@ -71,16 +71,18 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
         self.state = state or UserState.load()
         self.keys: KeyMap = options.settings.key_map()
         self.wanted = Wanted(hidden=self.state.hidden, weights=self.state.weights)
-        self.following = Following(engine, source, options.draws_ascii, self.state.axis)
+        self._source = source
+        self._following: Following | None = None
         self.view: RunView | None = None
         self.pace = Pace(options.saves_bandwidth)
         self.shelf = ThemeShelf()
         alerts = options.settings.alerts
         self.notifier = Notifier(alerts.command, alerts.webhook or "", log.warning)
-        self.live = LiveScreen(panels(), self.wanted, self.keys)
+        self.live = LiveScreen(self.wanted, self.keys)
         self._wishes: Wishes | None = None
         self._wishes_of: RunFolder | None = None
         self._summed_up = False
+        self._ran: Source | None = None
         self._spent = 0.0
         self._sent = 0
         self._touched = True
@@ -88,6 +90,11 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
         for action in ACTIONS:
             for key in self.keys[action.name]:
                 self.bind(key, f"do('{action.name}')", description=action.help)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Textual tells the uppermost screen only; what lies below has to fit as well."""
+        if self.live.is_mounted and self.screen is not self.live:
+            self.live.fit(event.size)
 
     def get_default_screen(self) -> Screen[Any]:
         """The live screen."""
@@ -98,18 +105,39 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
         looks.set_up_themes(self)
         if self.options.draws_ascii:
             self.add_class("-ascii")
-            self.live.set_ascii()
             ScrollBar.renderer = AsciiScrollBar
         if self.state.warning:
             self.tell(self.state.warning, "warning")
-        self.call_after_refresh(self._tick)
         self.set_interval(THEME_LOOK_SECONDS, lambda: looks.look_at_themes(self))
-        if self.following.source is None:
+        shown = self._source or self.engine
+        if shown is None:
             self.action_do("runs")
-        elif self.options.welcome:
-            doing.welcome(self)
+        else:
+            self.live.header.begin(shown.folder.name)
+            self.live.footer.show(self.actions())
+            if self.options.welcome:
+                doing.welcome(self)
+        self.call_after_refresh(lambda: self.screen.call_after_refresh(self._begin))
+
+    async def _begin(self) -> None:
+        """What takes long to import comes after the first frame."""
+        from icot_tui.tui.panels.all import one_of_each
+
+        await self.live.fill(one_of_each(), self.options.draws_ascii)
+        self._tick()
 
     # Following ----------------------------------------------------------------------------------
+
+    @property
+    def following(self) -> "Following":
+        """The run on show and those beside it."""
+        if self._following is None:
+            from icot_tui.tui.following import Following
+
+            self._following = Following(
+                self.engine, self._source, self.options.draws_ascii, self.state.axis
+            )
+        return self._following
 
     def _tick(self) -> None:
         """Redraw, and choose when to do so again."""
@@ -122,6 +150,8 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
 
     def draw(self) -> None:
         """Read the news and show them."""
+        if not self.screen_stack:  # the app is on its way out
+            return
         view = self.view = self.following.view()
         if view is None:
             return
@@ -161,13 +191,24 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
         await super().on_event(event)
 
     def _sum_up_at_end(self, view: RunView) -> None:
-        """Once, when the training of this process ends."""
+        """Once, when the training ends that this process does, or that was watched."""
         engine = self.engine
-        if self._summed_up or engine is None or not self.following.own:
+        if engine is None or not self.following.own:
+            self._sum_up_watched(view)
+        elif self._summed_up:
             return
-        if engine.phase == "failed" or (engine.phase == "ended" and view.source.caught_up):
+        elif engine.phase == "failed" or (engine.phase == "ended" and view.source.caught_up):
             self._summed_up = True
             doing.sum_up(self, engine.error or "")
+
+    def _sum_up_watched(self, view: RunView) -> None:
+        if self.following.replaying or not view.source.caught_up:
+            return
+        if view.status not in ("finished", "stopped", "dead"):
+            self._ran = view.source
+        elif self._ran is view.source:
+            self._ran = None
+            doing.sum_up(self)
 
     # Doing --------------------------------------------------------------------------------------
 
@@ -182,7 +223,8 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
 
     def actions(self) -> list[Action]:
         """What can be done now."""
-        replaying, controls = self.following.replaying, self.controls and doing.at_work(self)
+        replaying = self.view is not None and self.following.replaying
+        controls = doing.at_work(self) and self.controls
         return [
             action
             for action in ACTIONS
@@ -252,8 +294,3 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
         problem = self.state.save()
         if problem:
             self.tell(problem, "warning")
-
-
-def panels() -> list[Panel]:
-    """One of each."""
-    return [make(id=name) for name, make in zip(PANEL_IDS, PANELS, strict=True)]

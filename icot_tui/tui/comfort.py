@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icot_tui.tui.chart.widget import Chart
 from icot_tui.tui.keeping import MOST_OVER_THE_TERMINAL, keep
 from icot_tui.tui.panel import Panel
 from icot_tui.tui.panels.lines import Lines
@@ -28,6 +27,8 @@ def copy_panel(app: "WorkbenchApp") -> None:
 
 def panel_text(panel: Panel) -> str:
     """What a panel shows, and what is out of sight of its lines."""
+    from icot_tui.tui.chart.widget import Chart
+
     parts = []
     for widget in panel.query("*"):
         if not widget.display:

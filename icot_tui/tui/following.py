@@ -95,7 +95,7 @@ class Following:
         self._overlays.poll(READING_SECONDS)
         now = source.now()
         status = source.status(now)
-        self._look_at_machine(source, running=status in ("starting", "training", "paused"))
+        self._look_at_machine(source, running=status not in ("finished", "stopped", "dead"))
         return RunView(
             source=source,
             now=now,

@@ -39,6 +39,10 @@ class Header(Static):
         super().__init__(markup=False)
         self._drawn: tuple[object, ...] = ()
 
+    def begin(self, name: str) -> None:
+        """Say which run it is, before anything is known of it."""
+        self.update(Content.styled(plain(name), "bold $primary"))
+
     def show(self, view: RunView, mode: str) -> None:
         """Draw this moment of the run; `mode` says what one may do to it."""
         width = self.size.width
@@ -58,9 +62,11 @@ class Header(Static):
 
 def parts(view: RunView) -> list[Part]:
     """What is to be told, the most important first."""
+    from icot_tui.tui.panels.methods import where  # takes long; the first frame goes without
+
     summary = view.history.summary
     figures = summary.figures
-    name = summary.facts.name if summary.facts else view.source.folder.name
+    name = view.source.folder.name  # a config's name may be that of several runs
     status = WORDS.get(view.status, str(view.status))
     told: list[Part] = [(plain(name), "bold $primary"), (status, f"bold {COLOURS[view.status]}")]
     if not view.source.caught_up:
@@ -69,7 +75,7 @@ def parts(view: RunView) -> list[Part]:
         told.append((view.phase, "$secondary"))
     if summary.facts is None:
         return told
-    told.append((f"stage {summary.removed_tokens} of {summary.facts.max_cot_tokens}", ""))
+    told.append((plain(where(summary)), ""))
     silence = view.source.silence(view.now)
     if view.status == "training" and silence is not None and silence > QUIET:
         told.append((f"no news for {duration(silence // 10 * 10)}", "$warning"))

@@ -13,7 +13,7 @@ SMALLEST = (50, 20)
 HEADER, FOOTER, TABS = 1, 1, 1
 CHARTS = ("loss", "accuracy")
 ROWS: tuple[tuple[int, tuple[tuple[str, int], ...]], ...] = (
-    (9, (("removal", 52), ("resets", 26), ("machine", 42))),
+    (10, (("removal", 52), ("resets", 26), ("machine", 42))),
     (16, (("loss", 1), ("accuracy", 1))),
     (13, (("spikes", 38), ("samples", 40), ("log", 42))),
 )

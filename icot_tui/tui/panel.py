@@ -1,16 +1,28 @@
 """The base of the live screen's panels."""
 
+import logging
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual.containers import Vertical
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+from textual.widgets import Static
 
 from icot_tui.tui.view import RunView
+from icot_tui.tui.words import plain
+
+log = logging.getLogger("icot_tui.screen")
 
 
 class Panel(Vertical):
     """A titled box that shows one side of a run; `show` is called at each redraw it is seen in.
 
     `show` must cost little when nothing changed: a panel remembers the version it has drawn.
+
+    Attributes:
+        failed: an error took its place, and it is left out from then on.
     """
 
     name_in_words: ClassVar[str] = ""
@@ -25,7 +37,9 @@ class Panel(Vertical):
     Panel:focus-within {
         border: round $accent;
     }
+    Panel > .failure { color: $error; height: auto; }
     """
+    failed = False
 
     def on_mount(self) -> None:
         self.border_title = self.name_in_words
@@ -33,3 +47,41 @@ class Panel(Vertical):
     def show(self, view: RunView) -> None:
         """Draw this moment of the run."""
         raise NotImplementedError
+
+    def try_to_show(self, view: RunView) -> None:
+        """Draw this moment of the run, or say that it can't be done."""
+        if self.failed:
+            return
+        try:
+            self.show(view)
+        except Exception as error:
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """Say what is wrong, once, in place of what stood here."""
+        if self.failed:
+            return
+        self.failed = True
+        log.error("the panel %s failed", self.id, exc_info=error)
+        what = plain(f"{type(error).__name__}: {error}")
+        for child in self.children:
+            child.display = False
+        said = f"this panel failed: {what}. The training is not touched by it."
+        self.mount(Static(said, markup=False, classes="failure"))
+
+    def contain(self) -> None:
+        """From now on an error while Textual paints this panel is its own, not the app's."""
+        for widget in self.query("*"):
+            setattr(widget, "render_lines", self._contained(widget))  # noqa: B010
+
+    def _contained(self, widget: Widget) -> Callable[[Region], list[Strip]]:
+        paint = widget.render_lines
+
+        def render_lines(crop: Region) -> list[Strip]:
+            try:
+                return paint(crop)
+            except Exception as error:
+                self.call_later(self.fail, error)  # nothing may change while it is painted
+                return [Strip.blank(crop.width)] * crop.height
+
+        return render_lines

@@ -1,12 +1,11 @@
 """Play, faster, slower, back and forth in a replay."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-from icot_tui.watch.replay import Replay
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from icot_tui.tui.app import WorkbenchApp
+    from icot_tui.watch.replay import Replay
 
 SLOWEST, FASTEST = 0.25, 4096.0
 STRIDE = 0.05
@@ -15,8 +14,7 @@ STRIDE = 0.05
 
 def words(app: "WorkbenchApp") -> str:
     """Speed and place."""
-    replay = app.following.source
-    assert isinstance(replay, Replay)
+    replay = _replay(app)
     how = "standing still" if replay.paused else f"{replay.speed:g} times as fast"
     return f"replay, {how}, {replay.place / max(replay.length, 1e-9):.0%}"
 
@@ -40,10 +38,9 @@ def _moved(app: "WorkbenchApp", share: float) -> None:
     app.draw()
 
 
-def _replay(app: "WorkbenchApp") -> Replay:
-    replay = app.following.source
-    assert isinstance(replay, Replay)
-    return replay
+def _replay(app: "WorkbenchApp") -> "Replay":
+    assert app.following.replaying
+    return cast("Replay", app.following.source)
 
 
 DOES: "dict[str, Callable[[WorkbenchApp], None]]" = {

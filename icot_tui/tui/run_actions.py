@@ -7,28 +7,16 @@ from icot_tui.tui.view import RunView
 from icot_tui.tui.words import count, number
 
 
-def is_held(view: RunView) -> bool:
-    """Has somebody stopped the removal schedule?"""
-    if not view.history.summary.figures.clock_changed:
-        return False
-    for line in reversed(view.history.log):
-        if line.kind in ("RolledBack", "RunResumed", "RunStarted"):
-            return False
-        if line.kind == "CommandDone" and line.text.startswith("hold: "):
-            return "goes on" not in line.text
-    return False
-
-
 def _pause(view: RunView, answer: Answer) -> Command:
     return wish.Pause() if view.history.summary.paused is None else wish.Resume()
 
 
 def _hold(view: RunView, answer: Answer) -> Command:
-    return wish.Hold(on=not is_held(view))
+    return wish.Hold(on=not view.history.summary.figures.held)
 
 
 def _holding_means(view: RunView, answer: Answer) -> str:
-    if is_held(view):
+    if view.history.summary.figures.held:
         return "Let the removal schedule go on: tokens are removed again when their time comes."
     return (
         f"Hold the removal schedule at stage {view.history.summary.removed_tokens}: training goes "

@@ -2,7 +2,15 @@
 
 import pytest
 
-from icot_tui.engine.events import CommandDone, RunEnded
+from icot_tui.engine.events import (
+    CheckpointSaved,
+    CommandDone,
+    PhaseBegan,
+    RolledBack,
+    RunEnded,
+    RunResumed,
+)
+from icot_tui.tui.header import parts
 from icot_tui.tui.panels.removal import Removal
 from tests.screens.panel_run import Told, look
 
@@ -58,7 +66,7 @@ def test_a_linear_schedule_tells_the_steps_until_the_next_removal(tmp_path):
 def test_a_loss_gate_tells_what_it_waits_for(tmp_path):
     told = Told(tmp_path, curriculum=GATED).start().train(100, 0.61)
     text = said(told, (120, 18))
-    assert "when the smoothed loss is below 0.5 (now 0.610), at the latest in 200 steps" in text
+    assert "when the loss is below 0.5 (now 0.610), or after 200 steps" in text
     told.remove().train(20, 0.4)
     assert "(now 0.400), in 30 steps" in said(told, (120, 18))
 
@@ -77,6 +85,23 @@ def test_a_held_schedule_is_said_to_be_held_until_it_is_let_go(tmp_path):
     assert "Held by you at stage 1" in said(told)
     told.tell(CommandDone(100, "b", "hold", True, "the schedule goes on")).train(10)
     assert "Held" not in said(told)
+
+
+def test_a_run_that_goes_back_or_on_is_held_if_it_was_at_that_checkpoint(tmp_path):
+    def saved(path):
+        return CheckpointSaved(told.step, path, told.stage, 100, 0.1)
+
+    told = Told(tmp_path).start().train(100).remove()
+    told.tell(saved("step-00000100"))
+    told.tell(CommandDone(100, "a", "hold", True, "stage 1 is held")).train(20)
+    told.tell(CommandDone(120, "b", "hold", False, "refused: so")).tell(saved("step-00000120"))
+    assert "Held by you" in said(told)
+    told.tell(RolledBack(120, "step-00000100", 1, "by command"))
+    assert "Held" not in said(told)
+    told.tell(RunResumed(120, "step-00000120"))
+    assert "Held by you" in said(told)
+    told.tell(RolledBack(120, "step-00000120", 1, "by command"))
+    assert "Held by you" in said(told)
 
 
 def test_when_all_is_gone_it_celebrates(tmp_path):
@@ -102,6 +127,26 @@ def test_a_run_that_ended_early_says_so(tmp_path):
 def test_a_baseline_says_what_it_means_instead(name, title, meaning, tmp_path):
     text = said(Told(tmp_path, method={"name": name}).start(title).train(20))
     assert title in text and meaning in text and "stage" not in text.split(title)[0]
+
+
+def test_no_token_goes_next_where_none_goes(tmp_path):
+    told = Told(tmp_path, method={"name": "explicit_cot"}).start("Explicit CoT").train(20)
+    assert "goes next" not in said(told) and "[" not in said(told, ascii=True)
+
+
+def test_distillation_tells_which_training_it_is(tmp_path):
+    sections = {"method": {"name": "distillation"}, "train": {"max_steps": 300}}
+    told = Told(tmp_path, **sections).start("ICoT-KD").train(20)
+    title = "the student learns to answer from the teacher's thoughts"
+    told.tell(PhaseBegan(20, "student", 2, 4, title, "nats a token", 14464, 100)).train(10)
+    lines = look(Removal(), told.view(), (80, 12))
+    assert lines[0].split("  ")[0] == "ICoT-KD" and lines[0].endswith("training 2 of 4")
+    bar = next(each for each in lines if "█" in each)
+    assert [part[0] for part in bar.split()] == ["█", "▒", "░", "░"]
+    assert title in " ".join(lines) and "goes next" not in " ".join(lines)
+    assert "now the student" in said(told, (30, 5))
+    header = [text for text, _ in parts(told.view())]
+    assert "training 2 of 4, the student" in header
 
 
 def test_before_the_run_it_says_what_will_appear(tmp_path):

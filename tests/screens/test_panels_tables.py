@@ -145,8 +145,8 @@ def test_baselines_are_levels_and_other_runs_are_curves(tmp_path):
         each.view()
     overlays = Overlay("none", none.source, 2), Overlay("other", other.source, 5)
     data = accuracy_data(told.view(overlays=overlays), per_digit=False)
-    assert [curve.name for curve in data.curves] == ["other", "told"]
-    assert [curve.colour for curve in data.curves] == ["series5", "primary"]
+    assert [curve.name for curve in data.curves] == ["told", "other"]
+    assert [curve.colour for curve in data.curves] == ["primary", "series5"]
     assert data.levels == ((0.9, "best, nothing written"), (0.02, "No CoT 2.0 %"))
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
@@ -13,6 +14,9 @@ from icot_tui.tui.app import WorkbenchApp
 from icot_tui.tui.session.leave import Leave
 from icot_tui.tui.wishes import Wishes
 from tests.screens.workbench import a_run, answer, dialog, drive, posted, press, toasts, until
+
+SMALL = (80, 24)
+"""Drawn quickly."""
 
 
 def about(app: WorkbenchApp) -> str:
@@ -39,12 +43,15 @@ COMMANDS: list[tuple[tuple[str, ...], Command]] = [
 ]
 
 
-def test_each_key_posts_its_command_and_the_effect_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("commands", [COMMANDS[:6], COMMANDS[6:11], COMMANDS[11:]])
+def test_each_key_posts_its_command_and_the_effect_is_told(
+    tmp_path: Path, commands: list[tuple[tuple[str, ...], Command]]
+) -> None:
     told = a_run(tmp_path)
     queue = CommandQueue(told.folder.control)
 
     async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
-        for number, (keys, wanted) in enumerate(COMMANDS):
+        for number, (keys, wanted) in enumerate(commands):
             await press(pilot, *keys)
             sent: list[Command] = []
             await until(pilot, lambda sent=sent: bool(sent.extend(posted(queue)) or sent))  # type: ignore[misc]
@@ -52,7 +59,7 @@ def test_each_key_posts_its_command_and_the_effect_is_told(tmp_path: Path) -> No
             answer(told, sent[0], True, f"it was done: {number}")
             await until(pilot, lambda: f"It was done: {number}." in toasts(app))  # noqa: B023
 
-    drive(tmp_path, steps, told.source, control=True)
+    drive(tmp_path, steps, told.source, SMALL, control=True)
 
 
 def test_nothing_is_posted_when_one_thinks_better_of_it(tmp_path: Path) -> None:
@@ -66,7 +73,7 @@ def test_nothing_is_posted_when_one_thinks_better_of_it(tmp_path: Path) -> None:
             assert posted(queue) == [], keys
             assert app.screen is app.live
 
-    drive(tmp_path, steps, told.source, control=True)
+    drive(tmp_path, steps, told.source, SMALL, control=True)
 
 
 def test_what_a_number_means_is_told_while_it_is_written(tmp_path: Path) -> None:
@@ -86,7 +93,7 @@ def test_what_a_number_means_is_told_while_it_is_written(tmp_path: Path) -> None
         await press(pilot, "minus", "1")
         assert "above 0" in about(app)
 
-    drive(tmp_path, steps, told.source, control=True)
+    drive(tmp_path, steps, told.source, SMALL, control=True)
 
 
 def test_checkpoints_are_listed_with_stage_and_accuracy(tmp_path: Path) -> None:
@@ -100,7 +107,7 @@ def test_checkpoints_are_listed_with_stage_and_accuracy(tmp_path: Path) -> None:
         assert lines[1].split()[0] == "0"
         assert "What was learnt in the 150 steps since is given up" in about(app)
 
-    drive(tmp_path, steps, told.source, control=True)
+    drive(tmp_path, steps, told.source, SMALL, control=True)
 
 
 def test_the_key_for_pause_lets_a_paused_run_go_on_and_hold_lets_go(tmp_path: Path) -> None:
@@ -116,7 +123,7 @@ def test_the_key_for_pause_lets_a_paused_run_go_on_and_hold_lets_go(tmp_path: Pa
         assert [one.name for one in sent] == ["resume", "hold"]
         assert sent[1].as_json()["on"] is False
 
-    drive(tmp_path, steps, told.source, control=True)
+    drive(tmp_path, steps, told.source, SMALL, control=True)
 
 
 def test_a_refusal_is_told_as_the_run_says_it(tmp_path: Path) -> None:
@@ -128,7 +135,7 @@ def test_a_refusal_is_told_as_the_run_says_it(tmp_path: Path) -> None:
         answer(told, posted(queue)[0], False, "refused: the [bold]disk[/] is full\x1b[2J")
         await until(pilot, lambda: r"Refused: the [bold]disk[/] is full\x1b[2J." in toasts(app))
 
-    drive(tmp_path, steps, told.source, control=True)
+    drive(tmp_path, steps, told.source, SMALL, control=True)
 
 
 def test_a_viewer_can_not_step_in_and_is_told_how_to(tmp_path: Path) -> None:
@@ -141,7 +148,7 @@ def test_a_viewer_can_not_step_in_and_is_told_how_to(tmp_path: Path) -> None:
         assert any("--control" in toast for toast in toasts(app))
         assert not any(action.needs_control for action in app.actions())
 
-    drive(tmp_path, steps, told.source)
+    drive(tmp_path, steps, told.source, SMALL)
 
 
 def test_a_run_that_has_ended_takes_no_commands(tmp_path: Path) -> None:
@@ -153,7 +160,7 @@ def test_a_run_that_has_ended_takes_no_commands(tmp_path: Path) -> None:
         await press(pilot, "p")
         assert any("No trainer is at work" in toast for toast in toasts(app))
 
-    drive(tmp_path, steps, told.source, control=True)
+    drive(tmp_path, steps, told.source, SMALL, control=True)
 
 
 def test_silence_is_told_once_and_a_late_answer_still_is(tmp_path: Path) -> None:

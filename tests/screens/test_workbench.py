@@ -1,6 +1,5 @@
 """The screen as a whole: sizes, colours, panels, files to take along, runs, leaving."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +13,6 @@ from icot_tui.engine.events import Collapsed, LossSpike, RunEnded
 from icot_tui.tui import looks, state
 from icot_tui.tui.actions import PANEL_IDS
 from icot_tui.tui.app import WorkbenchApp
-from icot_tui.tui.options import Options
 from icot_tui.tui.screens.ending import Ending
 from icot_tui.tui.screens.runs import Runs
 from icot_tui.tui.screens.welcome import Welcome
@@ -23,7 +21,17 @@ from icot_tui.tui.settings import AlertSettings, Settings
 from icot_tui.tui.state import UserState
 from icot_tui.tui.view import RunView
 from icot_tui.watch.replay import Replay
-from tests.screens.workbench import a_run, dialog, drive, press, settled, toasts, until
+from tests.screens.workbench import (
+    Engine,
+    a_run,
+    dialog,
+    drive,
+    press,
+    settled,
+    toasts,
+    until,
+    with_engine,
+)
 
 Go = Pilot[Leave]
 
@@ -135,7 +143,7 @@ def test_chart_keys_go_to_the_chart_in_focus_or_the_last_one(tmp_path: Path) -> 
         await press(pilot, "[")
         assert chart.viewport.cursor == 100
         await press(pilot, "]", "+", "y", "m", "left", ".", ",")
-        assert chart.viewport.log and chart.viewport.window is not None
+        assert not chart.viewport.log and chart.viewport.window is not None
         await press(pilot, "-", "-")
         assert chart.viewport.window is None
         await press(pilot, "0", "escape")
@@ -262,6 +270,29 @@ def test_a_panel_that_fails_says_so_once_and_the_others_go_on(
     drive(tmp_path, steps, told.source)
 
 
+def test_an_error_while_a_panel_is_painted_stays_in_that_panel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        def broken(*_: object) -> None:
+            raise RuntimeError("no paint")
+
+        panels = app.live.board.panels
+        monkeypatch.setattr(panels["loss"].chart, "render_line", broken)  # type: ignore[attr-defined]
+        monkeypatch.setattr(panels["spikes"].lines, "render_line", broken)  # type: ignore[attr-defined]
+        for name in ("loss", "spikes"):
+            panels[name].query("*").first().refresh()
+        await until(pilot, lambda: panels["loss"].failed and panels["spikes"].failed)
+        await settled(pilot)
+        text = "\n".join(picture(app))
+        assert text.count("this panel failed:") == 2 and "RuntimeError" in text
+        assert "stage 2 of 8" in text and app.is_running
+
+    drive(tmp_path, steps, told.source)
+
+
 def test_runs_are_listed_filtered_laid_over_and_opened(tmp_path: Path) -> None:
     told = a_run(tmp_path, "first")
     other = a_run(tmp_path, "second")
@@ -348,33 +379,6 @@ def test_the_log_is_searched_with_slash(tmp_path: Path) -> None:
     drive(tmp_path, steps, told.source)
 
 
-class Engine:
-    """What the app sees of an engine of its own process."""
-
-    def __init__(self, told: Any) -> None:
-        self.folder, self.phase, self.doing = told.folder, "training", None
-        self.error: str | None = None
-        self.alive = True
-        self.wished: list[Any] = []
-
-    def wish(self, command: Any) -> None:
-        self.wished.append(command)
-
-
-def with_engine(runs: Path, engine: Engine, steps: Any, **options: Any) -> WorkbenchApp:
-    app = WorkbenchApp(
-        cast(Any, engine), None, Options(runs, **options), UserState(path=runs / "s.json")
-    )
-
-    async def run() -> None:
-        async with app.run_test(size=(120, 40)) as pilot:
-            await until(pilot, lambda: app.view is not None)
-            await steps(app, pilot)
-
-    asyncio.run(run())
-    return app
-
-
 @pytest.mark.parametrize(
     ("keys", "answer"), [("qd", "detach"), ("qs", "save"), ("qn", "now"), ("q", None)]
 )
@@ -410,6 +414,39 @@ def test_when_training_ends_the_screen_stays_with_a_summary(tmp_path: Path) -> N
         await press(pilot, "q")
 
     assert with_engine(tmp_path, engine, steps).return_value == "close"
+
+
+def test_the_summary_opens_for_a_viewer_too_when_the_run_ends_before_his_eyes(
+    tmp_path: Path,
+) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        told.tell(RunEnded(250, "300 steps are done", True))
+        app.draw()
+        await until(pilot, lambda: isinstance(app.screen, Ending))
+        await press(pilot, "escape")
+        app.draw()
+        assert app.screen is app.live
+
+    drive(tmp_path, steps, told.source)
+
+    async def later(app: WorkbenchApp, pilot: Go) -> None:
+        app.draw()
+        assert app.screen is app.live
+
+    drive(tmp_path, later, told.source)
+
+
+def test_a_redraw_on_the_way_out_is_none(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        pass
+
+    app = drive(tmp_path, steps, told.source)
+    assert not app.screen_stack
+    app.draw()
 
 
 def test_a_failed_training_is_told_in_a_sentence(tmp_path: Path) -> None:

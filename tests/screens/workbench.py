@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from textual.pilot import Pilot
 
@@ -103,3 +103,38 @@ def posted(queue: CommandQueue) -> list[Command]:
 def answer(told: Told, command: Command, done: bool, effect: str) -> None:
     """The trainer's answer."""
     told.tell(CommandDone(told.step, command.id, command.name, done, effect))
+
+
+class Engine:
+    """What the app sees of an engine of its own process."""
+
+    def __init__(self, told: Any) -> None:
+        self.folder, self.phase = told.folder, "training"
+        self.doing: str | None = None
+        self.error: str | None = None
+        self.alive = True
+        self.wished: list[Any] = []
+
+    def wish(self, command: Any) -> None:
+        self.wished.append(command)
+
+
+def with_engine(
+    runs: Path,
+    engine: Engine,
+    steps: Steps,
+    size: tuple[int, int] = (120, 40),
+    state: UserState | None = None,
+    **options: Any,
+) -> WorkbenchApp:
+    """Run the app over an engine, take the steps, and leave it."""
+    state = state or UserState(path=runs / "s.json")
+    app = WorkbenchApp(cast(Any, engine), None, Options(runs, **options), state)
+
+    async def run() -> None:
+        async with app.run_test(size=size) as pilot:
+            await until(pilot, lambda: app.view is not None)
+            await steps(app, pilot)
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    return app

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.session.screen import PROGRAM, Screen
+from tests.session.screen import PROGRAM, WITH_MISHAPS, Screen
 
 
 @pytest.fixture
@@ -11,8 +11,11 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Screen]]:
     """Starts `icot-tui launch tiny.toml` in a terminal of its own."""
     screens = []
 
-    def start(*options: str, command: str = "launch", run: str = "tiny.toml") -> Screen:
-        screens.append(Screen([*PROGRAM, command, run, *options], tmp_path))
+    def start(
+        *options: str, command: str = "launch", run: str = "tiny.toml", mishaps: bool = False
+    ) -> Screen:
+        program = WITH_MISHAPS if mishaps else PROGRAM
+        screens.append(Screen([*program, command, run, *options], tmp_path))
         return screens[-1]
 
     yield start

@@ -20,16 +20,13 @@ from icot_tui.engine.events import Event, RunEnded, StepsTrained
 from icot_tui.engine.journal import JournalReader
 from icot_tui.engine.run_folder import RunFolder
 
-# The one place where the screen under test is chosen: the stand-in, or the real program.
-IS_REAL = os.environ.get("ICOT_TUI_TEST_SCREEN") == "real"
-PROGRAM = (
-    [sys.executable, "-m", "icot_tui"]
-    if IS_REAL
-    else [sys.executable, str(Path(__file__).with_name("stand_in.py"))]
-)
+PROGRAM = [sys.executable, "-m", "icot_tui"]
+WITH_MISHAPS = [sys.executable, str(Path(__file__).with_name("mishaps.py"))]
 
 PATIENCE = 60.0
 CONTROL = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[^\[])")
+DIALOG = "The run is still training."
+DETACHED = "training goes on in the background"
 IN_SCREEN = b"\x1b[?1049h"
 OUT_OF_SCREEN = b"\x1b[?1049l"
 
@@ -61,6 +58,20 @@ every_steps = 100000
 ENDLESS = ("--set", "train.max_steps=100000000")
 
 
+def environment(folder: Path, threads: int | None = 1) -> dict[str, str]:
+    """Of a program that keeps to a folder, with a terminal that knows colours."""
+    given = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("OMP_NUM_THREADS", "COLUMNS", "LINES", "NO_COLOR", "TMUX")
+    }
+    homes = {
+        f"XDG_{name}_HOME": str(folder / name.lower()) for name in ("CACHE", "CONFIG", "STATE")
+    }
+    limit = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
+    return given | homes | limit | {"TERM": "xterm-256color"}
+
+
 class Screen:
     """A process with a terminal of its own, as `ssh -t` gives it one.
 
@@ -86,21 +97,10 @@ class Screen:
         (folder / "tiny.toml").write_text(TINY)
         self._master, slave = pty.openpty()
         self.resize(*size)
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in ("OMP_NUM_THREADS", "COLUMNS", "LINES", "NO_COLOR", "TMUX")
-        } | {
-            "TERM": "xterm-256color",
-            "XDG_CACHE_HOME": str(folder / "cache"),
-            "XDG_CONFIG_HOME": str(folder / "config"),
-        }
-        if threads is not None:
-            environment["OMP_NUM_THREADS"] = str(threads)
         self.process = subprocess.Popen(
             command,
             cwd=folder,
-            env=environment,
+            env=environment(folder, threads),
             stdin=slave,
             stdout=slave,
             stderr=slave,
@@ -130,6 +130,17 @@ class Screen:
 
     def type(self, keys: str) -> None:
         os.write(self._master, keys.encode())
+
+    def ask(self, key: str = "q") -> None:
+        """Open the dialog in which one leaves a training."""
+        seen = self.text.count(DIALOG)
+        self.type(key)
+        self.wait_for(lambda: self.text.count(DIALOG) > seen, "dialog")
+
+    def leave(self, answer: str) -> None:
+        """Leave a training: d, s or n."""
+        self.ask()
+        self.type(answer)
 
     def run(self, command: str) -> None:
         """Type a command of ours into a shell."""
@@ -170,6 +181,10 @@ class Screen:
 
         self.wait_for(trained, f"step {step}")
 
+    def train_on(self, steps: int = 50) -> None:
+        """Until so many more steps are trained."""
+        self.wait_for_step(self.events()[-1].step + steps)
+
     def wait_for_end(self) -> RunEnded:
         """Until the training has ended, whoever does it."""
         self.wait_for(lambda: any(isinstance(e, RunEnded) for e in self.events()), "end")
@@ -209,3 +224,16 @@ class Screen:
                     self.pieces.append((time.monotonic(), data))
             except (OSError, ValueError):
                 return
+
+
+Launch = Callable[..., Screen]
+
+
+def in_order(screen: Screen, before: list[object]) -> bool:
+    """Is the terminal as it was?"""
+    output = screen.output
+    left = output.rfind(OUT_OF_SCREEN) > output.rfind(IN_SCREEN)
+    shown = output.rfind(b"\x1b[?25h") > output.rfind(b"\x1b[?25l")
+    quiet = output.rfind(b"\x1b[?1003l") > output.rfind(b"\x1b[?1003h")
+    plain = output.rfind(b"\x1b[?2004l") > output.rfind(b"\x1b[?2004h")
+    return left and shown and quiet and plain and screen.modes() == before

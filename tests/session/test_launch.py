@@ -1,23 +1,21 @@
 """What `launch` and `attach` do before any screen is there."""
 
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from icot_tui.engine.run_folder import RunFolder
-from tests.session.screen import PROGRAM, TINY
+from tests.session.screen import PROGRAM, TINY, environment
 
 
 def run(folder: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     """Without a terminal."""
     (folder / "tiny.toml").write_text(TINY)
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(folder)} | variables
     return subprocess.run(
         [*PROGRAM, *arguments],
         cwd=folder,
-        env=environment,
+        env=environment(folder) | variables,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -1,7 +1,6 @@
 """The link drops, often after a stall, at any moment: the training finishes and nothing is lost.
 
-ICOT_TUI_LINK_DROPS=100 has it dropped a hundred times; ICOT_TUI_TEST_SCREEN=real takes the real
-screen instead of the stand-in.
+ICOT_TUI_LINK_DROPS=100 has it dropped a hundred times.
 """
 
 import os

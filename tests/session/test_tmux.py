@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import pytest
 from icot_tui.engine.journal import JournalReader
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.summary import RunSummary
-from tests.session.screen import IS_REAL, PROGRAM, TINY
+from tests.session.screen import ENDLESS, PROGRAM, TINY, environment
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 PATIENCE = 60.0
@@ -28,15 +29,14 @@ class Tmux:
         (folder / "tiny.toml").write_text(TINY)
 
     def __call__(self, *arguments: str) -> str:
-        environment = os.environ | {
-            "OMP_NUM_THREADS": "1",
-            "XDG_CACHE_HOME": str(self.folder / "cache"),
-            "XDG_CONFIG_HOME": str(self.folder / "config"),
-        }
-        environment.pop("TMUX", None)
         command = ["tmux", "-f", "/dev/null", "-S", self.socket, *arguments]
         done = subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+            command,
+            cwd=self.folder,
+            env=environment(self.folder),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return done.stdout
 
@@ -57,19 +57,25 @@ def tmux(tmp_path: Path) -> Iterator[Tmux]:
     server("kill-server")
 
 
-def test_the_sessions_end_is_no_end_of_the_training(tmux: Tmux) -> None:
-    tmux.start(f"{shlex.join(PROGRAM)} launch tiny.toml")
-    expected = "tiny" if IS_REAL else "icot-tui stand-in"
-    tmux.wait_for(lambda: expected in tmux("capture-pane", "-p"))
-    tmux("resize-window", "-x", "90", "-y", "25")
-    if not IS_REAL:
-        tmux.wait_for(lambda: "90x25" in tmux("capture-pane", "-p"))
+def test_resized_often_and_the_sessions_end_is_no_end_of_the_training(tmux: Tmux) -> None:
+    tmux.start(f"{shlex.join(PROGRAM)} launch tiny.toml {' '.join(ENDLESS)}")
+    tmux.wait_for(lambda: "1 removal" in tmux("capture-pane", "-p"))
+    for width in [*range(40, 220, 9), 45]:
+        tmux("resize-window", "-x", str(width), "-y", "25")
+    tmux.wait_for(lambda: "the terminal has 45 and 25" in tmux("capture-pane", "-p"))
+    tmux("resize-window", "-x", "100", "-y", "30")
+    tmux.wait_for(lambda: "1 removal" in tmux("capture-pane", "-p"))
     folder = RunFolder(tmux.folder / "runs" / "tiny")
-    tmux.wait_for(lambda: folder.is_locked() or folder.journal.exists())
+    tmux.wait_for(lambda: step(folder) > 0)
     tmux("kill-server")
+    before = step(folder)
+    tmux.wait_for(lambda: step(folder) > before + 50)
+    os.kill(int(str(folder.holder()).split()[1]), signal.SIGTERM)
+    tmux.wait_for(lambda: not folder.is_locked())
+    ended = RunSummary.of(JournalReader(folder.journal).events()).ended
+    assert ended is not None and ended.reason.startswith("stopped")
 
-    def finished() -> bool:
-        ended = RunSummary.of(JournalReader(folder.journal).events()).ended
-        return ended is not None and ended.finished and not folder.is_locked()
 
-    tmux.wait_for(finished)
+def step(folder: RunFolder) -> int:
+    """How far the run is."""
+    return RunSummary.of(JournalReader(folder.journal).events()).figures.step

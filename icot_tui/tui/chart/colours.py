@@ -64,7 +64,8 @@ def _style(colours: Colours, ink: Ink) -> Style:
     known = dict(colours.names)
     if ink.colour.startswith("series") and ink.colour[6:].isdigit():
         number = int(ink.colour[6:])
-        written = series_colour(number, dark=colours.dark, ansi=colours.ansi)
+        own = _rgb(known.get("primary", ""))
+        written = series_colour(number, dark=colours.dark, ansi=colours.ansi, own=own)
     else:
         written = known.get(ink.colour, known.get("foreground", "ansi_default"))
     try:
@@ -79,6 +80,13 @@ def _style(colours: Colours, ink: Ink) -> Style:
     if ink.weight in _SHARES:
         colour = background.blend(colour, _SHARES[ink.weight], 1.0)
     return Style(color=colour.rich_color, bgcolor=background.rich_color, bold=bold)
+
+
+def _rgb(written: str) -> tuple[int, int, int] | None:
+    try:
+        return Color.parse(written).rgb
+    except ColorParseError:
+        return None
 
 
 def strips_of(frame: Frame, colours: Colours) -> list[Strip]:

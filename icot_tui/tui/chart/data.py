@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[Any]
-MarkKind = Literal["removal", "reset", "spike", "collapse", "rollback", "checkpoint"]
+MarkKind = Literal["removal", "reset", "spike", "collapse", "rollback", "training"]
 
 SEVERITY: dict[str, int] = {
     "collapse": 5,
     "spike": 4,
+    "training": 3,
     "rollback": 3,
     "removal": 2,
     "reset": 1,  # most removals come with one; the removal is what the reader looks for
-    "checkpoint": 0,
 }
 """Which of the marks on one spot is shown."""
 

@@ -7,6 +7,8 @@ from icot_tui.tui.chart.style import Look, mark_ink
 from icot_tui.tui.chart.viewport import Viewport
 
 Runs = list[Run]
+NAME_WIDTHS = (NAME_WIDTH, 18, 12)
+"""Cells that a curve's name may take: shorter ones where they would not fit otherwise."""
 
 
 def header_lines(
@@ -19,13 +21,14 @@ def header_lines(
     if height < 5 or width < 12:
         return []
     if view.cursor is None:
-        return _laid([legend(prepared, look)], width, max(1, height // 5), "  ")
+        ways = [legend(prepared, look, name_width) for name_width in NAME_WIDTHS]
+        return _laid(ways, width, max(1, height // 5), "  ")
     between = " - " if look.ascii else " · "
     ways = [readout(prepared, view, look, column, brevity) for brevity in BREVITY]
     return _laid(ways, width, max(1, height // 4), between)
 
 
-def legend(prepared: Prepared, look: Look) -> list[Runs]:
+def legend(prepared: Prepared, look: Look, name_width: int = NAME_WIDTH) -> list[Runs]:
     """What is measured, and the name of each curve after a piece of its line."""
     data = prepared.data
     curves = [line.curve for line in prepared.lines]
@@ -34,7 +37,7 @@ def legend(prepared: Prepared, look: Look) -> list[Runs]:
         parts.append([(fit(data.y_label, NAME_WIDTH, look.ascii), STRONG)])
     for place, curve in enumerate(curves):
         swatch = look.swatch(place, len(curves))
-        name = fit(curve.name, NAME_WIDTH, look.ascii)
+        name = fit(curve.name, name_width, look.ascii)
         parts.append([(swatch + " ", Ink(curve.colour, "bold")), (name, TEXT)])
     return parts
 

@@ -11,7 +11,7 @@ from icot_tui.tui.chart.layout import Layout, Scale, mark_columns
 from icot_tui.tui.chart.prepare import Line, Prepared
 from icot_tui.tui.chart.raster import BRAILLE, FAINT, Dots, braille, strokes, thirds
 from icot_tui.tui.chart.smooth import smoothed_line, smoothed_value
-from icot_tui.tui.chart.style import LINED, Look, mark_ink
+from icot_tui.tui.chart.style import Look, mark_ink
 from icot_tui.tui.chart.thin import Thinned, columns_of, thin
 from icot_tui.tui.chart.viewport import Span, Viewport, column_at, nearest
 
@@ -72,7 +72,8 @@ def draw_plot(plot: Plot) -> tuple[int, set[str]]:
     sparse = plot.look.letters or plot.look.ascii
     _paint(plot, faint, FAINT if sparse else None)
     _paint(plot, strong, None)
-    for place, (line, raw) in enumerate(zip(plot.prepared.lines, raws, strict=True)):
+    drawn = list(enumerate(zip(plot.prepared.lines, raws, strict=True)))
+    for place, (line, raw) in reversed(drawn):
         _points(plot, line, raw)
         letter = plot.look.letter(place, len(raws))
         if letter:
@@ -213,13 +214,11 @@ def _marks(plot: Plot) -> set[str]:
     part = mark_columns(plot.prepared, *plot.window)
     columns = columns_of(plot.prepared.mark_x[part], *plot.window, layout.columns)
     severest: dict[int, str] = {}
-    lined: dict[int, str] = {}
     for column, mark in zip(columns.tolist(), plot.prepared.marks[part], strict=True):
-        for chosen, fits in ((severest, True), (lined, mark.kind in LINED)):
-            if fits and look.severity(mark.kind) >= look.severity(chosen.get(column, "")):
-                chosen[column] = mark.kind
-    for column in _with_room(lined, look):
-        kind = lined[column]
+        if look.severity(mark.kind) >= look.severity(severest.get(column, "")):
+            severest[column] = mark.kind
+    for column in _with_room(severest, look):
+        kind = severest[column]
         line = ":" if look.ascii else "┊" if kind in ("removal", "reset") else "╎"
         plot.canvas.paint(
             slice(layout.header, layout.bottom), layout.left + column, line, mark_ink(kind)

@@ -12,7 +12,7 @@ _MARKS = {
     "spike": "▲",
     "collapse": "✖",
     "rollback": "◂",
-    "checkpoint": "◆",
+    "training": "◆",
 }
 _ASCII_MARKS = {
     "removal": "^",
@@ -20,7 +20,7 @@ _ASCII_MARKS = {
     "spike": "!",
     "collapse": "X",
     "rollback": "<",
-    "checkpoint": "o",
+    "training": "o",
 }
 _MARK_INKS = {
     "removal": Ink("foreground", "faint"),
@@ -28,16 +28,15 @@ _MARK_INKS = {
     "spike": Ink("warning"),
     "collapse": Ink("error", "bold"),
     "rollback": Ink("secondary"),
-    "checkpoint": Ink("success"),
+    "training": Ink("success"),
 }
-LINED = frozenset(_MARKS) - {"checkpoint"}
-"""Marks with a line through the plot; the others stand on the axis only."""
-
 # Okabe and Ito's colours, which people of all kinds of colour vision tell apart, made lighter for
 # dark backgrounds and darker for light ones. Pure red is left to errors.
 DARK = ("#56b4e9", "#e69f00", "#2cc29a", "#f0e442", "#d98ab5", "#f27a45", "#7f9cf5", "#b8b8b8")
 LIGHT = ("#0072b2", "#b06a00", "#00795a", "#b3490a", "#a2457c", "#3d5bd9", "#7a6f00", "#5f5f5f")
-ANSI = ("cyan", "yellow", "green", "magenta", "blue", "bright_cyan", "bright_magenta", "default")
+ALIKE = 75
+"""Colours so near each other, of 255 a channel, are taken for one."""
+ANSI = ("cyan", "yellow", "green", "magenta", "bright_cyan", "bright_magenta", "default", "blue")
 
 
 @dataclass(frozen=True)
@@ -89,8 +88,22 @@ def mark_ink(kind: str) -> Ink:
     return _MARK_INKS.get(kind, Ink("foreground", "faint"))
 
 
-def series_colour(number: int, *, dark: bool, ansi: bool) -> str:
-    """A colour of the palette, as a theme writes it; after the last comes the first again."""
+def series_colour(
+    number: int, *, dark: bool, ansi: bool, own: tuple[int, int, int] | None = None
+) -> str:
+    """A colour of the palette, as a theme writes it; after the last comes the first again.
+
+    Args:
+        own: red, green and blue of the run's own curve; colours like it come last.
+    """
     if ansi:
         return f"ansi_{ANSI[number % len(ANSI)]}"
-    return (DARK if dark else LIGHT)[number % len(DARK)]
+    palette = sorted(DARK if dark else LIGHT, key=lambda colour: _alike(colour, own))
+    return palette[number % len(palette)]
+
+
+def _alike(colour: str, own: tuple[int, int, int] | None) -> bool:
+    if own is None:
+        return False
+    parts = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return sum((a - b) ** 2 for a, b in zip(parts, own, strict=True)) < ALIKE**2

@@ -7,7 +7,7 @@ import numpy as np
 from icot_tui.tui.chart.layout import Scale, mark_columns, scale_of, whole_positions
 from icot_tui.tui.chart.prepare import Line, Prepared
 from icot_tui.tui.chart.smooth import smoothed_line
-from icot_tui.tui.chart.style import LINED, series_colour
+from icot_tui.tui.chart.style import series_colour
 from icot_tui.tui.chart.thin import Thinned, thin
 from icot_tui.tui.chart.ticks import position_ticks, value_ticks
 from icot_tui.tui.chart.viewport import Span, Viewport, visible
@@ -88,9 +88,8 @@ def _marks(prepared: Prepared, window: Span) -> list[str]:
     parts = []
     part = mark_columns(prepared, *window)
     for x, mark in zip(_x(prepared.mark_x[part], window), prepared.marks[part], strict=True):
-        if mark.kind in LINED:
-            path = f"M{x:.1f} {_TOP}V{HEIGHT - _BOTTOM}"
-            parts.append(_stroke(path, _MARKS.get(mark.kind, "#b0b8c0"), "2 3", mark.label))
+        path = f"M{x:.1f} {_TOP}V{HEIGHT - _BOTTOM}"
+        parts.append(_stroke(path, _MARKS.get(mark.kind, "#b0b8c0"), "2 3", mark.label))
     return parts
 
 
@@ -168,7 +167,8 @@ def _y(values: np.ndarray, scale: Scale) -> np.ndarray:
 
 def _colour(name: str) -> str:
     if name.startswith("series") and name[6:].isdigit():
-        return series_colour(int(name[6:]), dark=False, ansi=False)
+        own = (0x1F, 0x5F, 0xA8)
+        return series_colour(int(name[6:]), dark=False, ansi=False, own=own)
     return _COLOURS.get(name, "#24292f")
 
 

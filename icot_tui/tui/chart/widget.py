@@ -57,12 +57,13 @@ class Chart(Widget, can_focus=True):
         data: ChartData | None = None,
         *,
         ascii: bool = False,
+        log: bool = False,
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
         self.set_reactive(Chart.ascii, ascii)
-        self.viewport = Viewport()
+        self.viewport = Viewport(log=log)
         self._prepared: Prepared = prepare(data or _NOTHING)
         self._drawn: object = None
         self._strips: list[Strip] = []

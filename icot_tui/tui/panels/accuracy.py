@@ -61,7 +61,7 @@ class Accuracy(Panel):
         """Draw a curve for each digit, or one of exact match."""
         self.per_digit = not self.per_digit
         if self._view is not None:
-            self.show(self._view)
+            self.try_to_show(self._view)
 
     def show(self, view: RunView) -> None:
         """Hand the curves over and write the words, if they changed."""
@@ -87,7 +87,7 @@ class Accuracy(Panel):
     def on_resize(self) -> None:
         """There may be more room for words."""
         if self._view is not None:
-            self.call_after_refresh(self.show, self._view)
+            self.call_after_refresh(self.try_to_show, self._view)
 
 
 def _display(widget: Widget, wanted: bool) -> None:
@@ -118,7 +118,7 @@ def accuracy_data(view: RunView, per_digit: bool) -> ChartData:
     others = [overlay for overlay in view.overlays if _baseline(overlay) is None]
     curves = [] if per_digit else [_other(overlay, view) for overlay in others]
     return ChartData(
-        curves=(*curves, *own),
+        curves=(*own, *curves),
         marks=marks(history, view.axis),
         x_label=AXIS_LABELS[view.axis],
         y_label="digits right" if per_digit else "exact match",

@@ -1,5 +1,6 @@
 """Every panel of the live screen, in the order of its number key."""
 
+from icot_tui.tui.actions import PANEL_IDS
 from icot_tui.tui.panel import Panel
 from icot_tui.tui.panels.accuracy import Accuracy
 from icot_tui.tui.panels.log import Log
@@ -13,3 +14,8 @@ from icot_tui.tui.panels.spikes import Spikes
 PANELS: tuple[type[Panel], ...] = (
     Removal, Loss, Accuracy, Spikes, Resets, Samples, Machine, Log,
 )  # fmt: skip
+
+
+def one_of_each() -> list[Panel]:
+    """All panels, new."""
+    return [make(id=name) for name, make in zip(PANEL_IDS, PANELS, strict=True)]

@@ -77,7 +77,7 @@ class LinesPanel(Panel):
     def on_resize(self) -> None:
         """The lines depend on the size."""
         if self._view is not None:
-            self.call_after_refresh(self.show, self._view)
+            self.call_after_refresh(self.try_to_show, self._view)
 
     def on_lines_scrolled(self, event: Lines.Scrolled) -> None:
         """Say on the border how much is out of sight."""

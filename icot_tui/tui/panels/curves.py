@@ -46,6 +46,8 @@ def along(history: History, steps: Steps, axis: Axis) -> Floats:
 def losses(history: History, axis: Axis, window: tuple[float, float] | None) -> tuple[Floats, Any]:
     """(x, loss) of a run, everything of a short one; of a long one as much as can be seen.
 
+    Of several trainings only the present one's: the others have other losses.
+
     Args:
         window: the part of the axis that is looked at closely; None: all of it.
     """
@@ -62,6 +64,9 @@ def losses(history: History, axis: Axis, window: tuple[float, float] | None) -> 
         ]
         steps = np.concatenate([steps for steps, _ in parts])
         values = np.concatenate([values for _, values in parts])
+    phase = history.summary.figures.phase
+    if phase is not None:
+        steps, values = steps[steps > phase.step], values[steps > phase.step]
     return _standing(history, axis, steps, values)
 
 
@@ -111,7 +116,11 @@ def marks(history: History, axis: Axis) -> tuple[Mark, ...]:
         after = "" if spike.removal is None else f" after removal {spike.removal}"
         lasted = "" if spike.steps is None else f", {count(spike.steps, 'step')}"
         found.append((spike.step, Mark(0.0, kind, f"{kind}{after}{lasted}")))  # type: ignore[arg-type]
-    for entry in history.log if history.summary.figures.rollbacks else ():
+    figures = history.summary.figures
+    for entry in history.log if figures.phase is not None else ():
+        if entry.kind == "PhaseBegan":
+            found.append((entry.step, Mark(0.0, "training", plain(entry.text))))
+    for entry in history.log if figures.rollbacks else ():
         if entry.kind == "RolledBack":
             found.append((entry.step, Mark(0.0, "rollback", plain(entry.text))))
     found.sort(key=lambda each: each[0])

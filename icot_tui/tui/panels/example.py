@@ -51,11 +51,17 @@ def answer_text(tokens: list[str]) -> str:
 
 
 def example_lines(
-    example: ExampleShown, stage: int, config: RunConfig | None, space: Space, rows: int
+    example: ExampleShown,
+    stage: int,
+    config: RunConfig | None,
+    space: Space,
+    rows: int,
+    marks_next: bool = True,
 ) -> list[Line]:
     """Question, reasoning and answer, in at most so many rows; the reasoning comes first."""
     label = LABEL if space.width >= ROOMY else 0
-    chain = chain_lines(example, stage, space, space.width - label, with_caret=rows >= 5)
+    width = space.width - label
+    chain = chain_lines(example, stage, space, width, rows >= 5, marks_next)
     shown = _labelled("reasoning", chain, label)
     task = task_of(config)
     question, answer = joined(example.input), answer_text(example.answer)
@@ -73,12 +79,17 @@ def example_lines(
 
 
 def chain_lines(
-    example: ExampleShown, stage: int, space: Space, width: int, with_caret: bool
+    example: ExampleShown,
+    stage: int,
+    space: Space,
+    width: int,
+    with_caret: bool,
+    marks_next: bool = True,
 ) -> list[Line]:
     """The chain of thought; removed tokens are ghosts, the next one to go is marked."""
     order = example.removal_order
     gone = set(order[:stage])
-    following = order[stage] if stage < len(order) else None
+    following = order[stage] if marks_next and stage < len(order) else None
     gap = "" if any(token[:1].isspace() for token in example.cot) else " "
     pieces: list[Piece] = []
     for at, token in enumerate(example.cot):

@@ -20,7 +20,7 @@ class Loss(Panel):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self.chart = Chart()
+        self.chart = Chart(log=True)  # spikes are small beside the first losses
         self._shown: Hashable = None
 
     def compose(self) -> ComposeResult:
@@ -36,6 +36,12 @@ class Loss(Panel):
             self.chart.show(loss_data(view, shown, window))
 
 
+def _label(view: RunView) -> str:
+    """What is measured, where it is not what one expects."""
+    phase = view.history.summary.figures.phase
+    return "loss" if phase is None or phase.unit.startswith("nats") else "loss: squared error"
+
+
 def loss_data(view: RunView, shown: Hashable, window: tuple[float, float] | None) -> ChartData:
     """The run's loss and that of the runs beside it.
 
@@ -43,17 +49,16 @@ def loss_data(view: RunView, shown: Hashable, window: tuple[float, float] | None
         shown: the version of the data.
         window: the part of the axis that is looked at; None: all of it.
     """
-    curves = []
+    x, values = losses(view.history, view.axis, window)
+    curves = [Curve(view.source.folder.name, x, values, "primary")]  # drawn over the others
     for overlay in view.overlays:
         x, values = losses(overlay.source.history, view.axis, window)
         curves.append(Curve(overlay.name, x, values, f"series{overlay.colour_index}"))
-    x, values = losses(view.history, view.axis, window)
-    curves.append(Curve(view.source.folder.name, x, values, "primary"))
     return ChartData(
         curves=tuple(curves),
         marks=marks(view.history, view.axis),
         x_label=AXIS_LABELS[view.axis],
-        y_label="loss",
+        y_label=_label(view),
         version=shown,
         empty=f"Getting ready: {view.phase}." if view.phase else EMPTY_TEXT,
     )

@@ -6,6 +6,7 @@ from icot_tui.engine.events import RunStarted
 from icot_tui.tui.panels.base import LinesPanel, Space
 from icot_tui.tui.panels.example import example_lines
 from icot_tui.tui.panels.large import large_heading
+from icot_tui.tui.panels.methods import in_words, method_of, trainings_bar
 from icot_tui.tui.panels.schedule_words import next_removal, outlook, to_full
 from icot_tui.tui.panels.text import EMPTY, Line, Piece, apart, line, text_of, wrapped
 from icot_tui.tui.view import RunView
@@ -29,8 +30,8 @@ class Removal(LinesPanel):
         facts = view.history.summary.facts
         if facts is None:
             return waiting(view, space)
-        if _method(view, facts) != "stepwise":
-            return _baseline(view, facts, space)
+        if method_of(view.history.summary, facts) != "stepwise":
+            return _other(view, facts, space)
         return _stepwise(view, facts, space)
 
 
@@ -41,51 +42,39 @@ def waiting(view: RunView, space: Space) -> list[Line]:
     return [*wrapped(what, space.width, "bold"), *wrapped(text, space.width, "dim")]
 
 
-def _method(view: RunView, facts: RunStarted) -> str:
-    config = view.history.summary.config
-    if config is not None:
-        name: str = config.method.name
-        return name
-    return {"No CoT": "no_cot", "Explicit CoT": "explicit_cot"}.get(facts.method, "stepwise")
-
-
 def _stepwise(view: RunView, facts: RunStarted, space: Space) -> list[Line]:
     stage = view.history.summary.removed_tokens
     head = [_heading(stage, facts.max_cot_tokens, space), _bar(stage, facts.max_cot_tokens, space)]
     return _arranged(view, space, head, _ahead(view, facts, space), stage)
 
 
-def _baseline(view: RunView, facts: RunStarted, space: Space) -> list[Line]:
-    most = facts.max_cot_tokens
-    if _method(view, facts) == "no_cot":
-        title, stage = "No CoT", most
-        short = "no step is ever shown"
-        text = (
-            "The model never sees a step: it answers straight from the question, from the first "
-            "step of training on. A stepwise run is measured against this."
-        )
-    elif _method(view, facts) != "explicit_cot":
-        title, stage = facts.method, 0
-        short, text = "no token is removed", "This method removes no token step by step."
-    else:
-        title, stage = "Explicit CoT", 0
-        short = "every step is written"
-        text = (
-            f"Nothing is removed: the model writes its reasoning, up to {count(most, 'token')}, "
-            "before every answer. It shows what can be reached when every step is written."
-        )
-    head = [line((title, "bold primary")), _bar(stage, most, space, marks_next=False)]
-    told = [wrapped(text, space.width), wrapped(short, space.width)]
-    return _arranged(view, space, head, told, stage)
+def _other(view: RunView, facts: RunStarted, space: Space) -> list[Line]:
+    """A method that removes nothing step by step."""
+    summary, most = view.history.summary, facts.max_cot_tokens
+    method = in_words(view, facts)
+    title = line((method.title, "bold primary"))
+    bar = trainings_bar(summary, space) or _bar(method.removed, most, space, marks_next=False)
+    head = [apart(title, line((method.aside, "dim")), space.width), bar]
+    told = [wrapped(text, space.width) for text in method.texts]
+    if summary.ended is not None:
+        ended = wrapped(f"The run has ended: {summary.ended.reason}.", space.width)
+        told = [[*told[0], *ended], ended, *told[1:]]
+    return _arranged(view, space, head, told, method.removed, marks_next=False)
 
 
 def _arranged(
-    view: RunView, space: Space, head: list[Line], told: list[list[Line]], stage: int
+    view: RunView,
+    space: Space,
+    head: list[Line],
+    told: list[list[Line]],
+    stage: int,
+    marks_next: bool = True,
 ) -> list[Line]:
     """Heading, example and schedule, with air between them where there is room.
 
     Args:
         told: what is said of the schedule, the longest version first.
+        marks_next: one of the example's tokens goes next.
     """
     if space.height <= len(head):
         return head[: space.height]
@@ -98,7 +87,8 @@ def _arranged(
     )
     shown = []
     if example is not None and room > len(words):
-        shown = example_lines(example, stage, config, space, room - len(words))
+        rows = room - len(words)
+        shown = example_lines(example, stage, config, space, rows, marks_next)
     return _spread(head, [shown, words[:room]], space)
 
 

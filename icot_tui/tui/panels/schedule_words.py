@@ -25,24 +25,11 @@ class Words:
     held: bool = False
 
 
-def is_held(history: History) -> bool:
-    """Has somebody stopped the removal schedule? A run that goes back or on starts it again."""
-    if not history.summary.figures.clock_changed:
-        return False
-    for entry in reversed(history.log):
-        if entry.kind in ("RolledBack", "RunResumed", "RunStarted"):
-            return False
-        refused = ": refused: " in entry.text
-        if entry.kind == "CommandDone" and entry.text.startswith("hold: ") and not refused:
-            return "goes on" not in entry.text
-    return False
-
-
 def next_removal(history: History, facts: RunStarted) -> Words:
     """The next removal of a run that removes tokens step by step and has some left."""
     summary = history.summary
     config = summary.config
-    if is_held(history):
+    if summary.figures.held:
         stage = summary.removed_tokens
         text = f"Held by you at stage {stage}: nothing more goes until you let go."
         return Words(text, "held by you", held=True)
@@ -101,10 +88,11 @@ def _gated(schedule: LossGated, history: History, config: RunConfig) -> Words:
     summary = history.summary
     figures = summary.figures
     subject = _subject(summary, _after(summary, config))
-    unit = " of an example" if config.curriculum.gate_per == "example" else ""
-    now = None if unit else smoothed_loss(history, config.curriculum.gate_window)
+    per_example = config.curriculum.gate_per == "example"
+    now = None if per_example else smoothed_loss(history, config.curriculum.gate_window)
     shown = "" if now is None else f"now {number(now)}"
-    sentence = f"{subject} when the smoothed loss{unit} is below {schedule.gate_loss:g}"
+    whose = "an example's" if per_example else "the"
+    sentence = f"{subject} when {whose} loss is below {schedule.gate_loss:g}"
     sentence += f" ({shown})" if shown else ""
     short = f"next below {schedule.gate_loss:g}" + (f", {shown}" if shown else "")
     if figures.clock_changed:
@@ -114,11 +102,11 @@ def _gated(schedule: LossGated, history: History, config: RunConfig) -> Words:
     earliest = warmup + schedule.min_steps - here
     if earliest > 0:
         learnt = now is not None and now < schedule.gate_loss
-        text = f"{sentence}, {_in(earliest, summary)} at the earliest."
+        text = f"{sentence}, {_soon(earliest)} at the earliest."
         return Words(text, f"next {_soon(earliest)}" if learnt else short)
     if schedule.max_steps is not None:
         latest = warmup + schedule.max_steps - here
-        return Words(f"{sentence}, at the latest {_in(latest, summary)}.", short)
+        return Words(f"{sentence}, or {_after_steps(latest, summary)}.", short)
     return Words(f"{sentence}.", short)
 
 
@@ -146,6 +134,11 @@ def _in(steps: int, summary: RunSummary) -> str:
     pace = seconds_per_step(summary)
     time = "" if pace is None or steps * pace < 1 else f" (about {rough(steps * pace)})"
     return f"in {count(steps, 'step')}{time}"
+
+
+def _after_steps(steps: int, summary: RunSummary) -> str:
+    """`after 312 steps (40 s)`."""
+    return _in(steps, summary).replace("in ", "after ", 1).replace("(about ", "(")
 
 
 def _soon(steps: int) -> str:

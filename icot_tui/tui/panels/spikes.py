@@ -29,7 +29,8 @@ class Spikes(LinesPanel):
     def key(self, view: RunView) -> Hashable:
         figures = view.history.summary.figures
         follows = view.history.version if figures.open_spikes else None
-        return tuple(figures.spikes[-8:]), len(figures.spikes), figures.rollbacks, follows
+        spikes = tuple(figures.spikes[-8:]), len(figures.spikes)
+        return *spikes, figures.rollbacks, follows, figures.step > 0
 
     def draw(self, view: RunView, space: Space) -> Sequence[Line]:
         figures = view.history.summary.figures

@@ -20,11 +20,21 @@ class Board(Container):
     Board { width: 1fr; height: 1fr; overflow: hidden hidden; }
     """
 
-    def __init__(self, panels: Sequence[Panel], wanted: Wanted) -> None:
-        super().__init__(*panels)
-        self.panels = {panel.id or "": panel for panel in panels}
+    def __init__(self, wanted: Wanted) -> None:
+        super().__init__()
+        self.panels: dict[str, Panel] = {}
         self.wanted = wanted
         self._placed = PlacedLayout()
+
+    async def fill(self, panels: Sequence[Panel]) -> None:
+        """Put these panels in."""
+        self.panels = {panel.id or "": panel for panel in panels}
+        places = self.places(self.size)
+        for name, panel in self.panels.items():
+            panel.display = name in places
+        await self.mount(*panels)
+        for panel in panels:
+            panel.contain()
 
     @property
     def layout(self) -> Layout:

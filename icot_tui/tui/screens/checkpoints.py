@@ -1,11 +1,15 @@
 """The list of checkpoints one can go back to."""
 
+from typing import TYPE_CHECKING
+
 from icot_tui.engine.checkpoint import list_checkpoints
 from icot_tui.tui.action import Action
 from icot_tui.tui.screens.dialog import Choice, Choose
 from icot_tui.tui.view import RunView
 from icot_tui.tui.words import age, percent
-from icot_tui.watch.history import Saved
+
+if TYPE_CHECKING:
+    from icot_tui.watch.history import Saved
 
 
 def choose_checkpoint(view: RunView, action: Action) -> Choose[int]:
@@ -27,6 +31,6 @@ def choose_checkpoint(view: RunView, action: Action) -> Choose[int]:
     )
 
 
-def _line(saved: Saved, now: float) -> str:
+def _line(saved: "Saved", now: float) -> str:
     accuracy = "" if saved.exact_match is None else percent(saved.exact_match)
     return f"{saved.step:>9,}  {saved.stage:>5}  {accuracy:>11}  {age(now - saved.time)}"

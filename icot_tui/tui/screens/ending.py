@@ -80,10 +80,7 @@ class Ending(Choose[str]):
         commands = next_commands(view)
         choices = [Choice(command, f"{word:<12} {plain(command)}") for word, command in commands]
         super().__init__(_title(view, failure), choices, width=96)
-        quit_key = shown(keys["quit"][0])
-        self.hint = (
-            f"enter copies the command, escape goes back to the curves, {quit_key} there quits"
-        )
+        self.hint = f"enter copies, escape goes back, {shown(keys['quit'][0])} there quits"
 
     def content(self) -> Sequence[Widget]:
         """What went wrong if something did, facts, commands."""
@@ -105,5 +102,5 @@ def _title(view: RunView, failure: str) -> str:
         return f"the training of {name} failed"
     ended = view.history.summary.ended
     if ended is None:
-        return f"{name} so far"
+        return f"{name} is dead: no more is written" if view.status == "dead" else f"{name} so far"
     return plain(f"{name} {view.status}: {ended.reason}")

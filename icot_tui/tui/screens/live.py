@@ -1,16 +1,16 @@
 """The live screen: header, panels, footer."""
 
-import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual import events, on
 from textual.app import ComposeResult
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
 from icot_tui.tui.action import Action
-from icot_tui.tui.chart.widget import Chart
 from icot_tui.tui.footer import Footer
 from icot_tui.tui.header import Header
 from icot_tui.tui.keymap import KeyMap
@@ -19,9 +19,9 @@ from icot_tui.tui.panel import Panel
 from icot_tui.tui.screens.board import Board
 from icot_tui.tui.screens.tabs import Tabs
 from icot_tui.tui.view import RunView
-from icot_tui.tui.words import plain
 
-log = logging.getLogger("icot_tui.screen")
+if TYPE_CHECKING:
+    from icot_tui.tui.chart.widget import Chart
 
 
 class LiveScreen(Screen[None]):
@@ -39,16 +39,14 @@ class LiveScreen(Screen[None]):
     LiveScreen.-small > * { display: none; }
     LiveScreen.-small > #small { display: block; }
     LiveScreen.-tabs > Tabs { display: block; }
-    Panel > .failure { color: $error; height: auto; }
     """
 
-    def __init__(self, panels: Sequence[Panel], wanted: Wanted, keys: KeyMap) -> None:
+    def __init__(self, wanted: Wanted, keys: KeyMap) -> None:
         super().__init__()
         self.header = Header()
-        self.board = Board(panels, wanted)
+        self.board = Board(wanted)
         self.tabs = Tabs()
         self.footer = Footer(keys)
-        self._failed: set[str] = set()
         self._last_chart: Chart | None = None
         self._view: RunView | None = None
 
@@ -72,31 +70,27 @@ class LiveScreen(Screen[None]):
         if self.has_class("-tabs"):
             self.tabs.show([panel.id or "" for panel in self.board.seen])
         for panel in self.board.seen:
-            if panel.id not in self._failed:
-                self._show_panel(panel, view)
+            panel.try_to_show(view)
 
-    def _show_panel(self, panel: Panel, view: RunView) -> None:
-        try:
-            panel.show(view)
-        except Exception as error:
-            self._failed.add(panel.id or "")
-            log.exception("the panel %s failed", panel.id)
-            what = plain(f"{type(error).__name__}: {error}")
-            for child in panel.children:
-                child.display = False
-            said = f"this panel failed: {what}. The training is not touched by it."
-            panel.mount(Static(said, markup=False, classes="failure"))
+    async def fill(self, panels: Sequence[Panel], ascii: bool) -> None:
+        """Put the panels in, which are not there for the first frame."""
+        from icot_tui.tui.chart.widget import Chart
 
-    def set_ascii(self) -> None:
-        """Charts draw with ASCII characters."""
+        await self.board.fill(panels)
         for chart in self.query(Chart):
-            chart.ascii = True
+            chart.ascii = ascii
+        if self.focused is None and self.is_current:
+            self.focus_next()
 
     # Size ---------------------------------------------------------------------------------------
 
     def on_resize(self, event: events.Resize) -> None:
         """Choose what there is room for."""
-        width, height = event.size
+        self.fit(event.size)
+
+    def fit(self, size: Size) -> None:
+        """Choose what there is room for in a terminal of this size."""
+        width, height = size
         shape = shape_of(width, height)
         self.set_class(shape == "too small", "-small")
         self.set_class(shape in ("compact", "stack", "spine"), "-tabs")
@@ -117,8 +111,7 @@ class LiveScreen(Screen[None]):
     def _draw_again(self) -> None:
         if self._view is not None:
             for panel in self.board.seen:
-                if panel.id not in self._failed:
-                    self._show_panel(panel, self._view)
+                panel.try_to_show(self._view)
             if self.has_class("-tabs"):
                 self.tabs.show([panel.id or "" for panel in self.board.seen])
 
@@ -138,7 +131,7 @@ class LiveScreen(Screen[None]):
         """Bring a panel in and give it the focus."""
         self.board.wanted.go_to(name)
         self.rearrange()
-        self.call_after_refresh(self._focus, name)
+        self._focus(name)  # now, not at the next redraw: the next key means this panel
 
     def _focus(self, name: str) -> None:
         panel = self.board.panels.get(name)
@@ -146,16 +139,20 @@ class LiveScreen(Screen[None]):
             return
         target = next((w for w in panel.query("*") if w.focusable and w.display), None)
         if target is not None:
-            target.focus(scroll_visible=False)
+            self.set_focus(target, scroll_visible=False)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Remember which chart was used last."""
+        from icot_tui.tui.chart.widget import Chart
+
         if isinstance(event.widget, Chart):
             self._last_chart = event.widget
 
     @property
-    def chart(self) -> Chart | None:
+    def chart(self) -> "Chart | None":
         """The chart that keys mean: in focus, or used last, or the first in sight."""
+        from icot_tui.tui.chart.widget import Chart
+
         panel = self.focused_panel
         charts = [chart for seen in self.board.seen for chart in seen.query(Chart)]
         mine = [chart for chart in charts if panel is not None and panel in chart.ancestors]

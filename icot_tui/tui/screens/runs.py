@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len, set_cell_size
 from textual import on
 from textual.binding import Binding
 from textual.content import Content
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 1.0
 """Between two looks at the journals."""
-HEADING = f"   {'run':<23}{'status':<10}{'stage':>9} {'exact':>9}  {'began':<14}about"
+NAME_WIDTHS = (22, 40)
+"""Cells of a name, in dialogs that have less room than they want and in others."""
+METHODS = {"No CoT": "no CoT", "Explicit CoT": "explicit", "ICoT-KD": "distilled"}
+"""What stands in place of the stage where none rises."""
 
 
 class Runs(Dialog[bool]):
@@ -69,7 +73,16 @@ class Runs(Dialog[bool]):
             return [text(told)]
         field = Input(placeholder="show only runs with ...")
         field.cursor_blink = False
-        return [text(Content.styled(HEADING, "bold $primary")), field, OptionList(markup=False)]
+        heading = f"   {'run':<{self._name_width}} {'status':<10}{'stage':>9} {'exact':>9}  "
+        heading += f"{'began':<14}about"
+        return [text(Content.styled(heading, "bold $primary")), field, OptionList(markup=False)]
+
+    @property
+    def _name_width(self) -> int:
+        few, most = NAME_WIDTHS
+        if self.app.size.width < self.width:
+            return few
+        return min(most, max(few, *(cell_len(plain(line.name)) for line in self._lines)))
 
     def on_mount(self) -> None:
         """Show them, and look again from time to time."""
@@ -109,11 +122,13 @@ class Runs(Dialog[bool]):
         here = ">" if source is not None and source.folder.path == line.folder.path else " "
         over = "+" if self._following.is_overlaid(line.folder) else " "
         stage = "" if line.of is None else f"{line.stage} of {line.of}"
+        stage = METHODS.get(line.method, stage)
+        name = set_cell_size(plain(line.name), self._name_width)
         accuracy = "" if line.accuracy is None else percent(line.accuracy)
         began = "" if line.age is None else age(line.age)
         return Content.assemble(
             (f"{here}{over} ", "bold $accent"),
-            (f"{plain(line.name)[:22]:<23}", "bold"),
+            (f"{name} ", "bold"),
             (f"{line.status:<10}", COLOURS.get(line.status, "$error")),
             (f"{stage:>9} {accuracy:>9}  ", ""),
             (f"{began:<14}", "dim"),

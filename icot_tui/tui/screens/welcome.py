@@ -20,7 +20,7 @@ STORY = (
     ("3. ", "bold $primary"),
     ("At the end nothing is written any more: the answer follows straight from the question, ", ""),
     ("and the model still knows it.\n\n", ""),
-    ("It takes about five minutes on two processor cores. Press ", "dim"),
+    ("It takes about three minutes on two processor cores. Press ", "dim"),
     ("?", "bold $accent"),
     (" for the keys, ", "dim"),
     ("q", "bold $accent"),

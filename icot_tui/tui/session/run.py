@@ -2,6 +2,7 @@
 
 import contextlib
 import faulthandler
+import gc
 import os
 import select
 import signal
@@ -58,6 +59,7 @@ def run_with_screen(
     try:
         left = departure.run(build_app)
     finally:
+        gc.enable()
         sys.setswitchinterval(switch)
         if engine is not None:
             engine.painted.set()
@@ -153,6 +155,7 @@ class Departure:
     def _painted(self) -> None:
         # Textual takes Python's streams while it runs, and drops what nobody asked it for.
         sys.stdout, sys.stderr = self._streams
+        gc.enable()
         if self._engine is not None:
             self._engine.painted.set()
 

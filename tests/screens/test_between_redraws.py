@@ -1,0 +1,41 @@
+"""What comes between two redraws: another size below a dialog, keys in quick succession."""
+
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from icot_tui.tui.app import WorkbenchApp
+from icot_tui.tui.session.leave import Leave
+from icot_tui.watch.source import RunFollower
+from tests.screens.workbench import a_run, dialog, drive, press, settled
+
+
+def test_what_lies_below_a_dialog_fits_too(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+        await press(pilot, "?")
+        for size, seen in (((45, 25), "-small"), ((60, 25), "-tabs")):
+            await pilot.resize_terminal(*size)
+            await settled(pilot)
+            assert app.live.has_class(seen)
+            box = dialog(app).query_one(".box").region
+            assert box.x >= 0 and box.right <= size[0]
+        await press(pilot, "escape")
+        assert app.live.board.seen and all(
+            panel.region.right <= 60 for panel in app.live.board.seen
+        )
+
+    drive(tmp_path, steps, RunFollower(told.folder))
+
+
+def test_keys_in_quick_succession_mean_the_same_panel(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+        await pilot.press("8", "f", "home")
+        await settled(pilot)
+        assert [panel.id for panel in app.live.board.seen] == ["log"]
+        assert app.live.focused_panel is app.live.board.panels["log"]
+
+    drive(tmp_path, steps, RunFollower(told.folder), size=(80, 24))

@@ -1,0 +1,127 @@
+"""How the screens look, at every size, in dark and light, without colour and without Unicode."""
+
+import time
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from icot_tui import themes
+from icot_tui.engine.events import CheckpointSaved, LossSpike, SpikeRecovered
+from icot_tui.tui import state
+from icot_tui.tui.app import WorkbenchApp
+from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.state import UserState
+from icot_tui.watch.machine import GpuReading, MachineReading, MachineSampler
+from tests.screens.panel_run import Told, a_sample
+from tests.screens.snapshot import check
+from tests.screens.workbench import Engine, press, settled, until, with_engine
+
+BEGAN = 1_800_000_000
+"""A Friday in 2027, eight in the morning in Greenwich."""
+GPU = GpuReading("NVIDIA H100", 0.87, 512.0, 700.0, 41e9, 85e9, 61.0)
+MACHINE = MachineReading(0.42, 13_000_000_000, 64_000_000_000, 240_000_000_000, (GPU,))
+LOOKS: dict[str, list[tuple[str, tuple[int, int], tuple[str, ...]]]] = {
+    "night": [
+        ("live", (50, 20), ()), ("live", (80, 24), ()), ("live", (120, 40), ()),
+        ("live", (200, 60), ()), ("help", (80, 24), ("?",)), ("palette", (80, 24), (":",)),
+        ("runs", (80, 24), ("r",)), ("leaving", (80, 24), ("q",)), ("ending", (80, 24), ("u",)),
+        ("checkpoints", (80, 24), ("b",)), ("digits", (120, 40), ("3", "i", "f")),
+    ],
+    "paper": [
+        ("live", (80, 24), ()), ("live", (120, 40), ()), ("runs", (120, 40), ("r",)),
+        ("leaving", (120, 40), ("q",)),
+    ],
+    "no-colour": [("live", (80, 24), ()), ("live", (120, 40), ()), ("ending", (80, 24), ("u",))],
+    "ascii": [("live", (50, 20), ()), ("live", (120, 40), ()), ("help", (50, 20), ("?",))],
+}  # fmt: skip
+
+
+class Stepping:
+    """A clock that goes on with the run's steps."""
+
+    told: Told | None = None
+
+    def time(self) -> float:
+        return BEGAN + (0.0 if self.told is None else 0.04 * self.told.step)
+
+
+@pytest.fixture(autouse=True)
+def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stepping:
+    """Always the same time, machine and folder."""
+    clock = Stepping()
+    monkeypatch.setattr(time, "time", clock.time)
+    monkeypatch.setattr("icot_tui.tui.words._local", in_greenwich)
+    monkeypatch.setattr(MachineSampler, "read", lambda self: MACHINE)
+    monkeypatch.setattr(themes, "user_theme_folder", lambda: tmp_path / "themes")
+    monkeypatch.setattr(state, "state_folder", lambda: tmp_path / "kept")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("ICOT_TUI_THEME", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return clock
+
+
+def in_greenwich(seconds: float, form: str) -> str:
+    return time.strftime(form, time.gmtime(seconds))
+
+
+def a_run(clock: Stepping) -> Told:
+    """A run at stage 3 of 8 that recovers from its last spike, after another, older one."""
+    older = Told(Path("runs"), name="seed-1").start("No CoT").train(100)
+    older.evaluate(0.13, [0.9, 0.3, 0.2, 0.9])
+    told = clock.told = Told(Path("runs"), name="mult-2x2").start()
+    for at in range(10):
+        told.train(20, 2.0 - 0.18 * at)
+    told.evaluate(0.62, [1.0, 0.9, 0.7, 0.9], a_sample("0 7 5 0"), a_sample("0 7 1 0"))
+    for spike in (1, 2):
+        told.remove()
+        told.tell(LossSpike(told.step + 5, spike, spike, 0.38, 1.2)).train(20, 1.2)
+        told.train(60, 0.7).train(60, 0.45)
+        told.tell(SpikeRecovered(told.step, spike, spike, 0.82, 120)).train(60, 0.38)
+        checkpoint = told.folder.checkpoints / f"step-{told.step:08d}"
+        checkpoint.mkdir()
+        (checkpoint / "manifest.json").write_text("{}")
+        told.evaluate(
+            0.6 + 0.1 * spike, [1.0, 0.9, 0.8, 0.9],
+            a_sample("0 7 5 0"), a_sample("0 7 1 0"), a_sample(None, kind="worst"),
+        )  # fmt: skip
+        told.tell(CheckpointSaved(told.step, checkpoint.name, spike, 100, 0.1))
+    return told.remove().tell(LossSpike(told.step, 3, 3, 0.38, 1.5)).train(40, 1.4)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_screens_look_as_they_did(
+    look: str, clock: Stepping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if look == "no-colour":
+        monkeypatch.setenv("NO_COLOR", "1")
+    remembered = UserState(path=Path("state.json"))
+    remembered.theme = look if look in ("night", "paper") else "night"
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+        for screen, size, keys in LOOKS[look]:
+            await pilot.resize_terminal(*size)
+            await settled(pilot)
+            app.draw()
+            await settled(pilot)
+            await press(pilot, *keys)
+            check(f"{screen}-{size[0]}x{size[1]}-{look}", app)
+            await press(pilot, *["escape"] * bool(keys))
+            await until(pilot, lambda: app.screen is app.live)
+
+    engine = Engine(a_run(clock))
+    with_engine(Path("runs"), engine, steps, (120, 40), remembered, ascii=look == "ascii")
+
+
+@pytest.mark.parametrize(("size", "theme"), [((80, 24), "night"), ((50, 20), "paper")])
+def test_the_welcome_looks_as_it_did(size: tuple[int, int], theme: str, clock: Stepping) -> None:
+    engine = Engine(a_run(clock))
+    engine.doing = "loading PyTorch"
+    remembered = UserState(path=Path("state.json"))
+    remembered.theme = theme
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+        await settled(pilot)
+        check(f"welcome-{size[0]}x{size[1]}-{theme}", app)
+
+    with_engine(Path("runs"), engine, steps, size, remembered, welcome=True)

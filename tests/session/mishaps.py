@@ -1,0 +1,51 @@
+"""The real program, whose screen has three keys more: each brings about a mishap.
+
+`python mishaps.py launch ...` is `icot-tui launch ...`.
+"""
+
+import os
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+from icot_tui.cli import workbench
+from icot_tui.cli.app import main
+
+CRASH, HANG, NOISE = "\x1bOP", "\x1bOQ", "\x1bOR"
+"""What the keys F1, F2 and F3 send."""
+
+
+def with_mishaps(launch_app: Any) -> Any:
+    """The same, but the app it makes is of a class with these keys."""
+
+    def launch(*given: Any, **named: Any) -> Any:
+        from icot_tui.tui import app as module
+
+        class Mishaps(module.WorkbenchApp):
+            CSS_PATH = Path(module.__file__).with_name("app.tcss")
+            BINDINGS = [("f1", "crash", ""), ("f2", "hang", ""), ("f3", "noise", "")]
+
+            def action_crash(self) -> None:
+                raise ZeroDivisionError("a mistake of the screen")
+
+            def action_hang(self) -> None:
+                while True:
+                    time.sleep(0.1)
+
+            def action_noise(self) -> None:
+                os.write(1, b"noise on one\n")
+                os.write(2, b"noise on two\n")
+                print("noise from print")
+                warnings.warn("noise from a warning", stacklevel=1)
+                self.tell("it was noisy")
+
+        module.WorkbenchApp = Mishaps  # type: ignore[misc]
+        return launch_app(*given, **named)
+
+    return launch
+
+
+if __name__ == "__main__":
+    workbench.launch_app = with_mishaps(workbench.launch_app)
+    main()
