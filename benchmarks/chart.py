@@ -48,7 +48,12 @@ def ours(data: ChartData, width: int, height: int) -> None:
 
 
 def plotext(data: ChartData, width: int, height: int) -> None:
-    import plotext as library
+    try:
+        import plotext as library
+    except ImportError:
+        raise SystemExit(
+            "--plotext needs plotext, which icot-tui does not: pip install plotext"
+        ) from None
 
     from icot_tui.tui.chart.thin import thin
 

@@ -1,0 +1,85 @@
+"""The picture in the README: the live screen over a run as it stood at some step.
+
+    python benchmarks/screenshot.py RUN [--step 1400] [--size 120x36] [--theme night]
+        [--to docs/screenshot.svg]
+
+RUN is a run folder. Its journal up to the step is copied to a run of the same name in a temporary
+folder, moved in time to end now, and looked at as `icot-tui attach --control` does.
+"""
+
+import argparse
+import asyncio
+import json
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.tui.app import WorkbenchApp
+from icot_tui.tui.options import Options
+from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.state import UserState
+from icot_tui.watch.source import RunFollower
+
+REDRAW_SECONDS = 0.5
+LOOKS = 8
+"""Redraws before the picture: the processor's load is known from the second reading on."""
+
+
+def as_of(run: Path, step: int | None, runs: Path) -> RunFolder:
+    """The run as it stood when so many steps were done, as if that were now."""
+    folder = runs / run.name
+    folder.mkdir()
+    for name in ("checkpoints", "control"):
+        (folder / name).mkdir()
+    shutil.copy(run / "config.toml", folder)
+    shutil.copytree(run / "samples", folder / "samples")
+    events = [json.loads(line) for line in (run / "journal.jsonl").read_text().splitlines()]
+    events = [event for event in events if step is None or event["step"] <= step]
+    late = time.time() - events[-1]["time"]
+    with (folder / "journal.jsonl").open("w") as journal:
+        for event in events:
+            journal.write(json.dumps(event | {"time": event["time"] + late}) + "\n")
+    return RunFolder(folder)
+
+
+async def picture(folder: RunFolder, size: tuple[int, int], theme: str) -> str:
+    """The screen as SVG."""
+    state = UserState(path=folder.path.parent / "screen.json")
+    state.theme = theme
+    app = WorkbenchApp(None, RunFollower(folder), Options(folder.path.parent, control=True), state)
+    async with app.run_test(size=size) as pilot:
+        await _settled(app, pilot)
+        return app.export_screenshot(title="icot-tui")
+
+
+async def _settled(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+    looks = 0
+    while looks < LOOKS:
+        await pilot.pause(REDRAW_SECONDS)
+        looks += app.view is not None and app.view.source.caught_up
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--step", type=int)
+    parser.add_argument("--size", default="120x36")
+    parser.add_argument("--theme", default="night")
+    parser.add_argument("--to", type=Path, default=Path("docs/screenshot.svg"))
+    arguments = parser.parse_args()
+    width, height = map(int, arguments.size.split("x"))
+    with tempfile.TemporaryDirectory() as runs:
+        folder = as_of(arguments.run, arguments.step, Path(runs))
+        folder.lock()
+        svg = asyncio.run(picture(folder, (width, height), arguments.theme))
+        folder.unlock()
+    arguments.to.parent.mkdir(parents=True, exist_ok=True)
+    arguments.to.write_text(svg, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
