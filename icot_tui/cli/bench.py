@@ -147,6 +147,12 @@ class _NoStore:
     def has(self, state: object) -> bool:
         return True
 
+    def name_best(self, state: object) -> None:
+        pass
+
+    def outdated(self) -> None:
+        pass
+
     def tidy(self, state: object) -> None:
         pass
 

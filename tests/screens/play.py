@@ -16,7 +16,7 @@ from icot_tui.tui.settings import Settings
 from icot_tui.tui.state import UserState
 
 Steps = Callable[[PlayScreen, Pilot[Leave]], Awaitable[None]]
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 def drive(

@@ -12,8 +12,10 @@ import pytest
 from rich.cells import cell_len
 from rich.style import Style
 from textual.color import Color, ColorParseError
+from textual.pilot import Pilot
 
 from icot_tui.tui.app import WorkbenchApp
+from icot_tui.tui.session.leave import Leave
 
 FOLDER = Path(__file__).with_name("snapshots")
 NAMES = ("background", "foreground", "primary", "secondary", "accent", "success", "warning",
@@ -33,6 +35,16 @@ def check(name: str, app: WorkbenchApp) -> None:
         lines = difflib.unified_diff(then.splitlines(), now.splitlines(), "then", "now", n=1)
         how = "If it is meant to be so: ICOT_TUI_SNAPSHOTS=write, and look at git diff."
         pytest.fail(f"{name} looks different. {how}\n" + "\n".join(lines), pytrace=False)
+
+
+async def still(pilot: Pilot[Leave], app: WorkbenchApp) -> None:
+    """Wait until nothing moves any more: scroll bars follow their contents a moment later."""
+    before = ""
+    for _ in range(50):
+        await pilot.pause(0.05)
+        before, now = picture(app), before
+        if before == now:
+            return
 
 
 def picture(app: WorkbenchApp) -> str:

@@ -14,7 +14,7 @@ from icot_tui.tui.session.leave import Leave
 from icot_tui.tui.state import UserState
 from icot_tui.watch.machine import GpuReading, MachineReading, MachineSampler
 from tests.screens.panel_run import Told, a_sample
-from tests.screens.snapshot import check
+from tests.screens.snapshot import check, still
 from tests.screens.workbench import Engine, press, settled, until, with_engine
 
 BEGAN = 1_800_000_000
@@ -105,6 +105,7 @@ def test_screens_look_as_they_did(
             app.draw()
             await settled(pilot)
             await press(pilot, *keys)
+            await still(pilot, app)
             check(f"{screen}-{size[0]}x{size[1]}-{look}", app)
             await press(pilot, *["escape"] * bool(keys))
             await until(pilot, lambda: app.screen is app.live)
@@ -122,6 +123,7 @@ def test_the_welcome_looks_as_it_did(size: tuple[int, int], theme: str, clock: S
 
     async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
         await settled(pilot)
+        await still(pilot, app)
         check(f"welcome-{size[0]}x{size[1]}-{theme}", app)
 
     with_engine(Path("runs"), engine, steps, size, remembered, welcome=True)
