@@ -1,7 +1,4 @@
-"""Many `StepsTrained` lines in a row as arrays, for views that read a long journal at once.
-
-Gradient norms are left out: no view shows them, and they are half of the numbers.
-"""
+"""Many `StepsTrained` lines in a row as arrays, for views that read a long journal at once."""
 
 from dataclasses import dataclass
 
@@ -11,6 +8,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
+UNREAD = frozenset({"gradient_norms"})
+"""Left out, whatever stands there: no view shows them, and they are half of the numbers."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class TrainedLines:
@@ -19,12 +19,12 @@ class TrainedLines:
     times              [n] seconds since the epoch
     firsts, steps      [n] each line's first and last step
     stage              of all of them
-    learning_rates     [n] to about 15 digits; `learning_rate` is the last one exactly
+    learning_rates     [n]
     seconds            [n] time spent training
     supervised_tokens  [n]
     dropped_rows       [n]
     losses             [m] float32, NaN where the loss was not finite; those of the lines on end
-    last_losses        the last finite losses exactly, 50 of them if there are so many
+    last_losses        the last finite losses in full precision, 50 of them if there are so many
     """
 
     times: Floats
@@ -32,7 +32,6 @@ class TrainedLines:
     steps: Whole
     stage: int
     learning_rates: Floats
-    learning_rate: float
     seconds: Floats
     supervised_tokens: Whole
     dropped_rows: Whole

@@ -28,8 +28,7 @@ from icot_tui.engine.summary import RunSummary
 from icot_tui.engine.trained import TrainedLines
 from icot_tui.watch.axes import Axis, Span, along_removals
 from icot_tui.watch.lines import TrainedLog
-from icot_tui.watch.numbers import single
-from icot_tui.watch.series import StepSeries
+from icot_tui.watch.series import StepSeries, single
 
 LOG_LINES = 5000
 """Lines of the log that are kept."""
@@ -185,7 +184,8 @@ class History:
                     same = evaluation.result.step == newest.step
                     exact = evaluation.result.exact_match if same else None
                     break
-            self.saved[-1] = replace(newest, exact_match=exact)
+            if exact != newest.exact_match:
+                self.saved[-1] = replace(newest, exact_match=exact)
 
     def _trained(self, event: StepsTrained) -> None:
         steps = np.array([event.step], dtype=np.int64)

@@ -2,25 +2,19 @@
 
 import contextlib
 import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, fields
-from functools import cache
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from io import FileIO
 from pathlib import Path
 from typing import Any, Protocol, get_args, get_origin
 
 from icot_tui.engine.events import Event
 from icot_tui.engine.journal import line_time, parse_line
-from icot_tui.engine.trained import TrainedLines
-from icot_tui.watch.columns import Text, pieces
-from icot_tui.watch.numbers import PADDING
+from icot_tui.engine.trained import UNREAD, TrainedLines
+from icot_tui.watch.columns import pieces
 
 PART_BYTES = 1 << 20
 """Read at once: large enough to be quick, small enough to stay in the processor's cache."""
-AHEAD = 4
-"""Parts that are read ahead; less than so many are read on the spot."""
 LONGEST_LINE = 64 << 20
 """A longer line is none of ours."""
 NEEDED = {"seconds", "exact_match", "low", "high", "learning_rate", "best"}
@@ -38,8 +32,8 @@ class Fold(Protocol):
 Piece = TrainedLines | tuple[float, Event]
 
 
-def read(text: Text) -> list[Piece]:
-    """A part of a journal; damaged lines and those of newer versions are left out."""
+def read(text: bytes) -> list[Piece]:
+    """Whole lines of a journal; damaged ones and those of newer versions are left out."""
     found: list[Piece] = []
     for piece in pieces(text):
         if isinstance(piece, TrainedLines):
@@ -78,7 +72,6 @@ class JournalFile:
     size: int = 0
     inode: int | None = None
     done: bool = False
-    _ahead: "deque[tuple[int, Future[list[Piece]]]]" = field(default_factory=deque)
 
     def look(self) -> bool:
         """Look at the file; False when it is another one, or shorter than what was read."""
@@ -94,55 +87,21 @@ class JournalFile:
     def forget(self) -> None:
         """Begin at the start."""
         self.offset = 0
-        self._ahead.clear()
 
     def skip_to(self, place: int) -> None:
         """Go on after the first line's end from a place on."""
-        self._ahead.clear()
         with contextlib.suppress(OSError), open(self.path, "rb") as file:
             file.seek(place)
             self.offset = place + len(file.readline(LONGEST_LINE))
 
-    def texts(self, until: int | None = None) -> Iterator[Text]:
+    def texts(self, until: int | None = None) -> Iterator[bytes]:
         """Whole lines up to the present end, or to byte `until`; a torn last line waits.
 
         A part counts as read once it was handed out.
         """
+        end = self.size if until is None else min(until, self.size)
         self.done = self.offset >= self.size
-        for raw, length, end in self._from(self.offset, self._end(until)):
-            self._passed(end)
-            yield Text(raw, length)
-
-    def parts(self, until: int | None = None) -> Iterator[list[Piece]]:
-        """The same, read. Much at once is read on threads of its own, some parts ahead."""
-        self.done = self.offset >= self.size
-        end = self._end(until)
-        if end - self.offset < AHEAD * PART_BYTES and not self._ahead:
-            yield from map(read, self.texts(until))
-            return
-        texts = self._from(self._ahead[-1][0] if self._ahead else self.offset, end)
-        with contextlib.closing(texts):
-            while True:
-                while len(self._ahead) < AHEAD and (found := next(texts, None)) is not None:
-                    raw, length, place = found
-                    self._ahead.append((place, _pool().submit(_read_lines, raw, length)))
-                if not self._ahead:
-                    return
-                place, part = self._ahead.popleft()
-                result = part.result()
-                self._passed(place)
-                yield result
-
-    def _end(self, until: int | None) -> int:
-        return self.size if until is None else min(until, self.size)
-
-    def _passed(self, place: int) -> None:
-        self.offset = place
-        self.done = place >= self.size
-
-    def _from(self, place: int, end: int) -> Generator[tuple[bytearray, int, int], None, None]:
-        """(buffer with whole lines, their length, where they end in the file) from a place on."""
-        if place >= end:
+        if self.offset >= end:
             return
         try:
             file = open(self.path, "rb", buffering=0)  # noqa: SIM115 - the with statement follows
@@ -150,40 +109,31 @@ class JournalFile:
             return
         wanted = PART_BYTES
         with file:
-            while place < end:
-                raw, length, count = _whole_lines(file, place, min(wanted, end - place))
-                if length > 0:
-                    place += length
+            while self.offset < end:
+                text, count = _whole_lines(file, self.offset, min(wanted, end - self.offset))
+                if text:
+                    self.offset += len(text)
+                    self.done = self.offset >= self.size
                     wanted = PART_BYTES
-                    yield raw, length, place
+                    yield text
                 elif count < wanted:
-                    self.done = not self._ahead  # but for a torn line
+                    self.done = True  # but for a torn line
                     return
                 elif wanted < LONGEST_LINE:
                     wanted *= 4
                 else:
-                    place += count
-                    if not self._ahead:
-                        self.offset = place
+                    self.offset += count
+
+    def parts(self, until: int | None = None) -> Iterator[list[Piece]]:
+        """The same, read."""
+        yield from map(read, self.texts(until))
 
 
-@cache
-def _pool() -> ThreadPoolExecutor:
-    """Reads journals; numpy lets threads run side by side."""
-    return ThreadPoolExecutor(2, thread_name_prefix="journal")
-
-
-def _read_lines(raw: bytearray, length: int) -> list[Piece]:
-    return read(Text(raw, length))
-
-
-def _whole_lines(file: FileIO, offset: int, wanted: int) -> tuple[bytearray, int, int]:
-    """(buffer with padding, bytes of whole lines in it, bytes read) from some place on."""
-    raw = bytearray(wanted + 2 * PADDING)
+def _whole_lines(file: FileIO, offset: int, wanted: int) -> tuple[bytes, int]:
+    """(whole lines, bytes read) from some place on."""
     file.seek(offset)
-    count = file.readinto(memoryview(raw)[PADDING : PADDING + wanted]) or 0
-    length = raw.rfind(b"\n", PADDING, PADDING + count) + 1 - PADDING
-    return raw, max(0, length), count
+    raw = file.read(wanted) or b""
+    return raw[: raw.rfind(b"\n") + 1], len(raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +143,11 @@ class _Field:
     name: str
     is_list: bool
     types: frozenset[type]
+
+    def may_hold(self, value: object) -> bool:
+        if not self.is_list:
+            return type(value) in self.types
+        return type(value) is list and self.types.issuperset(map(type, value))
 
 
 def _fields(kind: type[Event]) -> tuple[_Field, ...]:
@@ -218,10 +173,7 @@ def sound_event(line: dict[str, Any]) -> Event | None:
     values = []
     for one in _FIELDS.get(line["event"], ()):
         value = line.get(one.name)
-        if not one.is_list:
-            if type(value) not in one.types:
-                return None
-        elif type(value) is not list or not one.types.issuperset(map(type, value)):
+        if one.name not in UNREAD and not one.may_hold(value):
             return None
         values.append(value)
     kind: Callable[..., Event] = Event.known.get(line["event"], Event)

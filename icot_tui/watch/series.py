@@ -179,6 +179,14 @@ class StepSeries:
         self._length = end
 
 
+def single(values: NDArray[np.float64]) -> Values:
+    """As 32-bit numbers; what is not finite, or too large for them, is NaN."""
+    with np.errstate(over="ignore"):
+        small = values.astype(np.float32)
+    small[~np.isfinite(small)] = np.nan
+    return small
+
+
 def _bin_size(begin: int, end: int, columns: int) -> int:
     """The least power of 2 whose blocks cover the range in at most so many."""
     size = 1

@@ -5,10 +5,8 @@ import pytest
 
 from icot_tui.config import RunConfig
 from icot_tui.engine.events import (
-    CheckpointSaved,
     Collapsed,
     CommandDone,
-    Evaluated,
     Event,
     LossSpike,
     OptimizerReset,
@@ -16,18 +14,15 @@ from icot_tui.engine.events import (
     RolledBack,
     RunEnded,
     RunResumed,
-    RunStarted,
     SpikeRecovered,
     StepsTrained,
-    TokenRemoved,
     Unpaused,
     UpdatesSkipped,
 )
 from icot_tui.engine.journal import effective
 from icot_tui.engine.summary import LOSS_WINDOW, RunSummary
-
-MOST = 8
-STARTED = RunStarted(0, "r", "ICoT-SI", "1", "cpu", 1, 1000, 640, 100, 10, MOST)
+from tests import events as made
+from tests.events import MOST, STARTED, evaluated, removed, saved
 
 
 def config(**sections: dict[str, object]) -> RunConfig:
@@ -40,20 +35,8 @@ def config(**sections: dict[str, object]) -> RunConfig:
 
 
 def trained(step: int, stage: int = 0, loss: float | None = 1.0, count: int = 1) -> StepsTrained:
-    losses = [loss] * count
-    return StepsTrained(step, step - count + 1, losses, losses, stage, 1e-3, 10, 0, 0.1 * count)
-
-
-def removed(step: int, stage: int) -> TokenRemoved:
-    return TokenRemoved(step, stage - 1, stage, "on schedule", stage == MOST)
-
-
-def evaluated(step: int, exact_match: float, implicit: bool = False) -> Evaluated:
-    return Evaluated(step, 0, implicit, exact_match, 0, 1, 100, 0.1, [1.0], 0, 1.0, "")
-
-
-def saved(step: int) -> CheckpointSaved:
-    return CheckpointSaved(step, f"step-{step:08d}", 0, 100, 0.1)
+    """The same loss in each of some steps, ten of which take a second."""
+    return made.trained(step, stage, [loss] * count, 0.1 * count)
 
 
 def fold(*events: Event, config: RunConfig | None = None) -> RunSummary:
@@ -163,7 +146,7 @@ def test_folding_equals_folding_what_is_effective() -> None:
                 stage = stage % MOST + 1
                 events += [removed(step, stage), OptimizerReset(step, "")]
             elif dice < 0.5:
-                events.append(evaluated(step, chance.random(), chance.random() < 0.3))
+                events.append(evaluated(step, chance.random(), implicit=chance.random() < 0.3))
             elif dice < 0.55:
                 events.append(RolledBack(step, "step-00000000", 0, "by command"))
             else:

@@ -5,10 +5,8 @@ from pathlib import Path
 
 from icot_tui.config.loading import dump_toml, load_config
 from icot_tui.engine.events import (
-    CheckpointSaved,
     Collapsed,
     CommandDone,
-    Evaluated,
     Event,
     LossSpike,
     OptimizerReset,
@@ -16,20 +14,17 @@ from icot_tui.engine.events import (
     RolledBack,
     RunEnded,
     RunResumed,
-    RunStarted,
     SpikeRecovered,
     StepsTrained,
-    TokenRemoved,
     Unpaused,
     UpdatesSkipped,
     Warned,
 )
 from icot_tui.engine.journal import journal_line
 from icot_tui.engine.run_folder import RunFolder
+from tests.events import MOST, STARTED, evaluated, removed, saved
 
-MOST = 8
 BEGAN = 1_790_000_000.0
-STARTED = RunStarted(0, "r", "ICoT-SI", "1", "cpu", 1, 1000, 640, 100, 10, MOST)
 
 
 def make(runs: Path, name: str = "run", events: list[Event] | None = None) -> RunFolder:
@@ -42,28 +37,6 @@ def make(runs: Path, name: str = "run", events: list[Event] | None = None) -> Ru
 
 def journal(events: list[Event], since: float = BEGAN) -> bytes:
     return b"".join(journal_line(since + at, event) for at, event in enumerate(events))
-
-
-def trained(
-    step: int, stage: int = 0, losses: list[float | None] | None = None, seconds: float = 1.0
-) -> StepsTrained:
-    losses = [1.0] if losses is None else losses
-    first = step - len(losses) + 1
-    return StepsTrained(step, first, losses, list(losses), stage, 1e-3, 10, 0, seconds)
-
-
-def removed(step: int, stage: int) -> TokenRemoved:
-    return TokenRemoved(step, stage - 1, stage, "on schedule", stage == MOST)
-
-
-def saved(step: int, stage: int = 0) -> CheckpointSaved:
-    return CheckpointSaved(step, f"step-{step:08d}", stage, 100, 0.1)
-
-
-def evaluated(step: int, exact: float = 0.5, samples: str = "", stage: int = 0) -> Evaluated:
-    return Evaluated(
-        step, stage, False, exact, 0.0, 1.0, 100, 0.1, [exact, 0.5, 1.0], exact, 1.0, samples
-    )
 
 
 def any_loss(chance: random.Random) -> float | None:

@@ -15,7 +15,8 @@ from icot_tui.engine.run_folder import RunFolder
 from icot_tui.watch.alerts import LITTLE_DISK, STRETCH, AlertRules
 from icot_tui.watch.machine import MachineReading
 from icot_tui.watch.source import RunFollower
-from tests.watch.runs import BEGAN, STARTED, make, saved, trained
+from tests.events import STARTED, saved, trained
+from tests.watch.runs import BEGAN, make
 
 ROOMY = MachineReading(0.5, 1, 2, 100 * LITTLE_DISK, ())
 

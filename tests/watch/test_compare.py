@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from icot_tui.watch.compare import COLOURS, Overlays, colour_index, free_colour, name_filter
-from tests.watch.runs import STARTED, make, trained
+from tests.events import STARTED, trained
+from tests.watch.runs import make
 
 
 def test_a_name_always_has_the_same_colour() -> None:

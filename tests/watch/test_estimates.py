@@ -10,7 +10,7 @@ from icot_tui.watch.estimates import (
 )
 from icot_tui.watch.history import History
 from tests.engine.test_summary import config
-from tests.watch.runs import MOST, STARTED, removed, trained
+from tests.events import MOST, STARTED, removed, trained
 
 
 def history_of(*events, settings=None) -> History:

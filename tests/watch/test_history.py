@@ -11,20 +11,18 @@ import pytest
 from icot_tui.engine.events import Event, OptimizerReset, RolledBack, RunResumed, StepsTrained
 from icot_tui.engine.journal import effective, journal_line, parse_line
 from icot_tui.engine.summary import RunSummary
-from icot_tui.watch.columns import Text
 from icot_tui.watch.history import LOG_LINES, History
-from icot_tui.watch.numbers import PADDING, single
 from icot_tui.watch.reading import fold, read, sound_event
-from tests.watch.runs import BEGAN, MOST, STARTED, any_run, evaluated, removed, saved, trained
+from icot_tui.watch.series import single
+from tests.events import MOST, STARTED, evaluated, removed, saved, trained
+from tests.watch.runs import BEGAN, any_run
 
 
 def folded(lines: bytes, part_lines: int = 10**9) -> History:
     history = History()
     split = lines.splitlines(keepends=True)
     for begin in range(0, len(split), part_lines):
-        part = b"".join(split[begin : begin + part_lines])
-        raw = bytearray(bytes(PADDING) + part + bytes(PADDING))
-        fold(history, read(Text(raw, len(part))))
+        fold(history, read(b"".join(split[begin : begin + part_lines])))
     return history
 
 

@@ -1,11 +1,14 @@
+import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from icot_tui.engine.events import RunEnded
 from icot_tui.engine.journal import journal_line
-from icot_tui.watch.replay import LONGEST_PAUSE, Replay
-from tests.watch.runs import BEGAN, STARTED, make, removed, saved, trained
+from icot_tui.watch.replay import LONGEST_PAUSE, Replay, line_times
+from tests.events import STARTED, removed, saved, trained
+from tests.watch.runs import BEGAN, make
 
 
 class Clock:
@@ -119,3 +122,8 @@ def test_an_empty_journal_and_one_without_times(tmp_path: Path) -> None:
     odd = Replay(folder)
     odd.poll()
     assert odd.history.summary.figures.step == 1
+
+
+def test_when_lines_were_written() -> None:
+    lines = [journal_line(1.5, trained(1)), b"damaged\n", journal_line(20.25, trained(2))]
+    np.testing.assert_array_equal(line_times(lines), [1.5, math.nan, 20.25])

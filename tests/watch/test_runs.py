@@ -5,7 +5,8 @@ from pathlib import Path
 from icot_tui.engine.events import RunEnded
 from icot_tui.engine.journal import journal_line
 from icot_tui.watch.runs import WHOLE_BYTES, RunList
-from tests.watch.runs import BEGAN, MOST, STARTED, evaluated, journal, make, removed, trained
+from tests.events import MOST, STARTED, evaluated, removed, trained
+from tests.watch.runs import BEGAN, journal, make
 
 
 def test_no_runs(tmp_path: Path) -> None:

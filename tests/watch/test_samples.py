@@ -5,7 +5,8 @@ from pathlib import Path
 from icot_tui.engine.samples import Sample, write_samples
 from icot_tui.engine.summary import RunSummary
 from icot_tui.watch.samples import SampleReader, compare_answers, digits, samples_of
-from tests.watch.runs import STARTED, evaluated, make, trained
+from tests.events import STARTED, evaluated, trained
+from tests.watch.runs import make
 
 RIGHT = Sample(3, "best", True, 0.5, "1 2 * 3", "3 6", "3 6", "", "3 6", ["3", "6", ""], [0.9] * 3)
 WRONG = Sample(4, "worst", False, None, "9 * 9", "8 1", "8 1", "8", None, [], [])

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from icot_tui.watch.numbers import single
-from icot_tui.watch.series import StepSeries
+from icot_tui.watch.series import StepSeries, single
 
 losses = st.lists(
     st.floats(-(2.0**100), 2.0**100, width=32) | st.just(math.nan), min_size=1, max_size=700

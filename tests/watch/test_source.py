@@ -7,7 +7,8 @@ from icot_tui.engine.events import RunEnded
 from icot_tui.engine.journal import journal_line
 from icot_tui.watch.reading import PART_BYTES
 from icot_tui.watch.source import RunFollower
-from tests.watch.runs import BEGAN, STARTED, journal, make, removed, trained
+from tests.events import STARTED, removed, trained
+from tests.watch.runs import BEGAN, journal, make
 
 
 def test_a_journal_that_is_not_there_yet(tmp_path: Path) -> None:
