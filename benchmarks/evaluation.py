@@ -25,7 +25,6 @@ import numpy as np
 import torch
 from transformers.utils import logging
 
-from icot_tui.cli.eval import held_out_text, prepare
 from icot_tui.config import EvaluationConfig, ModelConfig
 from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.chunks import Chunk
@@ -34,6 +33,7 @@ from icot_tui.data.tokenizing import character_tokenizer, separator_id
 from icot_tui.engine.checkpoint import open_checkpoint
 from icot_tui.engine.decoding import StagedExamples, decode_greedily
 from icot_tui.engine.evaluation import evaluate
+from icot_tui.engine.held_out import examples_of, prepare
 from icot_tui.engine.samples import Answers
 from icot_tui.engine.speed import Contestant
 from icot_tui.models.build import build_model
@@ -71,7 +71,7 @@ def main() -> None:
         asked = [(name, Path(name), options.data, options.stage) for name in options.checkpoints]
         for name, path, data, stage in asked or train_small_ones(Path(scratch)):
             opened = open_checkpoint(path)
-            text = held_out_text(opened, data, options.examples)
+            text = examples_of(opened, data, options.examples)
             contestant = prepare(opened, stage, text, device)
             row = compare(name, contestant, opened.tokenizer, device, options.rounds, clock)
             print(row, flush=True)

@@ -14,7 +14,8 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field
 
 from icot_tui import resources
-from icot_tui.config.loading import check, read_toml
+from icot_tui.config.checking import check
+from icot_tui.config.toml import read_toml
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:

@@ -3,24 +3,19 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
 from icot_tui import resources
-from icot_tui.cli.output import plain, print_json, print_table
-from icot_tui.config.loading import (
-    KeyPath,
-    check,
-    leaves,
-    load_config,
-    read_toml,
-    toml_key,
-    toml_value,
-)
+from icot_tui.cli.output import print_json, print_table
+from icot_tui.config.checking import check
+from icot_tui.config.loading import load_config
 from icot_tui.config.section import Section
 from icot_tui.config.sections import RunConfig
+from icot_tui.config.toml import KeyPath, leaves, read_toml, toml_key, toml_value
 from icot_tui.errors import UserError
+from icot_tui.plain import plain
 
 app = typer.Typer(
     help="Show, check and write config files.", add_completion=False, no_args_is_help=True
@@ -101,21 +96,35 @@ def explained_toml(section: Section, given: set[KeyPath], path: KeyPath = ()) ->
     return "\n".join(_explained(section, given, path)).lstrip("\n") + "\n"
 
 
-def _explained(section: Section, given: set[KeyPath], path: KeyPath) -> Iterator[str]:
+def _explained(
+    section: Section, given: set[KeyPath], path: KeyPath, there: bool = True
+) -> Iterator[str]:
     if path:
         yield from ("", f"# {(type(section).__doc__ or '').splitlines()[0]}")
-        yield f"[{'.'.join(map(str, path))}]"
+        yield f"{'' if there else '#'}[{'.'.join(map(str, path))}]"
     values = section.model_dump()
     inner = {name: value for name, value in section if isinstance(value, Section)}
+    absent = dict(_absent(section))
     for name, field in type(section).model_fields.items():
-        if name in inner:
+        if name in inner or name in absent:
             continue
         key = (*path, name)
         active = any(known[: len(key)] == key for known in given)
         yield from ("", f"# {field.description}")
-        yield f"{'' if active else '#'}{toml_key(name)} = {toml_value(values[name])}".rstrip()
+        yield f"{'' if active else '#'}{toml_key(name)} = {toml_value(values.get(name))}".rstrip()
     for name, value in inner.items():
-        yield from _explained(value, given, (*path, name))
+        yield from _explained(value, given, (*path, name), there)
+    for name, value in absent.items():
+        yield from _explained(value, given, (*path, name), False)
+
+
+def _absent(section: Section) -> Iterator[tuple[str, Section]]:
+    """Sections that may be missing and are, with the defaults they would have."""
+    for name, field in type(section).model_fields.items():
+        for kind in get_args(field.annotation):
+            is_section = isinstance(kind, type) and issubclass(kind, Section)
+            if is_section and getattr(section, name, None) is None:
+                yield name, kind.model_construct()
 
 
 def _values(config: RunConfig) -> Iterator[tuple[KeyPath, object]]:

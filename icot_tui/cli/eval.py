@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from icot_tui.errors import UserError
-
 if TYPE_CHECKING:
-    from icot_tui.curriculum.removal import RemovalPlan
-    from icot_tui.data.chunks import Chunk
     from icot_tui.engine.checkpoint import OpenedCheckpoint
-    from icot_tui.engine.evaluation import Evaluation
+    from icot_tui.engine.exact_match import Evaluation
     from icot_tui.engine.speed import Contestant, Speed
 
 app = typer.Typer(add_completion=False)
@@ -76,6 +72,7 @@ def evaluate(
 
     from icot_tui.cli.device import pick_device
     from icot_tui.engine.checkpoint import open_checkpoint
+    from icot_tui.engine.held_out import examples_of, prepare
     from icot_tui.engine.speed import measure_speed
 
     logging.disable_progress_bar()
@@ -84,7 +81,7 @@ def evaluate(
     asked = [(checkpoint, stage)] + ([] if against is None else [(against, against_stage)])
     opened = [(open_checkpoint(_folder(name)), wanted) for name, wanted in asked]
     with _busy("reading the examples"):
-        text = held_out_text(opened[0][0], data, examples)
+        text = examples_of(opened[0][0], data, examples)
         prepared = [(one, prepare(one, wanted, text, where)) for one, wanted in opened]
     with _busy("evaluating"):
         measured = [_measure(one, contestant, where) for one, contestant in prepared]
@@ -106,102 +103,13 @@ def _folder(name: str) -> Path:
     return path if path.is_dir() or not (runs_folder() / name).is_dir() else runs_folder() / name
 
 
-def held_out_text(opened: "OpenedCheckpoint", file: Path | None, examples: int | None) -> "Chunk":
-    """The held-out lines, as many as wanted.
-
-    Raises:
-        UserError: there is no such file, or neither a file nor a run to take them from.
-    """
-    from itertools import islice
-
-    from icot_tui.data.chunks import Chunk, read_chunks
-    from icot_tui.data.splits import open_source
-
-    if file is not None:
-        chunks, source = read_chunks(file, examples), str(file)
-    elif opened.config is not None:
-        chunks = open_source(opened.config.data).chunks("validation")
-        source = f"the validation examples of {opened.config.name}"
-    else:
-        raise UserError(f"{opened.path} belongs to no run: name a file of examples with --data")
-    lines = b"".join(chunk.text for chunk in chunks).splitlines(keepends=True)
-    return Chunk(b"".join(islice(lines, examples)) if file is None else b"".join(lines), source, 1)
-
-
-def prepare(
-    opened: "OpenedCheckpoint", stage: int | None, text: "Chunk", device: str
-) -> "Contestant":
-    """The examples in the checkpoint's own tokens, at its stage.
-
-    Raises:
-        UserError: checkpoint and examples don't fit each other, or the stage is not known.
-    """
-    from icot_tui.data.encoding import Encoder
-    from icot_tui.engine.speed import Contestant
-
-    if opened.tokenizer.eos_token_id is None:
-        raise UserError(f"the tokenizer of {opened.path} has no end-of-text token")
-    split = Encoder(opened.tokenizer).encode(text)
-    if len(split) == 0:
-        raise UserError(f"{text.source} has no examples")
-    if opened.answer_only:
-        if stage is not None:
-            raise UserError(f"{opened.path} never writes a thought: leave --stage out")
-        stage = split.max_cot_tokens
-    elif stage is None and opened.state is not None:
-        stage = int(opened.state["curriculum"]["stage"])
-    if stage is None:
-        raise UserError(
-            f"{opened.path} has no training state: give the number of removed tokens with --stage "
-            "(0 writes the whole chain of thought)"
-        )
-    plan = _plan(opened)
-    left = split.lengths - (0 if plan.keep_positions else split.cot_lengths.clip(max=stage))
-    table = getattr(opened.model.config, "max_position_embeddings", None)
-    if table is not None and left.max() > table:
-        raise UserError(
-            f"the longest example of {text.source} needs {left.max()} positions, but the model in "
-            f"{opened.path} has {table}"
-        )
-    if int(split.tokens.max()) >= opened.model.get_input_embeddings().weight.shape[0]:
-        raise UserError(f"the tokenizer in {opened.path} has more tokens than the model")
-    lm = opened.model.to(device).eval()
-    return Contestant(lm, split, stage, plan, int(opened.tokenizer.eos_token_id))
-
-
-def _plan(opened: "OpenedCheckpoint") -> "RemovalPlan":
-    """The layout, and the side and the positions of the run, if it belongs to one."""
-    from icot_tui.curriculum.removal import RemovalPlan
-
-    if opened.config is None or opened.config.method.name == "distillation":
-        return RemovalPlan(answer_only=opened.answer_only)
-    curriculum, seed, longest = opened.config.curriculum, opened.config.seed, 0
-    if curriculum.side == "random":  # the order was drawn for the longest training example
-        from icot_tui.data.load import load_data
-
-        longest = load_data(opened.config.data).train.max_cot_tokens
-    return RemovalPlan.seeded(curriculum.side, curriculum.keep_positions, longest, seed)
-
-
 def _measure(opened: "OpenedCheckpoint", contestant: "Contestant", device: str) -> Measured:
     import time
 
-    from icot_tui.config import EvaluationConfig
-    from icot_tui.engine.evaluation import evaluate as run
-    from icot_tui.models.supervised import SupervisedLM
+    from icot_tui.engine.held_out import answer
 
-    config = EvaluationConfig() if opened.config is None else opened.config.evaluation
     began = time.perf_counter()
-    result = run(
-        SupervisedLM(contestant.lm).eval(),
-        contestant.split,
-        contestant.stage,
-        contestant.plan,
-        opened.tokenizer,
-        contestant.separator_id,
-        config.model_copy(update={"samples": 0}),
-        device,
-    )
+    result = answer(opened, contestant, device)
     return Measured(opened.path, contestant, result, time.perf_counter() - began)
 
 

@@ -8,15 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
-from icot_tui.cli.output import plain, print_json, print_table
+from icot_tui.cli.output import print_json, print_table
 from icot_tui.cli.progress import duration, pace, results
 from icot_tui.config import RunConfig
 from icot_tui.config.loading import load_config
 from icot_tui.engine.checkpoint import CheckpointPath, list_checkpoints
+from icot_tui.engine.events import describe
 from icot_tui.engine.journal import JournalReader
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.engine.summary import RunSummary
 from icot_tui.errors import UserError
+from icot_tui.plain import plain
 
 app = typer.Typer(
     help="List runs, show one, compare and export them.",
@@ -95,7 +97,7 @@ def _row(one: Look) -> tuple[str, ...]:
         one.folder.name,
         one.status,
         one.method,
-        "" if most is None else f"{summary.removed_tokens} of {most}",
+        f"{summary.removed_tokens} of {most}" if most else "",
         "" if last is None else f"{last.exact_match:.1%}",
         "" if figures.best is None else f"{figures.best:.1%}",
         f"{figures.step:,}",
@@ -164,7 +166,9 @@ def _facts(one: Look) -> Iterator[tuple[str, str]]:
     yield "status", one.status + (f": {one.problem}" if one.problem else "")
     if summary.ended is not None:
         yield "end", summary.ended.reason
-    if summary.max_cot_tokens is not None:
+    if summary.asked is not None:
+        yield "progress", describe(summary.asked)
+    elif summary.max_cot_tokens is not None:
         removed = f"removed {summary.removed_tokens} of {summary.max_cot_tokens} tokens"
         yield "progress", ", ".join([removed, *pace(summary)])
     if found := results(summary):
@@ -177,6 +181,11 @@ def _config_in_short(config: RunConfig) -> Iterator[tuple[str, str]]:
     data, model, train, curriculum = config.data, config.model, config.train, config.curriculum
     options = ", ".join(f"{key} {value}" for key, value in data.options.items())
     yield "data", f"{data.task} {options}".strip() if data.task else str(data.train)
+    if config.method.name == "prompted" and (asked := config.prompted) is not None:
+        yield "model", asked.model + (f" at {asked.endpoint}" if asked.endpoint else "")
+        shown = "with" if asked.cot else "without"
+        yield "method", f"prompted, {asked.shots} examples {shown} chain of thought"
+        return
     yield "model", model.pretrained or f"{model.architecture} {model.layers} x {model.width}"
     per = "a token" if curriculum.gate_per == "token" else "an example"
     clock = {

@@ -2,6 +2,7 @@
 
 from icot_tui.config.distillation import DistillationConfig, Phase, PhaseConfig
 from icot_tui.config.loading import LoadedConfig, dump_toml, load_config
+from icot_tui.config.prompted import PromptedConfig
 from icot_tui.config.sections import (
     CheckpointConfig,
     CurriculumConfig,
@@ -28,6 +29,7 @@ __all__ = [
     "ModelConfig",
     "Phase",
     "PhaseConfig",
+    "PromptedConfig",
     "RunConfig",
     "SpikeConfig",
     "TrackerConfig",

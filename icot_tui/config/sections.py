@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from icot_tui.config.distillation import DistillationConfig, Phase
+from icot_tui.config.prompted import PromptedConfig
 from icot_tui.config.section import Count, Fraction, Positive, Section
 
 
@@ -93,8 +94,8 @@ class ModelConfig(Section):
 class MethodConfig(Section):
     """Which method trains the model."""
 
-    name: Literal["no_cot", "explicit_cot", "stepwise", "distillation"] = "stepwise"
-    """no_cot, explicit_cot, stepwise (arXiv 2405.14838) or distillation (arXiv 2311.01460)."""
+    name: Literal["no_cot", "explicit_cot", "stepwise", "distillation", "prompted"] = "stepwise"
+    """no_cot, explicit_cot, stepwise (arXiv 2405.14838), distillation (2311.01460) or prompted."""
 
 
 class StageSpan(Section):
@@ -284,6 +285,7 @@ class RunConfig(Section):
     model: ModelConfig = ModelConfig()
     method: MethodConfig = MethodConfig()
     distillation: DistillationConfig | None = None
+    prompted: PromptedConfig | None = None
     curriculum: CurriculumConfig = CurriculumConfig()
     train: TrainConfig
     evaluation: EvaluationConfig = EvaluationConfig()
@@ -299,6 +301,12 @@ class RunConfig(Section):
         if isinstance(method, dict) and method.get("name") == "distillation":
             return {"distillation": {}} | raw
         return raw
+
+    @model_validator(mode="after")
+    def promptable(self) -> "RunConfig":
+        if self.method.name == "prompted" and self.prompted is None:
+            raise ValueError("the method 'prompted' needs a section [prompted] with a model")
+        return self
 
     @model_validator(mode="after")
     def distillable(self) -> "RunConfig":

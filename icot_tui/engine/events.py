@@ -217,6 +217,23 @@ class Evaluated(Event):
 
 
 @dataclass(frozen=True)
+class QuestionsAsked(Event):
+    """How far a prompted run is: `asked` of `questions`, counted since it began.
+
+    `unread` answers could not be read, and count as wrong; `kept` replies were there from earlier.
+    """
+
+    asked: int
+    questions: int
+    right: int
+    unread: int
+    kept: int
+    prompt_tokens: int
+    written_tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class CheckpointSaved(Event):
     """A checkpoint is complete on disk."""
 
@@ -282,6 +299,11 @@ class RunEnded(Event):
 def describe(event: Event) -> str:
     """The event in one plain sentence."""
     match event:
+        case RunStarted(parameters=0):  # nothing is trained
+            return (
+                f"run {event.name} started: {event.method}, {event.validation_examples:,} "
+                f"questions to {event.device}"
+            )
         case RunStarted():
             return (
                 f"run {event.name} started: {event.method}, {event.parameters:,} parameters on "
@@ -333,6 +355,13 @@ def describe(event: Event) -> str:
                 f"exact match {event.exact_match:.1%} ({event.low:.1%} to {event.high:.1%}) on "
                 f"{event.examples:,} examples at stage {event.stage}"
                 + (", nothing written" if event.implicit else "")
+            )
+        case QuestionsAsked():
+            counted = event.prompt_tokens + event.written_tokens
+            return (
+                f"{event.asked:,} of {event.questions:,} questions asked: "
+                f"{event.right / max(event.asked, 1):.1%} right, {event.unread:,} not readable, "
+                f"{counted:,} tokens"
             )
         case CheckpointSaved():
             return f"saved {event.path}"

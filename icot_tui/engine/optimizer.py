@@ -1,11 +1,10 @@
 """AdamW whose non-finite updates are skipped on the device, and whose state travels by name."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from icot_tui.config import TrainConfig
+from icot_tui.models.tensors import like, whole
 
 
 class SkippingAdamW(torch.optim.AdamW):
@@ -65,20 +64,3 @@ def restore_optimizer(
         else:
             value = like(tensor.to(parameter.device), parameter)
         optimizer.state[parameter][key] = value
-
-
-def whole(tensor: Tensor) -> Tensor:
-    """A sharded tensor gathered; any other as it is."""
-    gather: Any = getattr(tensor, "full_tensor", None)
-    return tensor if gather is None else gather()
-
-
-def like(tensor: Tensor, parameter: Tensor) -> Tensor:
-    """A whole tensor sharded as the parameter is; as it is where the parameter isn't."""
-    mesh = getattr(parameter, "device_mesh", None)
-    if mesh is None:
-        return tensor
-    from torch.distributed.tensor import distribute_tensor
-
-    placements = parameter.placements  # type: ignore[attr-defined]
-    return distribute_tensor(tensor, mesh, placements)

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from icot_tui.engine.checkpoint import PARTS, THOUGHTS, load_tensors, save_tensors
-from icot_tui.engine.weights import copy_tensors, load_weights
+from icot_tui.engine.weights import load_weights
 from icot_tui.errors import UserError
 from icot_tui.methods.distillation.emulator import ThoughtEmulator
 from icot_tui.methods.distillation.student import MindReadingStudent
 from icot_tui.methods.distillation.thinking import ThinkingLM
 from icot_tui.models.build import load_pretrained
+from icot_tui.models.tensors import copy_tensors
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

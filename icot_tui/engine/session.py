@@ -21,6 +21,7 @@ from icot_tui.engine.events import (
 )
 from icot_tui.engine.journal import Journal
 from icot_tui.engine.processes import Processes
+from icot_tui.engine.prompting.asking import run_prompted
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.trackers import Trackers
 from icot_tui.engine.workplace import Workplace
@@ -58,6 +59,10 @@ def run_training(
     """
     config = load_config(folder.config).config
     transformers.utils.logging.disable_progress_bar()
+    if config.method.name == "prompted":
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise UserError("a prompted run asks from one process: start it without a launcher")
+        return run_prompted(folder, config, commands, build_accelerator(config).device, listen)
     accelerator = build_accelerator(config, folder.path)
     processes = Processes(accelerator)
     if processes.is_main:

@@ -25,16 +25,12 @@ from icot_tui.engine.checkpoint import (
     write_checkpoint,
 )
 from icot_tui.engine.events import CheckpointSaved, Event, Warned
-from icot_tui.engine.optimizer import (
-    SkippingAdamW,
-    optimizer_tensors,
-    restore_optimizer,
-    whole,
-)
+from icot_tui.engine.optimizer import SkippingAdamW, optimizer_tensors, restore_optimizer
 from icot_tui.engine.run_folder import write_atomically
 from icot_tui.engine.state import RunState
 from icot_tui.engine.weights import Weights
 from icot_tui.errors import UserError
+from icot_tui.models.tensors import whole
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -21,6 +21,7 @@ from icot_tui.engine.events import (
     OptimizerReset,
     Paused,
     PhaseBegan,
+    QuestionsAsked,
     RolledBack,
     RunEnded,
     RunResumed,
@@ -59,6 +60,7 @@ class RunSummary:
         resumes: how often it was resumed.
         paused: why it waits; None when it does not.
         ended: the `RunEnded` event, unless it was resumed since.
+        asked: how far a prompted run is; None for a training.
     """
 
     def __init__(self, config: RunConfig | None = None) -> None:
@@ -69,6 +71,7 @@ class RunSummary:
         self.resumes = 0
         self.paused: str | None = None
         self.ended: RunEnded | None = None
+        self.asked: QuestionsAsked | None = None
         self._undoable = Undoable()
         self._looks: deque[tuple[int, float]] = deque(maxlen=PACE_WINDOW)  # steps, seconds
         self._marks: deque[tuple[float, int]] = deque(maxlen=PACE_WINDOW)  # time, step
@@ -195,6 +198,8 @@ class RunSummary:
                 if (event.implicit, event.exact_match) > figures.best_so_far:
                     figures.best_so_far = event.implicit, event.exact_match
                     figures.best_step = event.step
+            case QuestionsAsked():
+                self.asked = event
             case CheckpointSaved():
                 figures.checkpoint = event.path
                 self._undoable.bookmark(event.path)
@@ -224,7 +229,7 @@ class RunSummary:
         self.last_news = float(times[-1])
         figures.step = int(lines.steps[-1])
         figures.losses = (*figures.losses, *lines.last_losses)[-LOSS_WINDOW:]
-        figures.learning_rate = lines.learning_rate
+        figures.learning_rate = float(lines.learning_rates[-1])
         seconds = lines.seconds.tolist()
         for spent in seconds:  # one by one, for the same rounding as line by line
             figures.seconds += spent

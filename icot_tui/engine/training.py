@@ -13,6 +13,7 @@ from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.load import Data
 from icot_tui.engine.update import Feed
 from icot_tui.engine.weights import ModelWeights, Weights
+from icot_tui.errors import UserError
 from icot_tui.methods import METHODS
 from icot_tui.models.build import build_model
 
@@ -61,10 +62,12 @@ def language_model_training(config: RunConfig, data: Data, steps_per_epoch: int)
     """The one training of No CoT, explicit CoT and Stepwise Internalization.
 
     Raises:
-        UserError: model and data don't fit each other.
+        UserError: model and data don't fit each other, or the method trains nothing.
     """
     from icot_tui.models.supervised import SupervisedLM
 
+    if config.method.name not in METHODS:
+        raise UserError(f"the method '{config.method.name}' trains nothing")
     method, curriculum = METHODS[config.method.name], config.curriculum
     positions = positions_needed(config, data)
     lm = build_model(config.model, len(data.tokenizer), data.separator_id, positions, config.seed)

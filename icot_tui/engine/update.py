@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from icot_tui.curriculum.removal import Batch
-from icot_tui.engine.optimizer import SkippingAdamW, whole
+from icot_tui.engine.optimizer import SkippingAdamW
+from icot_tui.models.tensors import whole
 
 IGNORED = -100
 

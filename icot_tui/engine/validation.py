@@ -11,8 +11,9 @@ from torch.distributed.fsdp import FSDPModule
 from icot_tui.config import EvaluationConfig
 from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.data.encoded import EncodedSplit
-from icot_tui.engine.evaluation import Evaluation, EvaluationStopped, evaluate, merge
+from icot_tui.engine.evaluation import EvaluationStopped, evaluate
 from icot_tui.engine.events import Evaluated, Event, ThoughtsCompared, Warned
+from icot_tui.engine.exact_match import Evaluation, merge
 from icot_tui.engine.processes import Processes
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.samples import write_samples

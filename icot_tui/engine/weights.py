@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import torch
 from torch import Tensor, nn
 
 from icot_tui.engine.checkpoint import OPTIMIZER, THOUGHTS, load_tensors
-from icot_tui.engine.optimizer import like
-from icot_tui.errors import UserError
+from icot_tui.models.tensors import copy_tensors
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -66,28 +64,3 @@ def load_weights(lm: "PreTrainedModel", folder: Path) -> None:
         set_peft_model_state_dict(lm, saved)
         return
     copy_tensors(lm, saved, folder)
-
-
-def copy_tensors(module: nn.Module, saved: dict[str, Tensor], folder: Path) -> None:
-    """Copy saved tensors into a module that has these names and shapes.
-
-    Raises:
-        UserError: it hasn't.
-    """
-    ours = module.state_dict(keep_vars=True)
-    tied = {id(ours[name]) for name in saved if name in ours}
-    missing = [name for name, value in ours.items() if name not in saved and id(value) not in tied]
-    wrong = [
-        name
-        for name, tensor in saved.items()
-        if name not in ours or ours[name].shape != tensor.shape
-    ]
-    if missing or wrong:
-        raise UserError(
-            f"{folder} does not fit this model: {len(missing)} tensors are missing and "
-            f"{len(wrong)} differ (first: {(missing + wrong)[0]})"
-        )
-    with torch.no_grad():
-        for name, tensor in saved.items():
-            target = ours[name]
-            target.copy_(like(tensor.to(target.device), target))

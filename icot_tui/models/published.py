@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from icot_tui.errors import UserError
+from icot_tui.models.tensors import copy_tensors
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 PREFIX = "base_model."
 """What the published code puts before transformers' names."""
 WEIGHTS = "state_dict.bin"
-SHOWN = 8
-"""Names of a kind that an error lists."""
+MASKS = (".attn.bias", ".attn.masked_bias")
+"""Old versions of transformers saved the causal mask with the weights."""
 
 Kind = Literal["language model", "student", "emulator"]
 
@@ -102,40 +103,7 @@ def blank_model(base: str) -> "PreTrainedModel":
 
 
 def fill(module: nn.Module, tensors: dict[str, Tensor], folder: Path, base: str) -> None:
-    """Copy tensors into a module that has exactly these.
-
-    Raises:
-        UserError: names are missing or unknown, or shapes differ; all kinds are listed.
-    """
-    ours = module.state_dict(keep_vars=True)
-    # Old versions of transformers saved the causal mask with the weights.
-    unknown = [
-        name
-        for name in tensors
-        if name not in ours and not name.endswith((".attn.bias", ".attn.masked_bias"))
-    ]
-    given = {id(ours[name]) for name in tensors if name in ours}
-    missing = [name for name, value in ours.items() if id(value) not in given]
-    wrong = [
-        f"{name} is {_shape(tensors[name])} instead of {_shape(value)}"
-        for name, value in ours.items()
-        if name in tensors and tensors[name].shape != value.shape
-    ]
-    if missing or unknown or wrong:
-        raise UserError(
-            f"{folder} does not fit '{base}': missing {_some(missing)}; unknown {_some(unknown)}; "
-            f"wrong shapes {_some(wrong)}"
-        )
-    with torch.no_grad():
-        for name, tensor in tensors.items():
-            if name in ours:
-                ours[name].copy_(tensor)
-
-
-def _shape(tensor: Tensor) -> str:
-    return " x ".join(map(str, tensor.shape)) or "a scalar"
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return (", ".join(names[:SHOWN]) or "none") + more
+    """Copy published tensors into a module of the architecture `base`; errors as `copy_tensors`."""
+    own = module.state_dict().keys()
+    known = {n: tensor for n, tensor in tensors.items() if n in own or not n.endswith(MASKS)}
+    copy_tensors(module, known, folder, f"'{base}'")

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from icot_tui import resources
 from icot_tui.config import RunConfig, dump_toml, load_config
-from icot_tui.config.loading import key_lines, parse_override
+from icot_tui.config.loading import parse_override
+from icot_tui.config.toml import key_lines
 from icot_tui.errors import UserError
 
 SMALL = """\
@@ -63,6 +64,7 @@ def test_controls_share_data_and_model_with_what_they_control() -> None:
         run, control = load_config(name).config, load_config(f"{name}-no-cot").config
         assert (run.data, run.model) == (control.data, control.model)
         assert run.train.learning_rate == control.train.learning_rate
+        assert run.train.decay_steps == control.train.decay_steps
         assert control.method.name == "no_cot"
 
 
@@ -148,6 +150,10 @@ MISTAKES = [
         "--set: unknown key train.batchsize; did you mean train.batch_size?",
     ),
     ("train.layers=3", "--set: unknown key train.layers; did you mean model.layers?"),
+    (
+        "distillation.tempreture=1",
+        "--set: unknown key distillation.tempreture; did you mean distillation.temperature?",
+    ),
     (
         "max_step=3",
         "--set: unknown key max_step; did you mean curriculum.max_steps or train.max_steps?",

@@ -18,7 +18,8 @@ from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.tokenizing import character_tokenizer
 from icot_tui.engine.decoding import SPARE_TOKENS
-from icot_tui.engine.evaluation import EvaluationStopped, evaluate, merge, wilson
+from icot_tui.engine.evaluation import EvaluationStopped, evaluate
+from icot_tui.engine.exact_match import merge, wilson
 from icot_tui.engine.samples import choose, read_samples, write_samples
 from icot_tui.engine.speed import Contestant, Speed, measure_speed
 from icot_tui.errors import UserError

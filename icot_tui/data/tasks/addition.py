@@ -94,5 +94,8 @@ class Addition:
     def human_answer(self, y: str) -> str:
         return human_number(y)
 
+    def human_cot(self, z: str) -> str:
+        return human_numbers(z)
+
     def true_answer(self, problem: NDArray[np.uint8]) -> str:
         return str(sum(to_int(operand) for operand in np.split(problem, self._operands)))

@@ -80,6 +80,10 @@ class Task(Protocol):
         """
         ...
 
+    def human_cot(self, z: str) -> str:
+        """A chain of thought of the model's form with its numbers as a person writes them."""
+        ...
+
     def true_answer(self, problem: NDArray[np.uint8]) -> str:
         """The right answer as a person writes it."""
         ...

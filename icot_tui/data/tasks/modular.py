@@ -84,6 +84,9 @@ class Modular:
     def human_answer(self, y: str) -> str:
         return y
 
+    def human_cot(self, z: str) -> str:
+        return z
+
     def true_answer(self, problem: NDArray[np.uint8]) -> str:
         return str(self._results(problem[None])[-1, 0])
 

@@ -143,6 +143,9 @@ class Multiplication:
     def human_answer(self, y: str) -> str:
         return human_number(y)
 
+    def human_cot(self, z: str) -> str:
+        return human_numbers(z)
+
     def true_answer(self, problem: NDArray[np.uint8]) -> str:
         a, b = self._factors(problem[None])
         return str(to_int(a[:, 0]) * to_int(b[:, 0]))

@@ -1,0 +1,1 @@
+"""Asking models that are not trained: worked examples, then the question."""

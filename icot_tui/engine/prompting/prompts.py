@@ -1,0 +1,117 @@
+"""What a model is asked: an instruction, worked examples, and the question, as a conversation.
+
+The models' answers have the shape of the data's lines, `chain of thought #### answer`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from icot_tui.config import DataConfig, PromptedConfig
+from icot_tui.data.chunks import numbered_lines
+from icot_tui.data.examples import ANSWER_MARK, Example, parse_line
+from icot_tui.data.splits import Source, open_source
+from icot_tui.data.tasks import Task
+from icot_tui.errors import UserError
+
+Conversation = list[dict[str, str]]
+"""Messages as chat endpoints and chat templates take them: role and content."""
+
+NEXT_QUESTION = "\nQuestion:"
+"""Where a model that is no chat model goes on to make up questions of its own."""
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Worked examples and held-out ones, all in the form that the model sees."""
+
+    shots: tuple[Example, ...]
+    asked: tuple[Example, ...]
+    split: str
+
+
+def read_questions(data: DataConfig, config: PromptedConfig, seed: int) -> Questions:
+    """The examples of a prompted run: the test split, or the validation split where there is none.
+
+    Raises:
+        UserError: there are too few worked examples, or the data can't be read.
+    """
+    source = open_source(data)
+    split = "test" if data.test_examples else "validation"
+    task = source.task if config.form == "human" else None
+    shots = _worked_examples(source, config.shots, seed)
+    asked = islice(_examples(source, split), config.examples)
+    return Questions(
+        tuple(_readable(example, task) for example in shots),
+        tuple(_readable(example, task) for example in asked),
+        split,
+    )
+
+
+def _worked_examples(source: Source, count: int, seed: int) -> list[Example]:
+    """Drawn from the beginning of the training split, so that a large file is not read whole."""
+    if not count:
+        return []
+    chunk = next(iter(source.chunks("train")))
+    lines = [line for _, line in numbered_lines(chunk)]
+    if len(lines) < count:
+        raise UserError(
+            f"prompted.shots is {count}, but there are only {len(lines)} training examples"
+        )
+    drawn = np.random.default_rng(seed).choice(len(lines), count, replace=False)
+    return [parse_line(lines[place], f"{chunk.source}, training") for place in drawn.tolist()]
+
+
+def _examples(source: Source, split: str) -> Iterator[Example]:
+    for chunk in source.chunks(split):
+        for number, line in numbered_lines(chunk):
+            yield parse_line(line, f"{chunk.source}, line {number}")
+
+
+def _readable(example: Example, task: Task | None) -> Example:
+    """Numbers as people write them, highest digit first; text of one's own stays as it is."""
+    if task is None:
+        return example
+    return Example(
+        task.human_input(example.input),
+        task.human_cot(example.cot),
+        task.human_answer(example.answer),
+    )
+
+
+def conversation(shots: Sequence[Example], question: str, cot: bool) -> Conversation:
+    """The messages before the model's answer; the first one begins with the instruction."""
+    messages: Conversation = []
+    for example in shots:
+        messages += [_said("user", example.input), _said("assistant", _answer(example, cot))]
+    messages.append(_said("user", question))
+    messages[0] = _said("user", f"{_instruction(bool(shots), cot)}\n\n{messages[0]['content']}")
+    return messages
+
+
+def as_text(messages: Conversation) -> str:
+    """The same for a model without a chat template, which goes on after `Answer:`."""
+    instruction, _, first = messages[0]["content"].partition("\n\n")
+    parts = [instruction, ""]
+    for message in [_said("user", first), *messages[1:]]:
+        asks = message["role"] == "user"
+        parts.append(f"{'Question' if asks else 'Answer'}: {message['content']}")
+        parts += [] if asks else [""]
+    return "\n".join([*parts, "Answer:"])
+
+
+def _said(role: str, content: str) -> dict[str, str]:
+    return {"role": role, "content": content}
+
+
+def _answer(example: Example, cot: bool) -> str:
+    thought = f"{example.cot} " if cot and example.cot else ""
+    return f"{thought}{ANSWER_MARK} {example.answer}"
+
+
+def _instruction(shown: bool, cot: bool) -> str:
+    steps = "Work it out step by step, then write" if cot else "Without any steps, write only"
+    like = ", as the examples do" if shown else ""
+    return f"Answer the question. {steps} {ANSWER_MARK} and the answer{like}."
