@@ -20,7 +20,7 @@ from icot_tui.errors import UserError
 
 COMMANDS = {
     "launch": "Train with the live screen: without a config, the CPU demo.",
-    "attach": "Show a run from another terminal, live, dead or finished.",
+    "attach": "Show a run or a study from another terminal, live, dead or finished.",
     "train": "Train a model: a config file, or a sample's name.",
     "resume": "Go on with a run exactly where it stopped.",
     "eval": "Measure a checkpoint: exact match, and speed if asked.",
@@ -153,7 +153,7 @@ def _usage_sentence(error: typer.TyperException) -> str:
 
 def _fail(message: str, status: int) -> int:
     """Tell what went wrong in one line; control characters are shown, not obeyed."""
-    from icot_tui.cli.output import plain
+    from icot_tui.plain import plain
 
     sentence = plain(" ".join(message.split()))
     if sentence:

@@ -1,7 +1,8 @@
-"""`icot-tui attach`: look at a run, live, dead or finished."""
+"""`icot-tui attach`: look at a run or a study, live, dead or finished."""
 
 import gc
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +13,7 @@ from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
     from icot_tui.engine.run_folder import RunFolder
+    from icot_tui.studies.trials import TrialList
 
 app = typer.Typer()
 
@@ -23,13 +25,18 @@ Examples:
   icot-tui attach demo-2 --control
 
   icot-tui attach demo-2 --replay --speed 20
+
+  icot-tui attach ablation
 """
 
 
 @app.command(epilog=EXAMPLES)
 def attach(
     run: Annotated[
-        str | None, typer.Argument(help="A run's name or folder (default: the latest).")
+        str | None,
+        typer.Argument(
+            metavar="[RUN_OR_STUDY]", help="Its name or folder (default: the latest run)."
+        ),
     ] = None,
     runs: Runs = None,
     control: Annotated[
@@ -43,7 +50,10 @@ def attach(
     ascii_only: Ascii = False,
     low_bandwidth: LowBandwidth = False,
 ) -> int:
-    """Show a run from another terminal; read-only unless told otherwise."""
+    """Show a run or a study from another terminal; read-only unless told otherwise.
+
+    Of a study, the trials at work are drawn over each other; r lists all of them, and what is left.
+    """
     from icot_tui.engine.run_folder import RunFolder, runs_folder
     from icot_tui.tui.session import terminal
 
@@ -52,13 +62,17 @@ def attach(
     if control and replay:
         raise UserError("--control and --replay exclude each other: what is past can't be steered")
     runs = runs or runs_folder()
-    folder = RunFolder.find(runs, run)
-    if control:
-        _check_is_own(folder)
+    shown = _find(runs, run)
+    if isinstance(shown, RunFolder):
+        other = f"'icot-tui runs show {shown.path}' prints the run"
+        if control:
+            _check_is_own(shown)
+    else:
+        other = "'icot-tui runs list' prints the runs"
+        if control or replay:
+            raise UserError(f"{shown.name} is a study: name one of its runs to steer or replay it")
     if not terminal.is_usable():
-        raise UserError(
-            f"there is no terminal to draw on: 'icot-tui runs show {folder.path}' prints the run"
-        )
+        raise UserError(f"there is no terminal to draw on: {other}")
     gc.disable()  # what is imported for the first frame is no garbage; the screen enables it again
     from icot_tui.cli import workbench
 
@@ -67,12 +81,30 @@ def attach(
     from icot_tui.tui.session.run import run_with_screen
 
     left = run_with_screen(
-        lambda _: workbench.attach_app(folder, runs, look, control, speed if replay else None),
+        lambda _: workbench.attach_app(shown, runs, look, control, speed if replay else None),
         None,
     )
     if left.failure is not None:
         raise left.failure
     return 143 if left.way == "terminated" else 0
+
+
+def _find(runs: Path, name: str | None) -> "RunFolder | TrialList":
+    """A run, or else a study.
+
+    Raises:
+        UserError: there is neither.
+    """
+    from icot_tui.engine.run_folder import RunFolder
+    from icot_tui.studies.trials import TrialList, find_study_folder
+
+    try:
+        return RunFolder.find(runs, name)
+    except UserError:
+        study = None if name is None else find_study_folder(runs, name)
+        if study is None:
+            raise
+        return TrialList(study)
 
 
 def _check_is_own(folder: "RunFolder") -> None:

@@ -11,7 +11,7 @@ from types import FrameType
 from icot_tui.cli.outlet import Outlet
 from icot_tui.cli.progress import Style, best_style, duration
 from icot_tui.cli.reporter import Reporter
-from icot_tui.config import RunConfig
+from icot_tui.config import RunConfig, load_config
 from icot_tui.engine.checkpoint import CheckpointPath, list_checkpoints
 from icot_tui.engine.commands import CommandQueue, Stop
 from icot_tui.engine.events import Event, RunEnded, Warned
@@ -19,6 +19,7 @@ from icot_tui.engine.journal import Journal, JournalReader
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.summary import RunSummary
 from icot_tui.errors import UserError
+from icot_tui.signals import handling
 
 ECHO_SECONDS = 0.2
 """A signal that comes again so soon is the same one, passed on by a wrapper."""
@@ -109,8 +110,7 @@ def obeying_signals(
 ) -> Iterator[None]:
     """Obey signals: stop after saving, then stop at once; a dropped link stops nothing.
 
-    Processes without commands wait for the first one's to reach them. A signal that was ignored
-    from the start (nohup, a shell's background jobs) stays so.
+    Processes without commands wait for the first one's to reach them.
     """
     echo = LAUNCHER_ECHO_SECONDS if os.environ.get("WORLD_SIZE", "1") != "1" else ECHO_SECONDS
     asked_at: float | None = None
@@ -129,16 +129,8 @@ def obeying_signals(
     def dropped(number: int, frame: FrameType | None) -> None:
         hang_up()
 
-    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: dropped}
-    before = {number: signal.getsignal(number) for number in handlers}
-    for number, handler in handlers.items():
-        if before[number] != signal.SIG_IGN:
-            signal.signal(number, handler)
-    try:
+    with handling({signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: dropped}):
         yield
-    finally:
-        for number, earlier in before.items():
-            signal.signal(number, signal.SIG_DFL if earlier is None else earlier)
 
 
 def _leave_word(folder: RunFolder, last_word: Callable[[int], Event]) -> None:
@@ -167,7 +159,9 @@ def regret(folder: RunFolder, is_new: bool) -> str:
 
 
 def is_saved(folder: RunFolder, ended: RunEnded) -> bool:
-    """Is there a checkpoint of the very last step?"""
+    """Is there a checkpoint of the very last step? (Prompted runs keep every reply.)"""
+    if load_config(folder.config).config.method.name == "prompted":
+        return True
     checkpoints = list_checkpoints(folder.checkpoints)
     return bool(checkpoints) and checkpoints[-1].step == ended.step
 
@@ -198,11 +192,14 @@ def farewell(folder: RunFolder, summary: RunSummary, ended: RunEnded, seconds: f
     if figures.evaluation is not None and figures.best is not None:
         last = figures.evaluation
         how = "nothing written" if last.implicit else f"{summary.removed_tokens} tokens removed"
+        how = how if summary.asked is None else "prompted"
         lines.append(
             f"exact match {last.exact_match:.1%} ({last.low:.1%} to {last.high:.1%}, {how}), "
             f"best {figures.best:.1%}"
         )
-    lines.append(f"{ended.step:,} steps, {duration(seconds)} this time")
+    asked = summary.asked
+    done = f"{ended.step:,} steps" if asked is None else f"{asked.asked:,} questions asked"
+    lines.append(f"{done}, {duration(seconds)} this time")
     checkpoint = best_checkpoint(folder, summary)
     if checkpoint is not None:
         is_best = checkpoint.step == figures.best_step

@@ -8,10 +8,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from icot_tui.cli.outlet import Outlet
-from icot_tui.cli.output import plain
 from icot_tui.engine.events import (
     CheckpointFailed,
     CheckpointSaved,
@@ -33,6 +32,11 @@ from icot_tui.engine.events import (
 )
 from icot_tui.engine.journal import journal_line
 from icot_tui.engine.summary import RunSummary
+from icot_tui.plain import plain
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.live import Live
 
 Style = Literal["live", "plain", "json", "quiet"]
 
@@ -152,28 +156,34 @@ class PlainView:
         self._outlet.write(f"{date}  step {line.step:>6,}  {plain(line.text)}\n")
 
 
+def start_live(outlet: Outlet) -> "tuple[Console, Live]":
+    """Lines that are redrawn in place when told to, and a console that prints above them."""
+    from rich.live import Live
+
+    from icot_tui.cli.output import console
+
+    shown = console()
+    shown.file = outlet  # type: ignore[assignment]
+    live = Live(
+        console=shown,
+        auto_refresh=False,
+        redirect_stdout=False,
+        redirect_stderr=False,
+        transient=True,
+    )
+    live.start()
+    return shown, live
+
+
 class LiveView:
     """Three lines that are redrawn in place, with the events as a log above them."""
 
     def __init__(self, outlet: Outlet, summary: RunSummary) -> None:
-        from rich.live import Live
-
-        from icot_tui.cli.output import console
-
         self._summary = summary
         self._narrator = Narrator()
         self._begun = False
         self._drawn: tuple[object, ...] = ()
-        self._console = console()
-        self._console.file = outlet  # type: ignore[assignment]
-        self._live = Live(
-            console=self._console,
-            auto_refresh=False,
-            redirect_stdout=False,
-            redirect_stderr=False,
-            transient=True,
-        )
-        self._live.start()
+        self._console, self._live = start_live(outlet)
 
     def say(self, text: str) -> None:
         """Print lines of our own."""

@@ -9,9 +9,10 @@ from icot_tui.cli.train import Runs
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
+    from icot_tui.studies.places import Place
     from icot_tui.studies.plan import Plan
     from icot_tui.studies.results import Results
-    from icot_tui.studies.runner import Status
+    from icot_tui.studies.runner import Start, Status
 
 app = typer.Typer()
 
@@ -23,6 +24,8 @@ Examples:
   icot-tui study ablation
 
   icot-tui study table2 --scale gpu --seeds 3
+
+  icot-tui study ablation --on ray://head-node:10001 --runs /shared/runs
 
   icot-tui study my-study.toml --plan > commands.txt
 """
@@ -42,12 +45,20 @@ def study(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Trials at once (default: as many as fit).")
     ] = None,
+    on: Annotated[
+        str,
+        typer.Option(
+            metavar="local|ray|ADDRESS",
+            help="This machine, or a Ray cluster: the one it belongs to, or that of the address.",
+        ),
+    ] = "local",
     runs: Runs = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON lines for machines.")] = False,
 ) -> int:
     """Rerun a table or a figure: train what is missing, then measure, tabulate and draw.
 
-    It goes on where it stopped, and takes finished runs as they are. Ctrl-C saves and stops.
+    It goes on where it stopped, and takes finished runs as they are. Ctrl-C saves and stops. From
+    another terminal, icot-tui attach shows it.
 
     Exit status: 0 finished, or stopped and saved; 1 a trial failed; 2 bad input.
     """
@@ -62,7 +73,7 @@ def study(
     planned = make_plan(load_study(name), scale, seeds)
     if plan:
         return _print_plan(planned, json)
-    return _run(planned, (runs or runs_folder()).absolute(), jobs, json)
+    return _run(planned, (runs or runs_folder()).absolute(), jobs, on, json)
 
 
 def _list(json: bool) -> int:
@@ -107,7 +118,8 @@ def _print_plan(plan: "Plan", json: bool) -> int:
     """One line a trial, for Slurm arrays and the like; what is left out goes to stderr."""
     import sys
 
-    from icot_tui.cli.output import plain, print_json
+    from icot_tui.cli.output import print_json
+    from icot_tui.plain import plain
 
     for trial in plan.trials:
         if json:
@@ -127,12 +139,11 @@ def _print_plan(plan: "Plan", json: bool) -> int:
     return 0
 
 
-def _run(plan: "Plan", runs: Path, jobs: int | None, json: bool) -> int:
+def _run(plan: "Plan", runs: Path, jobs: int | None, on: str, json: bool) -> int:
     from icot_tui.cli.study_progress import build_view
     from icot_tui.studies.collect import Collector
     from icot_tui.studies.folder import StudyFolder
     from icot_tui.studies.measures import needs
-    from icot_tui.studies.places import make_places
     from icot_tui.studies.results import write_results
     from icot_tui.studies.runner import Runner, Status
 
@@ -145,8 +156,8 @@ def _run(plan: "Plan", runs: Path, jobs: int | None, json: bool) -> int:
         statuses = [Status(trial) for trial in plan.trials]
         stopped = False
         if needs(plan.study.config) != {"config"}:
-            places = make_places([trial.config for trial in plan.trials], jobs)
-            runner = Runner(plan, folder, places, view.happened, view.look)
+            places, start = _places(plan, jobs, on)
+            runner = Runner(plan, folder, places, start, view.happened, view.look)
             statuses, stopped = runner.run(), runner.stopping
             view.trained()
         collector = Collector(plan, folder, view.say)
@@ -158,7 +169,21 @@ def _run(plan: "Plan", runs: Path, jobs: int | None, json: bool) -> int:
         _print_json_results(results)
     else:
         _print_results(plan, results)
-    return _farewell(plan, statuses, results, stopped)
+    return _farewell(statuses, results, stopped)
+
+
+def _places(plan: "Plan", jobs: int | None, on: str) -> "tuple[list[Place], Start]":
+    """Where the trials train, and how they are started there."""
+    configs = [trial.config for trial in plan.trials]
+    if on == "local":
+        from icot_tui.studies.places import make_places
+        from icot_tui.studies.trainer import start
+
+        return make_places(configs, jobs), start
+    from icot_tui.studies.cluster import Cluster
+
+    cluster = Cluster(on)
+    return cluster.places(configs, jobs), cluster.start
 
 
 def _print_json_results(results: "Results") -> None:
@@ -171,8 +196,9 @@ def _print_json_results(results: "Results") -> None:
 
 
 def _print_results(plan: "Plan", results: "Results") -> None:
-    from icot_tui.cli.output import plain, print_table
+    from icot_tui.cli.output import print_table
     from icot_tui.cli.progress import duration
+    from icot_tui.plain import plain
     from icot_tui.studies.textplot import as_text
 
     print()
@@ -188,17 +214,20 @@ def _print_results(plan: "Plan", results: "Results") -> None:
     if cost["runs"]:
         print(
             f"cost     {cost['runs']} runs, {cost['steps']:,} steps, "
-            f"{duration(cost['training_seconds'])} of training on {', '.join(cost['devices'])}"
+            f"{duration(cost['training_seconds'])} of training on "
+            f"{', '.join(cost['devices']) or 'nothing'}"
         )
+    if cost["replies"]:
+        print(f"         {cost['replies']:,} replies of {cost['tokens']:,} tokens")
     for number, path in enumerate(results.files):
         print(f"{'' if number else 'written':<8} {plain(str(path))}")
 
 
-def _farewell(plan: "Plan", statuses: "list[Status]", results: "Results", stopped: bool) -> int:
+def _farewell(statuses: "list[Status]", results: "Results", stopped: bool) -> int:
     """Say on stderr what went wrong, and how to go on."""
     import sys
 
-    from icot_tui.cli.output import plain
+    from icot_tui.plain import plain
 
     failed = [status for status in statuses if status.state == "failed"]
     for status in failed:
@@ -207,6 +236,5 @@ def _farewell(plan: "Plan", statuses: "list[Status]", results: "Results", stoppe
         print(plain(results.problem), file=sys.stderr)
     left = [status for status in statuses if status.state not in (None, "finished", "failed")]
     if stopped or left:
-        again = f"icot-tui study {plan.study.path} --scale {plan.scale}"
-        print(plain(f"stopped before its end; go on: {again}"), file=sys.stderr)
+        print("stopped before its end; the same command goes on with it", file=sys.stderr)
     return 1 if failed else 0

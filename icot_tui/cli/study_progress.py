@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from icot_tui.cli.outlet import Outlet
-from icot_tui.cli.output import plain
-from icot_tui.cli.progress import best_style, duration
+from icot_tui.cli.progress import best_style, duration, start_live
+from icot_tui.engine.events import describe
 from icot_tui.engine.journal import JournalReader
 from icot_tui.engine.summary import RunSummary
+from icot_tui.plain import plain
 
 if TYPE_CHECKING:
     from icot_tui.studies.folder import Happening
@@ -86,6 +87,8 @@ def in_words(status: "Status", summary: RunSummary | None) -> list[str]:
         return [status.reason or "another process trains it; waiting for it"]
     if summary is None or summary.facts is None:
         return ["getting ready"]
+    if summary.asked is not None:
+        return [describe(summary.asked)]
     parts = [
         f"step {summary.figures.step:,}",
         f"removed {summary.removed_tokens} of {summary.max_cot_tokens}",
@@ -137,7 +140,8 @@ class PlainView:
         self.say(f"{trainings} trainings at scale {plan.scale}: {about}")
         for sentence in plan.skipped:
             self.say(sentence)
-        self.say(f"results go to {self._folder}")
+        self.say(f"results go to  {self._folder}")
+        self.say(f"look at it     icot-tui attach {self._folder}")
 
     def say(self, text: str) -> None:
         """Print a line of our own."""
@@ -212,20 +216,7 @@ class LiveView(PlainView):
 
     def __init__(self, plan: "Plan", folder: Path, outlet: Outlet) -> None:
         super().__init__(plan, folder, outlet)
-        from rich.live import Live
-
-        from icot_tui.cli.output import console
-
-        self._console = console()
-        self._console.file = outlet  # type: ignore[assignment]
-        self._live = Live(
-            console=self._console,
-            auto_refresh=False,
-            redirect_stdout=False,
-            redirect_stderr=False,
-            transient=True,
-        )
-        self._live.start()
+        self._console, self._live = start_live(outlet)
 
     def say(self, text: str) -> None:
         """Print a line above the display."""

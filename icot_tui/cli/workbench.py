@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from textual.app import App
 
     from icot_tui.engine.run_folder import RunFolder
+    from icot_tui.studies.trials import TrialList
     from icot_tui.tui.session.engine import EngineThread
     from icot_tui.tui.session.leave import Leave
     from icot_tui.tui.settings import Settings
@@ -64,24 +65,33 @@ def launch_app(engine: "EngineThread", runs: Path, look: Look, welcome: bool) ->
 
 
 def attach_app(
-    folder: "RunFolder", runs: Path, look: Look, control: bool, replay: float | None
+    shown: "RunFolder | TrialList",
+    runs: Path,
+    look: Look,
+    control: bool,
+    replay: float | None,
 ) -> "App[Leave]":
     """The workbench as a viewer; `replay` is the speed at which a run is played."""
+    from icot_tui.engine.run_folder import RunFolder
     from icot_tui.tui.app import WorkbenchApp
     from icot_tui.tui.options import Options
     from icot_tui.tui.state import UserState
     from icot_tui.watch.replay import Replay
-    from icot_tui.watch.source import RunFollower
+    from icot_tui.watch.source import RunFollower, Source
 
+    study = None if isinstance(shown, RunFolder) else shown
     options = Options(
-        runs,
+        runs if study is None else study.folder.runs,
         control,
         look.ascii,
         look.low_bandwidth,
         theme=look.theme,
         settings=_settings(),
+        study=study,
     )
-    source = RunFollower(folder) if replay is None else Replay(folder, replay)
+    source: Source | None = None
+    if isinstance(shown, RunFolder):
+        source = RunFollower(shown) if replay is None else Replay(shown, replay)
     return WorkbenchApp(None, source, options, UserState.load())
 
 

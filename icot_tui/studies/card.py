@@ -20,9 +20,11 @@ def model_card(run: RunFolder) -> str:
     """The card of a run's best checkpoint.
 
     Raises:
-        UserError: the run never began.
+        UserError: the run never began, or trained nothing.
     """
     outcome = read_outcome(run)
+    if outcome.config.method.name == "prompted":
+        raise UserError(f"run {run.name} only prompted a model: there is none to write a card for")
     if outcome.summary.facts is None:
         raise UserError(f"run {run.name} never began: there is nothing to tell of it")
     return "\n\n".join(_parts(outcome)) + "\n"

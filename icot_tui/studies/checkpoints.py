@@ -10,17 +10,11 @@ from typing import Any
 import torch
 from transformers.utils import logging
 
-from icot_tui.config import DataConfig, EvaluationConfig, RunConfig
-from icot_tui.curriculum.removal import RemovalPlan
-from icot_tui.data.chunks import Chunk
-from icot_tui.data.encoding import Encoder
-from icot_tui.data.load import load_data
-from icot_tui.data.splits import open_source
+from icot_tui.config import DataConfig, RunConfig
+from icot_tui.curriculum.schedule import ALL
 from icot_tui.engine.checkpoint import OpenedCheckpoint, open_checkpoint
-from icot_tui.engine.evaluation import evaluate
-from icot_tui.engine.speed import Contestant, measure_speed
-from icot_tui.errors import UserError
-from icot_tui.models.supervised import SupervisedLM
+from icot_tui.engine.held_out import answer, held_out_text, prepare
+from icot_tui.engine.speed import measure_speed
 from icot_tui.studies.plan import merged
 
 SPEED_SECONDS = float(os.environ.get("ICOT_TUI_SPEED_SECONDS", "5"))
@@ -59,25 +53,15 @@ def ask(checkpoint: Path, everything: bool, other: dict[str, Any] | None = None)
         UserError: the model can't read the examples.
     """
     opened, config = _open(checkpoint)
-    data, split = config.data, "test" if config.data.test_examples else "validation"
+    data, split = config.data, _split(config)
     if other:
         own = data.model_dump(exclude_unset=True) | {"test_examples": 0, "train_examples": 1}
         if "task" in other:
             own.pop("options", None)  # they are the other task's
         data, split = DataConfig.model_validate(merged(own, other)), "validation"
     device = _device(config)
-    one = _contestant(opened, config, everything, _text(data, split), device)
-    shown = EvaluationConfig(batch_size=config.evaluation.batch_size, samples=0)
-    result = evaluate(
-        SupervisedLM(one.lm).eval(),
-        one.split,
-        one.stage,
-        one.plan,
-        opened.tokenizer,
-        one.separator_id,
-        shown,
-        device,
-    )
+    one = prepare(opened, ALL if everything else None, held_out_text(data, split), device)
+    result = answer(opened, one, device)
     shares = result.token_accuracy[:-1]
     mean = sum(shares) / max(len(shares), 1)
     return Answered(result.exact_match, result.low, result.high, result.examples, mean, split)
@@ -93,10 +77,10 @@ def time_it(checkpoint: Path, everything: bool, baseline: Path | None) -> Timed:
     """
     opened, config = _open(checkpoint)
     device = _device(config)
-    text = _text(config.data, "test" if config.data.test_examples else "validation")
-    models = [_contestant(opened, config, everything, text, device)]
+    text = held_out_text(config.data, _split(config))
+    models = [prepare(opened, ALL if everything else None, text, device)]
     if baseline is not None and baseline != checkpoint:
-        models.append(_contestant(*_open(baseline), True, text, device))
+        models.append(prepare(_open(baseline)[0], ALL, text, device))
     with _one_thread():
         speeds = measure_speed(models, device, SPEED_SECONDS)
     ratio = None if baseline is None else 1.0
@@ -133,39 +117,6 @@ def _device(config: RunConfig) -> str:
     return wanted
 
 
-def _text(data: DataConfig, split: str) -> Chunk:
-    lines = b"".join(chunk.text for chunk in open_source(data).chunks(split))
-    return Chunk(lines, f"the {split} examples", 1)
-
-
-def _contestant(
-    opened: OpenedCheckpoint, config: RunConfig, everything: bool, text: Chunk, device: str
-) -> Contestant:
-    """The examples in the checkpoint's own tokens, at its stage or with everything removed."""
-    split = Encoder(opened.tokenizer).encode(text)
-    assert opened.state is not None, "checkpoints of runs have their state"
-    stage = int(opened.state["curriculum"]["stage"])
-    if everything:
-        stage = split.max_cot_tokens
-    plan = _plan(opened, config)
-    left = split.lengths - (0 if plan.keep_positions else split.cot_lengths.clip(max=stage))
-    table = getattr(opened.model.config, "max_position_embeddings", None)
-    if table is not None and left.max(initial=0) > table:
-        raise UserError(
-            f"the longest example needs {left.max()} positions, but the model has {table}"
-        )
-    if int(split.tokens.max()) >= opened.model.get_input_embeddings().weight.shape[0]:
-        raise UserError("the examples have symbols that the model does not know")
-    lm = opened.model.to(device).eval()
-    separator = opened.tokenizer.eos_token_id
-    assert separator is not None, "runs refuse tokenizers without one"
-    return Contestant(lm, split, stage, plan, int(separator))
-
-
-def _plan(opened: OpenedCheckpoint, config: RunConfig) -> RemovalPlan:
-    if config.method.name == "distillation":
-        return RemovalPlan(answer_only=opened.answer_only)
-    curriculum, longest = config.curriculum, 0
-    if curriculum.side == "random":  # the order was drawn for the longest training example
-        longest = load_data(config.data).train.max_cot_tokens
-    return RemovalPlan.seeded(curriculum.side, curriculum.keep_positions, longest, config.seed)
+def _split(config: RunConfig) -> str:
+    """The examples that were never looked at while training, where there are any."""
+    return "test" if config.data.test_examples else "validation"

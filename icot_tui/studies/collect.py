@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from icot_tui.engine.events import QuestionsAsked
 from icot_tui.errors import UserError
 from icot_tui.studies.folder import StudyFolder, append_line, read_lines
 from icot_tui.studies.measures import MEASURES, Facts, needs, reported
@@ -91,6 +92,8 @@ class Collector:
         elif outcome is None:
             why = status.reason or "not finished"
             yield Row(trial.labels, trial.seed, {}, f"{status.state or 'not begun'}: {why}")
+        elif outcome.asked is not None:
+            yield self._prompted(trial, outcome, outcome.asked)
         elif self._study.report.per == "checkpoint":
             yield from self._by_checkpoint(trial, outcome)
         elif self._study.report.per == "data":
@@ -107,6 +110,12 @@ class Collector:
         if checkpoint is None:
             return self._row(trial, facts, note=_missing(outcome))
         return self._measured(trial, outcome, checkpoint, not outcome.explicit)
+
+    def _prompted(self, trial: Trial, outcome: Outcome, asked: QuestionsAsked) -> Row:
+        """A model that was only asked: its answers are judged already, and its cost is noted."""
+        right = None if outcome.best is None else outcome.best.exact_match
+        facts = Facts(trial.config, self._study.report.accurate, outcome, right)
+        return self._row(trial, facts, note=_cost(outcome, asked))
 
     def _by_checkpoint(self, trial: Trial, outcome: Outcome) -> Iterator[Row]:
         most = outcome.summary.max_cot_tokens
@@ -199,6 +208,22 @@ class Collector:
     ) -> Row:
         values = {name: MEASURES[name].of(facts) for name in reported(self._study)}
         return Row((*trial.labels, *extra), trial.seed, values, note)
+
+
+def _cost(outcome: Outcome, asked: QuestionsAsked) -> str:
+    """What a prompted model's figure rests on, and what it took."""
+    found = outcome.summary.figures.evaluations[-1].result
+    tokens = asked.prompt_tokens + asked.written_tokens
+    parts = [
+        f"95 % interval {found.low:.3f} to {found.high:.3f} on {asked.asked:,} questions",
+        f"{asked.asked - asked.kept:,} requests and {asked.kept:,} kept replies, {tokens:,} "
+        f"tokens, {asked.seconds:,.0f} s",
+    ]
+    if asked.unread:
+        parts.append(f"{asked.unread:,} answers could not be read and count as wrong")
+    if asked.asked < asked.questions and outcome.summary.ended is not None:
+        parts.append(outcome.summary.ended.reason)
+    return "; ".join(parts)
 
 
 def _missing(outcome: Outcome) -> str:

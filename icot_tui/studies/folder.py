@@ -108,7 +108,8 @@ class StudyFolder:
             self._lock = None
             by = f" by process {holder}" if holder else ""
             raise UserError(
-                f"this study is being run already{by}: wait for it, or stop it with Ctrl-C there"
+                f"this study is being run already{by}: look at it with 'icot-tui attach "
+                f"{self.path}', or stop it with Ctrl-C there"
             ) from error
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, str(os.getpid()).encode(), 0)

@@ -28,7 +28,14 @@ class RunIndex:
 
     def of(self, digest: str) -> list[RunFolder]:
         """The runs of a training, the newest first."""
-        return [run for run in RunFolder.all(self._runs) if self._digest(run) == digest]
+        return self.by_digest().get(digest, [])
+
+    def by_digest(self) -> dict[str, list[RunFolder]]:
+        """The runs of each training, the newest first."""
+        runs: dict[str, list[RunFolder]] = {}
+        for run in RunFolder.all(self._runs):
+            runs.setdefault(self._digest(run), []).append(run)
+        return runs
 
     def _digest(self, run: RunFolder) -> str:
         try:

@@ -5,7 +5,14 @@ from pathlib import Path
 
 from icot_tui.config import RunConfig, load_config
 from icot_tui.engine.checkpoint import CheckpointPath, list_checkpoints
-from icot_tui.engine.events import Evaluated, PhaseBegan, RunResumed, RunStarted, TokenRemoved
+from icot_tui.engine.events import (
+    Evaluated,
+    PhaseBegan,
+    QuestionsAsked,
+    RunResumed,
+    RunStarted,
+    TokenRemoved,
+)
 from icot_tui.engine.journal import JournalReader
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.summary import RunSummary
@@ -47,13 +54,18 @@ class Outcome:
 
     @property
     def seconds(self) -> float:
-        """Time spent training, evaluations and pauses left out."""
-        return self.summary.figures.seconds
+        """Time spent training or asking, evaluations and pauses left out."""
+        return self.summary.figures.seconds if self.asked is None else self.asked.seconds
+
+    @property
+    def asked(self) -> QuestionsAsked | None:
+        """What became of the questions, for a model that was only prompted."""
+        return self.summary.asked
 
     @property
     def explicit(self) -> bool:
-        """Is the whole chain of thought meant to be written?"""
-        return self.config.method.name == "explicit_cot"
+        """Is the whole chain of thought meant to be written, or left to a prompted model?"""
+        return self.config.method.name in ("explicit_cot", "prompted")
 
     @property
     def eligible(self) -> list[Point]:

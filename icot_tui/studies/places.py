@@ -35,14 +35,28 @@ def make_places(configs: Sequence[RunConfig], jobs: int | None) -> list[Place]:
         count = min(jobs or len(gpus), wanted)
         chosen = [gpus[number % len(gpus)] for number in range(count)]
         return [Place(f"GPU {gpu}", (("CUDA_VISIBLE_DEVICES", gpu),)) for gpu in chosen]
-    cores = len(os.sched_getaffinity(0))
-    each = max((config.train.threads for config in configs), default=0) or 1
-    count = min(jobs or max(1, cores // each), wanted)
-    threads = str(min(MOST_THREADS, max(1, cores // count)))
-    return [
-        Place(f"{threads} thread" + "s" * (threads != "1"), (("OMP_NUM_THREADS", threads),))
-        for _ in range(count)
-    ]
+    threads, count = share_cores(configs, jobs, [len(os.sched_getaffinity(0))])
+    return [place_of(threads)] * count
+
+
+def share_cores(
+    configs: Sequence[RunConfig], jobs: int | None, machines: Sequence[int]
+) -> tuple[int, int]:
+    """Threads of a trial, and how many trials at once, on machines of so many cores each."""
+
+    def room(threads: int) -> int:
+        return sum(cores // threads for cores in machines)
+
+    least = max((config.train.threads for config in configs), default=0) or 1
+    count = min(jobs or max(1, room(least)), max(1, len(configs)))
+    more = range(MOST_THREADS, least, -1)
+    return next((threads for threads in more if room(threads) >= count), least), count
+
+
+def place_of(threads: int) -> Place:
+    """A place on CPU cores."""
+    name = f"{threads} thread" + "s" * (threads != 1)
+    return Place(name, (("OMP_NUM_THREADS", str(threads)),))
 
 
 def visible_gpus() -> list[str]:

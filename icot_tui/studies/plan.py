@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,12 +12,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 from icot_tui.config import MethodConfig, RunConfig, load_config
-from icot_tui.config.loading import KeyPath, check, leaves, toml_value
+from icot_tui.config.checking import check
+from icot_tui.config.loading import FILES, absolute_path, is_file
+from icot_tui.config.toml import KeyPath, leaves, toml_value
 from icot_tui.errors import UserError
 from icot_tui.studies.spec import Axes, Changes, LoadedStudy, ScaleConfig
 
 BASE, DEFAULTS = "base", "defaults"
-_FILES = ("train", "validation")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,8 @@ def seeds_of(size: ScaleConfig, count: int | None) -> list[int]:
 
 def digest_of(config: RunConfig) -> str:
     """What tells one training from another: everything but name and description."""
-    content = _even(config.model_dump(exclude={"name", "description"}))
+    apart = {"name", "description"} | ({"prompted"} if config.prompted is None else set())
+    content = _even(config.model_dump(exclude=apart))
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
 
@@ -223,11 +224,12 @@ def _known(dotted: str) -> bool:
 def _with_absolute_files(
     raw: dict[str, Any], origins: Mapping[KeyPath, str], folder: Path
 ) -> dict[str, Any]:
-    """Files that the study itself names are relative to its folder."""
-    data = raw.get("data")
-    for key in _FILES:
-        if isinstance(data, dict) and isinstance(data.get(key), str) and ("data", key) in origins:
-            data[key] = os.path.abspath(folder / Path(data[key]).expanduser())
+    """Files and folders that the study itself names are relative to its folder."""
+    for section, key in FILES:
+        table = raw.get(section)
+        value = table.get(key) if isinstance(table, dict) and (section, key) in origins else None
+        if isinstance(table, dict) and isinstance(value, str) and is_file(section, key, value):
+            table[key] = absolute_path(value, folder)
     return raw
 
 

@@ -78,7 +78,9 @@ def _facts(
 ) -> dict[str, Any]:
     """Cost, commands and versions."""
     outcomes = {outcome.run.name: outcome for outcome in collected.outcomes.values()}.values()
-    devices = {outcome.summary.facts.device for outcome in outcomes if outcome.summary.facts}
+    trained = [outcome for outcome in outcomes if outcome.asked is None]
+    asked = [outcome.asked for outcome in outcomes if outcome.asked is not None]
+    devices = {outcome.summary.facts.device for outcome in trained if outcome.summary.facts}
     trained_with = {version for outcome in outcomes for version in outcome.versions}
     return {
         "study": plan.study.config.name,
@@ -87,9 +89,11 @@ def _facts(
         "scale": plan.scale,
         "cost": {
             "runs": len(outcomes),
-            "steps": sum(outcome.steps for outcome in outcomes),
-            "training_seconds": round(sum(outcome.seconds for outcome in outcomes), 1),
+            "steps": sum(outcome.steps for outcome in trained),
+            "training_seconds": round(sum(outcome.seconds for outcome in trained), 1),
             "devices": sorted(devices),
+            "replies": sum(one.asked for one in asked),
+            "tokens": sum(one.prompt_tokens + one.written_tokens for one in asked),
         },
         "versions": {name: _version(name) for name in PACKAGES}
         | {"python": platform.python_version(), "trained_with": sorted(trained_with)},
@@ -133,9 +137,10 @@ def _document(plan: Plan, table: Table, facts: dict[str, Any]) -> str:
         parts.append("\n".join(f"- {note}" for note in (*table.notes, *plan.skipped)))
     devices = ", ".join(cost["devices"]) or "nothing"
     versions = ", ".join(f"{k} {v}" for k, v in facts["versions"].items() if isinstance(v, str))
+    prompted = f", {cost['replies']:,} replies of {cost['tokens']:,} tokens" * bool(cost["replies"])
     parts.append(
         f"Cost: {cost['runs']} runs, {cost['steps']:,} steps, {cost['training_seconds']:,.0f} "
-        f"seconds of training on {devices}. Versions: {versions}."
+        f"seconds of training on {devices}{prompted}. Versions: {versions}."
     )
     if cost["runs"]:
         commands = "\n".join(trial["command"] for trial in facts["trials"])

@@ -13,14 +13,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import Protocol
 
 from icot_tui.engine.commands import Stop, post
 from icot_tui.engine.run_folder import RunFolder
+from icot_tui.signals import handling
 from icot_tui.studies.folder import Happening, State, StudyFolder
-from icot_tui.studies.found import RunIndex, claim, look_for, progress
+from icot_tui.studies.found import Claim, RunIndex, claim, look_for, progress
 from icot_tui.studies.places import Place
 from icot_tui.studies.plan import Plan, Trial
-from icot_tui.studies.trainer import Trainer, start
+from icot_tui.studies.trainer import start as start_here
 
 POLL_SECONDS = 0.2
 LOOK_SECONDS = 2.0
@@ -28,7 +30,30 @@ LOOK_SECONDS = 2.0
 ECHO_SECONDS = 0.3
 """A signal that comes again so soon is the same one, passed on by a wrapper."""
 RETRIES = 2
-"""How often a trainer that was killed is started again."""
+"""How often a trainer that was killed, or lost with its machine, is started again."""
+
+
+class Trainer(Protocol):
+    """A trial's trainer, wherever it is at work."""
+
+    place: Place
+    resumed: RunFolder | None
+
+    def poll(self) -> int | None:
+        """Its exit status, below 0 if it was killed or lost; None while it is at work."""
+        ...
+
+    def stop(self, run: RunFolder | None) -> None:
+        """Let it save its run and stop; a second time: at once. Safe in a signal handler."""
+        ...
+
+    def reason(self) -> str:
+        """Why it failed, in one sentence."""
+        ...
+
+
+Start = Callable[[StudyFolder, Trial, Place, Claim, RunFolder | None], Trainer]
+"""Starts a trainer, for a new run or to go on with this one; the claim is its own from then on."""
 
 
 @dataclass
@@ -57,6 +82,7 @@ class Runner:
         plan: the trials.
         folder: of the study.
         places: where trials train.
+        start: starts a trainer in one of them.
         listen: called with each happening, on this thread.
         look: called a few times a second.
     """
@@ -66,6 +92,7 @@ class Runner:
         plan: Plan,
         folder: StudyFolder,
         places: Sequence[Place],
+        start: Start = start_here,
         listen: Callable[[Happening, Status], None] = lambda happening, status: None,
         look: Callable[["Runner"], None] = lambda runner: None,
     ) -> None:
@@ -74,6 +101,7 @@ class Runner:
         self.places = len(places)
         self._folder = folder
         self._index = RunIndex(folder.runs)
+        self._start = start
         self._listen = listen
         self._look = look
         self._free = list(places)
@@ -101,9 +129,8 @@ class Runner:
         Safe in a signal handler.
         """
         self.stopping = True
-        for _, trainer in self._trainers:
-            with contextlib.suppress(ProcessLookupError):
-                trainer.process.send_signal(signal.SIGTERM)
+        for status, trainer in self._trainers:
+            trainer.stop(status.run)
         for status, _, _ in self._elsewhere.values():
             if status.run is not None:
                 with contextlib.suppress(OSError):
@@ -141,11 +168,10 @@ class Runner:
             self._over(status, "finished", found.finished, reused=status.began is None)
             return
         status.began = status.began or time.monotonic()
-        trainer = start(self._folder, status.trial, place, held, found.unfinished)
-        held.release()
+        trainer = self._start(self._folder, status.trial, place, held, found.unfinished)
         self._trainers.append((status, trainer))
         if self.stopping:  # asked while it was being started: it was not told yet
-            trainer.process.send_signal(signal.SIGTERM)
+            trainer.stop(found.unfinished)
         self._note(status, "training", found.unfinished)
 
     def _look_elsewhere(self) -> None:
@@ -164,28 +190,28 @@ class Runner:
         for status, trainer in list(self._trainers):
             if status.run is None:
                 status.run = self._own_run(status, trainer)
-            if trainer.process.poll() is None:
-                continue
-            self._trainers.remove((status, trainer))
-            self._free.append(trainer.place)
-            self._judge(status, trainer)
+            code = trainer.poll()
+            if code is not None:
+                self._trainers.remove((status, trainer))
+                self._free.append(trainer.place)
+                self._judge(status, trainer, code)
 
-    def _judge(self, status: Status, trainer: Trainer) -> None:
+    def _judge(self, status: Status, trainer: Trainer, code: int) -> None:
         found = look_for(self._index, status.trial.digest)
         run = found.finished or found.at_work or found.unfinished
         if found.finished is not None:
             return self._over(status, "finished", run)
-        if found.at_work is not None and not self.stopping:
-            self._waiting.appendleft(status)  # somebody was quicker: wait for that one
+        tries = self._tries.get(status.trial.digest, 0) + (code < 0)
+        self._tries[status.trial.digest] = tries
+        lost = code < 0 and tries <= RETRIES
+        if not self.stopping and (lost or (code >= 0 and found.at_work is not None)):
+            if lost:
+                self._note(status, "waiting", run, trainer.reason() + "; it is started again")
+            self._waiting.appendleft(status)  # whoever is at work on it then is waited for
             return None
-        if trainer.process.returncode == 0 or self.stopping:
-            why = "stopped, and saved" if trainer.process.returncode == 0 else "stopped unsaved"
+        if code == 0 or self.stopping:
+            why = "stopped, and saved" if code == 0 else "stopped unsaved"
             return self._over(status, "stopped", run, f"{why}: start the study again to go on")
-        tries = self._tries[status.trial.digest] = self._tries.get(status.trial.digest, 0) + 1
-        if trainer.process.returncode < 0 and tries <= RETRIES:
-            self._note(status, "waiting", run, trainer.reason() + "; it is started again")
-            self._waiting.appendleft(status)
-            return None
         return self._over(status, "failed", run, trainer.reason())
 
     def _own_run(self, status: Status, trainer: Trainer) -> RunFolder | None:
@@ -244,13 +270,5 @@ def obeying(stop: Callable[[], None]) -> Iterator[None]:
     def dropped(number: int, frame: FrameType | None) -> None:
         pass  # not ignored outright: that would be inherited
 
-    handlers = {signal.SIGINT: asked, signal.SIGTERM: asked, signal.SIGHUP: dropped}
-    before = {number: signal.getsignal(number) for number in handlers}
-    for number, handler in handlers.items():
-        if before[number] != signal.SIG_IGN:
-            signal.signal(number, handler)
-    try:
+    with handling({signal.SIGINT: asked, signal.SIGTERM: asked, signal.SIGHUP: dropped}):
         yield
-    finally:
-        for number, earlier in before.items():
-            signal.signal(number, signal.SIG_DFL if earlier is None else earlier)

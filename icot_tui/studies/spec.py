@@ -17,8 +17,9 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, model_validator
 
 from icot_tui import resources
-from icot_tui.config.loading import KeyPath, check, read_toml
+from icot_tui.config.checking import check
 from icot_tui.config.section import Count, Fraction, Section
+from icot_tui.config.toml import KeyPath, read_toml
 from icot_tui.errors import UserError
 
 Scale = Literal["cpu", "gpu", "paper"]

@@ -13,6 +13,7 @@ from icot_tui.cli import app as cli
 from icot_tui.cli import doctor, output
 from icot_tui.config import load_config
 from icot_tui.errors import UserError
+from icot_tui.plain import plain
 
 
 def call(*arguments: str) -> int:
@@ -156,7 +157,7 @@ def test_a_reader_that_leaves_is_not_an_error() -> None:
 
 
 def test_plain_shows_what_a_terminal_would_obey() -> None:
-    assert output.plain("a\tb\x1b\x9b\u202e\udcffé×字") == "a\\tb\\x1b\\x9b\\u202e\\udcffé×字"
+    assert plain("a\tb\x1b\x9b\u202e\udcffé×字") == "a\\tb\\x1b\\x9b\\u202e\\udcffé×字"
 
 
 def test_json_is_strict(capsys: pytest.CaptureFixture[str]) -> None:

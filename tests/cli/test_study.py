@@ -46,7 +46,9 @@ def test_without_a_name_the_studies_are_listed(capsys: Output) -> None:
     assert run(["study", "--json"]) == 0
     listed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {one["name"] for one in listed} == set(resources.studies())
-    assert all(set(one["scales"]) == {"cpu", "gpu", "paper"} for one in listed)
+    scales = {one["name"]: set(one["scales"]) for one in listed}
+    assert scales.pop("compare-2x2") == {"cpu"}
+    assert all(each == {"cpu", "gpu", "paper"} for each in scales.values())
 
 
 def test_plan_prints_a_command_for_each_trial_and_runs_nothing(capsys: Output, runs: Path) -> None:
@@ -105,6 +107,21 @@ def test_a_file_of_ones_own(capsys: Output, tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("minutes = 0.5", 'minutes = "x"'))
     assert run(["study", str(path), "--plan"]) == 2
     assert re.search(r"small\.toml:\d+: scales\.cpu\.minutes must be", capsys.readouterr().err)
+
+
+def test_attach_finds_a_study_and_only_looks_at_it(
+    tmp_path: Path, runs: Path, capsys: Output
+) -> None:
+    plan = make_plan(small(tmp_path), "cpu")
+    folder = StudyFolder(runs, plan.name)
+    folder.prepare(plan)
+    for name in ("small-cpu", "small", str(folder.path)):
+        assert run(["attach", name]) == 2
+        assert "there is no terminal to draw on: 'icot-tui runs list'" in capsys.readouterr().err
+        assert run(["attach", name, "--control"]) == 2
+        assert "small-cpu is a study: name one of its runs" in capsys.readouterr().err
+    assert run(["attach", "other"]) == 2
+    assert "there is no run 'other'" in capsys.readouterr().err
 
 
 # --- progress ---

@@ -28,32 +28,9 @@ from icot_tui.engine.events import (
 from icot_tui.engine.journal import JournalReader
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.summary import RunSummary
+from tests.tiny_file import tiny_toml
 
-TINY = """
-name = "tiny"
-[data]
-task = "multiplication"
-options = { digits = "2x2" }
-train_examples = 50
-validation_examples = 20
-[model]
-layers = 1
-heads = 2
-width = 16
-[curriculum]
-schedule = "loss_gated"
-gate_window = 3
-min_steps = 2
-max_steps = 3
-[train]
-max_steps = 40
-batch_size = 8
-observe_every = 4
-device = "cpu"
-threads = 1
-[evaluation]
-every_steps = 20
-"""
+TINY = tiny_toml(max_steps=40, evaluate_every=20)
 SLOW_TO_SAVE = """
 import time
 from icot_tui.cli.app import main

@@ -6,7 +6,7 @@ import pytest
 
 from icot_tui.config import RunConfig
 from icot_tui.studies import places
-from icot_tui.studies.places import Place, make_places
+from icot_tui.studies.places import Place, make_places, share_cores
 from tests.tiny import tiny
 
 
@@ -30,6 +30,14 @@ def test_trials_share_the_cores() -> None:
     assert threads(make_places(configs(20), 4)) == ["2"] * 4
     assert threads(make_places(configs(1), None)) == ["4"]
     assert len(make_places(configs(20, threads=4), None)) == 2
+
+
+def test_machines_share_trials_that_fit_on_each() -> None:
+    assert share_cores(configs(2), None, [1, 1]) == (1, 2)
+    assert share_cores(configs(2), None, [1, 7]) == (3, 2)
+    assert share_cores(configs(1), None, [2, 2]) == (2, 1)
+    assert share_cores(configs(9, threads=4), None, [8, 6]) == (4, 3)
+    assert share_cores(configs(9), 20, [2, 2]) == (1, 9)
 
 
 def test_a_gpu_takes_one_trial_unless_more_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,120 +3,17 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
-
-import pytest
 
 from icot_tui.engine.checkpoint import list_checkpoints
 from icot_tui.engine.events import CheckpointSaved, RunResumed, RunStarted
 from icot_tui.engine.journal import JournalReader
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.summary import RunSummary
-from tests.studies.small import SMALL, write_study
+from tests.studies.processes import LONG, NO_COT, PATIENCE, STEPWISE, Studies, wait_for
 
-PATIENCE = 200.0
 BROKEN = (
     '[vary.method."Broken"]\ndata.max_length = 1\nmodel.pretrained = "./nowhere"\n\n[scales.cpu]'
 )
-LONG = (
-    '[vary.method."ICoT-SI"]\ntrain.max_steps = 900\nevaluation.every_steps = 900\n'
-    "checkpoints.every_steps = 30\ncheckpoints.before_removal = false"
-)
-
-
-class Studies:
-    """Runs studies in a folder of its own, and looks at what they leave."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.runs = folder / "runs"
-        self.study = self.runs / "studies" / "small-cpu"
-        self.started: list[subprocess.Popen[str]] = []
-        self.environment = os.environ | {
-            "ICOT_TUI_SPEED_SECONDS": "0.1",
-            "XDG_CACHE_HOME": str(folder / "cache"),
-        }
-
-    def write(self, *changes: tuple[str, str]) -> None:
-        """The study's file."""
-        text = SMALL
-        for old, new in changes:
-            assert old in text
-            text = text.replace(old, new)
-        write_study(self.folder, text)
-
-    def start(self, *options: str) -> "subprocess.Popen[str]":
-        """Start the study in a process of its own."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "icot_tui", "study", "small.toml", *options],
-            cwd=self.folder,
-            env=self.environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        self.started.append(process)
-        return process
-
-    def run(self, *options: str) -> tuple[int, str, str]:
-        """Exit status, output, errors."""
-        process = self.start(*options)
-        output, errors = process.communicate(timeout=PATIENCE)
-        return process.returncode, output, errors
-
-    def run_folder(self, name: str) -> RunFolder:
-        """A trial's run."""
-        return RunFolder(self.runs / name)
-
-    def count(self, name: str, kind: type) -> int:
-        """How many such events its journal has."""
-        events = JournalReader(self.run_folder(name).journal).events()
-        return sum(isinstance(event, kind) for _, event in events)
-
-    def finished(self, name: str) -> bool:
-        """Was the recipe carried out to its end?"""
-        ended = RunSummary.of(JournalReader(self.run_folder(name).journal).events()).ended
-        return ended is not None and ended.finished
-
-    def pid(self, name: str) -> int:
-        """The trainer's process."""
-        return int(json.loads((self.run_folder(name).path / "lock").read_text())["pid"])
-
-    def ledger(self) -> list[dict[str, Any]]:
-        """What became of the trials."""
-        return [json.loads(line) for line in (self.study / "ledger.jsonl").read_text().splitlines()]
-
-    def results(self) -> dict[str, Any]:
-        """The results as data."""
-        content: dict[str, Any] = json.loads((self.study / "results.json").read_text())
-        return content
-
-
-def wait_for(seen: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not seen():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-@pytest.fixture
-def studies(tmp_path: Path) -> Iterator[Studies]:
-    studies = Studies(tmp_path)
-    yield studies
-    for process in studies.started:
-        process.kill()
-        process.wait()
-    for run in RunFolder.all(studies.runs):
-        if run.is_locked():
-            os.kill(json.loads((run.path / "lock").read_text())["pid"], signal.SIGKILL)
-
-
-NO_COT, STEPWISE = "small-cpu-no-cot-s0", "small-cpu-icot-si-s0"
 
 
 def test_a_failed_trial_does_not_end_a_study_and_what_is_finished_is_reused(
@@ -199,7 +96,7 @@ def test_sigterm_saves_and_stops(studies: Studies) -> None:
     study.send_signal(signal.SIGTERM)
     _, errors = study.communicate(timeout=PATIENCE)
     assert study.returncode == 0, errors
-    assert "go on: icot-tui study" in errors
+    assert "the same command goes on" in errors
     assert studies.finished(NO_COT)
     assert not studies.finished(STEPWISE)
     run = studies.run_folder(STEPWISE)

@@ -1,0 +1,108 @@
+"""Studies on a Ray cluster: a real one of two nodes, of which one is killed."""
+
+import secrets
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from icot_tui.cli.app import run
+from icot_tui.engine.checkpoint import list_checkpoints
+from icot_tui.engine.events import CheckpointSaved, RunResumed, RunStarted
+from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.summary import RunSummary
+from icot_tui.errors import UserError
+from icot_tui.studies.cluster import train_here
+from tests.studies.processes import LONG, NO_COT, PATIENCE, STEPWISE, Studies, wait_for
+from tests.studies.small import write_study
+
+TOKEN = secrets.token_hex(16)
+"""Ray asks for it, and keeps it for as long as a process lasts."""
+NODE = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80 << 20}
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """One of one node, that nobody else may use."""
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args=NODE | {"include_dashboard": False})
+    yield cluster
+    cluster.shutdown()
+
+
+def test_a_lost_node_loses_nothing_and_repeats_no_finished_work(
+    cluster: Any, studies: Studies
+) -> None:
+    node = cluster.add_node(**NODE)
+    (raylet,) = node.all_processes["raylet"]
+    heading, changes = LONG.replace("900", "150").split("\n", 1)
+    no_cot = 'method.name = "no_cot"\n'
+    studies.write((heading, f"{heading}\n{changes}"), (no_cot, no_cot + changes + "\n"))
+    study = studies.start("--on", cluster.address)
+    trainers = {}
+    for name in (NO_COT, STEPWISE):
+        wait_for(lambda name=name: studies.count(name, CheckpointSaved) > 2)
+        trainers[name] = psutil.Process(studies.pid(name))
+        trainers[name].suspend()
+    (lost,) = [name for name in trainers if trainers[name].ppid() == raylet.process.pid]
+    cluster.remove_node(node, allow_graceful=False)
+    for trainer in trainers.values():
+        trainer.resume()
+    _, errors = study.communicate(timeout=PATIENCE)
+    assert study.returncode == 0, errors
+
+    for name in (NO_COT, STEPWISE):
+        assert studies.finished(name)
+        assert studies.count(name, RunStarted) == 1
+        assert studies.count(name, RunResumed) == (name == lost)
+    events = JournalReader(studies.run_folder(lost).journal).events()
+    assert [event.step > 0 for _, event in events if isinstance(event, RunResumed)] == [True]
+    told = [(line["state"], line["reason"]) for line in studies.ledger() if line["trial"] == lost]
+    assert [state for state, _ in told] == ["training", "waiting", "training", "finished"]
+    assert told[1][1].startswith("its worker was lost")
+    assert len(studies.results()["table"]) == 2
+
+
+def test_sigterm_saves_what_trains_on_the_cluster_and_stops(cluster: Any, studies: Studies) -> None:
+    only = '[vary.method."No CoT"]\nmethod.name = "no_cot"\n'
+    studies.write((only, ""), ('[vary.method."ICoT-SI"]', LONG.replace("900", "100000")))
+    study = studies.start("--on", cluster.address)
+    wait_for(lambda: studies.count(STEPWISE, CheckpointSaved) > 1)
+    study.send_signal(signal.SIGTERM)
+    _, errors = study.communicate(timeout=PATIENCE)
+    assert study.returncode == 0, errors
+    assert not studies.finished(STEPWISE)
+    stepwise = studies.run_folder(STEPWISE)
+    last = RunSummary.of(JournalReader(stepwise.journal).events())
+    assert list_checkpoints(stepwise.checkpoints)[-1].step == last.figures.step
+    assert not stepwise.is_locked()
+
+
+def test_a_node_that_does_not_share_the_runs_says_so(tmp_path: Path) -> None:
+    log = tmp_path / "nowhere" / "log.txt"
+    with pytest.raises(UserError, match=r"cannot write .*nowhere.*all nodes must share the folder"):
+        train_here([], {}, str(log), str(tmp_path / "elsewhere"))
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "sentence"),
+    [
+        ("rey", 2, "--on must be local, ray, ray://HOST:PORT or HOST:PORT, not 'rey'"),
+        ("ray://127.0.0.1:9", 1, "no Ray cluster could be reached at ray://127.0.0.1:9: "),
+    ],
+)
+def test_an_address_where_no_cluster_is(
+    studies: Studies, capsys: pytest.CaptureFixture[str], address: str, status: int, sentence: str
+) -> None:
+    path = write_study(studies.folder)
+    assert run(["study", str(path), "--on", address, "--runs", str(studies.runs)]) == status
+    (error,) = capsys.readouterr().err.splitlines()
+    assert error.startswith(f"error: {sentence}")

@@ -1,0 +1,83 @@
+"""A study as others see it: from its files alone."""
+
+from pathlib import Path
+
+import pytest
+
+from icot_tui.engine.events import RunEnded, RunStarted
+from icot_tui.engine.journal import Journal
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.engine.session import create_run
+from icot_tui.studies.folder import Happening, StudyFolder
+from icot_tui.studies.plan import Plan, make_plan
+from icot_tui.studies.trials import TrialList, find_study_folder, in_words
+from tests.studies.small import SMALL, small
+
+STARTED = RunStarted(0, "r", "ICoT-SI", "1", "cpu", 1, 1000, 640, 100, 10, 8)
+FOUR = SMALL.replace("seeds = [0]", "seeds = [0, 1]")
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    return make_plan(small(tmp_path, FOUR), "cpu")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, plan: Plan) -> StudyFolder:
+    folder = StudyFolder(tmp_path / "runs", plan.name)
+    folder.prepare(plan)
+    return folder
+
+
+def a_run(plan: Plan, folder: StudyFolder, number: int, *events: RunEnded) -> RunFolder:
+    """The run of a trial, whose trainer is not there any more."""
+    run = create_run(plan.trials[number].config, folder.runs)
+    journal = Journal(run.journal)
+    for event in (STARTED, *events):
+        journal.write(event)
+    journal.close()
+    return run
+
+
+def test_each_trial_has_a_line_whatever_became_of_it(plan: Plan, folder: StudyFolder) -> None:
+    names = [trial.name for trial in plan.trials]
+    a_run(plan, folder, 0, RunEnded(30, "30 steps are done", True)).path.rename(
+        folder.runs / "elsewhere"
+    )
+    folder.write(Happening(names[0], "finished", "elsewhere", reused=True))
+    folder.write(Happening(names[1], "failed", None, "it had no data"))
+    a_run(plan, folder, 2).lock()
+    dead = a_run(plan, folder, 3)
+    folder.write(Happening(names[3], "training"))
+
+    trials = TrialList(folder)
+    lines = trials.read(2e9)
+    assert [line.name for line in lines] == [
+        *("No CoT, seed 0", "No CoT, seed 1", "ICoT-SI, seed 0", "ICoT-SI, seed 1"),
+    ]
+    assert [line.status for line in lines] == ["finished", "failed", "stalled", "dead"]
+    assert lines[0].folder.name == "elsewhere"
+    assert lines[1].description == "it had no data"
+    assert lines[3].folder.path == dead.path
+    assert in_words(lines) == "2 of 4 trials over, 1 at work, 1 failed"
+
+    journal = Journal(dead.journal)
+    journal.write(RunEnded(30, "30 steps are done", True))
+    journal.close()
+    assert in_words(trials.read(2e9)) == "3 of 4 trials over, 1 at work, 1 failed"
+
+
+def test_trials_without_a_run_are_to_come(folder: StudyFolder) -> None:
+    assert {line.status for line in TrialList(folder).read(2e9)} == {"to come"}
+    (folder.path / "plan.json").write_text("{")
+    assert TrialList(folder).read(2e9) == []
+
+
+def test_a_study_is_found_by_name_path_or_short_name(folder: StudyFolder, tmp_path: Path) -> None:
+    for name in ("small-cpu", str(folder.path), "small"):
+        found = find_study_folder(folder.runs, name)
+        assert found is not None
+        assert found.path == folder.path
+        assert found.runs == folder.runs
+    for name in ("", "tiny", ".", str(tmp_path)):
+        assert find_study_folder(folder.runs, name) is None
