@@ -95,7 +95,10 @@ def as_json(answer: Answer) -> dict[str, Any]:
 
 
 class Choice:
-    """The next token of a single row: greedy or drawn, with the separator fed where it is due."""
+    """The next token: greedy, or drawn for a single row; the separator is fed where it is due.
+
+    It counts its calls: of the rows of one batch, and of no other.
+    """
 
     def __init__(self, sampling: Sampling | None, forced_end: int | None, separator: int) -> None:
         self._temperature = 0.0 if sampling is None else sampling.temperature

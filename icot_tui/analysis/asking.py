@@ -41,6 +41,8 @@ from icot_tui.engine.samples import Answers
 from icot_tui.errors import UserError
 from icot_tui.models.supervised import SupervisedLM
 
+TOGETHER = 256
+"""Rows that are decoded and scored at once; no more than `decode` takes as one batch."""
 UNKNOWN_BUDGET = 256
 """Tokens that may be written where no example tells how many are needed."""
 
@@ -83,7 +85,13 @@ class Respondent:
     def chooses_budget(self) -> bool:
         """Was the run trained at all stages at once, so that a budget of thought can be chosen?"""
         config = self.opened.config
-        return config is not None and config.curriculum.mixed_stages > 0
+        staged = config is not None and config.method.name == "stepwise"
+        return config is not None and staged and config.curriculum.mixed_stages > 0
+
+    @property
+    def is_pair(self) -> bool:
+        """Is it ICoT-KD's pair, whose thought is emulated and never written?"""
+        return self.opened.answer_only
 
     def ask(
         self,
@@ -120,10 +128,16 @@ class Respondent:
         """Answer questions that were read; greedily in batches, sampled one at a time.
 
         Raises:
-            UserError: one is too long for the model, or no stage is known.
+            UserError: one is too long for the model, no stage is known, or one was chosen for a
+                model that has none.
         """
-        one_by_one = sampling is not None or written is not None
-        groups = [[q] for q in questions] if one_by_one else [list(questions)]
+        if self.is_pair and (written is not None or stage is not None):
+            raise UserError(
+                f"{self.label} is ICoT-KD's pair, which never writes a chain of thought: neither "
+                "written nor removed tokens can be chosen"
+            )
+        size = TOGETHER if sampling is None else 1  # each draws for itself
+        groups = [list(questions[at : at + size]) for at in range(0, len(questions), size)]
         return [
             answer for group in groups for answer in self._group(group, written, stage, sampling)
         ]
@@ -135,8 +149,6 @@ class Respondent:
         stage: int | None,
         sampling: Sampling | None,
     ) -> list[Answer]:
-        if not questions:
-            return []
         asked = [self._asked(question, written, stage) for question in questions]
         prefixes = _join([one.prefixes for one in asked])
         choose = Choice(sampling, self._forced_end(asked[0], written), self.separator_id)
@@ -171,6 +183,8 @@ class Respondent:
             stage = most - written
         if stage is None:
             stage = self.stage
+        if stage is None and self.is_pair:
+            stage = chain or 0
         if stage is None:
             raise UserError(
                 f"{self.opened.path} has no training state: say how many chain-of-thought tokens "
@@ -202,8 +216,8 @@ class Respondent:
         budget = self._most() or UNKNOWN_BUDGET
         if table is not None:
             budget = min(budget, table - length - ahead)
-        none = np.zeros(1, dtype=np.int64)
-        return Prefixes.from_rows([question.prompt], shift, none, np.array([budget]))
+        separators = np.array([int(self.plan.answer_only)])  # no thought, so none to end it
+        return Prefixes.from_rows([question.prompt], shift, separators, np.array([budget]))
 
     def _most(self) -> int | None:
         config = self.opened.config
@@ -320,6 +334,8 @@ class Respondent:
     def _notes(self, asked: "_Asked", cot: int, wished: int | None, finished: bool) -> Any:
         if not finished:
             yield "the model did not close its answer within the tokens it may write"
+        if self.is_pair and asked.question.gold is None:
+            yield "ICoT-KD's pair never writes a chain of thought: it has no stages"
         if wished is None or asked.stage == self.stage:
             return
         if not self.chooses_budget:

@@ -1,14 +1,23 @@
 """A budget of thought: accuracy and speed against how many chain-of-thought tokens are written."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 
+import numpy as np
+
+from icot_tui.analysis.answer import Answer
 from icot_tui.analysis.asking import Respondent
-from icot_tui.config import EvaluationConfig
+from icot_tui.analysis.questions import Question
 from icot_tui.data.encoded import EncodedSplit
-from icot_tui.engine.evaluation import evaluate
-from icot_tui.engine.speed import Contestant, measure_speed
-from icot_tui.models.supervised import SupervisedLM
+from icot_tui.engine.exact_match import wilson
+from icot_tui.errors import UserError
+
+MOST_POINTS = 17
+"""Budgets that are tried where not all are."""
+TIMED = 16
+"""Questions asked one by one to measure the speed."""
 
 
 @dataclass(frozen=True)
@@ -17,78 +26,94 @@ class BudgetPoint:
 
     written              chain-of-thought tokens to write, of the longest chain
     stage                tokens removed
-    exact_match          on the examples; low, high: its 95 % interval
+    examples             that were asked
+    exact_match          share of right answers; low, high: its 95 % interval
     examples_per_second  one at a time; None where it was not measured
     """
 
     written: int
     stage: int
+    examples: int
     exact_match: float
     low: float
     high: float
     examples_per_second: float | None
 
 
+def check_mixed(respondent: Respondent) -> None:
+    """Budgets say something only where the run was trained at all of them.
+
+    Raises:
+        UserError: it was not.
+    """
+    if not respondent.chooses_budget:
+        raise UserError(
+            f"{respondent.label} was not trained with mixed stages (curriculum.mixed_stages), so "
+            "how many tokens it writes can't be chosen"
+        )
+
+
 def sweep(
     respondent: Respondent,
     split: EncodedSplit,
     stages: Sequence[int] | None = None,
-    speed_seconds: float = 0.0,
-    should_stop: Callable[[], bool] | None = None,
+    timed: int = TIMED,
+    say: Callable[[str], None] = lambda what: None,
 ) -> list[BudgetPoint]:
-    """Evaluate one model at several stages, from the most written tokens to none.
+    """Ask one model with several budgets, from the most written tokens to none.
 
-    Speeds are measured side by side: every question is asked at all stages before the next one.
-    Every stage is asked as in training (see `asking`); a run without mixed stages has forgotten
-    most of them, and the curve shows it.
+    It is asked exactly as a user asks it (see `asking`). Speeds are measured side by side: every
+    question is asked with all budgets before the next one.
 
     Args:
         respondent: the checkpoint.
         split: held-out examples in its tokens.
-        stages: tokens removed; None: every stage.
-        speed_seconds: measure the speed for about so long in all; 0: not at all.
-        should_stop: asked between batches.
-
-    Raises:
-        EvaluationStopped: `should_stop` turned true.
-        UserError: the tokenizer does not give `####` back.
+        stages: tokens removed; None: every stage, or of many an even choice.
+        timed: examples that are asked one by one for the speed; 0: it is not measured.
+        say: told what is done; what it raises ends the work.
     """
     longest = split.max_cot_tokens
-    stages = sorted(range(longest + 1) if stages is None else stages)
-    config = (
-        EvaluationConfig()
-        if respondent.opened.config is None
-        else respondent.opened.config.evaluation
-    )
-    results = [
-        evaluate(
-            SupervisedLM(respondent.lm).eval(),
-            split,
-            stage,
-            respondent.plan,
-            respondent.opened.tokenizer,
-            respondent.separator_id,
-            config.model_copy(update={"samples": 0}),
-            respondent.device,
-            should_stop,
-        )
-        for stage in stages
-    ]
-    speeds = _speeds(respondent, split, stages, speed_seconds)
+    if stages is None:
+        stages = np.linspace(0, longest, min(longest + 1, MOST_POINTS)).round().astype(int).tolist()
+    stages = sorted(stages)
+    questions = [respondent.reader.example(split, index) for index in range(len(split))]
+    right = []
+    for number, stage in enumerate(stages, 1):
+        say(f"asking with budget {number} of {len(stages)}")
+        right.append(sum(bool(answer.right) for answer in _ask(respondent, questions, stage)))
+    speeds = _speeds(respondent, questions, stages, timed, say) if timed else [None] * len(stages)
+    count = len(questions)
     return [
-        BudgetPoint(max(longest - stage, 0), stage, one.exact_match, one.low, one.high, speed)
-        for stage, one, speed in zip(stages, results, speeds, strict=True)
+        BudgetPoint(max(longest - stage, 0), stage, count, n / count, *wilson(n, count), speed)
+        for stage, n, speed in zip(stages, right, speeds, strict=True)
+    ]
+
+
+def _ask(respondent: Respondent, questions: Sequence[Question], stage: int) -> list[Answer]:
+    """Answers at a stage; which chains of thought are shorter than it are not written at all."""
+    by_written: defaultdict[int, list[Question]] = defaultdict(list)
+    for question in questions:
+        assert question.gold is not None
+        by_written[max(question.gold.max_cot_tokens - stage, 0)].append(question)
+    return [
+        answer
+        for written, group in by_written.items()
+        for answer in respondent.answer(group, written=written)
     ]
 
 
 def _speeds(
-    respondent: Respondent, split: EncodedSplit, stages: Sequence[int], seconds: float
-) -> Sequence[float | None]:
-    if not seconds:
-        return [None] * len(stages)
-    contestants = [
-        Contestant(respondent.lm, split, stage, respondent.plan, respondent.separator_id)
-        for stage in stages
-    ]
-    speeds = measure_speed(contestants, respondent.device, seconds)
-    return [speed.examples_per_second for speed in speeds]
+    respondent: Respondent,
+    questions: Sequence[Question],
+    stages: Sequence[int],
+    timed: int,
+    say: Callable[[str], None],
+) -> list[float | None]:
+    """Examples per second of the median question, the first one aside, which warms up."""
+    places = np.linspace(0, len(questions) - 1, min(timed, len(questions)) + 1).astype(int)
+    seconds = []
+    for number, place in enumerate(places.tolist()):
+        say(f"measuring the speed, {number} of {len(places) - 1}")
+        asked = [_ask(respondent, [questions[place]], stage)[0] for stage in stages]
+        seconds.append([answer.seconds for answer in asked])
+    return [1 / median(taken) for taken in zip(*seconds[1:], strict=True)]

@@ -1,9 +1,8 @@
 """Finding checkpoints: by folder, or of a run by stage, age or accuracy."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.engine.checkpoint import (
@@ -17,7 +16,9 @@ from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 
 BEST, LATEST = "best", "latest"
-_TOLD = ("RunStarted", "RunResumed", "CheckpointSaved", "Evaluated")
+MUTE = ("student", "emulator")
+"""Trainings of ICoT-KD whose checkpoints hold one half of the pair that answers."""
+_TOLD = ("RunStarted", "RunResumed", "PhaseBegan", "CheckpointSaved", "Evaluated")
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,11 @@ class Entry:
     """One checkpoint of a run.
 
     stage        tokens removed
-    exact_match  of the evaluation at its step; None without one
+    exact_match  of its training's evaluation at its step; None without one
     implicit     was everything removed?
-    best         the best of the run: implicit ones before others, then by exact match
+    best         the best of those that answer: implicit ones before others, then by exact match
     latest       the newest
+    phase        which of ICoT-KD's trainings wrote it; empty in runs of one
     """
 
     path: Path
@@ -38,6 +40,12 @@ class Entry:
     implicit: bool
     best: bool = False
     latest: bool = False
+    phase: str = ""
+
+    @property
+    def answers(self) -> bool:
+        """Is it more than one half of ICoT-KD's pair?"""
+        return self.phase not in MUTE
 
     @property
     def label(self) -> str:
@@ -47,30 +55,35 @@ class Entry:
 
 def catalogue(run: RunFolder) -> list[Entry]:
     """All checkpoints of a run, sorted by stage and then by age."""
-    told = _told(run)
-    # A step is evaluated once: where a run went back, the later line stands.
-    results = {line["step"]: line for line in told if line["event"] == "Evaluated"}
-    most = max_cot_tokens(run)
+    results, most = _results(run), max_cot_tokens(run)
     found = [
         entry
         for checkpoint in list_checkpoints(run.checkpoints)
-        if (entry := _entry(checkpoint, results.get(checkpoint.step), most)) is not None
+        if (entry := _entry(checkpoint, results, most)) is not None
     ]
     if not found:
         return []
     newest = found[-1].path
-    rated = [entry for entry in found if entry.exact_match is not None]
+    rated = [entry for entry in found if entry.answers and entry.exact_match is not None]
     best = max(rated, key=_rank).path if rated else None
-    marked = [
-        Entry(e.path, e.step, e.stage, e.exact_match, e.implicit, e.path == best, e.path == newest)
-        for e in found
-    ]
+    marked = [replace(e, best=e.path == best, latest=e.path == newest) for e in found]
     return sorted(marked, key=lambda entry: entry.stage)
 
 
-def _told(run: RunFolder) -> list[dict[str, Any]]:
+def _results(run: RunFolder) -> dict[tuple[str, int], float | None]:
+    """Exact match by training and step: what one ends with, the next begins with.
+
+    A step is evaluated once: where a run went back, the later line stands.
+    """
     lines = JournalReader(run.journal).lines()
-    return effective(line for line in lines if line["event"] in _TOLD)
+    phase = ""
+    found: dict[tuple[str, int], float | None] = {}
+    for line in effective(line for line in lines if line["event"] in _TOLD):
+        if line["event"] == "PhaseBegan":
+            phase = line["phase"]
+        elif line["event"] == "Evaluated":
+            found[phase, line["step"]] = line.get("exact_match")
+    return found
 
 
 def _rank(entry: Entry) -> tuple[bool, float]:
@@ -78,15 +91,16 @@ def _rank(entry: Entry) -> tuple[bool, float]:
 
 
 def _entry(
-    checkpoint: CheckpointPath, result: dict[str, Any] | None, most: int | None
+    checkpoint: CheckpointPath, results: dict[tuple[str, int], float | None], most: int | None
 ) -> Entry | None:
     try:
         stage = checkpoint.stage
     except (OSError, ValueError, KeyError, TypeError):
         return None  # deleted or damaged meanwhile
-    accuracy = None if result is None else result.get("exact_match")
+    phase = checkpoint.phase.partition("-")[2]
+    accuracy = results.get((phase, checkpoint.step))
     implicit = most is not None and stage >= most
-    return Entry(checkpoint.path, checkpoint.step, stage, accuracy, implicit)
+    return Entry(checkpoint.path, checkpoint.step, stage, accuracy, implicit, phase=phase)
 
 
 def max_cot_tokens(run: RunFolder) -> int | None:
@@ -103,7 +117,8 @@ def find_checkpoint(name: str, runs: Path) -> Path:
 
     Args:
         name: a checkpoint's folder; or a run (name or folder), alone for its newest checkpoint, or
-            followed by `@best`, `@latest`, `@STAGE` (the newest of that stage) or `@step-...`.
+            followed by `@best`, `@latest`, `@STAGE` (the newest of that stage), `@teacher` or
+            `@coupled` (of ICoT-KD) or `@step-...`.
         runs: where runs lie.
 
     Raises:
@@ -132,7 +147,7 @@ def _folder(name: str, runs: Path) -> Path | None:
 
 
 def chosen(run: RunFolder, which: str) -> Path:
-    """A run's checkpoint by `best`, `latest`, a stage, or its folder's name.
+    """A run's checkpoint by `best`, `latest`, a stage, a training, or its folder's name.
 
     Raises:
         UserError: it has none such.
@@ -147,16 +162,19 @@ def chosen(run: RunFolder, which: str) -> Path:
         if not found:
             raise UserError(f"no checkpoint of run {run.name} was evaluated yet: use @latest")
     else:
-        found = [entry for entry in entries if which in (str(entry.stage), entry.path.name)]
+        named = [e for e in entries if which and which in (e.phase, e.path.name)]
+        found = named or [e for e in entries if e.answers and which == str(e.stage)]
     if not found:
         stages = ", ".join(map(str, sorted({entry.stage for entry in entries})))
-        raise UserError(f"run {run.name} has no checkpoint '@{which}': its stages are {stages}")
+        phases = ", ".join(dict.fromkeys(entry.phase for entry in entries if entry.phase))
+        known = f"its stages are {stages}" + (f", its trainings {phases}" if phases else "")
+        raise UserError(f"run {run.name} has no checkpoint '@{which}': {known}")
     return found[-1].path
 
 
 def one_per_stage(entries: Sequence[Entry]) -> list[Entry]:
-    """The newest checkpoint of each stage."""
-    return list({entry.stage: entry for entry in entries}.values())
+    """The newest checkpoint of each stage that answers."""
+    return list({entry.stage: entry for entry in entries if entry.answers}.values())
 
 
 def open_safely(path: Path) -> OpenedCheckpoint:
@@ -191,10 +209,10 @@ def run_of(opened: OpenedCheckpoint) -> RunFolder | None:
 
 
 def removal_plan(opened: OpenedCheckpoint) -> RemovalPlan:
-    """The side and the positions of the checkpoint's run, if it belongs to one."""
+    """The layout, and the side and the positions of the checkpoint's run, if it has any."""
     run = run_of(opened)
-    if opened.config is None or run is None:
-        return RemovalPlan()
+    if opened.config is None or run is None or opened.config.method.name == "distillation":
+        return RemovalPlan(answer_only=opened.answer_only)
     curriculum, longest = opened.config.curriculum, 0
     if curriculum.side == "random":  # the order was drawn for the longest training example
         longest = max_cot_tokens(run) or _longest_chain(opened)

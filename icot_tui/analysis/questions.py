@@ -141,5 +141,22 @@ class QuestionReader:
         return self._encoder.encode(Chunk(line.encode() + b"\n", "the question", 1))
 
 
+def read_questions(file: Path) -> list[str]:
+    """The lines of a file that are not blank.
+
+    Raises:
+        UserError: it can't be read, or has none.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UserError(f"{file} cannot be read: {reason}") from error
+    found = [line.strip() for line in lines if line.strip()]
+    if not found:
+        raise UserError(f"{file} has no questions: write one a line")
+    return found
+
+
 def _line(task: Task, problem: NDArray[np.uint8]) -> str:
     return task.lines(problem[None]).decode().rstrip("\n")

@@ -1,6 +1,6 @@
 """`icot-tui ask`: a question to one checkpoint or to several, side by side."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,29 +9,45 @@ import typer
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
+    from rich.table import Table
     from rich.text import Text
 
     from icot_tui.analysis.answer import Answer, Sampling
     from icot_tui.analysis.asking import Respondent
     from icot_tui.analysis.chain import ChainToken
+    from icot_tui.analysis.emulation import LayerThought, ThoughtComparison
 
 app = typer.Typer(add_completion=False)
+
+LABEL_WIDTH, ANSWER_WIDTH = 20, 20
+"""Cells that the table of answers wants for its labels, and for each checkpoint."""
 
 EXAMPLES = """
 Examples:
 
   icot-tui ask runs/demo "12*34"
 
-  icot-tui ask demo@0 demo@4 demo@best demo-no-cot "12*34"
+  icot-tui ask demo@0 demo@2 demo@best demo-no-cot "12*34"
 
   icot-tui ask demo --all-stages "12*34" --json
 
   icot-tui ask demo --file questions.txt
 
+  icot-tui ask demo-mixed --budget-sweep
+
+  icot-tui ask kd-2x2-cpu --thoughts "12*34"
+
 A run stands for its newest checkpoint; RUN@best, RUN@latest and RUN@4 (four tokens removed) for \
 others. Tokens in square brackets are hidden: the model no longer writes them, and what stands \
-there is what the explicit chain of thought has.
+there is what the explicit chain of thought has. ICoT-KD's pair answers like any other checkpoint; \
+its teacher is RUN@teacher.
 """
+
+LEGEND = """\
+Distances; 0 is the same thought, about 2 an unrelated one. own: from the emulated thought to the
+teacher's; before: the same with the emulator as its own training left it; guess: from the mean of
+the teacher's thoughts; others: from the emulated one to the teacher's about other questions;
+average: over"""
 
 
 @app.command(epilog=EXAMPLES)
@@ -57,11 +73,29 @@ def ask(
     sample: Annotated[bool, typer.Option(help="Draw the tokens instead of the likeliest.")] = False,
     temperature: Annotated[float, typer.Option(min=0.01, help="Of --sample.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Of --sample.")] = 0,
+    thoughts: Annotated[
+        bool, typer.Option(help="ICoT-KD: each layer's emulated thought beside the teacher's.")
+    ] = False,
+    budget_sweep: Annotated[
+        bool, typer.Option(help="Accuracy and speed for each budget of thought; no question.")
+    ] = False,
+    examples: Annotated[
+        int, typer.Option(min=1, help="Held-out examples of --budget-sweep.")
+    ] = 200,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print JSON, a line a question.")] = False,
 ) -> None:
     """Put a question to checkpoints: the answer, how sure each token is, and the hidden thought."""
-    names, texts = (asked, _lines(file)) if file is not None else (asked[:-1], asked[-1:])
+    from icot_tui.analysis.questions import read_questions
+
+    if budget_sweep:
+        names, texts = asked, []
+    elif file is not None:
+        names, texts = asked, read_questions(file)
+    else:
+        names, texts = asked[:-1], asked[-1:]
+    if budget_sweep and (file is not None or thoughts):
+        raise UserError("--budget-sweep asks held-out examples: leave --file and --thoughts out")
     if not names:
         raise UserError("name a checkpoint or a run, and then the question")
     if stage is not None and (all_stages or written is not None):
@@ -75,23 +109,20 @@ def ask(
     logging.set_verbosity_error()
     sampling = Sampling(temperature, seed) if sample else None
     respondents = _open(names, stage, all_stages, pick_device(device))
+    if budget_sweep:
+        from icot_tui.cli.budget import print_sweeps
+
+        print_sweeps(respondents, examples, json)
+        return
+    compare = _comparisons(respondents) if thoughts else []
     for text, answers in _answers(respondents, texts, raw, written, stage, sampling):
+        found = [one.of(answer.question) for one, answer in zip(compare, answers, strict=False)]
         if json:
-            _print_json(text, answers)
-        else:
-            _print_table(text, answers)
-
-
-def _lines(file: Path) -> list[str]:
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise UserError(f"{file} cannot be read: {reason}") from error
-    found = [line for line in lines if line.strip()]
-    if not found:
-        raise UserError(f"{file} has no questions: write one a line")
-    return found
+            _print_json(text, answers, found)
+            continue
+        _print_table(text, answers)
+        for one, answer, layers in zip(compare, answers, found, strict=False):
+            _print_thoughts(answer.checkpoint, layers, one.examples)
 
 
 def _open(
@@ -137,17 +168,57 @@ def _answers(
         yield text, answers
 
 
-def _print_json(text: str, answers: "Sequence[Answer]") -> None:
+def _comparisons(respondents: "Sequence[Respondent]") -> "list[ThoughtComparison]":
+    from icot_tui.analysis.emulation import ThoughtComparison
+
+    return [ThoughtComparison(respondent) for respondent in respondents]
+
+
+def _print_json(
+    text: str, answers: "Sequence[Answer]", thoughts: "Sequence[Sequence[LayerThought]]"
+) -> None:
     from icot_tui.analysis.answer import as_json
+    from icot_tui.analysis.emulation import as_values
     from icot_tui.cli.output import print_json
 
-    print_json({"question": text, "answers": [as_json(answer) for answer in answers]})
+    values = [as_json(answer) for answer in answers]
+    for value, layers in zip(values, thoughts, strict=False):
+        value["thoughts"] = as_values(layers)
+    print_json({"question": text, "answers": values})
+
+
+def _distance(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _print_thoughts(name: str, layers: "Sequence[LayerThought]", examples: int) -> None:
+    """A line a layer, and what may be concluded."""
+    from icot_tui.analysis.emulation import summary
+    from icot_tui.cli.output import print_table
+    from icot_tui.plain import plain
+
+    kinds = ("own", "before", "guess")
+    print_table(
+        ("layer", "teacher read", *kinds, "others", *(f"average {kind}" for kind in kinds)),
+        [
+            (
+                str(one.layer),
+                f"{one.place} {one.token}" if one.place[0] == "z" else one.place,
+                *map(_distance, (one.here.own, one.here.before, one.here.guess, one.others)),
+                *map(_distance, (one.average.own, one.average.before, one.average.guess)),
+            )
+            for one in layers
+        ],
+    )
+    print(f"{LEGEND} {examples:,} held-out questions.")
+    print(plain(f"{name}: {summary(layers, examples)}"))
 
 
 def _print_table(text: str, answers: "Sequence[Answer]") -> None:
     import sys
 
-    from icot_tui.cli.output import console, plain, print_table
+    from icot_tui.cli.output import console, print_table
+    from icot_tui.plain import plain
 
     columns = [list(_rows(answer)) for answer in answers]
     headers = ("", *(answer.checkpoint for answer in answers))
@@ -159,24 +230,38 @@ def _print_table(text: str, answers: "Sequence[Answer]") -> None:
         ]
         print_table(headers, [("question", *[text] * len(answers)), *rows])
     else:
-        from rich import box
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(title=Text(plain(text)), title_justify="left", box=box.SIMPLE_HEAD)
-        for head in headers:
-            table.add_column(Text(plain(head)))
-        for name, row in zip(names, cells, strict=True):
-            table.add_row(Text(name), *row)
-        console().print(table)
+        screen = console()
+        beside = max(1, (screen.width - LABEL_WIDTH) // ANSWER_WIDTH)
+        for begin in range(0, len(answers), beside):  # those that find no room stand below
+            some = slice(begin, begin + beside)
+            beside_labels = [(name, row[some]) for name, row in zip(names, cells, strict=True)]
+            screen.print(_table(text, headers[1:][some], beside_labels))
     for note in dict.fromkeys(note for answer in answers for note in answer.notes):
         print(f"note: {plain(note)}", file=sys.stderr)
+
+
+def _table(
+    text: str, checkpoints: "Sequence[str]", rows: "Iterable[tuple[str, Sequence[Text]]]"
+) -> "Table":
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from icot_tui.plain import plain
+
+    table = Table(title=Text(plain(text)), title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column()
+    for name in checkpoints:  # the step tells checkpoints of a run apart: it is kept whole
+        table.add_column(Text(plain(name).replace("/", "/\n")), overflow="fold")
+    for label, row in rows:
+        table.add_row(Text(label), *row)
+    return table
 
 
 def _rows(answer: "Answer") -> "Iterator[tuple[str, Text]]":
     from rich.text import Text
 
-    from icot_tui.cli.output import plain
+    from icot_tui.plain import plain
 
     verdict = {True: ("right", "success"), False: ("wrong", "error"), None: ("", "")}[answer.right]
     shown = "no answer" if answer.shown is None else plain(answer.shown)
@@ -186,7 +271,7 @@ def _rows(answer: "Answer") -> "Iterator[tuple[str, Text]]":
     yield "how sure", Text(sure)
     yield "chain of thought", drawn(answer.chain)
     hidden = f"stage {answer.stage}" if answer.hidden is None else f"{answer.hidden} hidden"
-    yield "of it", Text(f"{answer.written} tokens written, {hidden}")
+    yield "of it", Text(f"{answer.written} written, {hidden}")
     yield "time", Text(f"{answer.seconds * 1e3:.0f} ms, {answer.decoded} tokens in all")
 
 
@@ -194,7 +279,7 @@ def drawn(chain: "Sequence[ChainToken]") -> "Text":
     """The chain of thought: written tokens solid, runs of hidden ones dim and in brackets."""
     from rich.text import Text
 
-    from icot_tui.cli.output import plain
+    from icot_tui.plain import plain
 
     groups: list[tuple[bool, list[str]]] = []
     for token in chain:

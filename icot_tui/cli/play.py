@@ -18,7 +18,7 @@ Examples:
 
   icot-tui play demo demo-no-cot --ask "12*34"
 
-  icot-tui play demo@0 demo@4 demo@best
+  icot-tui play demo@0 demo@2 demo@best
 """
 
 

@@ -102,7 +102,13 @@ def _open(name: str, device: str) -> "Respondent":
     from icot_tui.analysis.checkpoints import find_checkpoint, open_safely
     from icot_tui.engine.run_folder import runs_folder
 
-    return Respondent(open_safely(find_checkpoint(name, runs_folder())), device)
+    respondent = Respondent(open_safely(find_checkpoint(name, runs_folder())), device)
+    if respondent.is_pair:
+        raise UserError(
+            f"{respondent.label} is ICoT-KD's pair, whose thought is emulated, not hidden: "
+            "'icot-tui ask --thoughts' shows it beside the teacher's"
+        )
+    return respondent
 
 
 def _target_name(name: str) -> str:
@@ -161,7 +167,7 @@ def _keep(report: "ProbeReport", folder: Path, name: str) -> None:
     import sys
 
     from icot_tui.analysis import store
-    from icot_tui.cli.output import plain
+    from icot_tui.plain import plain
 
     try:
         store.save(report, folder, name)
@@ -220,7 +226,8 @@ def _print_report(report: "ProbeReport", named: bool) -> None:
     import sys
 
     from icot_tui.analysis.verdict import caveats, verdict
-    from icot_tui.cli.output import console, plain, print_table
+    from icot_tui.cli.output import console, print_table
+    from icot_tui.plain import plain
 
     shown = list(range(len(report.targets)))
     if not named:
@@ -284,7 +291,8 @@ def _print_heat_map(report: "ProbeReport", target: int, title: str) -> None:
     import sys
 
     from icot_tui.analysis.hooks import site
-    from icot_tui.cli.output import console, plain, print_table
+    from icot_tui.cli.output import console, print_table
+    from icot_tui.plain import plain
 
     rows = [list(_cells(report, target, row)) for row in range(len(report.sites))]
     names = [site(name).short for name in report.sites]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from icot_tui.analysis import asking, budget
 from icot_tui.analysis.answer import Sampling
 from icot_tui.analysis.asking import Respondent
 from icot_tui.analysis.chain import whole_chain
@@ -14,7 +15,8 @@ from tests.analysis.made import add_checkpoint, make_config, make_run, random_mo
 
 
 def respondent(runs, stage=3, name="asked", seed=1, **curriculum):
-    config = make_config(name=name, curriculum={"keep_positions": False} | curriculum)
+    data = curriculum.pop("data", {})
+    config = make_config(name=name, curriculum={"keep_positions": False} | curriculum, data=data)
     run = make_run(runs, config)
     model = random_model(config, seed=seed, scale=8.0)
     return Respondent(open_safely(add_checkpoint(run, config, model, stage)))
@@ -109,6 +111,41 @@ def test_with_side_right_so_many_tokens_are_written_and_then_the_separator(tmp_p
         answer = asked.ask("12*34", written=written)
         assert answer.written == written
         assert [t.written for t in answer.chain] == [True] * written + [False] * (8 - written)
+
+
+def test_many_questions_with_a_budget_get_the_answers_they_get_alone(tmp_path):
+    """Of unlike lengths, too: the separator is fed to each row when its own thought is over."""
+    asked = respondent(
+        tmp_path, side="right", name="right", data={"options": {"digits": "2x1,2x2"}}
+    )
+    texts = ["12*34", "99*9", "10*10", "71*6", "70*81"]
+    questions = [asked.reader.read(text) for text in texts]
+    for stage in (0, 3, 6, 99):
+        for answer in (found := budget._ask(asked, questions, stage)):
+            chain = answer.question.gold.max_cot_tokens
+            assert answer.written == max(chain - stage, 0)
+            alone = asked.ask(answer.question.text, written=answer.written)
+            assert [t.text for t in answer.chain] == [t.text for t in alone.chain]
+            assert answer.answer == alone.answer
+        assert sorted(answer.question.text for answer in found) == sorted(texts)
+
+
+def test_any_number_of_questions_is_asked_in_parts(carries, monkeypatch):
+    questions = [carries.reader.read(f"{number}*34") for number in (12, 99, 10, 71, 70)]
+    whole = carries.answer(questions)
+    sizes = []
+    group = Respondent._group
+
+    def counted(self, questions, *rest):
+        sizes.append(len(questions))
+        return group(self, questions, *rest)
+
+    monkeypatch.setattr(asking, "TOGETHER", 2)
+    monkeypatch.setattr(Respondent, "_group", counted)
+    parts = carries.answer(questions)
+    assert sizes == [2, 2, 1] and carries.answer([]) == []
+    assert [one.question for one in parts] == questions
+    assert [one.answer for one in parts] == [one.answer for one in whole]
 
 
 def test_a_budget_without_mixed_stages_is_warned_of(carries, plain):

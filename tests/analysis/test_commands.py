@@ -1,10 +1,13 @@
 """`ask` and `probe` as a user calls them."""
 
 import json
+import sys
 
 import pytest
 
 from icot_tui.cli import app as cli
+from tests.analysis.made import add_checkpoint, make_config, make_run
+from tests.analysis.wired import wired_model
 
 
 @pytest.fixture
@@ -28,6 +31,16 @@ def test_ask_shows_checkpoints_side_by_side(call):
     assert "8 hidden" in rows["of it"]
 
 
+def test_checkpoints_that_find_no_room_side_by_side_stand_below(call, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    status, out, _ = call("ask", *["carries"] * 4, "12*34")
+    heads = [line.split() for line in out.splitlines() if "step-" in line]
+    assert status == 0 and heads == [["step-00000000"] * 3, ["step-00000000"]]
+    assert max(map(len, out.splitlines())) <= 80
+
+
 def test_ask_in_json_and_from_a_file(call, tmp_path):
     file = tmp_path / "questions.txt"
     file.write_text("12*34\n\n2 1 * 4 3||8 4 0 + 0 6 3 0 #### 8 0 4 0\n")
@@ -39,6 +52,21 @@ def test_ask_in_json_and_from_a_file(call, tmp_path):
     assert len([t for t in lines[0]["answers"][0]["chain"] if not t["written"]]) == 8
 
 
+def test_ask_tries_every_budget_of_thought(call, tmp_path):
+    config = make_config(name="mixed", curriculum={"mixed_stages": 0.5, "keep_positions": True})
+    add_checkpoint(make_run(tmp_path, config), config, wired_model(config, True), 8)
+    status, out, err = call(
+        "ask", str(tmp_path / "mixed"), "--budget-sweep", "--examples", "10", "--json"
+    )
+    assert status == 0, err
+    points = json.loads(out)["budgets"]
+    assert [point["written"] for point in points] == list(range(8, -1, -1))
+    assert all(point["examples"] == 10 and point["examples_per_second"] > 0 for point in points)
+    status, out, _ = call("ask", str(tmp_path / "mixed"), "--budget-sweep", "--examples", "10")
+    assert out.splitlines()[0].startswith("written\tremoved\texact match")
+    assert len(out.splitlines()) == 10
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -48,6 +76,9 @@ def test_ask_in_json_and_from_a_file(call, tmp_path):
         (["ask", "carries@3", "12*34"], "its stages are 8"),
         (["ask", "carries", "--file", "gone.txt"], "gone.txt cannot be read"),
         (["ask", "carries", "12*34", "--stage", "8", "--written", "1"], "--stage goes with"),
+        (["ask", "carries", "--budget-sweep"], "was not trained with mixed stages"),
+        (["ask", "carries", "--budget-sweep", "--thoughts"], "leave --file and --thoughts out"),
+        (["ask", "carries", "12*34", "--thoughts"], "is no pair of ICoT-KD"),
         (["probe", "nobody"], "no run 'nobody'"),
         (["probe", "carries", "--stage", "0"], "no chain-of-thought token is hidden"),
         (["probe", "carries", "--target", "z4", "--examples", "100"], "there is no target 'z4'"),

@@ -16,7 +16,7 @@ from icot_tui.tui.settings import Settings
 from icot_tui.tui.state import UserState
 
 Steps = Callable[[PlayScreen, Pilot[Leave]], Awaitable[None]]
-PATIENCE = 60.0
+PATIENCE = 30.0
 
 
 def drive(
@@ -69,6 +69,7 @@ async def ask(screen: PlayScreen, pilot: Pilot[Leave], text: str) -> None:
     await press(pilot, "enter")
     await answered(screen, pilot)
     await press(pilot, "escape")
+    await until(pilot, lambda: screen.focused is not screen.field)  # else it would take the keys
 
 
 async def answered(screen: PlayScreen, pilot: Pilot[Leave]) -> None:

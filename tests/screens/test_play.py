@@ -3,38 +3,33 @@
 import json
 import random
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from textual.pilot import Pilot
+from textual.widgets import Input
 
-from icot_tui import themes
 from icot_tui.cli import app as cli
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.tui import state
+from icot_tui.tui.play.backend import Backend
+from icot_tui.tui.play.batch import BatchList
+from icot_tui.tui.play.budget import BudgetPlot
 from icot_tui.tui.play.data import VIEWS, History
 from icot_tui.tui.play.doing import DOES
 from icot_tui.tui.play.keys import FOOTER_KEYS, PLAY_ACTIONS, PLAY_GROUPS, PLAY_KEYS
+from icot_tui.tui.play.listing import list_checkpoints
 from icot_tui.tui.play.screen import PlayScreen
 from icot_tui.tui.session.leave import Leave
 from icot_tui.watch.source import RunFollower
+from tests.analysis.made import add_checkpoint, make_config, make_run, random_model
 from tests.screens.play import answered, ask, drive, mapped, picture, press, said, toasts, until
 from tests.screens.workbench import drive as drive_workbench
 from tests.tiny import tiny, train_new
 
 Go = Pilot[Leave]
-
-
-@pytest.fixture(autouse=True)
-def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Nothing of the tester's own is read or written."""
-    monkeypatch.setattr(themes, "user_theme_folder", lambda: tmp_path / "themes")
-    monkeypatch.setattr("icot_tui.tui.keeping.state_folder", lambda: tmp_path / "kept")
-    monkeypatch.setattr(state, "state_folder", lambda: tmp_path / "kept")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.delenv("ICOT_TUI_THEME", raising=False)
-    return tmp_path
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +65,20 @@ def test_a_question_is_answered_with_all_that_can_be_told(runs: Path) -> None:
         assert screen.header.content
 
     drive(runs, ["tiny"], steps)
+
+
+def test_a_run_without_checkpoints_says_so_until_there_is_one(tmp_path: Path) -> None:
+    config = make_config(name="young")
+    run = make_run(tmp_path, config)
+
+    async def steps(screen: PlayScreen, pilot: Go) -> None:
+        await until(pilot, lambda: "There is no checkpoint yet" in said(screen))
+        add_checkpoint(run, config, random_model(config), 8)
+        screen.read_list()
+        await until(pilot, lambda: len(screen.list.chosen) == 1)
+        assert "no checkpoint" not in said(screen)
+
+    drive(tmp_path, ["young"], steps)
 
 
 def test_every_stage_side_by_side(runs: Path) -> None:
@@ -215,6 +224,95 @@ def test_a_budget_of_thought_where_the_run_allows_it(runs: Path) -> None:
         assert "3 tokens written" in str(screen.header.content)
 
     drive(runs, ["tiny", "mixed"], steps)
+
+
+def test_the_budget_of_thought_is_plotted(runs: Path, tmp_path: Path) -> None:
+    async def steps(screen: PlayScreen, pilot: Go) -> None:
+        listed = screen.list.listed
+        screen.list.choose([one for one in listed if one.run == "tiny"][-1:])
+        await press(pilot, "escape", "B")
+        assert "there is no budget to try" in toasts(screen)[-1]
+        screen.list.choose([one for one in listed if one.run == "mixed"][-1:])
+        await press(pilot, "B")
+        await until(pilot, lambda: isinstance(pilot.app.screen, BudgetPlot))
+        plot = pilot.app.screen
+        assert isinstance(plot, BudgetPlot)
+        assert [point.written for point in plot.points] == list(range(9))
+        await pilot.pause(0.1)
+        shown = "\n".join(strip.text for strip in plot._compositor.render_strips())
+        assert "exact match" in shown and "examples a second" in shown and "tokens written" in shown
+        await press(pilot, "left", "left", "w")
+        assert plot.accuracy.viewport.cursor == plot.speed.viewport.cursor
+        await press(pilot, "escape")
+        assert pilot.app.screen is screen
+
+    drive(runs, ["tiny", "mixed"], steps)
+    assert sorted(path.suffix for path in (tmp_path / "kept").glob("budget-*")) == [
+        ".csv", ".csv", ".svg", ".svg"
+    ]  # fmt: skip
+
+
+def test_a_file_of_questions_is_asked_at_once(runs: Path, tmp_path: Path) -> None:
+    file = tmp_path / "questions.txt"
+    file.write_text("12*34\n\n[red]zwölf\x1b[2J\n2 1 * 4 3||8 4 0 + 0 6 3 0 #### 8 0 4 0\n")
+
+    async def steps(screen: PlayScreen, pilot: Go) -> None:
+        screen.list.choose(screen.list.listed[-2:])
+        await press(pilot, "escape", "o")
+        await press(pilot, *"gone.txt", "enter")
+        await until(pilot, lambda: any("gone.txt cannot be read" in t for t in toasts(screen)))
+        await press(pilot, "o")
+        pilot.app.screen.query_one(Input).value = str(file)
+        await press(pilot, "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, BatchList))
+        listed = pilot.app.screen
+        assert isinstance(listed, BatchList)
+        first, bad, whole = listed.found.outcomes[0]
+        assert first.answer is not None and whole.answer is not None
+        assert first.answer.chain == whole.answer.chain
+        assert bad.answer is None and "is no product" in bad.problem
+        assert [", 1 could not be asked" in score for score in listed.found.scores()] == [True] * 2
+        await pilot.pause(0.1)
+        shown = "\n".join(strip.text for strip in listed._compositor.render_strips())
+        assert "[red]zwölf" in shown and "\x1b" not in shown
+        await press(pilot, "w", "home", "enter")
+        await answered(screen, pilot)
+        assert screen.text == "12*34" and pilot.app.screen is screen
+        alone = screen.answers.outcomes[0].answer
+        assert alone is not None and alone.answer == first.answer.answer
+
+    drive(runs, ["tiny"], steps)
+    [kept] = (tmp_path / "kept").glob("batch-*.jsonl")
+    lines = [json.loads(line) for line in kept.read_text().splitlines()]
+    assert [len(line["answers"]) for line in lines] == [2, 2, 2]
+    assert "is no product" in lines[1]["answers"][0]["problem"]
+    assert lines[0]["answers"][0]["expected"] == "408"
+
+
+def test_a_small_screen_tells_what_an_answer_cost_and_whose_it_is(runs: Path) -> None:
+    async def steps(screen: PlayScreen, pilot: Go) -> None:
+        await ask(screen, pilot, "12*34")
+        await answered(screen, pilot)
+        assert said(screen).count("cost") == 2 and "0 written, 8 hidden" in said(screen)
+        for listed in screen.list.chosen:
+            screen.list.highlighted = screen.list.listed.index(listed)
+            await until(pilot, lambda run=listed.run: f" {run} " in picture(screen)[-2])  # type: ignore[misc]
+
+    drive(runs, ["tiny", "mixed"], steps, (80, 24))
+
+
+def test_a_random_example_is_another_one_each_time(runs: Path) -> None:
+    backend = Backend()
+    backend.load(lambda what: None)
+    listed = list_checkpoints([runs / "tiny"])[0]
+    split = backend.split(listed)
+    backend._splits[listed.path] = split.only(np.arange(len(split)) < 2)
+    drawn = [""]
+    for _ in range(20):
+        drawn.append(backend.random_question(listed, drawn[-1]).shown)
+    del drawn[0]
+    assert len(set(drawn)) == 2
+    assert all(one != other for one, other in pairwise(drawn))
 
 
 def test_answers_are_taken_along(runs: Path, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Looking inside on the screen, at a network that is wired to carry its answer."""
 
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +9,7 @@ import pytest
 import torch
 from textual.pilot import Pilot
 
-from icot_tui import themes
 from icot_tui.errors import UserError
-from icot_tui.tui import state
 from icot_tui.tui.play import probes
 from icot_tui.tui.play.heat import (
     ASCII_SHADES,
@@ -29,20 +29,22 @@ from icot_tui.tui.play.worker import Ticket, Worker
 from icot_tui.tui.session.leave import Leave
 from tests.analysis.made import add_checkpoint, make_config, make_run
 from tests.analysis.wired import wired_model
-from tests.screens.play import ask, drive, mapped, picture, press, toasts, until, words
+from tests.engine.test_distillation import distilled
+from tests.screens.play import (
+    answered,
+    ask,
+    drive,
+    mapped,
+    picture,
+    press,
+    said,
+    toasts,
+    until,
+    words,
+)
+from tests.tiny import train_new
 
 Go = Pilot[Leave]
-
-
-@pytest.fixture(autouse=True)
-def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Nothing of the tester's own is read or written."""
-    monkeypatch.setattr(themes, "user_theme_folder", lambda: tmp_path / "themes")
-    monkeypatch.setattr("icot_tui.tui.keeping.state_folder", lambda: tmp_path / "kept")
-    monkeypatch.setattr(state, "state_folder", lambda: tmp_path / "kept")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.delenv("ICOT_TUI_THEME", raising=False)
-    return tmp_path
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +58,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-d
         add_checkpoint(run, config, wired_model(config, True), 8)
         add_checkpoint(run, config, wired_model(config, True), 0, 1)
         torch.set_num_threads(1)
+        every = {"keep": 1000, "every_steps": 3}
+        train_new(folder, distilled(name="pair", checkpoints=every))
         yield folder
 
 
@@ -184,6 +188,55 @@ def test_what_cannot_be_looked_at_is_said(runs: Path) -> None:
     drive(runs, ["carries"], steps)
 
 
+def test_a_pair_answers_and_its_thoughts_stand_beside_the_teacher_s(runs: Path) -> None:
+    async def steps(screen: PlayScreen, pilot: Go) -> None:
+        assert [one.phase for one in screen.list.chosen] == ["coupled"]
+        shown = "\n".join(picture(screen))
+        assert all(f"] {phase:>8} " in shown for phase in ("teacher", "student", "emulator"))
+        await ask(screen, pilot, "12*34")
+        assert "0 written, 8 hidden" in said(screen) and "ICoT-KD pair" in said(screen)
+        await press(pilot, "l")
+        await mapped(screen, pilot)
+        heat = screen.hidden.heat
+        assert screen.view == "thoughts" and heat is not None, words(screen)
+        assert (heat.rows, heat.columns) == (
+            ("1 SEP", "2 SEP2"),
+            ("own", "before", "others", "guess"),
+        )
+        assert (heat.values >= 0).all() and heat.values[0, 3] == pytest.approx(0, abs=1e-6)
+        assert "of 2 layers the emulated thought is clearly nearer" in words(screen)
+        assert "before its chain of thought" in heat.tells[0][0]
+        await press(pilot, "2")
+        await mapped(screen, pilot)
+        assert screen.hidden.heat is None and "which 6 shows" in words(screen)
+        await press(pilot, "p")
+        assert "models that think alone" in toasts(screen)[-1]
+
+        await press(pilot, "escape", "a")  # of each stage one that answers
+        await answered(screen, pilot)
+        phases = [outcome.listed.phase for outcome in screen.answers.outcomes]
+        assert phases == ["teacher", "coupled"]
+        student = [one for one in screen.list.listed if one.phase == "student"][-1:]
+        screen.list.choose(student)
+        await ask(screen, pilot, "12*34")
+        assert "only a coupled pair answers" in screen.answers.outcomes[0].problem
+
+    drive(runs, ["pair"], steps)
+
+
+def test_the_thoughts_of_a_model_that_thinks_alone_are_refused(runs: Path) -> None:
+    async def steps(screen: PlayScreen, pilot: Go) -> None:
+        await ask_hidden(screen, pilot)
+        await press(pilot, "6")
+        await mapped(screen, pilot)
+        assert screen.hidden.heat is None and "is no pair of ICoT-KD" in words(screen)
+        await press(pilot, "escape", "l")
+        await mapped(screen, pilot)
+        assert screen.view == "probe"
+
+    drive(runs, ["carries"], steps)
+
+
 def a_map(values: list[list[float]], marks: list[list[str]] | None = None) -> HeatMap:
     rows, columns = len(values), len(values[0])
     return HeatMap(
@@ -222,6 +275,30 @@ def test_the_cursor_s_column_is_always_seen(columns: int) -> None:
             seen = fit(columns, width, cursor)
             assert seen.first <= cursor < seen.first + seen.count <= columns
             assert seen.count == 1 or seen.count * seen.cell <= max(NARROWEST, width - 8)
+
+
+def test_stopping_tells_whether_there_was_anything_to_stop() -> None:
+    worker = Worker(lambda say: None, lambda to: to(), lambda what: None)
+    begun, stopped, done = threading.Event(), threading.Event(), threading.Event()
+
+    def endless(ticket: Ticket) -> None:
+        begun.set()
+        try:
+            while True:
+                ticket.say("")
+                time.sleep(0.001)
+        finally:
+            stopped.set()
+
+    worker.do("batch", endless, lambda _: None, lambda _: None)
+    assert begun.wait(10)
+    assert worker.cancel("batch") and not worker.cancel("batch")
+    assert stopped.wait(10)
+    worker.do("batch", lambda ticket: None, lambda _: None, lambda _: None)
+    worker.do("last", lambda ticket: done.set(), lambda _: None, lambda _: None)
+    assert done.wait(10)
+    assert not worker.cancel("batch")
+    worker.close()
 
 
 def test_a_newer_wish_takes_the_place_of_an_older_one() -> None:

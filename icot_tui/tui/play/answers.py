@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
+from icot_tui.plain import plain
 from icot_tui.tui.panels.text import (
     EMPTY,
     Glyphs,
@@ -16,8 +17,8 @@ from icot_tui.tui.panels.text import (
     wrap,
     wrapped,
 )
-from icot_tui.tui.play.data import Chosen, Listed, Outcome
-from icot_tui.tui.words import count, percent, plain
+from icot_tui.tui.play.data import PAIR, Chosen, Listed, Outcome
+from icot_tui.tui.words import count, percent
 
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer, AnswerToken
@@ -78,7 +79,10 @@ def answer_lines(
     answer = outcome.answer
     if answer is None:
         return [head, *wrapped(f"  {outcome.problem}", width, "error")]
-    lines = [apart(head, line((_cost(outcome), "dim")), width)]
+    cost = line((_cost(outcome), "dim"))
+    lines = [apart(head, cost, width)]
+    if lines == [head] and not short:  # no room for both
+        lines += _labelled("cost", wrap(cost, max(8, width - INDENT)))
     lines += _labelled("answer", [_answer(answer, glyph)])
     sure = _sure(answer, glyph, chosen)
     lines += _labelled("how sure", wrap(sure, max(8, width - INDENT)))
@@ -91,12 +95,23 @@ def answer_lines(
 
 def _head(listed: Listed, glyph: Glyphs, first: bool, focused: bool) -> Line:
     mark = (glyph.arrow if first else "  ", "bold accent" if focused else "bold")
-    stage = "" if listed.stage is None else f"  stage {listed.stage}"
-    of = "" if listed.most is None or listed.stage is None else f" of {listed.most}"
+    staged = listed.stage is not None and not listed.is_pair
+    stage = f"  stage {listed.stage}" if staged else ""
+    of = f" of {listed.most}" if staged and listed.most is not None else ""
     return line(mark, (listed.label, "bold primary"), f"{stage}{of}", (_kind(listed), "dim"))
 
 
+KINDS = {
+    "teacher": "  explicit",
+    "student": "  student alone",
+    "emulator": "  emulator alone",
+    PAIR: "  ICoT-KD pair",
+}
+
+
 def _kind(listed: Listed) -> str:
+    if listed.phase in KINDS:
+        return KINDS[listed.phase]
     if listed.method == "no_cot":
         return "  No CoT"
     if listed.stage == 0:

@@ -20,8 +20,8 @@ from icot_tui.tui.play.data import Chosen, Outcome
 
 HELP = (
     "Ask the model something: write a question such as 12*34 and press Enter.",
-    "Random and hardest held-out examples come by a key each (the line at the bottom lists them, "
-    "? explains them).",
+    "Escape leaves the line in which you write. Then r asks a random held-out example, h one that "
+    "the model finds hard, a several stages side by side; l looks inside, and ? shows all keys.",
     "Tokens in [brackets] are hidden: the model no longer writes them, and what stands there is "
     "what the explicit chain of thought has.",
 )

@@ -4,16 +4,15 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from textual.app import App
-from textual.scrollbar import ScrollBar
 
+from icot_tui.plain import plain
 from icot_tui.tui import looks
-from icot_tui.tui.ascii import AsciiScrollBar
+from icot_tui.tui.ascii import draw_with
 from icot_tui.tui.options import Options
 from icot_tui.tui.play.screen import PlayScreen
 from icot_tui.tui.session.leave import Leave
 from icot_tui.tui.state import UserState
 from icot_tui.tui.theming import ThemeShelf
-from icot_tui.tui.words import plain
 
 if TYPE_CHECKING:
     from icot_tui.tui.app import Severity, WorkbenchApp
@@ -59,9 +58,7 @@ class PlayApp(App[Leave], inherit_bindings=False):
     def on_mount(self) -> None:
         """Colours, and the playground."""
         looks.set_up_themes(cast("WorkbenchApp", self))  # it has all that themes need
-        if self.options.draws_ascii:
-            self.add_class("-ascii")
-            ScrollBar.renderer = AsciiScrollBar
+        draw_with(self, ascii=self.options.draws_ascii)
         self.push_screen(self.play, lambda _: self.exit("close"))
 
     def action_leave(self) -> None:

@@ -5,9 +5,11 @@ Random generators of the process are left alone: a trainer of the same process d
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from icot_tui.errors import UserError
 from icot_tui.tui.play.data import Listed, Looking, Outcome, Wish
@@ -15,7 +17,9 @@ from icot_tui.tui.play.data import Listed, Looking, Outcome, Wish
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer
     from icot_tui.analysis.asking import Respondent
+    from icot_tui.analysis.budget import BudgetPoint
     from icot_tui.analysis.cache import Respondents
+    from icot_tui.analysis.emulation import ThoughtComparison
     from icot_tui.analysis.layout import Layout
     from icot_tui.analysis.questions import Question
     from icot_tui.data.encoded import EncodedSplit
@@ -24,6 +28,10 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 EXAMPLES = 500
 """Examples that means are taken over, and among which a random one is drawn."""
+AT_ONCE = 64
+"""Questions of a file that are asked before the next look at whether they are still wanted."""
+SWEPT = 200
+"""Examples that each budget of thought is tried on."""
 LOOKED_AT = 64
 """Examples among which the hardest are looked for."""
 
@@ -45,6 +53,8 @@ class Backend:
         self._splits: dict[Path, EncodedSplit] = {}
         self._layouts: dict[tuple[Path, int], Layout] = {}
         self._hardest: dict[Path, list[Question]] = {}
+        self._sweeps: dict[Path, list[BudgetPoint]] = {}
+        self._compared: dict[Path, ThoughtComparison] = {}
         self._dice = random.Random()
 
     # Checkpoints --------------------------------------------------------------------------------
@@ -92,14 +102,81 @@ class Backend:
             respondent = self.open(listed)
             sampling = None if wish.sampled is None else Sampling(seed=wish.sampled)
             written = wish.written if respondent.chooses_budget else None
-            stage = 0 if respondent.stage is None and written is None else None
             answer = respondent.ask(
-                text, raw=wish.raw, written=written, stage=stage, sampling=sampling
+                text,
+                raw=wish.raw,
+                written=written,
+                stage=_stage(respondent, written),
+                sampling=sampling,
             )
         except UserError as error:
             return Outcome(listed, None, str(error), time.perf_counter() - began)
         seconds = time.perf_counter() - began
         return Outcome(listed, answer, "", seconds, _true_digits(respondent, answer))
+
+    def ask_all(self, listed: Listed, texts: Sequence[str], wish: Wish, say: Say) -> list[Outcome]:
+        """Put many questions to one checkpoint; what goes wrong is told in their outcomes."""
+        outcomes: dict[int, Outcome] = {}
+        readable: list[tuple[int, Question]] = []
+        try:
+            respondent = self.open(listed)
+        except UserError as error:
+            return [Outcome(listed, None, str(error))] * len(texts)
+        for place, text in enumerate(texts):
+            try:
+                readable.append((place, respondent.reader.read(text, wish.raw)))
+            except UserError as error:
+                outcomes[place] = Outcome(listed, None, str(error))
+        for begin in range(0, len(readable), AT_ONCE):
+            say(f"asking {listed.label}: {begin:,} of {len(readable):,}")
+            part = readable[begin : begin + AT_ONCE]
+            outcomes |= self._ask_together(listed, respondent, part, wish)
+        return [outcomes[place] for place in range(len(texts))]
+
+    def _ask_together(
+        self,
+        listed: Listed,
+        respondent: "Respondent",
+        asked: "Sequence[tuple[int, Question]]",
+        wish: Wish,
+    ) -> dict[int, Outcome]:
+        """Outcomes by place; where one question can't be answered, each is asked by itself."""
+        from icot_tui.analysis.answer import Sampling
+
+        sampling = None if wish.sampled is None else Sampling(seed=wish.sampled)
+        written = wish.written if respondent.chooses_budget else None
+        stage = _stage(respondent, written)
+        try:
+            answers = respondent.answer(
+                [question for _, question in asked], written=written, stage=stage, sampling=sampling
+            )
+        except UserError as error:
+            if len(asked) == 1:
+                return {asked[0][0]: Outcome(listed, None, str(error))}
+            alone = [self._ask_together(listed, respondent, [one], wish) for one in asked]
+            return {place: outcome for found in alone for place, outcome in found.items()}
+        return {
+            place: Outcome(listed, answer, "", answer.seconds)
+            for (place, _), answer in zip(asked, answers, strict=True)
+        }
+
+    # A budget of thought ------------------------------------------------------------------------
+
+    def sweep(self, listed: Listed, say: Say) -> "list[BudgetPoint]":
+        """Accuracy and speed for each number of written tokens.
+
+        Raises:
+            UserError: it was not trained with mixed stages, or has no examples.
+        """
+        from icot_tui.analysis.budget import check_mixed, sweep
+
+        respondent = self.open(listed)
+        check_mixed(respondent)
+        if listed.path not in self._sweeps:
+            split = self.split(listed)
+            few = split.only(np.arange(len(split)) < SWEPT)
+            self._sweeps[listed.path] = sweep(respondent, few, say=say)
+        return self._sweeps[listed.path]
 
     # Examples -----------------------------------------------------------------------------------
 
@@ -129,10 +206,13 @@ class Backend:
             self._layouts[key] = Layout.of(self.open(listed), self.split(listed), stage)
         return self._layouts[key]
 
-    def random_question(self, listed: Listed) -> "Question":
-        """A held-out example."""
-        split = self.split(listed)
-        return self.open(listed).reader.example(split, self._dice.randrange(len(split)))
+    def random_question(self, listed: Listed, asked: str) -> "Question":
+        """A held-out example, another one than was asked last."""
+        split, reader = self.split(listed), self.open(listed).reader
+        places = self._dice.sample(range(len(split)), len(split))
+        drawn = (reader.example(split, place) for place in places)
+        others = (one for one in drawn if asked not in (one.input, one.shown))
+        return next(others, reader.example(split, 0))
 
     def hard_question(self, listed: Listed, at: int) -> "Question":
         """The `at`-th of the examples that the checkpoint finds hardest."""
@@ -149,6 +229,19 @@ class Backend:
 
     # Looking inside -----------------------------------------------------------------------------
 
+    def thoughts(self, listed: Listed) -> "ThoughtComparison":
+        """A pair's emulator beside its teacher.
+
+        Raises:
+            UserError: it is no pair, or its teacher is not known.
+        """
+        from icot_tui.analysis.emulation import ThoughtComparison
+
+        if listed.path not in self._compared:
+            comparison = ThoughtComparison(self.open(listed))
+            self._compared = {listed.path: comparison}  # two more models: only the last is kept
+        return self._compared[listed.path]
+
     def look(self, looking: Looking, answer: "Answer") -> "HeatMap":
         """The heat map that is wanted.
 
@@ -158,6 +251,12 @@ class Backend:
         from icot_tui.tui.play import views
 
         return views.heat_map(self, looking, answer)
+
+
+def _stage(respondent: "Respondent", written: int | None) -> int | None:
+    """Where no run tells the stage, the whole chain of thought is asked for."""
+    unknown = respondent.stage is None and written is None and not respondent.is_pair
+    return 0 if unknown else None
 
 
 def _true_digits(respondent: "Respondent", answer: "Answer") -> tuple[str, ...]:

@@ -10,8 +10,9 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from icot_tui.plain import plain
 from icot_tui.tui.play.data import Listed
-from icot_tui.tui.words import percent, plain
+from icot_tui.tui.words import percent
 
 HEADING = "    stage  correct   step"
 """Names of the list's columns."""
@@ -52,7 +53,8 @@ class CheckpointList(OptionList):
         self._chosen &= {one.path for one in self.listed}
         self._draw()
         paths = [one.path for one in self.listed]
-        at = before.path if before is not None else next(iter(self._chosen), None)
+        first = next(iter(self.chosen), None)
+        at = next((one.path for one in (before, first) if one is not None), None)
         self.highlighted = paths.index(at) if at in paths else (0 if paths else None)
 
     def choose(self, chosen: Sequence[Listed]) -> None:
@@ -75,8 +77,8 @@ class CheckpointList(OptionList):
             self.choose([self.current])
 
     def choose_stages(self) -> None:
-        """The newest of each stage of each run."""
-        newest = {(one.run, one.stage): one for one in self.listed}
+        """The newest that answers, of each stage of each run."""
+        newest = {(one.run, one.stage): one for one in self.listed if one.answers}
         self.choose(list(newest.values()))
 
     def _draw(self) -> None:
@@ -93,14 +95,17 @@ class CheckpointList(OptionList):
             return Content.assemble(mark, (f" {plain(one.run)}", "bold"))
         several = len({other.run for other in self.listed}) > 1
         flag = "best" if one.best else "latest" if one.latest else ""
-        sign = "*" if one.best else " "
         accuracy = "" if one.exact_match is None else percent(one.exact_match)
+        # Of ICoT-KD the training says more than the stage, but takes more room.
+        stage = f"{one.phase:>8}" if one.phase else f"{one.stage:>5}"
+        correct = f"{accuracy:>7}" if one.phase else f"{accuracy:>9}"
+        step = f"{one.step or 0:>6,} "
         return Content.assemble(
             mark,
-            (sign if several else " ", "bold $success"),
-            (f"{one.stage:>5}", "bold"),
-            f" {accuracy:>8}",
-            (f" {one.step or 0:>6,} ", "dim"),
+            ("*" if one.best else " ", "bold $success"),
+            (stage, "bold" if one.answers else "dim"),
+            correct,
+            (step if one.phase else f" {step}", "dim"),
             plain(one.run) if several else (flag, "bold $success"),
         )
 
@@ -117,7 +122,7 @@ def defaults(listed: Sequence[Listed], sources: Sequence[Path], live: bool) -> l
     chosen = []
     for source in sources:
         mine = [one for one in listed if one.path == source]
-        run = [one for one in listed if one.path.parent.parent == source]
+        run = [one for one in listed if one.path.parent.parent == source and one.answers]
         best = [one for one in run if one.best and not live]
         newest = [one for one in run if one.latest]
         chosen += mine or best or newest or run[-1:]

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer
 
-View = Literal["probe", "lens", "attention", "attribution", "patching"]
-VIEWS: tuple[View, ...] = ("probe", "lens", "attention", "attribution", "patching")
+View = Literal["probe", "lens", "attention", "attribution", "patching", "thoughts"]
+VIEWS: tuple[View, ...] = ("probe", "lens", "attention", "attribution", "patching", "thoughts")
+PAIR = "coupled"
+"""The training of ICoT-KD that leaves emulator and student, which answer together."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class Listed:
     mixed        was the run trained at all stages at once?
     method       the run's; empty without a run
     task         what its data is made of, to tell runs of the same task; empty without a run
+    phase        which of ICoT-KD's trainings wrote it; empty in runs of one
+    answers      is it more than one half of ICoT-KD's pair?
     """
 
     path: Path
@@ -36,11 +40,20 @@ class Listed:
     mixed: bool = False
     method: str = ""
     task: str = ""
+    phase: str = ""
+    answers: bool = True
 
     @property
     def label(self) -> str:
         """Short, and different for all checkpoints of a run."""
-        return self.run if self.step is None else f"{self.run} step {self.step:,}"
+        if self.step is None:
+            return self.run
+        return " ".join(filter(None, (self.run, self.phase, f"step {self.step:,}")))
+
+    @property
+    def is_pair(self) -> bool:
+        """ICoT-KD's emulator and student: their thought is foretold, never written."""
+        return self.phase == PAIR
 
 
 @dataclass(frozen=True)
@@ -119,6 +132,13 @@ class Looking:
     averaged: bool = False
     heads: bool = False
     reader: int | None = None
+
+    @property
+    def words(self) -> str:
+        """For titles."""
+        if self.view == "thoughts":
+            return "the pair's thoughts, layer by layer"
+        return self.chosen.words
 
 
 @dataclass

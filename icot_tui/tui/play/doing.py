@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from icot_tui.tui.keeping import MOST_OVER_THE_TERMINAL, keep
 from icot_tui.tui.play import probes, taking
+from icot_tui.tui.play.batch import ask_file
+from icot_tui.tui.play.budget import plot_budget
 from icot_tui.tui.play.data import VIEWS, View
 from icot_tui.tui.play.help import PlayHelp
 from icot_tui.tui.play.worker import Ticket
@@ -27,10 +29,13 @@ def do(screen: "PlayScreen", name: str) -> None:
 
 def toggle_look(screen: "PlayScreen") -> None:
     """Open the pane of hidden positions, or close it."""
+    outcome = screen.answers.current
     if screen.looking:
         screen.close_hidden()
+    elif outcome is not None and outcome.listed.is_pair:
+        screen.open_hidden("thoughts")
     else:
-        screen.open_hidden()
+        screen.open_hidden("probe" if screen.view == "thoughts" else None)
 
 
 def toggle_sampled(screen: "PlayScreen") -> None:
@@ -114,6 +119,9 @@ def train_probes(screen: "PlayScreen", examples: int) -> None:
     if outcome is None or outcome.answer is None:
         screen.tell("Ask something first: the probes are for the checkpoint that answered.")
         return
+    if outcome.listed.is_pair:
+        screen.tell("Probes are for models that think alone: l shows a pair's thoughts.", "warning")
+        return
     if not outcome.answer.hidden:
         screen.tell(
             "No chain-of-thought token is hidden at this stage: there is nothing to probe for.",
@@ -140,12 +148,14 @@ def train_probes(screen: "PlayScreen", examples: int) -> None:
 
 
 def back(screen: "PlayScreen") -> None:
-    """Stop the probes; or close the view; or leave."""
+    """Stop what takes long; or close the view; or leave."""
     if screen.probing:
         screen.prober.cancel("probe")
         screen.probing = ""
         screen.tell("The probes were stopped.")
         screen.look_again()
+    elif any([screen.worker.cancel(kind) for kind in ("batch", "budget")]):
+        screen.tell("It was stopped.")
     elif screen.looking:
         screen.close_hidden()
     else:
@@ -210,6 +220,8 @@ DOES: dict[str, Do] = {
     "alone": lambda screen: screen.list.choose_current(),
     "sampled": toggle_sampled,
     "budget": choose_budget,
+    "budget-plot": plot_budget,
+    "file": ask_file,
     "raw": toggle_raw,
     "look": toggle_look,
     "next-view": lambda screen: screen.next_view(),

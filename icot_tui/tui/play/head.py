@@ -2,8 +2,9 @@
 
 from textual.content import Content
 
+from icot_tui.plain import plain
 from icot_tui.tui.play.data import Wish
-from icot_tui.tui.words import count, plain
+from icot_tui.tui.words import count
 
 
 def head(wish: Wish, chosen: int, listed: int, doing: str) -> Content:

@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from icot_tui.plain import plain
 from icot_tui.tui.play.heat import (
     ASCII_SHADES,
     ENCODED,
@@ -22,7 +23,6 @@ from icot_tui.tui.play.heat import (
     cell_text,
     fit,
 )
-from icot_tui.tui.words import plain
 
 
 class HeatGrid(Widget, can_focus=True):

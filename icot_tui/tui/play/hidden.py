@@ -8,6 +8,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
+from icot_tui.plain import plain
 from icot_tui.tui.panel import Panel
 from icot_tui.tui.panels.base import out_of_sight
 from icot_tui.tui.panels.lines import Lines
@@ -15,7 +16,6 @@ from icot_tui.tui.panels.text import Line, line, wrap, wrapped
 from icot_tui.tui.play.data import VIEWS, View
 from icot_tui.tui.play.heat import HeatMap
 from icot_tui.tui.play.heat_grid import HeatGrid
-from icot_tui.tui.words import plain
 
 GAP = 2
 

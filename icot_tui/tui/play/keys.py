@@ -15,7 +15,8 @@ PLAY_GROUPS: dict[Group, str] = {
 WORDS = (
     "Write a question and press Enter; up and down bring earlier ones back. Tab goes from pane to "
     "pane, Escape out of the line in which you write; then these keys work. In the list Space "
-    "chooses checkpoints, in the answers left and right choose a token and up and down an answer."
+    "chooses checkpoints, and * marks the best of a run; in the answers left and right choose a "
+    "token and up and down an answer."
 )
 VIEW_HELP = {
     "probe": "How well a linear probe reads it, less the best of its controls.",
@@ -23,6 +24,7 @@ VIEW_HELP = {
     "attention": "Which positions the chosen one reads.",
     "attribution": "What swapping a token of the input does to the answer.",
     "patching": "How often patching an activation changes the answer as predicted.",
+    "thoughts": "ICoT-KD: each layer's emulated thought beside the teacher's.",
 }
 
 
@@ -58,6 +60,8 @@ PLAY_ACTIONS: tuple[Action, ...] = (
         "How many tokens of the chain of thought are written, where the run allows it.",
         10,
     ),
+    _ask("budget-plot", "B", "budget plot", "Accuracy and speed for each such number, as a plot."),
+    _ask("file", "o", "file", "Ask all questions of a file."),
     _ask("raw", "f", "form", "Read the question as a person writes it, or in the model's form."),
     _look("look", "l", "look inside", "See what the hidden positions hold, or leave that.", 4),
     *(_look(view, str(at), view, VIEW_HELP[view]) for at, view in enumerate(VIEWS, start=1)),

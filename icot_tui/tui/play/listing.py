@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from icot_tui.config import RunConfig, load_config
+from icot_tui.engine.checkpoint import PARTS
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.tui.play.data import Listed
+from icot_tui.tui.play.data import PAIR, Listed
 
 
 def stamp(sources: Sequence[Path]) -> tuple[int, ...]:
@@ -59,6 +60,8 @@ def _of_run(run: RunFolder) -> list[Listed]:
     from icot_tui.analysis.checkpoints import catalogue, max_cot_tokens
 
     config, most = _config(run), max_cot_tokens(run)
+    method = "" if config is None else config.method.name
+    mixed = config is not None and method == "stepwise" and config.curriculum.mixed_stages > 0
     return [
         Listed(
             entry.path,
@@ -70,9 +73,11 @@ def _of_run(run: RunFolder) -> list[Listed]:
             entry.implicit,
             entry.best,
             entry.latest,
-            config is not None and config.curriculum.mixed_stages > 0,
-            "" if config is None else config.method.name,
+            mixed,
+            method,
             _task(config),
+            entry.phase,
+            entry.answers,
         )
         for entry in catalogue(run)
     ]
@@ -85,7 +90,7 @@ def _single(path: Path) -> Listed:
         for listed in _of_run(run):
             if listed.path.resolve() == path.resolve():
                 return listed
-    return Listed(path, path.name)
+    return Listed(path, path.name, phase=PAIR if (path / PARTS).is_file() else "")
 
 
 def _config(run: RunFolder) -> RunConfig | None:

@@ -17,6 +17,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from icot_tui.plain import plain
 from icot_tui.tui.footer import Footer
 from icot_tui.tui.panel import Panel
 from icot_tui.tui.play import doing
@@ -31,7 +32,6 @@ from icot_tui.tui.play.keys import FOOTER_KEYS, PLAY_ACTIONS, PLAY_KEYS, footer
 from icot_tui.tui.play.listing import find_sources, list_checkpoints, stamp
 from icot_tui.tui.play.question import QuestionField
 from icot_tui.tui.play.worker import Ticket, Worker
-from icot_tui.tui.words import plain
 
 LOOK_SECONDS = 5.0
 ROOMY = (104, 30)
@@ -39,9 +39,15 @@ Read = tuple[list[Path], list[Listed]]
 
 
 class CheckpointsPane(Panel):
-    """Holds the list."""
+    """Holds the list; below it, the run of the one under the cursor."""
 
     name_in_words = "checkpoints"
+
+    @on(CheckpointList.OptionHighlighted)
+    def _highlighted(self, event: CheckpointList.OptionHighlighted) -> None:
+        assert isinstance(event.option_list, CheckpointList)
+        current = event.option_list.current
+        self.border_subtitle = Content("" if current is None else plain(current.run))
 
 
 class PlayScreen(ModalScreen[None]):
@@ -189,15 +195,15 @@ class PlayScreen(ModalScreen[None]):
         self.sources, listed = read
         if not self._stamp:
             self._stamp = stamp(self.sources)
+        if not listed:
+            self.answers.say("There is no checkpoint yet: the first is written soon.")
         if listed == self.list.listed:
             return
         first = not self.list.listed
         chosen = defaults(listed, self.sources, self._live) if self.list.by_itself else None
         self.list.show(listed, chosen)
         self.show_head()
-        if not listed:
-            self.answers.say("There is no checkpoint yet: the first is written soon.")
-        elif first:
+        if first:
             self.answers.say("")
             self._warm_up()
             if self.text:
@@ -269,15 +275,16 @@ class PlayScreen(ModalScreen[None]):
         if listed is None:
             self.tell("No checkpoint is chosen: Tab to the list, Space chooses.", "warning")
             return
-        at, raw = self._hardest, self.wish.raw
+        at, raw, asked = self._hardest, self.wish.raw, self.text
         self._hardest = at + 1 if hardest else 0
 
         def work(ticket: Ticket) -> str:
             ticket.say("looking for the hardest examples" if hardest else "drawing an example")
             backend = self.backend
-            found = (
-                backend.hard_question(listed, at) if hardest else backend.random_question(listed)
-            )
+            if hardest:
+                found = backend.hard_question(listed, at)
+            else:
+                found = backend.random_question(listed, asked)
             return found.input if raw else found.shown
 
         def picked(text: str) -> None:
@@ -342,7 +349,7 @@ class PlayScreen(ModalScreen[None]):
             ticket.say(f"working out: {looking.view}")
             return self.backend.look(looking, answer)
 
-        self.hidden.border_title = Content(plain(chosen.words))
+        self.hidden.border_title = Content(plain(looking.words))
         self.answers.draw()
         if self.hidden.heat is None:
             self.hidden.show_words(self.view, self.probing or "working it out ...")

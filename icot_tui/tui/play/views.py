@@ -6,9 +6,10 @@ import numpy as np
 
 from icot_tui.errors import UserError
 from icot_tui.tui.play import probes
-from icot_tui.tui.play.data import Chosen, Looking
+from icot_tui.tui.play.data import VIEWS, Chosen, Looking
 from icot_tui.tui.play.heat import ENCODED, READ, TOLD, HeatMap
 from icot_tui.tui.play.question_views import attention, attribution, lens, percent, site_rows
+from icot_tui.tui.play.thought_view import thoughts
 
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer
@@ -22,6 +23,13 @@ def heat_map(backend: "Backend", looking: Looking, answer: "Answer") -> HeatMap:
     Raises:
         UserError: this question, or this model, has no such map, or not yet.
     """
+    if looking.view == "thoughts":
+        return thoughts(backend, looking, answer)
+    if looking.listed.is_pair:
+        raise UserError(
+            "ICoT-KD's pair holds its thought in what the emulator foretells of each layer, which "
+            f"{VIEWS.index('thoughts') + 1} shows: the other views are for models that think alone"
+        )
     if looking.view in ("probe", "patching"):
         return _of_probes(backend, looking, answer)
     if looking.view == "attribution":

@@ -23,10 +23,11 @@ class Ticket:
 
     Attributes:
         cancelled: is it no longer wanted?
+        over: has it been done?
     """
 
     def __init__(self, told: Callable[[str], None]) -> None:
-        self.cancelled = False
+        self.cancelled = self.over = False
         self._told = told
 
     def say(self, what: str) -> None:
@@ -93,6 +94,8 @@ class Worker:
                 self._hand(ticket, failed, f"unexpected {type(error).__name__}: {error}")
             else:
                 self._hand(ticket, done, result)
+            finally:
+                ticket.over = True
 
         self._queue.put(job)
         if self._thread is None and not self._closed:
@@ -114,11 +117,13 @@ class Worker:
     def _tell(self, what: str) -> None:
         self._deliver(lambda: self._told(what))
 
-    def cancel(self, kind: str) -> None:
-        """Whatever is done or waits of this kind is no longer wanted."""
+    def cancel(self, kind: str) -> bool:
+        """Whatever is done or waits of this kind is no longer wanted; was there anything?"""
         before = self._tickets.pop(kind, None)
-        if before is not None:
-            before.cancelled = True
+        if before is None:
+            return False
+        before.cancelled = True
+        return not before.over
 
     def close(self) -> None:
         """Nothing is wanted any more."""

@@ -1,0 +1,273 @@
+"""ICoT-KD's thoughts: what the emulator foretells of them beside what the teacher holds.
+
+n examples, B rows, L blocks, H width. A distance is the mean squared difference of two states over
+H: the teacher's have variance 1, so that 0 is the same, and 2 is what unrelated ones have.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from icot_tui.analysis.asking import Respondent
+from icot_tui.analysis.examples import gather
+from icot_tui.analysis.questions import Question
+from icot_tui.config import DistillationConfig
+from icot_tui.data.encoded import EncodedSplit
+from icot_tui.engine.outcomes import find_outcome
+from icot_tui.engine.parts import open_emulator, open_teacher, part_settings
+from icot_tui.engine.thoughts import ComputedThoughts
+from icot_tui.errors import UserError
+from icot_tui.methods.distillation.positions import ThoughtPlaces
+from icot_tui.methods.distillation.thinking import Thinker, ThinkingLM
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+CLEAR = 0.9
+"""An emulated thought that is not nearer to the teacher's by a tenth is no better than a guess."""
+EXAMPLES = 200
+"""Held-out questions that the controls are taken from."""
+AT_ONCE = 64
+"""Questions a forward pass of the emulator."""
+
+
+@dataclass(frozen=True)
+class Distances:
+    """How far a block's thought is from the teacher's.
+
+    own     the emulated one
+    before  that of the emulator as its own training left it, before it was coupled; None where it
+            is gone
+    guess   the mean of the teacher's thoughts about all questions: the best that one can say
+            without having read the question
+    """
+
+    own: float
+    before: float | None
+    guess: float
+
+
+@dataclass(frozen=True)
+class LayerThought:
+    """One block's thought about a question.
+
+    layer    counts from 1
+    place    what the teacher read there: z3 is its third chain-of-thought token
+    token    that token
+    here     for this question
+    others   how far the emulated one is from the teacher's about other questions, on the average
+    average  over held-out questions
+    """
+
+    layer: int
+    place: str
+    token: str
+    here: Distances
+    others: float
+    average: Distances
+
+    @property
+    def foretold(self) -> bool:
+        """Does the emulator clearly beat a guess, over the held-out questions?"""
+        return self.average.own < CLEAR * self.average.guess
+
+    @property
+    def was_foretold(self) -> bool:
+        """Did it, before the two were coupled?"""
+        before = self.average.before
+        return before is not None and before < CLEAR * self.average.guess
+
+
+class ThoughtComparison:
+    """An emulator beside its teacher.
+
+    Args:
+        respondent: a pair of a run of ICoT-KD.
+
+    Raises:
+        UserError: it is no pair, or its teacher is not known or gone.
+    """
+
+    def __init__(self, respondent: Respondent) -> None:
+        section = _section(respondent)
+        self._respondent = respondent
+        self._emulate = cast(ThinkingLM, respondent.lm).thinker
+        self._before = _before(respondent, section)
+        self._places = ThoughtPlaces(section.subset, section.delta)
+        teacher = open_teacher(teacher_path(respondent, section))
+        self._teacher: PreTrainedModel = teacher.eval().to(respondent.device)
+        held_out = gather(respondent, EXAMPLES).split(respondent)
+        held_out = held_out.only(self._fits(held_out))
+        self._prompts = [_prompt(held_out, row) for row in range(len(held_out))]
+        self._held_out = self._thoughts(held_out)  # [n, L, H]
+        self._center = self._held_out.mean(dim=0)
+        self._averages = self._distances(self._prompts, self._held_out)
+
+    @property
+    def examples(self) -> int:
+        """Held-out questions that averages are taken over."""
+        return len(self._prompts)
+
+    def of(self, question: Question) -> list[LayerThought]:
+        """The thoughts about one question, from the first block to the last.
+
+        Raises:
+            UserError: its chain of thought is not known, or too long for the teacher.
+        """
+        if question.gold is None:
+            raise UserError(
+                "nobody knows the chain of thought of this question, so the teacher can't think "
+                "it: ask one of the run's task"
+            )
+        if not self._fits(question.gold).all():
+            raise UserError("the chain of thought is too long for the teacher: ask something else")
+        here = self._distances([question.prompt], self._thoughts(question.gold))
+        others = [row for row, prompt in enumerate(self._prompts) if prompt != question.prompt]
+        emulated = self._emulated(self._emulate, [question.prompt])
+        from_others = _distance(emulated, self._held_out[others]).tolist()
+        return [
+            LayerThought(
+                layer + 1,
+                *self._name(question.gold, place),
+                here[layer],
+                from_others[layer],
+                self._averages[layer],
+            )
+            for layer, place in enumerate(self._where(question.gold))
+        ]
+
+    def _distances(self, prompts: Sequence[tuple[int, ...]], thoughts: Tensor) -> list[Distances]:
+        """[L] means over questions whose true thoughts are [n, L, H]."""
+        own = _distance(self._emulated(self._emulate, prompts), thoughts).tolist()
+        guess = _distance(self._center, thoughts).tolist()
+        if self._before is None:
+            before: list[float | None] = [None] * len(own)
+        else:
+            before = _distance(self._emulated(self._before, prompts), thoughts).tolist()
+        return [Distances(*three) for three in zip(own, before, guess, strict=True)]
+
+    def _fits(self, split: EncodedSplit) -> NDArray[np.bool_]:
+        """[n] has the teacher positions enough to think it?"""
+        table = getattr(self._teacher.config, "max_position_embeddings", None)
+        needed = split.prompt_lengths.astype(np.int64) + split.cot_lengths + 1
+        fits: NDArray[np.bool_] = needed <= (np.inf if table is None else table)
+        return fits
+
+    def _where(self, gold: EncodedSplit) -> list[int]:
+        """[L] where the teacher's thoughts stand."""
+        first = gold.prompt_lengths.astype(np.int64) - 1
+        blocks = int(self._teacher.config.num_hidden_layers)
+        places = self._places.positions(first, first + gold.cot_lengths + 1, blocks)[0]
+        found: list[int] = places.tolist()
+        return found
+
+    def _name(self, gold: EncodedSplit, place: int) -> tuple[str, str]:
+        """What the teacher read at a place, by name and as text."""
+        token = self._respondent.token_text(int(gold.example(0)[place]))
+        thought = place - int(gold.prompt_lengths[0])
+        if thought < 0:
+            return "SEP", token
+        return ("SEP2" if thought == gold.cot_lengths[0] else f"z{thought + 1}"), token
+
+    def _thoughts(self, split: EncodedSplit) -> Tensor:
+        """[n, L, H] the teacher's."""
+        own = self._respondent
+        return ComputedThoughts(
+            self._teacher, split, self._places, own.separator_id, own.device
+        ).all()
+
+    @torch.no_grad()
+    def _emulated(self, emulate: Thinker, prompts: Sequence[tuple[int, ...]]) -> Tensor:
+        """[n, L, H] an emulator's, on the CPU."""
+        parts = []
+        for begin in range(0, len(prompts), AT_ONCE):
+            rows = prompts[begin : begin + AT_ONCE]
+            ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
+            for line, prompt in zip(ids, rows, strict=True):
+                line[: len(prompt)] = torch.tensor(prompt)
+            separators = torch.tensor([len(prompt) - 1 for prompt in rows])
+            device = self._respondent.device
+            parts.append(emulate(ids.to(device), separators.to(device), None, None).cpu())
+        return torch.cat(parts)
+
+
+def teacher_path(respondent: Respondent, section: DistillationConfig) -> Path:
+    """The checkpoint of the teacher whose thoughts were emulated.
+
+    Raises:
+        UserError: it is not known, or gone.
+    """
+    left = _left(respondent, "teacher")
+    if left is not None:
+        return find_outcome(left, "teacher")
+    for given in (section.from_teacher, section.from_emulator, section.from_student):
+        if given is not None and not part_settings(path := find_outcome(given, "teacher")):
+            return path
+    raise UserError(f"the teacher of {respondent.label} is not known: only its run can tell")
+
+
+def _left(respondent: Respondent, part: str) -> str | None:
+    """The checkpoint that an earlier training of the same run chose, if there was one."""
+    opened = respondent.opened
+    outcomes = {} if opened.state is None else opened.state["run"].get("outcomes", {})
+    return str(opened.path.parent / outcomes[part]) if part in outcomes else None
+
+
+def _before(respondent: Respondent, section: DistillationConfig) -> Thinker | None:
+    """The emulator that the coupled training began with; None where it is gone."""
+    given = _left(respondent, "emulator") or section.from_emulator
+    if given is None:
+        return None
+    try:
+        return open_emulator(find_outcome(given, "emulator")).eval().to(respondent.device)
+    except UserError:
+        return None
+
+
+def summary(thoughts: Sequence[LayerThought], examples: int) -> str:
+    """What may be concluded, over the held-out questions."""
+    foretold = sum(one.foretold for one in thoughts)
+    told = (
+        f"Over {examples:,} questions, in {foretold} of {len(thoughts)} layers the emulated "
+        "thought is clearly nearer to the teacher's than the mean of all its thoughts is, which "
+        "knows nothing of the question"
+    )
+    if any(one.average.before is None for one in thoughts):
+        return f"{told}."
+    return f"{told}; before the coupled training, in {sum(o.was_foretold for o in thoughts)}."
+
+
+def as_values(thoughts: Sequence[LayerThought]) -> list[dict[str, Any]]:
+    """As plain values."""
+    return [
+        asdict(one) | {"foretold": one.foretold, "was_foretold": one.was_foretold}
+        for one in thoughts
+    ]
+
+
+def _section(respondent: Respondent) -> DistillationConfig:
+    config = respondent.opened.config
+    if not respondent.is_pair:
+        raise UserError(
+            f"{respondent.label} is no pair of ICoT-KD: only such a pair emulates a teacher's "
+            "thoughts"
+        )
+    if config is None or config.distillation is None:
+        raise UserError(f"{respondent.label} belongs to no run of ICoT-KD: its teacher is unknown")
+    return config.distillation
+
+
+def _prompt(split: EncodedSplit, row: int) -> tuple[int, ...]:
+    ids: NDArray[np.int64] = split.example(row)[: split.prompt_lengths[row]]
+    return tuple(ids.tolist())
+
+
+def _distance(one: Tensor, other: Tensor) -> Tensor:
+    """[L] of states [n, L, H] or [L, H], averaged over questions."""
+    return (one.float() - other.float()).square().mean(dim=-1).mean(dim=0)

@@ -1,0 +1,71 @@
+"""The budget of thought in the script: `icot-tui ask RUN --budget-sweep`."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from icot_tui.analysis.asking import Respondent
+    from icot_tui.analysis.budget import BudgetPoint
+
+
+def print_sweeps(respondents: "Sequence[Respondent]", examples: int, json: bool) -> None:
+    """Accuracy and speed of each checkpoint, for each number of written tokens.
+
+    Raises:
+        UserError: one was not trained with mixed stages, or has no examples.
+    """
+    from icot_tui.analysis.budget import check_mixed
+    from icot_tui.cli.output import print_json
+
+    for respondent in respondents:
+        check_mixed(respondent)
+    for respondent in respondents:
+        points = _sweep(respondent, examples)
+        if json:
+            values = [asdict(point) for point in points]
+            print_json({"checkpoint": respondent.label, "budgets": values})
+        else:
+            _print_table(respondent.label, points)
+
+
+def _sweep(respondent: "Respondent", examples: int) -> "list[BudgetPoint]":
+    from icot_tui.analysis.budget import sweep
+    from icot_tui.analysis.examples import gather
+    from icot_tui.cli.output import console
+
+    def work(say: Callable[[str], None]) -> "list[BudgetPoint]":
+        return sweep(respondent, gather(respondent, examples).split(respondent), say=say)
+
+    if not sys.stderr.isatty():
+        return work(lambda what: None)
+    with console(stderr=True).status("reading the examples") as status:
+        return work(status.update)
+
+
+def _print_table(name: str, points: "Sequence[BudgetPoint]") -> None:
+    from icot_tui.cli.output import print_table
+    from icot_tui.plain import plain
+    from icot_tui.studies.series import Drawing, Series
+    from icot_tui.studies.textplot import as_text
+
+    rows = [
+        (
+            str(point.written),
+            str(point.stage),
+            f"{point.exact_match:.1%}",
+            f"{point.low:.1%} to {point.high:.1%}",
+            f"{point.examples_per_second or 0:.4g}",
+        )
+        for point in points
+    ]
+    headers = ("written", "removed", "exact match", "95 % interval", "examples/s")
+    print_table(headers, rows, title=plain(name))
+    if not sys.stdout.isatty():
+        return
+    speeds = tuple(point.examples_per_second or 0 for point in points)
+    matches = tuple(point.exact_match for point in points)
+    series = Series("", speeds, matches)
+    title = "accuracy against speed: from all tokens written (left) to none"
+    print(as_text(Drawing(title, "examples/s", "exact match", (series,), True)))

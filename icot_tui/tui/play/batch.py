@@ -1,0 +1,182 @@
+"""Questions of a file: asked of all chosen checkpoints, listed with what came of them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input, OptionList
+from textual.widgets.option_list import Option
+
+from icot_tui.plain import plain
+from icot_tui.tui.keeping import keep
+from icot_tui.tui.panels.text import Glyphs, glyphs
+from icot_tui.tui.play.data import Listed, Outcome
+from icot_tui.tui.screens.dialog import Dialog, text
+from icot_tui.tui.words import count
+
+if TYPE_CHECKING:
+    from icot_tui.tui.play.screen import PlayScreen
+    from icot_tui.tui.play.worker import Ticket
+
+MOST = 1000
+"""Questions of one file."""
+QUESTION_WIDTH, ANSWER_WIDTH = 28, 14
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What came of a file: [Q] questions, and of each of [C] checkpoints [Q] outcomes."""
+
+    questions: Sequence[str]
+    checkpoints: Sequence[Listed]
+    outcomes: Sequence[Sequence[Outcome]]
+
+    def scores(self) -> list[str]:
+        """A sentence a checkpoint."""
+        return [
+            f"{plain(listed.label)}: {_score(mine)}"
+            for listed, mine in zip(self.checkpoints, self.outcomes, strict=True)
+        ]
+
+    def as_lines(self) -> str:
+        """A line of JSON a question, as `icot-tui ask --file --json` prints them."""
+        lines = []
+        for question, *found in zip(self.questions, *self.outcomes, strict=True):
+            lines.append(json.dumps({"question": question, "answers": list(map(_values, found))}))
+        return "\n".join(lines) + "\n"
+
+
+class AskFile(Dialog[str]):
+    """The file's path; Enter sends it."""
+
+    title_in_words = "questions from a file"
+    hint = "enter asks them, escape leaves"
+    DEFAULT_CSS = """
+    AskFile Input { width: 100%; height: 1; }
+    """
+
+    def content(self) -> Sequence[Widget]:
+        """What is asked, and the line."""
+        field = Input(placeholder="questions.txt")
+        field.cursor_blink = False
+        told = f"One question a line, or whole examples; {MOST:,} at most. Where is the file?"
+        return [text(told), field]
+
+    @on(Input.Submitted)
+    def _send(self, event: Input.Submitted) -> None:
+        if event.value.strip():
+            self.dismiss(event.value.strip())
+
+
+class BatchList(Dialog[str]):
+    """A line a question; Enter asks it again, to see all of its answer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("w", "write", "write", show=False)]
+    title_in_words = "questions of the file"
+    hint = "enter asks one, w writes a file, escape leaves"
+    DEFAULT_CSS = """
+    BatchList OptionList { height: auto; max-height: 60vh; text-wrap: nowrap; text-overflow: clip; }
+    """
+
+    def __init__(self, batch: Batch, ascii_only: bool) -> None:
+        super().__init__()
+        self.found = batch
+        self._glyphs = glyphs(ascii_only)
+        # As wide as a line of its list: room for mark, gaps and the box.
+        self.width = QUESTION_WIDTH + (ANSWER_WIDTH + 3) * len(batch.checkpoints) + 10
+
+    def content(self) -> Sequence[Widget]:
+        """Scores, then the questions."""
+        prompts = [
+            _row(question, found, self._glyphs)
+            for question, *found in zip(self.found.questions, *self.found.outcomes, strict=True)
+        ]
+        questions = OptionList(*map(Option, prompts), markup=False)
+        return [text("\n".join(self.found.scores())), questions]
+
+    @on(OptionList.OptionSelected)
+    def _take(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(self.found.questions[event.option_index])
+
+    def action_write(self) -> None:
+        """All answers, as JSON lines."""
+        try:
+            told, wrong = f"Written: {keep([], 'batch', 'jsonl', self.found.as_lines())}", False
+        except OSError as error:
+            told, wrong = f"The answers can't be written: {error.strerror}", True
+        self.notify(plain(told), severity="error" if wrong else "information", markup=False)
+
+
+def ask_file(screen: "PlayScreen") -> None:
+    """Ask for a file, put its questions to the chosen checkpoints, and list what came of them."""
+    asked = screen.list.chosen
+    if not asked:
+        screen.tell("No checkpoint is chosen: Tab to the list, Space chooses.", "warning")
+        return
+
+    def begin(path: str | None) -> None:
+        if path:
+            screen.worker.do("batch", lambda ticket: work(path, ticket), done, failed)
+
+    def work(path: str, ticket: "Ticket") -> Batch:
+        from icot_tui.analysis.questions import read_questions
+
+        questions = read_questions(Path(path).expanduser())[:MOST]
+        found = [screen.backend.ask_all(one, questions, screen.wish, ticket.say) for one in asked]
+        return Batch(questions, asked, found)
+
+    def done(batch: Batch) -> None:
+        screen.app.push_screen(BatchList(batch, screen.answers.lines.ascii), again)
+
+    def again(question: str | None) -> None:
+        if question is not None:
+            screen.field.write(question)
+            screen.ask(question)
+
+    def failed(problem: str) -> None:
+        screen.tell(problem, "warning", 10.0)
+
+    screen.app.push_screen(AskFile(), begin)
+
+
+def _score(outcomes: Sequence[Outcome]) -> str:
+    answers = [outcome.answer for outcome in outcomes if outcome.answer is not None]
+    known = [answer.right for answer in answers if answer.right is not None]
+    told = f"{sum(known):,} of {count(len(known), 'answer')} right" if known else "no truth known"
+    problems = len(outcomes) - len(answers)
+    return told + (f", {problems:,} could not be asked" if problems else "")
+
+
+def _values(outcome: Outcome) -> dict[str, Any]:
+    from icot_tui.analysis.answer import as_json
+
+    if outcome.answer is None:
+        return {"checkpoint": outcome.listed.label, "problem": outcome.problem}
+    return as_json(outcome.answer)
+
+
+def _row(question: str, outcomes: Sequence[Outcome], glyph: Glyphs) -> Content:
+    parts: list[tuple[str, str]] = [(_cut(question, QUESTION_WIDTH, glyph), "bold")]
+    for outcome in outcomes:
+        answer = outcome.answer
+        right = None if answer is None else answer.right
+        mark = {True: glyph.right, False: glyph.wrong, None: " "}[right]
+        shown = outcome.problem if answer is None else answer.shown or "no answer"
+        style = {True: "$success", False: "$error", None: "$warning"}[right]
+        parts += [(f" {mark} ", style), (_cut(shown, ANSWER_WIDTH, glyph), "")]
+    return Content.assemble(*parts)
+
+
+def _cut(words: str, width: int, glyph: Glyphs) -> str:
+    """So many cells, none of them obeyed by the terminal."""
+    words = plain(words)
+    if cell_len(words) > width:
+        return set_cell_size(words, width - 1) + glyph.ellipsis
+    return set_cell_size(words, width)
