@@ -25,6 +25,7 @@ from icot_tui.engine.events import (
     RunStarted,
     Warned,
 )
+from icot_tui.engine.heap import settled_heap
 from icot_tui.engine.journal import JournalReader
 from icot_tui.engine.phases import Distiller
 from icot_tui.engine.processes import Processes
@@ -73,7 +74,8 @@ class Workplace:
                 complaints = []
                 if trainer.config.train.compile:
                     trainer.rehearse()
-                ended = trainer.run()
+                with settled_heap():
+                    ended = trainer.run()
                 if not ended.finished or number == len(phases):
                     return ended
                 state = self._leave(trainer, training, ended)

@@ -4,8 +4,9 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.widgets import Static
 
+from icot_tui.plain import plain
 from icot_tui.tui.view import RunView
-from icot_tui.tui.words import count, duration, number, percent, plain, rough
+from icot_tui.tui.words import count, duration, number, percent, rough
 
 Part = tuple[str, str]
 COLOURS = {
@@ -16,6 +17,7 @@ COLOURS = {
     "finished": "$success",
     "stopped": "$warning",
     "dead": "$error",
+    "to come": "$foreground 70%",
 }
 WORDS = {"dead": "dead: it stopped writing without an end", "stalled": "stalled"}
 ROOM_FOR_MODE = 70
@@ -57,7 +59,8 @@ class Header(Static):
             dotted += [(between, "dim")] * (at > 0) + [part]
         used = sum(cell_len(text) for text, _ in dotted)
         gap = " " * max(1, width - used - cell_len(mode))
-        self.update(Content.assemble(*dotted, (gap, ""), (mode, "dim")))
+        # Its size stays; a new layout of the screen would cost as much as the rest of a redraw.
+        self.update(Content.assemble(*dotted, (gap, ""), (mode, "dim")), layout=False)
 
 
 def parts(view: RunView) -> list[Part]:
@@ -71,6 +74,8 @@ def parts(view: RunView) -> list[Part]:
     told: list[Part] = [(plain(name), "bold $primary"), (status, f"bold {COLOURS[view.status]}")]
     if not view.source.caught_up:
         told.append((f"reading the journal, {view.source.progress:.0%}", "$secondary"))
+    if view.study:
+        told.append((view.study, "$secondary"))
     if view.phase is not None:
         told.append((view.phase, "$secondary"))
     if summary.facts is None:

@@ -1,8 +1,12 @@
 """What comes between two redraws: another size below a dialog, keys in quick succession."""
 
 from pathlib import Path
+from typing import Any
 
+import pytest
+from textual.geometry import Region
 from textual.pilot import Pilot
+from textual.widget import Widget
 
 from icot_tui.tui.app import WorkbenchApp
 from icot_tui.tui.session.leave import Leave
@@ -39,3 +43,30 @@ def test_keys_in_quick_succession_mean_the_same_panel(tmp_path: Path) -> None:
         assert app.live.focused_panel is app.live.board.panels["log"]
 
     drive(tmp_path, steps, RunFollower(told.folder), size=(80, 24))
+
+
+def test_news_of_a_run_move_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layout of the whole screen costs as much as all else that a redraw does."""
+    told = a_run(tmp_path)
+    asked: list[str] = []
+    refresh = Widget.refresh
+
+    def noted(widget: Widget, *regions: Region, layout: bool = False, **options: Any) -> Widget:
+        if layout:
+            asked.append(type(widget).__name__)
+        return refresh(widget, *regions, layout=layout, **options)
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+        for _ in range(3):
+            told.train(20, 0.5)
+            app.draw()
+            await settled(pilot)
+        asked.clear()
+        monkeypatch.setattr(Widget, "refresh", noted)
+        for _ in range(5):
+            told.train(20, 0.4)
+            app.draw()
+            await settled(pilot)
+        assert asked == []
+
+    drive(tmp_path, steps, RunFollower(told.folder), size=(120, 40))

@@ -12,6 +12,7 @@ from typing import Literal
 from icot_tui.config import RunConfig, dump_toml, load_config
 from icot_tui.engine.commands import Command, CommandQueue
 from icot_tui.engine.events import Event, RunEnded, Warned
+from icot_tui.engine.heap import nothing_collected
 from icot_tui.engine.journal import Journal, JournalReader
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
@@ -109,10 +110,11 @@ class EngineThread:
             self._fail(error)
 
     def _train(self) -> None:
-        for phase, modules in LIBRARIES:
-            self._enter(phase)
-            for module in modules:
-                importlib.import_module(module)
+        with nothing_collected():
+            for phase, modules in LIBRARIES:
+                self._enter(phase)
+                for module in modules:
+                    importlib.import_module(module)
         from icot_tui.engine.session import run_training
 
         self._enter("preparing data and model")
