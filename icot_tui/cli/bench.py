@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from icot_tui.cli.output import plain, print_json
+from icot_tui.cli.output import print_json
 from icot_tui.cli.progress import duration
 from icot_tui.config import RunConfig
 from icot_tui.config.loading import load_config
 from icot_tui.engine.commands import CommandQueue, Evaluate, Stop
 from icot_tui.engine.events import Evaluated, Event, StepsTrained
 from icot_tui.engine.run_folder import RunFolder
+from icot_tui.plain import plain
 
 if TYPE_CHECKING:
     from icot_tui.engine.store import Store

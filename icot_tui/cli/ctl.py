@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from icot_tui.cli.output import plain, print_json
+from icot_tui.cli.output import print_json
 from icot_tui.engine import commands as wish
 from icot_tui.engine.commands import Command, post
 from icot_tui.engine.events import CommandDone
 from icot_tui.engine.journal import JournalReader
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
+from icot_tui.plain import plain
 
 app = typer.Typer(
     add_completion=False,

@@ -5,9 +5,9 @@ from typing import Annotated, Literal, get_args
 
 import typer
 
-from icot_tui.cli.output import plain
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
+from icot_tui.plain import plain
 
 Format = Literal["csv", "parquet", "tensorboard", "card"]
 

@@ -42,8 +42,9 @@ def import_checkpoint(
     """
     from transformers.utils import logging
 
-    from icot_tui.cli.output import console, plain, print_json
+    from icot_tui.cli.output import console, print_json
     from icot_tui.engine.importing import import_published
+    from icot_tui.plain import plain
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()

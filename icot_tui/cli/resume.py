@@ -33,11 +33,12 @@ def resume(
     It goes on from its newest whole checkpoint; without one, it starts anew in the same folder.
     """
     from icot_tui.cli.driving import drive, is_main_process, one_voice
-    from icot_tui.cli.output import plain, print_json
+    from icot_tui.cli.output import print_json
     from icot_tui.config.loading import load_config
     from icot_tui.engine.journal import JournalReader
     from icot_tui.engine.run_folder import RunFolder, runs_folder
     from icot_tui.engine.summary import RunSummary
+    from icot_tui.plain import plain
 
     with one_voice():
         folder = RunFolder.find(runs or runs_folder(), run)

@@ -10,6 +10,8 @@ from icot_tui.tui.view import RunView
 Group = Literal["run", "view", "chart", "replay", "app"]
 Question = Literal["tokens", "checkpoint", "delta", "rate", "stop"]
 Answer = int | float | bool | None
+ToCommand = Callable[[RunView, Answer], Command]
+ToWords = Callable[[RunView, Answer], str]
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,9 @@ class Action:
     help: str
     group: Group
     footer: int = 0
-    command: Callable[[RunView, Answer], Command] | None = None
+    command: ToCommand | None = None
     question: Question | None = None
-    meaning: Callable[[RunView, Answer], str] | None = None
+    meaning: ToWords | None = None
     chart: str = ""
     panel: str = ""
 

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any, Literal
 from textual import events, on, work
 from textual.app import App
 from textual.screen import Screen
-from textual.scrollbar import ScrollBar
 
 from icot_tui.engine.commands import Command
 from icot_tui.engine.run_folder import RunFolder
+from icot_tui.plain import plain
 from icot_tui.tui import doing, looks
 from icot_tui.tui.action import Action
 from icot_tui.tui.actions import ACTIONS, BY_NAME
-from icot_tui.tui.ascii import AsciiScrollBar
+from icot_tui.tui.ascii import draw_with
 from icot_tui.tui.footer import Footer
 from icot_tui.tui.keymap import KeyMap
 from icot_tui.tui.layout import Wanted
 from icot_tui.tui.options import Options
 from icot_tui.tui.pace import Pace
+from icot_tui.tui.screens.board import Board
 from icot_tui.tui.screens.live import LiveScreen
 from icot_tui.tui.session.engine import EngineThread
 from icot_tui.tui.session.leave import Leave
@@ -28,7 +29,6 @@ from icot_tui.tui.stepping_in import step_in
 from icot_tui.tui.theming import ThemeShelf
 from icot_tui.tui.view import RunView
 from icot_tui.tui.wishes import Told, Wishes
-from icot_tui.tui.words import plain
 from icot_tui.watch.notify import Notifier
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
         self.options = options
         self.state = state or UserState.load()
         self.keys: KeyMap = options.settings.key_map()
-        self.wanted = Wanted(hidden=self.state.hidden, weights=self.state.weights)
+        self.wanted = Wanted(self.state.hidden, self.state.widths, self.state.heights)
         self._source = source
         self._following: Following | None = None
         self.view: RunView | None = None
@@ -85,6 +85,7 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
         self._ran: Source | None = None
         self._spent = 0.0
         self._sent = 0
+        self._measured_at = 0.0
         self._touched = True
         self._shown_at = 0.0
         for action in ACTIONS:
@@ -103,13 +104,13 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
     def on_mount(self) -> None:
         """Colours, first picture, first words."""
         looks.set_up_themes(self)
-        if self.options.draws_ascii:
-            self.add_class("-ascii")
-            ScrollBar.renderer = AsciiScrollBar
+        draw_with(self, ascii=self.options.draws_ascii)
         if self.state.warning:
             self.tell(self.state.warning, "warning")
         self.set_interval(THEME_LOOK_SECONDS, lambda: looks.look_at_themes(self))
         shown = self._source or self.engine
+        if self.options.study is not None:
+            shown = self.following.source
         if shown is None:
             self.action_do("runs")
         else:
@@ -133,9 +134,15 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
         """The run on show and those beside it."""
         if self._following is None:
             from icot_tui.tui.following import Following
+            from icot_tui.tui.trials import Trials
 
+            study = self.options.study
             self._following = Following(
-                self.engine, self._source, self.options.draws_ascii, self.state.axis
+                self.engine,
+                self._source,
+                self.options.draws_ascii,
+                self.state.axis,
+                None if study is None else Trials(study),
             )
         return self._following
 
@@ -173,11 +180,12 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
         return True
 
     def _measure(self) -> None:
-        """What the last redraw cost, if nobody pressed a key meanwhile."""
-        spent, sent = time.thread_time(), getattr(self._driver, "written", 0)
+        """What the last redraw sent, and what it cost if nobody pressed a key meanwhile."""
+        spent, sent, now = time.thread_time(), getattr(self._driver, "written", 0), time.monotonic()
+        self.pace.sent(sent - self._sent, now - self._measured_at)
         if not self._touched and self.view is not None and self.view.status == "training":
-            self.pace.note(spent - self._spent, sent - self._sent)
-        self._spent, self._sent, self._touched = spent, sent, False
+            self.pace.note(spent - self._spent)
+        self._spent, self._sent, self._measured_at, self._touched = spent, sent, now, False
 
     def _interval(self) -> float:
         if self.view is not None and not self.view.source.caught_up:
@@ -202,7 +210,7 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
             doing.sum_up(self, engine.error or "")
 
     def _sum_up_watched(self, view: RunView) -> None:
-        if self.following.replaying or not view.source.caught_up:
+        if self.following.replaying or view.study or not view.source.caught_up:
             return
         if view.status not in ("finished", "stopped", "dead"):
             self._ran = view.source
@@ -255,6 +263,13 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
     def _footer_clicked(self, event: Footer.Clicked) -> None:
         self.action_do(event.action)
 
+    @on(Board.Resized)
+    def _resized(self, event: Board.Resized) -> None:
+        if event.done or not self.pace.low_bandwidth:
+            self.live.rearrange()
+        if event.done:
+            self.remember()
+
     def send(self, command: Command) -> None:
         """Wish something of the run on show; the answer is told once it is there."""
         assert self.following.source is not None
@@ -289,7 +304,6 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
 
     def remember(self) -> None:
         """Keep what the user has chosen."""
-        self.state.hidden, self.state.weights = self.wanted.hidden, self.wanted.weights
         self.state.axis = self.following.axis
         problem = self.state.save()
         if problem:

@@ -90,7 +90,7 @@ def open_palette(app: "WorkbenchApp") -> None:
 
 
 def list_runs(app: "WorkbenchApp") -> None:
-    """Open a run, or lay it over the one on show."""
+    """Open a run, or a trial of the study, or lay it over the one on show."""
     from icot_tui.tui.screens.runs import Runs
 
     def closed(_: object) -> None:
@@ -99,7 +99,7 @@ def list_runs(app: "WorkbenchApp") -> None:
         else:
             app.draw()
 
-    app.push_screen(Runs(app.options.runs, app.following), closed)
+    app.push_screen(Runs(app.options.runs, app.following, app.options.study), closed)
 
 
 def play(app: "WorkbenchApp") -> None:

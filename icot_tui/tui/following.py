@@ -6,6 +6,7 @@ from pathlib import Path
 
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.tui.session.engine import EngineThread
+from icot_tui.tui.trials import Trials
 from icot_tui.tui.view import Axis, RunView
 from icot_tui.watch.alerts import Alert, AlertRules
 from icot_tui.watch.compare import Overlay, Overlays
@@ -25,14 +26,21 @@ class Following:
     Attributes:
         source: the run on show; None until one is chosen.
         axis: what runs along the bottom of the charts.
+        trials: chooses the runs on show, when they are a study's.
     """
 
     def __init__(
-        self, engine: EngineThread | None, source: Source | None, ascii: bool, axis: Axis
+        self,
+        engine: EngineThread | None,
+        source: Source | None,
+        ascii: bool,
+        axis: Axis,
+        trials: Trials | None = None,
     ) -> None:
         self.engine = engine
         self.source = source
         self.axis: Axis = axis
+        self.trials = trials
         self._ascii = ascii
         self._known: dict[Path, Source] = {}
         self._overlays = Overlays(self._source)
@@ -44,6 +52,8 @@ class Following:
             self.open(engine.folder)
         elif source is not None:
             self._known[source.folder.path] = source
+        elif trials is not None:
+            trials.look(self)
 
     def open(self, folder: RunFolder) -> None:
         """Show this run; one that was shown before is there at once."""
@@ -88,6 +98,8 @@ class Following:
 
     def view(self) -> RunView | None:
         """Read what is new and take it all together; None while no run is chosen."""
+        if self.trials is not None:
+            self.trials.look(self)
         source = self.source
         if source is None:
             return None
@@ -105,6 +117,7 @@ class Following:
             machine=self._machine,
             phase=self.engine.doing if self.own and self.engine is not None else None,
             ascii=self._ascii,
+            study="" if self.trials is None else self.trials.words,
         )
 
     def alerts(self, view: RunView) -> list[Alert]:

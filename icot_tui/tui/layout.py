@@ -1,6 +1,6 @@
 """Which panel stands where: a pure function of the size and of what the user wants to see."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,6 +19,8 @@ ROWS: tuple[tuple[int, tuple[tuple[str, int], ...]], ...] = (
 )
 """The grid: rows with their heights, and in them panels with their widths, all relative."""
 LEAST_WIDTH, LEAST_HEIGHT = 16, 5
+LIGHTEST, HEAVIEST = 0.15, 4.0
+"""How small and how large a panel can be made, beside its usual size."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Wanted:
 
     Attributes:
         hidden: panels that are not shown.
-        weights: how much larger than usual; 1 where left out.
+        widths: how much wider than usual; 1 where left out.
+        heights: how much higher than usual; a row is as high as its highest panel.
         full: the panel that has the whole screen.
         chart: the chart that is shown where there is room for one.
         side: the panel beside it.
@@ -45,7 +48,8 @@ class Wanted:
     """
 
     hidden: list[str] = field(default_factory=list)
-    weights: dict[str, float] = field(default_factory=dict)
+    widths: dict[str, float] = field(default_factory=dict)
+    heights: dict[str, float] = field(default_factory=dict)
     full: str | None = None
     chart: str = "loss"
     side: str = "samples"
@@ -62,6 +66,21 @@ class Wanted:
             self.hidden.remove(panel)
         if self.full is not None:
             self.full = panel
+
+    def scale(self, panel: str, factor: float) -> None:
+        """Make a panel larger or smaller."""
+        for weights in (self.widths, self.heights):
+            weights[panel] = bounded(weights.get(panel, 1.0) * factor)
+
+    def usual_sizes(self) -> None:
+        """Take back what was made larger or smaller."""
+        self.widths.clear()
+        self.heights.clear()
+
+
+def bounded(weight: float) -> float:
+    """What is left of a weight that is too small or too large to be useful."""
+    return round(min(max(weight, LIGHTEST), HEAVIEST), 3)
 
 
 def shape_of(width: int, height: int) -> Shape:
@@ -83,13 +102,13 @@ def arrange(width: int, height: int, shape: Shape, wanted: Wanted) -> dict[str, 
         return {wanted.full: Box(0, 0, width, height)}
     if shape == "spine":
         return {wanted.single: Box(0, 0, width, height)}
-    return _rows(width, height, _plan(shape, height, wanted), wanted.weights)
+    return _rows(width, height, plan(shape, height, wanted), wanted)
 
 
 Plan = list[tuple[float, list[tuple[str, float]]]]
 
 
-def _plan(shape: Shape, height: int, wanted: Wanted) -> Plan:
+def plan(shape: Shape, height: int, wanted: Wanted) -> Plan:
     """Rows of panels, with relative heights and widths, less those that are hidden."""
     if shape == "grid":
         rows: Plan = [(share, [(name, part) for name, part in row]) for share, row in ROWS]
@@ -108,12 +127,12 @@ def _plan(shape: Shape, height: int, wanted: Wanted) -> Plan:
     return kept or [(1.0, [(left, 1.0)])]
 
 
-def _rows(width: int, height: int, plan: Plan, weights: Mapping[str, float]) -> dict[str, Box]:
+def _rows(width: int, height: int, plan: Plan, wanted: Wanted) -> dict[str, Box]:
     boxes, y = {}, 0
-    tall = [share * max(weights.get(name, 1.0) for name, _ in row) for share, row in plan]
+    tall = [share * max(wanted.heights.get(name, 1.0) for name, _ in row) for share, row in plan]
     for (_, row), rows in zip(plan, divide(height, tall, LEAST_HEIGHT), strict=True):
         x = 0
-        wide = [part * weights.get(name, 1.0) for name, part in row]
+        wide = [part * wanted.widths.get(name, 1.0) for name, part in row]
         for (name, _), columns in zip(row, divide(width, wide, LEAST_WIDTH), strict=True):
             boxes[name] = Box(x, y, columns, rows)
             x += columns

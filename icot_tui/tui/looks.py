@@ -10,7 +10,6 @@ from icot_tui.themes import DEFAULT_THEME
 from icot_tui.tui.actions import PANEL_IDS
 from icot_tui.tui.screens.dialog import Choice, Choose
 from icot_tui.tui.screens.panels import ChoosePanels
-from icot_tui.tui.state import HEAVIEST, LIGHTEST
 
 if TYPE_CHECKING:
     from icot_tui.tui.app import WorkbenchApp
@@ -99,7 +98,7 @@ def choose_theme(app: "WorkbenchApp") -> None:
             intro="NO_COLOR is set, so no colours are drawn." if app.no_color else "",
             start=names.index(before) if before in names else 0,
             highlighted=preview,
-            width=44,
+            width=46,
         ),
         chosen,
     )
@@ -160,7 +159,6 @@ def _resize(app: "WorkbenchApp", factor: float) -> None:
     if name not in PANEL_IDS:
         app.tell("Go to a panel first, with Tab or its number.", "warning")
         return
-    weight = app.wanted.weights.get(name, 1.0) * factor
-    app.wanted.weights[name] = round(min(max(weight, LIGHTEST), HEAVIEST), 3)
+    app.wanted.scale(name, factor)
     app.live.rearrange()
     app.remember()

@@ -5,8 +5,12 @@ import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from icot_tui.tui.settings import Settings
+
+if TYPE_CHECKING:
+    from icot_tui.studies.trials import TrialList
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,7 @@ class Options:
         welcome: say first what the demo is about.
         theme: for this time; None: the one that was chosen before.
         settings: the user's.
+        study: the trials that are watched, if they are a study's.
     """
 
     runs: Path
@@ -30,6 +35,7 @@ class Options:
     welcome: bool = False
     theme: str | None = None
     settings: Settings = field(default_factory=Settings)
+    study: "TrialList | None" = None
 
     @property
     def draws_ascii(self) -> bool:

@@ -10,8 +10,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
 
+from icot_tui.plain import plain
 from icot_tui.tui.view import RunView
-from icot_tui.tui.words import plain
 
 log = logging.getLogger("icot_tui.screen")
 
@@ -39,6 +39,7 @@ class Panel(Vertical):
     }
     Panel > .failure { color: $error; height: auto; }
     """
+    ALLOW_SELECT = False  # its borders are dragged; the text within can be selected
     failed = False
 
     def on_mount(self) -> None:

@@ -2,7 +2,7 @@
 
 from icot_tui.engine import commands as wish
 from icot_tui.engine.commands import Command
-from icot_tui.tui.action import Action, Answer
+from icot_tui.tui.action import Action, Answer, Question, ToCommand, ToWords
 from icot_tui.tui.view import RunView
 from icot_tui.tui.words import count, number
 
@@ -90,102 +90,56 @@ def _stop(view: RunView, answer: Answer) -> Command:
     return wish.Stop(save=bool(answer))
 
 
+def _run(
+    name: str,
+    key: str,
+    label: str,
+    help: str,
+    command: ToCommand,
+    footer: int = 0,
+    question: Question | None = None,
+    meaning: ToWords | None = None,
+) -> Action:
+    return Action(name, (key,), label, help, "run", footer, command, question, meaning)
+
+
 RUN_ACTIONS = (
-    Action(
-        "pause",
-        ("p",),
-        "pause",
-        "Pause training before its next step, or let it go on.",
-        "run",
-        footer=3,
-        command=_pause,
-    ),
-    Action(
-        "hold",
-        ("h",),
-        "hold",
+    _run("pause", "p", "pause", "Pause training before its next step, or let it go on.", _pause, 3),
+    _run(
+        "hold", "h", "hold",
         "Hold the removal schedule while training goes on, or let it run again.",
-        "run",
-        footer=5,
-        command=_hold,
-        meaning=_holding_means,
+        _hold, 5, meaning=_holding_means,
     ),
-    Action(
-        "advance",
-        ("a",),
-        "advance",
+    _run(
+        "advance", "a", "advance",
         "Remove more tokens with the next step, whatever the schedule says.",
-        "run",
-        footer=6,
-        command=_advance,
-        question="tokens",
-        meaning=_advancing_means,
+        _advance, 6, "tokens", _advancing_means,
     ),
-    Action(
-        "rollback",
-        ("b",),
-        "go back",
+    _run(
+        "rollback", "b", "go back",
         "Go back to a checkpoint that you choose: weights, optimizer and stage.",
-        "run",
-        footer=7,
-        command=_rollback,
-        question="checkpoint",
-        meaning=_going_back_means,
+        _rollback, 7, "checkpoint", _going_back_means,
     ),
-    Action(
-        "reset-optimizer",
-        ("o",),
-        "optimizer",
+    _run(
+        "reset-optimizer", "o", "optimizer",
         "Drop the optimizer's memory of past gradients.",
-        "run",
-        command=_reset_optimizer,
-        meaning=_resetting_means,
+        _reset_optimizer, meaning=_resetting_means,
     ),
-    Action(
-        "evaluate",
-        ("e",),
-        "evaluate",
+    _run(
+        "evaluate", "e", "evaluate",
         "Measure exact match on the validation examples now.",
-        "run",
-        footer=9,
-        command=lambda view, answer: wish.Evaluate(),
+        lambda view, answer: wish.Evaluate(), 9,
     ),
-    Action(
-        "save",
-        ("s",),
-        "save",
-        "Write a checkpoint now.",
-        "run",
-        footer=8,
-        command=lambda view, answer: wish.Save(),
-    ),
-    Action(
-        "set-delta",
-        ("d",),
-        "pace",
+    _run("save", "s", "save", "Write a checkpoint now.", lambda view, answer: wish.Save(), 8),
+    _run(
+        "set-delta", "d", "pace",
         "Change Δ: how many tokens an epoch the linear schedule removes.",
-        "run",
-        command=_set_delta,
-        question="delta",
-        meaning=_delta_means,
+        _set_delta, question="delta", meaning=_delta_means,
     ),
-    Action(
-        "set-lr",
-        ("l",),
-        "learning rate",
+    _run(
+        "set-lr", "l", "learning rate",
         "Change the peak learning rate.",
-        "run",
-        command=_set_rate,
-        question="rate",
-        meaning=_rate_means,
+        _set_rate, question="rate", meaning=_rate_means,
     ),
-    Action(
-        "stop",
-        ("X",),
-        "stop",
-        "End the run: after saving, or at once.",
-        "run",
-        command=_stop,
-        question="stop",
-    ),
-)
+    _run("stop", "X", "stop", "End the run: after saving, or at once.", _stop, question="stop"),
+)  # fmt: skip

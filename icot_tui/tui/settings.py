@@ -20,7 +20,8 @@ from typing import Annotated
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field
 
-from icot_tui.config.loading import check, read_toml
+from icot_tui.config.checking import check
+from icot_tui.config.toml import read_toml
 from icot_tui.errors import UserError
 from icot_tui.tui.keymap import KeyMap, key_map
 

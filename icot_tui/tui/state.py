@@ -8,11 +8,10 @@ import platformdirs
 
 from icot_tui.engine.run_folder import write_atomically
 from icot_tui.tui.actions import PANEL_IDS
+from icot_tui.tui.layout import bounded
 from icot_tui.tui.view import Axis
 
 AXES: tuple[Axis, ...] = ("step", "time", "removed")
-LIGHTEST, HEAVIEST = 0.25, 4.0
-"""How small and how large a panel can be made, beside its usual size."""
 
 
 def state_folder() -> Path:
@@ -26,7 +25,8 @@ class UserState:
 
     Attributes:
         hidden: panels that are not shown.
-        weights: how much larger than usual a panel is, 1 where it is left out.
+        widths: how much wider than usual a panel is, 1 where it is left out.
+        heights: the same of its height.
         theme: chosen on the screen; None: not yet.
         bell: rings with alerts; None: as the settings say.
         path: where it is kept; None: nowhere.
@@ -34,7 +34,8 @@ class UserState:
     """
 
     hidden: list[str] = field(default_factory=list)
-    weights: dict[str, float] = field(default_factory=dict)
+    widths: dict[str, float] = field(default_factory=dict)
+    heights: dict[str, float] = field(default_factory=dict)
     axis: Axis = "step"
     theme: str | None = None
     bell: bool | None = None
@@ -64,15 +65,10 @@ class UserState:
         if not isinstance(raw, dict):
             raise ValueError("not a table")
         state = cls()
-        hidden, weights = raw.get("hidden"), raw.get("weights")
+        hidden = raw.get("hidden")
         if isinstance(hidden, list):
             state.hidden = [panel for panel in PANEL_IDS if panel in hidden]
-        if isinstance(weights, dict):
-            state.weights = {
-                panel: min(max(float(weight), LIGHTEST), HEAVIEST)
-                for panel, weight in weights.items()
-                if panel in PANEL_IDS and isinstance(weight, int | float) and weight == weight
-            }
+        state.widths, state.heights = _weights(raw.get("widths")), _weights(raw.get("heights"))
         state.axis = next((axis for axis in AXES if axis == raw.get("axis")), "step")
         state.theme = raw["theme"] if isinstance(raw.get("theme"), str) else None
         state.bell = raw["bell"] if isinstance(raw.get("bell"), bool) else None
@@ -90,3 +86,14 @@ class UserState:
         except OSError as error:
             return f"{self.path} can't be written: {error.strerror}"
         return ""
+
+
+def _weights(raw: object) -> dict[str, float]:
+    """Those of a table that are numbers of panels."""
+    if not isinstance(raw, dict):
+        return {}
+    return {
+        panel: bounded(weight)
+        for panel, weight in raw.items()
+        if panel in PANEL_IDS and isinstance(weight, int | float) and weight == weight
+    }

@@ -27,6 +27,7 @@ class RunView:
         machine: the last reading; None where the run is on another machine, or before the first.
         phase: what the engine does before it trains ("loading PyTorch"), None once it does.
         ascii: draw with ASCII characters only.
+        study: how far the study is that the run belongs to, if one is watched.
     """
 
     source: "Source"
@@ -37,6 +38,7 @@ class RunView:
     machine: "MachineReading | None" = None
     phase: str | None = None
     ascii: bool = False
+    study: str = ""
 
     @property
     def history(self) -> "History":

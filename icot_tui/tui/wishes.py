@@ -7,7 +7,7 @@ from icot_tui.engine.commands import Command, post
 from icot_tui.engine.events import CommandDone
 from icot_tui.engine.journal import JournalReader
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.tui.words import plain
+from icot_tui.plain import plain
 
 PATIENCE = 10.0
 """Seconds after which one is told that nothing has answered."""

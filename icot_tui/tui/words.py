@@ -4,8 +4,6 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 
-from icot_tui.plain import plain as plain
-
 GIGABYTE = 1e9
 
 

@@ -5,8 +5,8 @@ import random
 import pytest
 
 from icot_tui.tui.actions import PANEL_IDS
-from icot_tui.tui.layout import Box, Wanted, arrange, divide, shape_of
-from icot_tui.tui.pace import LONGEST, SHORTEST, Pace
+from icot_tui.tui.layout import HEAVIEST, LIGHTEST, Box, Wanted, arrange, divide, shape_of
+from icot_tui.tui.pace import LONGEST, SHORTEST, SLOW_LINK_BYTES, Pace
 
 
 def cells(boxes: dict[str, Box]) -> list[tuple[int, int]]:
@@ -41,8 +41,10 @@ def test_panels_fill_the_area_and_never_overlap() -> None:
     for _ in range(200):
         width, height = chance.randint(50, 250), chance.randint(20, 70)
         hidden = [panel for panel in PANEL_IDS if chance.random() < 0.3]
-        weights = {panel: chance.uniform(0.25, 4) for panel in PANEL_IDS}
-        wanted = Wanted(hidden, weights, chart=chance.choice(("loss", "accuracy")))
+        widths, heights = (
+            {panel: chance.uniform(LIGHTEST, HEAVIEST) for panel in PANEL_IDS} for _ in range(2)
+        )
+        wanted = Wanted(hidden, widths, heights, chart=chance.choice(("loss", "accuracy")))
         boxes = arrange(width, height - 3, shape_of(width, height), wanted)
         covered = cells(boxes)
         assert len(covered) == len(set(covered)) == width * (height - 3)
@@ -84,9 +86,15 @@ def test_the_pace_keeps_to_its_share_of_a_core() -> None:
     assert pace.interval(training=True) == LONGEST
 
 
-def test_low_bandwidth_waits_longer_the_more_is_sent() -> None:
-    pace = Pace(low_bandwidth=True)
-    assert pace.interval(training=True) >= 2
-    for _ in range(30):
-        pace.note(0.001, sent=6000)
-    assert pace.interval(training=True) == pytest.approx(4, rel=0.01)
+def test_a_slow_link_gets_no_more_than_its_share_however_uneven() -> None:
+    pace, chance = Pace(low_bandwidth=True), random.Random(0)
+    assert pace.interval(training=True) == 2
+    sent = seconds = 0.0
+    for _ in range(300):
+        size = chance.choice([500, 2500, 2500, 7000, 14_000])
+        wait = pace.interval(training=True)
+        pace.sent(size, wait)
+        sent, seconds = sent + size, seconds + wait
+    assert 0.8 * SLOW_LINK_BYTES < sent / seconds < 1.02 * SLOW_LINK_BYTES
+    pace.sent(10**6, 1.0)
+    assert pace.interval(training=True) == 10

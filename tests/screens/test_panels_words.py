@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from icot_tui.plain import plain
 from icot_tui.tui import words
 
 
@@ -50,5 +51,5 @@ def test_a_clock_that_is_far_off_is_no_crash():
 
 
 def test_what_could_drive_the_terminal_is_shown_instead():
-    assert words.plain("a\x1b[31mb\u202ec\nd") == "a\\x1b[31mb\\u202ec\\nd"
-    assert words.plain("[red]x[/red]") == "[red]x[/red]"
+    assert plain("a\x1b[31mb\u202ec\nd") == "a\\x1b[31mb\\u202ec\\nd"
+    assert plain("[red]x[/red]") == "[red]x[/red]"

@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from icot_tui import themes
 from icot_tui.engine.events import CheckpointSaved, LossSpike, SpikeRecovered
-from icot_tui.tui import state
 from icot_tui.tui.app import WorkbenchApp
 from icot_tui.tui.session.leave import Leave
 from icot_tui.tui.state import UserState
@@ -25,7 +23,7 @@ LOOKS: dict[str, list[tuple[str, tuple[int, int], tuple[str, ...]]]] = {
     "night": [
         ("live", (50, 20), ()), ("live", (80, 24), ()), ("live", (120, 40), ()),
         ("live", (200, 60), ()), ("help", (80, 24), ("?",)),
-        ("palette", (80, 24), (":", "r", "o", "l", "l")),
+        ("palette", (80, 24), (":",)),
         ("runs", (80, 24), ("r",)), ("leaving", (80, 24), ("q",)), ("ending", (80, 24), ("u",)),
         ("checkpoints", (80, 24), ("b",)), ("digits", (120, 40), ("3", "i", "f")),
     ],
@@ -49,15 +47,11 @@ class Stepping:
 
 @pytest.fixture(autouse=True)
 def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stepping:
-    """Always the same time, machine and folder."""
+    """Always the same time, machine and folder to run in."""
     clock = Stepping()
     monkeypatch.setattr(time, "time", clock.time)
     monkeypatch.setattr("icot_tui.tui.words._local", in_greenwich)
     monkeypatch.setattr(MachineSampler, "read", lambda self: MACHINE)
-    monkeypatch.setattr(themes, "user_theme_folder", lambda: tmp_path / "themes")
-    monkeypatch.setattr(state, "state_folder", lambda: tmp_path / "kept")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.delenv("ICOT_TUI_THEME", raising=False)
     monkeypatch.chdir(tmp_path)
     return clock
 

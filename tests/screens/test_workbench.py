@@ -10,7 +10,7 @@ from textual.widgets import Input, OptionList, Static
 
 from icot_tui import themes
 from icot_tui.engine.events import Collapsed, LossSpike, RunEnded
-from icot_tui.tui import looks, state
+from icot_tui.tui import looks
 from icot_tui.tui.actions import PANEL_IDS
 from icot_tui.tui.app import WorkbenchApp
 from icot_tui.tui.screens.ending import Ending
@@ -34,17 +34,6 @@ from tests.screens.workbench import (
 )
 
 Go = Pilot[Leave]
-
-
-@pytest.fixture(autouse=True)
-def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Nothing of the tester's own is read or written."""
-    monkeypatch.setattr(themes, "user_theme_folder", lambda: tmp_path / "themes")
-    monkeypatch.setattr("icot_tui.tui.keeping.state_folder", lambda: tmp_path / "kept")
-    monkeypatch.setattr(state, "state_folder", lambda: tmp_path / "kept")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.delenv("ICOT_TUI_THEME", raising=False)
-    return tmp_path
 
 
 def picture(app: WorkbenchApp) -> list[str]:
@@ -173,7 +162,8 @@ def test_panels_are_hidden_and_resized_and_that_is_remembered(tmp_path: Path) ->
 
     drive(tmp_path, steps, told.source)
     remembered = UserState.load(path)
-    assert remembered.hidden == ["spikes", "log"] and remembered.weights == {"loss": 1.2}
+    assert remembered.hidden == ["spikes", "log"]
+    assert remembered.widths == remembered.heights == {"loss": 1.2}
 
     async def later(app: WorkbenchApp, pilot: Go) -> None:
         assert seen(app) == set(PANEL_IDS) - {"spikes", "log"}
@@ -185,11 +175,11 @@ def test_panels_are_hidden_and_resized_and_that_is_remembered(tmp_path: Path) ->
 
 def test_a_damaged_memory_is_left_out_with_a_warning(tmp_path: Path) -> None:
     path = tmp_path / "screen.json"
-    for text in ("{", "[]", '{"hidden": 3, "weights": {"loss": "x"}, "axis": "up"}', "\x00"):
+    for text in ("{", "[]", '{"hidden": 3, "widths": {"loss": "x"}, "axis": "up"}', "\x00"):
         path.write_text(text)
         assert UserState.load(path) == UserState()
-    path.write_text(json.dumps({"weights": {"loss": 1e9, "log": float("nan")}}))
-    assert UserState.load(path).weights == {"loss": 4.0}
+    path.write_text(json.dumps({"widths": {"loss": 1e9, "log": float("nan")}}))
+    assert UserState.load(path).widths == {"loss": 4.0}
     path.write_text("{")
     told = a_run(tmp_path)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from icot_tui.engine.events import Event, RunEnded, StepsTrained
 from icot_tui.engine.journal import JournalReader
 from icot_tui.engine.run_folder import RunFolder
+from tests.tiny_file import tiny_toml
 
 PROGRAM = [sys.executable, "-m", "icot_tui"]
 WITH_MISHAPS = [sys.executable, str(Path(__file__).with_name("mishaps.py"))]
@@ -30,31 +31,7 @@ DETACHED = "training goes on in the background"
 IN_SCREEN = b"\x1b[?1049h"
 OUT_OF_SCREEN = b"\x1b[?1049l"
 
-TINY = """
-name = "tiny"
-[data]
-task = "multiplication"
-options = { digits = "2x2" }
-train_examples = 50
-validation_examples = 20
-[model]
-layers = 1
-heads = 2
-width = 16
-[curriculum]
-schedule = "loss_gated"
-gate_window = 3
-min_steps = 2
-max_steps = 3
-[train]
-max_steps = 300
-batch_size = 8
-observe_every = 4
-device = "cpu"
-threads = 1
-[evaluation]
-every_steps = 100000
-"""
+TINY = tiny_toml(max_steps=300, evaluate_every=100_000)
 ENDLESS = ("--set", "train.max_steps=100000000")
 
 

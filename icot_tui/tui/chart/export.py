@@ -5,13 +5,13 @@ import io
 
 import numpy as np
 
+from icot_tui.plain import plain
 from icot_tui.tui.chart.draw import draw
 from icot_tui.tui.chart.prepare import Prepared
 from icot_tui.tui.chart.smooth import exponential
 from icot_tui.tui.chart.style import Look
 from icot_tui.tui.chart.svg import as_svg
 from icot_tui.tui.chart.viewport import Viewport, visible
-from icot_tui.tui.words import plain
 
 __all__ = ["as_csv", "as_svg", "as_text"]
 

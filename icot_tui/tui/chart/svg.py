@@ -4,6 +4,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
+from icot_tui.plain import plain
 from icot_tui.tui.chart.layout import Scale, mark_columns, scale_of, whole_positions
 from icot_tui.tui.chart.prepare import Line, Prepared
 from icot_tui.tui.chart.smooth import smoothed_line
@@ -11,7 +12,6 @@ from icot_tui.tui.chart.style import series_colour
 from icot_tui.tui.chart.thin import Thinned, thin
 from icot_tui.tui.chart.ticks import position_ticks, value_ticks
 from icot_tui.tui.chart.viewport import Span, Viewport, visible
-from icot_tui.tui.words import plain
 
 WIDTH, HEIGHT = 960, 480
 _LEFT, _TOP, _RIGHT, _BOTTOM = 72, 56, 20, 52

@@ -8,9 +8,9 @@ from icot_tui.config import RunConfig
 from icot_tui.data.tasks import Task, make_task
 from icot_tui.engine.events import ExampleShown
 from icot_tui.errors import UserError
+from icot_tui.plain import plain
 from icot_tui.tui.panels.base import Space
 from icot_tui.tui.panels.text import Line, Piece, cut, line, wrap
-from icot_tui.tui.words import plain
 
 LABEL = 11
 """Cells of the labels at the left, where there is room for them."""

@@ -7,15 +7,18 @@ from typing import Generic, TypeVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from icot_tui.tui.screens.box import Box
+
 Result = TypeVar("Result")
 Value = TypeVar("Value")
+LOW = 23
+"""Rows of a terminal; where there are fewer, dialogs do without empty ones."""
 
 
 class Dialog(ModalScreen[Result | None], Generic[Result]):
@@ -39,6 +42,10 @@ class Dialog(ModalScreen[Result | None], Generic[Result]):
         border-subtitle-color: $foreground 70%;
         padding: 1 2;
     }
+    Dialog.-low > .box {
+        max-height: 100%;
+        padding: 0 2;
+    }
     Dialog OptionList {
         width: 100%;
         background: $surface;
@@ -57,13 +64,14 @@ class Dialog(ModalScreen[Result | None], Generic[Result]):
     }
     """
 
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW, "-high")]
     title_in_words = ""
     hint = "escape leaves"
     width = 64
 
     def compose(self) -> ComposeResult:
         """A box with what `content` yields."""
-        box = Vertical(*self.content(), classes="box")
+        box = Box(*self.content())
         box.border_title = Content(self.title_in_words)
         box.border_subtitle = Content(self.hint)
         box.styles.width = self.width

@@ -6,10 +6,11 @@ from textual.content import Content
 from textual.widget import Widget
 
 from icot_tui.engine.checkpoint import CheckpointPath, list_checkpoints
+from icot_tui.plain import plain
 from icot_tui.tui.keymap import KeyMap, shown
 from icot_tui.tui.screens.dialog import Choice, Choose, text
 from icot_tui.tui.view import RunView
-from icot_tui.tui.words import count, duration, percent, plain
+from icot_tui.tui.words import count, duration, percent
 
 Fact = tuple[str, str]
 

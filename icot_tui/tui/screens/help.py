@@ -14,9 +14,14 @@ from icot_tui.tui.screens.dialog import Dialog
 
 WORDS = (
     "Tab and Shift-Tab, or the number keys, go from panel to panel; up, down, page up and page "
-    "down scroll. On charts the wheel zooms, dragging moves, a click reads the values."
+    "down scroll. On charts the wheel zooms, dragging moves, a click reads the values. Borders "
+    "can be dragged."
 )
 KEY_COLUMN = 13
+MOST_WIDTH = 0.94
+"""Of the terminal, as the style of dialogs has it."""
+AROUND = 6
+"""Columns of the box's border and padding."""
 
 
 class Help(Dialog[None]):
@@ -28,6 +33,7 @@ class Help(Dialog[None]):
     BINDINGS = [Binding("q,question_mark,enter", "cancel", "leave", show=False)]
     DEFAULT_CSS = """
     Help > .box { height: 94%; }
+    Help.-low > .box { height: 100%; }
     """
 
     def __init__(self, actions: Sequence[Action], keys: KeyMap, ascii: bool) -> None:
@@ -38,17 +44,20 @@ class Help(Dialog[None]):
         self.lines.ascii = ascii
 
     def content(self) -> Sequence[Widget]:
-        """Lines that scroll."""
+        """Lines that scroll; broken for the width that they will have, to be in the first frame."""
+        self._write(min(self.width, int(MOST_WIDTH * self.app.size.width)) - AROUND)
         return [self.lines]
 
     def on_mount(self) -> None:
-        """Write once the width is known."""
+        """Break them anew should the width be another."""
         self.call_after_refresh(self.on_resize)
 
     def on_resize(self) -> None:
         """Break the lines anew."""
-        width = self.lines.size.width
-        if width:
+        self._write(self.lines.size.width)
+
+    def _write(self, width: int) -> None:
+        if width > 0:
             self.lines.show(help_lines(self._actions, self._keys, width))
 
 

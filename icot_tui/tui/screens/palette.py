@@ -24,6 +24,7 @@ class Palette(Dialog[str]):
     DEFAULT_CSS = """
     Palette { align: center top; }
     Palette > .box { margin-top: 2; }
+    Palette.-low > .box { margin-top: 0; }
     Palette Input { width: 100%; height: 1; margin-bottom: 1; }
     Palette OptionList { height: auto; max-height: 24; text-wrap: nowrap; text-overflow: ellipsis; }
     """

@@ -48,7 +48,7 @@ class ChoosePanels(Dialog[bool]):
         hidden = self._wanted.hidden
         if at >= len(PANEL_IDS):
             hidden.clear()
-            self._wanted.weights.clear()
+            self._wanted.usual_sizes()
         elif PANEL_IDS[at] in hidden:
             hidden.remove(PANEL_IDS[at])
         elif len(hidden) < len(PANEL_IDS) - 1:  # one is left

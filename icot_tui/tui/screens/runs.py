@@ -13,13 +13,16 @@ from textual.widget import Widget
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.plain import plain
 from icot_tui.tui.header import COLOURS
 from icot_tui.tui.screens.dialog import Dialog, text
-from icot_tui.tui.words import age, percent, plain
+from icot_tui.tui.words import age, percent
 from icot_tui.watch.compare import name_filter
 from icot_tui.watch.runs import RunLine, RunList
 
 if TYPE_CHECKING:
+    from icot_tui.studies.trials import TrialList
     from icot_tui.tui.following import Following
 
 LOOK_SECONDS = 1.0
@@ -31,7 +34,10 @@ METHODS = {"No CoT": "no CoT", "Explicit CoT": "explicit", "ICoT-KD": "distilled
 
 
 class Runs(Dialog[bool]):
-    """All runs of a folder, the newest first; the answer is whether one was opened."""
+    """All runs of a folder, the newest first, or all trials of a study in its order.
+
+    The answer is whether one was opened.
+    """
 
     title_in_words = "runs"
     hint = "enter opens, space lays over, / filters, escape leaves"
@@ -52,9 +58,13 @@ class Runs(Dialog[bool]):
     }
     """
 
-    def __init__(self, runs: Path, following: "Following") -> None:
+    def __init__(
+        self, runs: Path, following: "Following", study: "TrialList | None" = None
+    ) -> None:
         super().__init__()
-        self._list = RunList(runs)
+        self._list = study or RunList(runs)
+        if study is not None:
+            self.title_in_words = plain(f"trials of {study.name}")
         self._runs = runs
         self._following = following
         self._lines: list[RunLine] = []
@@ -80,9 +90,10 @@ class Runs(Dialog[bool]):
     @property
     def _name_width(self) -> int:
         few, most = NAME_WIDTHS
+        longest = max(cell_len(plain(line.name)) for line in self._lines)
         if self.app.size.width < self.width:
-            return few
-        return min(most, max(few, *(cell_len(plain(line.name)) for line in self._lines)))
+            return min(few, longest + 1)
+        return min(most, max(few, longest))
 
     def on_mount(self) -> None:
         """Show them, and look again from time to time."""
@@ -137,15 +148,27 @@ class Runs(Dialog[bool]):
 
     @on(OptionList.OptionSelected)
     def _open(self, event: OptionList.OptionSelected) -> None:
-        self._following.open(self._shown[event.option_index].folder)
-        self.dismiss(True)
+        folder = self._begun(event.option_index)
+        if folder is not None:
+            self._following.open(folder)
+            self.dismiss(True)
+
+    def _begun(self, at: int) -> RunFolder | None:
+        """The run of a line; of a trial that is to come there is nothing to see."""
+        folder = self._shown[at].folder
+        if folder.path.is_dir():
+            return folder
+        self.notify("This trial has not begun yet.", markup=False)
+        return None
 
     def action_compare(self) -> None:
         """Lay the run over the one on show, or take it away."""
         at = self.query_one(OptionList).highlighted if self._shown else None
         if at is not None and self._following.source is not None:
-            self._following.toggle_overlay(self._shown[at].folder)
-            self._fill()
+            folder = self._begun(at)
+            if folder is not None:
+                self._following.toggle_overlay(folder)
+                self._fill()
 
     def action_filter(self) -> None:
         """Write what to look for."""

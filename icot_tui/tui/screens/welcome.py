@@ -7,7 +7,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from icot_tui.tui.screens.dialog import Dialog, text
+from icot_tui.tui.screens.dialog import LOW, Dialog, text
 
 STORY = (
     ("You are about to watch a small model learn to multiply in its head.\n\n", "bold"),
@@ -19,8 +19,10 @@ STORY = (
     ("Each removal makes the loss spike, and the model recovers from it.\n", ""),
     ("3. ", "bold $primary"),
     ("At the end nothing is written any more: the answer follows straight from the question, ", ""),
-    ("and the model still knows it.\n\n", ""),
-    ("It takes about three minutes on two processor cores. Press ", "dim"),
+    ("and the model still knows it.", ""),
+)
+WAYS_ON = (
+    ("\n\nIt takes about three minutes on two processor cores. Press ", "dim"),
     ("?", "bold $accent"),
     (" for the keys, ", "dim"),
     ("q", "bold $accent"),
@@ -44,7 +46,8 @@ class Welcome(Dialog[bool]):
 
     def content(self) -> Sequence[Widget]:
         """The story, and the progress."""
-        return [text(Content.assemble(*STORY)), Static("", markup=False, id="doing")]
+        told = STORY if self.app.size.height < LOW else STORY + WAYS_ON
+        return [text(Content.assemble(*told)), Static("", markup=False, id="doing")]
 
     def on_mount(self) -> None:
         """Follow the engine's first steps."""

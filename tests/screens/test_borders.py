@@ -1,0 +1,169 @@
+"""Borders between panels are found, dragged, and stay where they were let go."""
+
+import random
+from pathlib import Path
+
+import pytest
+from textual.events import MouseMove
+from textual.geometry import Offset, Region
+from textual.pilot import Pilot
+
+from icot_tui.tui.actions import PANEL_IDS
+from icot_tui.tui.app import WorkbenchApp
+from icot_tui.tui.borders import Grip, Hold, grip_at
+from icot_tui.tui.layout import LEAST_HEIGHT, LEAST_WIDTH, Box, Wanted, arrange, plan, shape_of
+from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.state import UserState
+from tests.screens.workbench import a_run, drive, settled
+
+Go = Pilot[Leave]
+
+
+class Area:
+    """Panels in an area, and a pointer over them."""
+
+    def __init__(self, width: int, height: int, wanted: Wanted) -> None:
+        self.size, self.wanted = (width, height - 3), wanted
+        self.shape = shape_of(width, height)
+
+    @property
+    def boxes(self) -> dict[str, Box]:
+        return arrange(*self.size, self.shape, self.wanted)
+
+    def grip(self, at: tuple[int, int]) -> Grip:
+        return grip_at(self.boxes, *at)
+
+    def pull(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+        boxes = self.boxes
+        grip = grip_at(boxes, *start)
+        rows = plan(self.shape, self.size[1], self.wanted)
+        Hold(grip, start, boxes, self.shape, rows).drag(*end, self.wanted)
+
+
+def test_borders_are_two_cells_wide_and_cross_at_corners() -> None:
+    boxes = {"a": Box(0, 0, 10, 5), "b": Box(10, 0, 10, 5), "c": Box(0, 5, 20, 5)}
+    assert grip_at(boxes, 9, 2) == grip_at(boxes, 10, 2) == Grip(beside=("a", "b"))
+    assert grip_at(boxes, 3, 4) == grip_at(boxes, 3, 5) == Grip(stacked=(("a", "b"), ("c",)))
+    assert grip_at(boxes, 10, 4) == Grip(("a", "b"), (("a", "b"), ("c",)))
+    for x, y in ((5, 2), (11, 2), (0, 2), (10, 7), (3, 9)):
+        assert grip_at(boxes, x, y) == Grip()
+
+
+@pytest.mark.parametrize("size", [(120, 40), (200, 60), (80, 24), (60, 50)])
+def test_a_border_follows_the_pointer_and_no_other_one_moves(size: tuple[int, int]) -> None:
+    chance = random.Random(0)
+    for _ in range(300):
+        hidden = [panel for panel in PANEL_IDS if chance.random() < 0.1]
+        area = Area(*size, Wanted(hidden))
+        before = area.boxes
+        start = chance.randrange(area.size[0]), chance.randrange(area.size[1])
+        grip = area.grip(start)
+        by = chance.randint(-3, 3), chance.randint(-2, 2)
+        area.pull(start, (start[0] + by[0], start[1] + by[1]))
+        after = area.boxes
+        held = grip.edges
+        for name, box in before.items():
+            moved = after[name]
+            across = (name in held["right"]) - (name in held["left"])
+            down = (name in held["bottom"]) - (name in held["top"])
+            wide, tall = box.width + across * by[0], box.height + down * by[1]
+            assert moved.width == wide or LEAST_WIDTH in (moved.width, *beside(after, grip))
+            assert moved.height == tall or LEAST_HEIGHT in (moved.height, *stacked(after, grip))
+
+
+def beside(boxes: dict[str, Box], grip: Grip) -> list[int]:
+    return [boxes[name].width for name in grip.beside or ()]
+
+
+def stacked(boxes: dict[str, Box], grip: Grip) -> list[int]:
+    return [boxes[name].height for row in grip.stacked or () for name in row]
+
+
+def test_a_place_that_panels_take_turns_in_keeps_its_size() -> None:
+    area = Area(80, 24, Wanted())
+    corner = area.boxes["samples"]
+    area.pull((corner.x, corner.y), (corner.x + 5, corner.y + 2))
+    held = area.boxes["samples"]
+    assert (held.x, held.y) == (corner.x + 5, corner.y + 2)
+    for panel in ("accuracy", "log", "machine"):
+        area.wanted.go_to(panel)
+        assert held in area.boxes.values()
+
+
+async def pull(pilot: Go, to: Offset) -> None:
+    """Move the mouse with its button held."""
+    await pilot._post_mouse_events([MouseMove], offset=to, button=1)
+    await settled(pilot)
+
+
+def test_borders_light_up_are_dragged_with_the_mouse_and_remembered(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+    path = tmp_path / "state" / "screen.json"
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        panels, board = app.live.board.panels, app.live.board
+        corner = panels["accuracy"].region.offset
+        await pilot.hover(offset=corner + Offset(0, 4))
+        assert panels["loss"].has_class("-right") and panels["accuracy"].has_class("-left")
+        assert board.styles.pointer == "ew-resize"
+        await pilot.hover(offset=corner + Offset(9, 4))
+        assert not panels["accuracy"].has_class("-left") and board.styles.pointer == "default"
+        await pilot.mouse_down(offset=corner)
+        assert panels["resets"].has_class("-bottom") and board.styles.pointer == "move"
+        await pull(pilot, corner + Offset(-7, 1))
+        assert panels["accuracy"].region.offset == corner + Offset(-7, 1)
+        assert not app.live.get_selected_text()
+        await pull(pilot, corner + Offset(-12, 3))
+        await pilot.mouse_up(offset=corner + Offset(-12, 3))
+        await settled(pilot)
+        assert panels["accuracy"].region.offset == corner + Offset(-12, 3)
+        await pilot.hover(offset=corner + Offset(-12, 3))
+        await pilot.hover(offset=(0, 0))
+        assert not panels["accuracy"].classes & {"-left", "-top"}
+        places.append(panels["accuracy"].region)
+
+    places: list[Region] = []
+    drive(tmp_path, steps, told.source)
+
+    async def later(app: WorkbenchApp, pilot: Go) -> None:
+        assert app.live.board.panels["accuracy"].region == places[0]
+
+    drive(tmp_path, later, told.source, state=UserState.load(path))
+
+
+def test_with_little_bandwidth_panels_move_once_the_border_is_let_go(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        log = app.live.board.panels["log"]
+        before = log.region.offset
+        await pilot.mouse_down(offset=before + Offset(0, 3))
+        await pull(pilot, before + Offset(5, 3))
+        assert log.region.offset == before
+        await pilot.mouse_up(offset=before + Offset(5, 3))
+        await settled(pilot)
+        assert log.region.offset == before + Offset(5, 0)
+
+    drive(tmp_path, steps, told.source, low_bandwidth=True)
+
+
+def test_a_border_let_go_outside_of_the_terminal_or_while_it_is_resized_is_free(
+    tmp_path: Path,
+) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        log = app.live.board.panels["log"]
+        before = log.region.offset
+        await pilot.mouse_down(offset=before + Offset(0, 3))
+        await pilot.hover(offset=before + Offset(5, 3))
+        await pull(pilot, before + Offset(8, 3))
+        assert log.region.offset == before
+        await pilot.mouse_down(offset=before + Offset(0, 3))
+        await pilot.resize_terminal(140, 40)
+        await settled(pilot)
+        resized = log.region
+        await pull(pilot, before + Offset(-9, 3))
+        assert log.region == resized and app.mouse_captured is None
+
+    drive(tmp_path, steps, told.source)

@@ -1,0 +1,57 @@
+"""Dialogs show all that can be chosen, however small the terminal is."""
+
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.scrollbar import ScrollBar, ScrollBarRender
+from textual.widgets import OptionList
+
+from icot_tui.engine.events import CheckpointSaved
+from icot_tui.tui.app import WorkbenchApp
+from icot_tui.tui.session.leave import Leave
+from tests.screens.workbench import a_run, dialog, drive, press
+
+Go = Pilot[Leave]
+
+
+@pytest.mark.parametrize("size", [(50, 20), (80, 24), (120, 40)])
+def test_what_is_highlighted_is_in_sight_to_the_end_of_every_list(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    told = a_run(tmp_path)
+    for step in range(1, 40):
+        checkpoint = told.folder.checkpoints / f"step-{step:08d}"
+        checkpoint.mkdir()
+        (checkpoint / "manifest.json").write_text("{}")
+        told.tell(CheckpointSaved(step, checkpoint.name, 0, 100, 0.1))
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        for key in (":", "b", "t", "v", "u", "X", "o", "r"):
+            await press(pilot, key)
+            options = dialog(app).query_one(OptionList)
+            box = dialog(app).query_one(".box").region
+            assert box in app.screen.region
+            for at in (0, options.option_count - 1):
+                options.highlighted = at
+                await pilot.pause(0.05)
+                first = options._index_to_line[at] - round(options.scroll_y)
+                end = options.region.y + first + options._heights[at]
+                assert first >= 0 and end < box.bottom, (key, at)
+            for widget in dialog(app).query(".box > *"):
+                assert not widget.display or widget.region in box, (key, widget)
+            await press(pilot, "escape")
+
+    drive(tmp_path, steps, told.source, size, control=True)
+
+
+def test_scroll_bars_are_those_of_the_app_that_is_seen(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        seen.append(ScrollBar.renderer is ScrollBarRender)
+
+    seen: list[bool] = []
+    drive(tmp_path, steps, told.source, ascii=True)
+    drive(tmp_path, steps, told.source)
+    assert seen == [False, True]
