@@ -1,10 +1,13 @@
-"""The picture in the README: the live screen over a run as it stood at some step.
+"""The pictures in the README: the live screen, and the hidden positions in the playground.
 
     python benchmarks/screenshot.py RUN [--step 1400] [--size 120x36] [--theme night]
         [--to docs/screenshot.svg]
+    python benchmarks/screenshot.py RUN --ask "12*34" --token z7 --size 100x29 --to docs/hidden.svg
 
 RUN is a run folder. Its journal up to the step is copied to a run of the same name in a temporary
-folder, moved in time to end now, and looked at as `icot-tui attach --control` does.
+folder, moved in time to end now, and looked at as `icot-tui attach --control` does. With a
+question, its best checkpoint answers in `icot-tui play`, and the probes of a token are shown,
+which `icot-tui probe RUN@best` must have trained before.
 """
 
 import argparse
@@ -20,6 +23,7 @@ from textual.pilot import Pilot
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.tui.app import WorkbenchApp
 from icot_tui.tui.options import Options
+from icot_tui.tui.play.app import PlayApp
 from icot_tui.tui.session.leave import Leave
 from icot_tui.tui.state import UserState
 from icot_tui.watch.source import RunFollower
@@ -56,6 +60,28 @@ async def picture(folder: RunFolder, size: tuple[int, int], theme: str) -> str:
         return app.export_screenshot(title="icot-tui")
 
 
+async def inside(run: Path, question: str, token: str, size: tuple[int, int], theme: str) -> str:
+    """The probes of a hidden token as SVG."""
+    with tempfile.TemporaryDirectory() as remembered:
+        state = UserState(path=Path(remembered) / "screen.json")
+        state.theme = theme
+        names = [f"{run.name}@best"]
+        app = PlayApp(Options(run.parent), names, state, question=question)
+        async with app.run_test(size=size) as pilot:
+            answers = app.play.answers
+            while not answers.outcomes:
+                await pilot.pause(REDRAW_SECONDS)
+            await pilot.press("escape", "1")
+            while answers.chosen is None or answers.chosen.name != token:
+                before = answers.chosen
+                await pilot.press(">")
+                await pilot.pause(REDRAW_SECONDS)
+                if answers.chosen == before:
+                    raise SystemExit(f"there is no token {token}")
+            await pilot.pause(LOOKS * REDRAW_SECONDS)
+            return app.export_screenshot(title="icot-tui play")
+
+
 async def _settled(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
     looks = 0
     while looks < LOOKS:
@@ -69,14 +95,20 @@ def main() -> None:
     parser.add_argument("--step", type=int)
     parser.add_argument("--size", default="120x36")
     parser.add_argument("--theme", default="night")
+    parser.add_argument("--ask", metavar="QUESTION")
+    parser.add_argument("--token", default="z1")
     parser.add_argument("--to", type=Path, default=Path("docs/screenshot.svg"))
     arguments = parser.parse_args()
     width, height = map(int, arguments.size.split("x"))
-    with tempfile.TemporaryDirectory() as runs:
-        folder = as_of(arguments.run, arguments.step, Path(runs))
-        folder.lock()
-        svg = asyncio.run(picture(folder, (width, height), arguments.theme))
-        folder.unlock()
+    size, theme = (width, height), arguments.theme
+    if arguments.ask:
+        svg = asyncio.run(inside(arguments.run, arguments.ask, arguments.token, size, theme))
+    else:
+        with tempfile.TemporaryDirectory() as runs:
+            folder = as_of(arguments.run, arguments.step, Path(runs))
+            folder.lock()
+            svg = asyncio.run(picture(folder, size, theme))
+            folder.unlock()
     arguments.to.parent.mkdir(parents=True, exist_ok=True)
     arguments.to.write_text(svg, encoding="utf-8")
 
