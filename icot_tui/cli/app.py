@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from inspect import cleandoc
 from keyword import iskeyword
 from typing import Annotated, Any, NoReturn
 
@@ -58,7 +59,14 @@ def _load(name: str) -> Any:
     completion = {"install_completion", "show_completion"}
     command.params = [param for param in command.params if param.name not in completion]
     command.help = command.help or COMMANDS[name]
+    for one in (command, *getattr(command, "commands", {}).values()):
+        one.help = _paragraphs(one.help)
     return command
+
+
+def _paragraphs(text: str | None) -> str | None:
+    """A docstring's lines end where the source's do; a terminal's are broken by its own width."""
+    return text and "\n\n".join(" ".join(part.split()) for part in cleandoc(text).split("\n\n"))
 
 
 app = typer.Typer(
@@ -148,7 +156,10 @@ def _usage_sentence(error: typer.TyperException) -> str:
     """What is wrong with how a command was called, and where to read how it is."""
     message = error.format_message().rstrip(".")
     context = getattr(error, "ctx", None)
-    return f"{message}; see {context.command_path} --help" if context and message else message
+    if not context or not message:
+        return message
+    see = " See" if message.endswith("?") else "; see"
+    return f"{message}{see} {context.command_path} --help"
 
 
 def _fail(message: str, status: int) -> int:

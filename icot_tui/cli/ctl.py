@@ -34,7 +34,8 @@ def _send(
         str | None, typer.Option("--run", help="A run's name or folder (default: the latest).")
     ] = None,
     runs: Annotated[
-        Path | None, typer.Option("--runs", help="Folder of the runs (default: runs).")
+        Path | None,
+        typer.Option("--runs", help="Folder of the runs (default: $ICOT_TUI_RUNS, or runs)."),
     ] = None,
     seconds: Annotated[
         float, typer.Option("--wait", min=0, help="Seconds to wait for the answer.")

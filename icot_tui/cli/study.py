@@ -1,5 +1,6 @@
 """`icot-tui study`: rerun a table or a figure of the papers, or one's own."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -148,10 +149,12 @@ def _run(plan: "Plan", runs: Path, jobs: int | None, on: str, json: bool) -> int
     from icot_tui.studies.runner import Runner, Status
 
     folder = StudyFolder(runs, plan.name)
-    folder.prepare(plan)
     folder.lock()
-    view = build_view(plan, folder.path, json)
-    try:
+    with ExitStack() as afterwards:
+        afterwards.callback(folder.unlock)
+        folder.prepare(plan)
+        view = build_view(plan, folder.path, json)
+        afterwards.callback(view.close)
         view.greet()
         statuses = [Status(trial) for trial in plan.trials]
         stopped = False
@@ -162,9 +165,6 @@ def _run(plan: "Plan", runs: Path, jobs: int | None, on: str, json: bool) -> int
             view.trained()
         collector = Collector(plan, folder, view.say)
         results = write_results(plan, folder, statuses, collector.collect(statuses))
-    finally:
-        view.close()
-        folder.unlock()
     if json:
         _print_json_results(results)
     else:

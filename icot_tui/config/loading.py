@@ -88,7 +88,7 @@ def find_config(source: str | Path) -> Path:
     if str(source) in samples:
         return samples[str(source)]
     alike = get_close_matches(path.stem, samples, n=1)
-    hint = f"did you mean the sample {alike[0]}" if alike else f"samples: {', '.join(samples)}"
+    hint = f"did you mean the sample {alike[0]}?" if alike else f"samples: {', '.join(samples)}"
     raise UserError(f"there is no config file {source}, nor a sample of that name; {hint}")
 
 

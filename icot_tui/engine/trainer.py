@@ -175,12 +175,30 @@ class Trainer:
     # Looking: the only place where the loop waits for the device ----------------------------
 
     def _observe(self) -> None:
-        """Read the losses of the last steps at once, and draw the conclusions."""
+        """Tell of the last steps, and draw the conclusions."""
+        first, counts = self.state.step - len(self._losses) + 1, self.state.unobserved_counts
+        losses, norms = self._tell_steps()
+        per_example = self.config.curriculum.gate_per == "example"
+        self.curriculum.observe(
+            loss * count.tokens / count.rows if per_example else loss
+            for loss, count in zip(losses, counts, strict=True)
+            if loss is not None
+        )
+        self._watch(first, losses)
+        self._count_skipped(
+            [
+                count.rows > 0 and (loss is None or norm is None)
+                for loss, norm, count in zip(losses, norms, counts, strict=True)
+            ]
+        )
+
+    def _tell_steps(self) -> tuple[list[float | None], list[float | None]]:
+        """Read the losses and gradient norms of the last steps at once, and tell of them."""
         losses, norms = _read(self._losses), _read(self._norms)
         counts = self.state.unobserved_counts
         self._losses, self._norms, self.state.unobserved_counts = [], [], []
         if not losses:
-            return
+            return losses, norms
         now = time.perf_counter()
         seconds, self._looked_at = now - self._looked_at, now
         self.state.seconds += seconds
@@ -198,19 +216,7 @@ class Trainer:
                 round(seconds, 6),
             )
         )
-        per_example = self.config.curriculum.gate_per == "example"
-        self.curriculum.observe(
-            loss * count.tokens / count.rows if per_example else loss
-            for loss, count in zip(losses, counts, strict=True)
-            if loss is not None
-        )
-        self._watch(first, losses)
-        self._count_skipped(
-            [
-                count.rows > 0 and (loss is None or norm is None)
-                for loss, norm, count in zip(losses, norms, counts, strict=True)
-            ]
-        )
+        return losses, norms
 
     def _watch(self, first: int, losses: list[float | None]) -> None:
         for step, loss in enumerate(losses, start=first):
@@ -270,7 +276,6 @@ class Trainer:
         state = self.state
         then = self._restore(checkpoint)["run"]
         self.curriculum.slow_down(slow_down)
-        self._losses, self._norms, state.unobserved_counts = [], [], []
         state.warmup_began = then["warmup_began"] + state.step - checkpoint.step
         state.skipped_in_a_row = 0
         state.rollbacks += 1
@@ -279,6 +284,7 @@ class Trainer:
 
     def _restore(self, checkpoint: CheckpointPath) -> dict[str, Any]:
         training_state = self.store.load(checkpoint)
+        self._tell_steps()  # those since it are given up, but they were done
         self.curriculum.restore(training_state["curriculum"])
         self.spikes.restore(training_state["spikes"])
         return training_state

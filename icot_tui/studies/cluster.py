@@ -126,15 +126,25 @@ class ClusterTrainer:
     cut: bool = False
 
     def poll(self) -> int | None:
-        """Its exit status, below 0 if its worker was lost; None while it waits or is at work."""
-        if self.status is None:
-            if self.cut:
-                self.ray.cancel(self.task, force=True)
-            done, _ = self.ray.wait([self.task], timeout=0)
-            if done:
+        """Its exit status, below 0 if its worker was lost; None while it waits or is at work.
+
+        Raises:
+            UserError: the cluster is gone, and all of our trainers with it.
+        """
+        try:
+            if self.status is None and self._is_over():
                 self.status = self._outcome()
                 self.claim.release()
+        except ConnectionError as error:
+            what = f"the Ray cluster is gone ({error}): once it is back, the same command goes on"
+            raise UserError(what, 1) from error
         return self.status
+
+    def _is_over(self) -> bool:
+        if self.cut:
+            self.ray.cancel(self.task, force=True)
+        done, _ = self.ray.wait([self.task], timeout=0)
+        return bool(done)
 
     def _outcome(self) -> int:
         try:

@@ -93,13 +93,17 @@ class StudyFolder:
     # The lock ---------------------------------------------------------------------------------
 
     def lock(self) -> None:
-        """Keep a second process from running the same study.
+        """Keep a second process from running the same study, or from writing its plan anew.
 
         Raises:
-            UserError: one does.
+            UserError: one runs it, or the lock can't be written.
         """
         path = self.path / "lock"
-        self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise UserError(f"cannot write {self.path}: {error.strerror}") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

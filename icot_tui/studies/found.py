@@ -40,13 +40,20 @@ class RunIndex:
     def _digest(self, run: RunFolder) -> str:
         try:
             written = os.stat(run.config).st_mtime_ns
-            known = self._digests.get(run.path)
-            if known is None or known[0] != written:
-                known = written, digest_of(load_config(run.config).config)
-                self._digests[run.path] = known
-        except (UserError, OSError):
+        except OSError:
             return ""
+        known = self._digests.get(run.path)
+        if known is None or known[0] != written:
+            known = self._digests[run.path] = written, _digest_of(run)
         return known[1]
+
+
+def _digest_of(run: RunFolder) -> str:
+    """The digest of a run's config; none of one that is damaged or of another version."""
+    try:
+        return digest_of(load_config(run.config).config)
+    except (UserError, OSError):
+        return ""
 
 
 @dataclass(frozen=True)

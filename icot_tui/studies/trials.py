@@ -1,6 +1,7 @@
 """A study as it stands, read from its files: for views from elsewhere, live, dead or finished."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +36,7 @@ class TrialList:
         return self.folder.path.name
 
     def read(self, now: float) -> list[RunLine]:
-        """Every trial; one without a run has the folder that its run will get."""
+        """Every trial; one without a run has a folder that is not there."""
         known = {line.name: line for line in self._runs.read(now)}
         runs = self._index.by_digest()
         last = {happening.trial: happening for happening in self.folder.happenings()}
@@ -57,7 +58,7 @@ class TrialList:
         line = _chosen(lines, last)
         if line is None:
             status = TO_COME if last is None or last.state != "failed" else "failed"
-            folder = RunFolder(self.folder.runs / trial["name"])
+            folder = RunFolder(self.folder.trials / trial["name"])
             return RunLine(folder, title, status, 0, None, None, None, 0, None, None, "", reason)
         failed = last is not None and last.state == "failed" and line.status not in AT_WORK
         status = "failed" if failed else line.status
@@ -83,9 +84,8 @@ def in_words(lines: Sequence[RunLine]) -> str:
 
 def find_study_folder(runs: Path, name: str) -> StudyFolder | None:
     """A study's folder by its name, its path, or its name without the scale (then the newest)."""
-    for path in (runs / STUDIES / name, Path(name)):
-        if (path / "plan.json").is_file():
-            path = path.absolute()
+    for path in (Path(os.path.abspath(one)) for one in (runs / STUDIES / name, name)):
+        if path.parent.name == STUDIES and (path / "plan.json").is_file():
             return StudyFolder(path.parent.parent, path.name)
     found = [path for path in (runs / STUDIES).glob("*/plan.json") if study_of(path.parent) == name]
     if not found:

@@ -213,6 +213,8 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
         if self.following.replaying or view.study or not view.source.caught_up:
             return
         if view.status not in ("finished", "stopped", "dead"):
+            if self._ran is None:
+                doing.sum_up_no_more(self)
             self._ran = view.source
         elif self._ran is view.source:
             self._ran = None

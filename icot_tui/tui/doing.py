@@ -41,13 +41,11 @@ def why_not(app: "WorkbenchApp", action: Action) -> str:
         return "That is for replays: icot-tui attach RUN --replay"
     if app.following.replaying:
         return "This is a replay; the run can't be stepped into."
+    if app.view is None:
+        return "The run is still being read; try again in a moment."
     if app.controls and not at_work(app):
-        path = (
-            ""
-            if app.view is None
-            else f" Go on with: icot-tui resume {app.view.source.folder.path}"
-        )
-        return f"No trainer is at work on this run any more.{path}"
+        path = app.view.source.folder.path
+        return f"No trainer is at work on this run any more. Go on with: icot-tui resume {path}"
     return "You are only watching this run. To step in: icot-tui attach RUN --control"
 
 
@@ -129,15 +127,27 @@ def sum_up(app: "WorkbenchApp", failure: str = "") -> None:
         if command is not None:
             comfort.copy_text(app, command, "command")
 
-    app.push_screen(Ending(app.view, app.keys, failure), chosen)
+    app.push_screen(Ending(app.view, app.keys, failure, lambda: leave(app)), chosen)
+
+
+def sum_up_no_more(app: "WorkbenchApp") -> None:
+    """The run that had ended goes on: its summary is none any more."""
+    if isinstance(app.screen, Ending):
+        app.screen.dismiss(None)
 
 
 def welcome(app: "WorkbenchApp") -> None:
     """The first words of the demo."""
     engine = app.engine
-    app.push_screen(
-        Welcome(lambda: engine.doing if engine is not None else None, app.options.draws_ascii)
+
+    def gone_on(wanted: str | None) -> None:
+        if wanted is not None:
+            app.action_do(wanted)
+
+    said = Welcome(
+        app.keys, lambda: None if engine is None else engine.doing, app.options.draws_ascii
     )
+    app.push_screen(said, gone_on)
 
 
 def raise_alert(app: "WorkbenchApp", alert: "Alert") -> None:

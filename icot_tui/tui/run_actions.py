@@ -4,7 +4,7 @@ from icot_tui.engine import commands as wish
 from icot_tui.engine.commands import Command
 from icot_tui.tui.action import Action, Answer, Question, ToCommand, ToWords
 from icot_tui.tui.view import RunView
-from icot_tui.tui.words import count, number
+from icot_tui.tui.words import count
 
 
 def _pause(view: RunView, answer: Answer) -> Command:
@@ -74,7 +74,7 @@ def _set_delta(view: RunView, answer: Answer) -> Command:
 def _delta_means(view: RunView, answer: Answer) -> str:
     return (
         f"The linear schedule goes on from stage {view.history.summary.removed_tokens} at a pace "
-        f"of {number(float(answer or 0))} tokens an epoch."
+        f"of {float(answer or 0):g} tokens an epoch."
     )
 
 

@@ -7,7 +7,7 @@ from icot_tui.tui.screens.checkpoints import choose_checkpoint
 from icot_tui.tui.screens.dialog import Choice, Choose, confirmation
 from icot_tui.tui.screens.number import AskNumber, positive_number, whole_number
 from icot_tui.tui.view import RunView
-from icot_tui.tui.words import count, number
+from icot_tui.tui.words import count
 
 if TYPE_CHECKING:
     from icot_tui.tui.app import WorkbenchApp
@@ -42,8 +42,11 @@ async def _ask(app: "WorkbenchApp", action: Action, view: RunView) -> Answer:
         case "tokens":
             return await _ask_tokens(app, action, view)
         case "delta":
-            curriculum = view.history.summary.config
-            present = 8.0 if curriculum is None else curriculum.curriculum.remove_per_epoch
+            config = view.history.summary.config
+            present = 8.0 if config is None else config.curriculum.remove_per_epoch
+            if config is not None and config.curriculum.schedule != "linear":
+                app.tell("Only a linear schedule has a number of tokens an epoch.", "warning")
+                return None
             return await _ask_positive(
                 app, action, view, "How many tokens an epoch shall go from now on?", present
             )
@@ -79,7 +82,7 @@ async def _ask_positive(
     return await app.push_screen_wait(
         AskNumber(
             action.label,
-            f"{intro} The config says {number(present)}.",
+            f"{intro} The config says {present:g}.",
             f"{present:g}",
             positive_number,
             lambda value: meaning(view, value),

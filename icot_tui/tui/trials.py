@@ -38,8 +38,10 @@ class Trials:
         self._due = time.monotonic() + LOOK_SECONDS
         lines = self._trials.read(time.time())
         self.words = in_words(lines)
-        runs = [line.folder for line in lines if line.status in AT_WORK]
-        runs = runs or [line.folder for line in lines if line.folder.config.is_file()]
+        begun = [line for line in lines if line.folder.config.is_file()]
+        working = [line for line in begun if line.status in AT_WORK]
+        # Trials that need the same training have the same run.
+        runs = list({line.folder.path: line.folder for line in working or begun}.values())
         self._open(following, runs)
         self._lay_over(following, runs)
 

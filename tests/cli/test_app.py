@@ -82,6 +82,15 @@ def test_no_command_prints_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Usage: icot-tui" in capsys.readouterr().out
 
 
+def test_help_is_broken_by_the_terminal_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert call("train", "--help") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any("stops nothing: what would have been printed" in line for line in lines)
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("--version") == 0
     assert capsys.readouterr().out == "icot-tui 0.1.0\n"
@@ -93,7 +102,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["trian"], "No such command 'trian'. Did you mean 'train'?"),
+        (["trian"], "No such command 'trian'. Did you mean 'train'? See icot-tui --help"),
         (["--bogus"], "No such option: --bogus"),
         (["config", "show"], "Missing argument 'config'"),
         (["config", "show", "demo", "more"], "Got unexpected extra argument(s) (more)"),

@@ -124,6 +124,18 @@ def test_attach_finds_a_study_and_only_looks_at_it(
     assert "there is no run 'other'" in capsys.readouterr().err
 
 
+def test_a_study_that_is_run_already_is_left_as_it_is(
+    tmp_path: Path, runs: Path, capsys: Output
+) -> None:
+    path = write_study(tmp_path)
+    first = StudyFolder(runs, "small-cpu")
+    first.lock()
+    assert run(["study", str(path)]) == 2
+    assert "this study is being run already" in capsys.readouterr().err
+    assert [file.name for file in first.path.iterdir()] == ["lock"]
+    first.unlock()
+
+
 # --- progress ---
 
 STARTED = RunStarted(0, "r", "ICoT-SI", "1", "cpu", 1, 1000, 640, 100, 10, 8)

@@ -238,7 +238,7 @@ def test_a_file_that_is_not_there_is_told_with_the_samples(small: Path) -> None:
     )
     assert complaint("configs/demmo.toml") == (
         "there is no config file configs/demmo.toml, nor a sample of that name; "
-        "did you mean the sample demo"
+        "did you mean the sample demo?"
     )
 
 

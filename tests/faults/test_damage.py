@@ -308,6 +308,21 @@ def test_rollback_by_command_and_by_policy(tmp_path):
     assert steps == sorted(steps)
 
 
+def test_steps_that_a_rollback_gives_up_are_told_all_the_same(tmp_path):
+    commands = CommandQueue()
+
+    def listen(event):
+        if isinstance(event, TokenRemoved) and event.stage == 3:
+            commands.put(Rollback())
+
+    config = tiny(checkpoints={"before_removal": True}, train={"observe_every": 50})
+    lines = read_lines(train_new(tmp_path, config, commands, listen))
+    told = [line for line in lines if line["event"] == "StepsTrained"]
+    assert all(b["first"] == a["step"] + 1 for a, b in itertools.pairwise(told))
+    back = {line["step"] for line in lines if line["event"] == "RolledBack"}
+    assert back and back <= {line["step"] for line in told}
+
+
 def test_collapse_rolls_back_and_goes_on_more_slowly(tmp_path, monkeypatch):
     from icot_tui.engine.spikes import SpikeDetector
 

@@ -13,6 +13,7 @@ from icot_tui.tui import wishes
 from icot_tui.tui.app import WorkbenchApp
 from icot_tui.tui.session.leave import Leave
 from icot_tui.tui.wishes import Wishes
+from tests.screens.panel_run import Told
 from tests.screens.workbench import a_run, answer, dialog, drive, posted, press, toasts, until
 
 SMALL = (80, 24)
@@ -92,6 +93,18 @@ def test_what_a_number_means_is_told_while_it_is_written(tmp_path: Path) -> None
         assert dialog(app).query_one(Input).value == "5e-05"
         await press(pilot, "minus", "1")
         assert "above 0" in about(app)
+
+    drive(tmp_path, steps, told.source, SMALL, control=True)
+
+
+def test_only_a_linear_schedule_is_asked_for_its_pace(tmp_path: Path) -> None:
+    told = Told(tmp_path, curriculum={"schedule": "loss_gated", "gate_loss": 0.5}).start()
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+        await press(pilot, "d")
+        told_so = "Only a linear schedule has a number of tokens an epoch."
+        await until(pilot, lambda: told_so in toasts(app))
+        assert app.screen is app.live
 
     drive(tmp_path, steps, told.source, SMALL, control=True)
 

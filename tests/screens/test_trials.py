@@ -5,12 +5,10 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from icot_tui import themes
 from icot_tui.engine.events import RunEnded
 from icot_tui.studies.folder import StudyFolder
 from icot_tui.studies.plan import Plan, make_plan
 from icot_tui.studies.trials import TrialList
-from icot_tui.tui import state
 from icot_tui.tui.app import WorkbenchApp
 from icot_tui.tui.screens.runs import Runs
 from icot_tui.tui.session.leave import Leave
@@ -22,12 +20,6 @@ Go = Pilot[Leave]
 THREE = SMALL.replace(
     '[vary.method."ICoT-SI"]', '[vary.method."ICoT-SI"]\n[vary.method."Slow"]\ntrain.epochs = 9.0'
 )
-
-
-@pytest.fixture(autouse=True)
-def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(themes, "user_theme_folder", lambda: tmp_path / "themes")
-    monkeypatch.setattr(state, "state_folder", lambda: tmp_path / "kept")
 
 
 @pytest.fixture

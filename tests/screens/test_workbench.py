@@ -1,6 +1,7 @@
 """The screen as a whole: sizes, colours, panels, files to take along, runs, leaving."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,11 +10,12 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
 from icot_tui import themes
-from icot_tui.engine.events import Collapsed, LossSpike, RunEnded
+from icot_tui.engine.events import Collapsed, LossSpike, RunEnded, RunResumed
 from icot_tui.tui import looks
 from icot_tui.tui.actions import PANEL_IDS
 from icot_tui.tui.app import WorkbenchApp
 from icot_tui.tui.screens.ending import Ending
+from icot_tui.tui.screens.help import Help
 from icot_tui.tui.screens.runs import Runs
 from icot_tui.tui.screens.welcome import Welcome
 from icot_tui.tui.session.leave import Leave
@@ -307,6 +309,28 @@ def test_runs_are_listed_filtered_laid_over_and_opened(tmp_path: Path) -> None:
     drive(tmp_path, steps, told.source)
 
 
+def test_a_highlighted_run_stays_so_when_others_come_and_go(tmp_path: Path) -> None:
+    told = [a_run(tmp_path, name) for name in ("first", "second")]
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        await press(pilot, "r")
+        options = dialog(app).query_one(OptionList)
+        options.highlighted = 1
+        highlighted = names(options)[1]
+        a_run(tmp_path, "third")
+        await until(pilot, lambda: options.option_count == 3)
+        assert options.highlighted is not None
+        assert names(options)[options.highlighted] == highlighted
+        for folder in tmp_path.glob("*/config.toml"):
+            shutil.rmtree(folder.parent)
+        await until(pilot, lambda: options.option_count == 0)
+
+    def names(options: OptionList) -> list[str]:
+        return [str(one.prompt)[3:9].strip() for one in options.options]
+
+    drive(tmp_path, steps, told[0].source)
+
+
 def test_without_any_run_one_is_told_what_to_do(tmp_path: Path) -> None:
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
         assert isinstance(app.screen, Runs)
@@ -406,6 +430,33 @@ def test_when_training_ends_the_screen_stays_with_a_summary(tmp_path: Path) -> N
     assert with_engine(tmp_path, engine, steps).return_value == "close"
 
 
+def test_q_leaves_from_the_summary_too(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+    engine = Engine(told)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        told.tell(RunEnded(250, "300 steps are done", True))
+        engine.phase, engine.alive = "ended", False
+        await until(pilot, lambda: isinstance(app.screen, Ending))
+        await press(pilot, "q")
+
+    assert with_engine(tmp_path, engine, steps).return_value == "close"
+
+
+def test_the_summary_goes_when_the_run_goes_on(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        told.tell(RunEnded(250, "stopped by command, after saving", False))
+        app.draw()
+        await until(pilot, lambda: isinstance(app.screen, Ending))
+        told.tell(RunResumed(250, "step-00000250"))
+        app.draw()
+        await until(pilot, lambda: app.screen is app.live)
+
+    drive(tmp_path, steps, told.source)
+
+
 def test_the_summary_opens_for_a_viewer_too_when_the_run_ends_before_his_eyes(
     tmp_path: Path,
 ) -> None:
@@ -463,6 +514,15 @@ def test_the_welcome_tells_what_is_done_and_any_key_goes_on(tmp_path: Path) -> N
         assert app.screen is app.live and app.following.axis == "step"
 
     with_engine(tmp_path, engine, steps, welcome=True)
+
+
+def test_the_keys_that_the_welcome_names_do_what_it_says(tmp_path: Path) -> None:
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        assert isinstance(app.screen, Welcome)
+        await press(pilot, "?")
+        await until(pilot, lambda: isinstance(app.screen, Help))
+
+    with_engine(tmp_path, Engine(a_run(tmp_path)), steps, welcome=True)
 
 
 def test_keys_that_terminals_and_editors_take_do_nothing_here(tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ from icot_tui.engine.events import CheckpointSaved, RunResumed, RunStarted
 from icot_tui.engine.journal import JournalReader
 from icot_tui.engine.summary import RunSummary
 from icot_tui.errors import UserError
-from icot_tui.studies.cluster import train_here
+from icot_tui.studies.cluster import ClusterTrainer, train_here
+from icot_tui.studies.found import claim
+from icot_tui.studies.places import Place
 from tests.studies.processes import LONG, NO_COT, PATIENCE, STEPWISE, Studies, wait_for
 from tests.studies.small import write_study
 
@@ -90,6 +92,18 @@ def test_a_node_that_does_not_share_the_runs_says_so(tmp_path: Path) -> None:
     log = tmp_path / "nowhere" / "log.txt"
     with pytest.raises(UserError, match=r"cannot write .*nowhere.*all nodes must share the folder"):
         train_here([], {}, str(log), str(tmp_path / "elsewhere"))
+
+
+def test_a_cluster_that_is_gone_ends_the_study_with_a_sentence(tmp_path: Path) -> None:
+    class Gone:
+        def wait(self, tasks: list[object], timeout: float) -> None:
+            raise ConnectionError("Client is shutting down.")
+
+    held = claim(tmp_path, "digest")
+    assert held is not None
+    trainer = ClusterTrainer(Gone(), None, Place("", ()), held, tmp_path / "log", 0, None)
+    with pytest.raises(UserError, match=r"the Ray cluster is gone .*the same command goes on"):
+        trainer.poll()
 
 
 @pytest.mark.parametrize(

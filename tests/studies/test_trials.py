@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from icot_tui.config import load_config
 from icot_tui.engine.events import RunEnded, RunStarted
 from icot_tui.engine.journal import Journal
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.session import create_run
+from icot_tui.studies import found
 from icot_tui.studies.folder import Happening, StudyFolder
 from icot_tui.studies.plan import Plan, make_plan
 from icot_tui.studies.trials import TrialList, find_study_folder, in_words
@@ -73,11 +75,37 @@ def test_trials_without_a_run_are_to_come(folder: StudyFolder) -> None:
     assert TrialList(folder).read(2e9) == []
 
 
+def test_what_is_to_come_is_no_earlier_run_of_that_name(plan: Plan, folder: StudyFolder) -> None:
+    """The study was changed since: its trials keep their names, but train something else."""
+    for trial in plan.trials:
+        create_run(trial.config.model_copy(update={"seed": 99}), folder.runs)
+    lines = TrialList(folder).read(2e9)
+    assert {line.status for line in lines} == {"to come"}
+    assert not any(line.folder.path.exists() for line in lines)
+
+
+def test_a_config_is_read_once_even_if_it_is_damaged(
+    plan: Plan, folder: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_run(plan, folder, 0)
+    a_run(plan, folder, 1).config.write_text("damaged")
+    read: list[str] = []
+    monkeypatch.setattr(
+        found, "load_config", lambda path: read.append(path.parent.name) or load_config(path)
+    )
+    trials = TrialList(folder)
+    for _ in range(3):
+        assert [line.status for line in trials.read(2e9)] == ["dead", *["to come"] * 3]
+    assert sorted(read) == [trial.name for trial in plan.trials[:2]]
+
+
 def test_a_study_is_found_by_name_path_or_short_name(folder: StudyFolder, tmp_path: Path) -> None:
     for name in ("small-cpu", str(folder.path), "small"):
-        found = find_study_folder(folder.runs, name)
-        assert found is not None
-        assert found.path == folder.path
-        assert found.runs == folder.runs
+        study = find_study_folder(folder.runs, name)
+        assert study is not None
+        assert study.path == folder.path
+        assert study.runs == folder.runs
     for name in ("", "tiny", ".", str(tmp_path)):
         assert find_study_folder(folder.runs, name) is None
+    beneath = find_study_folder(folder.runs, f"{folder.logs}/..")
+    assert beneath is not None and beneath.path == folder.path

@@ -8,6 +8,7 @@ from icot_tui.tui.panels.base import LinesPanel, Space
 from icot_tui.tui.panels.text import EMPTY, Line, bar, columns, cut, line, wrapped
 from icot_tui.tui.view import RunView
 from icot_tui.tui.words import age, duration, gigabytes, moment, number, rough, whole_percent
+from icot_tui.watch.replay import Replay
 
 if TYPE_CHECKING:
     from icot_tui.watch.machine import GpuReading, MachineReading
@@ -153,6 +154,8 @@ def _no_reading(view: RunView, space: Space) -> list[Line]:
     if facts is None:
         return wrapped("Speed, memory and the time to go appear here.", space.width, "dim")
     text = f"The run is on another machine ({facts.device}); what that one does is not seen here."
+    if isinstance(view.source, Replay):
+        text = "What the machine did is not kept, and so not played again."
     if view.status in ("finished", "stopped", "dead", "starting"):
         return []
     return wrapped(text, space.width, "dim")

@@ -94,7 +94,7 @@ def _gated(schedule: LossGated, history: History, config: RunConfig) -> Words:
     whose = "an example's" if per_example else "the"
     sentence = f"{subject} when {whose} loss is below {schedule.gate_loss:g}"
     sentence += f" ({shown})" if shown else ""
-    short = f"next below {schedule.gate_loss:g}" + (f", {shown}" if shown else "")
+    short = f"next at a loss below {schedule.gate_loss:g}" + (f", {shown}" if shown else "")
     if figures.clock_changed:
         return Words(f"{sentence}.", short)
     warmup = schedule.warmup_steps if figures.stage == schedule.first_stage else 0

@@ -1,7 +1,8 @@
 """The summary of a run: what came of it, and the commands to go on from here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from textual import events
 from textual.content import Content
 from textual.widget import Widget
 
@@ -69,19 +70,22 @@ def best_checkpoint(view: RunView) -> CheckpointPath | None:
 
 
 class Ending(Choose[str]):
-    """Facts and commands; Enter copies the command that is highlighted."""
+    """Facts and commands; Enter copies the command that is highlighted, q quits."""
 
     DEFAULT_CSS = """
     Ending .facts { height: auto; margin-bottom: 1; }
     """
 
-    def __init__(self, view: RunView, keys: KeyMap, failure: str = "") -> None:
+    def __init__(
+        self, view: RunView, keys: KeyMap, failure: str = "", quit: Callable[[], None] | None = None
+    ) -> None:
         self._facts = summary_facts(view)
         self._failure = failure
         commands = next_commands(view)
         choices = [Choice(command, f"{word:<12} {plain(command)}") for word, command in commands]
         super().__init__(_title(view, failure), choices, width=96)
-        self.hint = f"enter copies, escape goes back, {shown(keys['quit'][0])} there quits"
+        self._keys, self._quit = keys["quit"], quit
+        self.hint = f"enter copies, escape goes back, {shown(self._keys[0])} quits"
 
     def content(self) -> Sequence[Widget]:
         """What went wrong if something did, facts, commands."""
@@ -95,6 +99,13 @@ class Ending(Choose[str]):
         widgets.append(text(Content.assemble(*lines)))
         widgets.append(text(Content.styled("What next?", "bold $primary")))
         return [*widgets, *super().content()]
+
+    def on_key(self, event: events.Key) -> None:
+        """Leave the screen below as well."""
+        if event.key in self._keys and self._quit is not None:
+            event.stop()
+            self.dismiss(None)
+            self.app.call_later(self._quit)
 
 
 def _title(view: RunView, failure: str) -> str:

@@ -12,13 +12,13 @@ def how_to_leave(run: str) -> Choose[Leave]:
             Choice[Leave](
                 "detach",
                 "leave it training in the background",
-                f"the shell comes back; look again with: icot-tui attach {run}",
+                f"the shell comes back; look again: icot-tui attach {run}",
                 "d",
             ),
             Choice[Leave](
                 "save",
                 "save and stop",
-                f"this step is finished and saved; go on with: icot-tui resume {run}",
+                f"this step is saved; go on: icot-tui resume {run}",
                 "s",
             ),
             Choice[Leave](

@@ -90,7 +90,7 @@ class Runs(Dialog[bool]):
     @property
     def _name_width(self) -> int:
         few, most = NAME_WIDTHS
-        longest = max(cell_len(plain(line.name)) for line in self._lines)
+        longest = max((cell_len(plain(line.name)) for line in self._lines), default=0)
         if self.app.size.width < self.width:
             return min(few, longest + 1)
         return min(most, max(few, longest))
@@ -116,9 +116,11 @@ class Runs(Dialog[bool]):
             if fits(f"{line.name} {line.status} {line.method} {line.description}")
         ]
         at = options.highlighted or 0
+        marked = self._shown[at].name if at < len(self._shown) else ""
         same = [one.folder.path for one in shown] == [one.folder.path for one in self._shown]
         self._shown = shown
-        prompts = [self._prompt(line) for line in shown]
+        width = self._name_width
+        prompts = [self._prompt(line, width) for line in shown]
         if same and options.option_count == len(shown):
             for index, prompt in enumerate(prompts):
                 if options.get_option_at_index(index).prompt != prompt:
@@ -126,15 +128,16 @@ class Runs(Dialog[bool]):
             return
         options.clear_options()
         options.add_options(map(Option, prompts))
+        at = next((at for at, line in enumerate(shown) if line.name == marked), at)
         options.highlighted = min(at, len(shown) - 1) if shown else None
 
-    def _prompt(self, line: RunLine) -> Content:
+    def _prompt(self, line: RunLine, width: int) -> Content:
         source = self._following.source
         here = ">" if source is not None and source.folder.path == line.folder.path else " "
         over = "+" if self._following.is_overlaid(line.folder) else " "
         stage = "" if line.of is None else f"{line.stage} of {line.of}"
         stage = METHODS.get(line.method, stage)
-        name = set_cell_size(plain(line.name), self._name_width)
+        name = set_cell_size(plain(line.name), width)
         accuracy = "" if line.accuracy is None else percent(line.accuracy)
         began = "" if line.age is None else age(line.age)
         return Content.assemble(

@@ -7,6 +7,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from icot_tui.tui.keymap import KeyMap
 from icot_tui.tui.screens.dialog import LOW, Dialog, text
 
 STORY = (
@@ -31,15 +32,16 @@ WAYS_ON = (
 REST_SECONDS = 0.3
 
 
-class Welcome(Dialog[bool]):
-    """Any key goes on; below, what the engine does meanwhile."""
+class Welcome(Dialog[str]):
+    """Any key goes on, and those that it names do what they do; below, what the engine does."""
 
     title_in_words = "icot-tui"
     hint = "any key goes on"
     width = 72
 
-    def __init__(self, doing: Callable[[], str | None], ascii: bool = False) -> None:
+    def __init__(self, keys: KeyMap, doing: Callable[[], str | None], ascii: bool = False) -> None:
         super().__init__()
+        self._keys = keys
         self._doing = doing
         self._ascii = ascii
         self._told: list[str] = []
@@ -67,10 +69,11 @@ class Welcome(Dialog[bool]):
         self.query_one("#doing", Static).update(Content.assemble(*parts))
 
     def on_key(self, event: events.Key) -> None:
-        """Go on."""
+        """Go on, with the help or the way out if its key was pressed."""
         event.stop()
-        self.dismiss(True)
+        named = [name for name in ("help", "quit") if event.key in self._keys[name]]
+        self.dismiss(named[0] if named else None)
 
     def on_click(self) -> None:
         """Go on."""
-        self.dismiss(True)
+        self.dismiss(None)
