@@ -1,4 +1,4 @@
-"""How long asking and probing take: issue numbers 1 and 2.
+"""How long asking and probing take.
 
     python benchmarks/analysis.py RUN [--control RUN] [--examples 4000] [--checkpoints 20]
 

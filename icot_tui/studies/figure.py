@@ -78,6 +78,7 @@ def _fill(axes: "Axes", drawing: Drawing) -> None:
     highest = max((y for series in drawing.series for y in series.y), default=0)
     axes.set_ylim(bottom=0, top=1.03 if 0.5 < highest <= 1 else None)
     axes.grid(alpha=0.25)
+    axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     if any(named):
         axes.legend(fontsize="small", frameon=False)
