@@ -45,7 +45,7 @@ def test_a_lost_node_loses_nothing_and_repeats_no_finished_work(
 ) -> None:
     node = cluster.add_node(**NODE)
     (raylet,) = node.all_processes["raylet"]
-    heading, changes = LONG.replace("900", "150").split("\n", 1)
+    heading, changes = LONG.replace("900", "300").split("\n", 1)
     no_cot = 'method.name = "no_cot"\n'
     studies.write((heading, f"{heading}\n{changes}"), (no_cot, no_cot + changes + "\n"))
     study = studies.start("--on", cluster.address)
@@ -56,6 +56,7 @@ def test_a_lost_node_loses_nothing_and_repeats_no_finished_work(
         trainers[name].suspend()
     (lost,) = [name for name in trainers if trainers[name].ppid() == raylet.process.pid]
     cluster.remove_node(node, allow_graceful=False)
+    trainers.pop(lost).kill()  # as all that runs on a node whose power fails
     for trainer in trainers.values():
         trainer.resume()
     _, errors = study.communicate(timeout=PATIENCE)
