@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import sys
 import threading
 import time
 import traceback
@@ -32,9 +31,6 @@ LIBRARIES: tuple[tuple[Phase, tuple[str, ...]], ...] = (
     ("loading the model library", ("accelerate", "icot_tui.engine.session")),
 )
 """What is imported behind the first frame, in the order in which it is told."""
-SWITCH_SECONDS = 0.0005
-"""A redraw hands the interpreter back so soon. With Python's 5 ms, a step on the CPU, which lets go
-of it at each operation, loses 6 % to a redraw a second (benchmarks/screen.py speed)."""
 SCREEN_SECONDS = 5.0
 """A screen that has not been painted after so long is waited for no longer."""
 
@@ -91,7 +87,6 @@ class EngineThread:
 
     def start(self) -> None:
         """Begin; libraries are imported once the screen is painted, or no longer waited for."""
-        sys.setswitchinterval(SWITCH_SECONDS)
         self._thread.start()
 
     def listen(self, listener: Callable[[Event], None] | None) -> None:
