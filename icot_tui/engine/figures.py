@@ -2,7 +2,7 @@
 
 from array import array
 from dataclasses import dataclass, field, replace
-from pathlib import PurePath
+from posixpath import basename
 
 from icot_tui.engine.events import Collapsed, Evaluated, PhaseBegan, SpikeRecovered
 
@@ -123,7 +123,7 @@ class Undoable:
 
     def bookmark(self, checkpoint: str) -> None:
         """Remember the present figures under a checkpoint's name."""
-        name, now = PurePath(checkpoint).name, self.now
+        name, now = basename(checkpoint), self.now
         small = replace(now, losses=(), evaluations=[], spikes=[])
         self._bookmarks.pop(name, None)
         self._bookmarks[name] = _Bookmark(
@@ -136,7 +136,7 @@ class Undoable:
 
     def go_back(self, checkpoint: str, step: int) -> None:
         """Back to a checkpoint; one that was never journaled is what stood at its step."""
-        name = PurePath(checkpoint).name
+        name = basename(checkpoint)
         if name not in self._bookmarks:
             if step >= self.now.step:
                 return
@@ -160,7 +160,7 @@ class Undoable:
 
     def at(self, checkpoint: str) -> Figures | None:
         """The small figures as they stood at a checkpoint, if it was journaled."""
-        mark = self._bookmarks.get(PurePath(checkpoint).name)
+        mark = self._bookmarks.get(basename(checkpoint))
         return None if mark is None else mark.figures
 
     def close_spike(self, event: SpikeRecovered | Collapsed) -> None:

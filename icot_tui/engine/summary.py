@@ -6,6 +6,7 @@ undoes what came after its checkpoint, as `journal.effective` does.
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Literal
 
 from icot_tui.config import RunConfig
@@ -33,14 +34,12 @@ from icot_tui.engine.events import (
     UpdatesSkipped,
 )
 from icot_tui.engine.figures import Evaluation, Figures, SpikeSummary, Undoable
-from icot_tui.engine.trained import TrainedLines
+from icot_tui.engine.trained import LOSS_WINDOW, TrainedLines
 
 __all__ = ["Evaluation", "Figures", "RunSummary", "SpikeSummary", "Status"]
 
 Status = Literal["starting", "training", "paused", "stalled", "finished", "stopped", "dead"]
 
-LOSS_WINDOW = 50
-"""Steps that the shown loss is averaged over."""
 PACE_WINDOW = 64
 """Looks at the losses that the pace is measured over."""
 REMOVALS_WINDOW = 6
@@ -233,15 +232,16 @@ class RunSummary:
         seconds = lines.seconds.tolist()
         for spent in seconds:  # one by one, for the same rounding as line by line
             figures.seconds += spent
-        figures.supervised_tokens += int(lines.supervised_tokens.sum())
-        figures.dropped_rows += int(lines.dropped_rows.sum())
+        figures.supervised_tokens += lines.supervised_tokens
+        figures.dropped_rows += lines.dropped_rows
         if lines.stage != figures.stage:
             everything = self.facts is not None and lines.stage >= self.facts.max_cot_tokens
-            self._move_to(lines.stage, everything, since=int(lines.firsts[0]) - 1)
+            self._move_to(lines.stage, everything, since=lines.first - 1)
         last = slice(-PACE_WINDOW, None)
-        counts = (lines.steps[last] - lines.firsts[last] + 1).tolist()
+        steps = [lines.first - 1, *lines.steps[-PACE_WINDOW - 1 :].tolist()][-PACE_WINDOW - 1 :]
+        counts = [end - begin for begin, end in pairwise(steps)]
         self._looks.extend(zip(counts, seconds[last], strict=True))
-        self._marks.extend(zip(times[last].tolist(), lines.steps[last].tolist(), strict=True))
+        self._marks.extend(zip(times[last].tolist(), steps[1:], strict=True))
 
     def _start(self, time: float, event: RunStarted) -> None:
         """A run begins; one that died before its first checkpoint begins anew."""

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.engine.events import StepsTrained
-from icot_tui.engine.summary import LOSS_WINDOW
-from icot_tui.engine.trained import UNREAD, TrainedLines
+from icot_tui.engine.trained import LOSS_WINDOW, UNREAD, TrainedLines
 from icot_tui.watch.series import single
 
 _Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -70,13 +69,14 @@ def _joined(run: list[Any]) -> TrainedLines:
     losses = _floats(list(chain.from_iterable([line.losses for line in run])))
     return TrainedLines(
         times=_floats([line.time for line in run]),
-        firsts=_whole([line.first for line in run]),
-        steps=_whole([line.step for line in run]),
+        first=run[0].first,
+        # A type that is named is twice as fast as one that numpy finds out.
+        steps=np.array([line.step for line in run], dtype=np.int64),
         stage=run[0].stage,
         learning_rates=_floats([line.learning_rate for line in run]),
         seconds=_floats([line.seconds for line in run]),
-        supervised_tokens=_whole([line.supervised_tokens for line in run]),
-        dropped_rows=_whole([line.dropped_rows for line in run]),
+        supervised_tokens=sum([line.supervised_tokens for line in run]),
+        dropped_rows=sum([line.dropped_rows for line in run]),
         losses=single(losses),
         last_losses=_last_finite(losses),
     )
@@ -84,10 +84,6 @@ def _joined(run: list[Any]) -> TrainedLines:
 
 def _floats(values: list[float | None]) -> NDArray[np.float64]:
     return np.array(values, dtype=np.float64)
-
-
-def _whole(values: list[int]) -> NDArray[np.int64]:
-    return np.array(values, dtype=np.int64)  # twice as fast as when numpy finds out the type
 
 
 def _last_finite(losses: NDArray[np.float64]) -> tuple[float, ...]:

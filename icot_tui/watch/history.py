@@ -6,7 +6,7 @@ was undone: it tells what happened, in the order in which it did.
 
 from collections import deque
 from dataclasses import dataclass, replace
-from pathlib import PurePath
+from posixpath import basename
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,7 +152,7 @@ class History:
         self.summary.add_lines(lines)
         self._follow_stage()
         self.lines.extend(lines.steps, lines.seconds, lines.learning_rates)
-        self._extend(int(lines.firsts[0]), lines.losses)
+        self._extend(lines.first, lines.losses)
         self.version += 1
 
     def _note(self, time: float, event: Event) -> None:
@@ -207,7 +207,7 @@ class History:
     # Going back ------------------------------------------------------------------------------
 
     def _bookmark(self, checkpoint: str) -> None:
-        name = PurePath(checkpoint).name
+        name = basename(checkpoint)
         self._bookmarks.pop(name, None)  # the newest stands last
         self._bookmarks[name] = _Bookmark(
             len(self.losses),
@@ -221,7 +221,7 @@ class History:
 
     def _go_back(self, event: RunResumed) -> None:
         """Cut off all that came after a checkpoint; without its line, what came after its step."""
-        name = PurePath(event.checkpoint).name
+        name = basename(event.checkpoint)
         if name in self._bookmarks:
             while next(reversed(self._bookmarks)) != name:
                 self._bookmarks.popitem()

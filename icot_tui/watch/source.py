@@ -1,6 +1,7 @@
 """Where a view gets a run's news from: its files while it is written, or a replay of them."""
 
 import time
+from collections.abc import Iterator
 from typing import Protocol
 
 from icot_tui.config import RunConfig
@@ -8,8 +9,9 @@ from icot_tui.config.loading import load_config
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.summary import Status
 from icot_tui.errors import UserError
+from icot_tui.watch.ahead import ReadAhead
 from icot_tui.watch.history import History
-from icot_tui.watch.reading import JournalFile, fold
+from icot_tui.watch.reading import JournalFile, Piece, fold
 
 
 class Source(Protocol):
@@ -57,6 +59,7 @@ class RunFollower:
     """A run's journal, from its start and as it grows; a `Source`.
 
     A journal that is not there yet is empty; one that was replaced or became shorter is read anew.
+    Of a long one, a second process reads the later part.
     """
 
     def __init__(self, folder: RunFolder) -> None:
@@ -64,6 +67,7 @@ class RunFollower:
         self._config = run_config(folder)
         self._history = History(self._config)
         self._journal = JournalFile(folder.journal)
+        self._ahead: ReadAhead | None = None
 
     @property
     def history(self) -> History:
@@ -87,11 +91,27 @@ class RunFollower:
         version = self._history.version
         if not self._journal.look():
             self._begin_again()
-        for part in self._journal.parts():
+        if self._journal.offset == 0 and self._ahead is None:
+            self._ahead = ReadAhead.of(self._journal)
+        for part in self._parts(until):
             fold(self._history, part)
             if time.monotonic() >= until:
                 break
         return self._history.version != version
+
+    def _parts(self, until: float) -> Iterator[list[Piece]]:
+        """What there is to take in, as long as it comes until then."""
+        journal, ahead = self._journal, self._ahead
+        if ahead is None:
+            yield from journal.parts()
+            return
+        yield from journal.parts(ahead.begin)
+        if journal.offset >= ahead.begin:
+            try:
+                for journal.offset, part in ahead.parts(until - time.monotonic()):
+                    yield part
+            except EOFError:  # all of it, or the other process died: the rest is read here
+                self._stop_reading_ahead()
 
     def status(self, now: float) -> Status:
         """What the run does."""
@@ -110,6 +130,12 @@ class RunFollower:
         self._config = run_config(self.folder)
         self._history = History(self._config, self._history.version + 1)
         self._journal.forget()
+        self._stop_reading_ahead()
+
+    def _stop_reading_ahead(self) -> None:
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead = None
 
 
 def run_config(folder: RunFolder) -> RunConfig | None:

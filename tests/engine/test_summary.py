@@ -20,7 +20,8 @@ from icot_tui.engine.events import (
     UpdatesSkipped,
 )
 from icot_tui.engine.journal import effective
-from icot_tui.engine.summary import LOSS_WINDOW, RunSummary
+from icot_tui.engine.summary import RunSummary
+from icot_tui.engine.trained import LOSS_WINDOW
 from tests import events as made
 from tests.events import MOST, STARTED, evaluated, removed, saved
 

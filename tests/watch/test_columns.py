@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 
 from icot_tui.engine.journal import journal_line, parse_line
-from icot_tui.engine.summary import LOSS_WINDOW
-from icot_tui.engine.trained import TrainedLines
+from icot_tui.engine.trained import LOSS_WINDOW, TrainedLines
 from icot_tui.watch.columns import pieces
 from icot_tui.watch.reading import read, sound_event
 from tests.events import trained
 from tests.watch.runs import any_run
 
 Line = dict[str, object]
+LEFT_OUT = {"gradient_norms", "supervised_tokens", "dropped_rows"}
+"""Of lines that were read in bulk; of the last two, the sums are kept."""
 
 
 def read_back(text: bytes) -> list[Line | None]:
@@ -26,19 +27,15 @@ def read_back(text: bytes) -> list[Line | None]:
 
 
 def lines_of(piece: TrainedLines) -> list[Line]:
-    """Lines that were read in bulk, as they stood in the journal but for the gradient norms."""
-    assert (piece.firsts[1:] == piece.steps[:-1] + 1).all()  # what a history relies on
-    counts = piece.steps - piece.firsts + 1
+    """Lines that were read in bulk, as they stood in the journal but for what is left out."""
+    firsts = np.array([piece.first, *(piece.steps[:-1] + 1)])  # what a history relies on
+    counts = piece.steps - firsts + 1
     losses = np.split(piece.losses, np.cumsum(counts)[:-1])
     assert [len(part) for part in losses] == counts.tolist()
     columns = (
-        piece.times, piece.steps, piece.firsts, losses, piece.learning_rates,
-        piece.supervised_tokens, piece.dropped_rows, piece.seconds,
+        piece.times, piece.steps, firsts, losses, piece.learning_rates, piece.seconds,
     )  # fmt: skip
-    names = (
-        "time", "step", "first", "losses", "learning_rate",
-        "supervised_tokens", "dropped_rows", "seconds",
-    )  # fmt: skip
+    names = ("time", "step", "first", "losses", "learning_rate", "seconds")
     rest = {"event": "StepsTrained", "stage": piece.stage}
     return [dict(zip(names, row, strict=True)) | rest for row in zip(*columns, strict=True)]
 
@@ -47,7 +44,7 @@ def is_exactly(read: Line | None, line: Line | None) -> bool:
     """Losses are compared as they are kept: 32 bits, NaN where there is no such number."""
     if read is None or line is None or not isinstance(read["step"], np.integer):
         return read == line  # not read in bulk
-    line = {key: value for key, value in line.items() if key != "gradient_norms"}
+    line = {key: value for key, value in line.items() if key not in LEFT_OUT}
     losses, kept = line.pop("losses"), read.pop("losses")
     return read == line and np.array_equal(kept, as_kept(losses), equal_nan=True)
 
@@ -106,15 +103,17 @@ def test_what_is_damaged_does_not_depend_on_how_a_line_is_read(seed: int) -> Non
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_last_finite_losses_are_kept_as_they_are(seed: int) -> None:
+def test_sums_and_the_last_finite_losses_are_exact(seed: int) -> None:
     text = any_journal(seed, damage=0.0)
     lines = list(map(json.loads, text.split(b"\n")[:-1]))
     for piece in pieces(text):
         if isinstance(piece, bytes):
             del lines[0]
             continue
-        losses = [loss for line in lines[: len(piece.times)] for loss in line["losses"]]
-        del lines[: len(piece.times)]
+        these, lines = lines[: len(piece.times)], lines[len(piece.times) :]
+        assert piece.supervised_tokens == sum(line["supervised_tokens"] for line in these)
+        assert piece.dropped_rows == sum(line["dropped_rows"] for line in these)
+        losses = [loss for line in these for loss in line["losses"]]
         finite = [loss for loss in losses if loss is not None]
         assert piece.last_losses == tuple(finite[-LOSS_WINDOW:])
 
@@ -168,4 +167,4 @@ def test_every_field_of_the_event_is_read() -> None:
     (block,) = pieces(journal_line(1.5, trained(1)))
     assert isinstance(block, TrainedLines)
     (line,) = lines_of(block)
-    assert {*line, "gradient_norms"} == {"time", "event", *asdict(trained(1))}
+    assert {*line, *LEFT_OUT} == {"time", "event", *asdict(trained(1))}
