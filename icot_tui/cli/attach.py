@@ -35,7 +35,7 @@ def attach(
     run: Annotated[
         str | None,
         typer.Argument(
-            metavar="[RUN_OR_STUDY]", help="Its name or folder (default: the latest run)."
+            metavar="RUN_OR_STUDY", help="Its name or folder (default: the latest run)."
         ),
     ] = None,
     runs: Runs = None,

@@ -36,7 +36,7 @@ Examples:
 def study(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME_OR_FILE]", help="A study; without it, all are listed."),
+        typer.Argument(metavar="NAME_OR_FILE", help="A study; without it, all are listed."),
     ] = None,
     scale: Annotated[str, typer.Option(help="cpu, gpu or paper.")] = "cpu",
     seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds.")] = None,

@@ -150,13 +150,17 @@ class Control:
                     raise ValueError("advance by 1 token or more")
                 if curriculum.implicit:
                     raise ValueError("nothing is left to remove")
+                left = curriculum.max_cot_tokens - curriculum.stage
+                if tokens > left:
+                    raise ValueError(f"only {left} are left: advance {left} removes them all")
                 curriculum.advance(tokens)
-                stage = min(curriculum.stage + tokens, curriculum.max_cot_tokens)
-                return f"stage {curriculum.stage} becomes {stage} with the next step"
+                stage = curriculum.stage
+                return f"stage {stage} becomes {stage + tokens} with the next step"
             case wish.Rollback(step=target):
                 checkpoint = self._checkpoint(trainer, target)
                 trainer.roll_back(checkpoint, "by command")
-                return f"back at {checkpoint.name}, stage {curriculum.stage}"
+                held = "; the schedule is held, as it was then" if curriculum.held else ""
+                return f"back at {checkpoint.name}, stage {curriculum.stage}{held}"
             case wish.ResetOptimizer():
                 trainer.reset_optimizer("by command")
                 return "the optimizer's state was dropped"

@@ -80,7 +80,7 @@ class RunFolder:
                 return cls(path)
         names = ", ".join(run.name for run in known[:5])
         raise UserError(
-            f"there is no run '{name}' in {runs}" + (f" (there is {names})" * bool(names))
+            f"there is no run '{name}' in {runs}" + (f" (known runs: {names})" * bool(names))
         )
 
     @classmethod

@@ -124,7 +124,7 @@ class StudyConfig(Section):
         axes = {axis for vary in varied for axis in vary}
         if self.report.across is not None and self.report.across not in axes:
             known = ", ".join(sorted(axes)) or "none"
-            raise ValueError(f"report.across names no axis: there is {known}")
+            raise ValueError(f"report.across names no axis: choose among {known}")
         if self.plot is not None and self.plot.kind == "points":
             for name in (self.plot.x, self.plot.y):
                 if name not in self.report.measures:
@@ -156,7 +156,7 @@ class LoadedStudy:
         scales: dict[str, ScaleConfig] = {str(key): one for key, one in self.config.scales.items()}
         if name not in scales:
             raise UserError(
-                f"{self.path}: there is no [scales.{name}]; there is {', '.join(scales)}"
+                f"{self.path}: there is no [scales.{name}]: choose among {', '.join(scales)}"
             )
         return scales[name]
 
@@ -186,7 +186,7 @@ def find_study(source: str | Path) -> Path:
     if str(source) in samples:
         return samples[str(source)]
     alike = get_close_matches(path.stem, samples, n=1)
-    hint = f"did you mean {alike[0]}" if alike else f"there is {', '.join(samples)}"
+    hint = f"did you mean {alike[0]}" if alike else f"choose among {', '.join(samples)}"
     raise UserError(f"there is no study {source}, neither a file nor a sample; {hint}")
 
 

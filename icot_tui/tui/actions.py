@@ -46,7 +46,8 @@ VIEW_ACTIONS = (
     _view("runs", "r", "runs", "List all runs: open one, or lay it over this one.", 11),
     _view("play", "k", "ask", "Ask checkpoints of this run anything, and look inside them.", 13),
     _view("filter", "/", "filter", "Search the log."),
-    _view("summary", "u", "summary", "Sum the run up, with the commands to go on from here."),
+    _view("summary", "u", "summary", "Sum the run up, with what one can do next."),
+    _view("export-run", "W", "export run", "Write the run as CSV, with a model card."),
 )
 
 CHART_ACTIONS = (

@@ -166,9 +166,9 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
             self.live.show(view, doing.mode(self), self.actions())
         for told in self._wishes.look(time.monotonic()) if self._wishes else ():
             self._tell_answer(told)
+        self._sum_up_at_end(view)
         for alert in self.following.alerts(view):
             doing.raise_alert(self, alert)
-        self._sum_up_at_end(view)
 
     def _is_due(self) -> bool:
         """Below a dialog everything is drawn again with each change: that is done seldom."""

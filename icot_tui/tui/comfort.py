@@ -1,12 +1,19 @@
 """Copies, charts and pictures to take along; each is a file too, whose path is told."""
 
+import asyncio
+import os
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.plain import plain
 from icot_tui.tui.keeping import MOST_OVER_THE_TERMINAL, keep
 from icot_tui.tui.panel import Panel
 from icot_tui.tui.panels.lines import Lines
 from icot_tui.tui.panels.text import text_of
+from icot_tui.tui.state import state_folder
 
 if TYPE_CHECKING:
     from icot_tui.tui.app import WorkbenchApp
@@ -75,6 +82,35 @@ def export_chart(app: "WorkbenchApp") -> None:
         app.tell(f"The chart can't be written: {error.strerror}", "error")
         return
     app.tell(f"Written: {paths[0].with_suffix('')}.txt, .svg and .csv", seconds=10.0)
+
+
+def export_run(app: "WorkbenchApp") -> None:
+    """All steps as CSV, and a model card; written by a process of their own."""
+    source = app.following.source
+    if source is not None:
+        app.tell(f"Writing {source.folder.name} as CSV, and its model card.")
+        app.run_worker(_export(app, source.folder), group="export", exclusive=True)
+
+
+async def _export(app: "WorkbenchApp", run: RunFolder) -> None:
+    mine = os.access(run.path, os.W_OK)
+    folder = run.path / "export" if mine else state_folder() / "export" / run.name
+    command = [sys.executable, "-P", "-m", "icot_tui", "runs", "export", str(run.path)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for kind, name in (("csv", "steps.csv"), ("card", "README.md")):
+            process = await asyncio.create_subprocess_exec(
+                *command, "--format", kind, "--out", str(folder / name),
+                stdin=DEVNULL, stdout=PIPE, stderr=STDOUT,
+            )  # fmt: skip
+            said, _ = await process.communicate()
+            if process.returncode:
+                app.tell(plain(said.decode(errors="replace").strip()), "error", seconds=10.0)
+                return
+    except OSError as error:
+        app.tell(f"The run can't be exported: {error.strerror}", "error", seconds=10.0)
+        return
+    app.tell(f"Written: steps.csv and README.md in {folder}", seconds=10.0)
 
 
 def screenshot(app: "WorkbenchApp") -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from icot_tui.tui import comfort, looks, replaying
 from icot_tui.tui.action import Action
-from icot_tui.tui.screens.ending import Ending
+from icot_tui.tui.screens.ending import Ending, Step
 from icot_tui.tui.screens.help import Help
 from icot_tui.tui.screens.leaving import how_to_leave
 from icot_tui.tui.screens.palette import Palette
@@ -123,9 +123,11 @@ def sum_up(app: "WorkbenchApp", failure: str = "") -> None:
     if app.view is None:
         return
 
-    def chosen(command: str | None) -> None:
-        if command is not None:
-            comfort.copy_text(app, command, "command")
+    def chosen(step: Step | None) -> None:
+        if step is not None and step.action:
+            app.action_do(step.action)
+        elif step is not None:
+            comfort.copy_text(app, step.text, "command")
 
     app.push_screen(Ending(app.view, app.keys, failure, lambda: leave(app)), chosen)
 
@@ -155,7 +157,8 @@ def raise_alert(app: "WorkbenchApp", alert: "Alert") -> None:
     severity = cast(
         "Severity", {"error": "error", "warning": "warning"}.get(alert.severity, "information")
     )
-    app.tell(alert.text, severity, seconds=15.0)
+    if not (alert.kind in ("finished", "stopped", "died") and isinstance(app.screen, Ending)):
+        app.tell(alert.text, severity, seconds=15.0)
     if rings(app):
         app.bell()
     log.warning("%s", alert.text)
@@ -224,6 +227,7 @@ DOES: dict[str, Do] = {
     "shrink": looks.shrink,
     "copy": comfort.copy_panel,
     "export": comfort.export_chart,
+    "export-run": comfort.export_run,
     "screenshot": comfort.screenshot,
     **replaying.DOES,
 }

@@ -64,7 +64,7 @@ def test_what_is_not_there_is_told_with_what_is(tmp_path: Path) -> None:
         RunFolder.find(tmp_path, None)
     RunFolder.create(tmp_path, "here", "")
     for name in ("there", ""):
-        with pytest.raises(UserError, match=r"there is here"):
+        with pytest.raises(UserError, match=r"known runs: here"):
             RunFolder.find(tmp_path, name)
 
 

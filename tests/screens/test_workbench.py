@@ -1,22 +1,19 @@
 """The screen as a whole: sizes, colours, panels, files to take along, runs, leaving."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import Input, Static
 
 from icot_tui import themes
-from icot_tui.engine.events import Collapsed, LossSpike, RunEnded, RunResumed
+from icot_tui.engine.events import Collapsed, LossSpike
 from icot_tui.tui import looks
 from icot_tui.tui.actions import PANEL_IDS
 from icot_tui.tui.app import WorkbenchApp
-from icot_tui.tui.screens.ending import Ending
 from icot_tui.tui.screens.help import Help
-from icot_tui.tui.screens.runs import Runs
 from icot_tui.tui.screens.welcome import Welcome
 from icot_tui.tui.session.leave import Leave
 from icot_tui.tui.settings import AlertSettings, Settings
@@ -26,8 +23,8 @@ from icot_tui.watch.replay import Replay
 from tests.screens.workbench import (
     Engine,
     a_run,
-    dialog,
     drive,
+    picture,
     press,
     settled,
     toasts,
@@ -36,12 +33,6 @@ from tests.screens.workbench import (
 )
 
 Go = Pilot[Leave]
-
-
-def picture(app: WorkbenchApp) -> list[str]:
-    """The rows of the screen as text."""
-    rows = app.screen._compositor.render_strips()
-    return ["".join(segment.text for segment in row) for row in rows]
 
 
 def seen(app: WorkbenchApp) -> set[str | None]:
@@ -285,61 +276,6 @@ def test_an_error_while_a_panel_is_painted_stays_in_that_panel(
     drive(tmp_path, steps, told.source)
 
 
-def test_runs_are_listed_filtered_laid_over_and_opened(tmp_path: Path) -> None:
-    told = a_run(tmp_path, "first")
-    other = a_run(tmp_path, "second")
-    other.tell(RunEnded(250, "done", True))
-
-    async def steps(app: WorkbenchApp, pilot: Go) -> None:
-        await press(pilot, "r")
-        options = dialog(app).query_one(OptionList)
-        lines = {str(options.get_option_at_index(at).prompt)[3:9].strip() for at in range(2)}
-        assert lines == {"first", "second"}
-        await press(pilot, "/", *"second")
-        assert options.option_count == 1
-        line = str(options.get_option_at_index(0).prompt)
-        assert "finished" in line and "2 of 8" in line and "90.0 %" in line
-        await press(pilot, "enter", "space")
-        assert [overlay.name for overlay in app.following.overlays] == ["second"]
-        await press(pilot, "enter")
-        assert app.following.source is not None
-        assert app.following.source.folder.name == "second" and not app.following.overlays
-        assert "second" in picture(app)[0] or "told" in picture(app)[0]
-
-    drive(tmp_path, steps, told.source)
-
-
-def test_a_highlighted_run_stays_so_when_others_come_and_go(tmp_path: Path) -> None:
-    told = [a_run(tmp_path, name) for name in ("first", "second")]
-
-    async def steps(app: WorkbenchApp, pilot: Go) -> None:
-        await press(pilot, "r")
-        options = dialog(app).query_one(OptionList)
-        options.highlighted = 1
-        highlighted = names(options)[1]
-        a_run(tmp_path, "third")
-        await until(pilot, lambda: options.option_count == 3)
-        assert options.highlighted is not None
-        assert names(options)[options.highlighted] == highlighted
-        for folder in tmp_path.glob("*/config.toml"):
-            shutil.rmtree(folder.parent)
-        await until(pilot, lambda: options.option_count == 0)
-
-    def names(options: OptionList) -> list[str]:
-        return [str(one.prompt)[3:9].strip() for one in options.options]
-
-    drive(tmp_path, steps, told[0].source)
-
-
-def test_without_any_run_one_is_told_what_to_do(tmp_path: Path) -> None:
-    async def steps(app: WorkbenchApp, pilot: Go) -> None:
-        assert isinstance(app.screen, Runs)
-        assert "icot-tui launch" in "\n".join(picture(app))
-        await press(pilot, "escape")
-
-    drive(tmp_path / "none", steps, None)
-
-
 def test_a_replay_is_paused_sped_up_and_wound(tmp_path: Path) -> None:
     told = a_run(tmp_path)
     replay = Replay(told.folder, speed=20)
@@ -393,92 +329,6 @@ def test_the_log_is_searched_with_slash(tmp_path: Path) -> None:
     drive(tmp_path, steps, told.source)
 
 
-@pytest.mark.parametrize(
-    ("keys", "answer"), [("qd", "detach"), ("qs", "save"), ("qn", "now"), ("q", None)]
-)
-def test_leaving_asks_what_becomes_of_the_training(
-    tmp_path: Path, keys: str, answer: Leave | None
-) -> None:
-    engine = Engine(a_run(tmp_path))
-
-    async def steps(app: WorkbenchApp, pilot: Go) -> None:
-        await press(pilot, *keys)
-        if answer is None:
-            assert "leave it training in the background" in "\n".join(picture(app))
-            await press(pilot, "escape", "p")
-            assert [command.name for command in engine.wished] == ["pause"]
-
-    assert with_engine(tmp_path, engine, steps).return_value == answer
-
-
-def test_when_training_ends_the_screen_stays_with_a_summary(tmp_path: Path) -> None:
-    told = a_run(tmp_path)
-    engine = Engine(told)
-
-    async def steps(app: WorkbenchApp, pilot: Go) -> None:
-        told.tell(RunEnded(250, "300 steps are done", True))
-        engine.phase, engine.alive = "ended", False
-        await until(pilot, lambda: isinstance(app.screen, Ending))
-        await settled(pilot)
-        text = "\n".join(picture(app))
-        for words in ("300 steps are done", "2 of 8 tokens", "90.0 %", "250,", "icot-tui eval"):
-            assert words in text, words
-        await press(pilot, "enter")
-        assert app.clipboard.startswith("icot-tui eval ")
-        await press(pilot, "q")
-
-    assert with_engine(tmp_path, engine, steps).return_value == "close"
-
-
-def test_q_leaves_from_the_summary_too(tmp_path: Path) -> None:
-    told = a_run(tmp_path)
-    engine = Engine(told)
-
-    async def steps(app: WorkbenchApp, pilot: Go) -> None:
-        told.tell(RunEnded(250, "300 steps are done", True))
-        engine.phase, engine.alive = "ended", False
-        await until(pilot, lambda: isinstance(app.screen, Ending))
-        await press(pilot, "q")
-
-    assert with_engine(tmp_path, engine, steps).return_value == "close"
-
-
-def test_the_summary_goes_when_the_run_goes_on(tmp_path: Path) -> None:
-    told = a_run(tmp_path)
-
-    async def steps(app: WorkbenchApp, pilot: Go) -> None:
-        told.tell(RunEnded(250, "stopped by command, after saving", False))
-        app.draw()
-        await until(pilot, lambda: isinstance(app.screen, Ending))
-        told.tell(RunResumed(250, "step-00000250"))
-        app.draw()
-        await until(pilot, lambda: app.screen is app.live)
-
-    drive(tmp_path, steps, told.source)
-
-
-def test_the_summary_opens_for_a_viewer_too_when_the_run_ends_before_his_eyes(
-    tmp_path: Path,
-) -> None:
-    told = a_run(tmp_path)
-
-    async def steps(app: WorkbenchApp, pilot: Go) -> None:
-        told.tell(RunEnded(250, "300 steps are done", True))
-        app.draw()
-        await until(pilot, lambda: isinstance(app.screen, Ending))
-        await press(pilot, "escape")
-        app.draw()
-        assert app.screen is app.live
-
-    drive(tmp_path, steps, told.source)
-
-    async def later(app: WorkbenchApp, pilot: Go) -> None:
-        app.draw()
-        assert app.screen is app.live
-
-    drive(tmp_path, later, told.source)
-
-
 def test_a_redraw_on_the_way_out_is_none(tmp_path: Path) -> None:
     told = a_run(tmp_path)
 
@@ -488,18 +338,6 @@ def test_a_redraw_on_the_way_out_is_none(tmp_path: Path) -> None:
     app = drive(tmp_path, steps, told.source)
     assert not app.screen_stack
     app.draw()
-
-
-def test_a_failed_training_is_told_in_a_sentence(tmp_path: Path) -> None:
-    engine = Engine(a_run(tmp_path))
-
-    async def steps(app: WorkbenchApp, pilot: Go) -> None:
-        engine.phase, engine.error, engine.alive = "failed", "the data file is gone", False
-        await until(pilot, lambda: isinstance(app.screen, Ending))
-        await settled(pilot)
-        assert "the data file is gone" in "\n".join(picture(app))
-
-    with_engine(tmp_path, engine, steps)
 
 
 def test_the_welcome_tells_what_is_done_and_any_key_goes_on(tmp_path: Path) -> None:

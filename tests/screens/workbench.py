@@ -89,6 +89,12 @@ def dialog(app: WorkbenchApp) -> Dialog[Any]:
     return app.screen
 
 
+def picture(app: WorkbenchApp) -> list[str]:
+    """The rows of the screen as text."""
+    rows = app.screen._compositor.render_strips()
+    return ["".join(segment.text for segment in row) for row in rows]
+
+
 def toasts(app: WorkbenchApp) -> list[str]:
     """What was told in the corner."""
     return [note.message for note in app._notifications]

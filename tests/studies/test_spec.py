@@ -94,7 +94,11 @@ def test_a_digest_knows_everything_but_the_name(tmp_path: Path) -> None:
         ),
         ('base = "tiny.toml"', 'base = "dmo"', r"no config file dmo.*did you mean the sample demo"),
         ("ICoT-SI", "No  CoT", r"would be runs of the same name, small-cpu-no-cot-s0"),
-        ("[report]", '[report]\nacross = "size"', r"report\.across names no axis: there is method"),
+        (
+            "[report]",
+            '[report]\nacross = "size"',
+            r"names no axis: choose among method",
+        ),
         ('kind = "curves"', 'kind = "points"\nx = "seconds"', r"plot needs 'seconds' among"),
         ("[plot]", '[data."2x3"]\noptions.digits = "2x3"\n[plot]', r'report\.per = "data" and'),
     ],
@@ -109,7 +113,7 @@ def test_mistakes_are_told_with_file_line_and_key(
 def test_unknown_studies_and_scales(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no study abblation.*did you mean ablation"):
         load_study("abblation")
-    with pytest.raises(UserError, match=r"there is no \[scales\.gpu\]; there is cpu"):
+    with pytest.raises(UserError, match=r"there is no \[scales\.gpu\]: choose among cpu"):
         make_plan(small(tmp_path), "gpu")
 
 

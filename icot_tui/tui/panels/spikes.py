@@ -92,7 +92,7 @@ def _state(view: RunView, spike: SpikeSummary, is_present: bool) -> SpikeNow | N
 
 
 def _row(spike: SpikeSummary, now: SpikeNow | None, wide: bool, space: Space) -> tuple[Line, ...]:
-    removal = "?" if spike.removal is None else f"{spike.removal:,}"
+    removal = "none" if spike.removal is None else f"{spike.removal:,}"
     height = line(_height(spike, now))
     outcome = _outcome(spike, now, wide, space)
     if not wide:

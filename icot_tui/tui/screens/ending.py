@@ -1,6 +1,7 @@
-"""The summary of a run: what came of it, and the commands to go on from here."""
+"""The summary of a run: what came of it, and what one can do next."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from textual import events
 from textual.content import Content
@@ -14,6 +15,15 @@ from icot_tui.tui.view import RunView
 from icot_tui.tui.words import count, duration, percent
 
 Fact = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something to do next: an action of the screen, or else a command to be copied."""
+
+    word: str
+    text: str
+    action: str = ""
 
 
 def summary_facts(view: RunView) -> list[Fact]:
@@ -47,18 +57,21 @@ def summary_facts(view: RunView) -> list[Fact]:
     return facts
 
 
-def next_commands(view: RunView) -> list[Fact]:
-    """What one can do now: a word and the exact command."""
+def next_steps(view: RunView) -> list[Step]:
+    """What one can do now: here, or in a shell."""
     folder, best = view.source.folder.path, best_checkpoint(view)
-    commands: list[Fact] = []
+    steps: list[Step] = []
     if best is not None:
-        commands.append(("measure it", f"icot-tui eval {best.path}"))
-    if view.status in ("stopped", "dead", "finished"):
-        commands.append(("look again", f"icot-tui attach {folder}"))
+        steps.append(Step("ask it", "anything, and look inside", "play"))
+    steps.append(Step("compare", "lay other runs over it", "runs"))
+    steps.append(Step("export", "every step as CSV, and a model card", "export-run"))
+    if best is not None:
+        steps.append(Step("measure it", f"icot-tui eval {best.path}"))
     if view.status in ("stopped", "dead"):
-        commands.append(("go on", f"icot-tui resume {folder}"))
-    commands.append(("all figures", f"icot-tui runs show {folder}"))
-    return commands
+        steps.append(Step("go on", f"icot-tui resume {folder}"))
+    elif view.status == "finished":
+        steps.append(Step("look again", f"icot-tui attach {folder}"))
+    return steps
 
 
 def best_checkpoint(view: RunView) -> CheckpointPath | None:
@@ -69,8 +82,8 @@ def best_checkpoint(view: RunView) -> CheckpointPath | None:
     return max(best or checkpoints, default=None)
 
 
-class Ending(Choose[str]):
-    """Facts and commands; Enter copies the command that is highlighted, q quits."""
+class Ending(Choose[Step]):
+    """Facts and next steps; Enter does the highlighted one, or copies its command; q quits."""
 
     DEFAULT_CSS = """
     Ending .facts { height: auto; margin-bottom: 1; }
@@ -81,11 +94,13 @@ class Ending(Choose[str]):
     ) -> None:
         self._facts = summary_facts(view)
         self._failure = failure
-        commands = next_commands(view)
-        choices = [Choice(command, f"{word:<12} {plain(command)}") for word, command in commands]
-        super().__init__(_title(view, failure), choices, width=96)
+        super().__init__(
+            _title(view, failure), [_choice(step, keys) for step in next_steps(view)], width=96
+        )
         self._keys, self._quit = keys["quit"], quit
-        self.hint = f"enter copies, escape goes back, {shown(self._keys[0])} quits"
+        self.hint = (
+            f"enter does it, or copies the command; escape goes back, {shown(self._keys[0])} quits"
+        )
 
     def content(self) -> Sequence[Widget]:
         """What went wrong if something did, facts, commands."""
@@ -106,6 +121,12 @@ class Ending(Choose[str]):
             event.stop()
             self.dismiss(None)
             self.app.call_later(self._quit)
+
+
+def _choice(step: Step, keys: KeyMap) -> Choice[Step]:
+    key = next(iter(keys[step.action]), "") if step.action else ""
+    indent = "" if key else "   "
+    return Choice(step, f"{indent}{step.word:<12} {plain(step.text)}", key=key)
 
 
 def _title(view: RunView, failure: str) -> str:

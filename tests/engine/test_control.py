@@ -1,0 +1,39 @@
+"""What the trainer answers to commands."""
+
+from pathlib import Path
+
+from icot_tui.engine.commands import Advance, Command, CommandQueue, Hold, Rollback, Save
+from icot_tui.engine.events import Event, StepsTrained
+from tests.tiny import read_lines, tiny, train_new
+
+
+def answers(tmp_path: Path, wishes: dict[int, list[Command]]) -> list[str]:
+    """Of a run that gets these commands at the first look after these steps."""
+    commands, left = CommandQueue(), dict(wishes)
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StepsTrained):
+            for step in [step for step in left if step <= event.step]:
+                for command in left.pop(step):
+                    commands.put(command)
+
+    folder = train_new(tmp_path, tiny(), commands, listen)
+    return [line["effect"] for line in read_lines(folder) if line["event"] == "CommandDone"]
+
+
+def test_no_more_is_removed_than_is_left(tmp_path: Path) -> None:
+    held, told, done = answers(tmp_path, {2: [Hold(), Advance(99), Advance(2)]})
+    stage = int(held.split()[1])
+    left = 8 - stage
+    assert told == f"refused: only {left} are left: advance {left} removes them all"
+    assert done == f"stage {stage} becomes {stage + 2} with the next step"
+
+
+def test_going_back_tells_that_the_schedule_is_held_again(tmp_path: Path) -> None:
+    wishes: dict[int, list[Command]] = {4: [Hold(), Save()], 8: [Hold(on=False)]}
+    steps = answers(tmp_path / "first", wishes)
+    saved_at = int(steps[1].rpartition(" ")[2])
+    said = answers(tmp_path / "again", wishes | {16: [Rollback(saved_at)]})
+    assert said[-1].endswith("; the schedule is held, as it was then")
+    said = answers(tmp_path / "before", wishes | {16: [Rollback(0)]})
+    assert said[-1] == "back at step-00000000, stage 0"
