@@ -81,14 +81,14 @@ APP_ACTIONS = (
     _other("help", "?", "help", "Show all keys and what they do.", 1),
     _other("palette", ":", "commands", "Find an action by its name and do it.", 4),
     _other("theme", "t", "theme", "Choose the colours.", 15),
-    _other("copy", "c", "copy", "Copy the panel in focus, over SSH too; also kept in a file."),
+    _other("copy", "c", "copy", "Copy the panel in focus, over SSH too; kept as a file."),
     _other("screenshot", "g", "screenshot", "Write a picture of the screen as SVG."),
     _other("bell", "n", "bell", "Ring the terminal's bell with alerts, or be silent."),
     _other(
         "suspend",
         "ctrl+z",
         "stop",
-        "Stop screen and training and give the shell back, until fg or bg.",
+        "Stop screen and training, until the shell's fg or bg.",
     ),
     _other("quit", "q ctrl+c", "quit", "Leave; a dialog asks what becomes of the training.", 2),
 )

@@ -107,17 +107,17 @@ RUN_ACTIONS = (
     _run("pause", "p", "pause", "Pause training before its next step, or let it go on.", _pause, 3),
     _run(
         "hold", "h", "hold",
-        "Hold the removal schedule while training goes on, or let it run again.",
+        "Hold the removal schedule while training goes on, or let go.",
         _hold, 5, meaning=_holding_means,
     ),
     _run(
         "advance", "a", "advance",
-        "Remove more tokens with the next step, whatever the schedule says.",
+        "Remove more tokens with the next step.",
         _advance, 6, "tokens", _advancing_means,
     ),
     _run(
         "rollback", "b", "go back",
-        "Go back to a checkpoint that you choose: weights, optimizer and stage.",
+        "Go back to a checkpoint: weights, optimizer and stage.",
         _rollback, 7, "checkpoint", _going_back_means,
     ),
     _run(
@@ -133,7 +133,7 @@ RUN_ACTIONS = (
     _run("save", "s", "save", "Write a checkpoint now.", lambda view, answer: wish.Save(), 8),
     _run(
         "set-delta", "d", "pace",
-        "Change Δ: how many tokens an epoch the linear schedule removes.",
+        "Change Δ: tokens that the linear schedule removes an epoch.",
         _set_delta, question="delta", meaning=_delta_means,
     ),
     _run(

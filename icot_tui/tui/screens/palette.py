@@ -75,17 +75,16 @@ class Palette(Dialog[str]):
         self._found = matching(self._actions, wanted)
         options = self.query_one(OptionList)
         options.clear_options()
-        wide = max((len(action.name) for action in self._actions), default=0)
-        options.add_options([Option(self._line(action, wide)) for action in self._found])
+        options.add_options([Option(self._line(action)) for action in self._found])
         options.highlighted = 0 if self._found else None
 
-    def _line(self, action: Action, wide: int) -> Content:
+    def _line(self, action: Action) -> Content:
         keys = shown(self._keys[action.name][0]) if self._keys[action.name] else ""
-        return Content.assemble(
-            (f"{keys:>6}  ", "bold $accent"),
-            (f"{action.name:<{wide}}  ", "bold"),
-            (action.help, "dim"),
-        )
+        key = (f"{keys:>6}  ", "bold $accent")
+        if self.app.size.width < self.width:  # there is no room for its name as well
+            return Content.assemble(key, action.help)
+        wide = max(len(each.name) for each in self._actions)
+        return Content.assemble(key, (f"{action.name:<{wide}}  ", "bold"), (action.help, "dim"))
 
 
 def matching(actions: Sequence[Action], wanted: str) -> list[Action]:
