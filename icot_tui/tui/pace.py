@@ -1,6 +1,6 @@
 """How often the screen is drawn: as often as its share of a processor core allows."""
 
-SHARE = 0.012
+SHARE = 0.009
 """Of one core, while training."""
 SHORTEST, LONGEST = 0.5, 3.0
 """Seconds between two redraws."""

@@ -6,7 +6,7 @@ import pytest
 
 from icot_tui.tui.actions import PANEL_IDS
 from icot_tui.tui.layout import HEAVIEST, LIGHTEST, Box, Wanted, arrange, divide, shape_of
-from icot_tui.tui.pace import LONGEST, SHORTEST, SLOW_LINK_BYTES, Pace
+from icot_tui.tui.pace import LONGEST, SHARE, SHORTEST, SLOW_LINK_BYTES, Pace
 
 
 def cells(boxes: dict[str, Box]) -> list[tuple[int, int]]:
@@ -78,7 +78,7 @@ def test_the_pace_keeps_to_its_share_of_a_core() -> None:
     pace = Pace()
     assert pace.interval(training=True) == SHORTEST
     for _ in range(30):
-        pace.note(0.012)
+        pace.note(SHARE)
     assert pace.interval(training=True) == pytest.approx(1.0)
     assert pace.interval(training=False) == SHORTEST
     for _ in range(30):
