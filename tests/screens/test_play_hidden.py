@@ -264,6 +264,9 @@ def test_cells_fit_their_width_and_can_be_read_without_colour() -> None:
     assert cell_text(heat, 0, 2, 7, ASCII_SHADES, True).strip() == "+1.00#"
     assert cell_text(heat, 0, 1, 7, ASCII_SHADES, True) == ":+.50* "
     assert "#" in cell_text(heat, 0, 2, 3, ASCII_SHADES, True)
+    narrow = a_map([[0.19, 0.37, 0.02, -0.02, -0.1]], [[READ, ENCODED, TOLD, TOLD, ""]])
+    cells = [cell_text(narrow, 0, column, 5, SHADES, False) for column in range(5)]
+    assert cells == [".19* ", ".37# ", "(.02)", " (-) ", "-.10 "]
     assert [heat.level(0, column) for column in range(4)] == [0, 2, 4, 0]
     assert "r0\t" in as_text(heat) and "words" in as_text(heat)
 

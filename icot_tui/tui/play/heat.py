@@ -88,11 +88,14 @@ def cell_text(heat: HeatMap, row: int, column: int, width: int, shades: str, pla
     if inner < 4:
         body = shade * (inner - 1) + (mark if mark in (ENCODED, READ) else " ")
         return f"{body} " if plain else f"{body}{shade if shade == ' ' else ' '}"
-    body = f"{text}{mark[:1]}"
-    if mark == TOLD:
-        body = f"({text})"
-        if len(body) > inner:
-            body = "(-)" if text.startswith("-") else f"({text.lstrip('+')})"
+    opening, closing = ("(", ")") if mark == TOLD else ("", mark)
+    body = f"{opening}{text}{closing}"
+    if mark and len(body) > inner:
+        body = f"{opening}{text.lstrip('+')}{closing}"
+        if mark == TOLD and text.startswith("-"):
+            body = "(-)"
+        if len(body) == width:  # the bracket keeps them apart
+            return body
     if plain and len(body) < inner:
         body = shade + body.rjust(inner - 1)
     return f"{body[:inner].rjust(inner)} "

@@ -145,8 +145,9 @@ class HeatGrid(Widget, can_focus=True):
             style = base + self._style(heat, row, column)
             if (row, column) == self.cursor:
                 style += Style(reverse=True, bold=True, dim=False)
-            segments.append(Segment(text[:-1], style))
-            segments.append(Segment(text[-1], base))
+            gap = 0 if text.endswith(")") else 1
+            segments.append(Segment(text[: len(text) - gap], style))
+            segments.append(Segment(" " * gap, base))
         return Strip(segments)
 
     def _style(self, heat: HeatMap, row: int, column: int) -> Style:
