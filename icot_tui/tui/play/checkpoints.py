@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from textual import events
+from textual import events, on
 from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
@@ -11,6 +11,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from icot_tui.plain import plain
+from icot_tui.tui.panel import Panel
 from icot_tui.tui.play.data import Listed
 from icot_tui.tui.words import percent
 
@@ -115,6 +116,18 @@ class CheckpointList(OptionList):
             event.stop()
             event.prevent_default()
             self.choose_current()
+
+
+class CheckpointsPane(Panel):
+    """Holds the list; below it, the run of the one under the cursor."""
+
+    name_in_words = "checkpoints"
+
+    @on(CheckpointList.OptionHighlighted)
+    def _highlighted(self, event: CheckpointList.OptionHighlighted) -> None:
+        assert isinstance(event.option_list, CheckpointList)
+        current = event.option_list.current
+        self.border_subtitle = Content("" if current is None else plain(current.run))
 
 
 def defaults(listed: Sequence[Listed], sources: Sequence[Path], live: bool) -> list[Listed]:

@@ -19,11 +19,10 @@ from textual.widgets import Input, Static
 
 from icot_tui.plain import plain
 from icot_tui.tui.footer import Footer
-from icot_tui.tui.panel import Panel
 from icot_tui.tui.play import doing
 from icot_tui.tui.play.answers_pane import AnswersPane
 from icot_tui.tui.play.backend import Backend
-from icot_tui.tui.play.checkpoints import HEADING, CheckpointList, defaults
+from icot_tui.tui.play.checkpoints import HEADING, CheckpointList, CheckpointsPane, defaults
 from icot_tui.tui.play.data import VIEWS, Listed, Looking, Outcome, View, Wish
 from icot_tui.tui.play.head import head
 from icot_tui.tui.play.heat import HeatMap
@@ -36,18 +35,6 @@ from icot_tui.tui.play.worker import Ticket, Worker
 LOOK_SECONDS = 5.0
 ROOMY = (104, 30)
 Read = tuple[list[Path], list[Listed]]
-
-
-class CheckpointsPane(Panel):
-    """Holds the list; below it, the run of the one under the cursor."""
-
-    name_in_words = "checkpoints"
-
-    @on(CheckpointList.OptionHighlighted)
-    def _highlighted(self, event: CheckpointList.OptionHighlighted) -> None:
-        assert isinstance(event.option_list, CheckpointList)
-        current = event.option_list.current
-        self.border_subtitle = Content("" if current is None else plain(current.run))
 
 
 class PlayScreen(ModalScreen[None]):
