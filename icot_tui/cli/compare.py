@@ -81,15 +81,16 @@ def _results(one: Any) -> Iterator[tuple[str, Any]]:
     last = figures.evaluation
     yield "status", one.status
     yield "method", one.method
-    yield "parameters", None if summary.facts is None else summary.facts.parameters
+    yield "parameters", summary.parameters
     yield "device", None if summary.facts is None else summary.facts.device
-    yield "tokens removed", summary.removed_tokens
+    stepwise = one.config is not None and one.config.method.name == "stepwise"
+    yield "tokens removed", summary.removed_tokens if stepwise else None
     yield "of", summary.max_cot_tokens
     yield "exact match", None if last is None else last.exact_match
     yield "best exact match", figures.best
     yield "loss", figures.loss
     yield "steps", figures.step
-    yield "everything removed at step", figures.everything_removed_at
+    yield "everything removed at step", figures.everything_removed_at if stepwise else None
     yield "training seconds", figures.seconds
     yield "loss spikes", len(figures.spikes)
     yield "optimizer resets", figures.resets

@@ -23,7 +23,9 @@ Examples:
 
   icot-tui eval runs/demo
 
-  icot-tui eval runs/demo --against runs/demo-no-cot --examples 500
+  icot-tui eval demo@best --against demo-no-cot --examples 500
+
+  icot-tui eval kd-2x2-cpu --against kd-2x2-cpu@teacher
 
   icot-tui eval some/folder --data test.txt --stage 0 --json
 """
@@ -48,7 +50,10 @@ class Measured:
 @app.command(epilog=EXAMPLES)
 def evaluate(
     checkpoint: Annotated[
-        str, typer.Argument(metavar="CHECKPOINT_OR_RUN", help="A run, or any model's folder.")
+        str,
+        typer.Argument(
+            metavar="CHECKPOINT_OR_RUN", help="A run, RUN@best, RUN@STAGE, or a folder."
+        ),
     ],
     data: Annotated[
         Path | None, typer.Option(help="File of examples (default: the run's held-out ones).")
@@ -70,16 +75,19 @@ def evaluate(
 
     from transformers.utils import logging
 
+    from icot_tui.analysis.checkpoints import find_checkpoint
     from icot_tui.cli.device import pick_device
     from icot_tui.engine.checkpoint import open_checkpoint
     from icot_tui.engine.held_out import examples_of, prepare
+    from icot_tui.engine.run_folder import runs_folder
     from icot_tui.engine.speed import measure_speed
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     where = pick_device(device)
     asked = [(checkpoint, stage)] + ([] if against is None else [(against, against_stage)])
-    opened = [(open_checkpoint(_folder(name)), wanted) for name, wanted in asked]
+    runs = runs_folder()
+    opened = [(open_checkpoint(find_checkpoint(name, runs)), wanted) for name, wanted in asked]
     with _busy("reading the examples"):
         text = examples_of(opened[0][0], data, examples)
         prepared = [(one, prepare(one, wanted, text, where)) for one, wanted in opened]
@@ -93,14 +101,6 @@ def evaluate(
         _print_json(measured)
     else:
         _print_table(measured)
-
-
-def _folder(name: str) -> Path:
-    """A folder by its path, or a run by its name."""
-    from icot_tui.engine.run_folder import runs_folder
-
-    path = Path(name).expanduser()
-    return path if path.is_dir() or not (runs_folder() / name).is_dir() else runs_folder() / name
 
 
 def _measure(opened: "OpenedCheckpoint", contestant: "Contestant", device: str) -> Measured:

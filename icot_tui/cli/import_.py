@@ -19,7 +19,8 @@ Examples:
 @app.command(epilog=EXAMPLES)
 def import_checkpoint(
     folder: Annotated[
-        Path, typer.Argument(help="Published checkpoint: config.json and state_dict.bin.")
+        Path,
+        typer.Argument(help="With config.json and state_dict.bin, or student and emulator in it."),
     ],
     out: Annotated[Path, typer.Option(help="The new folder.")],
     base: Annotated[
@@ -39,6 +40,8 @@ def import_checkpoint(
     Pickles are read without running anything in them. What is missing, unknown or of another
     shape is listed, and then nothing is written. Of ICoT-KD, the teacher, the student, the
     emulator, or student and emulator together can be imported; only a pair answers questions.
+    Give --base and --tokenizer where the hub that config.json names can't be reached. Published
+    models read numbers in reverse order and with blanks: icot-tui ask OUT '2 1 * 4 3' is 12*34.
     """
     from transformers.utils import logging
 
@@ -65,6 +68,7 @@ def import_checkpoint(
     elif imported.kind == "language model":
         lines.append(f"measure it    icot-tui eval {where} --data FILE --stage REMOVED_TOKENS")
         lines.append(f"train it on   icot-tui train CONFIG --set model.pretrained={where}")
+        lines.append(f"teach by it   --set distillation.from_teacher={where}")
     else:
         lines.append(f"build on it   --set distillation.from_{imported.kind}={where}")
     for line in lines:

@@ -74,19 +74,23 @@ def character_tokenizer(alphabet: Iterable[str]) -> "PreTrainedTokenizerBase":
     )
 
 
-def pretrained_tokenizer(name: str) -> "PreTrainedTokenizerBase":
+def pretrained_tokenizer(name: str, said_by: str = "data.tokenizer") -> "PreTrainedTokenizerBase":
     """A tokenizer from a folder or the hub; code that comes with it is never run.
+
+    Args:
+        name: the folder, or the name on the hub.
+        said_by: the setting or option that says so, for messages.
 
     Raises:
         UserError: it is not there, not a tokenizer, or has no end-of-text token.
     """
     path = Path(name).expanduser()
     if path.is_dir():
-        tokenizer = _from_folder(path)
+        tokenizer = _from_folder(path, said_by)
     elif path.is_absolute() or name.startswith((".", "~")):
-        raise UserError(f"the tokenizer folder {name} does not exist: check data.tokenizer")
+        raise UserError(f"the tokenizer folder {name} does not exist: check {said_by}")
     else:
-        tokenizer = _from_hub(name)
+        tokenizer = _from_hub(name, said_by)
     if tokenizer.eos_token_id is None:
         raise UserError(
             f"the tokenizer {name} has no end-of-text token (eos_token) to separate the spans: "
@@ -155,11 +159,11 @@ def _first_unknown(
     return None
 
 
-def _from_folder(path: Path) -> "PreTrainedTokenizerBase":
+def _from_folder(path: Path, said_by: str) -> "PreTrainedTokenizerBase":
     from transformers import AutoTokenizer
 
     nothing = UserError(
-        f"the folder {path} holds no readable tokenizer: data.tokenizer needs one with "
+        f"the folder {path} holds no readable tokenizer: {said_by} needs one with "
         "tokenizer.json and tokenizer_config.json"
     )
     try:
@@ -171,7 +175,7 @@ def _from_folder(path: Path) -> "PreTrainedTokenizerBase":
     return tokenizer
 
 
-def _from_hub(name: str) -> "PreTrainedTokenizerBase":
+def _from_hub(name: str, said_by: str) -> "PreTrainedTokenizerBase":
     from huggingface_hub import model_info
     from transformers import AutoTokenizer
 
@@ -183,5 +187,5 @@ def _from_hub(name: str) -> "PreTrainedTokenizerBase":
     except Exception as error:  # whatever third-party loaders raise, the cause is the name
         raise UserError(
             f"the tokenizer '{name}' is neither a folder nor to be had from the Hugging Face hub: "
-            "check data.tokenizer, the network, and your access to it"
+            f"check {said_by}, the network, and your access to it"
         ) from error

@@ -59,7 +59,8 @@ def import_published(
         raise UserError(f"{out} is there already: name a new folder with --out")
     sources = _sources(folder, emulator)
     first = published_config(sources[0])
-    words = pretrained_tokenizer(_named(tokenizer, first, "tokenizer_name", "--tokenizer"))
+    named = _named(tokenizer, first, "tokenizer_name", "--tokenizer")
+    words = pretrained_tokenizer(named, "--tokenizer")
     kind, weights = _read(sources, _named(base, first, "base_model", "--base"))
     parameters = sum(parameter.numel() for parameter in weights.module.parameters())
     beside = out.with_name(f".importing-{out.name}")
@@ -101,8 +102,8 @@ def _read(sources: list[Path], base: str) -> tuple[str, Weights]:
         return kinds[0], ModelWeights(load_published(sources[0], base))
     if len(sources) == 2 and kinds != ["student", "emulator"]:
         raise UserError(
-            f"a pair is a student and an emulator, but {sources[0]} is a {kinds[0]} and "
-            f"{sources[1]} is a {kinds[1]}"
+            f"a pair is a student and an emulator, but of the two that were given, {sources[0]} "
+            f"holds the {kinds[0]} and {sources[1]} the {kinds[1]}"
         )
     parts: dict[str, Part] = {}
     for source, kind in zip(sources, kinds, strict=True):

@@ -99,6 +99,12 @@ class RunSummary:
         return None if self.facts is None else self.facts.max_cot_tokens
 
     @property
+    def parameters(self) -> int | None:
+        """Of the model that is trained, or of the models in the training at work; once known."""
+        begun = self.facts if self.figures.phase is None else self.figures.phase
+        return None if begun is None else begun.parameters
+
+    @property
     def removed_tokens(self) -> int:
         """The stage, at most the longest chain of thought."""
         most = self.max_cot_tokens

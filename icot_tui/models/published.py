@@ -34,7 +34,11 @@ def published_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads((folder / "config.json").read_text())
     except (OSError, ValueError) as error:
-        raise UserError(f"{folder / 'config.json'} cannot be read: {error}") from error
+        said = error.strerror if isinstance(error, OSError) else error
+        raise UserError(
+            f"{folder / 'config.json'} cannot be read ({said}): a published checkpoint has it "
+            f"beside {WEIGHTS}"
+        ) from error
     if not isinstance(config, dict):
         raise UserError(f"{folder / 'config.json'} is no checkpoint's config")
     return config

@@ -40,8 +40,9 @@ def _parts(outcome: Outcome) -> Iterator[str]:
         yield config.description
     base = config.model.pretrained
     origin = f"finetuned from `{base}`" if base else f"a {config.model.architecture} from scratch"
+    what = "A thought emulator coupled with a student" if _is_pair(outcome) else "A language model"
     yield (
-        f"A language model of {facts.parameters:,} parameters, {origin}, trained with "
+        f"{what}, {summary.parameters:,} parameters, {origin}, trained with "
         f"{METHODS[config.method.name]} by icot-tui "
         f"{', '.join(outcome.versions)}."
     )
@@ -62,9 +63,14 @@ def _parts(outcome: Outcome) -> Iterator[str]:
     yield f"```toml\n{dump_toml(config).rstrip()}\n```"
 
 
+def _is_pair(outcome: Outcome) -> bool:
+    """Does a pair of ICoT-KD answer, which transformers alone can't load?"""
+    return outcome.config.method.name == "distillation"
+
+
 def _prompt(outcome: Outcome) -> str:
     written = "what is left of the chain of thought, the token again, `####` and the answer"
-    if outcome.config.method.name == "distillation":
+    if _is_pair(outcome):
         written = "`####` and the answer"
     return (
         "A prompt is a blank, the question, a blank and the tokenizer's end-of-text token; the "
@@ -76,7 +82,8 @@ def _results(outcome: Outcome) -> Iterator[str]:
     summary, best = outcome.summary, outcome.best
     yield "| what | value |"
     yield "| --- | --- |"
-    yield f"| tokens removed | {summary.removed_tokens} of {summary.max_cot_tokens} |"
+    if outcome.config.method.name == "stepwise":
+        yield f"| tokens removed | {summary.removed_tokens} of {summary.max_cot_tokens} |"
     if best is None:
         yield "| exact match | not measured with the whole chain of thought removed |"
         return
@@ -94,7 +101,8 @@ def _examples(outcome: Outcome) -> int:
 def _front_matter(outcome: Outcome) -> str:
     """What the Hub reads; strings are written as JSON, which YAML understands."""
     config, best = outcome.config, outcome.best
-    lines = ["---", "library_name: transformers", "pipeline_tag: text-generation"]
+    library = "icot-tui" if _is_pair(outcome) else "transformers"
+    lines = ["---", f"library_name: {library}", "pipeline_tag: text-generation"]
     if config.model.pretrained:
         lines.append(f"base_model: {json.dumps(config.model.pretrained)}")
     lines += ["tags:", "- implicit-chain-of-thought", f"- {config.method.name}"]

@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import IO
 
-from icot_tui.engine.events import Evaluated, RunResumed, RunStarted, StepsTrained
+from icot_tui.engine.events import Evaluated, PhaseBegan, RunResumed, RunStarted, StepsTrained
 from icot_tui.engine.journal import JournalReader
 from icot_tui.engine.run_folder import RunFolder, write_atomically
 from icot_tui.errors import UserError
@@ -17,13 +17,15 @@ from icot_tui.errors import UserError
 class Step:
     """One optimizer step; what was not measured at it is None.
 
-    `time` is in seconds since the epoch, of the journal's line that tells of the step.
+    `time` is in seconds since the epoch, of the journal's line that tells of the step. `phase` is
+    ICoT-KD's training, each with a loss of its own; empty for all other methods.
     """
 
     run: str
     step: int
     time: float
     stage: int
+    phase: str = ""
     loss: float | None = None
     gradient_norm: float | None = None
     learning_rate: float | None = None
@@ -34,12 +36,13 @@ class Step:
 
 
 COLUMNS = tuple(field.name for field in fields(Step))
-SCALARS = COLUMNS[3:-1]
+SCALARS = ("stage", *COLUMNS[5:-1])
 
 
 def read_steps(run: RunFolder) -> list[Step]:
     """The steps that led to the present, in order: what a resume undid is left out."""
     steps: list[Step] = []
+    phase = ""
     for time, event in JournalReader(run.journal).events():
         match event:
             case RunStarted():
@@ -47,22 +50,26 @@ def read_steps(run: RunFolder) -> list[Step]:
             case RunResumed():
                 while steps and steps[-1].step > event.step:
                     steps.pop()
+            case PhaseBegan():
+                phase = event.phase
             case StepsTrained():
-                steps += _trained(run.name, time, event)
+                steps += _trained(run.name, time, phase, event)
             case Evaluated():
-                _add_evaluation(run.name, steps, time, event)
+                _add_evaluation(run.name, steps, time, phase, event)
     return steps
 
 
-def _trained(name: str, time: float, event: StepsTrained) -> Iterator[Step]:
+def _trained(name: str, time: float, phase: str, event: StepsTrained) -> Iterator[Step]:
     pairs = zip(event.losses, event.gradient_norms, strict=False)
     for number, (loss, norm) in enumerate(pairs, start=event.first):
-        yield Step(name, number, time, event.stage, loss, norm, event.learning_rate)
+        yield Step(name, number, time, event.stage, phase, loss, norm, event.learning_rate)
 
 
-def _add_evaluation(name: str, steps: list[Step], time: float, event: Evaluated) -> None:
+def _add_evaluation(
+    name: str, steps: list[Step], time: float, phase: str, event: Evaluated
+) -> None:
     if not steps or steps[-1].step != event.step:
-        steps.append(Step(name, event.step, time, event.stage))
+        steps.append(Step(name, event.step, time, event.stage, phase))
     shares, at = event.token_accuracy[:-1], steps[-1]
     at.exact_match, at.evaluation_loss, at.implicit = event.exact_match, event.loss, event.implicit
     at.token_accuracy = sum(shares) / len(shares) if shares else None
@@ -106,7 +113,8 @@ def write_parquet(runs: Sequence[RunFolder], out: Path) -> Path:
         from pyarrow import parquet
     except ImportError as error:
         raise UserError("Parquet needs pyarrow: pip install 'icot-tui[studies]'", 1) from error
-    kinds = {"run": pyarrow.string(), "step": pyarrow.int64(), "stage": pyarrow.int64()}
+    kinds = {"run": pyarrow.string(), "phase": pyarrow.string()}
+    kinds |= {"step": pyarrow.int64(), "stage": pyarrow.int64()}
     kinds["implicit"] = pyarrow.bool_()
     schema = pyarrow.schema([(name, kinds.get(name, pyarrow.float64())) for name in COLUMNS])
     beside = _beside(out)

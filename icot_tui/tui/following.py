@@ -76,12 +76,12 @@ class Following:
         """Is this run drawn beside the one on show?"""
         return any(each.source.folder.path == folder.path for each in self.overlays)
 
-    def toggle_overlay(self, folder: RunFolder) -> None:
-        """Draw a run beside the one on show, or no longer."""
+    def toggle_overlay(self, folder: RunFolder, name: str = "") -> None:
+        """Draw a run beside the one on show, under its own name or another; or no longer."""
         if self.is_overlaid(folder):
             self._overlays.remove(folder)
         elif self.source is None or self.source.folder.path != folder.path:
-            self._overlays.add(folder)
+            self._overlays.add(folder, name)
 
     @property
     def own(self) -> bool:

@@ -1,6 +1,8 @@
 """A study on the screen: its trials at work, drawn over each other, one after the other."""
 
 import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,10 @@ from icot_tui.watch.compare import COLOURS
 if TYPE_CHECKING:
     from icot_tui.studies.trials import TrialList
     from icot_tui.tui.following import Following
+    from icot_tui.watch.runs import RunLine
 
+MOST = COLOURS + 1
+"""Trials that are drawn at once: the one on show, and the others in a colour each."""
 LOOK_SECONDS = 2.0
 """Between two looks at the study."""
 
@@ -26,7 +31,7 @@ class Trials:
         self.words = ""
         self._trials = trials
         self._opened: Path | None = None
-        self._laid: dict[Path, RunFolder] = {}
+        self._laid: dict[Path, RunLine] = {}
         self._due = 0.0
 
     def look(self, following: "Following") -> None:
@@ -37,13 +42,15 @@ class Trials:
             return
         self._due = time.monotonic() + LOOK_SECONDS
         lines = self._trials.read(time.time())
-        self.words = in_words(lines)
         begun = [line for line in lines if line.folder.config.is_file()]
         working = [line for line in begun if line.status in AT_WORK]
         # Trials that need the same training have the same run.
-        runs = list({line.folder.path: line.folder for line in working or begun}.values())
-        self._open(following, runs)
-        self._lay_over(following, runs)
+        shown = list({line.folder.path: line for line in in_turn(working or begun)}.values())
+        self.words = in_words(lines)
+        if len(shown) > MOST:
+            self.words += f", {MOST} of {len(shown)} drawn"
+        self._open(following, [line.folder for line in shown])
+        self._lay_over(following, shown[:MOST])
 
     def _open(self, following: "Following", runs: list[RunFolder]) -> None:
         """The first one; when it is over, the next."""
@@ -52,12 +59,23 @@ class Trials:
             following.open(runs[0])
             self._opened = runs[0].path
 
-    def _lay_over(self, following: "Following", runs: list[RunFolder]) -> None:
+    def _lay_over(self, following: "Following", lines: list["RunLine"]) -> None:
         shown = None if following.source is None else following.source.folder.path
-        wanted = {run.path: run for run in runs[:COLOURS] if run.path != shown}
+        wanted = {line.folder.path: line for line in lines if line.folder.path != shown}
         changed = [self._laid[path] for path in self._laid.keys() - wanted.keys()]
-        changed += [wanted[path] for path in wanted.keys() - self._laid.keys()]
-        for run in changed:
-            if following.is_overlaid(run) == (run.path in self._laid):
-                following.toggle_overlay(run)
+        changed += [line for path, line in wanted.items() if path not in self._laid]
+        for line in changed:
+            if following.is_overlaid(line.folder) == (line.folder.path in self._laid):
+                following.toggle_overlay(line.folder, line.name)
         self._laid = wanted
+
+
+def in_turn(lines: Sequence["RunLine"]) -> list["RunLine"]:
+    """First seeds first, then the second ones: where not all are drawn, each variant is."""
+    met: Counter[str] = Counter()
+    turns = []
+    for line in lines:
+        variant = line.name.rpartition(", seed ")[0]
+        turns.append((met[variant], line))
+        met[variant] += 1
+    return [line for _, line in sorted(turns, key=lambda turn: turn[0])]

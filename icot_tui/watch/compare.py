@@ -36,13 +36,13 @@ class Overlays:
         """In the order in which they were added."""
         return tuple(self._shown.values())
 
-    def add(self, folder: RunFolder) -> Overlay:
-        """Lay a run over; one that is there already stays as it is."""
+    def add(self, folder: RunFolder, name: str = "") -> Overlay:
+        """Lay a run over, under its own name or another; one that is there stays as it is."""
         key = str(folder.path.absolute())
         if key not in self._shown:
             taken = [overlay.colour_index for overlay in self._shown.values()]
             colour = free_colour(folder.name, taken)
-            self._shown[key] = Overlay(folder.name, self._follow(folder), colour)
+            self._shown[key] = Overlay(name or folder.name, self._follow(folder), colour)
         return self._shown[key]
 
     def remove(self, folder: RunFolder) -> None:

@@ -72,6 +72,8 @@ def test_ask_tries_every_budget_of_thought(call, tmp_path):
     [
         (["ask", "12*34"], "name a checkpoint or a run, and then the question"),
         (["ask", "nobody", "12*34"], "there is no checkpoint folder and no run 'nobody'"),
+        (["eval", "nobody@best"], "there is no checkpoint folder and no run 'nobody@best'"),
+        (["eval", "carries@3"], "its stages are 8"),
         (["ask", "carries", "12+34"], "is no product"),
         (["ask", "carries@3", "12*34"], "its stages are 8"),
         (["ask", "carries", "--file", "gone.txt"], "gone.txt cannot be read"),

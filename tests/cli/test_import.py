@@ -187,7 +187,13 @@ def test_mistakes_are_told(tmp_path, capsys):
     assert "there is no folder" in refusal(tmp_path / "nothing", tmp_path, capsys)
     teacher = shared("golden/kd/teacher")
     options = [*words("kd"), "--emulator", str(shared("golden/kd/student"))]
-    assert "a pair is a student and an emulator" in refusal(teacher, tmp_path, capsys, *options)
+    told = refusal(teacher, tmp_path, capsys, *options)
+    assert "teacher holds the language model and" in told and "student the student" in told
+    assert "a published checkpoint has it beside" in refusal(tmp_path, tmp_path, capsys)
+    options = [*words("kd")[:2], "--tokenizer", str(tmp_path)]
+    assert "--tokenizer needs one with tokenizer.json" in refusal(
+        teacher, tmp_path, capsys, *options
+    )
     options = ["--base", str(tmp_path), *words("kd")[2:]]
     assert "no architecture can be read" in refusal(teacher, tmp_path, capsys, *options)
     (tmp_path / "there").mkdir()

@@ -6,12 +6,15 @@ import pytest
 from textual.pilot import Pilot
 
 from icot_tui.engine.events import RunEnded
+from icot_tui.engine.run_folder import RunFolder
 from icot_tui.studies.folder import StudyFolder
 from icot_tui.studies.plan import Plan, make_plan
 from icot_tui.studies.trials import TrialList
 from icot_tui.tui.app import WorkbenchApp
 from icot_tui.tui.screens.runs import Runs
 from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.trials import in_turn
+from icot_tui.watch.runs import RunLine
 from tests.screens.panel_run import Told
 from tests.screens.workbench import dialog, drive, press, toasts, until
 from tests.studies.small import SMALL, small
@@ -52,7 +55,7 @@ def shown(app: WorkbenchApp) -> str:
 
 
 def laid_over(app: WorkbenchApp) -> list[str]:
-    return [overlay.name for overlay in app.following.overlays]
+    return [overlay.source.folder.name for overlay in app.following.overlays]
 
 
 def header(app: WorkbenchApp) -> str:
@@ -65,6 +68,7 @@ def test_trials_at_work_are_shown_one_after_the_other(plan: Plan, folder: StudyF
 
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
         assert (shown(app), laid_over(app)) == (names[0], [names[1]])
+        assert [overlay.name for overlay in app.following.overlays] == ["ICoT-SI, seed 0"]
         await until(pilot, lambda: "0 of 3 trials over, 2 at work" in header(app))
         await press(pilot, "r")
         assert isinstance(dialog(app), Runs)
@@ -84,6 +88,20 @@ def test_trials_at_work_are_shown_one_after_the_other(plan: Plan, folder: StudyF
         await until(pilot, lambda: "3 of 3 trials over" in header(app))
 
     drive(folder.runs, steps, None, study=TrialList(folder))
+
+
+def test_each_variant_is_drawn_where_not_all_seeds_can_be() -> None:
+    titles = [f"{method}, seed {seed}" for method in ("No CoT", "KD, slow") for seed in (0, 1, 2)]
+    lines = [
+        RunLine(
+            RunFolder(Path(title)), title, "finished", 0, None, None, None, 0, None, None, "", ""
+        )
+        for title in titles
+    ]
+    assert [line.name for line in in_turn(lines)] == [
+        "No CoT, seed 0", "KD, slow, seed 0", "No CoT, seed 1",
+        "KD, slow, seed 1", "No CoT, seed 2", "KD, slow, seed 2",
+    ]  # fmt: skip
 
 
 def test_what_the_user_opens_stays(plan: Plan, folder: StudyFolder) -> None:
