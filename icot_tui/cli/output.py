@@ -51,7 +51,7 @@ def print_table(
     from rich import box
     from rich.table import Table
 
-    table = Table(*headers, title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(*map(plain, headers), title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for row in rows:
         table.add_row(*map(plain, row))
     console().print(table)

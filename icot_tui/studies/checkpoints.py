@@ -15,7 +15,7 @@ from icot_tui.curriculum.schedule import ALL
 from icot_tui.engine.checkpoint import OpenedCheckpoint, open_checkpoint
 from icot_tui.engine.held_out import answer, held_out_text, prepare
 from icot_tui.engine.speed import measure_speed
-from icot_tui.studies.plan import merged
+from icot_tui.studies.plan import other_data
 
 SPEED_SECONDS = float(os.environ.get("ICOT_TUI_SPEED_SECONDS", "5"))
 """How long two models are timed side by side, about."""
@@ -39,6 +39,7 @@ class Timed:
 
     examples_per_second: float
     ratio: float | None
+    device: str
 
 
 def ask(checkpoint: Path, everything: bool, other: dict[str, Any] | None = None) -> Answered:
@@ -55,11 +56,8 @@ def ask(checkpoint: Path, everything: bool, other: dict[str, Any] | None = None)
     opened, config = _open(checkpoint)
     data, split = config.data, _split(config)
     if other:
-        own = data.model_dump(exclude_unset=True) | {"test_examples": 0, "train_examples": 1}
-        if "task" in other:
-            own.pop("options", None)  # they are the other task's
-        data, split = DataConfig.model_validate(merged(own, other)), "validation"
-    device = _device(config)
+        data, split = DataConfig.model_validate(other_data(data, other)), "validation"
+    device = device_of(config)
     one = prepare(opened, ALL if everything else None, held_out_text(data, split), device)
     result = answer(opened, one, device)
     shares = result.token_accuracy[:-1]
@@ -76,7 +74,7 @@ def time_it(checkpoint: Path, everything: bool, baseline: Path | None) -> Timed:
         UserError: a model can't read the examples.
     """
     opened, config = _open(checkpoint)
-    device = _device(config)
+    device = device_of(config)
     text = held_out_text(config.data, _split(config))
     models = [prepare(opened, ALL if everything else None, text, device)]
     if baseline is not None and baseline != checkpoint:
@@ -84,9 +82,9 @@ def time_it(checkpoint: Path, everything: bool, baseline: Path | None) -> Timed:
     with _one_thread():
         speeds = measure_speed(models, device, SPEED_SECONDS)
     ratio = None if baseline is None else 1.0
-    return Timed(
-        speeds[0].examples_per_second, speeds[0].ratio(speeds[1]) if len(speeds) > 1 else ratio
-    )
+    if len(speeds) > 1:
+        ratio = speeds[0].ratio(speeds[1])
+    return Timed(speeds[0].examples_per_second, ratio, described(device))
 
 
 @contextmanager
@@ -110,11 +108,19 @@ def _open(checkpoint: Path) -> tuple[OpenedCheckpoint, RunConfig]:
     return opened, opened.config
 
 
-def _device(config: RunConfig) -> str:
-    wanted = config.train.device
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return wanted
+def device_of(config: RunConfig) -> str:
+    """The device that its run was trained on, where there is one here; else what there is."""
+    wanted, cuda = config.train.device, torch.cuda.is_available()
+    if wanted == "cpu" or (wanted == "mps" and torch.backends.mps.is_available()):
+        return wanted
+    return "cuda" if cuda else "cpu"
+
+
+def described(device: str) -> str:
+    """A device in words, as a reader of speeds needs it."""
+    if device == "cuda":
+        return f"cuda ({torch.cuda.get_device_name()})"
+    return "one thread of the CPU" if device == "cpu" else device
 
 
 def _split(config: RunConfig) -> str:

@@ -1,14 +1,15 @@
-"""Finished trials become rows of results; measurements of checkpoints are made once and kept."""
+"""Finished trials become rows of results."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from icot_tui import __version__
 from icot_tui.engine.events import QuestionsAsked
 from icot_tui.errors import UserError
-from icot_tui.studies.folder import StudyFolder, append_line, read_lines
+from icot_tui.studies.folder import StudyFolder
+from icot_tui.studies.measured import Measurements, Subject
 from icot_tui.studies.measures import MEASURES, Facts, needs, reported
 from icot_tui.studies.outcome import Outcome, read_outcome
 from icot_tui.studies.plan import Plan, Trial
@@ -17,16 +18,31 @@ from icot_tui.studies.spec import MeasureName
 
 CHECKPOINT, DATA = "tokens removed", "data"
 """Names of the further label of rows that are no whole trial."""
+NO_CHECKPOINT = "no checkpoint of it is left"
 
 
 @dataclass(frozen=True)
 class Row:
-    """Values of one trial, checkpoint or data set; `note` says what is missing."""
+    """Values of one trial, checkpoint or data set.
+
+    note     what is missing in it
+    remark   what is to be known of its whole trial, which may have several rows
+    bounds   95 % interval of its exact match over the questions
+    device   where its speed was measured
+    """
 
     labels: tuple[tuple[str, str], ...]
     seed: int
     values: dict[MeasureName, float | None]
     note: str = ""
+    remark: str = ""
+    bounds: tuple[float, float] | None = None
+    device: str = ""
+
+    @property
+    def trial_labels(self) -> tuple[tuple[str, str], ...]:
+        """Those of its trial."""
+        return tuple(label for label in self.labels if label[0] not in (CHECKPOINT, DATA))
 
 
 @dataclass
@@ -38,25 +54,11 @@ class Collected:
     """By trial name."""
 
 
-class Measurements:
-    """Values by key, in a file of the study folder, so that each is measured once."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._known = {line["key"]: line["value"] for line in read_lines(path) if "value" in line}
-
-    def get(self, key: Sequence[str], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The value of a key, measured now if it never was."""
-        name = "|".join(key)
-        if name not in self._known:
-            self._known[name] = measure()
-            append_line(self._path, {"key": name, "value": self._known[name]})
-        value: dict[str, Any] = self._known[name]
-        return value
-
-
 class Collector:
     """Reads and asks the finished trials of a study.
+
+    What one trial's files or one checkpoint has wrong becomes a note: hours of training stand
+    behind the other rows.
 
     Args:
         plan: the study's trials.
@@ -70,27 +72,43 @@ class Collector:
         self._plan = plan
         self._study = plan.study.config
         self._needs = needs(self._study)
-        self._kept = Measurements(folder.measured)
-        self._tell = tell
+        self._measured = Measurements(folder.measured, tell)
         self._outcomes: dict[str, Outcome] = {}
+        self._unread: dict[str, str] = {}
 
     def collect(self, statuses: Sequence[Status]) -> Collected:
         """A row or more for each trial; one that is not finished has a note instead of values."""
         for status in statuses:
             if status.state == "finished" and status.run is not None:
-                self._outcomes[status.trial.name] = read_outcome(status.run)
+                try:
+                    self._outcomes[status.trial.name] = read_outcome(status.run)
+                except Exception as error:
+                    self._unread[status.trial.name] = _in_words(error)
         collected = Collected(outcomes=self._outcomes)
         for status in statuses:
-            collected.rows += self._rows(status)
+            collected.rows += self._remarked(status)
         return collected
+
+    def _remarked(self, status: Status) -> list[Row]:
+        trial, outcome = status.trial, self._outcomes.get(status.trial.name)
+        try:
+            rows = list(self._rows(status))
+        except Exception as error:
+            rows = [Row(trial.labels, trial.seed, {}, _in_words(error))]
+        if outcome is None:
+            return rows
+        remarks = [*_of_training(outcome, reported(self._study))]
+        timed = "speed" in reported(self._study) and any(row.device for row in rows)
+        if timed and self._baseline(trial) is None:
+            remarks.append("there is no No-CoT run of the same data and model to time it by")
+        return [replace(row, remark="; ".join(remarks)) for row in rows]
 
     def _rows(self, status: Status) -> Iterator[Row]:
         trial, outcome = status.trial, self._outcomes.get(status.trial.name)
-        facts = Facts(trial.config, self._study.report.accurate, outcome)
         if self._needs == {"config"}:
-            yield self._row(trial, facts)
+            yield self._row(trial, Facts(trial.config, self._study.report.accurate, outcome))
         elif outcome is None:
-            why = status.reason or "not finished"
+            why = self._unread.get(trial.name) or status.reason or "not finished"
             yield Row(trial.labels, trial.seed, {}, f"{status.state or 'not begun'}: {why}")
         elif outcome.asked is not None:
             yield self._prompted(trial, outcome, outcome.asked)
@@ -99,115 +117,115 @@ class Collector:
         elif self._study.report.per == "data":
             yield from self._by_data(trial, outcome)
         else:
-            yield self._asked(trial, outcome)
+            yield self._by_trial(trial, outcome)
 
-    def _asked(self, trial: Trial, outcome: Outcome) -> Row:
+    def _by_trial(self, trial: Trial, outcome: Outcome) -> Row:
         """A trial's result: its best checkpoint."""
         facts = Facts(trial.config, self._study.report.accurate, outcome)
         if not self._needs & {"answers", "speed"}:
             return self._row(trial, facts)
         checkpoint = outcome.checkpoint()
         if checkpoint is None:
-            return self._row(trial, facts, note=_missing(outcome))
-        return self._measured(trial, outcome, checkpoint, not outcome.explicit)
+            return replace(self._row(trial, facts), note=_missing(outcome))
+        return self._asked(Subject(trial, checkpoint, not outcome.explicit), facts)
 
     def _prompted(self, trial: Trial, outcome: Outcome, asked: QuestionsAsked) -> Row:
         """A model that was only asked: its answers are judged already, and its cost is noted."""
         right = None if outcome.best is None else outcome.best.exact_match
+        found = outcome.summary.figures.evaluations[-1].result
         facts = Facts(trial.config, self._study.report.accurate, outcome, right)
-        return self._row(trial, facts, note=_cost(outcome, asked))
+        row = self._row(trial, facts)
+        return replace(row, note=_cost(outcome, asked), bounds=(found.low, found.high))
 
     def _by_checkpoint(self, trial: Trial, outcome: Outcome) -> Iterator[Row]:
         most = outcome.summary.max_cot_tokens
-        for stage, checkpoint in outcome.checkpoints():
-            everything = most is not None and stage >= most
-            extra = ((CHECKPOINT, str(stage)),)
-            yield self._measured(trial, outcome, checkpoint, everything, extra, removed=stage)
+        stages, unreadable = outcome.checkpoints()
+        for stage, checkpoint in stages:
+            subject = Subject(trial, checkpoint, most is not None and stage >= most)
+            facts = Facts(trial.config, self._study.report.accurate, removed=stage)
+            yield self._asked(subject, facts, (CHECKPOINT, str(stage)))
+        for name in unreadable:
+            note = f"checkpoint {name} is left out: its state.json cannot be read"
+            yield Row(trial.labels, trial.seed, {}, note)
+        if not stages and not unreadable:
+            yield Row(trial.labels, trial.seed, {}, NO_CHECKPOINT)
 
     def _by_data(self, trial: Trial, outcome: Outcome) -> Iterator[Row]:
         checkpoint = outcome.checkpoint()
-        own = self._plan.study.scale(self._plan.scale).data
-        for name, changes in {**self._study.data, **own}.items():
-            extra = ((DATA, name),)
+        for name, changes in self._plan.other_data.items():
+            extra = (DATA, name)
             if checkpoint is None:
-                yield Row((*trial.labels, *extra), trial.seed, {}, _missing(outcome))
+                yield Row((*trial.labels, extra), trial.seed, {}, _missing(outcome))
             else:
-                everything = not outcome.explicit
-                yield self._measured(trial, outcome, checkpoint, everything, extra, other=changes)
+                subject = Subject(trial, checkpoint, not outcome.explicit)
+                facts = Facts(trial.config, self._study.report.accurate, outcome)
+                yield self._asked(subject, facts, extra, changes)
 
-    def _measured(
+    def _asked(
         self,
-        trial: Trial,
-        outcome: Outcome,
-        checkpoint: Path,
-        everything: bool,
-        extra: tuple[tuple[str, str], ...] = (),
+        subject: Subject,
+        facts: Facts,
+        extra: tuple[str, str] | None = None,
         other: dict[str, Any] | None = None,
-        removed: int | None = None,
     ) -> Row:
-        from icot_tui.studies import checkpoints as asking
-
-        key = [outcome.run.name, trial.digest, checkpoint.name, str(everything)]
-        answered: dict[str, Any] = {}
-        timed: dict[str, Any] = {}
-        note = ""
+        """A checkpoint's row: what is known of it, and what asking it adds."""
+        note, device, bounds = "", "", None
         try:
             if "answers" in self._needs:
-                self._tell(f"asking {trial.title} ({checkpoint.name})")
-                changes = json.dumps(other or {}, sort_keys=True)
-                answered = self._kept.get(
-                    ["answers", *key, changes],
-                    lambda: asdict(asking.ask(checkpoint, everything, other)),
-                )
+                found = self._measured.answers(subject, other)
+                right, tokens = found["exact_match"], found["token_accuracy"]
+                facts = replace(facts, exact_match=right, token_accuracy=tokens)
+                bounds = found["low"], found["high"]
             if "speed" in self._needs:
-                baseline = self._baseline(trial)
-                self._tell(f"timing {trial.title} ({checkpoint.name})")
-                timed = self._kept.get(
-                    ["speed", *key, str(baseline)],
-                    lambda: asdict(asking.time_it(checkpoint, everything, baseline)),
-                )
-        except UserError as error:
-            note = str(error)
-        facts = Facts(
-            trial.config,
-            self._study.report.accurate,
-            outcome if removed is None else None,
-            answered.get("exact_match"),
-            answered.get("token_accuracy"),
-            timed.get("examples_per_second"),
-            timed.get("ratio"),
-            removed,
-        )
-        return self._row(trial, facts, extra, note)
+                timed = self._measured.speed(subject, self._baseline(subject.trial))
+                pace, ratio = timed["examples_per_second"], timed["ratio"]
+                facts = replace(facts, examples_per_second=pace, speed=ratio)
+                device = timed["device"]
+        except Exception as error:
+            note = _in_words(error)
+        row = self._row(subject.trial, facts, extra)
+        return replace(row, note=note, bounds=bounds, device=device)
 
     def _baseline(self, trial: Trial) -> Path | None:
-        """The No-CoT model of the same other values and seed, or of as many of them as can be."""
-        own = dict(trial.labels)
-        candidates = [
-            other
-            for other in self._plan.trials
-            if other.config.method.name == "no_cot"
-            and other.name in self._outcomes
-            and other.config.data == trial.config.data
-        ]
-        if not candidates:
-            return None
+        """The No-CoT checkpoint of the same data and model: of the same seed, if it can be."""
+        config, own = trial.config, dict(trial.labels)
 
         def likeness(other: Trial) -> tuple[int, bool]:
             same = sum(own.get(axis) == value for axis, value in other.labels)
             return same, other.seed == trial.seed
 
-        return self._outcomes[max(candidates, key=likeness).name].checkpoint()
+        alike = [
+            other
+            for other in self._plan.trials
+            if other.config.method.name == "no_cot"
+            and other.name in self._outcomes
+            and (other.config.data, other.config.model) == (config.data, config.model)
+        ]
+        ordered = sorted(alike, key=likeness, reverse=True)
+        found = (self._outcomes[other.name].checkpoint() for other in ordered)
+        return next((checkpoint for checkpoint in found if checkpoint is not None), None)
 
-    def _row(
-        self,
-        trial: Trial,
-        facts: Facts,
-        extra: tuple[tuple[str, str], ...] = (),
-        note: str = "",
-    ) -> Row:
+    def _row(self, trial: Trial, facts: Facts, extra: tuple[str, str] | None = None) -> Row:
         values = {name: MEASURES[name].of(facts) for name in reported(self._study)}
-        return Row((*trial.labels, *extra), trial.seed, values, note)
+        return Row(trial.labels if extra is None else (*trial.labels, extra), trial.seed, values)
+
+
+def _in_words(error: Exception) -> str:
+    """An error as a note; of one that is nobody's mistake also its kind."""
+    text = str(error).partition("\n")[0]
+    return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
+
+
+def _of_training(outcome: Outcome, names: Sequence[MeasureName]) -> Iterator[str]:
+    """What a reader must know to compare a run with others."""
+    if outcome.missed is not None and {"steps", "seconds"} & set(names):
+        yield (
+            f"it never reached an exact match of {outcome.missed:g} (train.target_accuracy): its "
+            "steps and seconds are all that it was given"
+        )
+    others = ", ".join(version for version in outcome.versions if version != __version__)
+    if others:
+        yield f"trained with icot-tui {others}, measured with {__version__}"
 
 
 def _cost(outcome: Outcome, asked: QuestionsAsked) -> str:
@@ -229,4 +247,4 @@ def _cost(outcome: Outcome, asked: QuestionsAsked) -> str:
 def _missing(outcome: Outcome) -> str:
     if not outcome.eligible:
         return "its chain of thought was never removed to the end"
-    return "no checkpoint of it is left"
+    return NO_CHECKPOINT

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
-from icot_tui.config import RunConfig, load_config
+from icot_tui.config import Phase, RunConfig, load_config
 from icot_tui.engine.checkpoint import CheckpointPath, list_checkpoints
 from icot_tui.engine.events import (
     Evaluated,
@@ -77,6 +78,17 @@ class Outcome:
         """The best of these; None where the chain of thought was never removed to its end."""
         return max(self.eligible, key=lambda point: point.exact_match, default=None)
 
+    @property
+    def missed(self) -> float | None:
+        """The exact match at which its training was to stop, if it ended before."""
+        if self.asked is not None:
+            return None
+        name = self.phase.partition("-")[2]
+        train = self.config.train_of(cast(Phase, name)) if name else self.config.train
+        target, best = train.target_accuracy, self.best
+        reached = best is not None and target is not None and best.exact_match >= target
+        return None if reached else target
+
     def checkpoint(self) -> Path | None:
         """The checkpoint of the best evaluation, or the newest that may be the result."""
         saved = list_checkpoints(self.run.checkpoints, self.phase)
@@ -88,19 +100,24 @@ class Outcome:
         chosen = same or later
         return chosen[-1].path if chosen else None
 
-    def checkpoints(self) -> list[tuple[int, Path]]:
-        """(removed tokens, folder) of the newest kept checkpoint of each stage, by stage."""
+    def checkpoints(self) -> tuple[list[tuple[int, Path]], list[str]]:
+        """(removed tokens, folder) of the newest kept checkpoint of each stage, by stage.
+
+        With everything removed, of the best one. And the names of those whose state is damaged.
+        """
         most = self.summary.max_cot_tokens
-        newest: dict[int, CheckpointPath] = {}
-        for saved in list_checkpoints(self.run.checkpoints, self.phase):
-            if saved.step:
-                stage = saved.stage if most is None else min(saved.stage, most)
-                newest[stage] = saved
+        found: dict[int, Path] = {}
+        damaged = []
+        trained = (one for one in list_checkpoints(self.run.checkpoints, self.phase) if one.step)
+        for saved in trained:
+            try:
+                found[saved.stage if most is None else min(saved.stage, most)] = saved.path
+            except (OSError, ValueError, KeyError, TypeError):
+                damaged.append(saved.name)
         best = self.checkpoint()
-        found = {stage: saved.path for stage, saved in newest.items()}
         if best is not None and not self.explicit and found:
             found[max(found)] = best
-        return sorted(found.items())
+        return sorted(found.items()), damaged
 
 
 def read_outcome(run: RunFolder) -> Outcome:

@@ -1,7 +1,9 @@
 """A study's results as files: table, figure, and what they cost and were made with."""
 
+import contextlib
 import json
 import platform
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 from icot_tui.engine.run_folder import write_atomically
 from icot_tui.errors import UserError
+from icot_tui.plain import plain
 from icot_tui.studies.collect import Collected
 from icot_tui.studies.figure import write_figures
 from icot_tui.studies.folder import StudyFolder
@@ -17,10 +20,23 @@ from icot_tui.studies.runner import Status
 from icot_tui.studies.series import Drawing, make_drawing
 from icot_tui.studies.table import Table, as_data, comma_separated, make_table, markdown
 
-CHOSEN = (
+_BEST = (
     "Exact match is that of the checkpoint which was best on the validation examples, asked about "
-    "the test examples, or about the same ones where data.test_examples is 0."
 )
+ASKED = {
+    "trial": f"{_BEST}the test examples, or about the same ones where data.test_examples is 0.",
+    "checkpoint": (
+        "Exact match is that of the newest checkpoint kept of each stage, and with everything "
+        "removed of the one which was best on the validation examples, asked about the test "
+        "examples, or about the validation examples where data.test_examples is 0."
+    ),
+    "data": (
+        f"{_BEST}the validation examples of each data set; where nothing in it differs from the "
+        "run's own, about the test examples, if there are any."
+    ),
+}
+"""Which checkpoint was asked about which examples, by report.per."""
+FIGURES = ("figure.svg", "figure.png")
 PACKAGES = ("icot-tui", "torch", "transformers", "numpy")
 
 
@@ -64,13 +80,22 @@ def write_results(
         except OSError as error:
             raise UserError(f"cannot write {folder.path / name}: {error.strerror}", 1) from error
         files.append(folder.path / name)
+    figures, problem = _figures(drawing, folder.path)
+    return Results(table, drawing, facts, (*files, *figures), problem)
+
+
+def _figures(drawing: Drawing | None, folder: Path) -> tuple[list[Path], str]:
+    """The figure's files, or why there are none; then those of another time go."""
     problem = ""
     if drawing is not None:
         try:
-            files += write_figures(drawing, folder.path)
+            return write_figures(drawing, folder), ""
         except UserError as error:
             problem = str(error)
-    return Results(table, drawing, facts, tuple(files), problem)
+    for name in FIGURES:
+        with contextlib.suppress(OSError):
+            (folder / name).unlink()
+    return [], problem
 
 
 def _facts(
@@ -95,6 +120,7 @@ def _facts(
             "replies": sum(one.asked for one in asked),
             "tokens": sum(one.prompt_tokens + one.written_tokens for one in asked),
         },
+        "speed_measured_on": sorted({row.device for row in collected.rows if row.device}),
         "versions": {name: _version(name) for name in PACKAGES}
         | {"python": platform.python_version(), "trained_with": sorted(trained_with)},
         "trials": [
@@ -127,22 +153,34 @@ def _document(plan: Plan, table: Table, facts: dict[str, Any]) -> str:
     """The table with all that a reader needs to judge and to rerun it."""
     study, cost = plan.study.config, facts["cost"]
     source = f" ({study.source})" if study.source else ""
-    parts = [f"# {study.title}{source}", f"Scale: {plan.scale}."]
-    if any(group.seeds[1:] for group in table.groups):
-        parts.append("Mean ± half of the 95 % interval (Student's t) over seeds.")
-    if "exact_match" in study.report.measures:
-        parts.append(CHOSEN)
-    parts.append(markdown(table).rstrip())
+    parts = [f"# {plain(study.title + source)}", f"Scale: {plan.scale}."]
+    parts += [*table.legend, *_measuring(plan, facts), markdown(table).rstrip()]
     if table.notes or plan.skipped:
-        parts.append("\n".join(f"- {note}" for note in (*table.notes, *plan.skipped)))
+        parts.append("\n".join(f"- {plain(note)}" for note in (*table.notes, *plan.skipped)))
     devices = ", ".join(cost["devices"]) or "nothing"
-    versions = ", ".join(f"{k} {v}" for k, v in facts["versions"].items() if isinstance(v, str))
     prompted = f", {cost['replies']:,} replies of {cost['tokens']:,} tokens" * bool(cost["replies"])
     parts.append(
         f"Cost: {cost['runs']} runs, {cost['steps']:,} steps, {cost['training_seconds']:,.0f} "
-        f"seconds of training on {devices}{prompted}. Versions: {versions}."
+        f"seconds of training on {devices}{prompted}. Versions: {_versions(facts['versions'])}."
     )
     if cost["runs"]:
         commands = "\n".join(trial["command"] for trial in facts["trials"])
         parts.append(f"The runs:\n\n```sh\n{commands}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def _measuring(plan: Plan, facts: dict[str, Any]) -> Iterator[str]:
+    """How the checkpoints were asked."""
+    report = plan.study.config.report
+    if "exact_match" in report.measures:
+        yield ASKED[report.per]
+    if facts["speed_measured_on"]:
+        where = ", ".join(facts["speed_measured_on"])
+        yield f"Speed is that of answering one question at a time on {where}."
+
+
+def _versions(versions: dict[str, Any]) -> str:
+    """Those of the packages that measured, and of the one that trained."""
+    names = [f"{name} {found}" for name, found in versions.items() if isinstance(found, str)]
+    trained = ", ".join(versions["trained_with"])
+    return ", ".join(names) + (f"; trained with icot-tui {trained}" if trained else "")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from icot_tui.curriculum.smoothing import offset_distribution
+from icot_tui.plain import plain
 from icot_tui.studies.collect import CHECKPOINT, Collected
 from icot_tui.studies.measures import MEASURES
 from icot_tui.studies.outcome import Outcome
@@ -56,7 +57,7 @@ def make_drawing(plan: Plan, collected: Collected, table: Table) -> Drawing | No
     plot = plan.study.config.plot
     if plot is None:
         return None
-    title = plan.study.config.title
+    title = plain(plan.study.config.title)
     match plot.kind:
         case "curves":
             series = tuple(_curves(plan, collected, plot))

@@ -15,11 +15,16 @@ _T975 = (
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over so many values; `half` is half of its 95 % t interval, None for one value."""
+    """A mean over so many values.
+
+    half     half of its 95 % t interval; None for one value
+    bounds   a 95 % interval of one value by itself, where there is one
+    """
 
     mean: float
     half: float | None
     count: int
+    bounds: tuple[float, float] | None = None
 
 
 def estimate(values: Sequence[float | None]) -> Estimate | None:

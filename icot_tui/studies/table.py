@@ -2,68 +2,82 @@
 
 import csv
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from icot_tui.plain import plain
 from icot_tui.studies.collect import CHECKPOINT, Row
 from icot_tui.studies.measures import MEASURES
 from icot_tui.studies.spec import MeasureName, ReportConfig
 from icot_tui.studies.statistics import Estimate, estimate
 
 NOTHING = "–"
+SAME_SPEED = 1.02
+"""Speeds that differ by less are the same: they jitter by a hundredth."""
+Labels = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Group:
     """The rows of the same values, over seeds."""
 
-    labels: tuple[tuple[str, str], ...]
+    labels: Labels
     values: dict[MeasureName, Estimate | None]
     seeds: tuple[int, ...]
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Table:
-    """Headings and cells as a reader sees them, and what they were made of."""
+    """Headings and cells as a reader sees them, and what they were made of.
+
+    `legend` has a sentence on each way in which its cells are written.
+    """
 
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     groups: tuple[Group, ...]
     notes: tuple[str, ...]
+    legend: tuple[str, ...]
 
 
 def grouped(rows: Sequence[Row]) -> list[Group]:
     """Rows of the same values together, in the order of their first one."""
-    together: dict[tuple[tuple[str, str], ...], list[Row]] = {}
+    together: dict[Labels, list[Row]] = {}
     for row in rows:
         together.setdefault(row.labels, []).append(row)
     groups = []
     for labels, same in together.items():
         names = dict.fromkeys(name for row in same for name in row.values)
-        values = {name: estimate([row.values.get(name) for row in same]) for name in names}
-        seeds = tuple(row.seed for row in same if row.values)
-        where = ", ".join(value for _, value in labels)
-        notes = tuple(f"{where}, seed {row.seed}: {row.note}" for row in same if row.note)
-        groups.append(Group(labels, values, seeds, notes))
+        values = {name: _estimate(name, same) for name in names}
+        groups.append(Group(labels, values, tuple(row.seed for row in same if row.values)))
     return groups
 
 
+def _estimate(name: MeasureName, rows: Sequence[Row]) -> Estimate | None:
+    found = estimate([row.values.get(name) for row in rows])
+    if name != "exact_match" or found is None or found.count > 1:
+        return found
+    return replace(found, bounds=next((row.bounds for row in rows if row.bounds), None))
+
+
 def frontier(groups: Sequence[Group]) -> list[Group]:
-    """Those that no other one beats in exact match and speed; both must be known."""
-    measured = [(group, _place(group)) for group in groups]
-    known = [(group, place) for group, place in measured if place is not None]
-    return [
-        group
-        for group, (right, fast) in known
-        if not any(
-            other_right >= right
-            and other_fast >= fast
-            and (other_right, other_fast) != (right, fast)
-            for _, (other_right, other_fast) in known
-        )
-    ]
+    """Those that no other one beats in exact match and speed, and those of which nobody knows."""
+    known = [(place, group) for group in groups if (place := _place(group)) is not None]
+    kept: list[tuple[float, float]] = []
+    beaten = []
+    for (right, fast), group in sorted(known, key=lambda one: one[0], reverse=True):
+        # Only what is kept beats: else many points, each hardly slower than the next, all would go.
+        if any(
+            fast < other_fast * SAME_SPEED
+            if other_right > right
+            else fast * SAME_SPEED < other_fast
+            for other_right, other_fast in kept
+        ):
+            beaten.append(group)
+        else:
+            kept.append((right, fast))
+    return [group for group in groups if group not in beaten]
 
 
 def _place(group: Group) -> tuple[float, float] | None:
@@ -74,29 +88,73 @@ def _place(group: Group) -> tuple[float, float] | None:
 def make_table(rows: Sequence[Row], report: ReportConfig) -> Table:
     """The table that the report describes."""
     groups = grouped(rows)
-    notes = tuple(note for group in groups for note in group.notes)
+    notes = [
+        *_notes((row.labels, row.seed, row.note) for row in rows),
+        *_notes((row.trial_labels, row.seed, row.remark) for row in rows),
+    ]
     if report.frontier:
-        left_out = len(groups)
-        groups = frontier(groups)
-        left_out -= len(groups)
-        notes += (f"left out: {left_out} that others beat in both exact match and speed",)
+        all_groups, groups = groups, frontier(groups)
+        notes += _of_frontier(all_groups, groups)
     axes = list(dict.fromkeys(axis for group in groups for axis, _ in group.labels))
     if report.per == "checkpoint" and CHECKPOINT in axes:
         groups.sort(key=lambda group: [_number(dict(group.labels).get(axis, "")) for axis in axes])
-    titles = [MEASURES[name].title for name in report.measures]
+    seeds = len({row.seed for row in rows})
     across = report.across if report.across in axes else None
     if across is None:
+        titles = [MEASURES[name].title for name in report.measures]
+        headers: tuple[str, ...] = (*axes, *titles)
         cells = [
-            (*(dict(group.labels).get(axis, "") for axis in axes), *_cells(group, report.measures))
+            (
+                *(dict(group.labels).get(axis, "") for axis in axes),
+                *_cells(group, report.measures, seeds),
+            )
             for group in groups
         ]
-        return Table((*axes, *titles), tuple(cells), tuple(groups), notes)
-    headers, cells = _side_by_side(groups, axes, across, report.measures)
-    return Table(headers, tuple(cells), tuple(groups), notes)
+    else:
+        headers, cells = _side_by_side(groups, axes, across, report.measures, seeds)
+    legend = tuple(_legend(groups, report.measures, seeds))
+    return Table(headers, tuple(cells), tuple(groups), tuple(notes), legend)
+
+
+def _notes(said: Iterable[tuple[Labels, int, str]]) -> Iterator[str]:
+    """`ICoT-SI, 2x2, seeds 0, 1: it failed`, each once."""
+    seeds: dict[tuple[Labels, str], dict[str, None]] = {}
+    for labels, seed, note in said:
+        if note:
+            seeds.setdefault((labels, note), {})[str(seed)] = None
+    for (labels, note), of in seeds.items():
+        what = ("seeds " if len(of) > 1 else "seed ") + ", ".join(of)
+        yield f"{', '.join([*(value for _, value in labels), what])}: {note}"
+
+
+def _of_frontier(groups: Sequence[Group], kept: Sequence[Group]) -> Iterator[str]:
+    if left_out := len(groups) - len(kept):
+        yield (
+            f"left out: {left_out} that others beat in exact match or speed and are no worse than "
+            "in the other (speeds within 2 % are the same)"
+        )
+    if unknown := sum(_place(group) is None for group in kept):
+        yield f"{unknown} without exact match or speed: whether others beat them is not known"
+
+
+def _legend(groups: Sequence[Group], measures: Sequence[MeasureName], seeds: int) -> Iterator[str]:
+    """How to read the cells."""
+    shown = [group.values.get(name) for group in groups for name in measures]
+    values = [value for value in shown if value is not None]
+    if any(value.half is not None for value in values):
+        yield "Mean ± half of the 95 % interval (Student's t) over seeds."
+    if any(value.bounds for value in values):
+        yield "In brackets: with one seed, the 95 % interval (Wilson) over questions."
+    if any(value.count < seeds for value in values):
+        yield f"In parentheses: on how many of the {seeds} seeds a value rests."
 
 
 def _side_by_side(
-    groups: Sequence[Group], axes: Sequence[str], across: str, measures: Sequence[MeasureName]
+    groups: Sequence[Group],
+    axes: Sequence[str],
+    across: str,
+    measures: Sequence[MeasureName],
+    seeds: int,
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """One axis's values as groups of columns."""
     rest = [axis for axis in axes if axis != across]
@@ -111,23 +169,27 @@ def _side_by_side(
     for key, by_column in lines.items():
         line = list(key)
         for column in columns:
-            line += _cells(by_column[column], measures) if column in by_column else empty
+            line += _cells(by_column[column], measures, seeds) if column in by_column else empty
         cells.append(tuple(line))
     titles = [f"{column}: {MEASURES[name].title}" for column in columns for name in measures]
     return (*rest, *titles), cells
 
 
-def _cells(group: Group, measures: Sequence[MeasureName]) -> tuple[str, ...]:
-    return tuple(cell(name, group.values.get(name)) for name in measures)
+def _cells(group: Group, measures: Sequence[MeasureName], seeds: int) -> tuple[str, ...]:
+    return tuple(cell(name, group.values.get(name), seeds) for name in measures)
 
 
-def cell(name: MeasureName, value: Estimate | None) -> str:
-    """`0.95 ± 0.03`: mean and half of the 95 % interval over seeds."""
+def cell(name: MeasureName, value: Estimate | None, seeds: int) -> str:
+    """`0.95 ± 0.03`: mean and half of the 95 % interval over seeds; see `_legend`."""
     measure = MEASURES[name]
     if value is None:
         return NOTHING
-    mean = measure.text(value.mean)
-    return mean if value.half is None else f"{mean} ± {measure.text(value.half)}"
+    text = measure.text(value.mean)
+    if value.half is not None:
+        text += f" ± {measure.text(value.half)}"
+    if value.bounds is not None:
+        text += " [{}, {}]".format(*map(measure.text, value.bounds))
+    return text if value.count >= seeds else f"{text} ({value.count} of {seeds})"
 
 
 def _number(text: str) -> tuple[float, str]:
@@ -141,23 +203,23 @@ def markdown(table: Table) -> str:
 
 
 def _escaped(text: str) -> str:
-    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")
+    return plain(" ".join(text.split())).replace("\\", "\\\\").replace("|", "\\|")
 
 
 def comma_separated(table: Table) -> str:
-    """Bare numbers for other programs: a line for each group, mean, half interval, seeds."""
+    """Bare numbers for other programs: of each group, mean, half interval, number of values."""
     names = list(dict.fromkeys(name for group in table.groups for name in group.values))
     axes = list(dict.fromkeys(axis for group in table.groups for axis, _ in group.labels))
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    headings = [part for name in names for part in (name, f"{name}_half_95")]
+    headings = [part for name in names for part in (name, f"{name}_half_95", f"{name}_count")]
     writer.writerow([*axes, "seeds", *headings])
     for group in table.groups:
         labels = dict(group.labels)
         line: list[Any] = [*(labels.get(axis, "") for axis in axes), len(group.seeds)]
         for name in names:
             value = group.values.get(name)
-            line += ["", ""] if value is None else [value.mean, value.half]
+            line += ["", "", 0] if value is None else [value.mean, value.half, value.count]
         writer.writerow(line)
     return file.getvalue()
 
@@ -171,7 +233,12 @@ def as_data(table: Table) -> list[dict[str, Any]]:
             "values": {
                 name: None
                 if value is None
-                else {"mean": value.mean, "half_95": value.half, "count": value.count}
+                else {
+                    "mean": value.mean,
+                    "half_95": value.half,
+                    "count": value.count,
+                    "bounds_95": value.bounds and list(value.bounds),
+                }
                 for name, value in group.values.items()
             },
         }

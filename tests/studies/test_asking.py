@@ -3,15 +3,18 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from icot_tui.engine.run_folder import RunFolder
+from icot_tui.errors import UserError
 from icot_tui.studies import checkpoints
 from icot_tui.studies.collect import CHECKPOINT, DATA, Collector, Row
 from icot_tui.studies.folder import StudyFolder, read_lines
 from icot_tui.studies.plan import Plan, make_plan
 from icot_tui.studies.runner import Status
-from tests.studies.small import SMALL, small
-from tests.tiny import train_new
+from icot_tui.studies.spec import load_study
+from tests.studies.small import SMALL, small, write_study
+from tests.tiny import tiny, train_new
 
 KD = """
 [vary.method."ICoT-KD"]
@@ -123,3 +126,35 @@ def test_other_data_and_why_some_cannot_be_read(
     assert "positions, but the model has 64" in by_name["much longer"].note
     assert by_name["letters"].values["exact_match"] is None
     assert by_name["letters"].note
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("validation_exampels = 10", "unknown key validation_exampels; did you mean"),
+        ("validation_examples = 0", "validation_examples must be a whole number of at least 1"),
+        ('task = "additoin"', "did you mean addition?"),
+        ("options.digitz = 3", "digitz"),
+    ],
+)
+@pytest.mark.parametrize("scale", ["", "scales.cpu."])
+def test_mistakes_in_other_data_are_told_before_anything_is_trained(
+    tmp_path: Path, key: str, says: str, scale: str
+) -> None:
+    section = f'\n[{scale}data."other"]\n{key}\n\n[report]\nper = "data"'
+    path = write_study(tmp_path, SMALL.replace("[report]", section).replace('"speed", ', ""))
+    line = path.read_text().splitlines().index(key) + 1
+    with pytest.raises(UserError) as raised:
+        make_plan(load_study(path), "cpu")
+    assert says in str(raised.value)
+    places = [f"{path}:{number}: " for number in (line, line - 1)]  # the key's or its section's
+    assert str(raised.value).startswith(tuple(places))
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "mps", "auto"])
+def test_a_run_of_another_machine_is_asked_on_what_is_here(device: str) -> None:
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    found = checkpoints.device_of(tiny(train={"device": device}))
+    assert there.get(found, found == "cpu")
+    assert found == device or not there.get(device)
+    assert checkpoints.described(found)

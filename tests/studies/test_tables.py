@@ -4,10 +4,14 @@ import csv
 import io
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from icot_tui import __version__
+from icot_tui.cli.output import print_table
 from icot_tui.engine.events import (
     CheckpointSaved,
     Evaluated,
@@ -23,18 +27,20 @@ from icot_tui.engine.journal import Journal
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.session import create_run
 from icot_tui.errors import UserError
-from icot_tui.studies.collect import CHECKPOINT, Collected, Collector, Row
+from icot_tui.studies import checkpoints, measured
+from icot_tui.studies.collect import CHECKPOINT, DATA, Collected, Collector, Row
 from icot_tui.studies.figure import MISSING, write_figures
 from icot_tui.studies.folder import Happening, StudyFolder, append_line, read_lines
 from icot_tui.studies.outcome import Outcome, read_outcome
-from icot_tui.studies.plan import make_plan
+from icot_tui.studies.plan import Plan, make_plan
+from icot_tui.studies.results import write_results
 from icot_tui.studies.runner import Status
 from icot_tui.studies.series import Drawing, Series, make_drawing
 from icot_tui.studies.spec import ReportConfig, load_study
 from icot_tui.studies.statistics import estimate, student_t
 from icot_tui.studies.table import comma_separated, make_table, markdown
 from icot_tui.studies.textplot import as_text
-from tests.studies.small import small
+from tests.studies.small import SMALL, small
 from tests.tiny import tiny
 
 
@@ -76,32 +82,89 @@ def test_a_table_over_seeds() -> None:
     table = make_table(ROWS, ReportConfig(measures=["exact_match", "speed"]))
     assert table.headers == ("method", "size", "exact match", "speed (No CoT = 1)")
     assert table.rows[0] == ("No CoT", "2x2", "0.300 ± 1.271", "1.00 ± 0.00")
-    assert table.rows[1] == ("ICoT|SI", "2x2", "0.900", "1.01")
+    assert table.rows[1] == ("ICoT|SI", "2x2", "0.900 (1 of 2)", "1.01 (1 of 2)")
     assert table.rows[2] == ("ICoT|SI", "3x3", "–", "–")
     assert table.notes == ("ICoT|SI, 3x3, seed 0: it broke",)
+    assert table.legend == (
+        "Mean ± half of the 95 % interval (Student's t) over seeds.",
+        "In parentheses: on how many of the 2 seeds a value rests.",
+    )
     assert "| ICoT\\|SI | 2x2 |" in markdown(table)
     read = list(csv.DictReader(io.StringIO(comma_separated(table))))
     assert read[0]["seeds"] == "2"
     assert float(read[0]["exact_match"]) == pytest.approx(0.3)
     assert read[1]["exact_match_half_95"] == read[2]["exact_match"] == ""
+    assert [line["speed_count"] for line in read] == ["2", "1", "0"]
+
+
+def test_the_same_note_of_several_seeds_is_one() -> None:
+    rows = [Row((("m", "a"), (DATA, d)), s, {}, f"no {d}", "old") for d in "pq" for s in (0, 1)]
+    notes = make_table(rows, ReportConfig(measures=["exact_match"])).notes
+    assert notes == ("a, p, seeds 0, 1: no p", "a, q, seeds 0, 1: no q", "a, seeds 0, 1: old")
+    alone = make_table([Row((), 3, {}, "gone")], ReportConfig(measures=["exact_match"]))
+    assert alone.notes == ("seed 3: gone",)
+
+
+def test_of_one_seed_the_interval_over_questions_is_shown() -> None:
+    rows = [Row((), 0, {"exact_match": 0.5, "speed": 2.0}, bounds=(0.4, 0.61))]
+    table = make_table(rows, ReportConfig(measures=["exact_match", "speed"]))
+    assert table.rows == (("0.500 [0.400, 0.610]", "2.00"),)
+    assert table.legend == (
+        "In brackets: with one seed, the 95 % interval (Wilson) over questions.",
+    )
+    several = make_table([*rows, replace(rows[0], seed=1)], ReportConfig(measures=["exact_match"]))
+    assert several.rows == (("0.500 ± 0.000",),)
+
+
+def test_a_heading_is_shown_and_not_obeyed_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_table(("size\x1b]0;x\x07",), [("2x2",)])
+    assert r"size\x1b]0;x\x07" in capsys.readouterr().out
 
 
 def test_an_axis_side_by_side() -> None:
     table = make_table(ROWS, ReportConfig(measures=["exact_match"], across="size"))
     assert table.headers == ("method", "2x2: exact match", "3x3: exact match")
-    assert table.rows == (("No CoT", "0.300 ± 1.271", "–"), ("ICoT|SI", "0.900", "–"))
+    assert table.rows == (("No CoT", "0.300 ± 1.271", "–"), ("ICoT|SI", "0.900 (1 of 2)", "–"))
+
+
+FRONTIER = ReportConfig(measures=["exact_match", "speed"], per="checkpoint", frontier=True)
+
+
+def stages(*points: tuple[float | None, float | None]) -> list[Row]:
+    """A row for each exact match and speed; its stage is its place."""
+    return [
+        Row(((CHECKPOINT, str(stage)),), 0, {"exact_match": right, "speed": fast})
+        for stage, (right, fast) in enumerate(points)
+    ]
 
 
 def test_dominated_points_are_dropped() -> None:
-    points = [(0, 1.0, 0.3), (1, 0.9, 0.5), (2, 0.8, 0.4), (10, 0.9, 1.0), (9, 0.9, 1.0)]
-    rows = [
-        Row(((CHECKPOINT, str(stage)),), 0, {"exact_match": right, "speed": fast})
-        for stage, right, fast in points
-    ]
-    report = ReportConfig(measures=["exact_match", "speed"], per="checkpoint", frontier=True)
-    table = make_table(rows, report)
-    assert [line[0] for line in table.rows] == ["0", "9", "10"]
-    assert table.notes == ("left out: 2 that others beat in both exact match and speed",)
+    rows = stages((1.0, 0.3), (0.9, 0.5), (0.8, 0.4), (0.9, 1.0), (0.9, 1.0))
+    table = make_table(rows, FRONTIER)
+    assert [line[0] for line in table.rows] == ["0", "3", "4"]
+    assert table.notes[0].startswith("left out: 2 that others beat in exact match or speed")
+
+
+def test_a_hundredth_of_speed_is_no_advantage() -> None:
+    assert len(make_table(stages((0.9, 1.0), (0.9, 1.01)), FRONTIER).rows) == 2
+    assert len(make_table(stages((0.9, 1.0), (0.8, 1.01)), FRONTIER).rows) == 1
+    assert len(make_table(stages((0.9, 1.0), (0.8, 1.03)), FRONTIER).rows) == 2
+    # Each is hardly slower than the next, but the ends are far apart.
+    gradual = stages(*((1 - 0.01 * n, 1 + 0.015 * n) for n in range(7)))
+    assert [line[0] for line in make_table(gradual, FRONTIER).rows] == ["0", "2", "4", "6"]
+
+
+def test_what_nobody_knows_is_not_dropped() -> None:
+    failed = Row((("method", "ICoT-SI"),), 0, {}, "failed: no memory")
+    table = make_table([*stages((0.9, 1.0), (0.5, None)), failed], FRONTIER)
+    assert [line[-2:] for line in table.rows] == [("–", "–"), ("0.900", "1.00"), ("0.500", "–")]
+    assert table.notes == (
+        "ICoT-SI, seed 0: failed: no memory",
+        "2 without exact match or speed: whether others beat them is not known",
+    )
 
 
 # --- outcomes ---
@@ -174,6 +237,160 @@ def test_of_several_trainings_only_the_last_counts(tmp_path: Path) -> None:
     phase = PhaseBegan(40, "coupled", 4, 4, "both", "nats", 1, 100)
     events = [*HISTORY[:-1], phase, steps(41, 50, 8), evaluated(50, 8, 0.3, True)]
     assert [point.step for point in run_with(tmp_path, events).points] == [50]
+
+
+# --- trials become rows ---
+
+
+def finished(plan: Plan, runs: Path, checkpoints: bool = True) -> list[Status]:
+    """Each trial with a run of that history, and a checkpoint that only looks like one."""
+    statuses = []
+    for trial in plan.trials:
+        run = create_run(trial.config, runs)
+        journal = Journal(run.journal)
+        for event in HISTORY:
+            journal.write(event)
+        journal.close()
+        if checkpoints:
+            (run.checkpoints / "step-00000030").mkdir(parents=True)
+            (run.checkpoints / "step-00000030" / "manifest.json").write_text(trial.name)
+        statuses.append(Status(trial, "finished", run))
+    return statuses
+
+
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Instead of being asked, checkpoints are noted here; a No-CoT model makes it a ratio of 2."""
+    noted: list[str] = []
+
+    def ask(checkpoint: Path, everything: bool, other: object = None) -> checkpoints.Answered:
+        noted.append(checkpoint.parent.parent.name)
+        return checkpoints.Answered(0.5, 0.4, 0.6, 10, 0.7, "test")
+
+    def time_it(checkpoint: Path, everything: bool, beside: Path | None) -> checkpoints.Timed:
+        return checkpoints.Timed(100.0, None if beside is None else 2.0, "cpu")
+
+    monkeypatch.setattr(checkpoints, "ask", ask)
+    monkeypatch.setattr(checkpoints, "time_it", time_it)
+    return noted
+
+
+def rows_of(plan: Plan, statuses: list[Status], folder: Path) -> list[Row]:
+    study = StudyFolder(folder, plan.name)
+    study.prepare(plan)
+    return Collector(plan, study).collect(statuses).rows
+
+
+def test_other_weights_or_another_version_are_asked_again(
+    tmp_path: Path, answers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan(small(tmp_path), "cpu")
+    statuses = finished(plan, tmp_path / "runs")
+    for _ in range(2):
+        rows_of(plan, statuses, tmp_path / "runs")
+    assert answers == ["small-cpu-no-cot-s0", "small-cpu-icot-si-s0"]
+    assert statuses[1].run is not None
+    manifest = statuses[1].run.checkpoints / "step-00000030" / "manifest.json"
+    manifest.write_text("trained anew")
+    rows_of(plan, statuses, tmp_path / "runs")
+    assert answers[2:] == ["small-cpu-icot-si-s0"]
+    monkeypatch.setattr(measured, "__version__", "9.9")
+    rows_of(plan, statuses, tmp_path / "runs")
+    assert answers[3:] == answers[:2]
+
+
+def test_speed_is_not_compared_with_another_model(tmp_path: Path, answers: list[str]) -> None:
+    plan = make_plan(small(tmp_path), "cpu")
+    same = rows_of(plan, finished(plan, tmp_path / "a"), tmp_path / "a")
+    assert [row.values["speed"] for row in same] == [2.0, 2.0]
+    assert not any("No-CoT" in row.remark for row in same)
+    wider = '[vary.method."ICoT-SI"]\nmodel.width = 32'
+    plan = make_plan(small(tmp_path, SMALL.replace('[vary.method."ICoT-SI"]', wider)), "cpu")
+    other = rows_of(plan, finished(plan, tmp_path / "b"), tmp_path / "b")
+    assert [row.values["speed"] for row in other] == [2.0, None]
+    assert "there is no No-CoT run of the same data and model" in other[1].remark
+
+
+def test_another_seed_of_the_same_model_will_do(tmp_path: Path, answers: list[str]) -> None:
+    plan = make_plan(small(tmp_path), "cpu", seeds=2)
+    statuses = finished(plan, tmp_path / "runs")
+    statuses[1] = Status(plan.trials[1], "failed", reason="no memory")
+    rows = rows_of(plan, statuses, tmp_path / "runs")
+    assert [row.values.get("speed") for row in rows] == [2.0, None, 2.0, 2.0]
+    assert rows[1].note == "failed: no memory"
+
+
+def test_what_one_trial_has_wrong_costs_no_other_row(
+    tmp_path: Path, answers: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan(small(tmp_path), "cpu", seeds=2)
+    statuses = finished(plan, tmp_path / "runs")
+    assert statuses[0].run is not None
+    statuses[0].run.config.write_text("data = 3")
+    ask = checkpoints.ask
+
+    def short_of_memory(checkpoint: Path, *rest: Any) -> checkpoints.Answered:
+        if "icot-si-s1" in str(checkpoint):
+            raise RuntimeError("out of memory\nat the third layer")
+        return ask(checkpoint, *rest)
+
+    monkeypatch.setattr(checkpoints, "ask", short_of_memory)
+    broken, good, also, without = rows_of(plan, statuses, tmp_path / "runs")
+    assert broken.note.startswith("finished: ")
+    assert "config.toml" in broken.note
+    assert good.values["exact_match"] == also.values["exact_match"] == 0.5
+    assert good.bounds == (0.4, 0.6)
+    assert (without.note, without.values["exact_match"]) == ("RuntimeError: out of memory", None)
+    assert without.values["steps"] == 40
+
+
+def test_a_trial_without_checkpoints_has_a_row_that_says_so(tmp_path: Path) -> None:
+    text = SMALL.replace("measures = [", 'per = "checkpoint"\nmeasures = ["removed_tokens", ')
+    plan = make_plan(small(tmp_path, text), "cpu")
+    rows = rows_of(plan, finished(plan, tmp_path, checkpoints=False), tmp_path)
+    assert [row.note for row in rows] == ["no checkpoint of it is left"] * 2
+    run = finished(plan, tmp_path / "damaged")[0].run
+    rows = rows_of(plan, [Status(plan.trials[0], "finished", run)], tmp_path / "damaged")
+    assert [(row.labels[-1], row.note) for row in rows] == [
+        (
+            ("method", "No CoT"),
+            "checkpoint step-00000030 is left out: its state.json cannot be read",
+        )
+    ]
+
+
+def test_who_missed_the_target_or_was_trained_otherwise_is_named(tmp_path: Path) -> None:
+    aim = '[vary.method."ICoT-SI"]\ntrain.target_accuracy = {}'
+    for target, missed in ((0.9, True), (0.7, False)):
+        text = SMALL.replace('[vary.method."ICoT-SI"]', aim.format(target))
+        plan = make_plan(small(tmp_path, text), "cpu")
+        runs = tmp_path / str(target)
+        no_cot, stepwise = rows_of(plan, finished(plan, runs, checkpoints=False), runs)
+        assert no_cot.remark == f"trained with icot-tui 9.9, measured with {__version__}"
+        sentence = "it never reached an exact match of 0.9 (train.target_accuracy): its steps"
+        assert stepwise.remark.startswith(sentence) == missed
+
+
+def test_the_document_says_what_it_rests_on(tmp_path: Path, answers: list[str]) -> None:
+    plan = make_plan(small(tmp_path, SMALL.replace("Two methods", r"Two\u001b[31m")), "cpu")
+    folder = StudyFolder(tmp_path / "runs", plan.name)
+    folder.prepare(plan)
+    statuses = [*finished(plan, tmp_path / "runs")[:1], Status(plan.trials[1], "failed")]
+    statuses[1].reason = "killed \x1b]0;x\x07"
+    (folder.path / "figure.svg").write_text("of another time")
+    collected = Collector(plan, folder).collect(statuses)
+    collected.outcomes.clear()  # so that there is nothing to draw
+    results = write_results(plan, folder, statuses, collected)
+    text = (folder.path / "table.md").read_text()
+    assert "\x1b" not in text and r"Two\x1b[31m" in text and r"killed \x1b]0;x" in text
+    assert "best on the validation examples, asked about the test examples" in text
+    assert "answering one question at a time on cpu." in text
+    assert "| No CoT | 0.500 [0.400, 0.600] | 2.00 |" in text
+    assert not (folder.path / "figure.svg").exists()
+    assert [path.name for path in results.files] == ["results.json", "table.md", "table.csv"]
+    write_results(plan, folder, statuses, Collector(plan, folder).collect(statuses))
+    assert "; trained with icot-tui 9.9." in (folder.path / "table.md").read_text()
+    assert (folder.path / "figure.svg").exists()
 
 
 # --- figures ---
