@@ -52,15 +52,19 @@ def drive(folder: RunFolder, config: RunConfig, as_json: bool, quiet: bool, is_n
 
     Returns:
         Exit status: 0 finished, or stopped and saved; 1 stopped without saving.
+
+    Raises:
+        UserError: another trainer is at work in it, or the training failed.
     """
     if not is_main_process():
         return _follow(folder)
+    commands = CommandQueue(folder.control)  # first: once it is locked, letters are for this one
+    folder.lock()  # before torch is imported: a folder without a trainer looks like a dead run
     outlet = Outlet(folder.log)
     summary = RunSummary.of(JournalReader(folder.journal).events(), config)
     style: Style = "json" if as_json else "quiet" if quiet else best_style()
     reporter = Reporter(style, outlet, summary)
     say = (lambda text: None) if as_json and quiet else reporter.say
-    commands = CommandQueue(folder.control)
     began = time.monotonic()
     try:
         with obeying_signals(commands, say, outlet.hang_up):
@@ -154,7 +158,12 @@ def regret(folder: RunFolder, is_new: bool) -> str:
     """Remove a new run's folder if nothing was trained in it, and say so."""
     if not is_new or next(JournalReader(folder.journal).lines(), None) is not None:
         return ""
+    try:
+        folder.lock()
+    except UserError:  # another trainer goes on with it
+        return ""
     shutil.rmtree(folder.path, ignore_errors=True)
+    folder.unlock()
     return f"nothing was trained, so {folder.path} is removed again"
 
 

@@ -1,10 +1,13 @@
 """`icot-tui resume`: go on with a run where it stopped."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from icot_tui.cli.train import AsJson, Quiet, Runs
+
+if TYPE_CHECKING:
+    from icot_tui.engine.run_folder import RunFolder
 
 app = typer.Typer()
 
@@ -32,22 +35,32 @@ def resume(
 
     It goes on from its newest whole checkpoint; without one, it starts anew in the same folder.
     """
-    from icot_tui.cli.driving import drive, is_main_process, one_voice
+    from icot_tui.cli.driving import one_voice
+    from icot_tui.engine.run_folder import RunFolder, runs_folder
+
+    with one_voice():
+        return go_on(RunFolder.find(runs or runs_folder(), run), as_json, quiet)
+
+
+def go_on(folder: "RunFolder", as_json: bool, quiet: bool) -> int:
+    """Train on where a run stopped; of a finished one, say how it ended. Returns the exit status.
+
+    Raises:
+        UserError: another trainer is at work in it, or the training failed.
+    """
+    from icot_tui.cli.driving import drive, is_main_process
     from icot_tui.cli.output import print_json
     from icot_tui.config.loading import load_config
     from icot_tui.engine.journal import JournalReader
-    from icot_tui.engine.run_folder import RunFolder, runs_folder
     from icot_tui.engine.summary import RunSummary
     from icot_tui.plain import plain
 
-    with one_voice():
-        folder = RunFolder.find(runs or runs_folder(), run)
-        config = load_config(folder.config).config
-        ended = RunSummary.of(JournalReader(folder.journal).events()).ended
-        if ended is not None and ended.finished:
-            if is_main_process() and as_json:
-                print_json(ended.as_json())
-            elif is_main_process():
-                print(f"run {folder.name} is finished: {plain(ended.reason)}")
-            return 0
-        return drive(folder, config, as_json, quiet, is_new=False)
+    config = load_config(folder.config).config
+    ended = RunSummary.of(JournalReader(folder.journal).events()).ended
+    if ended is not None and ended.finished:
+        if is_main_process() and as_json:
+            print_json(ended.as_json())
+        elif is_main_process():
+            print(f"run {folder.name} is finished: {plain(ended.reason)}")
+        return 0
+    return drive(folder, config, as_json, quiet, is_new=False)

@@ -1,5 +1,6 @@
 """`icot-tui study`: rerun a table or a figure of the papers, or one's own."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,7 @@ from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
     from icot_tui.studies.places import Place
-    from icot_tui.studies.plan import Plan
+    from icot_tui.studies.plan import Plan, Trial
     from icot_tui.studies.results import Results
     from icot_tui.studies.runner import Start, Status
 
@@ -41,7 +42,8 @@ def study(
     scale: Annotated[str, typer.Option(help="cpu, gpu or paper.")] = "cpu",
     seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds.")] = None,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Print one self-contained command a trial, run nothing.")
+        bool,
+        typer.Option("--plan", help="Print one self-contained command a training, run nothing."),
     ] = False,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Trials at once (default: as many as fit).")
@@ -61,7 +63,8 @@ def study(
     It goes on where it stopped, and takes finished runs as they are. Ctrl-C saves and stops. From
     another terminal, icot-tui attach shows it.
 
-    Exit status: 0 finished, or stopped and saved; 1 a trial failed; 2 bad input.
+    Exit status: 0 finished, or stopped and saved; 1 a trial failed, stopped unsaved or was stopped
+    by somebody else; 2 bad input.
     """
     if name is None:
         return _list(json)
@@ -72,9 +75,10 @@ def study(
     if scale not in SCALES:
         raise UserError(f"--scale must be one of {', '.join(SCALES)}, not '{scale}'")
     planned = make_plan(load_study(name), scale, seeds)
+    folder = (runs or runs_folder()).absolute()
     if plan:
-        return _print_plan(planned, json)
-    return _run(planned, (runs or runs_folder()).absolute(), jobs, on, json)
+        return _print_plan(planned, folder, json)
+    return _run(planned, folder, jobs, on, json)
 
 
 def _list(json: bool) -> int:
@@ -115,14 +119,26 @@ def _minutes(minutes: float) -> str:
     return f"{minutes / 60:.0f} h" if minutes < 2880 else f"{minutes / 1440:.0f} d"
 
 
-def _print_plan(plan: "Plan", json: bool) -> int:
-    """One line a trial, for Slurm arrays and the like; what is left out goes to stderr."""
+def _print_plan(plan: "Plan", runs: Path, json: bool) -> int:
+    """One line a training, for Slurm arrays and the like; what is left out goes to stderr.
+
+    Each goes on with what there is of its training, as the study does: jobs are queued again.
+    """
+    import shlex
     import sys
 
     from icot_tui.cli.output import print_json
     from icot_tui.plain import plain
+    from icot_tui.studies.measures import needs
 
+    if needs(plan.study.config) == {"config"}:
+        print(f"# {plan.study.config.name} trains nothing: there is no command", file=sys.stderr)
+        return 0
+    trials: dict[str, Trial] = {}
     for trial in plan.trials:
+        trials.setdefault(trial.digest, trial)
+    for trial in trials.values():
+        command = f"{trial.command} --once {shlex.join(['--runs', str(runs)])}"
         if json:
             print_json(
                 {
@@ -130,11 +146,11 @@ def _print_plan(plan: "Plan", json: bool) -> int:
                     "labels": dict(trial.labels),
                     "seed": trial.seed,
                     "digest": trial.digest,
-                    "command": trial.command,
+                    "command": command,
                 }
             )
         else:
-            print(plain(trial.command))
+            print(plain(command))
     for sentence in plan.skipped:
         print(plain(sentence), file=sys.stderr)
     return 0
@@ -146,7 +162,7 @@ def _run(plan: "Plan", runs: Path, jobs: int | None, on: str, json: bool) -> int
     from icot_tui.studies.folder import StudyFolder
     from icot_tui.studies.measures import needs
     from icot_tui.studies.results import write_results
-    from icot_tui.studies.runner import Runner, Status
+    from icot_tui.studies.runner import Runner, Status, obeying
 
     folder = StudyFolder(runs, plan.name)
     folder.lock()
@@ -157,19 +173,44 @@ def _run(plan: "Plan", runs: Path, jobs: int | None, on: str, json: bool) -> int
         afterwards.callback(view.close)
         view.greet()
         statuses = [Status(trial) for trial in plan.trials]
-        stopped = False
+        runner: Runner | None = None
         if needs(plan.study.config) != {"config"}:
             places, start = _places(plan, jobs, on)
             runner = Runner(plan, folder, places, start, view.happened, view.look)
-            statuses, stopped = runner.run(), runner.stopping
+        wish = _Wish(view.say)
+        afterwards.enter_context(obeying(wish.stop))
+        if runner is not None:
+            statuses = runner.run()
+            wish.stopped |= runner.stopping
             view.trained()
-        collector = Collector(plan, folder, view.say)
-        results = write_results(plan, folder, statuses, collector.collect(statuses))
+        collected = Collector(plan, folder, wish.before_measuring).collect(statuses)
+        results = write_results(plan, folder, statuses, collected)
     if json:
         _print_json_results(results)
     else:
         _print_results(plan, results)
-    return _farewell(statuses, results, stopped)
+    return _farewell(statuses, results, wish.stopped)
+
+
+class _Wish:
+    """The user's, to stop: nothing new is measured then, and the results are written."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.stopped = False
+        self._say = say
+
+    def stop(self) -> None:
+        """Asked by a signal; the second time everything ends at once."""
+        if self.stopped:
+            raise KeyboardInterrupt
+        self.stopped = True
+        self._say("stopping: what was begun is finished (once more: stop at once)")
+
+    def before_measuring(self, what: str) -> None:
+        """Say what is measured now; if nothing is to be, that is an error."""
+        if self.stopped:
+            raise UserError("not measured, because the study was stopped")
+        self._say(what)
 
 
 def _places(plan: "Plan", jobs: int | None, on: str) -> "tuple[list[Place], Start]":
@@ -203,7 +244,7 @@ def _print_results(plan: "Plan", results: "Results") -> None:
 
     print()
     print_table(results.table.headers, results.table.rows)
-    for note in (*results.table.notes, *plan.skipped):
+    for note in (*results.table.legend, *results.table.notes, *plan.skipped):
         print(plain(note))
     if results.drawing is not None:
         print()
@@ -229,12 +270,21 @@ def _farewell(statuses: "list[Status]", results: "Results", stopped: bool) -> in
 
     from icot_tui.plain import plain
 
-    failed = [status for status in statuses if status.state == "failed"]
-    for status in failed:
-        print(plain(f"failed: {status.trial.title}: {status.reason}"), file=sys.stderr)
+    amiss = [
+        status
+        for status in statuses
+        if status.state == "failed" or status.unsaved or (status.state == "stopped" and not stopped)
+    ]
+    for status in amiss:
+        print(plain(f"{status.state}: {status.trial.title}: {status.reason}"), file=sys.stderr)
     if results.problem:
         print(plain(results.problem), file=sys.stderr)
+    for status in statuses:
+        if status.state == "waiting" and status.run is not None and status.run.is_locked():
+            where = f"icot-tui ctl stop --run {status.run.path}"
+            text = f"{status.trial.title} is still trained by another process; to stop it: {where}"
+            print(plain(text), file=sys.stderr)
     left = [status for status in statuses if status.state not in (None, "finished", "failed")]
     if stopped or left:
         print("stopped before its end; the same command goes on with it", file=sys.stderr)
-    return 1 if failed else 0
+    return 1 if amiss else 0

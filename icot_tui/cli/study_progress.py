@@ -87,6 +87,8 @@ def in_words(status: "Status", summary: RunSummary | None) -> list[str]:
         return [status.reason or "another process trains it; waiting for it"]
     if summary is None or summary.facts is None:
         return ["getting ready"]
+    if summary.paused is not None:
+        return [f"paused: {summary.paused}", f"step {summary.figures.step:,}"]
     if summary.asked is not None:
         return [describe(summary.asked)]
     parts = [

@@ -42,6 +42,10 @@ def train(
     ] = None,
     runs: Runs = None,
     name: Annotated[str | None, typer.Option(help="Name of the run's folder.")] = None,
+    once: Annotated[
+        bool,
+        typer.Option("--once", help="Go on with an earlier run of this very training, if any."),
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> int:
@@ -53,6 +57,7 @@ def train(
     Exit status: 0 finished, or stopped and saved; 1 the work failed; 2 bad input.
     """
     from icot_tui.cli.driving import drive, one_voice
+    from icot_tui.cli.resume import go_on
     from icot_tui.config.loading import load_config
     from icot_tui.engine.run_folder import runs_folder
 
@@ -61,20 +66,32 @@ def train(
         changes.append(f"name={json.dumps(name)}")
     with one_voice():
         loaded = load_config(config, changes).config
-        folder = _create(loaded, runs or runs_folder())
+        folder = _folder(loaded, runs or runs_folder(), once)
+        if folder.journal.exists():
+            return go_on(folder, as_json, quiet)
         return drive(folder, loaded, as_json, quiet, is_new=True)
 
 
-def _create(config: "RunConfig", runs: Path) -> "RunFolder":
+def _folder(config: "RunConfig", runs: Path, once: bool) -> "RunFolder":
     """The run's folder; with several processes the first one makes it, and all agree on it."""
     from icot_tui.config.loading import dump_toml
     from icot_tui.engine.run_folder import RunFolder
 
     def create() -> RunFolder:
-        return RunFolder.create(runs, config.name, dump_toml(config))
+        earlier = _earlier(config, runs) if once else None
+        return earlier or RunFolder.create(runs, config.name, dump_toml(config))
 
     if os.environ.get("WORLD_SIZE", "1") == "1":
         return create()  # without torch, so that the first line is there at once
     from icot_tui.engine.session import shared_folder
 
     return shared_folder(create)
+
+
+def _earlier(config: "RunConfig", runs: Path) -> "RunFolder | None":
+    """A run of the same training, its name aside: a finished one, or else the furthest."""
+    from icot_tui.studies.found import RunIndex, look_for
+    from icot_tui.studies.plan import digest_of
+
+    found = look_for(RunIndex(runs), digest_of(config))
+    return found.finished or found.at_work or found.unfinished

@@ -25,6 +25,8 @@ from icot_tui.studies.places import Place, place_of, share_cores
 from icot_tui.studies.plan import Trial
 from icot_tui.studies.trainer import arguments, last_error
 
+ADDRESS_VARIABLE = "RAY_ADDRESS"
+"""Where Ray itself is told of the cluster that this machine belongs to."""
 HERE = "ray"
 """In place of an address: the cluster that this machine belongs to, or else one of it alone."""
 CLIENT = "ray://"
@@ -54,18 +56,22 @@ class Cluster:
             raise UserError(what, 1) from error
         self._ray: Any = ray
         self._needs: dict[str, float] = {}
+        told = os.environ.get(ADDRESS_VARIABLE) if address == HERE else None
+        address = told or address
         try:
-            self._connect(address)
+            self._connect(address, bool(told))
         except (OSError, RuntimeError) as error:
             why = getattr(error, "strerror", None) or " ".join(str(error).split("\n")[:1])
             if address.startswith(CLIENT) and "RAY_AUTH_MODE" not in os.environ:
                 why += " (of one that asks for a token, set RAY_AUTH_MODE=token here too)"
             raise UserError(f"no Ray cluster could be reached at {address}: {why}", 1) from error
 
-    def _connect(self, address: str) -> None:
+    def _connect(self, address: str, told: bool) -> None:
+        """To that address, which Ray was `told` of if it is not the user's."""
         quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-        if address != HERE:
-            _check(address)
+        if told or address != HERE:
+            if not (told and address in ("auto", "local")):
+                _check(address, ADDRESS_VARIABLE if told else "--on")
             self._ray.init(address, **quiet)
             return
         try:
@@ -91,7 +97,7 @@ class Cluster:
         if gpus:
             self._needs = {"num_gpus": 1, "num_cpus": 1}
             count = min(jobs or gpus, max(1, len(configs)))
-            return [Place("a GPU of the cluster", ())] * count
+            return [Place(())] * count
         cores = [int(node.get("CPU", 0)) for node in nodes]
         threads, count = share_cores(configs, jobs, cores)
         self._needs = {"num_gpus": 0, "num_cpus": min(threads, max(cores, default=1))}
@@ -172,7 +178,7 @@ class ClusterTrainer:
         return self.why or last_error(self.log, self.log_start, self.status or 0)
 
 
-def _check(address: str) -> None:
+def _check(address: str, option: str) -> None:
     """See at once whether anything answers there: Ray itself tries for minutes.
 
     Raises:
@@ -180,10 +186,14 @@ def _check(address: str) -> None:
         OSError: nothing does.
     """
     host, _, port = address.removeprefix(CLIENT).rpartition(":")
+    words = "local, ray" if option == "--on" else "local, auto"
+    mistake = UserError(f"{option} must be {words}, ray://HOST:PORT or HOST:PORT, not '{address}'")
     if not (host and port.isdecimal() and int(port) < 1 << 16):
-        what = "must be local, ray, ray://HOST:PORT or HOST:PORT"
-        raise UserError(f"--on {what}, not '{address}'")
-    socket.create_connection((host, int(port)), ANSWER_SECONDS).close()
+        raise mistake
+    try:
+        socket.create_connection((host, int(port)), ANSWER_SECONDS).close()
+    except UnicodeError as error:  # no name of a host can be like that
+        raise mistake from error
 
 
 def train_here(arguments: list[str], environment: dict[str, str], log: str, folder: str) -> int:

@@ -12,6 +12,8 @@ lock            held by the process that runs the study
 The runs themselves are ordinary ones, in the folder of the runs.
 """
 
+import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -53,6 +55,7 @@ class StudyFolder:
         self.logs = self.path / "logs"
         self.trials = self.path / "trials"
         self._lock: int | None = None
+        self._unwritten: list[dict[str, Any]] = []
 
     def prepare(self, plan: Plan) -> None:
         """Make the folder and write down what is to be done.
@@ -127,8 +130,16 @@ class StudyFolder:
     # The ledger -------------------------------------------------------------------------------
 
     def write(self, happening: Happening) -> None:
-        """Note what became of a trial."""
-        append_line(self.ledger, {"time": round(time.time(), 3)} | asdict(happening))
+        """Note what became of a trial; on a full disk, once there is room (see `flush`)."""
+        self._unwritten.append({"time": round(time.time(), 3)} | asdict(happening))
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what waits: a full disk ends no study, just as it ends no training."""
+        with contextlib.suppress(UserError):
+            while self._unwritten:
+                append_line(self.ledger, self._unwritten[0])
+                del self._unwritten[0]
 
     def happenings(self) -> list[Happening]:
         """All that was noted, oldest first."""
@@ -151,7 +162,9 @@ def append_line(path: Path, line: dict[str, Any]) -> None:
         try:
             size = os.fstat(file).st_size
             torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"
-            os.write(file, b"\n" * torn + json.dumps(line).encode() + b"\n")
+            content = b"\n" * torn + json.dumps(line).encode() + b"\n"
+            if os.write(file, content) < len(content):  # the torn line is passed over
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(file)
     except OSError as error:

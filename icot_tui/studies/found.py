@@ -3,12 +3,11 @@
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from icot_tui.config import load_config
-from icot_tui.engine.events import CommandDone, RunEnded, RunStarted
+from icot_tui.engine.events import CommandDone, Event, RunEnded, RunStarted
 from icot_tui.engine.journal import JournalReader
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
@@ -19,70 +18,97 @@ HARMLESS = {"pause", "resume", "evaluate", "save", "stop"}
 """Commands that leave a training what it would have been."""
 
 
-class RunIndex:
-    """Runs of a folder by their configs' digests; each config is read once."""
-
-    def __init__(self, runs: Path) -> None:
-        self._runs = runs
-        self._digests: dict[Path, tuple[int, str]] = {}
-
-    def of(self, digest: str) -> list[RunFolder]:
-        """The runs of a training, the newest first."""
-        return self.by_digest().get(digest, [])
-
-    def by_digest(self) -> dict[str, list[RunFolder]]:
-        """The runs of each training, the newest first."""
-        runs: dict[str, list[RunFolder]] = {}
-        for run in RunFolder.all(self._runs):
-            runs.setdefault(self._digest(run), []).append(run)
-        return runs
-
-    def _digest(self, run: RunFolder) -> str:
-        try:
-            written = os.stat(run.config).st_mtime_ns
-        except OSError:
-            return ""
-        known = self._digests.get(run.path)
-        if known is None or known[0] != written:
-            known = self._digests[run.path] = written, _digest_of(run)
-        return known[1]
-
-
-def _digest_of(run: RunFolder) -> str:
-    """The digest of a run's config; none of one that is damaged or of another version."""
-    try:
-        return digest_of(load_config(run.config).config)
-    except (UserError, OSError):
-        return ""
-
-
 @dataclass(frozen=True)
 class Progress:
-    """How far a run got: `ended` unless it was resumed since; `touched` by a command."""
+    """How far a run got: `ended` unless it was resumed since; `touched` by this command, if any."""
 
-    started: bool
-    step: int
-    ended: RunEnded | None
-    touched: bool
+    step: int = 0
+    ended: RunEnded | None = None
+    touched: str = ""
 
     @property
     def finished(self) -> bool:
         """Was the recipe carried out to its end?"""
         return self.ended is not None and self.ended.finished
 
-
-def progress(run: RunFolder) -> Progress:
-    """Read a run's journal."""
-    step, ended, started, touched = 0, None, False, False
-    for _, event in JournalReader(run.journal).events():
-        step = event.step
-        started = started or isinstance(event, RunStarted)
+    def after(self, event: Event) -> "Progress":
+        """What it is after the journal's next event."""
         ended = event if isinstance(event, RunEnded) else None
-        if isinstance(event, RunStarted):
-            touched = False  # it began anew
+        touched = "" if isinstance(event, RunStarted) else self.touched  # or it began anew
         if isinstance(event, CommandDone) and event.done and event.command not in HARMLESS:
-            touched = True
-    return Progress(started, step, ended, touched)
+            touched = event.command
+        return Progress(event.step, ended, touched)
+
+
+@dataclass
+class _Known:
+    """What was read of a run whose config was written then; `files` is what it trains on."""
+
+    written: int
+    digest: str
+    files: tuple[str, ...]
+    journal: JournalReader
+    progress: Progress = field(default_factory=Progress)
+
+
+class RunIndex:
+    """Runs of a folder by their configs' digests; configs and journals are read once."""
+
+    def __init__(self, runs: Path) -> None:
+        self._runs = runs
+        self._known: dict[Path, _Known] = {}
+
+    def of(self, digest: str) -> list[RunFolder]:
+        """The runs of a training, the newest first."""
+        return self.by_digest().get(digest, [])
+
+    def by_digest(self) -> dict[str, list[RunFolder]]:
+        """The runs of each training, the newest first; without those whose data changed since."""
+        runs: dict[str, list[RunFolder]] = {}
+        for run in RunFolder.all(self._runs):
+            known = self._look_up(run)
+            if known is not None and not any(_newer(file, known.written) for file in known.files):
+                runs.setdefault(known.digest, []).append(run)
+        return runs
+
+    def progress(self, run: RunFolder) -> Progress:
+        """How far a run got; only what its journal gained since the last time is read."""
+        known = self._look_up(run)
+        if known is None:
+            return Progress()
+        for _, event in known.journal.events():
+            known.progress = known.progress.after(event)
+        return known.progress
+
+    def _look_up(self, run: RunFolder) -> _Known | None:
+        try:
+            written = os.stat(run.config).st_mtime_ns
+        except OSError:
+            return None
+        known = self._known.get(run.path)
+        if known is None or known.written != written:
+            digest, files = _identity(run)
+            known = self._known[run.path] = _Known(
+                written, digest, files, JournalReader(run.journal)
+            )
+        return known
+
+
+def _identity(run: RunFolder) -> tuple[str, tuple[str, ...]]:
+    """The digest of a run's config, and its data files; none of a config that can't be read."""
+    try:
+        config = load_config(run.config).config
+    except (UserError, OSError):  # damaged, or of another version
+        return "", ()
+    return digest_of(config), tuple(filter(None, (config.data.train, config.data.validation)))
+
+
+def _newer(file: str, written: int) -> bool:
+    """Was the file written after that? Then a run of that time was trained on something else."""
+    try:
+        return os.stat(file).st_mtime_ns > written
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -99,7 +125,7 @@ def look_for(index: RunIndex, digest: str) -> Found:
     unfinished: tuple[int, RunFolder] | None = None
     at_work: RunFolder | None = None
     for run in index.of(digest):
-        so_far = progress(run)
+        so_far = index.progress(run)
         if so_far.touched:
             continue
         if so_far.finished:
@@ -141,9 +167,3 @@ def claim(runs: Path, digest: str) -> Claim | None:
         os.close(file)
         return None
     return Claim(file)
-
-
-def running(index: RunIndex, digests: list[str]) -> Iterator[RunFolder]:
-    """The runs of these trainings that have a trainer."""
-    for digest in digests:
-        yield from (run for run in index.of(digest) if run.is_locked())

@@ -14,7 +14,6 @@ MOST_THREADS = 4
 class Place:
     """What a trainer finds in its environment."""
 
-    name: str
     environment: tuple[tuple[str, str], ...]
 
 
@@ -34,7 +33,7 @@ def make_places(configs: Sequence[RunConfig], jobs: int | None) -> list[Place]:
     if gpus:
         count = min(jobs or len(gpus), wanted)
         chosen = [gpus[number % len(gpus)] for number in range(count)]
-        return [Place(f"GPU {gpu}", (("CUDA_VISIBLE_DEVICES", gpu),)) for gpu in chosen]
+        return [Place((("CUDA_VISIBLE_DEVICES", gpu),)) for gpu in chosen]
     threads, count = share_cores(configs, jobs, [len(os.sched_getaffinity(0))])
     return [place_of(threads)] * count
 
@@ -55,8 +54,7 @@ def share_cores(
 
 def place_of(threads: int) -> Place:
     """A place on CPU cores."""
-    name = f"{threads} thread" + "s" * (threads != 1)
-    return Place(name, (("OMP_NUM_THREADS", str(threads)),))
+    return Place((("OMP_NUM_THREADS", str(threads)),))
 
 
 def visible_gpus() -> list[str]:

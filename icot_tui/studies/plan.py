@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,14 +12,17 @@ from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
-from icot_tui.config import MethodConfig, RunConfig, load_config
+from icot_tui.config import DataConfig, MethodConfig, RunConfig, load_config
 from icot_tui.config.checking import check
 from icot_tui.config.loading import FILES, absolute_path, is_file
 from icot_tui.config.toml import KeyPath, leaves, toml_value
+from icot_tui.data.splits import open_source
 from icot_tui.errors import UserError
 from icot_tui.studies.spec import Axes, Changes, LoadedStudy, ScaleConfig
 
 BASE, DEFAULTS = "base", "defaults"
+LONGEST_NAME = 80
+"""Of a run."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,11 @@ class Plan:
         """Name of the study's folder."""
         return f"{self.study.config.name}-{self.scale}"
 
+    @property
+    def other_data(self) -> dict[str, Changes]:
+        """What is changed of the data section to ask about other data, by its name."""
+        return {**self.study.config.data, **self.study.scale(self.scale).data}
+
 
 def make_plan(study: LoadedStudy, scale: str, seeds: int | None = None) -> Plan:
     """The trials, in the order of the file; the first axis changes slowest, the seed fastest.
@@ -80,6 +89,10 @@ def make_plan(study: LoadedStudy, scale: str, seeds: int | None = None) -> Plan:
     """
     size = study.scale(scale)
     axes = merged_axes(study.config.vary, size.vary)
+    for axis, choices in axes.items():
+        if not choices:
+            where = _line(study, ("vary", axis))
+            raise UserError(f'{where}: axis {axis} needs a value, such as [vary.{axis}."VALUE"]')
     trials: list[Trial] = []
     skipped: dict[str, None] = {}
     for values in product(*axes.values()):
@@ -94,7 +107,9 @@ def make_plan(study: LoadedStudy, scale: str, seeds: int | None = None) -> Plan:
         for seed in seeds_of(size, seeds):
             trials.append(_trial(study, scale, draft, labels, seed))
     _distinct(study, trials)
-    return Plan(study, scale, tuple(trials), tuple(skipped))
+    plan = Plan(study, scale, tuple(trials), tuple(skipped))
+    _check_other_data(plan)
+    return plan
 
 
 def seeds_of(size: ScaleConfig, count: int | None) -> list[int]:
@@ -145,6 +160,17 @@ def merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return result
 
 
+def other_data(data: DataConfig, changes: Changes) -> dict[str, Any]:
+    """A run's data section, changed so that its held-out examples are others; still to be checked.
+
+    The task's options go with the task.
+    """
+    own = data.model_dump(exclude_unset=True) | {"test_examples": 0, "train_examples": 1}
+    if "task" in changes:
+        own.pop("options", None)
+    return merged(own, changes)
+
+
 # --- drafts ---
 
 
@@ -170,8 +196,8 @@ def _draft(
     base = next((c[BASE] for _, c in reversed(sources) if BASE in c), size.base)
     if not isinstance(base, str):
         raise UserError(f"{study.path}: {BASE} must be the name of a config, not {base!r}")
-    beside = study.folder / base
-    base = str(beside) if beside.is_file() else base
+    files = (study.folder / base, Path(base).absolute())
+    base = next((str(file) for file in files if file.is_file()), base)
     base_raw = _base(base)
     raw, origins = deepcopy(base_raw), dict[KeyPath, str]()
     for prefix, changes in sources:
@@ -250,23 +276,26 @@ def _trial(
     labels: tuple[tuple[str, str], ...],
     seed: int,
 ) -> Trial:
-    name = "-".join([study.config.name, scale, *(slug(value) for _, value in labels), f"s{seed}"])
+    end = f"-s{seed}"
+    name = "-".join([study.config.name, scale, *(slug(value) for _, value in labels)])
+    name = name[: LONGEST_NAME - len(end)].rstrip("-") + end
     title = ", ".join([value for _, value in labels] + [f"seed {seed}"])
     raw = draft.raw | {"seed": seed}
-    described = {"name": name[:80], "description": f"{study.config.title}: {title}"}
+    described = {"name": name, "description": f"{study.config.title}: {title}"}
     config = check(RunConfig, raw | described, draft.origins, f"{study.path}, trial '{title}'")
     settings = tuple(_settings(draft.base_raw, raw))
-    return Trial(name[:80], labels, seed, draft.base, settings, config, digest_of(config))
+    return Trial(name, labels, seed, draft.base, settings, config, digest_of(config))
 
 
 def _settings(base: dict[str, Any], raw: dict[str, Any]) -> Iterator[str]:
-    """The `--set` values that make one config of the other."""
+    """The `--set` values that make one config of the other, in whatever folder they are used."""
     before, after = dict(leaves(base)), dict(leaves(raw))
     for path in sorted(before.keys() - after.keys()):
         if not any(other[: len(path)] == path for other in after):
             yield ".".join(map(str, path)) + "="
     for path, value in after.items():
-        if path not in before or before[path] != value:
+        elsewhere_another = path in FILES and os.path.isabs(str(value))
+        if elsewhere_another or path not in before or before[path] != value:
             yield ".".join(map(str, path)) + "=" + toml_value(value)
 
 
@@ -284,6 +313,22 @@ def _distinct(study: LoadedStudy, trials: Iterable[Trial]) -> None:
                 f"{study.path}: '{other.title}' and '{trial.title}' would be runs of the same "
                 f"name, {trial.name}: call one of the values something else"
             )
+
+
+def _check_other_data(plan: Plan) -> None:
+    """See now what would be wrong with other data once everything is trained."""
+    study = plan.study
+    sections = {trial.config.data.model_dump_json(): trial.config.data for trial in plan.trials}
+    for name, changes in plan.other_data.items():
+        own = study.scale(plan.scale).data
+        prefix = (*(("scales", plan.scale) if name in own else ()), "data", name)
+        origins = {path: _line(study, prefix + path) for path, _ in leaves(changes)}
+        for data in sections.values():
+            checked = check(DataConfig, other_data(data, changes), origins, _line(study, prefix))
+            try:
+                open_source(checked)
+            except UserError as error:
+                raise UserError(f"{_line(study, prefix)}: {error}") from error
 
 
 def _methods() -> tuple[str, ...]:

@@ -5,7 +5,6 @@ that outlives us keeps the lock of its training. So it can be killed at any mome
 again: it reuses what is finished, waits for what is at work, and goes on with what is dead.
 """
 
-import contextlib
 import signal
 import time
 from collections import deque
@@ -15,11 +14,10 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
 
-from icot_tui.engine.commands import Stop, post
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.signals import handling
 from icot_tui.studies.folder import Happening, State, StudyFolder
-from icot_tui.studies.found import Claim, RunIndex, claim, look_for, progress
+from icot_tui.studies.found import Claim, RunIndex, claim, look_for
 from icot_tui.studies.places import Place
 from icot_tui.studies.plan import Plan, Trial
 from icot_tui.studies.trainer import start as start_here
@@ -65,6 +63,8 @@ class Status:
     run: RunFolder | None = None
     reason: str = ""
     reused: bool = False
+    unsaved: bool = False
+    """It stopped, and what it did since its last checkpoint is lost."""
     began: float | None = None
     seconds: float | None = None
     """Wall time of its training by this process."""
@@ -112,11 +112,12 @@ class Runner:
 
     def run(self) -> list[Status]:
         """Train until every trial is over, or all that can be until `stop` is called."""
-        self._waiting.extend(self._reuse())
         with obeying(self.stop):
+            self._waiting.extend(self._reuse())
             while self._trainers or self._elsewhere or (self._waiting and not self.stopping):
                 self._reap()
                 self._look_elsewhere()
+                self._folder.flush()
                 while self._free and self._waiting and not self.stopping:
                     self._begin(self._waiting.popleft(), self._free.pop(0))
                 self._look(self)
@@ -126,15 +127,11 @@ class Runner:
     def stop(self) -> None:
         """Let the trainers save and stop; a second time: let them stop at once.
 
-        Safe in a signal handler.
+        Runs that somebody else trains are left alone. Safe in a signal handler.
         """
         self.stopping = True
         for status, trainer in self._trainers:
             trainer.stop(status.run)
-        for status, _, _ in self._elsewhere.values():
-            if status.run is not None:
-                with contextlib.suppress(OSError):
-                    post(status.run.control, Stop())
 
     # One trial --------------------------------------------------------------------------------
 
@@ -209,17 +206,34 @@ class Runner:
                 self._note(status, "waiting", run, trainer.reason() + "; it is started again")
             self._waiting.appendleft(status)  # whoever is at work on it then is waited for
             return None
-        if code == 0 or self.stopping:
-            why = "stopped, and saved" if code == 0 else "stopped unsaved"
-            return self._over(status, "stopped", run, f"{why}: start the study again to go on")
+        if code == 0:
+            return self._judge_unfinished(status, run)
+        if self.stopping:
+            status.unsaved = run is not None and self._index.progress(run).step > 0
+            why = f"stopped unsaved ({trainer.reason()}): start the study again to go on"
+            return self._over(status, "stopped", run, why)
         return self._over(status, "failed", run, trainer.reason())
+
+    def _judge_unfinished(self, status: Status, run: RunFolder | None) -> None:
+        """A trainer ended well, but not with what the study needs."""
+        so_far = None if status.run is None else self._index.progress(status.run)
+        if so_far is not None and so_far.touched:
+            why = f"the command {so_far.touched} changed what it trains, so it does not count"
+        elif so_far is not None and so_far.finished:
+            why = "its data changed while it trained, so it does not count"
+        else:
+            who = "" if self.stopping else " by somebody else"
+            why = f"stopped{who}, and saved: start the study again to go on"
+            return self._over(status, "stopped", run, why)
+        again = "start the study again to train it anew"
+        return self._over(status, "failed", status.run, f"{why}: {again}")
 
     def _own_run(self, status: Status, trainer: Trainer) -> RunFolder | None:
         """The folder that a trainer made."""
         if trainer.resumed is not None:
             return trainer.resumed
         for run in self._index.of(status.trial.digest):
-            so_far = progress(run)
+            so_far = self._index.progress(run)
             if not so_far.finished and not so_far.touched:
                 return run
         return None

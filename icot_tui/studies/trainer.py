@@ -43,7 +43,8 @@ class Trainer:
         """Why it failed, in one sentence."""
         status = self.process.returncode
         if status < 0:
-            return f"its trainer was killed ({signal.Signals(-status).name})"
+            names = (known.name for known in signal.Signals if known == -status)
+            return f"its trainer was killed ({next(names, f'signal {-status}')})"
         return last_error(self.log, self.log_start, status)
 
 

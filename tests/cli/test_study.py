@@ -8,22 +8,34 @@ import shlex
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from icot_tui import resources
+from icot_tui.cli import driving
 from icot_tui.cli.app import run
+from icot_tui.cli.study import _farewell, _Wish
 from icot_tui.cli.study_progress import LiveView, in_words, seconds_left
-from icot_tui.engine.events import Evaluated, Event, RunEnded, RunResumed, RunStarted, StepsTrained
+from icot_tui.engine.events import (
+    Evaluated,
+    Event,
+    Paused,
+    RunEnded,
+    RunResumed,
+    RunStarted,
+    StepsTrained,
+)
 from icot_tui.engine.journal import Journal
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.session import create_run
 from icot_tui.engine.summary import RunSummary
+from icot_tui.errors import UserError
 from icot_tui.studies.folder import StudyFolder
 from icot_tui.studies.places import make_places
 from icot_tui.studies.plan import make_plan
-from icot_tui.studies.runner import Runner
-from tests.studies.small import small, write_study
+from icot_tui.studies.runner import Runner, Status
+from tests.studies.small import SMALL, small, write_study
 from tests.tiny import tiny
 
 Output = pytest.CaptureFixture[str]
@@ -56,11 +68,91 @@ def test_plan_prints_a_command_for_each_trial_and_runs_nothing(capsys: Output, r
     commands = [shlex.split(line) for line in capsys.readouterr().out.splitlines()]
     assert len(commands) == 5 * 2
     assert all(command[:3] == ["icot-tui", "train", "demo"] for command in commands)
+    assert all(command[-3:] == ["--once", "--runs", str(runs)] for command in commands)
     assert run(["study", "ablation", "--seeds", "2", "--plan", "--json"]) == 0
     trials = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [shlex.split(trial["command"]) for trial in trials] == commands
     assert len({trial["digest"] for trial in trials}) == 10
     assert not runs.exists()
+
+
+def test_a_plan_keeps_to_the_folder_of_the_runs_and_trains_nothing_twice(
+    capsys: Output, tmp_path: Path
+) -> None:
+    same = '[vary.method."ICoT-SI"]\n[vary.method."The same"]\n'
+    path = write_study(tmp_path, SMALL.replace('[vary.method."ICoT-SI"]', same))
+    for extra in ([], ["--json"]):
+        assert run(["study", path.name, "--plan", "--runs", "other runs", *extra]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        commands = [json.loads(line)["command"] for line in lines] if extra else lines
+        names = [shlex.split(command)[4] for command in commands]
+        assert names == ["small-cpu-no-cot-s0", "small-cpu-icot-si-s0"]
+        for command in commands:
+            assert shlex.split(command)[2] == str(tmp_path / "tiny.toml")
+            assert shlex.split(command)[-2:] == ["--runs", str(tmp_path / "other runs")]
+
+
+def test_of_a_study_that_trains_nothing_no_command_is_printed(capsys: Output) -> None:
+    assert run(["study", "smoothing", "--plan"]) == 0
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "# smoothing trains nothing: there is no command\n")
+
+
+def test_a_command_of_a_plan_goes_on_with_what_there_is(
+    capsys: Output, runs: Path, tmp_path: Path
+) -> None:
+    path = write_study(tmp_path)
+    trial = make_plan(small(tmp_path), "cpu").trials[0]
+    folder = create_run(trial.config.model_copy(update={"name": "by-hand"}), runs)
+    journal(folder, STARTED, RunEnded(30, "30 steps are done", True))
+    assert run(["study", str(path), "--plan"]) == 0
+    command = shlex.split(capsys.readouterr().out.splitlines()[0])
+    assert run(command[1:]) == 0
+    assert capsys.readouterr().out == "run by-hand is finished: 30 steps are done\n"
+    assert [one.name for one in RunFolder.all(runs)] == ["by-hand"]
+
+
+def test_a_new_run_is_locked_before_it_is_prepared(
+    capsys: Output, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(folder: RunFolder, *rest: object) -> None:
+        assert RunFolder(folder.path).is_locked()
+        raise UserError("no more than that")
+
+    monkeypatch.setattr(driving, "_train", train)
+    write_study(tmp_path)
+    assert run(["train", "tiny.toml"]) == 2
+    assert capsys.readouterr().err == "error: no more than that\n"
+    assert RunFolder.all(runs) == []
+
+
+def test_what_is_missing_in_the_end_is_told(capsys: Output, tmp_path: Path) -> None:
+    trial = make_plan(small(tmp_path), "cpu").trials[0]
+    results = SimpleNamespace(problem="")
+
+    def farewell(stopped: bool, **facts: object) -> int:
+        return _farewell([Status(trial, **facts)], results, stopped)  # type: ignore[arg-type]
+
+    assert farewell(False, state="finished") == 0
+    assert capsys.readouterr().err == ""
+    assert farewell(True, state="stopped", reason="stopped, and saved") == 0
+    assert farewell(False, state="stopped", reason="stopped by somebody else") == 1
+    assert "stopped: No CoT, seed 0: stopped by somebody else\n" in capsys.readouterr().err
+    assert farewell(True, state="stopped", reason="no room", unsaved=True) == 1
+    assert "stopped: No CoT, seed 0: no room\n" in capsys.readouterr().err
+
+
+def test_once_stopped_nothing_new_is_measured() -> None:
+    said: list[str] = []
+    wish = _Wish(said.append)
+    wish.before_measuring("asking")
+    wish.stop()
+    with pytest.raises(UserError, match="not measured"):
+        wish.before_measuring("timing")
+    assert said[0] == "asking"
+    assert "timing" not in said
+    with pytest.raises(KeyboardInterrupt):
+        wish.stop()
 
 
 @pytest.mark.parametrize(
@@ -173,6 +265,8 @@ def test_how_trials_stand_in_words(
         summary.add(float(n), event)
     words = in_words(first, summary)
     assert words[:3] == ["step 100", "removed 3 of 8", "exact match 75.0%"]
+    summary.add(12.0, Paused(100, "writing failed: No space left on device"))
+    assert in_words(first, summary)[0] == "paused: writing failed: No space left on device"
     assert in_words(second, None) == ["another process trains it; waiting for it"]
     assert seconds_left(runner, lambda status: None) is None
     left = seconds_left(runner, lambda status: 20.0)

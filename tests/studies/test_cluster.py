@@ -102,7 +102,7 @@ def test_a_cluster_that_is_gone_ends_the_study_with_a_sentence(tmp_path: Path) -
 
     held = claim(tmp_path, "digest")
     assert held is not None
-    trainer = ClusterTrainer(Gone(), None, Place("", ()), held, tmp_path / "log", 0, None)
+    trainer = ClusterTrainer(Gone(), None, Place(()), held, tmp_path / "log", 0, None)
     with pytest.raises(UserError, match=r"the Ray cluster is gone .*the same command goes on"):
         trainer.poll()
 
@@ -111,6 +111,7 @@ def test_a_cluster_that_is_gone_ends_the_study_with_a_sentence(tmp_path: Path) -
     ("address", "status", "sentence"),
     [
         ("rey", 2, "--on must be local, ray, ray://HOST:PORT or HOST:PORT, not 'rey'"),
+        ("ray://a..b:1", 2, "--on must be local, ray, ray://HOST:PORT or HOST:PORT, not 'ray://a"),
         ("ray://127.0.0.1:9", 1, "no Ray cluster could be reached at ray://127.0.0.1:9: "),
     ],
 )
@@ -119,5 +120,27 @@ def test_an_address_where_no_cluster_is(
 ) -> None:
     path = write_study(studies.folder)
     assert run(["study", str(path), "--on", address, "--runs", str(studies.runs)]) == status
+    (error,) = capsys.readouterr().err.splitlines()
+    assert error.startswith(f"error: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "sentence"),
+    [
+        ("rey", 2, "RAY_ADDRESS must be local, auto, ray://HOST:PORT or HOST:PORT, not 'rey'"),
+        ("127.0.0.1:9", 1, "no Ray cluster could be reached at 127.0.0.1:9: "),
+    ],
+)
+def test_an_address_that_ray_was_told_of_is_tried_at_once(
+    studies: Studies,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
+    status: int,
+    sentence: str,
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    path = write_study(studies.folder)
+    assert run(["study", str(path), "--on", "ray", "--runs", str(studies.runs)]) == status
     (error,) = capsys.readouterr().err.splitlines()
     assert error.startswith(f"error: {sentence}")

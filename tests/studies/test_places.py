@@ -2,6 +2,7 @@
 
 import os
 
+import pynvml
 import pytest
 
 from icot_tui.config import RunConfig
@@ -54,4 +55,18 @@ def test_a_gpu_takes_one_trial_unless_more_are_asked_for(monkeypatch: pytest.Mon
 def test_without_cuda_there_are_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     assert places.visible_gpus() == []
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
-    assert isinstance(places.visible_gpus(), list)
+
+    def no_driver() -> None:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
+
+    monkeypatch.setattr(pynvml, "nvmlInit", no_driver)
+    assert places.visible_gpus() == []
+
+
+def test_the_driver_counts_the_gpus_if_nothing_else_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    for name, answer in (("nvmlInit", None), ("nvmlDeviceGetCount", 2), ("nvmlShutdown", None)):
+        monkeypatch.setattr(pynvml, name, lambda answer=answer: answer)
+    assert places.visible_gpus() == ["0", "1"]

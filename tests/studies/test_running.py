@@ -32,7 +32,7 @@ def test_a_failed_trial_does_not_end_a_study_and_what_is_finished_is_reused(
     ]
     first = results["table"][0]["values"]
     assert first["speed"]["mean"] == 1.0
-    assert first["steps"] == {"mean": 30, "half_95": None, "count": 1}
+    assert first["steps"].items() >= {"mean": 30, "half_95": None, "count": 1}.items()
     assert results["table"][1]["values"]["steps_to_internalize"]["mean"] > 0
     assert results["table"][2]["values"] == {}
     assert results["cost"]["runs"] == 2
@@ -44,13 +44,19 @@ def test_a_failed_trial_does_not_end_a_study_and_what_is_finished_is_reused(
 
     # Without the broken one and with another name, nothing is left to be trained or measured.
     before = {run: run.journal.stat().st_mtime_ns for run in RunFolder.all(studies.runs)}
-    studies.write()
+    measured = (studies.study / "measured.jsonl").read_bytes()
+    studies.write(("ICoT-SI", "Stepwise"))
     status, output, errors = studies.run("--json")
     assert status == 0, errors
     lines = [json.loads(line) for line in output.splitlines()]
     assert [line["event"] for line in lines] == ["StudyStarted", "Trial", "Trial", "StudyEnded"]
     assert all(line["reused"] for line in lines if line["event"] == "Trial")
-    assert lines[-1]["table"] == results["table"][:2]
+    table = lines[-1]["table"]
+    assert [group["labels"]["method"] for group in table] == ["No CoT", "Stepwise"]
+    assert [group["values"] for group in table] == [
+        group["values"] for group in results["table"][:2]
+    ]
+    assert (studies.study / "measured.jsonl").read_bytes() == measured
     assert {r.path for r in before} == {r.path for r in RunFolder.all(studies.runs)}
     assert all(run.journal.stat().st_mtime_ns == when for run, when in before.items())
 

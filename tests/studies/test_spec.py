@@ -62,6 +62,32 @@ def test_the_printed_command_trains_the_same(tmp_path: Path) -> None:
         assert digest_of(load_config(base, options[3::2]).config) == trial.digest
 
 
+def test_the_printed_command_trains_the_same_in_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work, elsewhere = tmp_path / "work", tmp_path / "elsewhere"
+    for folder in (work / "studies", elsewhere):
+        folder.mkdir(parents=True)
+    monkeypatch.chdir(work)
+    small(work)  # its base is in the current folder, not beside the study
+    for base in ("tiny.toml", "gsm8k-gpt2-small"):
+        path = work / "studies" / "own.toml"
+        path.write_text(SMALL.replace('base = "tiny.toml"', f'base = "{base}"'))
+        for trial in make_plan(load_study(path), "cpu").trials:
+            _, _, where, *options = shlex.split(trial.command)
+            with monkeypatch.context() as there:
+                there.chdir(elsewhere)
+                assert digest_of(load_config(where, options[3::2]).config) == trial.digest
+
+
+def test_runs_of_long_names_keep_their_seeds(tmp_path: Path) -> None:
+    long = planned(tmp_path, ('"ICoT-SI"', f'"{"word " * 20}"'), seeds=2)
+    names = [trial.name for trial in long.trials[2:]]
+    assert [name[-3:] for name in names] == ["-s0", "-s1"]
+    assert all(len(name) <= 80 for name in names)
+    assert "--" not in names[0]
+
+
 def test_a_digest_knows_everything_but_the_name(tmp_path: Path) -> None:
     config = planned(tmp_path).trials[0].config
     (tmp_path / "written.toml").write_text(dump_toml(config))
@@ -93,6 +119,11 @@ def test_a_digest_knows_everything_but_the_name(tmp_path: Path) -> None:
             r"small\.toml:7: defaults names 'train\.steps', which is no key of a config",
         ),
         ('base = "tiny.toml"', 'base = "dmo"', r"no config file dmo.*did you mean the sample demo"),
+        (
+            "[scales.cpu]",
+            "[vary.size]\n[scales.cpu]",
+            r'small\.toml:\d+: axis size needs a value, such as \[vary\.size\."VALUE"\]',
+        ),
         ("ICoT-SI", "No  CoT", r"would be runs of the same name, small-cpu-no-cot-s0"),
         (
             "[report]",
