@@ -21,6 +21,7 @@ from icot_tui.engine.events import (
     LossSpike,
     OptimizerReset,
     Paused,
+    PhaseBegan,
     RolledBack,
     RunEnded,
     SpikeRecovered,
@@ -258,11 +259,14 @@ class Narrator:
     def __init__(self) -> None:
         self._removals: list[tuple[float, TokenRemoved]] = []
         self._resets = 0
+        self._phase: str | None = None
 
     def tell(self, when: float, event: Event) -> Iterator[Line]:
         """The lines that an event makes now; a removal's is kept back for a while."""
         if isinstance(event, StepsTrained | ExampleShown):
             return
+        if isinstance(event, PhaseBegan):
+            self._phase = event.phase
         if isinstance(event, TokenRemoved):
             if self._removals and self._removals[-1][1].cause != event.cause:
                 yield from self.overdue(FOREVER)
@@ -271,7 +275,8 @@ class Narrator:
             self._resets += 1
         else:
             yield from self.overdue(FOREVER)
-            yield Line(when, event.step, describe(event), STYLES.get(type(event), "none"))
+            words = describe(event, self._phase)
+            yield Line(when, event.step, words, STYLES.get(type(event), "none"))
 
     def overdue(self, now: float) -> Iterator[Line]:
         """The line of the removals that were kept back long enough."""

@@ -296,8 +296,21 @@ class RunEnded(Event):
     finished: bool
 
 
-def describe(event: Event) -> str:
-    """The event in one plain sentence."""
+ANSWERED = {
+    "teacher": "writing its steps",
+    "student": "reading the teacher's thoughts",
+    "emulator": "reading foretold thoughts",
+}
+"""What the model did before the answers of an evaluation, in a training of ICoT-KD."""
+
+
+def how_answered(implicit: bool, phase: str | None) -> str:
+    """What the model did before its answers, in the training of that name if there are several."""
+    return ANSWERED.get(phase or "", "nothing written" if implicit else "steps still written")
+
+
+def describe(event: Event, phase: str | None = None) -> str:
+    """The event in one plain sentence; `phase` is the training it belongs to, of several."""
     match event:
         case RunStarted(parameters=0):  # nothing is trained
             return (
@@ -351,10 +364,15 @@ def describe(event: Event) -> str:
             updates = "1 update" if event.skipped == 1 else f"{event.skipped} updates"
             return f"{updates} skipped: loss or gradient not finite"
         case Evaluated():
+            where = f" at stage {event.stage}" if phase is None else ""
+            how = (
+                f", {how_answered(event.implicit, phase)}"
+                if phase is not None or event.implicit
+                else ""
+            )
             return (
                 f"exact match {event.exact_match:.1%} ({event.low:.1%} to {event.high:.1%}) on "
-                f"{event.examples:,} examples at stage {event.stage}"
-                + (", nothing written" if event.implicit else "")
+                f"{event.examples:,} examples{where}{how}"
             )
         case QuestionsAsked():
             counted = event.prompt_tokens + event.written_tokens

@@ -41,15 +41,21 @@ def _last_of_phases(
     begun = figures.phase
     step, first = (0, 1) if begun is None else (begun.step, begun.number)
     for phase in phases[first - 1 :]:
-        train, limits = config.train_of(phase), []
-        if train.max_steps is not None:
-            limits.append(train.max_steps)
-        if train.epochs is not None:
-            limits.append(round(train.epochs * (facts.train_examples // train.batch_size)))
-        if not limits:
+        lasts = steps_of_phase(config, phase, facts)
+        if lasts is None:
             return None
-        step += min(limits)
+        step += lasts
     return step
+
+
+def steps_of_phase(config: RunConfig, phase: Phase, facts: RunStarted) -> int | None:
+    """The steps that a training of several takes at most; None where nobody can know."""
+    train, limits = config.train_of(phase), []
+    if train.max_steps is not None:
+        limits.append(train.max_steps)
+    if train.epochs is not None:
+        limits.append(round(train.epochs * (facts.train_examples // train.batch_size)))
+    return min(limits, default=None)
 
 
 def everything_removed_at(config: RunConfig, facts: RunStarted, figures: Figures) -> int | None:

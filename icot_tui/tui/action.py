@@ -31,6 +31,7 @@ class Action:
             confirmed first.
         chart: the method of the chart that does it.
         panel: the panel that it goes to.
+        needs_removals: is it only for runs that remove tokens step by step?
     """
 
     name: str
@@ -44,6 +45,7 @@ class Action:
     meaning: ToWords | None = None
     chart: str = ""
     panel: str = ""
+    needs_removals: bool = False
 
     @property
     def needs_control(self) -> bool:

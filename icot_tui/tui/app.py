@@ -238,7 +238,9 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
         return [
             action
             for action in ACTIONS
-            if (not action.needs_control or controls) and (action.group != "replay" or replaying)
+            if (not action.needs_control or controls)
+            and (action.group != "replay" or replaying)
+            and (not action.needs_removals or doing.removes(self))
         ]
 
     def action_do(self, name: str) -> None:

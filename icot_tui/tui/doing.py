@@ -35,6 +35,13 @@ def at_work(app: "WorkbenchApp") -> bool:
     return app.view is not None and app.view.status not in ("finished", "stopped", "dead")
 
 
+def removes(app: "WorkbenchApp") -> bool:
+    """Does the run on show remove tokens step by step, as far as is known?"""
+    from icot_tui.tui.panels.methods import removes  # takes long; the first frame goes without
+
+    return app.view is None or removes(app.view.history.summary)
+
+
 def why_not(app: "WorkbenchApp", action: Action) -> str:
     """Why an action can't be done now."""
     if action.group == "replay":
@@ -43,6 +50,8 @@ def why_not(app: "WorkbenchApp", action: Action) -> str:
         return "This is a replay; the run can't be stepped into."
     if app.view is None:
         return "The run is still being read; try again in a moment."
+    if action.needs_removals and not removes(app):
+        return "Nothing is removed step by step in this run."
     if app.controls and not at_work(app):
         path = app.view.source.folder.path
         return f"No trainer is at work on this run any more. Go on with: icot-tui resume {path}"

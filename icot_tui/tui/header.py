@@ -21,6 +21,8 @@ COLOURS = {
 }
 WORDS = {"dead": "dead: it stopped writing without an end", "stalled": "stalled"}
 ROOM_FOR_MODE = 70
+AT_LEAST = 3
+"""Parts that come before the mode: the run, its status, how far it is."""
 QUIET = 20.0
 """Seconds of silence that are worth a word."""
 
@@ -50,7 +52,7 @@ class Header(Static):
         width = self.size.width
         mode = mode if width >= ROOM_FOR_MODE else ""
         between = " | " if view.ascii else " · "
-        left = fitting(parts(view), width - cell_len(mode) - 2, between)
+        left, mode = beside(parts(view), mode, width - 2, between)
         if (left, mode, width) == self._drawn:
             return
         self._drawn = (left, mode, width)
@@ -89,8 +91,9 @@ def parts(view: RunView) -> list[Part]:
         what = "collapsed" if spike.collapsed else "recovering"
         since = count(max(0, figures.step - spike.step), "step")
         told.append((f"{what} since {since}", "$error" if spike.collapsed else "$warning"))
-    if figures.evaluation is not None:
-        told.append((f"exact match {percent(figures.evaluation.exact_match)}", ""))
+    evaluations = view.history.evaluations
+    if evaluations:
+        told.append((f"exact match {percent(evaluations[-1].result.exact_match)}", ""))
     told.append((f"step {figures.step:,}", ""))
     pace, left = summary.steps_per_second, summary.seconds_left()
     if view.status == "training" and pace is not None:
@@ -98,6 +101,16 @@ def parts(view: RunView) -> list[Part]:
     if left is not None and view.status == "training":
         told.append((f"about {rough(left)} left", ""))
     return told
+
+
+def beside(told: list[Part], mode: str, width: int, between: str) -> tuple[tuple[Part, ...], str]:
+    """The parts that fit, and as much of the mode as leaves room for the most important ones."""
+    wanted = min(AT_LEAST, len(told))
+    for shorter in (mode, mode.partition(",")[0]):
+        left = fitting(told, width - cell_len(shorter), between)
+        if len(left) >= wanted:
+            return left, shorter
+    return fitting(told, width, between), ""
 
 
 def fitting(told: list[Part], width: int, between: str) -> tuple[Part, ...]:

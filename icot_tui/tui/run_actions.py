@@ -99,8 +99,12 @@ def _run(
     footer: int = 0,
     question: Question | None = None,
     meaning: ToWords | None = None,
+    needs_removals: bool = False,
 ) -> Action:
-    return Action(name, (key,), label, help, "run", footer, command, question, meaning)
+    return Action(
+        name, (key,), label, help, "run", footer, command, question, meaning,
+        needs_removals=needs_removals,
+    )  # fmt: skip
 
 
 RUN_ACTIONS = (
@@ -108,12 +112,12 @@ RUN_ACTIONS = (
     _run(
         "hold", "h", "hold",
         "Hold the removal schedule while training goes on, or let go.",
-        _hold, 5, meaning=_holding_means,
+        _hold, 5, meaning=_holding_means, needs_removals=True,
     ),
     _run(
         "advance", "a", "advance",
         "Remove more tokens with the next step.",
-        _advance, 6, "tokens", _advancing_means,
+        _advance, 6, "tokens", _advancing_means, needs_removals=True,
     ),
     _run(
         "rollback", "b", "go back",
@@ -134,7 +138,7 @@ RUN_ACTIONS = (
     _run(
         "set-delta", "d", "pace",
         "Change Δ: tokens that the linear schedule removes an epoch.",
-        _set_delta, question="delta", meaning=_delta_means,
+        _set_delta, question="delta", meaning=_delta_means, needs_removals=True,
     ),
     _run(
         "set-lr", "l", "learning rate",

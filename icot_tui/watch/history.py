@@ -18,13 +18,15 @@ from icot_tui.engine.events import (
     Event,
     ExampleShown,
     OptimizerReset,
+    PhaseBegan,
     RunResumed,
     RunStarted,
     StepsTrained,
+    ThoughtsCompared,
     TokenRemoved,
     describe,
 )
-from icot_tui.engine.summary import RunSummary
+from icot_tui.engine.summary import Evaluation, RunSummary
 from icot_tui.engine.trained import TrainedLines
 from icot_tui.watch.axes import Axis, Span, along_removals
 from icot_tui.watch.lines import TrainedLog
@@ -67,6 +69,14 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class Training:
+    """One of the trainings of a run of several: its evaluations are those from that number on."""
+
+    began: PhaseBegan
+    evaluations: int
+
+
+@dataclass(frozen=True)
 class LogLine:
     """An event in plain words; `kind` is the name of its class."""
 
@@ -87,6 +97,8 @@ class _Bookmark:
     saved: int
     skipped: int
     spans: int
+    trainings: int
+    thoughts: int
 
 
 class History:
@@ -99,6 +111,8 @@ class History:
         lines: time spent and learning rate, a row each few steps.
         removals, resets, saved: what their names say, oldest first.
         spans: the stages, with the steps at which they began.
+        trainings: those of a run of several that have begun, oldest first.
+        thoughts: how far an emulator's thoughts were from the teacher's, oldest first.
         log: the last events but `StepsTrained` and `ExampleShown`, in words, oldest first, undone
             ones included.
         example: the example on show, once known.
@@ -114,10 +128,24 @@ class History:
         self.resets: list[Reset] = []
         self.saved: list[Saved] = []
         self.spans: list[Span] = []
+        self.trainings: list[Training] = []
+        self.thoughts: list[ThoughtsCompared] = []
         self.log: deque[LogLine] = deque(maxlen=LOG_LINES)
         self.example: ExampleShown | None = None
         self.skipped: list[int] = []
         self._bookmarks: dict[str, _Bookmark] = {}
+
+    @property
+    def evaluations(self) -> list[Evaluation]:
+        """Those of the present training, oldest first."""
+        return self.evaluations_of(-1) if self.trainings else self.summary.figures.evaluations
+
+    def evaluations_of(self, training: int) -> list[Evaluation]:
+        """Those of one of the trainings, by its place among them."""
+        since = self.trainings[training].evaluations
+        later = self.trainings[training:][1:]
+        until = later[0].evaluations if later else None
+        return self.summary.figures.evaluations[since:until]
 
     def along(self, steps: NDArray[np.int64], axis: Axis) -> NDArray[np.float64]:
         """[n] where these steps lie on an axis.
@@ -135,7 +163,7 @@ class History:
     def add(self, time: float, event: Event) -> None:
         """Take note of the next event."""
         if isinstance(event, RunStarted):
-            self._cut(_Bookmark(0, 0, 0, 0, 0, 0, 0))
+            self._cut(_Bookmark(0, 0, 0, 0, 0, 0, 0, 0, 0))
             self._bookmarks.clear()
             self.lines.first = event.step
         elif isinstance(event, RunResumed):
@@ -144,7 +172,9 @@ class History:
         self._note(time, event)
         self._follow_stage()
         if not isinstance(event, StepsTrained | ExampleShown):
-            self.log.append(LogLine(time, event.step, type(event).__name__, describe(event)))
+            phase = self.summary.figures.phase
+            text = describe(event, None if phase is None else phase.phase)
+            self.log.append(LogLine(time, event.step, type(event).__name__, text))
         self.version += 1
 
     def add_lines(self, lines: TrainedLines) -> None:
@@ -172,6 +202,11 @@ class History:
                 self._bookmark(event.path)
             case Evaluated() | RunResumed():
                 self._match_newest()
+            case PhaseBegan():
+                evaluations = len(self.summary.figures.evaluations)
+                self.trainings.append(Training(event, evaluations))
+            case ThoughtsCompared():
+                self.thoughts.append(event)
             case ExampleShown():
                 self.example = event
 
@@ -217,6 +252,8 @@ class History:
             len(self.saved),
             len(self.skipped),
             len(self.spans),
+            len(self.trainings),
+            len(self.thoughts),
         )
 
     def _go_back(self, event: RunResumed) -> None:
@@ -241,6 +278,8 @@ class History:
             sum(saved.step <= step for saved in self.saved),
             sum(skipped <= last for skipped in self.skipped),
             max(1, sum(span.since <= step for span in self.spans)),
+            sum(training.began.step <= step for training in self.trainings),
+            sum(thoughts.step <= step for thoughts in self.thoughts),
         )
 
     def _cut(self, mark: _Bookmark) -> None:
@@ -252,5 +291,7 @@ class History:
             (self.saved, mark.saved),
             (self.skipped, mark.skipped),
             (self.spans, mark.spans),
+            (self.trainings, mark.trainings),
+            (self.thoughts, mark.thoughts),
         ):
             del items[length:]

@@ -6,6 +6,7 @@ import numpy as np
 from textual.app import ComposeResult
 from textual.widget import Widget
 
+from icot_tui.engine.events import how_answered
 from icot_tui.engine.summary import Figures
 from icot_tui.tui.chart.data import ChartData, Curve
 from icot_tui.tui.chart.widget import Chart
@@ -21,6 +22,7 @@ from icot_tui.tui.panels.curves import (
 from icot_tui.tui.panels.digits import digits_line
 from icot_tui.tui.panels.lines import Lines
 from icot_tui.tui.panels.text import Line, cells, cut, glyphs, line, wrapped
+from icot_tui.tui.panels.trainings import name_of
 from icot_tui.tui.view import RunView
 from icot_tui.tui.words import count, percent
 from icot_tui.watch.compare import Overlay
@@ -30,6 +32,8 @@ WORDS_ONLY = 6
 """Rows below which there is no room for a chart."""
 BASELINES = {"No CoT": "No CoT", "Explicit CoT": "explicit CoT"}
 """Methods that are compared with as one level, and how the level is called."""
+EARLIER_COLOURS = ("secondary", "accent", "success")
+"""Of the trainings before the present one, which has the run's own; none is another run's."""
 
 
 class Accuracy(Panel):
@@ -101,8 +105,10 @@ def _version(view: RunView) -> object:
         (other.name, other.colour_index, len(other.source.history.summary.figures.evaluations))
         for other in view.overlays
     )
-    figures = view.history.summary.figures
-    happened = len(view.history.removals), len(figures.spikes), figures.rollbacks
+    history, figures = view.history, view.history.summary.figures
+    happened = (
+        len(history.removals), len(history.trainings), len(figures.spikes), figures.rollbacks,
+    )  # fmt: skip
     last = figures.evaluation
     return id(view.source), len(figures.evaluations), last, view.axis, overlays, happened
 
@@ -110,11 +116,7 @@ def _version(view: RunView) -> object:
 def accuracy_data(view: RunView, per_digit: bool) -> ChartData:
     """The run's accuracy, that of the runs beside it, and levels to compare with."""
     history = view.history
-    figures = history.summary.figures
-    own = list(_digit_curves(view)) if per_digit else []
-    if not own:
-        x, shares = exact_match(history, view.axis)
-        own = [Curve(view.source.folder.name, x, shares, "primary", smooth=False, points=True)]
+    own = (list(_digit_curves(view)) if per_digit else []) or _own_curves(view)
     others = [overlay for overlay in view.overlays if _baseline(overlay) is None]
     curves = [] if per_digit else [_other(overlay, view) for overlay in others]
     return ChartData(
@@ -125,7 +127,7 @@ def accuracy_data(view: RunView, per_digit: bool) -> ChartData:
         version=(_version(view), per_digit, view.phase),
         empty=_empty(view),
         percent=True,
-        levels=tuple(_levels(view, figures)),
+        levels=tuple(_levels(view)),
     )
 
 
@@ -137,6 +139,21 @@ def _empty(view: RunView) -> str:
     return EMPTY_TEXT + (f", every {count(every, 'step')}." if every else ".")
 
 
+def _own_curves(view: RunView) -> list[Curve]:
+    """One; of a run of several trainings one for each, as each measures something else."""
+    history, curves = view.history, []
+    for at, training in enumerate(history.trainings[:-1]):
+        x, shares = exact_match(history, view.axis, history.evaluations_of(at))
+        colour = EARLIER_COLOURS[at % len(EARLIER_COLOURS)]
+        name = name_of(training.began.phase)
+        curves.append(Curve(name, x, shares, colour, smooth=False, points=True))
+    x, shares = exact_match(history, view.axis)
+    name = view.source.folder.name
+    if history.trainings:
+        name = name_of(history.trainings[-1].began.phase)
+    return [*curves, Curve(name, x, shares, "primary", smooth=False, points=True)]
+
+
 def _other(overlay: Overlay, view: RunView) -> Curve:
     x, shares = exact_match(overlay.source.history, view.axis)
     colour = f"series{overlay.colour_index}"
@@ -144,7 +161,7 @@ def _other(overlay: Overlay, view: RunView) -> Curve:
 
 
 def _digit_curves(view: RunView) -> Iterator[Curve]:
-    evaluations = view.history.summary.figures.evaluations
+    evaluations = view.history.evaluations
     x = along(view.history, [each.result.step for each in evaluations], view.axis)
     for at, shares in enumerate(digit_shares(evaluations).T):
         name = f"digit {at + 1}"
@@ -157,9 +174,11 @@ def _baseline(overlay: Overlay) -> str | None:
     return None if facts is None else BASELINES.get(facts.method)
 
 
-def _levels(view: RunView, figures: Figures) -> Iterator[tuple[float, str]]:
-    if figures.best is not None and figures.best_so_far[0]:
-        yield figures.best, "best, nothing written"
+def _levels(view: RunView) -> Iterator[tuple[float, str]]:
+    figures = view.history.summary.figures
+    is_only = len(view.history.trainings) < 2  # a level runs through all that is drawn
+    if figures.best is not None and figures.best_so_far[0] and is_only:
+        yield figures.best, f"best, {_how_best(figures)}"
     for overlay in view.overlays:
         name, best = _baseline(overlay), overlay.source.history.summary.figures.best
         if name is not None and best is not None:
@@ -168,10 +187,10 @@ def _levels(view: RunView, figures: Figures) -> Iterator[tuple[float, str]]:
 
 def accuracy_lines(view: RunView, space: Space) -> list[Line]:
     """Exact match, how sure it is, the best, and the digits."""
-    figures = view.history.summary.figures
-    last = figures.evaluation
-    if last is None:
+    figures, evaluations = view.history.summary.figures, view.history.evaluations
+    if not evaluations:
         return wrapped(_empty(view), space.width, "dim")
+    last = evaluations[-1].result
     head = line(("exact match ", "dim"), (percent(last.exact_match), "bold primary"))
     low, high = percent(last.low), percent(last.high)
     extras = [f", {low} to {high} (95 % sure)", f", {count(last.examples, 'example')}"]
@@ -179,7 +198,7 @@ def accuracy_lines(view: RunView, space: Space) -> list[Line]:
         if cells(head) + len(extra) <= space.width:
             head = (*head, (extra, ""))
     lines = [cut(head, space.width, space.glyph.ellipsis)]
-    digits = digits_line(figures.evaluations, view.history.summary.config, space)
+    digits = digits_line(evaluations, view.history.summary.config, space)
     best = _best(figures, space)
     if best and space.height >= 2:
         joint = cells(head) + len(best) + 2 <= space.width
@@ -194,6 +213,10 @@ def _best(figures: Figures, space: Space) -> str:
     if figures.best is None:
         return ""
     short = f"best so far {percent(figures.best)}"
-    where = "nothing written" if figures.best_so_far[0] else "steps still written"
-    long = f"{short}, {where}"
+    long = f"{short}, {_how_best(figures)}"
     return long if len(long) <= space.width else short
+
+
+def _how_best(figures: Figures) -> str:
+    phase = None if figures.phase is None else figures.phase.phase
+    return how_answered(figures.best_so_far[0], phase)

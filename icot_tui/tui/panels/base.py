@@ -59,6 +59,10 @@ class LinesPanel(Panel):
         """The lines."""
         raise NotImplementedError
 
+    def title(self, view: RunView) -> str:
+        """What stands on the border."""
+        return self.name_in_words
+
     def show(self, view: RunView) -> None:
         """Draw this moment of the run, if it differs from the last one or the size does."""
         self._view = view
@@ -69,6 +73,7 @@ class LinesPanel(Panel):
         if key == self._drawn:
             return
         self._drawn = key
+        self.border_title = self.title(view)
         self.lines.ascii = view.ascii
         plain = view.ascii or self.app.no_color
         space = Space(size.width, size.height, glyphs(view.ascii), plain)

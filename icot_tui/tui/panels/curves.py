@@ -131,9 +131,11 @@ def marks(history: History, axis: Axis) -> tuple[Mark, ...]:
     )
 
 
-def exact_match(history: History, axis: Axis) -> tuple[Floats, Floats]:
-    """(x, share) of every evaluation."""
-    evaluations = history.summary.figures.evaluations
+def exact_match(
+    history: History, axis: Axis, evaluations: Sequence[Evaluation] | None = None
+) -> tuple[Floats, Floats]:
+    """(x, share) of these evaluations, or else of the present training's."""
+    evaluations = history.evaluations if evaluations is None else evaluations
     shares = np.array([each.result.exact_match for each in evaluations], dtype=np.float64)
     steps = np.array([each.result.step for each in evaluations], dtype=np.int64)
     return _standing(history, axis, steps, shares)

@@ -6,9 +6,10 @@ from icot_tui.engine.events import RunStarted
 from icot_tui.tui.panels.base import LinesPanel, Space
 from icot_tui.tui.panels.example import example_lines
 from icot_tui.tui.panels.large import large_heading
-from icot_tui.tui.panels.methods import in_words, method_of, trainings_bar
+from icot_tui.tui.panels.methods import PROMISES, in_words, method_of
 from icot_tui.tui.panels.schedule_words import next_removal, outlook, to_full
 from icot_tui.tui.panels.text import EMPTY, Line, Piece, apart, line, text_of, wrapped
+from icot_tui.tui.panels.trainings import training_lines, trainings_bar, trainings_done
 from icot_tui.tui.view import RunView
 from icot_tui.tui.words import count, rough
 
@@ -19,9 +20,13 @@ LARGE_HEADING = 4
 
 
 class Removal(LinesPanel):
-    """Stage, bar of tokens, a real example, and the schedule ahead."""
+    """Stage, bar of tokens, a real example, and the schedule ahead; or what a method does else."""
 
     name_in_words = "removal"
+
+    def title(self, view: RunView) -> str:
+        several = method_of(view.history.summary) == "distillation"
+        return "trainings" if several else self.name_in_words
 
     def key(self, view: RunView) -> Hashable:
         return view.history.version, view.status, view.phase
@@ -30,16 +35,18 @@ class Removal(LinesPanel):
         facts = view.history.summary.facts
         if facts is None:
             return waiting(view, space)
-        if method_of(view.history.summary, facts) != "stepwise":
-            return _other(view, facts, space)
-        return _stepwise(view, facts, space)
+        method = method_of(view.history.summary)
+        if method == "distillation":
+            return _trainings(view, facts, space)
+        return (_stepwise if method == "stepwise" else _other)(view, facts, space)
 
 
 def waiting(view: RunView, space: Space) -> list[Line]:
     """Before the run has begun."""
     what = f"Getting ready: {view.phase}." if view.phase else "Getting ready."
-    text = "Here you will see the chain of thought shrink, token by token, as training goes on."
-    return [*wrapped(what, space.width, "bold"), *wrapped(text, space.width, "dim")]
+    promise = PROMISES.get(method_of(view.history.summary))
+    told = wrapped(f"Here {promise}.", space.width, "dim") if promise else []
+    return [*wrapped(what, space.width, "bold"), *told]
 
 
 def _stepwise(view: RunView, facts: RunStarted, space: Space) -> list[Line]:
@@ -52,14 +59,40 @@ def _other(view: RunView, facts: RunStarted, space: Space) -> list[Line]:
     """A method that removes nothing step by step."""
     summary, most = view.history.summary, facts.max_cot_tokens
     method = in_words(view, facts)
-    title = line((method.title, "bold primary"))
-    bar = trainings_bar(summary, space) or _bar(method.removed, most, space, marks_next=False)
-    head = [apart(title, line((method.aside, "dim")), space.width), bar]
+    head = [
+        line((method.title, "bold primary")),
+        _bar(method.removed, most, space, marks_next=False),
+    ]
     told = [wrapped(text, space.width) for text in method.texts]
     if summary.ended is not None:
         ended = wrapped(f"The run has ended: {summary.ended.reason}.", space.width)
         told = [[*told[0], *ended], ended, *told[1:]]
     return _arranged(view, space, head, told, method.removed, marks_next=False)
+
+
+def _trainings(view: RunView, facts: RunStarted, space: Space) -> list[Line]:
+    """A run of several trainings: all of them, before anything else."""
+    history, summary = view.history, view.history.summary
+    phase, rows = summary.figures.phase, training_lines(view, space)
+    aside = "" if phase is None else f"training {phase.number} of {phase.phases}"
+    title = line((facts.method, "bold primary"))
+    heading = apart(title, line((aside, "dim")), space.width)
+    room = space.height - len(rows) - 2
+    if room < 0 or phase is None:
+        first = min(trainings_done(summary), max(0, len(rows) + 1 - space.height))
+        return [heading, *rows[first:]][: space.height]
+    text = f"Now {phase.title}."
+    if summary.ended is not None:
+        text = f"The run has ended: {summary.ended.reason}."
+    words = wrapped(text, space.width)
+    words, room = (words, room - len(words)) if len(words) <= room else ([], 0)
+    example: list[Line] = []
+    if room > FULL_EXAMPLE and history.example is not None:
+        removed = 0 if phase.phase == "teacher" else facts.max_cot_tokens
+        example = example_lines(
+            history.example, removed, summary.config, space, FULL_EXAMPLE, marks_next=False
+        )
+    return _spread([heading, trainings_bar(summary, space)], [rows, words, example], space)
 
 
 def _arranged(

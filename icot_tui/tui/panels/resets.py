@@ -1,9 +1,14 @@
-"""Optimizer resets: how many, and how long the optimizer has had to warm up since."""
+"""Optimizer resets: how many, and how long the optimizer has had to warm up since.
+
+ICoT-KD, which has none of its own, shows its emulator's error here.
+"""
 
 from collections.abc import Hashable, Sequence
 
 from icot_tui.tui.panels.base import LinesPanel, Space
+from icot_tui.tui.panels.methods import method_of
 from icot_tui.tui.panels.text import EMPTY, Line, cells, line, wrap, wrapped
+from icot_tui.tui.panels.thought_errors import thought_error_lines
 from icot_tui.tui.view import RunView
 from icot_tui.tui.words import clock, count
 from icot_tui.watch.history import Reset
@@ -14,11 +19,18 @@ class Resets(LinesPanel):
 
     name_in_words = "resets"
 
+    def title(self, view: RunView) -> str:
+        return "emulator's error" if _distils(view) else self.name_in_words
+
     def key(self, view: RunView) -> Hashable:
         history = view.history
+        if _distils(view):
+            return tuple((each.step, each.loss) for each in history.thoughts[-1:])
         return len(history.resets), history.summary.figures.step, history.summary.facts is None
 
     def draw(self, view: RunView, space: Space) -> Sequence[Line]:
+        if _distils(view):
+            return thought_error_lines(view.history.thoughts, space)
         resets, figures = view.history.resets, view.history.summary.figures
         if not resets:
             return _none_yet(view, space)
@@ -40,6 +52,10 @@ class Resets(LinesPanel):
         return lines[: max(space.height, 3)]
 
 
+def _distils(view: RunView) -> bool:
+    return method_of(view.history.summary) == "distillation"
+
+
 def _when(last: Reset, space: Space) -> Line:
     short = line(("at    ", "dim"), f"step {last.step:,}")
     long = (*short, (f", {clock(last.time)}", "dim"))
@@ -48,7 +64,7 @@ def _when(last: Reset, space: Space) -> Line:
 
 def _none_yet(view: RunView, space: Space) -> list[Line]:
     config = view.history.summary.config
-    if config is not None and config.method.name != "stepwise":
+    if method_of(view.history.summary) != "stepwise":
         text = "None: nothing is removed step by step here, so the optimizer keeps its state."
     elif config is not None and not config.curriculum.reset_optimizer:
         text = "None: this run keeps the optimizer's state when a token is removed."

@@ -6,6 +6,7 @@ from statistics import median
 from icot_tui.engine.summary import Figures, SpikeSummary
 from icot_tui.tui.panels.base import LinesPanel, Space
 from icot_tui.tui.panels.curves import rollback_steps
+from icot_tui.tui.panels.methods import removes
 from icot_tui.tui.panels.text import Line, columns, line, wrapped
 from icot_tui.tui.view import RunView
 from icot_tui.tui.words import count, listed, signed, whole_percent
@@ -37,17 +38,14 @@ class Spikes(LinesPanel):
         if not figures.spikes:
             return _none_yet(view, space)
         lines = [_overview(figures, space)] if space.height >= 4 else []
-        wide = space.width >= WIDE
+        removing = removes(view.history.summary)
         newest, back = figures.spikes[-1], max(rollback_steps(view.history), default=-1)
         rows = [
-            _row(spike, _state(view, spike, spike is newest and back < spike.step), wide, space)
+            _row(spike, _state(view, spike, spike is newest and back < spike.step), removing, space)
             for spike in reversed(figures.spikes[-MOST:])
         ]
-        if wide:
-            heads = ("step", "removal", "height", "what became of it")[-len(rows[0]) :]
-            rows.insert(0, tuple(line((head, "dim")) for head in heads))
-        elif space.width > TIGHT:
-            rows.insert(0, tuple(line((head, "dim")) for head in ("token", "height", "steps")))
+        if space.width > TIGHT:
+            rows.insert(0, tuple(line((head, "dim")) for head in _heads(removing, space)))
         lines += columns(rows, gap=2 if space.width > TIGHT else 1)
         if len(figures.spikes) > MOST:
             lines.append(line((f"and {len(figures.spikes) - MOST:,} before", "dim")))
@@ -59,8 +57,9 @@ def _none_yet(view: RunView, space: Space) -> list[Line]:
     text = (
         "No loss spike so far." if trained else "Training has not begun, so there is no spike yet."
     )
+    what = "a removal makes the loss jump" if removes(view.history.summary) else "the loss jumps"
     more = (
-        "When a removal makes the loss jump, it is listed here with its height and "
+        f"When {what}, it is listed here with its height and "
         "the steps until the model has recovered."
     )
     return [*wrapped(text, space.width), *wrapped(more, space.width, "dim")]
@@ -91,15 +90,26 @@ def _state(view: RunView, spike: SpikeSummary, is_present: bool) -> SpikeNow | N
     return spike_now(view.history, spike) if is_present and spike.open else None
 
 
-def _row(spike: SpikeSummary, now: SpikeNow | None, wide: bool, space: Space) -> tuple[Line, ...]:
+def _heads(removing: bool, space: Space) -> tuple[str, ...]:
+    removal, became = (
+        ("removal", "what became of it") if space.width >= WIDE else ("token", "steps")
+    )
+    if not removing:
+        return "step", "height", became
+    return (*("step",) * (space.width >= WITH_STEPS), removal, "height", became)
+
+
+def _row(
+    spike: SpikeSummary, now: SpikeNow | None, removing: bool, space: Space
+) -> tuple[Line, ...]:
+    wide, step = space.width >= WIDE, line((f"{spike.step:,}", "dim"))
+    height, outcome = line(_height(spike, now)), _outcome(spike, now, wide, space)
+    if not removing:
+        return step, height, outcome
     removal = "none" if spike.removal is None else f"{spike.removal:,}"
-    height = line(_height(spike, now))
-    outcome = _outcome(spike, now, wide, space)
-    if not wide:
-        return line((removal, "bold")), height, outcome
-    removed = "none near" if spike.removal is None else f"token {removal}"
-    row = line((removed, "bold")), height, outcome
-    return row if space.width < WITH_STEPS else (line((f"{spike.step:,}", "dim")), *row)
+    if wide:
+        removal = "none near" if spike.removal is None else f"token {removal}"
+    return (*(step,) * (space.width >= WITH_STEPS), line((removal, "bold")), height, outcome)
 
 
 def _height(spike: SpikeSummary, now: SpikeNow | None) -> str:

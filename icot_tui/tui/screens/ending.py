@@ -8,6 +8,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from icot_tui.engine.checkpoint import CheckpointPath, list_checkpoints
+from icot_tui.engine.events import Evaluated, how_answered
 from icot_tui.plain import plain
 from icot_tui.tui.keymap import KeyMap, shown
 from icot_tui.tui.screens.dialog import Choice, Choose, text
@@ -28,19 +29,24 @@ class Step:
 
 def summary_facts(view: RunView) -> list[Fact]:
     """What came of the run so far, as names and values."""
+    from icot_tui.tui.panels.methods import removes, where  # takes long, and is seldom needed
+
     summary, folder = view.history.summary, view.source.folder
     figures = summary.figures
     facts: list[Fact] = []
-    if summary.max_cot_tokens is not None:
+    if summary.facts is not None and not removes(summary):
+        facts.append(("method" if figures.phase is None else "training", where(summary)))
+    elif summary.max_cot_tokens is not None:
         gone = f"{summary.removed_tokens} of {summary.max_cot_tokens} tokens removed"
         nothing = ": nothing is written any more"
         everything = summary.removed_tokens >= summary.max_cot_tokens
         facts.append(("stage", gone + nothing * everything))
-    last = figures.evaluation
-    if last is not None:
-        where = "with nothing written" if last.implicit else f"at stage {last.stage}"
+    evaluations = view.history.evaluations
+    if evaluations:
+        last = evaluations[-1].result
         between = f"{percent(last.low)} to {percent(last.high)}"
-        facts.append(("exact match", f"{percent(last.exact_match)} {where} ({between})"))
+        how = _how(view, last, removes(summary))
+        facts.append(("exact match", f"{percent(last.exact_match)}{how} ({between})"))
     if figures.best is not None and figures.best_step is not None:
         facts.append(("best", f"{percent(figures.best)} at step {figures.best_step:,}"))
     facts.append(("steps", f"{figures.step:,}, {duration(figures.seconds)} of training"))
@@ -55,6 +61,16 @@ def summary_facts(view: RunView) -> list[Fact]:
         facts.append(("checkpoint", str(best.path)))
     facts.append(("run folder", str(folder.path)))
     return facts
+
+
+def _how(view: RunView, last: Evaluated, removing: bool) -> str:
+    """How the answers of an evaluation came about, to be said after its exact match."""
+    phase = view.history.summary.figures.phase
+    if removing and not last.implicit:
+        return f" at stage {last.stage}"
+    if phase is not None:
+        return f", {how_answered(last.implicit, phase.phase)}"
+    return f" with {how_answered(last.implicit, None)}"
 
 
 def next_steps(view: RunView) -> list[Step]:

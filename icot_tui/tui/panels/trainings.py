@@ -1,0 +1,114 @@
+"""The trainings of a run of several, one after another: which is at work, and what came of each."""
+
+from icot_tui.engine import forecast
+from icot_tui.engine.events import how_answered
+from icot_tui.engine.summary import RunSummary
+from icot_tui.tui.panels.base import Space
+from icot_tui.tui.panels.text import Line, cells, columns, cut, line
+from icot_tui.tui.panels.thought_errors import error_text
+from icot_tui.tui.view import RunView
+from icot_tui.tui.words import count, percent
+from icot_tui.watch.history import History
+
+NAMES = {"coupled": "coupled pair"}
+"""Trainings that are called otherwise than in configs."""
+
+
+def name_of(phase: str) -> str:
+    """A training as people call it."""
+    return NAMES.get(phase, phase)
+
+
+def trainings_done(summary: RunSummary) -> int:
+    """How many are over; the next one is at work, if there is one."""
+    phase, ended = summary.figures.phase, summary.ended
+    if phase is None:
+        return 0
+    return phase.phases if ended is not None and ended.finished else phase.number - 1
+
+
+def trainings_bar(summary: RunSummary, space: Space) -> Line:
+    """Those that are over, the present one, those to come."""
+    phase, glyph = summary.figures.phase, space.glyph
+    if phase is None:
+        return ()
+    now = trainings_done(summary)
+    ends = [at * space.width // phase.phases for at in range(phase.phases + 1)]
+    parts = []
+    for at in range(phase.phases):
+        sign, style = (
+            (glyph.remaining, "success") if at < now
+            else (glyph.next, "bold warning") if at == now
+            else (glyph.removed, "dim")
+        )  # fmt: skip
+        last = at == phase.phases - 1
+        parts.append((sign * (ends[at + 1] - ends[at] - (not last)) + " " * (not last), style))
+    return line(*parts)
+
+
+def training_lines(view: RunView, space: Space) -> list[Line]:
+    """A line for each training of the run: its result, how long it takes, what is measured."""
+    history, config = view.history, view.history.summary.config
+    names = [training.began.phase for training in history.trainings]
+    if config is not None and config.distillation is not None:
+        names = list(config.distillation.phases)
+    now = trainings_done(history.summary)
+    rows = columns([_row(history, at, name, now, space) for at, name in enumerate(names)])
+    return [_with_more(row, _more(history, at), space) for at, row in enumerate(rows)]
+
+
+def _row(history: History, at: int, name: str, now: int, space: Space) -> tuple[Line, Line, Line]:
+    """What a training is called, its result, and how long it takes."""
+    if at >= len(history.trainings):
+        return line((f"  {name_of(name)}", "dim")), (), line(("to come", "dim"))
+    is_over = at < now
+    sign, style = (
+        (f"{space.glyph.done} ", "success") if is_over else (space.glyph.arrow, "bold warning")
+    )
+    result = _result(history, at, is_over)
+    return line((sign + name_of(name), style)), line((result, "bold")), line(_steps(history, at))
+
+
+def _result(history: History, at: int, is_over: bool) -> str:
+    """The newest exact match of a training; of one that is over the best, which goes on."""
+    shares = [each.result.exact_match for each in history.evaluations_of(at)]
+    if not shares:
+        return ""
+    return percent(max(shares) if is_over else shares[-1])
+
+
+def _steps(history: History, at: int) -> str:
+    """How long it took, or how far it is."""
+    summary, began = history.summary, history.trainings[at].began
+    if at + 1 < len(history.trainings):
+        return count(history.trainings[at + 1].began.step - began.step, "step")
+    done = summary.figures.step - began.step
+    if summary.ended is not None:
+        return count(done, "step")
+    config, facts = summary.config, summary.facts
+    most = None
+    if config is not None and config.distillation is not None and facts is not None:
+        phase = config.distillation.phases[at]
+        most = forecast.steps_of_phase(config, phase, facts)
+    return f"step {done:,}" + ("" if most is None else f" of {most:,}")
+
+
+def _more(history: History, at: int) -> tuple[str, ...]:
+    """What the model does before it answers, or how far off an emulator is: the longest first."""
+    if at >= len(history.trainings):
+        return ()
+    phase = history.trainings[at].began.phase
+    if phase == "emulator" and history.thoughts:
+        newest = history.thoughts[-1]
+        blocks = " ".join(map(error_text, newest.blocks))
+        return f"error by block {blocks}", f"error {error_text(newest.loss)} in all"
+    return (how_answered(phase != "teacher", phase),)
+
+
+def _with_more(row: Line, more: tuple[str, ...], space: Space) -> Line:
+    """The line with what is told besides, where there is room for it."""
+    room = space.width - cells(row) - 2
+    told = next((text for text in more if len(text) <= room), "")
+    if told:
+        return (*row, (f"  {told}", "dim"))
+    return cut(row, space.width, space.glyph.ellipsis)
