@@ -19,11 +19,13 @@ from icot_tui.cli.progress import Narrator, duration
 from icot_tui.engine.events import (
     Event,
     OptimizerReset,
+    PhaseBegan,
     StepsTrained,
     TokenRemoved,
     Warned,
 )
 from icot_tui.engine.journal import JournalReader
+from tests.events import evaluated
 
 TALKER = """
 import os, signal, sys, time
@@ -241,6 +243,14 @@ def test_other_news_come_after_the_removals_before_them() -> None:
     assert not [*narrator.tell(1.0, TokenRemoved(5, 0, 1, "on schedule", False))]
     lines = [line.text for line in narrator.tell(1.1, Warned(6, "look"))]
     assert lines == ["token 1 removed (on schedule)", "look"]
+
+
+def test_what_a_student_answers_is_told_as_such() -> None:
+    narrator = Narrator()
+    begun = PhaseBegan(5, "student", 2, 4, "mind-reading student", "nats", 100, 10)
+    answered = evaluated(9, 0.5, stage=8, implicit=True)
+    lines = [line.text for event in (begun, answered) for line in narrator.tell(1.0, event)]
+    assert lines[1].endswith("examples, reading the teacher's thoughts")
 
 
 def test_removals_of_another_cause_have_their_own_line() -> None:
