@@ -18,7 +18,7 @@ from icot_tui.watch.reading import JournalFile, Piece, read
 
 WORTH = 64 << 20
 """Bytes; to read fewer takes no longer than to start a process."""
-FIRST = 0.42
+FIRST = 0.47
 """The share that is read here, where the pieces are taken in as well."""
 
 
