@@ -6,8 +6,9 @@ undoes what came after its checkpoint, as `journal.effective` does.
 
 from collections import deque
 from collections.abc import Iterable
-from itertools import pairwise
 from typing import Literal
+
+import numpy as np
 
 from icot_tui.config import RunConfig
 from icot_tui.engine import forecast
@@ -244,10 +245,12 @@ class RunSummary:
             everything = self.facts is not None and lines.stage >= self.facts.max_cot_tokens
             self._move_to(lines.stage, everything, since=lines.first - 1)
         last = slice(-PACE_WINDOW, None)
-        steps = [lines.first - 1, *lines.steps[-PACE_WINDOW - 1 :].tolist()][-PACE_WINDOW - 1 :]
-        counts = [end - begin for begin, end in pairwise(steps)]
+        ends = lines.steps[-PACE_WINDOW - 1 :]
+        if len(ends) <= PACE_WINDOW:
+            ends = np.concatenate([[lines.first - 1], ends])
+        counts = (ends[1:] - ends[:-1]).tolist()
         self._looks.extend(zip(counts, seconds[last], strict=True))
-        self._marks.extend(zip(times[last].tolist(), steps[1:], strict=True))
+        self._marks.extend(zip(times[last].tolist(), ends[1:].tolist(), strict=True))
 
     def _start(self, time: float, event: RunStarted) -> None:
         """A run begins; one that died before its first checkpoint begins anew."""

@@ -6,6 +6,7 @@ was undone: it tells what happened, in the order in which it did.
 
 from collections import deque
 from dataclasses import dataclass, replace
+from functools import cached_property
 from posixpath import basename
 
 import numpy as np
@@ -78,12 +79,20 @@ class Training:
 
 @dataclass(frozen=True)
 class LogLine:
-    """An event in plain words; `kind` is the name of its class."""
+    """Something that happened; `kind` is the name of the event's class.
+
+    `said` is a text, or an event and the training that it belongs to.
+    """
 
     time: float
     step: int
     kind: str
-    text: str
+    said: str | tuple[Event, str | None]
+
+    @cached_property
+    def text(self) -> str:
+        """In plain words, formed when looked at: most lines of a long journal never are."""
+        return self.said if isinstance(self.said, str) else describe(*self.said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +182,8 @@ class History:
         self._follow_stage()
         if not isinstance(event, StepsTrained | ExampleShown):
             phase = self.summary.figures.phase
-            text = describe(event, None if phase is None else phase.phase)
-            self.log.append(LogLine(time, event.step, type(event).__name__, text))
+            said = event, None if phase is None else phase.phase
+            self.log.append(LogLine(time, event.step, type(event).__name__, said))
         self.version += 1
 
     def add_lines(self, lines: TrainedLines) -> None:
