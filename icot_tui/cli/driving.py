@@ -14,10 +14,11 @@ from icot_tui.cli.reporter import Reporter
 from icot_tui.config import RunConfig, load_config
 from icot_tui.engine.checkpoint import CheckpointPath, list_checkpoints
 from icot_tui.engine.commands import CommandQueue, Stop
-from icot_tui.engine.events import Event, RunEnded, Warned, how_answered
+from icot_tui.engine.events import Event, RunEnded, Warned
 from icot_tui.engine.journal import Journal, JournalReader
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.summary import RunSummary
+from icot_tui.engine.wording import how_answered
 from icot_tui.errors import UserError
 from icot_tui.signals import handling
 
@@ -201,8 +202,8 @@ def farewell(folder: RunFolder, summary: RunSummary, ended: RunEnded, seconds: f
     if figures.evaluation is not None and figures.best is not None:
         last = figures.evaluation
         how = "nothing written" if last.implicit else f"{summary.removed_tokens} tokens removed"
-        if figures.phase is not None:
-            how = how_answered(last.implicit, figures.phase.phase)
+        if figures.phase_name is not None:
+            how = how_answered(last.implicit, figures.phase_name)
         how = how if summary.asked is None else "prompted"
         lines.append(
             f"exact match {last.exact_match:.1%} ({last.low:.1%} to {last.high:.1%}, {how}), "

@@ -21,7 +21,6 @@ from icot_tui.engine.events import (
     LossSpike,
     OptimizerReset,
     Paused,
-    PhaseBegan,
     RolledBack,
     RunEnded,
     SpikeRecovered,
@@ -29,10 +28,10 @@ from icot_tui.engine.events import (
     TokenRemoved,
     UpdatesSkipped,
     Warned,
-    describe,
 )
 from icot_tui.engine.journal import journal_line
 from icot_tui.engine.summary import RunSummary
+from icot_tui.engine.wording import describe
 from icot_tui.plain import plain
 
 if TYPE_CHECKING:
@@ -125,7 +124,7 @@ class PlainView:
     def __init__(self, outlet: Outlet, summary: RunSummary) -> None:
         self._outlet = outlet
         self._summary = summary
-        self._narrator = Narrator()
+        self._narrator = Narrator(summary)
         self._loss_due = 0.0
 
     def say(self, text: str) -> None:
@@ -181,7 +180,7 @@ class LiveView:
 
     def __init__(self, outlet: Outlet, summary: RunSummary) -> None:
         self._summary = summary
-        self._narrator = Narrator()
+        self._narrator = Narrator(summary)
         self._begun = False
         self._drawn: tuple[object, ...] = ()
         self._console, self._live = start_live(outlet)
@@ -254,19 +253,21 @@ class Line:
 
 
 class Narrator:
-    """Events in plain words; removals that follow each other quickly become one line."""
+    """Events in plain words; removals that follow each other quickly become one line.
 
-    def __init__(self) -> None:
+    Args:
+        summary: the run so far, the event that is told included.
+    """
+
+    def __init__(self, summary: RunSummary) -> None:
+        self._summary = summary
         self._removals: list[tuple[float, TokenRemoved]] = []
         self._resets = 0
-        self._phase: str | None = None
 
     def tell(self, when: float, event: Event) -> Iterator[Line]:
         """The lines that an event makes now; a removal's is kept back for a while."""
         if isinstance(event, StepsTrained | ExampleShown):
             return
-        if isinstance(event, PhaseBegan):
-            self._phase = event.phase
         if isinstance(event, TokenRemoved):
             if self._removals and self._removals[-1][1].cause != event.cause:
                 yield from self.overdue(FOREVER)
@@ -275,7 +276,7 @@ class Narrator:
             self._resets += 1
         else:
             yield from self.overdue(FOREVER)
-            words = describe(event, self._phase)
+            words = describe(event, self._summary.figures.phase_name)
             yield Line(when, event.step, words, STYLES.get(type(event), "none"))
 
     def overdue(self, now: float) -> Iterator[Line]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from icot_tui.cli.outlet import Outlet
 from icot_tui.cli.progress import best_style, duration, start_live
-from icot_tui.engine.events import describe
 from icot_tui.engine.journal import JournalReader
 from icot_tui.engine.summary import RunSummary
+from icot_tui.engine.wording import describe
 from icot_tui.plain import plain
 
 if TYPE_CHECKING:

@@ -87,6 +87,11 @@ class Figures:
         return self.evaluations[-1].result if self.evaluations else None
 
     @property
+    def phase_name(self) -> str | None:
+        """The training at work, of a run of several."""
+        return None if self.phase is None else self.phase.phase
+
+    @property
     def open_spikes(self) -> int:
         """Spikes that have not recovered."""
         return sum(spike.open for spike in self.spikes[-8:])

@@ -7,9 +7,10 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import IO
 
-from icot_tui.engine.events import Evaluated, PhaseBegan, RunResumed, RunStarted, StepsTrained
+from icot_tui.engine.events import Evaluated, RunResumed, RunStarted, StepsTrained
 from icot_tui.engine.journal import JournalReader
 from icot_tui.engine.run_folder import RunFolder, write_atomically
+from icot_tui.engine.summary import RunSummary
 from icot_tui.errors import UserError
 
 
@@ -42,16 +43,16 @@ SCALARS = ("stage", *COLUMNS[5:-1])
 def read_steps(run: RunFolder) -> list[Step]:
     """The steps that led to the present, in order: what a resume undid is left out."""
     steps: list[Step] = []
-    phase = ""
+    summary = RunSummary()
     for time, event in JournalReader(run.journal).events():
+        summary.add(time, event)
+        phase = summary.figures.phase_name or ""
         match event:
             case RunStarted():
                 steps.clear()
             case RunResumed():
                 while steps and steps[-1].step > event.step:
                     steps.pop()
-            case PhaseBegan():
-                phase = event.phase
             case StepsTrained():
                 steps += _trained(run.name, time, phase, event)
             case Evaluated():

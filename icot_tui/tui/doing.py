@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from icot_tui.tui import comfort, looks, replaying
 from icot_tui.tui.action import Action
-from icot_tui.tui.screens.ending import Ending, Step
+from icot_tui.tui.screens.ending import Ending, Offer
 from icot_tui.tui.screens.help import Help
 from icot_tui.tui.screens.leaving import how_to_leave
 from icot_tui.tui.screens.palette import Palette
@@ -132,11 +132,11 @@ def sum_up(app: "WorkbenchApp", failure: str = "") -> None:
     if app.view is None:
         return
 
-    def chosen(step: Step | None) -> None:
-        if step is not None and step.action:
-            app.action_do(step.action)
-        elif step is not None:
-            comfort.copy_text(app, step.text, "command")
+    def chosen(offer: Offer | None) -> None:
+        if offer is not None and offer.action:
+            app.action_do(offer.action)
+        elif offer is not None:
+            comfort.copy_text(app, offer.text, "command")
 
     app.push_screen(Ending(app.view, app.keys, failure, lambda: leave(app)), chosen)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from textual.containers import Vertical
+from textual.content import Content
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -42,8 +43,21 @@ class Panel(Vertical):
     ALLOW_SELECT = False  # its borders are dragged; the text within can be selected
     failed = False
 
+    def __init__(
+        self, *children: Widget, id: str | None = None, classes: str | None = None
+    ) -> None:
+        super().__init__(*children, id=id, classes=classes)
+        self._on_border: dict[str, str] = {}
+
     def on_mount(self) -> None:
-        self.border_title = self.name_in_words
+        self.write_on_border(title=self.name_in_words)
+
+    def write_on_border(self, **texts: str) -> None:
+        """Set `title` or `subtitle` if it is another one: that draws the whole box anew."""
+        for name, text in texts.items():
+            if self._on_border.get(name, "") != text:
+                self._on_border[name] = text
+                setattr(self, f"border_{name}", Content(plain(text)))
 
     def show(self, view: RunView) -> None:
         """Draw this moment of the run."""

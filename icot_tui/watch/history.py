@@ -25,10 +25,10 @@ from icot_tui.engine.events import (
     StepsTrained,
     ThoughtsCompared,
     TokenRemoved,
-    describe,
 )
 from icot_tui.engine.summary import Evaluation, RunSummary
 from icot_tui.engine.trained import TrainedLines
+from icot_tui.engine.wording import describe
 from icot_tui.watch.axes import Axis, Span, along_removals
 from icot_tui.watch.lines import TrainedLog
 from icot_tui.watch.series import StepSeries, single
@@ -181,8 +181,7 @@ class History:
         self._note(time, event)
         self._follow_stage()
         if not isinstance(event, StepsTrained | ExampleShown):
-            phase = self.summary.figures.phase
-            said = event, None if phase is None else phase.phase
+            said = event, self.summary.figures.phase_name
             self.log.append(LogLine(time, event.step, type(event).__name__, said))
         self.version += 1
 

@@ -25,7 +25,8 @@ from icot_tui.engine.events import (
     Warned,
 )
 from icot_tui.engine.journal import JournalReader
-from tests.events import evaluated
+from icot_tui.engine.summary import RunSummary
+from tests.events import STARTED, evaluated
 
 TALKER = """
 import os, signal, sys, time
@@ -223,7 +224,7 @@ def test_a_full_disk_under_the_output_is_no_error(log: Path) -> None:
 
 
 def test_quick_removals_become_one_line() -> None:
-    narrator = Narrator()
+    narrator = Narrator(RunSummary())
     told: list[Event] = []
     for stage in range(1, 4):
         told += [
@@ -239,22 +240,22 @@ def test_quick_removals_become_one_line() -> None:
 
 
 def test_other_news_come_after_the_removals_before_them() -> None:
-    narrator = Narrator()
+    narrator = Narrator(RunSummary())
     assert not [*narrator.tell(1.0, TokenRemoved(5, 0, 1, "on schedule", False))]
     lines = [line.text for line in narrator.tell(1.1, Warned(6, "look"))]
     assert lines == ["token 1 removed (on schedule)", "look"]
 
 
 def test_what_a_student_answers_is_told_as_such() -> None:
-    narrator = Narrator()
+    """After a resume too, whose process did not see the training begin."""
     begun = PhaseBegan(5, "student", 2, 4, "mind-reading student", "nats", 100, 10)
-    answered = evaluated(9, 0.5, stage=8, implicit=True)
-    lines = [line.text for event in (begun, answered) for line in narrator.tell(1.0, event)]
-    assert lines[1].endswith("examples, reading the teacher's thoughts")
+    narrator = Narrator(RunSummary.of([(1.0, STARTED), (2.0, begun)]))
+    [line] = narrator.tell(3.0, evaluated(9, 0.5, stage=8, implicit=True))
+    assert line.text.endswith("examples, reading the teacher's thoughts")
 
 
 def test_removals_of_another_cause_have_their_own_line() -> None:
-    narrator = Narrator()
+    narrator = Narrator(RunSummary())
     assert not [*narrator.tell(1.0, TokenRemoved(5, 0, 1, "on schedule", False))]
     lines = [*narrator.tell(1.1, TokenRemoved(6, 1, 4, "by command", False))]
     lines += narrator.overdue(99.0)

@@ -18,9 +18,9 @@ from icot_tui.engine.events import (
     StepsTrained,
     TokenRemoved,
     Warned,
-    describe,
 )
 from icot_tui.engine.journal import Journal, JournalReader, effective
+from icot_tui.engine.wording import describe
 from icot_tui.errors import UserError
 
 WRITER = """

@@ -1,6 +1,7 @@
 """Every panel, at every size and at every time of a run: something is said, and it fits."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from rich.cells import cell_len
@@ -93,6 +94,27 @@ def test_a_panel_that_has_drawn_the_moment_draws_nothing(name, tmp_path):
                     setattr(widget, method, lambda *args, **how: drawn.append(args))
         panel.show(view)
         assert not drawn
+
+    look_at_any(panel, view, (60, 14), check)
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_news_are_drawn_within_the_box_which_stays(name, tmp_path):
+    """To draw the box as well is what makes a redraw dear, and a slow link slower."""
+    told = Told(tmp_path)
+    panel = PANELS[name]()
+    view = in_the_midst(told)
+
+    async def check(pilot):
+        await pilot.pause()
+        drawn, written = [], [(panel.border_title, panel.border_subtitle)]
+        panel.refresh = lambda *args, **how: drawn.append(args)
+        for _ in range(3):
+            panel.show(told.train(10).evaluate(0.5, [0.5] * 4).view())
+            await pilot.pause()
+            written.append((panel.border_title, panel.border_subtitle))
+        del panel.refresh
+        assert len(drawn) == sum(one != other for one, other in pairwise(written))
 
     look_at_any(panel, view, (60, 14), check)
 

@@ -6,8 +6,8 @@ import numpy as np
 from textual.app import ComposeResult
 from textual.widget import Widget
 
-from icot_tui.engine.events import how_answered
 from icot_tui.engine.summary import Figures
+from icot_tui.engine.wording import how_answered
 from icot_tui.tui.chart.data import ChartData, Curve
 from icot_tui.tui.chart.widget import Chart
 from icot_tui.tui.panel import Panel
@@ -218,5 +218,4 @@ def _best(figures: Figures, space: Space) -> str:
 
 
 def _how_best(figures: Figures) -> str:
-    phase = None if figures.phase is None else figures.phase.phase
-    return how_answered(figures.best_so_far[0], phase)
+    return how_answered(figures.best_so_far[0], figures.phase_name)

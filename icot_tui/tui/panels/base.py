@@ -73,7 +73,7 @@ class LinesPanel(Panel):
         if key == self._drawn:
             return
         self._drawn = key
-        self.border_title = self.title(view)
+        self.write_on_border(title=self.title(view))
         self.lines.ascii = view.ascii
         plain = view.ascii or self.app.no_color
         space = Space(size.width, size.height, glyphs(view.ascii), plain)
@@ -87,7 +87,7 @@ class LinesPanel(Panel):
     def on_lines_scrolled(self, event: Lines.Scrolled) -> None:
         """Say on the border how much is out of sight."""
         event.stop()
-        self.border_subtitle = out_of_sight(self.lines)
+        self.write_on_border(subtitle=out_of_sight(self.lines))
 
 
 def out_of_sight(lines: Lines) -> str:

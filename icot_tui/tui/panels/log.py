@@ -150,7 +150,8 @@ class Log(Panel):
         """Show only lines that have all these words in them."""
         event.stop()
         self.wanted = tuple(event.value.lower().split())
-        self.border_title = self.name_in_words + (f": {event.value}" if self.wanted else "")
+        wanted = f": {event.value}" if self.wanted else ""
+        self.write_on_border(title=self.name_in_words + wanted)
         if self._shape is not None:
             self._rebuild()
             self.lines.scroll_end(animate=False)
@@ -170,7 +171,7 @@ class Log(Panel):
     def on_lines_scrolled(self, event: Lines.Scrolled) -> None:
         """Say on the border that there is more."""
         event.stop()
-        self.border_subtitle = out_of_sight(self.lines)
+        self.write_on_border(subtitle=out_of_sight(self.lines))
 
 
 def formed(entry: LogLine, width: int) -> list[Line]:

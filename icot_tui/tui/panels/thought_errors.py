@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from icot_tui.engine.events import ThoughtsCompared
+from icot_tui.engine.wording import decimal
 from icot_tui.tui.panels.base import Space
 from icot_tui.tui.panels.text import EMPTY, Line, bar, cells, columns, line, wrapped
 
@@ -16,8 +17,8 @@ def thought_error_lines(thoughts: Sequence[ThoughtsCompared], space: Space) -> l
         return wrapped(f"{text}teacher's, block by block.", space.width, "dim")
     first, last = thoughts[0].blocks, thoughts[-1].blocks
     most = max((error for error in [*first, *last] if error is not None), default=0.0) or 1.0
-    numbers = [line(("now", "dim")), *(line((error_text(error), "bold")) for error in last)]
-    before = [line(("first", "dim")), *(line((error_text(error), "dim")) for error in first)]
+    numbers = [line(("now", "dim")), *(line((decimal(error), "bold")) for error in last)]
+    before = [line(("first", "dim")), *(line((decimal(error), "dim")) for error in first)]
     names = [EMPTY, *(line((f"{at}", "dim")) for at in range(1, len(last) + 1))]
     beside = columns(list(zip(names, numbers, before, strict=False)), gap=1)
     room = space.width - max(map(cells, beside)) - 1
@@ -29,8 +30,3 @@ def thought_error_lines(thoughts: Sequence[ThoughtsCompared], space: Space) -> l
     ]
     note = wrapped("0 is the teacher's own thought.", space.width, "dim")
     return [*lines, EMPTY, *note] if len(lines) + len(note) < space.height else lines
-
-
-def error_text(error: float | None) -> str:
-    """An error as the log writes it."""
-    return "not finite" if error is None else f"{error:.3f}"

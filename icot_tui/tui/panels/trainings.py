@@ -1,11 +1,10 @@
 """The trainings of a run of several, one after another: which is at work, and what came of each."""
 
 from icot_tui.engine import forecast
-from icot_tui.engine.events import how_answered
 from icot_tui.engine.summary import RunSummary
+from icot_tui.engine.wording import decimal, how_answered
 from icot_tui.tui.panels.base import Space
 from icot_tui.tui.panels.text import Line, cells, columns, cut, line
-from icot_tui.tui.panels.thought_errors import error_text
 from icot_tui.tui.view import RunView
 from icot_tui.tui.words import count, percent
 from icot_tui.watch.history import History
@@ -100,8 +99,8 @@ def _more(history: History, at: int) -> tuple[str, ...]:
     phase = history.trainings[at].began.phase
     if phase == "emulator" and history.thoughts:
         newest = history.thoughts[-1]
-        blocks = " ".join(map(error_text, newest.blocks))
-        return f"error by block {blocks}", f"error {error_text(newest.loss)} in all"
+        blocks = " ".join(map(decimal, newest.blocks))
+        return f"error by block {blocks}", f"error {decimal(newest.loss)} in all"
     return (how_answered(phase != "teacher", phase),)
 
 

@@ -207,7 +207,7 @@ class AnswersPane(Panel):
     def on_lines_scrolled(self, event: Lines.Scrolled) -> None:
         """Say on the border how much is out of sight."""
         event.stop()
-        self.border_subtitle = out_of_sight(self.lines)
+        self.write_on_border(subtitle=out_of_sight(self.lines))
 
 
 def _around_choice(lines: list[Line], room: int) -> list[Line]:

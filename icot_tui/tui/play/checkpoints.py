@@ -127,7 +127,7 @@ class CheckpointsPane(Panel):
     def _highlighted(self, event: CheckpointList.OptionHighlighted) -> None:
         assert isinstance(event.option_list, CheckpointList)
         current = event.option_list.current
-        self.border_subtitle = Content("" if current is None else plain(current.run))
+        self.write_on_border(subtitle="" if current is None else current.run)
 
 
 def defaults(listed: Sequence[Listed], sources: Sequence[Path], live: bool) -> list[Listed]:

@@ -134,4 +134,4 @@ class HiddenPane(Panel):
     def on_lines_scrolled(self, event: Lines.Scrolled) -> None:
         """Say on the border how much is out of sight."""
         event.stop()
-        self.border_subtitle = out_of_sight(self.words)
+        self.write_on_border(subtitle=out_of_sight(self.words))

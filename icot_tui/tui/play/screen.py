@@ -13,7 +13,6 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
@@ -336,7 +335,7 @@ class PlayScreen(ModalScreen[None]):
             ticket.say(f"working out: {looking.view}")
             return self.backend.look(looking, answer)
 
-        self.hidden.border_title = Content(plain(looking.words))
+        self.hidden.write_on_border(title=looking.words)
         self.answers.draw()
         if self.hidden.heat is None:
             self.hidden.show_words(self.view, self.probing or "working it out ...")

@@ -8,7 +8,8 @@ from textual.content import Content
 from textual.widget import Widget
 
 from icot_tui.engine.checkpoint import CheckpointPath, list_checkpoints
-from icot_tui.engine.events import Evaluated, how_answered
+from icot_tui.engine.events import Evaluated
+from icot_tui.engine.wording import how_answered
 from icot_tui.plain import plain
 from icot_tui.tui.keymap import KeyMap, shown
 from icot_tui.tui.screens.dialog import Choice, Choose, text
@@ -19,7 +20,7 @@ Fact = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Step:
+class Offer:
     """Something to do next: an action of the screen, or else a command to be copied."""
 
     word: str
@@ -65,29 +66,27 @@ def summary_facts(view: RunView) -> list[Fact]:
 
 def _how(view: RunView, last: Evaluated, removing: bool) -> str:
     """How the answers of an evaluation came about, to be said after its exact match."""
-    phase = view.history.summary.figures.phase
     if removing and not last.implicit:
         return f" at stage {last.stage}"
-    if phase is not None:
-        return f", {how_answered(last.implicit, phase.phase)}"
-    return f" with {how_answered(last.implicit, None)}"
+    phase = view.history.summary.figures.phase_name
+    return (" with " if phase is None else ", ") + how_answered(last.implicit, phase)
 
 
-def next_steps(view: RunView) -> list[Step]:
+def offers(view: RunView) -> list[Offer]:
     """What one can do now: here, or in a shell."""
     folder, best = view.source.folder.path, best_checkpoint(view)
-    steps: list[Step] = []
+    found: list[Offer] = []
     if best is not None:
-        steps.append(Step("ask it", "anything, and look inside", "play"))
-    steps.append(Step("compare", "lay other runs over it", "runs"))
-    steps.append(Step("export", "every step as CSV, and a model card", "export-run"))
+        found.append(Offer("ask it", "anything, and look inside", "play"))
+    found.append(Offer("compare", "lay other runs over it", "runs"))
+    found.append(Offer("export", "every step as CSV, and a model card", "export-run"))
     if best is not None:
-        steps.append(Step("measure it", f"icot-tui eval {best.path}"))
+        found.append(Offer("measure it", f"icot-tui eval {best.path}"))
     if view.status in ("stopped", "dead"):
-        steps.append(Step("go on", f"icot-tui resume {folder}"))
+        found.append(Offer("go on", f"icot-tui resume {folder}"))
     elif view.status == "finished":
-        steps.append(Step("look again", f"icot-tui attach {folder}"))
-    return steps
+        found.append(Offer("look again", f"icot-tui attach {folder}"))
+    return found
 
 
 def best_checkpoint(view: RunView) -> CheckpointPath | None:
@@ -98,8 +97,8 @@ def best_checkpoint(view: RunView) -> CheckpointPath | None:
     return max(best or checkpoints, default=None)
 
 
-class Ending(Choose[Step]):
-    """Facts and next steps; Enter does the highlighted one, or copies its command; q quits."""
+class Ending(Choose[Offer]):
+    """Facts and offers; Enter does the highlighted one, or copies its command; q quits."""
 
     DEFAULT_CSS = """
     Ending .facts { height: auto; margin-bottom: 1; }
@@ -111,7 +110,7 @@ class Ending(Choose[Step]):
         self._facts = summary_facts(view)
         self._failure = failure
         super().__init__(
-            _title(view, failure), [_choice(step, keys) for step in next_steps(view)], width=96
+            _title(view, failure), [_choice(offer, keys) for offer in offers(view)], width=96
         )
         self._keys, self._quit = keys["quit"], quit
         self.hint = (
@@ -139,10 +138,10 @@ class Ending(Choose[Step]):
             self.app.call_later(self._quit)
 
 
-def _choice(step: Step, keys: KeyMap) -> Choice[Step]:
-    key = next(iter(keys[step.action]), "") if step.action else ""
+def _choice(offer: Offer, keys: KeyMap) -> Choice[Offer]:
+    key = next(iter(keys[offer.action]), "") if offer.action else ""
     indent = "" if key else "   "
-    return Choice(step, f"{indent}{step.word:<12} {plain(step.text)}", key=key)
+    return Choice(offer, f"{indent}{offer.word:<12} {plain(offer.text)}", key=key)
 
 
 def _title(view: RunView, failure: str) -> str:

@@ -1,0 +1,24 @@
+"""Runs as flat tables."""
+
+from pathlib import Path
+
+from icot_tui.engine.events import Event, PhaseBegan, RunResumed
+from icot_tui.studies.exporting import read_steps
+from tests.events import STARTED, saved, trained
+from tests.watch.runs import make
+
+
+def test_each_step_is_of_its_training_also_where_a_resume_went_back(tmp_path: Path) -> None:
+    def begun(step: int, number: int, phase: str) -> Event:
+        return PhaseBegan(step, phase, number, 4, phase, "nats", 100, 10)
+
+    events = [
+        STARTED,
+        begun(0, 1, "teacher"), trained(1), begun(1, 2, "student"), trained(2), saved(2),
+        begun(2, 3, "emulator"), trained(3),
+        RunResumed(2, saved(2).path), trained(3),
+    ]  # fmt: skip
+    steps = read_steps(make(tmp_path, events=events))
+    assert [(step.step, step.phase) for step in steps] == [
+        (1, "teacher"), (2, "student"), (3, "student"),
+    ]  # fmt: skip
