@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from icot_tui.config.loading import dump_toml, load_config
-from icot_tui.engine.events import (
+from icot_tui.engine.journal.events import (
     CheckpointSaved,
     Evaluated,
     LossSpike,
@@ -31,7 +31,7 @@ from icot_tui.engine.events import (
     StepsTrained,
     TokenRemoved,
 )
-from icot_tui.engine.journal import journal_line
+from icot_tui.engine.journal.journal import journal_line
 from icot_tui.engine.run_folder import RunFolder
 
 PER_LINE = 10
@@ -48,7 +48,21 @@ def make(folder: RunFolder, lines: int) -> None:
             file.write(journal_line(when, event))
 
         when, stage, stage_lines, best = 1.79e9, 0, lines // (TOKENS + 1), 0.0
-        write(RunStarted(0, "long", "ICoT-SI", "1", "cpu", 1, 10**7, 10**6, 1000, 10**4, TOKENS))
+        write(
+            RunStarted(
+                step=0,
+                name="long",
+                method="ICoT-SI",
+                version="1",
+                device="cpu",
+                processes=1,
+                parameters=10**7,
+                train_examples=10**6,
+                validation_examples=1000,
+                steps_per_epoch=10**4,
+                max_cot_tokens=TOKENS,
+            )
+        )
         block = 1000
         written = 1
         line = 0
@@ -69,15 +83,31 @@ def make(folder: RunFolder, lines: int) -> None:
             when += seconds[at]
             some = [None if chance.random() < 1e-3 else value for value in losses[part]]
             events = [
-                StepsTrained(step, first, some, norms[part], stage, 5e-4, 4794, 0, seconds[at])
+                StepsTrained(
+                    step=step,
+                    first=first,
+                    losses=some,
+                    gradient_norms=norms[part],
+                    stage=stage,
+                    learning_rate=5e-4,
+                    supervised_tokens=4794,
+                    dropped_rows=0,
+                    seconds=seconds[at],
+                )
             ]
             if line % stage_lines == 0 and stage < TOKENS:
                 stage += 1
                 events += [
-                    TokenRemoved(step, stage - 1, stage, "on schedule", stage == TOKENS),
-                    OptimizerReset(step, f"removal {stage}"),
-                    LossSpike(step + 5, stage, stage, 0.02, 0.9),
-                    SpikeRecovered(step + 9, stage, stage, 1.2, 9),
+                    TokenRemoved(
+                        step=step,
+                        before=stage - 1,
+                        stage=stage,
+                        cause="on schedule",
+                        everything=stage == TOKENS,
+                    ),
+                    OptimizerReset(step=step, cause=f"removal {stage}"),
+                    LossSpike(step=step + 5, spike=stage, removal=stage, baseline=0.02, loss=0.9),
+                    SpikeRecovered(step=step + 9, spike=stage, removal=stage, height=1.2, steps=9),
                 ]
             if line % EVALUATE_LINES == 0:
                 exact = 0.5 + 0.5 * chance.random()
@@ -87,22 +117,26 @@ def make(folder: RunFolder, lines: int) -> None:
                 implicit = stage == TOKENS
                 events.append(
                     Evaluated(
-                        step,
-                        stage,
-                        implicit,
-                        exact,
-                        exact - 0.01,
-                        min(1.0, exact + 0.01),
-                        1000,
-                        0.3,
-                        digits,
-                        best,
-                        1.5,
-                        name,
+                        step=step,
+                        stage=stage,
+                        implicit=implicit,
+                        exact_match=exact,
+                        low=exact - 0.01,
+                        high=min(1.0, exact + 0.01),
+                        examples=1000,
+                        loss=0.3,
+                        token_accuracy=digits,
+                        best=best,
+                        seconds=1.5,
+                        samples=name,
                     )
                 )
             if line % SAVE_LINES == 0:
-                events.append(CheckpointSaved(step, f"step-{step:08d}", stage, 10**8, 0.5))
+                events.append(
+                    CheckpointSaved(
+                        step=step, path=f"step-{step:08d}", stage=stage, bytes=10**8, seconds=0.5
+                    )
+                )
             for event in events:
                 write(event)
             written += len(events)

@@ -20,16 +20,16 @@ import torch
 
 from icot_tui.config import RunConfig
 from icot_tui.data.load import load_data
-from icot_tui.engine.assembly import assemble, data_order
-from icot_tui.engine.checkpoint import list_checkpoints
-from icot_tui.engine.commands import CommandQueue
-from icot_tui.engine.control import Control
-from icot_tui.engine.decoding import PositionShift, Prefixes, decode_greedily
+from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
+from icot_tui.engine.evaluation.decoding import PositionShift, Prefixes, decode_greedily
+from icot_tui.engine.loop.build import build_trainer, data_order
+from icot_tui.engine.loop.commands import CommandQueue
+from icot_tui.engine.loop.control import Control
+from icot_tui.engine.loop.phase import language_model_training
+from icot_tui.engine.loop.trainer import Trainer
 from icot_tui.engine.phases import Distiller
 from icot_tui.engine.processes import Processes
 from icot_tui.engine.session import build_accelerator, create_run, run_training
-from icot_tui.engine.trainer import Trainer
-from icot_tui.engine.training import language_model_training
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -144,7 +144,9 @@ def made(arguments: argparse.Namespace, runs: Path) -> dict[str, Trainer]:
         trainings[name] = language_model_training(plain, data, steps)
     trainers = {}
     for name, training in trainings.items():
-        trainers[name] = assemble(training, data, folder, accelerator, control, lambda event: None)
+        trainers[name] = build_trainer(
+            training, data, folder, accelerator, control, lambda event: None
+        )
         trainers[name].update.objective.train()
     return trainers
 

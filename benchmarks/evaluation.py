@@ -30,12 +30,12 @@ from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.chunks import Chunk
 from icot_tui.data.encoding import Encoder
 from icot_tui.data.tokenizing import character_tokenizer, separator_id
-from icot_tui.engine.checkpoint import open_checkpoint
-from icot_tui.engine.decoding import StagedExamples, decode_greedily
-from icot_tui.engine.evaluation import evaluate
-from icot_tui.engine.held_out import examples_of, prepare
-from icot_tui.engine.samples import Answers
-from icot_tui.engine.speed import Contestant
+from icot_tui.engine.checkpoints.checkpoint import open_checkpoint
+from icot_tui.engine.evaluation.decoding import StagedExamples, decode_greedily
+from icot_tui.engine.evaluation.evaluate import evaluate
+from icot_tui.engine.evaluation.held_out import examples_of, prepare
+from icot_tui.engine.evaluation.samples import Answers
+from icot_tui.engine.evaluation.speed import Contestant
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
 

@@ -1,4 +1,4 @@
-"""What settled memory gives a training step on the CPU (icot_tui/engine/heap.py).
+"""What settled memory gives a training step on the CPU (icot_tui/engine/loop/memory.py).
 
     python benchmarks/heap.py [CONFIG] [--rounds 5] [--seconds 8]
 
@@ -29,14 +29,14 @@ FIRST = 3
 def measure(config: str, settled: bool, seconds: float) -> dict[str, float]:
     """Train for so long in this process."""
     from icot_tui.config import dump_toml, load_config
-    from icot_tui.engine import workplace
-    from icot_tui.engine.commands import CommandQueue, Stop
-    from icot_tui.engine.events import Event, StepsTrained
+    from icot_tui.engine.journal.events import Event, StepsTrained
+    from icot_tui.engine.loop import run_executor
+    from icot_tui.engine.loop.commands import CommandQueue, Stop
     from icot_tui.engine.run_folder import RunFolder
     from icot_tui.engine.session import run_training
 
     if not settled:
-        workplace.settled_heap = nullcontext
+        run_executor.settled_heap = nullcontext
     seen = []
 
     def listen(event: Event) -> None:

@@ -13,8 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from icot_tui.engine.events import Evaluated, RunEnded, TokenRemoved
-from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.journal.events import Evaluated, RunEnded, TokenRemoved
+from icot_tui.engine.journal.journal import JournalReader
 
 
 def train(config: str, runs: Path, changes: list[str]) -> tuple[list, float]:

@@ -30,8 +30,8 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from icot_tui.engine.events import StepsTrained  # noqa: E402
-from icot_tui.engine.journal import JournalReader  # noqa: E402
+from icot_tui.engine.journal.events import StepsTrained  # noqa: E402
+from icot_tui.engine.journal.journal import JournalReader  # noqa: E402
 from icot_tui.engine.run_folder import RunFolder  # noqa: E402
 from tests.session import screen as harness  # noqa: E402
 from tests.session.screen import CONTROL, IN_SCREEN, PROGRAM, Screen, environment  # noqa: E402

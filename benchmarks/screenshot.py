@@ -21,11 +21,11 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.tui.app import WorkbenchApp
-from icot_tui.tui.options import Options
+from icot_tui.tui.app.app import WorkbenchApp
+from icot_tui.tui.app.options import Options
+from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.play.app import PlayApp
 from icot_tui.tui.session.leave import Leave
-from icot_tui.tui.state import UserState
 from icot_tui.watch.source import RunFollower
 
 REDRAW_SECONDS = 0.5

@@ -20,8 +20,8 @@ from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.curriculum.smoothing import Smoothing
 from icot_tui.data.load import load_data
 from icot_tui.data.order import DataOrder
-from icot_tui.engine.optimizer import SkippingAdamW
-from icot_tui.engine.update import Padding, Update
+from icot_tui.engine.loop.optimizer import SkippingAdamW
+from icot_tui.engine.loop.update import Padding, Update
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
 
@@ -73,13 +73,13 @@ def main() -> None:
     objective, _ = accelerator.prepare(objective, optimizer)
     multiple = 1 if accelerator.device.type == "cpu" else 16
     update = Update(
-        objective,
-        optimizer,
-        accelerator,
-        None,
-        Padding(multiple, data.train.max_length),
-        1.0,
-        data.separator_id,
+        objective=objective,
+        optimizer=optimizer,
+        accelerator=accelerator,
+        micro_batch_size=None,
+        padding=Padding(multiple, data.train.max_length),
+        clip_norm=1.0,
+        separator_id=data.separator_id,
     )
     order, smoothing = DataOrder(len(data.train), 32, 0), Smoothing(4.0, 0)
     plan = RemovalPlan()

@@ -1,6 +1,6 @@
 """Made-up events of a run of eight removals."""
 
-from icot_tui.engine.events import (
+from icot_tui.engine.journal.events import (
     CheckpointSaved,
     Evaluated,
     RunStarted,
@@ -9,7 +9,19 @@ from icot_tui.engine.events import (
 )
 
 MOST = 8
-STARTED = RunStarted(0, "r", "ICoT-SI", "1", "cpu", 1, 1000, 640, 100, 10, MOST)
+STARTED = RunStarted(
+    step=0,
+    name="r",
+    method="ICoT-SI",
+    version="1",
+    device="cpu",
+    processes=1,
+    parameters=1000,
+    train_examples=640,
+    validation_examples=100,
+    steps_per_epoch=10,
+    max_cot_tokens=MOST,
+)
 
 
 def trained(
@@ -17,15 +29,27 @@ def trained(
 ) -> StepsTrained:
     losses = [1.0] if losses is None else losses
     first = step - len(losses) + 1
-    return StepsTrained(step, first, losses, list(losses), stage, 1e-3, 10, 0, seconds)
+    return StepsTrained(
+        step=step,
+        first=first,
+        losses=losses,
+        gradient_norms=list(losses),
+        stage=stage,
+        learning_rate=1e-3,
+        supervised_tokens=10,
+        dropped_rows=0,
+        seconds=seconds,
+    )
 
 
 def removed(step: int, stage: int) -> TokenRemoved:
-    return TokenRemoved(step, stage - 1, stage, "on schedule", stage == MOST)
+    return TokenRemoved(
+        step=step, before=stage - 1, stage=stage, cause="on schedule", everything=stage == MOST
+    )
 
 
 def saved(step: int, stage: int = 0) -> CheckpointSaved:
-    return CheckpointSaved(step, f"step-{step:08d}", stage, 100, 0.1)
+    return CheckpointSaved(step=step, path=f"step-{step:08d}", stage=stage, bytes=100, seconds=0.1)
 
 
 def evaluated(
@@ -33,5 +57,16 @@ def evaluated(
 ) -> Evaluated:
     by_digit = [exact, 0.5, 1.0]
     return Evaluated(
-        step, stage, implicit, exact, 0.0, 1.0, 100, 0.1, by_digit, exact, 1.0, samples
+        step=step,
+        stage=stage,
+        implicit=implicit,
+        exact_match=exact,
+        low=0.0,
+        high=1.0,
+        examples=100,
+        loss=0.1,
+        token_accuracy=by_digit,
+        best=exact,
+        seconds=1.0,
+        samples=samples,
     )

@@ -126,7 +126,7 @@ def test_users_own_themes_win_and_their_mistakes_are_told(
 
 
 def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
-    from icot_tui.cli.output import console
+    from icot_tui.cli.console import console
 
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("FORCE_COLOR", "1")

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from icot_tui.config import RunConfig
-from icot_tui.engine.checkpoint import OPTIMIZER, list_checkpoints, load_tensors
-from icot_tui.engine.commands import CommandQueue
-from icot_tui.engine.journal import JournalReader, effective
+from icot_tui.engine.checkpoints.checkpoint import OPTIMIZER, list_checkpoints, load_tensors
+from icot_tui.engine.journal.journal import JournalReader, effective
+from icot_tui.engine.loop.commands import CommandQueue
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.session import create_run, run_training
 

@@ -29,15 +29,15 @@ from icot_tui.analysis.chain import whole_chain
 from icot_tui.analysis.checkpoints import removal_plan, run_of, stage_of
 from icot_tui.analysis.questions import Question, QuestionReader
 from icot_tui.data.tokenizing import separator_id
-from icot_tui.engine.checkpoint import OpenedCheckpoint
-from icot_tui.engine.decoding import (
+from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint
+from icot_tui.engine.evaluation.decoding import (
     PositionShift,
     Prefixes,
     StagedExamples,
     arg_max,
     decode,
 )
-from icot_tui.engine.samples import Answers
+from icot_tui.engine.evaluation.samples import Answers
 from icot_tui.errors import UserError
 from icot_tui.models.supervised import SupervisedLM
 

@@ -11,7 +11,7 @@ from icot_tui.analysis.answer import Answer
 from icot_tui.analysis.asking import Respondent
 from icot_tui.analysis.questions import Question
 from icot_tui.data.encoded import EncodedSplit
-from icot_tui.engine.exact_match import wilson
+from icot_tui.engine.evaluation.exact_match import wilson
 from icot_tui.errors import UserError
 
 MOST_POINTS = 17

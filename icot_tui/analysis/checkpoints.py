@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from icot_tui.curriculum.removal import RemovalPlan
-from icot_tui.engine.checkpoint import (
+from icot_tui.engine.checkpoints.checkpoint import (
     CheckpointPath,
     OpenedCheckpoint,
     list_checkpoints,
     open_checkpoint,
 )
-from icot_tui.engine.journal import JournalReader, effective
+from icot_tui.engine.journal.journal import JournalReader, effective
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 

@@ -19,8 +19,8 @@ from icot_tui.analysis.examples import gather
 from icot_tui.analysis.questions import Question
 from icot_tui.config import DistillationConfig
 from icot_tui.data.encoded import EncodedSplit
-from icot_tui.engine.outcomes import find_outcome
-from icot_tui.engine.parts import open_emulator, open_teacher, part_settings
+from icot_tui.engine.checkpoints.parts import open_emulator, open_teacher, part_settings
+from icot_tui.engine.checkpoints.phase_results import find_outcome
 from icot_tui.engine.thoughts import ComputedThoughts
 from icot_tui.errors import UserError
 from icot_tui.methods.distillation.positions import ThoughtPlaces

@@ -13,7 +13,7 @@ from torch import Tensor
 from icot_tui.analysis.asking import Respondent
 from icot_tui.curriculum.removal import Batch, remove
 from icot_tui.data.encoded import EncodedSplit
-from icot_tui.engine.samples import Answers
+from icot_tui.engine.evaluation.samples import Answers
 from icot_tui.errors import UserError
 
 LETTERS = "abdefghijklmnopqrstuvw"

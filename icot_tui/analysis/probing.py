@@ -155,13 +155,13 @@ def _questions(targets: Sequence[Target]) -> Questions:
 def _facts(target: Target) -> TargetFacts:
     spread = float(target.values.std()) if target.kind == "sum" else 1.0
     return TargetFacts(
-        target.name,
-        target.kind,
-        target.words,
-        len(target.classes),
-        target.last_column,
-        spread,
-        target.effect is not None,
+        name=target.name,
+        kind=target.kind,
+        words=target.words,
+        classes=len(target.classes),
+        last_column=target.last_column,
+        spread=spread,
+        testable=target.effect is not None,
     )
 
 

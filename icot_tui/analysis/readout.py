@@ -214,13 +214,13 @@ class _Sums:
             flat = across @ classes.flatten(0, 1).T  # [P, H, Tc * V]
             self._parts.append(
                 _Moments(
-                    int(where.sum()),
-                    mine.sum(1),
-                    across @ mine,
-                    classes.sum(2),
-                    flat.view(*flat.shape[:2], *classes.shape[:2]),
-                    across @ values.T,
-                    values.sum(1),
+                    count=int(where.sum()),
+                    x=mine.sum(1),
+                    xx=across @ mine,
+                    classes=classes.sum(2),
+                    x_classes=flat.view(*flat.shape[:2], *classes.shape[:2]),
+                    x_numbers=across @ values.T,
+                    numbers=values.sum(1),
                 )
             )
 

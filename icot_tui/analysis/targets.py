@@ -87,7 +87,15 @@ def _tokens(respondent: Respondent, layout: Layout) -> list[Target]:
         values, classes = _classes(respondent, ids)
         last = _last_column(layout, place)
         targets.append(
-            Target(f"z{place + 1}", "token", values, classes, last, place, effects.token(place))
+            Target(
+                name=f"z{place + 1}",
+                kind="token",
+                values=values,
+                classes=classes,
+                last_column=last,
+                place=place,
+                effect=effects.token(place),
+            )
         )
     return targets
 
@@ -108,7 +116,17 @@ def _sums(respondent: Respondent, layout: Layout) -> list[Target]:
     for k in range(min(len(sums), layout.digits)):
         effect = effects.becomes(k, sums[k] % 10)
         last = layout.answer + k - 1
-        targets.append(Target(f"ĉ{k}", "sum", sums[k], (), last, k, effect))
+        targets.append(
+            Target(
+                name=f"ĉ{k}",
+                kind="sum",
+                values=sums[k],
+                classes=(),
+                last_column=last,
+                place=k,
+                effect=effect,
+            )
+        )
     return targets
 
 
@@ -119,7 +137,17 @@ def _digits(respondent: Respondent, layout: Layout) -> list[Target]:
         values, classes = _classes(respondent, ids)
         effect = Effect(k, _taken(ids))
         last = layout.answer + k - 1
-        targets.append(Target(f"c{k}", "digit", values, classes, last, k, effect))
+        targets.append(
+            Target(
+                name=f"c{k}",
+                kind="digit",
+                values=values,
+                classes=classes,
+                last_column=last,
+                place=k,
+                effect=effect,
+            )
+        )
     return targets
 
 

@@ -179,7 +179,7 @@ def _print_json(
 ) -> None:
     from icot_tui.analysis.answer import as_json
     from icot_tui.analysis.emulation import as_values
-    from icot_tui.cli.output import print_json
+    from icot_tui.cli.console import print_json
 
     values = [as_json(answer) for answer in answers]
     for value, layers in zip(values, thoughts, strict=False):
@@ -194,7 +194,7 @@ def _distance(value: float | None) -> str:
 def _print_thoughts(name: str, layers: "Sequence[LayerThought]", examples: int) -> None:
     """A line a layer, and what may be concluded."""
     from icot_tui.analysis.emulation import summary
-    from icot_tui.cli.output import print_table
+    from icot_tui.cli.console import print_table
     from icot_tui.plain import plain
 
     kinds = ("own", "before", "guess")
@@ -217,7 +217,7 @@ def _print_thoughts(name: str, layers: "Sequence[LayerThought]", examples: int) 
 def _print_table(text: str, answers: "Sequence[Answer]") -> None:
     import sys
 
-    from icot_tui.cli.output import console, print_table
+    from icot_tui.cli.console import console, print_table
     from icot_tui.plain import plain
 
     columns = [list(_rows(answer)) for answer in answers]

@@ -13,7 +13,7 @@ from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
     from icot_tui.engine.run_folder import RunFolder
-    from icot_tui.studies.trials import TrialList
+    from icot_tui.studies.trial_list import TrialList
 
 app = typer.Typer()
 
@@ -40,7 +40,8 @@ def attach(
     ] = None,
     runs: Runs = None,
     control: Annotated[
-        bool, typer.Option("--control", help="Steer the run too; only your own runs obey.")
+        bool,
+        typer.Option("--control", help="Steer the run too; only your own runs obey."),
     ] = False,
     replay: Annotated[
         bool, typer.Option("--replay", help="Play the run from its beginning.")
@@ -74,14 +75,14 @@ def attach(
     if not terminal.is_usable():
         raise UserError(f"there is no terminal to draw on: {other}")
     gc.disable()  # what is imported for the first frame is no garbage; the screen enables it again
-    from icot_tui.cli import workbench
+    from icot_tui.cli import app_runner
 
-    look = workbench.Look(theme, ascii_only, low_bandwidth)
-    workbench.prepare(look)
-    from icot_tui.tui.session.run import run_with_screen
+    look = app_runner.Look(theme, ascii_only, low_bandwidth)
+    app_runner.prepare(look)
+    from icot_tui.tui.session.run_app import run_with_screen
 
     left = run_with_screen(
-        lambda _: workbench.attach_app(shown, runs, look, control, speed if replay else None),
+        lambda _: app_runner.attach_app(shown, runs, look, control, speed if replay else None),
         None,
     )
     if left.failure is not None:
@@ -96,7 +97,7 @@ def _find(runs: Path, name: str | None) -> "RunFolder | TrialList":
         UserError: there is neither.
     """
     from icot_tui.engine.run_folder import RunFolder
-    from icot_tui.studies.trials import TrialList, find_study_folder
+    from icot_tui.studies.trial_list import TrialList, find_study_folder
 
     try:
         return RunFolder.find(runs, name)

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from icot_tui.cli.output import print_json
+from icot_tui.cli.console import print_json
 from icot_tui.cli.progress import duration
 from icot_tui.config import RunConfig
 from icot_tui.config.loading import load_config
-from icot_tui.engine.commands import CommandQueue, Evaluate, Stop
-from icot_tui.engine.events import Evaluated, Event, StepsTrained
+from icot_tui.engine.journal.events import Evaluated, Event, StepsTrained
+from icot_tui.engine.loop.commands import CommandQueue, Evaluate, Stop
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.plain import plain
 
 if TYPE_CHECKING:
-    from icot_tui.engine.store import Store
+    from icot_tui.engine.checkpoints.store import Store
 
 app = typer.Typer(add_completion=False)
 
@@ -97,11 +97,11 @@ def measure(config: RunConfig, steps: int, evaluate: bool) -> Measured:
         UserError: what the config names can't be had.
     """
     from icot_tui.data.load import load_data
-    from icot_tui.engine.assembly import assemble, data_order
-    from icot_tui.engine.control import Control
+    from icot_tui.engine.loop.build import build_trainer, data_order
+    from icot_tui.engine.loop.control import Control
+    from icot_tui.engine.loop.phase import language_model_training
     from icot_tui.engine.processes import Processes
     from icot_tui.engine.session import build_accelerator
-    from icot_tui.engine.training import language_model_training
 
     measured = Measured(config.name, batch_size=config.train.batch_size)
     commands = CommandQueue()
@@ -128,13 +128,13 @@ def measure(config: RunConfig, steps: int, evaluate: bool) -> Measured:
         control = Control(commands, None, Processes(accelerator), config.spikes, observed)
         steps_per_epoch = data_order(config, data.train).steps_per_epoch
         training = language_model_training(config, data, steps_per_epoch)
-        trainer = assemble(training, data, folder, accelerator, control, listen)
+        trainer = build_trainer(training, data, folder, accelerator, control, listen)
         trainer.store = cast("Store", _NoStore())
         parameters = trainer.update.objective.parameters()
         measured.device = str(trainer.update.device)
         measured.parameters = sum(parameter.numel() for parameter in parameters)
         if config.train.compile:
-            trainer.rehearse()
+            trainer.warm_up()
         trainer.run()
     measured.peak_memory_bytes = _peak_memory(measured.device)
     return measured

@@ -17,7 +17,7 @@ def print_sweeps(respondents: "Sequence[Respondent]", examples: int, json: bool)
         UserError: one was not trained with mixed stages, or has no examples.
     """
     from icot_tui.analysis.budget import check_mixed
-    from icot_tui.cli.output import print_json
+    from icot_tui.cli.console import print_json
 
     for respondent in respondents:
         check_mixed(respondent)
@@ -33,7 +33,7 @@ def print_sweeps(respondents: "Sequence[Respondent]", examples: int, json: bool)
 def _sweep(respondent: "Respondent", examples: int) -> "list[BudgetPoint]":
     from icot_tui.analysis.budget import sweep
     from icot_tui.analysis.examples import gather
-    from icot_tui.cli.output import console
+    from icot_tui.cli.console import console
 
     def work(say: Callable[[str], None]) -> "list[BudgetPoint]":
         return sweep(respondent, gather(respondent, examples).split(respondent), say=say)
@@ -45,7 +45,7 @@ def _sweep(respondent: "Respondent", examples: int) -> "list[BudgetPoint]":
 
 
 def _print_table(name: str, points: "Sequence[BudgetPoint]") -> None:
-    from icot_tui.cli.output import print_table
+    from icot_tui.cli.console import print_table
     from icot_tui.plain import plain
     from icot_tui.studies.series import Drawing, Series
     from icot_tui.studies.textplot import as_text

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from icot_tui.cli.output import print_json, print_table
+from icot_tui.cli.console import print_json, print_table
 from icot_tui.cli.progress import duration
 from icot_tui.config.toml import leaves, toml_value
 from icot_tui.engine.run_folder import RunFolder, runs_folder

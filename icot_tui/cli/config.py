@@ -8,7 +8,7 @@ from typing import Annotated, get_args
 import typer
 
 from icot_tui import resources
-from icot_tui.cli.output import print_json, print_table
+from icot_tui.cli.console import print_json, print_table
 from icot_tui.config.checking import check
 from icot_tui.config.loading import load_config
 from icot_tui.config.section import Section

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from icot_tui.cli.output import print_json
-from icot_tui.engine import commands as wish
-from icot_tui.engine.commands import Command, post
-from icot_tui.engine.events import CommandDone
-from icot_tui.engine.journal import JournalReader
+from icot_tui.cli.console import print_json
+from icot_tui.engine.journal.events import CommandDone
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.loop import commands
+from icot_tui.engine.loop.commands import Command, post
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 from icot_tui.plain import plain
@@ -136,13 +136,13 @@ def _command(make: Callable[..., Command]) -> None:
 @_command
 def pause() -> Command:
     """Wait before the next step."""
-    return wish.Pause()
+    return commands.Pause()
 
 
 @_command
 def resume() -> Command:
     """Go on after a pause."""
-    return wish.Resume()
+    return commands.Resume()
 
 
 @_command
@@ -150,7 +150,7 @@ def hold(
     off: Annotated[bool, typer.Option("--off", help="Let the schedule go on.")] = False,
 ) -> Command:
     """Keep the stage while training goes on."""
-    return wish.Hold(on=not off)
+    return commands.Hold(on=not off)
 
 
 @_command
@@ -158,7 +158,7 @@ def advance(
     tokens: Annotated[int, typer.Argument(min=1, help="How many more tokens.")] = 1,
 ) -> Command:
     """Remove more tokens now, schedule or not."""
-    return wish.Advance(tokens)
+    return commands.Advance(tokens)
 
 
 @_command
@@ -169,25 +169,25 @@ def rollback(
     ] = None,
 ) -> Command:
     """Go back to a checkpoint: weights, optimizer and stage."""
-    return wish.Rollback(step)
+    return commands.Rollback(step)
 
 
 @_command
 def reset_optimizer() -> Command:
     """Drop the optimizer's state."""
-    return wish.ResetOptimizer()
+    return commands.ResetOptimizer()
 
 
 @_command
 def evaluate() -> Command:
     """Evaluate now."""
-    return wish.Evaluate()
+    return commands.Evaluate()
 
 
 @_command
 def save() -> Command:
     """Write a checkpoint now."""
-    return wish.Save()
+    return commands.Save()
 
 
 @_command
@@ -195,7 +195,7 @@ def set_delta(
     tokens: Annotated[float, typer.Argument(help="Tokens an epoch, of the linear schedule.")],
 ) -> Command:
     """Change how many tokens an epoch are removed."""
-    return wish.SetRemovePerEpoch(_positive(tokens, "tokens an epoch"))
+    return commands.SetRemovePerEpoch(_positive(tokens, "tokens an epoch"))
 
 
 @_command
@@ -203,7 +203,7 @@ def set_lr(
     rate: Annotated[float, typer.Argument(help="The new peak learning rate.")],
 ) -> Command:
     """Change the learning rate."""
-    return wish.SetLearningRate(_positive(rate, "a learning rate"))
+    return commands.SetLearningRate(_positive(rate, "a learning rate"))
 
 
 @_command
@@ -211,7 +211,7 @@ def stop(
     now: Annotated[bool, typer.Option("--now", help="Without saving.")] = False,
 ) -> Command:
     """Save and end the run; 'icot-tui resume' goes on with it."""
-    return wish.Stop(save=not now)
+    return commands.Stop(save=not now)
 
 
 def _positive(value: float, what: str) -> float:

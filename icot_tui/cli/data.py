@@ -41,7 +41,7 @@ def make(
     json: Json = False,
 ) -> None:
     """Write train.txt, validation.txt and test.txt of a generated task; no two share a problem."""
-    from icot_tui.cli.output import print_json, print_table
+    from icot_tui.cli.console import print_json, print_table
     from icot_tui.config import DataConfig
     from icot_tui.data.files import write_files
     from icot_tui.data.splits import open_source
@@ -85,7 +85,7 @@ def show(
     """Print the first or random examples of a file, or some of a task."""
     from dataclasses import asdict
 
-    from icot_tui.cli.output import print_json, print_table
+    from icot_tui.cli.console import print_json, print_table
 
     if Path(source).exists() or _looks_like_path(source):
         if settings:
@@ -115,7 +115,7 @@ def stats(
     from dataclasses import asdict
     from functools import partial
 
-    from icot_tui.cli.output import print_json, print_table
+    from icot_tui.cli.console import print_json, print_table
     from icot_tui.data.chunks import characters, read_chunks
     from icot_tui.data.stats import text_stats
     from icot_tui.data.tokenizing import load_tokenizer

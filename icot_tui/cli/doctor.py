@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 import typer
 
 from icot_tui import resources
-from icot_tui.cli.output import console, print_json, print_table
+from icot_tui.cli.console import console, print_json, print_table
 from icot_tui.plain import plain
 
 app = typer.Typer(add_completion=False)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from icot_tui.engine.checkpoint import OpenedCheckpoint
-    from icot_tui.engine.exact_match import Evaluation
-    from icot_tui.engine.speed import Contestant, Speed
+    from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint
+    from icot_tui.engine.evaluation.exact_match import Evaluation
+    from icot_tui.engine.evaluation.speed import Contestant, Speed
 
 app = typer.Typer(add_completion=False)
 
@@ -77,10 +77,10 @@ def evaluate(
 
     from icot_tui.analysis.checkpoints import find_checkpoint
     from icot_tui.cli.device import pick_device
-    from icot_tui.engine.checkpoint import open_checkpoint
-    from icot_tui.engine.held_out import examples_of, prepare
+    from icot_tui.engine.checkpoints.checkpoint import open_checkpoint
+    from icot_tui.engine.evaluation.held_out import examples_of, prepare
+    from icot_tui.engine.evaluation.speed import measure_speed
     from icot_tui.engine.run_folder import runs_folder
-    from icot_tui.engine.speed import measure_speed
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
@@ -106,7 +106,7 @@ def evaluate(
 def _measure(opened: "OpenedCheckpoint", contestant: "Contestant", device: str) -> Measured:
     import time
 
-    from icot_tui.engine.held_out import answer
+    from icot_tui.engine.evaluation.held_out import answer
 
     began = time.perf_counter()
     result = answer(opened, contestant, device)
@@ -118,7 +118,7 @@ def _busy(what: str) -> Iterator[None]:
     """Say what takes so long, on a terminal."""
     import sys
 
-    from icot_tui.cli.output import console
+    from icot_tui.cli.console import console
 
     if not sys.stderr.isatty():
         yield
@@ -134,7 +134,7 @@ def _ratio(measured: list[Measured]) -> float | None:
 
 
 def _print_json(measured: list[Measured]) -> None:
-    from icot_tui.cli.output import print_json
+    from icot_tui.cli.console import print_json
 
     first, *others = map(_as_json, measured)
     if others:
@@ -162,7 +162,7 @@ def _as_json(one: Measured) -> dict[str, Any]:
 
 
 def _print_table(measured: list[Measured]) -> None:
-    from icot_tui.cli.output import print_table
+    from icot_tui.cli.console import print_table
 
     columns = [dict(_lines(one)) for one in measured]
     rows = [(name, *(column[name] for column in columns)) for name in columns[0]]

@@ -45,8 +45,8 @@ def import_checkpoint(
     """
     from transformers.utils import logging
 
-    from icot_tui.cli.output import console, print_json
-    from icot_tui.engine.importing import import_published
+    from icot_tui.cli.console import console, print_json
+    from icot_tui.engine.checkpoints.published_import import import_published
     from icot_tui.plain import plain
 
     logging.disable_progress_bar()

@@ -13,9 +13,9 @@ from icot_tui.cli.train import Runs, train
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
-    from icot_tui.cli.workbench import Look
+    from icot_tui.cli.app_runner import Look
     from icot_tui.engine.run_folder import RunFolder
-    from icot_tui.tui.session.guardian import Guardian
+    from icot_tui.tui.session.parent_process import ParentProcess
 
 app = typer.Typer()
 
@@ -71,17 +71,17 @@ def launch(
     if resume is not None and (config is not None or overrides or name is not None):
         raise UserError("--resume goes on with a run as it is: leave out CONFIG, --set and --name")
 
-    from icot_tui.tui.session import guardian, terminal
+    from icot_tui.tui.session import parent_process, terminal
 
     if not terminal.is_usable():
         print("no terminal to draw on: training without the screen", file=sys.stderr)
         return _train_without_screen(config, overrides, name, runs, resume)
-    split = guardian.split()
+    split = parent_process.split()
     if isinstance(split, int):
         return split
 
     gc.disable()  # what is imported for the first frame is no garbage; the screen enables it again
-    from icot_tui.cli.workbench import Look
+    from icot_tui.cli.app_runner import Look
 
     changes = list(overrides or ())
     if name is not None:
@@ -110,9 +110,9 @@ def _train_with_screen(
     runs: Path | None,
     resume: str | None,
     look: "Look",
-    guardian: "Guardian",
+    guardian: "ParentProcess",
 ) -> int:
-    from icot_tui.cli import workbench
+    from icot_tui.cli import app_runner
     from icot_tui.config.loading import load_config
     from icot_tui.engine.run_folder import RunFolder, runs_folder
 
@@ -123,26 +123,26 @@ def _train_with_screen(
         return 0
     loaded = load_config(config, changes).config if folder is None else None
 
-    workbench.prepare(look)
-    from icot_tui.tui.session.engine import EngineThread
-    from icot_tui.tui.session.run import run_with_screen
+    app_runner.prepare(look)
+    from icot_tui.tui.session.run_app import run_with_screen
+    from icot_tui.tui.session.training_thread import EngineThread
 
     engine = EngineThread(loaded, folder, runs)
     is_demo = folder is None and config == "demo"
     left = run_with_screen(
-        lambda _: workbench.launch_app(engine, runs, look, welcome=is_demo), engine, guardian
+        lambda _: app_runner.launch_app(engine, runs, look, welcome=is_demo), engine, guardian
     )
-    from icot_tui.cli.aftermath import see_to_the_end
+    from icot_tui.cli.after_screen import wait_for_training
 
-    status = see_to_the_end(engine, left)
+    status = wait_for_training(engine, left)
     if left.failure is not None and left.way == "crashed" and status == 0:
         print(f"the screen failed, the training did not (see {engine.folder.log})")
     return status
 
 
 def _is_finished(folder: "RunFolder") -> bool:
-    from icot_tui.engine.journal import JournalReader
-    from icot_tui.engine.summary import RunSummary
+    from icot_tui.engine.journal.journal import JournalReader
+    from icot_tui.engine.journal.summary import RunSummary
 
     ended = RunSummary.of(JournalReader(folder.journal).events()).ended
     return ended is not None and ended.finished

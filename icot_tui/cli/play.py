@@ -49,15 +49,15 @@ def play(
     chosen = _known(names or [], folder)
     if not terminal.is_usable():
         raise UserError("there is no terminal to draw on: 'icot-tui ask' asks without one")
-    from icot_tui.cli import workbench
+    from icot_tui.cli import app_runner
 
-    look = workbench.Look(theme, ascii_only, low_bandwidth)
-    workbench.prepare(look)
+    look = app_runner.Look(theme, ascii_only, low_bandwidth)
+    app_runner.prepare(look)
     from icot_tui.cli.device import pick_device
-    from icot_tui.tui.session.run import run_with_screen
+    from icot_tui.tui.session.run_app import run_with_screen
 
     left = run_with_screen(
-        lambda _: workbench.play_app(folder, chosen, look, lambda: pick_device(device), ask), None
+        lambda _: app_runner.play_app(folder, chosen, look, lambda: pick_device(device), ask), None
     )
     if left.failure is not None:
         raise left.failure

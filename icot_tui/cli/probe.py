@@ -139,7 +139,7 @@ def _run(
 
     from icot_tui.analysis.examples import gather
     from icot_tui.analysis.probing import run_probes
-    from icot_tui.cli.output import console
+    from icot_tui.cli.console import console
 
     found = gather(respondent, examples, data)
 
@@ -177,7 +177,7 @@ def _keep(report: "ProbeReport", folder: Path, name: str) -> None:
 
 
 def _print_json(report: "ProbeReport") -> None:
-    from icot_tui.cli.output import print_json
+    from icot_tui.cli.console import print_json
 
     print_json(as_json(report))
 
@@ -226,7 +226,7 @@ def _print_report(report: "ProbeReport", named: bool) -> None:
     import sys
 
     from icot_tui.analysis.verdict import caveats, verdict
-    from icot_tui.cli.output import console, print_table
+    from icot_tui.cli.console import console, print_table
     from icot_tui.plain import plain
 
     shown = list(range(len(report.targets)))
@@ -291,7 +291,7 @@ def _print_heat_map(report: "ProbeReport", target: int, title: str) -> None:
     import sys
 
     from icot_tui.analysis.hooks import site
-    from icot_tui.cli.output import console, print_table
+    from icot_tui.cli.console import console, print_table
     from icot_tui.plain import plain
 
     rows = [list(_cells(report, target, row)) for row in range(len(report.sites))]

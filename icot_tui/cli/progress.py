@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from icot_tui.cli.outlet import Outlet
-from icot_tui.engine.events import (
+from icot_tui.cli.resilient_stdout import ResilientStdout
+from icot_tui.engine.journal.events import (
     CheckpointFailed,
     CheckpointSaved,
     Collapsed,
@@ -29,9 +29,9 @@ from icot_tui.engine.events import (
     UpdatesSkipped,
     Warned,
 )
-from icot_tui.engine.journal import journal_line
-from icot_tui.engine.summary import RunSummary
-from icot_tui.engine.wording import describe
+from icot_tui.engine.journal.journal import journal_line
+from icot_tui.engine.journal.summary import RunSummary
+from icot_tui.engine.journal.wording import describe
 from icot_tui.plain import plain
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def best_style() -> Style:
     return "live" if able else "plain"
 
 
-def build_view(style: Style, outlet: Outlet, summary: RunSummary) -> View:
+def build_view(style: Style, outlet: ResilientStdout, summary: RunSummary) -> View:
     """The view of that style; the summary is kept up to date by whoever calls the view."""
     match style:
         case "live":
@@ -88,7 +88,7 @@ def build_view(style: Style, outlet: Outlet, summary: RunSummary) -> View:
 class QuietView:
     """Says only what it is told to."""
 
-    def __init__(self, outlet: Outlet) -> None:
+    def __init__(self, outlet: ResilientStdout) -> None:
         self._outlet = outlet
 
     def say(self, text: str) -> None:
@@ -121,7 +121,7 @@ class JsonView(QuietView):
 class PlainView:
     """One line an event, and the loss now and then."""
 
-    def __init__(self, outlet: Outlet, summary: RunSummary) -> None:
+    def __init__(self, outlet: ResilientStdout, summary: RunSummary) -> None:
         self._outlet = outlet
         self._summary = summary
         self._narrator = Narrator(summary)
@@ -156,11 +156,11 @@ class PlainView:
         self._outlet.write(f"{date}  step {line.step:>6,}  {plain(line.text)}\n")
 
 
-def start_live(outlet: Outlet) -> "tuple[Console, Live]":
+def start_live(outlet: ResilientStdout) -> "tuple[Console, Live]":
     """Lines that are redrawn in place when told to, and a console that prints above them."""
     from rich.live import Live
 
-    from icot_tui.cli.output import console
+    from icot_tui.cli.console import console
 
     shown = console()
     shown.file = outlet  # type: ignore[assignment]
@@ -178,7 +178,7 @@ def start_live(outlet: Outlet) -> "tuple[Console, Live]":
 class LiveView:
     """Three lines that are redrawn in place, with the events as a log above them."""
 
-    def __init__(self, outlet: Outlet, summary: RunSummary) -> None:
+    def __init__(self, outlet: ResilientStdout, summary: RunSummary) -> None:
         self._summary = summary
         self._narrator = Narrator(summary)
         self._begun = False
@@ -284,7 +284,13 @@ class Narrator:
         if not self._removals or now < self._removals[0][0] + REMOVALS_SECONDS:
             return
         (_, first), (when, last) = self._removals[0], self._removals[-1]
-        together = TokenRemoved(last.step, first.before, last.stage, last.cause, last.everything)
+        together = TokenRemoved(
+            step=last.step,
+            before=first.before,
+            stage=last.stage,
+            cause=last.cause,
+            everything=last.everything,
+        )
         reset = ", optimizer reset" if self._resets else ""
         self._removals, self._resets = [], 0
         yield Line(when, last.step, describe(together) + reset, STYLES[TokenRemoved])

@@ -9,10 +9,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from icot_tui.cli.outlet import Outlet
 from icot_tui.cli.progress import PlainView, Style, build_view
-from icot_tui.engine.events import Event, StepsTrained
-from icot_tui.engine.summary import RunSummary
+from icot_tui.cli.resilient_stdout import ResilientStdout
+from icot_tui.engine.journal.events import Event, StepsTrained
+from icot_tui.engine.journal.summary import RunSummary
 
 WAKE_SECONDS = 0.25
 """The printing thread sleeps so long between two looks at the queue."""
@@ -25,7 +25,7 @@ FAREWELL_SECONDS = 3.0
 class Reporter:
     """Takes events on the training thread and has them printed on another; call it to listen."""
 
-    def __init__(self, style: Style, outlet: Outlet, summary: RunSummary) -> None:
+    def __init__(self, style: Style, outlet: ResilientStdout, summary: RunSummary) -> None:
         self._summary = summary
         self._outlet = outlet
         self._fell_back = False

@@ -35,10 +35,10 @@ def resume(
 
     It goes on from its newest whole checkpoint; without one, it starts anew in the same folder.
     """
-    from icot_tui.cli.driving import one_voice
+    from icot_tui.cli.headless import report_once
     from icot_tui.engine.run_folder import RunFolder, runs_folder
 
-    with one_voice():
+    with report_once():
         return go_on(RunFolder.find(runs or runs_folder(), run), as_json, quiet)
 
 
@@ -48,11 +48,11 @@ def go_on(folder: "RunFolder", as_json: bool, quiet: bool) -> int:
     Raises:
         UserError: another trainer is at work in it, or the training failed.
     """
-    from icot_tui.cli.driving import drive, is_main_process
-    from icot_tui.cli.output import print_json
+    from icot_tui.cli.console import print_json
+    from icot_tui.cli.headless import drive, is_main_process
     from icot_tui.config.loading import load_config
-    from icot_tui.engine.journal import JournalReader
-    from icot_tui.engine.summary import RunSummary
+    from icot_tui.engine.journal.journal import JournalReader
+    from icot_tui.engine.journal.summary import RunSummary
     from icot_tui.plain import plain
 
     config = load_config(folder.config).config

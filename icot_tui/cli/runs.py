@@ -8,15 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from icot_tui.cli.output import print_json, print_table
+from icot_tui.cli.console import print_json, print_table
 from icot_tui.cli.progress import duration, pace, results
 from icot_tui.config import RunConfig
 from icot_tui.config.loading import load_config
-from icot_tui.engine.checkpoint import CheckpointPath, list_checkpoints
-from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.journal.summary import RunSummary
+from icot_tui.engine.journal.wording import describe
 from icot_tui.engine.run_folder import RunFolder, runs_folder
-from icot_tui.engine.summary import RunSummary
-from icot_tui.engine.wording import describe
 from icot_tui.errors import UserError
 from icot_tui.plain import plain
 

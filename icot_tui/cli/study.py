@@ -11,10 +11,10 @@ from icot_tui.cli.train import Runs
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
-    from icot_tui.studies.places import Place
     from icot_tui.studies.plan import Plan, Trial
     from icot_tui.studies.results import Results
     from icot_tui.studies.runner import Start, Status
+    from icot_tui.studies.worker_slots import WorkerSlot
 
 app = typer.Typer()
 
@@ -84,7 +84,7 @@ def study(
 def _list(json: bool) -> int:
     """Print the studies that come with the package."""
     from icot_tui import resources
-    from icot_tui.cli.output import print_json, print_table
+    from icot_tui.cli.console import print_json, print_table
     from icot_tui.studies.spec import load_study
 
     loaded = [load_study(path).config for path in resources.studies().values()]
@@ -127,7 +127,7 @@ def _print_plan(plan: "Plan", runs: Path, json: bool) -> int:
     import shlex
     import sys
 
-    from icot_tui.cli.output import print_json
+    from icot_tui.cli.console import print_json
     from icot_tui.plain import plain
     from icot_tui.studies.measures import needs
 
@@ -213,14 +213,14 @@ class _Wish:
         self._say(what)
 
 
-def _places(plan: "Plan", jobs: int | None, on: str) -> "tuple[list[Place], Start]":
+def _places(plan: "Plan", jobs: int | None, on: str) -> "tuple[list[WorkerSlot], Start]":
     """Where the trials train, and how they are started there."""
     configs = [trial.config for trial in plan.trials]
     if on == "local":
-        from icot_tui.studies.places import make_places
-        from icot_tui.studies.trainer import start
+        from icot_tui.studies.trial_process import start
+        from icot_tui.studies.worker_slots import make_worker_slots
 
-        return make_places(configs, jobs), start
+        return make_worker_slots(configs, jobs), start
     from icot_tui.studies.cluster import Cluster
 
     cluster = Cluster(on)
@@ -228,7 +228,7 @@ def _places(plan: "Plan", jobs: int | None, on: str) -> "tuple[list[Place], Star
 
 
 def _print_json_results(results: "Results") -> None:
-    from icot_tui.cli.output import print_json
+    from icot_tui.cli.console import print_json
     from icot_tui.studies.table import as_data
 
     content: dict[str, Any] = {"event": "StudyEnded"} | results.facts
@@ -237,7 +237,7 @@ def _print_json_results(results: "Results") -> None:
 
 
 def _print_results(plan: "Plan", results: "Results") -> None:
-    from icot_tui.cli.output import print_table
+    from icot_tui.cli.console import print_table
     from icot_tui.cli.progress import duration
     from icot_tui.plain import plain
     from icot_tui.studies.textplot import as_text

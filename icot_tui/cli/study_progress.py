@@ -7,15 +7,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from icot_tui.cli.outlet import Outlet
 from icot_tui.cli.progress import best_style, duration, start_live
-from icot_tui.engine.journal import JournalReader
-from icot_tui.engine.summary import RunSummary
-from icot_tui.engine.wording import describe
+from icot_tui.cli.resilient_stdout import ResilientStdout
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.journal.summary import RunSummary
+from icot_tui.engine.journal.wording import describe
 from icot_tui.plain import plain
 
 if TYPE_CHECKING:
-    from icot_tui.studies.folder import Happening
+    from icot_tui.studies.folder import StudyEvent
     from icot_tui.studies.plan import Plan
     from icot_tui.studies.runner import Runner, Status
 
@@ -36,7 +36,7 @@ class View(Protocol):
         """Print a line of our own."""
         ...
 
-    def happened(self, happening: "Happening", status: "Status") -> None:
+    def happened(self, happening: "StudyEvent", status: "Status") -> None:
         """Something became of a trial."""
         ...
 
@@ -55,7 +55,7 @@ class View(Protocol):
 
 def build_view(plan: "Plan", folder: Path, as_json: bool) -> View:
     """The view that fits the terminal."""
-    outlet = Outlet(folder / "log.txt")
+    outlet = ResilientStdout(folder / "log.txt")
     if as_json:
         return JsonView(plan, folder, outlet)
     return (LiveView if best_style() == "live" else PlainView)(plan, folder, outlet)
@@ -125,7 +125,7 @@ def seconds_left(runner: "Runner", left: "Callable[[Status], float | None]") -> 
 class PlainView:
     """One line a happening, and now and then one for each trial at work."""
 
-    def __init__(self, plan: "Plan", folder: Path, outlet: Outlet) -> None:
+    def __init__(self, plan: "Plan", folder: Path, outlet: ResilientStdout) -> None:
         self._plan = plan
         self._folder = folder
         self._outlet = outlet
@@ -149,11 +149,11 @@ class PlainView:
         """Print a line of our own."""
         self._outlet.write(plain(text) + "\n")
 
-    def happened(self, happening: "Happening", status: "Status") -> None:
+    def happened(self, happening: "StudyEvent", status: "Status") -> None:
         """Something became of a trial."""
         self.say(self._line(happening, status))
 
-    def _line(self, happening: "Happening", status: "Status") -> str:
+    def _line(self, happening: "StudyEvent", status: "Status") -> str:
         what = {
             "training": "training" if happening.run is None else f"going on with {happening.run}",
             "waiting": "waiting",
@@ -202,7 +202,7 @@ class JsonView(PlainView):
     def say(self, text: str) -> None:
         """Nothing."""
 
-    def happened(self, happening: "Happening", status: "Status") -> None:
+    def happened(self, happening: "StudyEvent", status: "Status") -> None:
         """Print it."""
         self._write({"event": "Trial"} | asdict(happening))
 
@@ -216,7 +216,7 @@ class JsonView(PlainView):
 class LiveView(PlainView):
     """The trials at work in a few lines that are redrawn, with what happened above them."""
 
-    def __init__(self, plan: "Plan", folder: Path, outlet: Outlet) -> None:
+    def __init__(self, plan: "Plan", folder: Path, outlet: ResilientStdout) -> None:
         super().__init__(plan, folder, outlet)
         self._console, self._live = start_live(outlet)
 

@@ -56,7 +56,7 @@ def train(
 
     Exit status: 0 finished, or stopped and saved; 1 the work failed; 2 bad input.
     """
-    from icot_tui.cli.driving import drive, one_voice
+    from icot_tui.cli.headless import drive, report_once
     from icot_tui.cli.resume import go_on
     from icot_tui.config.loading import load_config
     from icot_tui.engine.run_folder import runs_folder
@@ -64,7 +64,7 @@ def train(
     changes = list(overrides or ())
     if name is not None:
         changes.append(f"name={json.dumps(name)}")
-    with one_voice():
+    with report_once():
         loaded = load_config(config, changes).config
         folder = _folder(loaded, runs or runs_folder(), once)
         if folder.journal.exists():
@@ -90,7 +90,7 @@ def _folder(config: "RunConfig", runs: Path, once: bool) -> "RunFolder":
 
 def _earlier(config: "RunConfig", runs: Path) -> "RunFolder | None":
     """A run of the same training, its name aside: a finished one, or else the furthest."""
-    from icot_tui.studies.found import RunIndex, look_for
+    from icot_tui.studies.existing_runs import RunIndex, look_for
     from icot_tui.studies.plan import digest_of
 
     found = look_for(RunIndex(runs), digest_of(config))

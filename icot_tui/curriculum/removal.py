@@ -80,7 +80,7 @@ class Batch:
         at = np.flatnonzero(is_target)
         return at - 1, self.ids.reshape(-1)[at]
 
-    def fed(
+    def model_inputs(
         self,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, NDArray[np.int64], NDArray[np.int64]]:
         """([B, L-1], [B, L-1], [N], [N]): ids and positions that a model is given, which of the

@@ -16,13 +16,18 @@ from icot_tui.curriculum.removal import Batch, RemovalPlan
 from icot_tui.curriculum.schedule import ALL, Fixed
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.load import Data
-from icot_tui.engine.events import Event
-from icot_tui.engine.outcomes import find_outcome
-from icot_tui.engine.parts import PartsWeights, open_emulator, open_student, open_teacher
+from icot_tui.engine.checkpoints.parts import (
+    PartsWeights,
+    open_emulator,
+    open_student,
+    open_teacher,
+)
+from icot_tui.engine.checkpoints.phase_results import find_outcome
+from icot_tui.engine.checkpoints.weights import ModelWeights
+from icot_tui.engine.journal.events import Event
+from icot_tui.engine.loop.phase import Training, positions_needed
+from icot_tui.engine.loop.update import Update
 from icot_tui.engine.thoughts import ComputedThoughts, Thoughts, store_thoughts, stored_bytes
-from icot_tui.engine.training import Training, positions_needed
-from icot_tui.engine.update import Update
-from icot_tui.engine.weights import ModelWeights
 from icot_tui.errors import UserError
 from icot_tui.methods.distillation.emulator import ThoughtEmulator
 from icot_tui.methods.distillation.method import distillation_config, phase_config
@@ -98,7 +103,7 @@ class Distiller:
             plan=RemovalPlan(),
             schedule=Fixed(0),
             positions=self._positions,
-            judged=lambda bare: objective,
+            evaluated_model=lambda bare: objective,
             saved=lambda bare: ModelWeights(objective.lm),
             phase="teacher",
         )
@@ -177,7 +182,9 @@ class Distiller:
             plan=ANSWER_ONLY,
             schedule=Fixed(ALL),
             positions=self._positions,
-            judged=lambda bare: SupervisedLM(thinking).eval(),  # and so it stays: no dropout
+            evaluated_model=lambda bare: SupervisedLM(
+                thinking
+            ).eval(),  # and so it stays: no dropout
             saved=lambda bare: weights,
             phase=phase,
             feed=feed,
@@ -261,7 +268,13 @@ class Distiller:
             return computed, held_out
         path = self.folder / THOUGHTS_FOLDER / f"{self._path('teacher', outcomes).name}.npy"
         stored = store_thoughts(
-            computed, path, dtype, self._device, step, self.emit, lambda: self.between(step)
+            computed=computed,
+            path=path,
+            dtype=dtype,
+            device=self._device,
+            step=step,
+            emit=self.emit,
+            between=lambda: self.between(step),
         )
         return stored, held_out
 

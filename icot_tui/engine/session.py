@@ -13,18 +13,18 @@ from accelerate.utils import ProjectConfiguration
 from icot_tui.config import RunConfig
 from icot_tui.config.loading import dump_toml, load_config
 from icot_tui.data.load import load_data
-from icot_tui.engine.commands import CommandQueue
-from icot_tui.engine.control import Control
-from icot_tui.engine.events import (
+from icot_tui.engine.journal.events import (
     Event,
     RunEnded,
 )
-from icot_tui.engine.journal import Journal
+from icot_tui.engine.journal.journal import Journal
+from icot_tui.engine.journal.trackers import Trackers
+from icot_tui.engine.loop.commands import CommandQueue
+from icot_tui.engine.loop.control import Control
+from icot_tui.engine.loop.run_executor import RunExecutor
 from icot_tui.engine.processes import Processes
 from icot_tui.engine.prompting.asking import run_prompted
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.engine.trackers import Trackers
-from icot_tui.engine.workplace import Workplace
 from icot_tui.errors import UserError
 
 
@@ -83,7 +83,15 @@ def run_training(
                 listen(event)
 
         control = Control(commands, journal, processes, config.spikes, config.train.observe_every)
-        work = Workplace(config, data, folder, accelerator, processes, control, emit)
+        work = RunExecutor(
+            config=config,
+            data=data,
+            folder=folder,
+            accelerator=accelerator,
+            processes=processes,
+            control=control,
+            emit=emit,
+        )
         ended = work.train()
         emit(ended)
         return ended

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.encoded import EncodedSplit
-from icot_tui.engine.events import Event, ThoughtsStored, Warned
-from icot_tui.engine.update import send
+from icot_tui.engine.journal.events import Event, ThoughtsStored, Warned
+from icot_tui.engine.loop.update import send
 from icot_tui.methods.distillation.positions import ThoughtPlaces
 from icot_tui.methods.distillation.teacher import teacher_thoughts
 
@@ -143,12 +143,17 @@ def store_thoughts(
             _write(computed, beside, dtype, between)
             os.replace(beside, path)
         except OSError as error:
-            emit(Warned(step, f"the teacher's thoughts are not stored: {error.strerror or error}"))
+            emit(
+                Warned(
+                    step=step,
+                    message=f"the teacher's thoughts are not stored: {error.strerror or error}",
+                )
+            )
             return computed
         finally:
             beside.unlink(missing_ok=True)
         size, seconds = path.stat().st_size, time.perf_counter() - began
-        emit(ThoughtsStored(step, len(computed.split), size, seconds))
+        emit(ThoughtsStored(step=step, examples=len(computed.split), bytes=size, seconds=seconds))
     return StoredThoughts(path, device)
 
 

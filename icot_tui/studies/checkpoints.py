@@ -12,9 +12,9 @@ from transformers.utils import logging
 
 from icot_tui.config import DataConfig, RunConfig
 from icot_tui.curriculum.schedule import ALL
-from icot_tui.engine.checkpoint import OpenedCheckpoint, open_checkpoint
-from icot_tui.engine.held_out import answer, held_out_text, prepare
-from icot_tui.engine.speed import measure_speed
+from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint, open_checkpoint
+from icot_tui.engine.evaluation.held_out import answer, held_out_text, prepare
+from icot_tui.engine.evaluation.speed import measure_speed
 from icot_tui.studies.plan import other_data
 
 SPEED_SECONDS = float(os.environ.get("ICOT_TUI_SPEED_SECONDS", "5"))

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from icot_tui.config import RunConfig
-from icot_tui.engine.commands import Stop, post
+from icot_tui.engine.loop.commands import Stop, post
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
+from icot_tui.studies.existing_runs import Claim
 from icot_tui.studies.folder import StudyFolder
-from icot_tui.studies.found import Claim
-from icot_tui.studies.places import Place, place_of, share_cores
 from icot_tui.studies.plan import Trial
-from icot_tui.studies.trainer import arguments, last_error
+from icot_tui.studies.trial_process import arguments, last_error
+from icot_tui.studies.worker_slots import WorkerSlot, share_cores, worker_slot
 
 ADDRESS_VARIABLE = "RAY_ADDRESS"
 """Where Ray itself is told of the cluster that this machine belongs to."""
@@ -84,7 +84,7 @@ class Cluster:
             finally:
                 signal.signal(signal.SIGHUP, before)
 
-    def places(self, configs: Sequence[RunConfig], jobs: int | None) -> list[Place]:
+    def places(self, configs: Sequence[RunConfig], jobs: int | None) -> list[WorkerSlot]:
         """A place for each trial that trains at the same time, as many as the cluster holds now.
 
         Args:
@@ -97,14 +97,19 @@ class Cluster:
         if gpus:
             self._needs = {"num_gpus": 1, "num_cpus": 1}
             count = min(jobs or gpus, max(1, len(configs)))
-            return [Place(())] * count
+            return [WorkerSlot(())] * count
         cores = [int(node.get("CPU", 0)) for node in nodes]
         threads, count = share_cores(configs, jobs, cores)
         self._needs = {"num_gpus": 0, "num_cpus": min(threads, max(cores, default=1))}
-        return [place_of(threads)] * count
+        return [worker_slot(threads)] * count
 
     def start(
-        self, study: StudyFolder, trial: Trial, place: Place, claim: Claim, run: RunFolder | None
+        self,
+        study: StudyFolder,
+        trial: Trial,
+        place: WorkerSlot,
+        claim: Claim,
+        run: RunFolder | None,
     ) -> "ClusterTrainer":
         """Have a trial trained, or its run gone on with, wherever there is room."""
         log = study.log(trial)
@@ -112,7 +117,15 @@ class Cluster:
         task = self._ray.remote(max_calls=1, max_retries=0, **self._needs)(train_here).remote(
             arguments(study, trial, run), dict(place.environment), str(log), os.getcwd()
         )
-        return ClusterTrainer(self._ray, task, place, claim, log, began_at, run)
+        return ClusterTrainer(
+            ray=self._ray,
+            task=task,
+            place=place,
+            claim=claim,
+            log=log,
+            log_start=began_at,
+            resumed=run,
+        )
 
 
 @dataclass(eq=False)
@@ -121,7 +134,7 @@ class ClusterTrainer:
 
     ray: Any
     task: Any
-    place: Place
+    place: WorkerSlot
     claim: Claim
     log: Path
     log_start: int

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from icot_tui import __version__
-from icot_tui.engine.events import QuestionsAsked
+from icot_tui.engine.journal.events import QuestionsAsked
 from icot_tui.errors import UserError
 from icot_tui.studies.folder import StudyFolder
-from icot_tui.studies.measured import Measurements, Subject
+from icot_tui.studies.measurement_cache import Measurements, Subject
 from icot_tui.studies.measures import MEASURES, Facts, needs, reported
 from icot_tui.studies.outcome import Outcome, read_outcome
 from icot_tui.studies.plan import Plan, Trial

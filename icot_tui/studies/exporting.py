@@ -7,10 +7,10 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import IO
 
-from icot_tui.engine.events import Evaluated, RunResumed, RunStarted, StepsTrained
-from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.journal.events import Evaluated, RunResumed, RunStarted, StepsTrained
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder, write_atomically
-from icot_tui.engine.summary import RunSummary
 from icot_tui.errors import UserError
 
 
@@ -63,7 +63,16 @@ def read_steps(run: RunFolder) -> list[Step]:
 def _trained(name: str, time: float, phase: str, event: StepsTrained) -> Iterator[Step]:
     pairs = zip(event.losses, event.gradient_norms, strict=False)
     for number, (loss, norm) in enumerate(pairs, start=event.first):
-        yield Step(name, number, time, event.stage, phase, loss, norm, event.learning_rate)
+        yield Step(
+            run=name,
+            step=number,
+            time=time,
+            stage=event.stage,
+            phase=phase,
+            loss=loss,
+            gradient_norm=norm,
+            learning_rate=event.learning_rate,
+        )
 
 
 def _add_evaluation(

@@ -34,7 +34,7 @@ State = Literal["training", "waiting", "finished", "failed", "stopped"]
 
 
 @dataclass(frozen=True)
-class Happening:
+class StudyEvent:
     """Something that became of a trial; `run` is the run's name, once there is one."""
 
     trial: str
@@ -129,7 +129,7 @@ class StudyFolder:
 
     # The ledger -------------------------------------------------------------------------------
 
-    def write(self, happening: Happening) -> None:
+    def write(self, happening: StudyEvent) -> None:
         """Note what became of a trial; on a full disk, once there is room (see `flush`)."""
         self._unwritten.append({"time": round(time.time(), 3)} | asdict(happening))
         self.flush()
@@ -141,11 +141,11 @@ class StudyFolder:
                 append_line(self.ledger, self._unwritten[0])
                 del self._unwritten[0]
 
-    def happenings(self) -> list[Happening]:
+    def happenings(self) -> list[StudyEvent]:
         """All that was noted, oldest first."""
-        known = Happening.__dataclass_fields__
+        known = StudyEvent.__dataclass_fields__
         return [
-            Happening(**{key: value for key, value in line.items() if key in known})
+            StudyEvent(**{key: value for key, value in line.items() if key in known})
             for line in read_lines(self.ledger)
             if "trial" in line and "state" in line
         ]

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import cast
 
 from icot_tui.config import Phase, RunConfig, load_config
-from icot_tui.engine.checkpoint import CheckpointPath, list_checkpoints
-from icot_tui.engine.events import (
+from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
+from icot_tui.engine.journal.events import (
     Evaluated,
     PhaseBegan,
     QuestionsAsked,
@@ -14,9 +14,9 @@ from icot_tui.engine.events import (
     RunStarted,
     TokenRemoved,
 )
-from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.engine.summary import RunSummary
 
 
 @dataclass(frozen=True)

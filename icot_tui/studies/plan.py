@@ -284,7 +284,15 @@ def _trial(
     described = {"name": name, "description": f"{study.config.title}: {title}"}
     config = check(RunConfig, raw | described, draft.origins, f"{study.path}, trial '{title}'")
     settings = tuple(_settings(draft.base_raw, raw))
-    return Trial(name, labels, seed, draft.base, settings, config, digest_of(config))
+    return Trial(
+        name=name,
+        labels=labels,
+        seed=seed,
+        base=draft.base,
+        settings=settings,
+        config=config,
+        digest=digest_of(config),
+    )
 
 
 def _settings(base: dict[str, Any], raw: dict[str, Any]) -> Iterator[str]:

@@ -16,11 +16,11 @@ from typing import Protocol
 
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.signals import handling
-from icot_tui.studies.folder import Happening, State, StudyFolder
-from icot_tui.studies.found import Claim, RunIndex, claim, look_for
-from icot_tui.studies.places import Place
+from icot_tui.studies.existing_runs import Claim, RunIndex, claim, look_for
+from icot_tui.studies.folder import State, StudyEvent, StudyFolder
 from icot_tui.studies.plan import Plan, Trial
-from icot_tui.studies.trainer import start as start_here
+from icot_tui.studies.trial_process import start as start_here
+from icot_tui.studies.worker_slots import WorkerSlot
 
 POLL_SECONDS = 0.2
 LOOK_SECONDS = 2.0
@@ -34,7 +34,7 @@ RETRIES = 2
 class Trainer(Protocol):
     """A trial's trainer, wherever it is at work."""
 
-    place: Place
+    place: WorkerSlot
     resumed: RunFolder | None
 
     def poll(self) -> int | None:
@@ -50,7 +50,7 @@ class Trainer(Protocol):
         ...
 
 
-Start = Callable[[StudyFolder, Trial, Place, Claim, RunFolder | None], Trainer]
+Start = Callable[[StudyFolder, Trial, WorkerSlot, Claim, RunFolder | None], Trainer]
 """Starts a trainer, for a new run or to go on with this one; the claim is its own from then on."""
 
 
@@ -91,9 +91,9 @@ class Runner:
         self,
         plan: Plan,
         folder: StudyFolder,
-        places: Sequence[Place],
+        places: Sequence[WorkerSlot],
         start: Start = start_here,
-        listen: Callable[[Happening, Status], None] = lambda happening, status: None,
+        listen: Callable[[StudyEvent, Status], None] = lambda happening, status: None,
         look: Callable[["Runner"], None] = lambda runner: None,
     ) -> None:
         self.statuses = [Status(trial) for trial in plan.trials]
@@ -106,7 +106,7 @@ class Runner:
         self._look = look
         self._free = list(places)
         self._waiting: deque[Status] = deque()
-        self._elsewhere: dict[str, tuple[Status, Place, float]] = {}
+        self._elsewhere: dict[str, tuple[Status, WorkerSlot, float]] = {}
         self._trainers: list[tuple[Status, Trainer]] = []
         self._tries: dict[str, int] = {}
 
@@ -146,7 +146,7 @@ class Runner:
                 seen.add(status.trial.digest)
                 yield status
 
-    def _begin(self, status: Status, place: Place) -> None:
+    def _begin(self, status: Status, place: WorkerSlot) -> None:
         digest = status.trial.digest
         held = claim(self._folder.runs, digest)
         found = look_for(self._index, digest)
@@ -264,7 +264,7 @@ class Runner:
         status.state, status.reason, status.reused = state, reason, reused
         status.run = run or status.run
         name = None if status.run is None else status.run.name
-        happening = Happening(status.trial.name, state, name, reason, reused)
+        happening = StudyEvent(status.trial.name, state, name, reason, reused)
         self._folder.write(happening)
         self._listen(happening, status)
 

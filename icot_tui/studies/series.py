@@ -133,7 +133,15 @@ def _bars(title: str, table: Table, plot: PlotConfig) -> Drawing:
         for colour, (name, at) in enumerate(series.items())
     )
     axis = table.groups[0].labels[-1][0] if table.groups and table.groups[0].labels else ""
-    return Drawing(title, axis, MEASURES[plot.y].title, made, False, True, tuple(places))
+    return Drawing(
+        title=title,
+        x_label=axis,
+        y_label=MEASURES[plot.y].title,
+        series=made,
+        joined=False,
+        bars=True,
+        ticks=tuple(places),
+    )
 
 
 def _last(labels: Sequence[tuple[str, str]]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
 
-from icot_tui.engine.summary import Status
+from icot_tui.engine.journal.summary import Status
 from icot_tui.watch.history import History
 from icot_tui.watch.machine import MachineReading
 from icot_tui.watch.source import Source

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from icot_tui.engine.summary import RunSummary, SpikeSummary
+from icot_tui.engine.journal.summary import RunSummary, SpikeSummary
 from icot_tui.watch.history import History
 
 

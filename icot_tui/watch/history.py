@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.config import RunConfig
-from icot_tui.engine.events import (
+from icot_tui.engine.journal.events import (
     CheckpointSaved,
     Evaluated,
     Event,
@@ -26,12 +26,12 @@ from icot_tui.engine.events import (
     ThoughtsCompared,
     TokenRemoved,
 )
-from icot_tui.engine.summary import Evaluation, RunSummary
-from icot_tui.engine.trained import TrainedLines
-from icot_tui.engine.wording import describe
+from icot_tui.engine.journal.step_arrays import StepArrays
+from icot_tui.engine.journal.summary import Evaluation, RunSummary
+from icot_tui.engine.journal.wording import describe
 from icot_tui.watch.axes import Axis, Span, along_removals
-from icot_tui.watch.lines import TrainedLog
 from icot_tui.watch.series import StepSeries, single
+from icot_tui.watch.step_log import StepLog
 
 LOG_LINES = 5000
 """Lines of the log that are kept."""
@@ -132,7 +132,7 @@ class History:
         self.version = version
         self.summary = RunSummary(config)
         self.losses = StepSeries()
-        self.lines = TrainedLog()
+        self.lines = StepLog()
         self.removals: list[Removal] = []
         self.resets: list[Reset] = []
         self.saved: list[Saved] = []
@@ -185,7 +185,7 @@ class History:
             self.log.append(LogLine(time, event.step, type(event).__name__, said))
         self.version += 1
 
-    def add_lines(self, lines: TrainedLines) -> None:
+    def add_lines(self, lines: StepArrays) -> None:
         """Take note of many `StepsTrained` lines at once."""
         self.summary.add_lines(lines)
         self._follow_stage()

@@ -135,7 +135,15 @@ class MachineSampler:
         heat = _asked(lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
         memory = _asked(lambda: nvml.nvmlDeviceGetMemoryInfo(handle))
         used, total = (None, None) if memory is None else (int(memory.used), int(memory.total))
-        return GpuReading(name, use, power, limit, used, total, heat)
+        return GpuReading(
+            name=name,
+            use=use,
+            power_watts=power,
+            power_limit=limit,
+            memory_used=used,
+            memory_total=total,
+            temperature=heat,
+        )
 
 
 def _asked(question: Any) -> Any:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from icot_tui.engine.journal.summary import Status
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.engine.summary import Status
+from icot_tui.watch.bulk_reader import JournalFile, fold
 from icot_tui.watch.history import History
-from icot_tui.watch.reading import JournalFile, fold
 from icot_tui.watch.source import run_config
 
 LONGEST_PAUSE = 30.0

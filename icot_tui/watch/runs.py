@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from icot_tui.config import RunConfig
+from icot_tui.engine.journal.summary import RunSummary, Status
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.engine.summary import RunSummary, Status
-from icot_tui.watch.reading import JournalFile, fold
+from icot_tui.watch.bulk_reader import JournalFile, fold
 from icot_tui.watch.source import run_config
 
 WHOLE_BYTES = 2 << 20

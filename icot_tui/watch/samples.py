@@ -1,7 +1,7 @@
 """The model's answers to held-out examples, and how well each digit holds.
 
-Files of samples are read here and not with `icot_tui.engine.samples`, which needs PyTorch: a view
-of a run does without it.
+Files of samples are read here and not with `icot_tui.engine.evaluation.samples`, which needs
+PyTorch: a view of a run does without it.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from icot_tui.engine.events import Evaluated
+from icot_tui.engine.journal.events import Evaluated
+from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.engine.summary import RunSummary
 
 LARGEST_BYTES = 4 << 20
 """Of a file of samples; what follows is not read for the screen."""
@@ -24,7 +24,7 @@ FELL = 0.05
 
 @dataclass(frozen=True)
 class Sample:
-    """One held-out example and what the model wrote; `icot_tui.engine.samples.Sample` says more.
+    """One held-out example and what the model wrote; see `engine.evaluation.samples.Sample`.
 
     `tokens` are those of the model's answer, `confidence` the probability it gave each of them
     (None: not finite); `model_answer` is None where it wrote none.

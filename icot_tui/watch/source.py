@@ -6,12 +6,12 @@ from typing import Protocol
 
 from icot_tui.config import RunConfig
 from icot_tui.config.loading import load_config
+from icot_tui.engine.journal.summary import Status
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.engine.summary import Status
 from icot_tui.errors import UserError
-from icot_tui.watch.ahead import ReadAhead
+from icot_tui.watch.bulk_reader import JournalFile, Piece, fold
 from icot_tui.watch.history import History
-from icot_tui.watch.reading import JournalFile, Piece, fold
+from icot_tui.watch.parallel_reader import ReadAhead
 
 
 class Source(Protocol):

@@ -8,10 +8,10 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from icot_tui.config import RunConfig
 from icot_tui.data.load import load_data
-from icot_tui.engine.checkpoint import checkpoint_name, write_checkpoint
+from icot_tui.engine.checkpoints.checkpoint import checkpoint_name, write_checkpoint
+from icot_tui.engine.loop.run_state import RunState
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.session import create_run
-from icot_tui.engine.state import RunState
 
 STATE = {"steps_at_stage": 0, "pace": 1.0, "held": False}
 

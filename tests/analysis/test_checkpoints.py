@@ -19,8 +19,8 @@ from icot_tui.analysis.checkpoints import (
 )
 from icot_tui.analysis.examples import gather
 from icot_tui.analysis.probing import run_probes
-from icot_tui.engine.events import CheckpointSaved, Evaluated, RunStarted
-from icot_tui.engine.journal import Journal
+from icot_tui.engine.journal.events import CheckpointSaved, Evaluated, RunStarted
+from icot_tui.engine.journal.journal import Journal
 from icot_tui.errors import UserError
 from tests.analysis.made import add_checkpoint, make_config, make_run, random_model
 
@@ -32,14 +32,41 @@ def run(tmp_path_factory):
     config = make_config(name="five", curriculum={"side": "random", "keep_positions": False})
     run = make_run(runs, config)
     journal = Journal(run.journal)
-    journal.write(RunStarted(0, "five", "ICoT-SI", "0", "cpu", 1, 1, 500, 400, 15, 8))
+    journal.write(
+        RunStarted(
+            step=0,
+            name="five",
+            method="ICoT-SI",
+            version="0",
+            device="cpu",
+            processes=1,
+            parameters=1,
+            train_examples=500,
+            validation_examples=400,
+            steps_per_epoch=15,
+            max_cot_tokens=8,
+        )
+    )
     for number, (stage, accuracy) in enumerate([(0, 0.9), (0, 0.95), (3, 0.6), (8, 0.2), (8, 0.1)]):
         step = 10 * number
         path = add_checkpoint(run, config, random_model(config, number, 8.0), stage, step)
-        journal.write(CheckpointSaved(step, path.name, stage, 1, 0.1))
+        journal.write(CheckpointSaved(step=step, path=path.name, stage=stage, bytes=1, seconds=0.1))
         if number < 4:
             journal.write(
-                Evaluated(step, stage, stage == 8, accuracy, 0, 1, 400, 1.0, [], 0.9, 1.0, "")
+                Evaluated(
+                    step=step,
+                    stage=stage,
+                    implicit=stage == 8,
+                    exact_match=accuracy,
+                    low=0,
+                    high=1,
+                    examples=400,
+                    loss=1.0,
+                    token_accuracy=[],
+                    best=0.9,
+                    seconds=1.0,
+                    samples="",
+                )
             )
     journal.close()
     return run

@@ -13,7 +13,7 @@ from icot_tui.analysis.checkpoints import catalogue, find_checkpoint, one_per_st
 from icot_tui.analysis.emulation import ThoughtComparison, summary
 from icot_tui.analysis.examples import gather
 from icot_tui.cli import app as cli
-from icot_tui.engine.checkpoint import list_checkpoints
+from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.errors import UserError
 from tests.engine.test_distillation import distilled, lines_of
 from tests.tiny import train_new

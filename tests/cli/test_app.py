@@ -10,7 +10,7 @@ import typer
 
 from icot_tui import resources
 from icot_tui.cli import app as cli
-from icot_tui.cli import doctor, output
+from icot_tui.cli import console, doctor
 from icot_tui.config import load_config
 from icot_tui.errors import UserError
 from icot_tui.plain import plain
@@ -170,21 +170,21 @@ def test_plain_shows_what_a_terminal_would_obey() -> None:
 
 
 def test_json_is_strict(capsys: pytest.CaptureFixture[str]) -> None:
-    output.print_json({"a": [float("inf"), 1.5], "b": "\x1b\u202e"})
+    console.print_json({"a": [float("inf"), 1.5], "b": "\x1b\u202e"})
     printed = capsys.readouterr().out
     assert printed.isascii()
     assert json.loads(printed) == {"a": ["inf", 1.5], "b": "\x1b\u202e"}
 
 
 def test_tables_are_tab_separated_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    output.print_table(("a", "b"), [("1", "x\ty")])
+    console.print_table(("a", "b"), [("1", "x\ty")])
     assert capsys.readouterr().out == "a\tb\n1\tx\\ty\n"
 
 
 def test_consoles_print_markup_as_it_is() -> None:
-    console = output.console()
-    with console.capture() as captured:
-        console.print("[bold]x[/] :smile:")
+    printed = console.console()
+    with printed.capture() as captured:
+        printed.print("[bold]x[/] :smile:")
     assert captured.get() == "[bold]x[/] :smile:\n"
 
 

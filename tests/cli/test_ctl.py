@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from icot_tui.cli.app import run
-from icot_tui.engine.commands import Advance, Command, CommandQueue, Hold, Rollback, Stop
-from icot_tui.engine.events import CommandDone, Warned
-from icot_tui.engine.journal import Journal
+from icot_tui.engine.journal.events import CommandDone, Warned
+from icot_tui.engine.journal.journal import Journal
+from icot_tui.engine.loop.commands import Advance, Command, CommandQueue, Hold, Rollback, Stop
 from icot_tui.engine.run_folder import RunFolder
 
 Output = pytest.CaptureFixture[str]
@@ -32,12 +32,12 @@ class StandIn:
 
     def __init__(self, folder: RunFolder) -> None:
         self.answer: Callable[[Command], CommandDone | None] = lambda command: CommandDone(
-            7, command.id, command.name, True, "as you wish \x1b[31m"
+            step=7, id=command.id, command=command.name, done=True, effect="as you wish \x1b[31m"
         )
         self.heard: list[Command] = []
         self._queue = CommandQueue(folder.control, poll_seconds=0)
         self._journal = Journal(folder.journal)
-        self._journal.write(Warned(7, "old news"))
+        self._journal.write(Warned(step=7, message="old news"))
         self.ended = threading.Event()
         self._folder = folder
         folder.lock()
@@ -117,7 +117,11 @@ def test_the_answer_as_json(trainer: StandIn, capsys: Output) -> None:
 @pytest.mark.parametrize("json_option", [[], ["--json"]])
 def test_a_refusal_is_status_1(trainer: StandIn, capsys: Output, json_option: list[str]) -> None:
     trainer.answer = lambda command: CommandDone(
-        7, command.id, command.name, False, "refused: nothing is left to remove"
+        step=7,
+        id=command.id,
+        command=command.name,
+        done=False,
+        effect="refused: nothing is left to remove",
     )
     assert run(["ctl", "advance", *json_option]) == 1
     output = capsys.readouterr()

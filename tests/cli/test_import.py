@@ -11,9 +11,9 @@ from icot_tui.config import EvaluationConfig
 from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.data.chunks import Chunk
 from icot_tui.data.encoding import Encoder
-from icot_tui.engine.checkpoint import open_checkpoint
-from icot_tui.engine.evaluation import evaluate
-from icot_tui.engine.parts import open_emulator, open_student
+from icot_tui.engine.checkpoints.checkpoint import open_checkpoint
+from icot_tui.engine.checkpoints.parts import open_emulator, open_student
+from icot_tui.engine.evaluation.evaluate import evaluate
 from icot_tui.models.supervised import SupervisedLM
 from tests.shared import shared
 

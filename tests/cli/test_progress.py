@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from icot_tui.cli.progress import Narrator, duration
-from icot_tui.engine.events import (
+from icot_tui.engine.journal.events import (
     Event,
     OptimizerReset,
     PhaseBegan,
@@ -24,21 +24,21 @@ from icot_tui.engine.events import (
     TokenRemoved,
     Warned,
 )
-from icot_tui.engine.journal import JournalReader
-from icot_tui.engine.summary import RunSummary
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.journal.summary import RunSummary
 from tests.events import STARTED, evaluated
 
 TALKER = """
 import os, signal, sys, time
 from pathlib import Path
-from icot_tui.cli.outlet import Outlet
+from icot_tui.cli.resilient_stdout import ResilientStdout
 from icot_tui.cli.progress import best_style
 from icot_tui.cli.reporter import Reporter
-from icot_tui.engine.events import *
-from icot_tui.engine.summary import RunSummary
+from icot_tui.engine.journal.events import *
+from icot_tui.engine.journal.summary import RunSummary
 
 style, log, count, pause = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
-outlet = Outlet(log)
+outlet = ResilientStdout(log)
 signal.signal(signal.SIGHUP, lambda number, frame: outlet.hang_up())
 reporter = Reporter(best_style() if style == "best" else style, outlet, RunSummary())
 reporter.say("hello \\x1b[31m[bold]you[/bold]")
@@ -228,9 +228,21 @@ def test_quick_removals_become_one_line() -> None:
     told: list[Event] = []
     for stage in range(1, 4):
         told += [
-            TokenRemoved(stage, stage - 1, stage, "on schedule", False),
-            OptimizerReset(stage, ""),
-            StepsTrained(stage, stage, [1.0], [1.0], stage, 1e-3, 1, 0, 0.1),
+            TokenRemoved(
+                step=stage, before=stage - 1, stage=stage, cause="on schedule", everything=False
+            ),
+            OptimizerReset(step=stage, cause=""),
+            StepsTrained(
+                step=stage,
+                first=stage,
+                losses=[1.0],
+                gradient_norms=[1.0],
+                stage=stage,
+                learning_rate=1e-3,
+                supervised_tokens=1,
+                dropped_rows=0,
+                seconds=0.1,
+            ),
         ]
     assert [line for event in told for line in narrator.tell(100.0, event)] == []
     assert [*narrator.overdue(101.0)] == []
@@ -241,14 +253,27 @@ def test_quick_removals_become_one_line() -> None:
 
 def test_other_news_come_after_the_removals_before_them() -> None:
     narrator = Narrator(RunSummary())
-    assert not [*narrator.tell(1.0, TokenRemoved(5, 0, 1, "on schedule", False))]
-    lines = [line.text for line in narrator.tell(1.1, Warned(6, "look"))]
+    assert not [
+        *narrator.tell(
+            1.0, TokenRemoved(step=5, before=0, stage=1, cause="on schedule", everything=False)
+        )
+    ]
+    lines = [line.text for line in narrator.tell(1.1, Warned(step=6, message="look"))]
     assert lines == ["token 1 removed (on schedule)", "look"]
 
 
 def test_what_a_student_answers_is_told_as_such() -> None:
     """After a resume too, whose process did not see the training begin."""
-    begun = PhaseBegan(5, "student", 2, 4, "mind-reading student", "nats", 100, 10)
+    begun = PhaseBegan(
+        step=5,
+        phase="student",
+        number=2,
+        phases=4,
+        title="mind-reading student",
+        unit="nats",
+        parameters=100,
+        steps_per_epoch=10,
+    )
     narrator = Narrator(RunSummary.of([(1.0, STARTED), (2.0, begun)]))
     [line] = narrator.tell(3.0, evaluated(9, 0.5, stage=8, implicit=True))
     assert line.text.endswith("examples, reading the teacher's thoughts")
@@ -256,8 +281,16 @@ def test_what_a_student_answers_is_told_as_such() -> None:
 
 def test_removals_of_another_cause_have_their_own_line() -> None:
     narrator = Narrator(RunSummary())
-    assert not [*narrator.tell(1.0, TokenRemoved(5, 0, 1, "on schedule", False))]
-    lines = [*narrator.tell(1.1, TokenRemoved(6, 1, 4, "by command", False))]
+    assert not [
+        *narrator.tell(
+            1.0, TokenRemoved(step=5, before=0, stage=1, cause="on schedule", everything=False)
+        )
+    ]
+    lines = [
+        *narrator.tell(
+            1.1, TokenRemoved(step=6, before=1, stage=4, cause="by command", everything=False)
+        )
+    ]
     lines += narrator.overdue(99.0)
     assert [line.text for line in lines] == [
         "token 1 removed (on schedule)",

@@ -7,8 +7,8 @@ import pytest
 
 from icot_tui.cli.app import run
 from icot_tui.config.loading import dump_toml, load_config
-from icot_tui.engine.checkpoint import write_checkpoint
-from icot_tui.engine.events import (
+from icot_tui.engine.checkpoints.checkpoint import write_checkpoint
+from icot_tui.engine.journal.events import (
     CheckpointSaved,
     Evaluated,
     Event,
@@ -19,20 +19,55 @@ from icot_tui.engine.events import (
     StepsTrained,
     TokenRemoved,
 )
-from icot_tui.engine.journal import Journal
+from icot_tui.engine.journal.journal import Journal
 from icot_tui.engine.run_folder import RunFolder
 
 Output = pytest.CaptureFixture[str]
-STARTED = RunStarted(0, "r", "ICoT-SI", "1", "cpu", 1, 1000, 640, 100, 10, 8)
+STARTED = RunStarted(
+    step=0,
+    name="r",
+    method="ICoT-SI",
+    version="1",
+    device="cpu",
+    processes=1,
+    parameters=1000,
+    train_examples=640,
+    validation_examples=100,
+    steps_per_epoch=10,
+    max_cot_tokens=8,
+)
 HISTORY: list[Event] = [
     STARTED,
-    StepsTrained(100, 1, [1.0] * 100, [1.0] * 100, 0, 1e-3, 10, 0, 2.0),
-    TokenRemoved(100, 0, 1, "on schedule", False),
-    LossSpike(101, 1, 1, 0.5, 2.0),
-    SpikeRecovered(109, 1, 1, 1.5, 8),
-    LossSpike(110, 2, None, 0.5, 2.0),
-    CheckpointSaved(120, "step-00000120", 1, 10, 0.1),
-    Evaluated(120, 1, False, 0.75, 0.7, 0.8, 1000, 0.1, [0.9], 0.75, 1.0, ""),
+    StepsTrained(
+        step=100,
+        first=1,
+        losses=[1.0] * 100,
+        gradient_norms=[1.0] * 100,
+        stage=0,
+        learning_rate=1e-3,
+        supervised_tokens=10,
+        dropped_rows=0,
+        seconds=2.0,
+    ),
+    TokenRemoved(step=100, before=0, stage=1, cause="on schedule", everything=False),
+    LossSpike(step=101, spike=1, removal=1, baseline=0.5, loss=2.0),
+    SpikeRecovered(step=109, spike=1, removal=1, height=1.5, steps=8),
+    LossSpike(step=110, spike=2, removal=None, baseline=0.5, loss=2.0),
+    CheckpointSaved(step=120, path="step-00000120", stage=1, bytes=10, seconds=0.1),
+    Evaluated(
+        step=120,
+        stage=1,
+        implicit=False,
+        exact_match=0.75,
+        low=0.7,
+        high=0.8,
+        examples=1000,
+        loss=0.1,
+        token_accuracy=[0.9],
+        best=0.75,
+        seconds=1.0,
+        samples="",
+    ),
 ]
 
 CONFIG = ["curriculum.schedule=loss_gated", "curriculum.gate_loss=0.1", "curriculum.gate_per=token"]
@@ -68,8 +103,8 @@ def test_no_run_yet(runs: Path, capsys: Output) -> None:
 
 
 def test_newest_first_with_what_they_do(runs: Path, capsys: Output) -> None:
-    make(runs, "old", *HISTORY, RunEnded(200, "done", True), minutes_ago=9)
-    make(runs, "new", *HISTORY, RunEnded(200, "stopped by command", False))
+    make(runs, "old", *HISTORY, RunEnded(step=200, reason="done", finished=True), minutes_ago=9)
+    make(runs, "new", *HISTORY, RunEnded(step=200, reason="stopped by command", finished=False))
     make(runs, "middle", *HISTORY, minutes_ago=5)
     make(runs, "begun", minutes_ago=7).lock()
     assert [(one["name"], one["status"]) for one in listed(capsys)] == [
@@ -161,7 +196,7 @@ def test_the_latest_run_was_deleted(runs: Path, capsys: Output) -> None:
 
 
 def test_control_characters_in_a_journal_are_shown_not_obeyed(runs: Path, capsys: Output) -> None:
-    make(runs, "demo", STARTED, RunEnded(0, "bad \x1b]0;x\x07 news", False))
+    make(runs, "demo", STARTED, RunEnded(step=0, reason="bad \x1b]0;x\x07 news", finished=False))
     for command in (["runs", "list"], ["runs", "show"], ["runs", "show", "--json"]):
         assert run(command) == 0
         assert "\x1b" not in capsys.readouterr().out

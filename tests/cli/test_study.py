@@ -13,11 +13,11 @@ from types import SimpleNamespace
 import pytest
 
 from icot_tui import resources
-from icot_tui.cli import driving
+from icot_tui.cli import headless
 from icot_tui.cli.app import run
 from icot_tui.cli.study import _farewell, _Wish
 from icot_tui.cli.study_progress import LiveView, in_words, seconds_left
-from icot_tui.engine.events import (
+from icot_tui.engine.journal.events import (
     Evaluated,
     Event,
     Paused,
@@ -26,15 +26,15 @@ from icot_tui.engine.events import (
     RunStarted,
     StepsTrained,
 )
-from icot_tui.engine.journal import Journal
+from icot_tui.engine.journal.journal import Journal
+from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.session import create_run
-from icot_tui.engine.summary import RunSummary
 from icot_tui.errors import UserError
 from icot_tui.studies.folder import StudyFolder
-from icot_tui.studies.places import make_places
 from icot_tui.studies.plan import make_plan
 from icot_tui.studies.runner import Runner, Status
+from icot_tui.studies.worker_slots import make_worker_slots
 from tests.studies.small import SMALL, small, write_study
 from tests.tiny import tiny
 
@@ -104,7 +104,7 @@ def test_a_command_of_a_plan_goes_on_with_what_there_is(
     path = write_study(tmp_path)
     trial = make_plan(small(tmp_path), "cpu").trials[0]
     folder = create_run(trial.config.model_copy(update={"name": "by-hand"}), runs)
-    journal(folder, STARTED, RunEnded(30, "30 steps are done", True))
+    journal(folder, STARTED, RunEnded(step=30, reason="30 steps are done", finished=True))
     assert run(["study", str(path), "--plan"]) == 0
     command = shlex.split(capsys.readouterr().out.splitlines()[0])
     assert run(command[1:]) == 0
@@ -119,7 +119,7 @@ def test_a_new_run_is_locked_before_it_is_prepared(
         assert RunFolder(folder.path).is_locked()
         raise UserError("no more than that")
 
-    monkeypatch.setattr(driving, "_train", train)
+    monkeypatch.setattr(headless, "_train", train)
     write_study(tmp_path)
     assert run(["train", "tiny.toml"]) == 2
     assert capsys.readouterr().err == "error: no more than that\n"
@@ -230,12 +230,47 @@ def test_a_study_that_is_run_already_is_left_as_it_is(
 
 # --- progress ---
 
-STARTED = RunStarted(0, "r", "ICoT-SI", "1", "cpu", 1, 1000, 640, 100, 10, 8)
+STARTED = RunStarted(
+    step=0,
+    name="r",
+    method="ICoT-SI",
+    version="1",
+    device="cpu",
+    processes=1,
+    parameters=1000,
+    train_examples=640,
+    validation_examples=100,
+    steps_per_epoch=10,
+    max_cot_tokens=8,
+)
 TRAINED = [
-    StepsTrained(10 * n, 10 * n - 9, [1.0] * 10, [1.0] * 10, 3, 1e-3, 10, 0, 1.0)
+    StepsTrained(
+        step=10 * n,
+        first=10 * n - 9,
+        losses=[1.0] * 10,
+        gradient_norms=[1.0] * 10,
+        stage=3,
+        learning_rate=1e-3,
+        supervised_tokens=10,
+        dropped_rows=0,
+        seconds=1.0,
+    )
     for n in range(1, 11)
 ]
-MEASURED = Evaluated(100, 3, False, 0.75, 0.7, 0.8, 1000, 0.1, [0.5, 0.7, 0.9], 0.75, 1.0, "")
+MEASURED = Evaluated(
+    step=100,
+    stage=3,
+    implicit=False,
+    exact_match=0.75,
+    low=0.7,
+    high=0.8,
+    examples=1000,
+    loss=0.1,
+    token_accuracy=[0.5, 0.7, 0.9],
+    best=0.75,
+    seconds=1.0,
+    samples="",
+)
 
 
 def journal(folder: RunFolder, *events: Event) -> None:
@@ -253,7 +288,7 @@ def test_how_trials_stand_in_words(
     plan = make_plan(small(tmp_path), "cpu")
     folder = StudyFolder(runs, plan.name)
     folder.prepare(plan)
-    runner = Runner(plan, folder, make_places([trial.config for trial in plan.trials], 2))
+    runner = Runner(plan, folder, make_worker_slots([trial.config for trial in plan.trials], 2))
     first, second = runner.statuses
     assert in_words(first, None) == ["getting ready"]
     first.state, second.state = "training", "waiting"
@@ -265,7 +300,7 @@ def test_how_trials_stand_in_words(
         summary.add(float(n), event)
     words = in_words(first, summary)
     assert words[:3] == ["step 100", "removed 3 of 8", "exact match 75.0%"]
-    summary.add(12.0, Paused(100, "writing failed: No space left on device"))
+    summary.add(12.0, Paused(step=100, reason="writing failed: No space left on device"))
     assert in_words(first, summary)[0] == "paused: writing failed: No space left on device"
     assert in_words(second, None) == ["another process trains it; waiting for it"]
     assert seconds_left(runner, lambda status: None) is None
@@ -315,9 +350,19 @@ def two(runs: Path) -> tuple[RunFolder, RunFolder]:
         STARTED,
         *TRAINED,
         MEASURED,
-        RunResumed(90, "checkpoints/step-00000090"),
-        StepsTrained(95, 91, [2.0, None, 2.0, 2.0, 2.0], [1.0] * 5, 4, 1e-3, 10, 0, 1.0),
-        RunEnded(95, "done", True),
+        RunResumed(step=90, checkpoint="checkpoints/step-00000090"),
+        StepsTrained(
+            step=95,
+            first=91,
+            losses=[2.0, None, 2.0, 2.0, 2.0],
+            gradient_norms=[1.0] * 5,
+            stage=4,
+            learning_rate=1e-3,
+            supervised_tokens=10,
+            dropped_rows=0,
+            seconds=1.0,
+        ),
+        RunEnded(step=95, reason="done", finished=True),
     )
     journal(other, STARTED)
     return one, other
@@ -379,11 +424,37 @@ def test_export_tensorboard(two: object, capsys: Output) -> None:
 
 
 def test_a_model_card_has_the_runs_facts(two: object, runs: Path, capsys: Output) -> None:
-    journal(RunFolder(runs / "one"), StepsTrained(96, 96, [1.0], [1.0], 8, 1e-3, 1, 0, 1.0))
     journal(
         RunFolder(runs / "one"),
-        Evaluated(96, 8, True, 0.75, 0.7, 0.8, 1000, 0.1, [0.5, 0.9], 0.75, 1.0, ""),
-        RunEnded(96, "done", True),
+        StepsTrained(
+            step=96,
+            first=96,
+            losses=[1.0],
+            gradient_norms=[1.0],
+            stage=8,
+            learning_rate=1e-3,
+            supervised_tokens=1,
+            dropped_rows=0,
+            seconds=1.0,
+        ),
+    )
+    journal(
+        RunFolder(runs / "one"),
+        Evaluated(
+            step=96,
+            stage=8,
+            implicit=True,
+            exact_match=0.75,
+            low=0.7,
+            high=0.8,
+            examples=1000,
+            loss=0.1,
+            token_accuracy=[0.5, 0.9],
+            best=0.75,
+            seconds=1.0,
+            samples="",
+        ),
+        RunEnded(step=96, reason="done", finished=True),
     )
     assert run(["runs", "export", "one", "--format", "card", "--out", "README.md"]) == 0
     card = Path("README.md").read_text()

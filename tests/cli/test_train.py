@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from icot_tui.cli.driving import ECHO_SECONDS, obeying_signals
-from icot_tui.engine.checkpoint import list_checkpoints
-from icot_tui.engine.commands import CommandQueue, Stop
-from icot_tui.engine.events import (
+from icot_tui.cli.headless import ECHO_SECONDS, handling_stop_signals
+from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
+from icot_tui.engine.journal.events import (
     CommandDone,
     Event,
     RunEnded,
@@ -25,16 +24,17 @@ from icot_tui.engine.events import (
     Unpaused,
     Warned,
 )
-from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.journal.summary import RunSummary
+from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.engine.summary import RunSummary
 from tests.tiny_file import tiny_toml
 
 TINY = tiny_toml(max_steps=40, evaluate_every=20)
 SLOW_TO_SAVE = """
 import time
 from icot_tui.cli.app import main
-from icot_tui.engine.trainer import Trainer
+from icot_tui.engine.loop.trainer import Trainer
 save = Trainer.save
 Trainer.save = lambda trainer: time.sleep(60) if trainer.state.step else save(trainer)
 main()
@@ -239,7 +239,7 @@ def test_an_ignored_signal_stays_ignored() -> None:
     said: list[str] = []
     before = {number: signal.signal(number, signal.SIG_IGN) for number in HANDLED}
     try:
-        with obeying_signals(queue, said.append, lambda: said.append("gone")):
+        with handling_stop_signals(queue, said.append, lambda: said.append("gone")):
             for number in HANDLED:
                 signal.raise_signal(number)
     finally:
@@ -253,7 +253,7 @@ def test_signals_are_obeyed_and_then_as_before() -> None:
     queue = CommandQueue()
     said: list[str] = []
     before = {number: signal.getsignal(number) for number in HANDLED}
-    with obeying_signals(queue, said.append, lambda: said.append("gone")):
+    with handling_stop_signals(queue, said.append, lambda: said.append("gone")):
         signal.raise_signal(signal.SIGHUP)
         signal.raise_signal(signal.SIGTERM)
         assert [type(command) for command in queue.take()] == [Stop]

@@ -49,7 +49,7 @@ def test_a_run_trains_with_it_and_resumes(tmp_path):
 
     from icot_tui.analysis.asking import Respondent
     from icot_tui.analysis.checkpoints import open_safely
-    from icot_tui.engine.checkpoint import list_checkpoints
+    from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
     from tests.tiny import assert_same, final_tensors, tiny, train, train_new
 
     config = tiny(

@@ -111,7 +111,7 @@ def test_the_order_of_removal_is_what_removal_does(side, spans):
 def test_what_is_fed_leaves_out_only_the_last_column(spans):
     split = split_of(spans)
     batch = remove(split, np.arange(len(spans)), 2, RemovalPlan(keep_positions=True), PAD)
-    ids, positions, states, targets = batch.fed()
+    ids, positions, states, targets = batch.model_inputs()
     whole_states, whole_targets = batch.supervised()
     assert ids.shape == positions.shape == (len(batch), batch.ids.shape[1] - 1)
     assert (targets == whole_targets).all()

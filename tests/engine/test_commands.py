@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from icot_tui.engine.commands import (
+from icot_tui.engine.loop.commands import (
     Advance,
     Command,
     CommandQueue,
@@ -25,7 +25,7 @@ from icot_tui.engine.commands import (
 POSTER = """
 import sys
 from pathlib import Path
-from icot_tui.engine.commands import Advance, post
+from icot_tui.engine.loop.commands import Advance, post
 
 for tokens in range(1, int(sys.argv[2]) + 1):
     post(Path(sys.argv[1]), Advance(tokens))

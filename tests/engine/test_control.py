@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from icot_tui.engine.commands import Advance, Command, CommandQueue, Hold, Rollback, Save
-from icot_tui.engine.events import Event, StepsTrained
+from icot_tui.engine.journal.events import Event, StepsTrained
+from icot_tui.engine.loop.commands import Advance, Command, CommandQueue, Hold, Rollback, Save
 from tests.tiny import read_lines, tiny, train_new
 
 

@@ -10,8 +10,8 @@ from icot_tui.config import ModelConfig
 from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.tokenizing import character_tokenizer
-from icot_tui.engine.decoding import PositionShift, Prefixes, decode_greedily
-from icot_tui.engine.samples import Answers
+from icot_tui.engine.evaluation.decoding import PositionShift, Prefixes, decode_greedily
+from icot_tui.engine.evaluation.samples import Answers
 from icot_tui.models.build import build_model
 
 SEP = 0

@@ -18,17 +18,17 @@ from icot_tui.cli.app import run as call
 from icot_tui.config import RunConfig
 from icot_tui.config.loading import dump_toml
 from icot_tui.curriculum.removal import Batch
-from icot_tui.engine.checkpoint import list_checkpoints, load_tensors, open_checkpoint
-from icot_tui.engine.commands import CommandQueue, Stop
-from icot_tui.engine.events import PhaseBegan, PhaseEnded
-from icot_tui.engine.journal import JournalReader
-from icot_tui.engine.outcomes import find_outcome
-from icot_tui.engine.parts import open_emulator, open_student
+from icot_tui.engine.checkpoints.checkpoint import list_checkpoints, load_tensors, open_checkpoint
+from icot_tui.engine.checkpoints.parts import open_emulator, open_student
+from icot_tui.engine.checkpoints.phase_results import find_outcome
+from icot_tui.engine.journal.events import PhaseBegan, PhaseEnded
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.journal.summary import RunSummary
+from icot_tui.engine.loop.commands import CommandQueue, Stop
+from icot_tui.engine.loop.run_state import Best
+from icot_tui.engine.loop.trainer import Trainer
+from icot_tui.engine.loop.update import _empty
 from icot_tui.engine.phases import Distiller
-from icot_tui.engine.state import Best
-from icot_tui.engine.summary import RunSummary
-from icot_tui.engine.trainer import Trainer
-from icot_tui.engine.update import _empty
 from icot_tui.errors import UserError
 from icot_tui.methods.distillation.method import PHASES
 from tests.engine.test_distributed import finish, launch
@@ -448,7 +448,7 @@ def test_a_row_that_only_fills_up_has_its_separator_among_what_is_fed():
     ids = np.array([[3, 4, 0, 5, 6, 0], [3, 0, 5, 6, 7, 0]])
     lengths, prompts = np.array([6, 6]), np.array([3, 2])
     row = _empty(Batch(ids, None, lengths, prompts, np.array([-1, -1]), np.array([7, 8])))
-    fed, _, states, _ = row.fed()
+    fed, _, states, _ = row.model_inputs()
     assert not len(states)
     assert row.index.tolist() == [-1]
     assert fed[0, row.prompt_lengths[0] - 1] == 0 and row.prompt_lengths[0] == 3

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from icot_tui.config.loading import dump_toml
-from icot_tui.engine.checkpoint import list_checkpoints
+from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.run_folder import RunFolder
 from tests.tiny import assert_same, final_tensors, news, read_lines, tiny, train_new
 

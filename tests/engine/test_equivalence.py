@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from icot_tui.config import ModelConfig
-from icot_tui.engine.checkpoint import list_checkpoints, open_checkpoint
+from icot_tui.engine.checkpoints.checkpoint import list_checkpoints, open_checkpoint
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.models.build import build_model, extend_positions
@@ -72,7 +72,7 @@ def test_bfloat16_is_near(plain, tmp_path, precision):
     assert losses(folder)[:10] == pytest.approx(plain[:10], rel=0.05)
     saved = list_checkpoints(folder.checkpoints)[-1].path
     wanted = torch.float32 if precision == "bfloat16-mixed" else torch.bfloat16
-    from icot_tui.engine.checkpoint import load_tensors
+    from icot_tui.engine.checkpoints.checkpoint import load_tensors
 
     assert {value.dtype for value in load_tensors(saved / "model.safetensors").values()} == {wanted}
 

@@ -17,11 +17,11 @@ from icot_tui.config import EvaluationConfig, ModelConfig
 from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.tokenizing import character_tokenizer
-from icot_tui.engine.decoding import SPARE_TOKENS
-from icot_tui.engine.evaluation import EvaluationStopped, evaluate
-from icot_tui.engine.exact_match import merge, wilson
-from icot_tui.engine.samples import choose, read_samples, write_samples
-from icot_tui.engine.speed import Contestant, Speed, measure_speed
+from icot_tui.engine.evaluation.decoding import SPARE_TOKENS
+from icot_tui.engine.evaluation.evaluate import EvaluationStopped, evaluate
+from icot_tui.engine.evaluation.exact_match import merge, wilson
+from icot_tui.engine.evaluation.samples import choose, read_samples, write_samples
+from icot_tui.engine.evaluation.speed import Contestant, Speed, measure_speed
 from icot_tui.errors import UserError
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
@@ -190,7 +190,17 @@ def assert_equals_the_definition(model, split, tokenizer, stage, plan, **setting
     result = run(model, split, tokenizer, stage, plan, samples=len(split), **settings)
     budget = settings.get("max_new_tokens")
     table = model.lm.config.max_position_embeddings
-    found = list(reference(model.lm, split, stage, plan, tokenizer, budget, table))
+    found = list(
+        reference(
+            lm=model.lm,
+            split=split,
+            stage=stage,
+            plan=plan,
+            tokenizer=tokenizer,
+            budget=budget,
+            table=table,
+        )
+    )
     assert result.right.tolist() == [right for _, right in found]
     for sample in result.samples:
         cot, _, rest = tokenizer.decode(found[sample.index][0]).partition("<|sep|>")
@@ -244,7 +254,16 @@ def test_every_behaviour_is_judged_as_it_should_be(model, split, tokenizer):
     """The model does what it was taught, so that divergence at every kind of place is met."""
     written = [ids_of(other or right) for right, other in BEHAVIOURS.items()]
     found = [
-        tokens for tokens, _ in reference(model.lm, split, 0, RemovalPlan(), tokenizer, None, 64)
+        tokens
+        for tokens, _ in reference(
+            lm=model.lm,
+            split=split,
+            stage=0,
+            plan=RemovalPlan(),
+            tokenizer=tokenizer,
+            budget=None,
+            table=64,
+        )
     ]
     endless = len(written) - 1
     assert found[:endless] == written[:endless]

@@ -1,5 +1,5 @@
-from icot_tui.engine.events import ExampleShown
-from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.journal.events import ExampleShown
+from icot_tui.engine.journal.journal import JournalReader
 from tests.tiny import tiny, train_new
 
 

@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from icot_tui.engine.heap import nothing_collected, settled_heap
+from icot_tui.engine.loop.memory import nothing_collected, settled_heap
 
 BLOCKS = """
 import resource, sys
 from contextlib import nullcontext
-from icot_tui.engine.heap import settled_heap
+from icot_tui.engine.loop.memory import settled_heap
 
 def pages() -> int:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from icot_tui.engine.events import (
+from icot_tui.engine.journal.events import (
     CheckpointSaved,
     Event,
     RunResumed,
@@ -19,15 +19,15 @@ from icot_tui.engine.events import (
     TokenRemoved,
     Warned,
 )
-from icot_tui.engine.journal import Journal, JournalReader, effective
-from icot_tui.engine.wording import describe
+from icot_tui.engine.journal.journal import Journal, JournalReader, effective
+from icot_tui.engine.journal.wording import describe
 from icot_tui.errors import UserError
 
 WRITER = """
 import sys
 from pathlib import Path
-from icot_tui.engine.events import Warned
-from icot_tui.engine.journal import Journal
+from icot_tui.engine.journal.events import Warned
+from icot_tui.engine.journal.journal import Journal
 
 journal = Journal(Path(sys.argv[1]))
 for step in range(int(sys.argv[2])):
@@ -37,7 +37,17 @@ journal.close()
 
 
 def trained(step: int, loss: float | None = 1.0) -> StepsTrained:
-    return StepsTrained(step, step, [loss], [1.0], 0, 1e-3, 10, 0, 0.1)
+    return StepsTrained(
+        step=step,
+        first=step,
+        losses=[loss],
+        gradient_norms=[1.0],
+        stage=0,
+        learning_rate=1e-3,
+        supervised_tokens=10,
+        dropped_rows=0,
+        seconds=0.1,
+    )
 
 
 def steps(path: Path) -> list[int]:
@@ -52,8 +62,8 @@ def path(tmp_path: Path) -> Path:
 def test_what_was_written_is_read(path: Path) -> None:
     events: list[Event] = [
         trained(1),
-        Warned(1, 'quotes " and \x1b[31m'),
-        TokenRemoved(1, 0, 1, "c", False),
+        Warned(step=1, message='quotes " and \x1b[31m'),
+        TokenRemoved(step=1, before=0, stage=1, cause="c", everything=False),
     ]
     journal = Journal(path)
     for event in events:
@@ -73,15 +83,15 @@ def test_non_finite_numbers_are_null(path: Path) -> None:
 
 
 def test_text_that_is_no_unicode_is_written(path: Path) -> None:
-    Journal(path).write(Warned(1, os.fsdecode(b"caf\xe9.txt")))
+    Journal(path).write(Warned(step=1, message=os.fsdecode(b"caf\xe9.txt")))
     [(_, event)] = JournalReader(path).events()
-    assert event == Warned(1, "caf\udce9.txt")
+    assert event == Warned(step=1, message="caf\udce9.txt")
 
 
 def test_every_torn_end_is_skipped_and_the_next_writer_starts_a_new_line(path: Path) -> None:
     journal = Journal(path)
     for step in (1, 2):
-        journal.write(Warned(step, "ä€😀"))
+        journal.write(Warned(step=step, message="ä€😀"))
     journal.close()
     whole = path.read_bytes()
     first = whole.index(b"\n") + 1
@@ -90,7 +100,7 @@ def test_every_torn_end_is_skipped_and_the_next_writer_starts_a_new_line(path: P
         kept = [1, 2] if cut == len(whole) else [1]
         assert steps(path) == kept
         journal = Journal(path)
-        journal.write(Warned(3, "later"))
+        journal.write(Warned(step=3, message="later"))
         journal.close()
         complete = [1, 2] if cut >= len(whole) - 1 else [1]
         assert steps(path) == [*complete, 3]
@@ -112,31 +122,31 @@ def test_every_torn_end_is_skipped_and_the_next_writer_starts_a_new_line(path: P
     ],
 )
 def test_damaged_and_unknown_lines_are_skipped(path: Path, damaged: bytes) -> None:
-    Journal(path).write(Warned(1, "before"))
+    Journal(path).write(Warned(step=1, message="before"))
     with open(path, "ab") as file:
         file.write(damaged + b"\n")
-    Journal(path).write(Warned(2, "after"))
+    Journal(path).write(Warned(step=2, message="after"))
     assert steps(path) == [1, 2]
     effective(JournalReader(path).lines())
 
 
 def test_fields_of_a_newer_version_are_left_out(path: Path) -> None:
     path.write_text('{"event":"Warned","step":1,"message":"x","time":"soon","urgency":3}\n')
-    assert list(JournalReader(path).events()) == [(0.0, Warned(1, "x"))]
+    assert list(JournalReader(path).events()) == [(0.0, Warned(step=1, message="x"))]
 
 
 def test_a_journal_that_is_not_there_has_no_lines_yet(path: Path) -> None:
     reader = JournalReader(path)
     assert list(reader.lines()) == []
-    Journal(path).write(Warned(1, "x"))
+    Journal(path).write(Warned(step=1, message="x"))
     assert len(list(reader.lines())) == 1
 
 
 def test_a_reader_from_the_end_sees_only_what_comes(path: Path) -> None:
     journal = Journal(path)
-    journal.write(Warned(1, "old"))
+    journal.write(Warned(step=1, message="old"))
     reader = JournalReader(path, from_end=True)
-    journal.write(Warned(2, "new"))
+    journal.write(Warned(step=2, message="new"))
     assert [event.step for _, event in reader.events()] == [2]
 
 
@@ -182,11 +192,11 @@ def test_a_full_disk_loses_nothing(small_disk: Path) -> None:
     written = 0
     while journal.error is None:
         written += 1
-        journal.write(Warned(written, "x" * 500))
+        journal.write(Warned(step=written, message="x" * 500))
     assert journal.error.errno == errno.ENOSPC
     for _ in range(3):
         written += 1
-        journal.write(Warned(written, "still full"))
+        journal.write(Warned(step=written, message="still full"))
     assert not journal.flush()
     assert steps(path) == list(range(1, len(steps(path)) + 1))  # whole lines only, in order
     ballast.unlink()
@@ -197,7 +207,7 @@ def test_a_full_disk_loses_nothing(small_disk: Path) -> None:
 
 def test_a_device_without_space_is_an_error_to_ask_for() -> None:
     journal = Journal(Path("/dev/full"))
-    journal.write(Warned(1, "x"))
+    journal.write(Warned(step=1, message="x"))
     assert journal.error is not None
     assert journal.error.errno == errno.ENOSPC
 
@@ -212,26 +222,51 @@ def line(event: Event) -> dict[str, object]:
 
 
 def test_a_resume_undoes_what_came_after_its_checkpoint() -> None:
-    before = [trained(10), CheckpointSaved(10, "step-10", 0, 1, 0.1)]
-    undone = [TokenRemoved(10, 0, 1, "on schedule", False), trained(20)]
-    after = [RunResumed(10, "step-10"), TokenRemoved(10, 0, 1, "on schedule", False), trained(20)]
+    before = [trained(10), CheckpointSaved(step=10, path="step-10", stage=0, bytes=1, seconds=0.1)]
+    undone = [
+        TokenRemoved(step=10, before=0, stage=1, cause="on schedule", everything=False),
+        trained(20),
+    ]
+    after = [
+        RunResumed(step=10, checkpoint="step-10"),
+        TokenRemoved(step=10, before=0, stage=1, cause="on schedule", everything=False),
+        trained(20),
+    ]
     lines = [line(event) for event in (*before, *undone, *after)]
     assert effective(lines) == [line(event) for event in (*before, *after)]
 
 
 def test_a_second_resume_from_the_same_checkpoint() -> None:
-    saved, resumed = CheckpointSaved(10, "step-10", 0, 1, 0.1), RunResumed(10, "step-10")
+    saved, resumed = (
+        CheckpointSaved(step=10, path="step-10", stage=0, bytes=1, seconds=0.1),
+        RunResumed(step=10, checkpoint="step-10"),
+    )
     lines = [line(event) for event in (saved, trained(20), resumed, trained(20), resumed)]
     assert effective(lines) == [line(event) for event in (saved, resumed, resumed)]
 
 
 def test_a_checkpoint_whose_line_was_lost() -> None:
-    lines = [line(event) for event in (trained(10), RunResumed(10, "step-10"), trained(20))]
+    lines = [
+        line(event)
+        for event in (trained(10), RunResumed(step=10, checkpoint="step-10"), trained(20))
+    ]
     assert effective(lines) == lines
 
 
 def test_a_run_that_starts_anew_undoes_everything() -> None:
-    started = RunStarted(0, "r", "m", "1", "cpu", 1, 1, 1, 1, 1, 1)
+    started = RunStarted(
+        step=0,
+        name="r",
+        method="m",
+        version="1",
+        device="cpu",
+        processes=1,
+        parameters=1,
+        train_examples=1,
+        validation_examples=1,
+        steps_per_epoch=1,
+        max_cot_tokens=1,
+    )
     lines = [line(event) for event in (started, trained(10), started)]
     assert effective(lines) == [line(started)]
 
@@ -249,10 +284,12 @@ def test_effective_on_random_histories_is_what_the_branch_wrote() -> None:
             if dice < 0.15 and saved:
                 name = chance.choice(list(saved))
                 step = int(name)
-                new = line(RunResumed(step, name))
+                new = line(RunResumed(step=step, checkpoint=name))
                 branch = [*saved[name], new]
             elif dice < 0.4 and str(step) not in saved:
-                new = line(CheckpointSaved(step, str(step), 0, 1, 0.1))
+                new = line(
+                    CheckpointSaved(step=step, path=str(step), stage=0, bytes=1, seconds=0.1)
+                )
                 branch = [*branch, new]
                 saved[str(step)] = branch
             else:

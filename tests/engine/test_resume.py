@@ -4,8 +4,9 @@ import shutil
 
 import pytest
 
-from icot_tui.engine.checkpoint import list_checkpoints
-from icot_tui.engine.commands import (
+from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
+from icot_tui.engine.journal.events import Evaluated, StepsTrained, TokenRemoved
+from icot_tui.engine.loop.commands import (
     CommandQueue,
     Evaluate,
     Hold,
@@ -14,7 +15,6 @@ from icot_tui.engine.commands import (
     SetLearningRate,
     Stop,
 )
-from icot_tui.engine.events import Evaluated, StepsTrained, TokenRemoved
 from tests.tiny import (
     assert_same,
     final_state,

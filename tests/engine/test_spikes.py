@@ -3,8 +3,8 @@
 import numpy as np
 
 from icot_tui.config import SpikeConfig
-from icot_tui.engine.events import Collapsed, LossSpike, SpikeRecovered
-from icot_tui.engine.spikes import SpikeDetector
+from icot_tui.engine.journal.events import Collapsed, LossSpike, SpikeRecovered
+from icot_tui.engine.loop.spikes import SpikeDetector
 
 CONFIG = SpikeConfig(window=10, sigmas=6, patience=100)
 

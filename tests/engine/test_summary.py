@@ -4,7 +4,7 @@ from dataclasses import asdict
 import pytest
 
 from icot_tui.config import RunConfig
-from icot_tui.engine.events import (
+from icot_tui.engine.journal.events import (
     Collapsed,
     CommandDone,
     Event,
@@ -19,9 +19,9 @@ from icot_tui.engine.events import (
     Unpaused,
     UpdatesSkipped,
 )
-from icot_tui.engine.journal import effective
-from icot_tui.engine.summary import RunSummary
-from icot_tui.engine.trained import LOSS_WINDOW
+from icot_tui.engine.journal.journal import effective
+from icot_tui.engine.journal.step_arrays import LOSS_WINDOW
+from icot_tui.engine.journal.summary import RunSummary
 from tests import events as made
 from tests.events import MOST, STARTED, evaluated, removed, saved
 
@@ -50,9 +50,9 @@ def test_counts_and_the_last_of_everything() -> None:
         STARTED,
         trained(10, count=10),
         removed(10, 1),
-        OptimizerReset(10, "removal 1"),
-        LossSpike(12, 1, 1, 0.5, 2.0),
-        UpdatesSkipped(15, 2, 2),
+        OptimizerReset(step=10, cause="removal 1"),
+        LossSpike(step=12, spike=1, removal=1, baseline=0.5, loss=2.0),
+        UpdatesSkipped(step=15, skipped=2, in_a_row=2),
         evaluated(20, 0.25),
         saved(20),
     )
@@ -97,29 +97,35 @@ def test_the_best_starts_anew_once_everything_is_removed() -> None:
 def test_spikes_close_by_their_number() -> None:
     summary = fold(
         STARTED,
-        LossSpike(1, 1, 3, 0.5, 2.0),
-        SpikeRecovered(9, 1, 3, 1.5, 8),
-        LossSpike(20, 2, None, 0.5, 2.0),
-        Collapsed(90, 2, None, 3.0, 70),
+        LossSpike(step=1, spike=1, removal=3, baseline=0.5, loss=2.0),
+        SpikeRecovered(step=9, spike=1, removal=3, height=1.5, steps=8),
+        LossSpike(step=20, spike=2, removal=None, baseline=0.5, loss=2.0),
+        Collapsed(step=90, spike=2, removal=None, height=3.0, steps=70),
     )
     first, second = summary.figures.spikes
     assert (first.open, first.steps, first.height) == (False, 8, 1.5)
     assert (second.open, second.collapsed, second.height) == (True, True, 3.0)
-    summary.add(2000, SpikeRecovered(120, 2, None, 3.0, 100))
+    summary.add(2000, SpikeRecovered(step=120, spike=2, removal=None, height=3.0, steps=100))
     assert summary.figures.open_spikes == 0
 
 
 def test_a_resume_brings_back_the_figures_of_its_checkpoint() -> None:
-    before = [STARTED, trained(10), evaluated(10, 0.5), LossSpike(10, 1, 1, 0.1, 1), saved(10)]
+    before = [
+        STARTED,
+        trained(10),
+        evaluated(10, 0.5),
+        LossSpike(step=10, spike=1, removal=1, baseline=0.1, loss=1),
+        saved(10),
+    ]
     undone = [
         removed(10, 1),
-        OptimizerReset(10, "removal 1"),
+        OptimizerReset(step=10, cause="removal 1"),
         trained(20, stage=1),
-        SpikeRecovered(20, 1, 1, 1.0, 10),
+        SpikeRecovered(step=20, spike=1, removal=1, height=1.0, steps=10),
         evaluated(20, 0.9),
-        RunEnded(20, "killed", False),
+        RunEnded(step=20, reason="killed", finished=False),
     ]
-    resumed = RunResumed(10, "step-00000010")
+    resumed = RunResumed(step=10, checkpoint="step-00000010")
     summary = fold(*before, *undone, resumed)
     assert summary.figures == fold(*before).figures
     assert summary.ended is None
@@ -139,17 +145,19 @@ def test_folding_equals_folding_what_is_effective() -> None:
             if dice < 0.1 and saved_at:
                 step = chance.choice(saved_at)
                 saved_at = [at for at in saved_at if at <= step]
-                events.append(RunResumed(step, f"step-{step:08d}"))
+                events.append(RunResumed(step=step, checkpoint=f"step-{step:08d}"))
             elif dice < 0.3 and step not in saved_at:
                 saved_at.append(step)
                 events.append(saved(step))
             elif dice < 0.4:
                 stage = stage % MOST + 1
-                events += [removed(step, stage), OptimizerReset(step, "")]
+                events += [removed(step, stage), OptimizerReset(step=step, cause="")]
             elif dice < 0.5:
                 events.append(evaluated(step, chance.random(), implicit=chance.random() < 0.3))
             elif dice < 0.55:
-                events.append(RolledBack(step, "step-00000000", 0, "by command"))
+                events.append(
+                    RolledBack(step=step, checkpoint="step-00000000", stage=0, cause="by command")
+                )
             else:
                 step += 1
                 events.append(trained(step, stage, chance.random()))
@@ -168,7 +176,7 @@ def test_a_run_that_starts_anew() -> None:
 def test_a_rollback_goes_back_in_stage_but_not_in_steps() -> None:
     summary = fold(STARTED, *(removed(step, step) for step in range(1, MOST + 1)), trained(9, MOST))
     assert summary.figures.everything_removed_at == MOST
-    summary.add(2000, RolledBack(9, "step-00000003", 3, "by command"))
+    summary.add(2000, RolledBack(step=9, checkpoint="step-00000003", stage=3, cause="by command"))
     figures = summary.figures
     assert (figures.step, figures.stage, figures.rollbacks) == (9, 3, 1)
     assert figures.everything_removed_at is None
@@ -179,16 +187,16 @@ def test_status() -> None:
     assert summary.status(locked=True, now=1002) == "training"
     assert summary.status(locked=False, now=1002) == "dead"
     assert summary.status(locked=True, now=1001 + 3600) == "stalled"
-    summary.add(1003, Paused(1, "by command"))
+    summary.add(1003, Paused(step=1, reason="by command"))
     assert summary.status(locked=True, now=1_000_000) == "paused"
     summary.add(90_000, Unpaused(1))
     summary.add(90_001, trained(2))
     assert summary.status(locked=True, now=90_002) == "training"
-    summary.add(90_003, RunEnded(2, "stopped by command", False))
+    summary.add(90_003, RunEnded(step=2, reason="stopped by command", finished=False))
     assert summary.status(locked=False, now=90_004) == "stopped"
-    summary.add(90_010, RunResumed(2, "step-00000002"))
+    summary.add(90_010, RunResumed(step=2, checkpoint="step-00000002"))
     assert summary.status(locked=True, now=90_011) == "training"
-    summary.add(90_012, RunEnded(3, "done", True))
+    summary.add(90_012, RunEnded(step=3, reason="done", finished=True))
     assert summary.status(locked=False, now=90_013) == "finished"
 
 
@@ -276,7 +284,10 @@ def test_the_loss_gated_schedule_is_foretold_from_the_last_removals() -> None:
 
 @pytest.mark.parametrize(
     "bend",
-    [CommandDone(6, "x", "hold", True, "held"), RolledBack(6, "step-00000000", 0, "collapse")],
+    [
+        CommandDone(step=6, id="x", command="hold", done=True, effect="held"),
+        RolledBack(step=6, checkpoint="step-00000000", stage=0, cause="collapse"),
+    ],
 )
 def test_a_bent_schedule_is_no_longer_foretold_from_the_config(bend: Event) -> None:
     summary = fold(STARTED, removed(5, 1), trained(6, 1), bend, config=config())

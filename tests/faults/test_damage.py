@@ -12,22 +12,13 @@ import time
 import pytest
 import torch
 
-from icot_tui.engine.checkpoint import (
+from icot_tui.engine.checkpoints.checkpoint import (
     MANIFEST,
     list_checkpoints,
     open_checkpoint,
     verify,
 )
-from icot_tui.engine.commands import (
-    CommandQueue,
-    Evaluate,
-    Pause,
-    Resume,
-    Rollback,
-    Save,
-    Stop,
-)
-from icot_tui.engine.events import (
+from icot_tui.engine.journal.events import (
     CheckpointFailed,
     Collapsed,
     Paused,
@@ -35,6 +26,15 @@ from icot_tui.engine.events import (
     StepsTrained,
     TokenRemoved,
     Unpaused,
+)
+from icot_tui.engine.loop.commands import (
+    CommandQueue,
+    Evaluate,
+    Pause,
+    Resume,
+    Rollback,
+    Save,
+    Stop,
 )
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.session import create_run
@@ -186,7 +186,7 @@ def small_disk(tmp_path):
 
 @pytest.mark.parametrize("fill", ["checkpoint", "journal"])
 def test_full_disk_pauses_the_run_until_there_is_room(small_disk, whole, monkeypatch, fill):
-    monkeypatch.setattr("icot_tui.engine.control.RETRY_SECONDS", 0.1)
+    monkeypatch.setattr("icot_tui.engine.loop.control.RETRY_SECONDS", 0.1)
     folder = create_run(tiny(), small_disk)
     ballast = small_disk / "ballast"
     heard = []
@@ -236,7 +236,7 @@ class Poison:
     """Makes the loss non-finite at some steps, through the real objective."""
 
     def __init__(self, monkeypatch, steps):
-        from icot_tui.engine.update import Update
+        from icot_tui.engine.loop.update import Update
 
         original = Update.__call__
         self.updates = 0
@@ -324,7 +324,7 @@ def test_steps_that_a_rollback_gives_up_are_told_all_the_same(tmp_path):
 
 
 def test_collapse_rolls_back_and_goes_on_more_slowly(tmp_path, monkeypatch):
-    from icot_tui.engine.spikes import SpikeDetector
+    from icot_tui.engine.loop.spikes import SpikeDetector
 
     original = SpikeDetector.observe
     told = []
@@ -332,7 +332,7 @@ def test_collapse_rolls_back_and_goes_on_more_slowly(tmp_path, monkeypatch):
     def observe(detector, step, loss):
         if step == 17 and not told:
             told.append(step)
-            return [Collapsed(step, 1, 4, 1.0, 5)]
+            return [Collapsed(step=step, spike=1, removal=4, height=1.0, steps=5)]
         return original(detector, step, loss)
 
     monkeypatch.setattr(SpikeDetector, "observe", observe)

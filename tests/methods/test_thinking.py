@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from icot_tui.config import ModelConfig
-from icot_tui.engine.decoding import PositionShift, Prefixes, decode_greedily
+from icot_tui.engine.evaluation.decoding import PositionShift, Prefixes, decode_greedily
 from icot_tui.methods.distillation.emulator import ThoughtEmulator
 from icot_tui.methods.distillation.objectives import CoupledObjective
 from icot_tui.methods.distillation.positions import ThoughtPlaces

@@ -9,7 +9,8 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
 from icot_tui.config import RunConfig, dump_toml
-from icot_tui.engine.events import (
+from icot_tui.engine.evaluation.samples import Sample, write_samples
+from icot_tui.engine.journal.events import (
     Evaluated,
     Event,
     ExampleShown,
@@ -18,13 +19,12 @@ from icot_tui.engine.events import (
     StepsTrained,
     TokenRemoved,
 )
-from icot_tui.engine.journal import Journal
+from icot_tui.engine.journal.journal import Journal
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.engine.samples import Sample, write_samples
-from icot_tui.tui.panel import Panel
+from icot_tui.tui.frame.panel import Panel
 from icot_tui.tui.panels.lines import Lines
 from icot_tui.tui.panels.text import text_of
-from icot_tui.tui.view import RunView
+from icot_tui.tui.run.view import RunView
 from icot_tui.watch.source import RunFollower
 
 LINEAR = {"schedule": "linear", "remove_per_epoch": 1.0}
@@ -53,13 +53,25 @@ class Told:
     def start(self, method: str = "ICoT-SI", cot: str = "0 7 2 + 0 0 3 0") -> "Told":
         """The run begins, with an example on show."""
         self.tell(
-            RunStarted(0, "told", method, "0.1", "cpu", 1, 14464, 7900, 200, 100, self.tokens),
+            RunStarted(
+                step=0,
+                name="told",
+                method=method,
+                version="0.1",
+                device="cpu",
+                processes=1,
+                parameters=14464,
+                train_examples=7900,
+                validation_examples=200,
+                steps_per_epoch=100,
+                max_cot_tokens=self.tokens,
+            ),
             ExampleShown(
-                0,
-                ["0", "3", "*", "9", "1"],
-                cot.split(),
-                ["####", "0", "7", "5", "0"],
-                list(range(len(cot.split()))),
+                step=0,
+                input=["0", "3", "*", "9", "1"],
+                cot=cot.split(),
+                answer=["####", "0", "7", "5", "0"],
+                removal_order=list(range(len(cot.split()))),
             ),
         )
         if method == "No CoT":
@@ -73,7 +85,17 @@ class Told:
             first, self.step, steps = self.step + 1, self.step + count, steps - count
             losses = [loss] * count
             self.tell(
-                StepsTrained(self.step, first, losses, losses, self.stage, 1e-3, 4000, 0, 0.5)
+                StepsTrained(
+                    step=self.step,
+                    first=first,
+                    losses=losses,
+                    gradient_norms=losses,
+                    stage=self.stage,
+                    learning_rate=1e-3,
+                    supervised_tokens=4000,
+                    dropped_rows=0,
+                    seconds=0.5,
+                )
             )
         return self
 
@@ -82,8 +104,14 @@ class Told:
         before, self.stage = self.stage, self.stage + tokens
         everything = self.stage >= self.tokens
         return self.tell(
-            TokenRemoved(self.step, before, self.stage, "on schedule", everything),
-            OptimizerReset(self.step, f"removal {self.stage}"),
+            TokenRemoved(
+                step=self.step,
+                before=before,
+                stage=self.stage,
+                cause="on schedule",
+                everything=everything,
+            ),
+            OptimizerReset(step=self.step, cause=f"removal {self.stage}"),
         )
 
     def evaluate(self, exact: float, digits: list[float], *samples: Sample) -> "Told":
@@ -93,10 +121,20 @@ class Told:
         implicit = self.stage >= self.tokens
         return self.tell(
             Evaluated(
-                self.step, self.stage, implicit, exact, max(0, exact - 0.05),
-                min(1, exact + 0.05), 200, 1.0, [*digits, 1.0], exact, 0.1, name,
+                step=self.step,
+                stage=self.stage,
+                implicit=implicit,
+                exact_match=exact,
+                low=max(0, exact - 0.05),
+                high=min(1, exact + 0.05),
+                examples=200,
+                loss=1.0,
+                token_accuracy=[*digits, 1.0],
+                best=exact,
+                seconds=0.1,
+                samples=name,
             )
-        )  # fmt: skip
+        )
 
     def view(self, **how: Any) -> RunView:
         """The run as it stands now."""
@@ -109,9 +147,18 @@ class Told:
 def a_sample(written: str | None, right: str = "0 7 5 0", kind: str = "random") -> Sample:
     """30 * 19, answered somehow."""
     return Sample(
-        0, kind, written == right, 1.0, "0 3 * 9 1", "0 7 2 + 0 0 3 0", right,  # type: ignore[arg-type]
-        "0 3 0", written, [], [],
-    )  # fmt: skip
+        index=0,
+        kind=kind,
+        correct=written == right,
+        loss=1.0,
+        input="0 3 * 9 1",
+        cot="0 7 2 + 0 0 3 0",
+        answer=right,  # type: ignore[arg-type]
+        model_cot="0 3 0",
+        model_answer=written,
+        tokens=[],
+        confidence=[],
+    )
 
 
 class Bench(App[None]):

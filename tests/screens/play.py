@@ -7,13 +7,13 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from icot_tui.tui.options import Options
+from icot_tui.tui.app.options import Options
+from icot_tui.tui.app.settings import Settings
+from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.panels.text import text_of
 from icot_tui.tui.play.app import PlayApp
 from icot_tui.tui.play.screen import PlayScreen
 from icot_tui.tui.session.leave import Leave
-from icot_tui.tui.settings import Settings
-from icot_tui.tui.state import UserState
 
 Steps = Callable[[PlayScreen, Pilot[Leave]], Awaitable[None]]
 PATIENCE = 30.0

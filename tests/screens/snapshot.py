@@ -14,7 +14,7 @@ from rich.style import Style
 from textual.color import Color, ColorParseError
 from textual.pilot import Pilot
 
-from icot_tui.tui.app import WorkbenchApp
+from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.session.leave import Leave
 
 FOLDER = Path(__file__).with_name("snapshots")

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from icot_tui.engine.commands import Command
+from icot_tui.engine.loop.commands import Command
 from icot_tui.errors import UserError
-from icot_tui.tui.actions import ACTIONS, BY_NAME, GROUPS
-from icot_tui.tui.doing import DOES
-from icot_tui.tui.footer import hints
-from icot_tui.tui.keymap import NEEDED, TAKEN, key_map, shown, textual_name
+from icot_tui.tui.actions.handlers import HANDLERS
+from icot_tui.tui.actions.keymap import NEEDED, TAKEN, key_map, shown, textual_name
+from icot_tui.tui.actions.table import ACTIONS, BY_NAME, GROUPS
+from icot_tui.tui.app.settings import load_settings
+from icot_tui.tui.frame.footer import hints
 from icot_tui.tui.panels.text import text_of
 from icot_tui.tui.screens.help import help_lines
 from icot_tui.tui.screens.palette import matching
-from icot_tui.tui.settings import load_settings
 
 
 def test_names_and_keys_are_unique_and_every_action_has_a_key_and_words() -> None:
@@ -43,9 +43,14 @@ def test_every_command_of_the_engine_has_an_action() -> None:
 
 def test_every_action_is_done_somewhere_and_only_once() -> None:
     for action in ACTIONS:
-        ways = [action.needs_control, bool(action.chart), bool(action.panel), action.name in DOES]
+        ways = [
+            action.needs_control,
+            bool(action.chart),
+            bool(action.panel),
+            action.name in HANDLERS,
+        ]
         assert sum(ways) == 1, action.name
-    assert DOES.keys() <= BY_NAME.keys()
+    assert HANDLERS.keys() <= BY_NAME.keys()
 
 
 def test_what_changes_the_run_is_asked_or_confirmed_first() -> None:

@@ -8,7 +8,7 @@ from textual.geometry import Region
 from textual.pilot import Pilot
 from textual.widget import Widget
 
-from icot_tui.tui.app import WorkbenchApp
+from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.session.leave import Leave
 from icot_tui.watch.source import RunFollower
 from tests.screens.workbench import a_run, dialog, drive, press, settled

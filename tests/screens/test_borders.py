@@ -8,12 +8,20 @@ from textual.events import MouseMove
 from textual.geometry import Offset, Region
 from textual.pilot import Pilot
 
-from icot_tui.tui.actions import PANEL_IDS
-from icot_tui.tui.app import WorkbenchApp
-from icot_tui.tui.borders import Grip, Hold, grip_at
-from icot_tui.tui.layout import LEAST_HEIGHT, LEAST_WIDTH, Box, Wanted, arrange, plan, shape_of
+from icot_tui.tui.actions.table import PANEL_IDS
+from icot_tui.tui.app.app import WorkbenchApp
+from icot_tui.tui.app.user_state import UserState
+from icot_tui.tui.frame.borders import Grip, Hold, grip_at
+from icot_tui.tui.frame.layout import (
+    LEAST_HEIGHT,
+    LEAST_WIDTH,
+    Box,
+    Wanted,
+    arrange,
+    plan,
+    shape_of,
+)
 from icot_tui.tui.session.leave import Leave
-from icot_tui.tui.state import UserState
 from tests.screens.workbench import a_run, drive, settled
 
 Go = Pilot[Leave]

@@ -7,8 +7,8 @@ from textual.pilot import Pilot
 from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.widgets import OptionList
 
-from icot_tui.engine.events import CheckpointSaved
-from icot_tui.tui.app import WorkbenchApp
+from icot_tui.engine.journal.events import CheckpointSaved
+from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.session.leave import Leave
 from tests.screens.workbench import a_run, dialog, drive, press
 
@@ -24,7 +24,7 @@ def test_what_is_highlighted_is_in_sight_to_the_end_of_every_list(
         checkpoint = told.folder.checkpoints / f"step-{step:08d}"
         checkpoint.mkdir()
         (checkpoint / "manifest.json").write_text("{}")
-        told.tell(CheckpointSaved(step, checkpoint.name, 0, 100, 0.1))
+        told.tell(CheckpointSaved(step=step, path=checkpoint.name, stage=0, bytes=100, seconds=0.1))
 
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
         for key in (":", "b", "t", "v", "u", "X", "o", "r"):

@@ -8,8 +8,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
-from icot_tui.engine.events import RunEnded, RunResumed
-from icot_tui.tui.app import WorkbenchApp
+from icot_tui.engine.journal.events import RunEnded, RunResumed
+from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.play.screen import PlayScreen
 from icot_tui.tui.screens.ending import Ending
 from icot_tui.tui.screens.runs import Runs
@@ -52,7 +52,7 @@ def test_when_training_ends_the_screen_stays_with_a_summary(tmp_path: Path) -> N
     engine = Engine(told)
 
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
-        told.tell(RunEnded(250, "300 steps are done", True))
+        told.tell(RunEnded(step=250, reason="300 steps are done", finished=True))
         engine.phase, engine.alive = "ended", False
         await until(pilot, lambda: isinstance(app.screen, Ending))
         await settled(pilot)
@@ -79,7 +79,7 @@ def test_q_leaves_from_the_summary_too(tmp_path: Path) -> None:
     engine = Engine(told)
 
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
-        told.tell(RunEnded(250, "300 steps are done", True))
+        told.tell(RunEnded(step=250, reason="300 steps are done", finished=True))
         engine.phase, engine.alive = "ended", False
         await until(pilot, lambda: isinstance(app.screen, Ending))
         await press(pilot, "q")
@@ -91,10 +91,10 @@ def test_the_summary_goes_when_the_run_goes_on(tmp_path: Path) -> None:
     told = a_run(tmp_path)
 
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
-        told.tell(RunEnded(250, "stopped by command, after saving", False))
+        told.tell(RunEnded(step=250, reason="stopped by command, after saving", finished=False))
         app.draw()
         await until(pilot, lambda: isinstance(app.screen, Ending))
-        told.tell(RunResumed(250, "step-00000250"))
+        told.tell(RunResumed(step=250, checkpoint="step-00000250"))
         app.draw()
         await until(pilot, lambda: app.screen is app.live)
 
@@ -107,7 +107,7 @@ def test_the_summary_opens_for_a_viewer_too_when_the_run_ends_before_his_eyes(
     told = a_run(tmp_path)
 
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
-        told.tell(RunEnded(250, "300 steps are done", True))
+        told.tell(RunEnded(step=250, reason="300 steps are done", finished=True))
         app.draw()
         await until(pilot, lambda: isinstance(app.screen, Ending))
         await press(pilot, "escape")

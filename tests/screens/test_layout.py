@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from icot_tui.tui.actions import PANEL_IDS
-from icot_tui.tui.layout import HEAVIEST, LIGHTEST, Box, Wanted, arrange, divide, shape_of
-from icot_tui.tui.pace import LONGEST, SHARE, SHORTEST, SLOW_LINK_BYTES, Pace
+from icot_tui.tui.actions.table import PANEL_IDS
+from icot_tui.tui.app.redraw_rate import LONGEST, SHARE, SHORTEST, SLOW_LINK_BYTES, Pace
+from icot_tui.tui.frame.layout import HEAVIEST, LIGHTEST, Box, Wanted, arrange, divide, shape_of
 
 
 def cells(boxes: dict[str, Box]) -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from rich.cells import cell_len
 
-from icot_tui.engine.events import Collapsed, LossSpike, RunEnded, SpikeRecovered, Warned
+from icot_tui.engine.journal.events import Collapsed, LossSpike, RunEnded, SpikeRecovered, Warned
 from icot_tui.tui.panels.all import PANELS as ALL
 from icot_tui.tui.panels.lines import Lines
 from icot_tui.tui.panels.text import cells
@@ -26,16 +26,22 @@ def just_begun(told):
 
 def in_the_midst(told):
     told.start().train(100).remove().train(30, 2.5)
-    told.tell(LossSpike(115, 1, 1, 1.0, 2.5), SpikeRecovered(120, 1, 1, 1.5, 20))
+    told.tell(
+        LossSpike(step=115, spike=1, removal=1, baseline=1.0, loss=2.5),
+        SpikeRecovered(step=120, spike=1, removal=1, height=1.5, steps=20),
+    )
     told.train(70).remove().evaluate(0.4, [0.9, 0.2, 0.5, 1.0], a_sample("0 7 5 0"))
     told.train(50, None).evaluate(0.1, [0.9, 0.8, 0.1, 1.0], a_sample("0 7 1 0"), a_sample(None))
-    told.tell(LossSpike(250, 2, 2, 1.0, 3.0), Collapsed(250, 2, 2, 2.0, 1200))
-    return told.tell(Warned(250, "[red]text[/red]\x1b[31m " + "goes on " * 30)).view()
+    told.tell(
+        LossSpike(step=250, spike=2, removal=2, baseline=1.0, loss=3.0),
+        Collapsed(step=250, spike=2, removal=2, height=2.0, steps=1200),
+    )
+    return told.tell(Warned(step=250, message="[red]text[/red]\x1b[31m " + "goes on " * 30)).view()
 
 
 def done(told):
     told.start().train(100).remove(8).train(100).evaluate(1.0, [1, 1, 1, 1], a_sample("0 7 5 0"))
-    return told.tell(RunEnded(told.step, "done", True)).view()
+    return told.tell(RunEnded(step=told.step, reason="done", finished=True)).view()
 
 
 MOMENTS = [before, just_begun, in_the_midst, done]

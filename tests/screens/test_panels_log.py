@@ -3,7 +3,7 @@
 import os
 import time
 
-from icot_tui.engine.events import Warned
+from icot_tui.engine.journal.events import Warned
 from icot_tui.tui.panels.lines import Lines
 from icot_tui.tui.panels.log import Log
 from icot_tui.tui.panels.text import text_of
@@ -11,7 +11,9 @@ from tests.screens.panel_run import Told, look, look_at_any
 
 
 def warned(told, first, last):
-    return told.tell(*(Warned(told.step, f"warning number {n}") for n in range(first, last)))
+    return told.tell(
+        *(Warned(step=told.step, message=f"warning number {n}") for n in range(first, last))
+    )
 
 
 def texts(panel):
@@ -99,7 +101,7 @@ def test_a_filter_that_nothing_fits_says_so(tmp_path):
 
 
 def test_long_lines_are_wrapped_beneath_themselves(tmp_path):
-    told = Told(tmp_path).start().tell(Warned(0, "word " * 40))
+    told = Told(tmp_path).start().tell(Warned(step=0, message="word " * 40))
     lines = look(Log(), told.view(), (50, 20))
     wrapped = [each for each in lines if each.startswith(" " * 9 + "word")]
     assert len(wrapped) > 2 and all(len(each) <= 46 for each in lines)
@@ -153,5 +155,5 @@ def test_thousands_of_events_are_kept_and_no_more(tmp_path):
 
 
 def test_the_text_of_a_warning_is_no_markup(tmp_path):
-    told = Told(tmp_path).start().tell(Warned(0, "[bold]x[/bold] \x1b]0;title\x07"))
+    told = Told(tmp_path).start().tell(Warned(step=0, message="[bold]x[/bold] \x1b]0;title\x07"))
     assert any("[bold]x[/bold] \\x1b]0;title\\x07" in each for each in look(Log(), told.view()))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from icot_tui.engine.events import (
+from icot_tui.engine.journal.events import (
     CheckpointSaved,
     CommandDone,
     PhaseBegan,
@@ -10,7 +10,7 @@ from icot_tui.engine.events import (
     RunEnded,
     RunResumed,
 )
-from icot_tui.tui.header import parts
+from icot_tui.tui.frame.header import parts
 from icot_tui.tui.panels.removal import Removal
 from tests.screens.panel_run import Told, look
 
@@ -81,26 +81,32 @@ def test_a_list_of_stages_tells_how_many_go_together(tmp_path):
 
 def test_a_held_schedule_is_said_to_be_held_until_it_is_let_go(tmp_path):
     told = Told(tmp_path).start().train(100).remove()
-    told.tell(CommandDone(100, "a", "hold", True, "stage 1 is held"))
+    told.tell(CommandDone(step=100, id="a", command="hold", done=True, effect="stage 1 is held"))
     assert "Held by you at stage 1" in said(told)
-    told.tell(CommandDone(100, "b", "hold", True, "the schedule goes on")).train(10)
+    told.tell(
+        CommandDone(step=100, id="b", command="hold", done=True, effect="the schedule goes on")
+    ).train(10)
     assert "Held" not in said(told)
 
 
 def test_a_run_that_goes_back_or_on_is_held_if_it_was_at_that_checkpoint(tmp_path):
     def saved(path):
-        return CheckpointSaved(told.step, path, told.stage, 100, 0.1)
+        return CheckpointSaved(step=told.step, path=path, stage=told.stage, bytes=100, seconds=0.1)
 
     told = Told(tmp_path).start().train(100).remove()
     told.tell(saved("step-00000100"))
-    told.tell(CommandDone(100, "a", "hold", True, "stage 1 is held")).train(20)
-    told.tell(CommandDone(120, "b", "hold", False, "refused: so")).tell(saved("step-00000120"))
+    told.tell(
+        CommandDone(step=100, id="a", command="hold", done=True, effect="stage 1 is held")
+    ).train(20)
+    told.tell(CommandDone(step=120, id="b", command="hold", done=False, effect="refused: so")).tell(
+        saved("step-00000120")
+    )
     assert "Held by you" in said(told)
-    told.tell(RolledBack(120, "step-00000100", 1, "by command"))
+    told.tell(RolledBack(step=120, checkpoint="step-00000100", stage=1, cause="by command"))
     assert "Held" not in said(told)
-    told.tell(RunResumed(120, "step-00000120"))
+    told.tell(RunResumed(step=120, checkpoint="step-00000120"))
     assert "Held by you" in said(told)
-    told.tell(RolledBack(120, "step-00000120", 1, "by command"))
+    told.tell(RolledBack(step=120, checkpoint="step-00000120", stage=1, cause="by command"))
     assert "Held by you" in said(told)
 
 
@@ -113,7 +119,13 @@ def test_when_all_is_gone_it_celebrates(tmp_path):
 
 
 def test_a_run_that_ended_early_says_so(tmp_path):
-    told = Told(tmp_path).start().train(100).remove().tell(RunEnded(100, "stopped", False))
+    told = (
+        Told(tmp_path)
+        .start()
+        .train(100)
+        .remove()
+        .tell(RunEnded(step=100, reason="stopped", finished=False))
+    )
     assert "The run has ended at this stage: stopped." in said(told)
 
 
@@ -138,7 +150,18 @@ def test_distillation_tells_which_training_it_is(tmp_path):
     sections = {"method": {"name": "distillation"}, "train": {"max_steps": 300}}
     told = Told(tmp_path, **sections).start("ICoT-KD").train(20)
     title = "the student learns to answer from the teacher's thoughts"
-    told.tell(PhaseBegan(20, "student", 2, 4, title, "nats a token", 14464, 100)).train(10)
+    told.tell(
+        PhaseBegan(
+            step=20,
+            phase="student",
+            number=2,
+            phases=4,
+            title=title,
+            unit="nats a token",
+            parameters=14464,
+            steps_per_epoch=100,
+        )
+    ).train(10)
     lines = look(Removal(), told.view(), (80, 12))
     assert lines[0].split("  ")[0] == "ICoT-KD" and lines[0].endswith("training 2 of 4")
     bar = next(each for each in lines if "█" in each)

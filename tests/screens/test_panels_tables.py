@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from icot_tui.engine.events import (
+from icot_tui.engine.journal.events import (
     Collapsed,
     LossSpike,
     OptimizerReset,
@@ -17,8 +17,8 @@ from icot_tui.tui.panels.machine import Machine
 from icot_tui.tui.panels.resets import Resets
 from icot_tui.tui.panels.samples import Samples
 from icot_tui.tui.panels.spikes import Spikes
-from icot_tui.watch.compare import Overlay
 from icot_tui.watch.machine import GpuReading, MachineReading
+from icot_tui.watch.overlays import Overlay
 from tests.screens.panel_run import Told, a_sample, look, look_at_any
 
 WIDE = (90, 14)
@@ -26,7 +26,10 @@ WIDE = (90, 14)
 
 def test_a_spike_stands_with_its_removal_height_and_recovery(tmp_path):
     told = Told(tmp_path).start().train(100).remove().train(40, 2.0)
-    told.tell(LossSpike(110, 1, 1, 1.0, 2.0), SpikeRecovered(130, 1, 1, 1.25, 30))
+    told.tell(
+        LossSpike(step=110, spike=1, removal=1, baseline=1.0, loss=2.0),
+        SpikeRecovered(step=130, spike=1, removal=1, height=1.25, steps=30),
+    )
     lines = look(Spikes(), told.view(), WIDE)
     assert lines[0].startswith("1 spike: 1 recovered")
     assert "token 1" in lines[2] and "+1.25" in lines[2] and "recovered in 30 steps" in lines[2]
@@ -34,23 +37,29 @@ def test_a_spike_stands_with_its_removal_height_and_recovery(tmp_path):
 
 def test_an_open_spike_recovers_since_its_removal(tmp_path):
     told = Told(tmp_path).start().train(100).remove().train(20, 2.0)
-    told.tell(LossSpike(110, 1, 1, 1.0, 2.0)).train(20, 1.5)
+    told.tell(LossSpike(step=110, spike=1, removal=1, baseline=1.0, loss=2.0)).train(20, 1.5)
     text = "\n".join(look(Spikes(), told.view(), WIDE))
     assert "recovering since 40 steps, 50 % of it left" in text
 
 
 def test_a_collapse_is_told_and_what_ended_it(tmp_path):
     told = Told(tmp_path).start().train(100).remove().train(40, 3.0)
-    told.tell(LossSpike(110, 1, 1, 1.0, 2.0), Collapsed(140, 1, 1, 2.0, 40))
+    told.tell(
+        LossSpike(step=110, spike=1, removal=1, baseline=1.0, loss=2.0),
+        Collapsed(step=140, spike=1, removal=1, height=2.0, steps=40),
+    )
     assert "✗ collapse for 40 steps" in look(Spikes(), told.view(), WIDE)[2]
-    told.tell(RolledBack(140, "step-00000100", 0, "collapse")).train(10)
+    told.tell(RolledBack(step=140, checkpoint="step-00000100", stage=0, cause="collapse")).train(10)
     assert "✗ collapse after 40 steps" in look(Spikes(), told.view(), WIDE)[2]
 
 
 def test_hundreds_of_spikes_are_listed_newest_first(tmp_path):
     told = Told(tmp_path).start().train(1000)
     for n in range(400):
-        told.tell(LossSpike(2 * n, n, None, 1.0, 2.0), SpikeRecovered(2 * n + 1, n, None, 1.0, n))
+        told.tell(
+            LossSpike(step=2 * n, spike=n, removal=None, baseline=1.0, loss=2.0),
+            SpikeRecovered(step=2 * n + 1, spike=n, removal=None, height=1.0, steps=n),
+        )
     lines = look(Spikes(), told.view(), WIDE)
     assert "399 steps" in lines[2] and "398 steps" in lines[3]
     assert lines[-1] == "and 300 before" and len(lines) == 103
@@ -58,7 +67,7 @@ def test_hundreds_of_spikes_are_listed_newest_first(tmp_path):
 
 def test_resets_are_counted_with_the_last_ones_cause(tmp_path):
     told = Told(tmp_path).start().train(100).remove().train(30)
-    told.tell(OptimizerReset(130, "by command")).train(1250)
+    told.tell(OptimizerReset(step=130, cause="by command")).train(1250)
     text = "\n".join(look(Resets(), told.view(), (40, 10)))
     assert "2 optimizer resets" in text and "by command" in text and "1,250 steps" in text
 
@@ -95,7 +104,15 @@ def test_differences_are_found_character_by_character():
 
 def test_the_machine_says_what_it_knows(tmp_path):
     told = Told(tmp_path).start().train(100)
-    gpu = GpuReading("H100", 0.67, 212.0, 400.0, 31_200_000_000, 80_000_000_000, 61.0)
+    gpu = GpuReading(
+        name="H100",
+        use=0.67,
+        power_watts=212.0,
+        power_limit=400.0,
+        memory_used=31_200_000_000,
+        memory_total=80_000_000_000,
+        temperature=61.0,
+    )
     reading = MachineReading(0.43, 5_100_000_000, 16_600_000_000, 3_400_000_000, (gpu,))
     text = "\n".join(look(Machine(), told.view(machine=reading), (60, 16)))
     for words in ("20.0 steps/s", "8,000 tokens/s", "67 %", "212 of 400 W, 61 °C", "43 %",
@@ -104,7 +121,15 @@ def test_the_machine_says_what_it_knows(tmp_path):
 
 
 def test_a_machine_that_tells_nothing_leaves_out_what_it_does_not_know(tmp_path):
-    gpu = GpuReading("Odd card", None, None, None, None, None, None)
+    gpu = GpuReading(
+        name="Odd card",
+        use=None,
+        power_watts=None,
+        power_limit=None,
+        memory_used=None,
+        memory_total=None,
+        temperature=None,
+    )
     reading = MachineReading(None, None, None, None, (gpu,))
     told = Told(tmp_path).start().train(10)
     text = "\n".join(look(Machine(), told.view(machine=reading), (60, 16)))
@@ -117,7 +142,7 @@ def test_of_a_run_on_another_machine_only_the_journal_is_told(tmp_path):
 
 
 def test_an_ended_run_tells_how_long_it_trained(tmp_path):
-    told = Told(tmp_path).start().train(100).tell(RunEnded(100, "done", True))
+    told = Told(tmp_path).start().train(100).tell(RunEnded(step=100, reason="done", finished=True))
     text = " ".join(look(Machine(), told.view(), (60, 16)))
     assert "the run has finished" in text and "5 s of training" in text
 
@@ -159,7 +184,10 @@ def test_each_digit_has_its_curve_when_asked_for(tmp_path):
 
 def test_the_loss_is_marked_where_something_happened(tmp_path):
     told = Told(tmp_path).start().train(100).remove().train(20, None).train(20)
-    told.tell(LossSpike(110, 1, 1, 1.0, 2.0), OptimizerReset(130, "by command"))
+    told.tell(
+        LossSpike(step=110, spike=1, removal=1, baseline=1.0, loss=2.0),
+        OptimizerReset(step=130, cause="by command"),
+    )
     view = told.view(axis="removed")
     data = loss_data(view, 1, None)
     assert [mark.kind for mark in data.marks] == ["removal", "spike", "reset"]
@@ -179,7 +207,7 @@ def test_a_long_run_is_thinned_but_not_where_one_looks_closely(tmp_path):
 
 def test_after_going_back_only_what_stands_is_drawn_along_removed_tokens(tmp_path):
     told = Told(tmp_path).start().train(100).remove().train(100).evaluate(0.5, [1.0] * 4)
-    told.tell(RolledBack(200, "step-00000100", 0, "by command"))
+    told.tell(RolledBack(step=200, checkpoint="step-00000100", stage=0, cause="by command"))
     told.stage = 0
     told.train(50, 0.5)
     data = loss_data(told.view(axis="removed"), 1, None)

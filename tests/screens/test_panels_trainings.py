@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 from textual.pilot import Pilot
 
-from icot_tui.engine.commands import CommandQueue
-from icot_tui.engine.events import (
+from icot_tui.engine.journal.events import (
     CheckpointSaved,
     LossSpike,
     PhaseBegan,
@@ -15,8 +14,9 @@ from icot_tui.engine.events import (
     SpikeRecovered,
     ThoughtsCompared,
 )
-from icot_tui.tui.app import WorkbenchApp
-from icot_tui.tui.header import beside, parts
+from icot_tui.engine.loop.commands import CommandQueue
+from icot_tui.tui.app.app import WorkbenchApp
+from icot_tui.tui.frame.header import beside, parts
 from icot_tui.tui.panels.accuracy import Accuracy, accuracy_data
 from icot_tui.tui.panels.removal import Removal
 from icot_tui.tui.panels.resets import Resets
@@ -44,13 +44,24 @@ def distilling(runs: Path, phases: int = 0, name: str = "told") -> Told:
         for exact in (0.9, 0.5):
             told.train(20).evaluate(exact - number / 10, DIGITS)
             if phase == "emulator":
-                told.tell(ThoughtsCompared(told.step, 1.2, [0.004, 1.25 * exact]))
+                told.tell(ThoughtsCompared(step=told.step, loss=1.2, blocks=[0.004, 1.25 * exact]))
     return told
 
 
 def begin(told: Told, number: int) -> None:
     phase = PHASES[number - 1]
-    told.tell(PhaseBegan(told.step, phase, number, 4, f"the {phase} learns", "nats", 1, 100))
+    told.tell(
+        PhaseBegan(
+            step=told.step,
+            phase=phase,
+            number=number,
+            phases=4,
+            title=f"the {phase} learns",
+            unit="nats",
+            parameters=1,
+            steps_per_epoch=100,
+        )
+    )
 
 
 def test_the_trainings_stand_there_with_their_results(tmp_path):
@@ -74,7 +85,7 @@ def test_where_there_is_little_room_the_training_at_work_is_seen(tmp_path):
 
 def test_of_more_blocks_than_fit_the_whole_error_is_told(tmp_path):
     told = distilling(tmp_path, phases=3)
-    told.tell(ThoughtsCompared(told.step, 3.5, [0.25] * 14))
+    told.tell(ThoughtsCompared(step=told.step, loss=3.5, blocks=[0.25] * 14))
     assert look(Removal(), told.view(), (80, 7))[3].endswith("step 40 of 40  error 3.500 in all")
 
 
@@ -99,7 +110,10 @@ def test_the_emulators_error_of_each_block_stands_beside_what_it_was(tmp_path):
 def test_spikes_stand_by_their_step_where_no_removal_can_have_made_them(tmp_path):
     told = distilling(tmp_path, phases=1)
     assert "removal" not in " ".join(look(Spikes(), told.view(), (60, 10)))
-    told.tell(LossSpike(40, 1, None, 1.0, 2.0), SpikeRecovered(45, 1, None, 1.0, 5))
+    told.tell(
+        LossSpike(step=40, spike=1, removal=None, baseline=1.0, loss=2.0),
+        SpikeRecovered(step=45, spike=1, removal=None, height=1.0, steps=5),
+    )
     for width in (40, 60, 90):
         lines = look(Spikes(), told.view(), (width, 10))
         assert lines[1].split()[0] == "step" and lines[2].split()[0] == "40"
@@ -130,11 +144,13 @@ def test_the_log_and_the_summary_say_what_was_read_before_the_answer(tmp_path):
 
 def test_a_resume_undoes_a_training_that_began_later(tmp_path):
     told = distilling(tmp_path, phases=1)
-    told.tell(CheckpointSaved(40, "step-00000040-1-teacher", 0, 1, 0.1))
+    told.tell(
+        CheckpointSaved(step=40, path="step-00000040-1-teacher", stage=0, bytes=1, seconds=0.1)
+    )
     begin(told, 2)
     told.train(10).evaluate(0.1, DIGITS)
     told.step = 40
-    history = told.tell(RunResumed(40, "step-00000040-1-teacher")).view().history
+    history = told.tell(RunResumed(step=40, checkpoint="step-00000040-1-teacher")).view().history
     assert [training.began.phase for training in history.trainings] == ["teacher"]
     begin(told, 2)
     history = told.view().history
@@ -143,7 +159,7 @@ def test_a_resume_undoes_a_training_that_began_later(tmp_path):
 
 def test_the_header_names_the_training_before_all_that_one_may_do(tmp_path):
     told = distilling(tmp_path, phases=4, name="compare-2x2-cpu-icot-kd-s0")
-    told.tell(RunEnded(told.step, "done", True))
+    told.tell(RunEnded(step=told.step, reason="done", finished=True))
     known = parts(told.view())
     for mode, shown in (("watching", "watching"), ("replay, 20 times as fast", "replay")):
         left, mode = beside(known, mode, 78, " · ")

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from icot_tui.plain import plain
-from icot_tui.tui import words
+from icot_tui.tui import formatting
 
 
 @pytest.mark.parametrize(
@@ -18,36 +18,36 @@ from icot_tui.tui import words
     ],
 )  # fmt: skip
 def test_numbers_have_three_digits_that_count(value, text):
-    assert words.number(value) == text
+    assert formatting.number(value) == text
 
 
 def test_counts_have_separators_and_agree_with_their_noun():
-    assert words.count(1, "step") == "1 step"
-    assert words.count(1240, "step") == "1,240 steps"
-    assert words.count(2, "loss", "losses") == "2 losses"
+    assert formatting.count(1, "step") == "1 step"
+    assert formatting.count(1240, "step") == "1,240 steps"
+    assert formatting.count(2, "loss", "losses") == "2 losses"
 
 
 def test_a_share_is_everything_or_nothing_only_where_it_is():
-    assert words.percent(1.0) == "100 %"
-    assert words.percent(0.9999) == "99.9 %"
-    assert words.percent(0.0) == "0 %"
-    assert words.percent(0.00001) == "0.1 %"
-    assert words.percent(0.914) == "91.4 %"
+    assert formatting.percent(1.0) == "100 %"
+    assert formatting.percent(0.9999) == "99.9 %"
+    assert formatting.percent(0.0) == "0 %"
+    assert formatting.percent(0.00001) == "0.1 %"
+    assert formatting.percent(0.914) == "91.4 %"
 
 
 def test_times_are_told_in_two_units():
-    assert words.duration(12) == "12 s"
-    assert words.duration(200) == "3 min 20 s"
-    assert words.duration(math.inf) == "unknown time"
-    assert words.rough(200) == "3 min"
-    assert words.rough(5 * 3600 + 1234) == "5 h 20 min"
-    assert words.age(2) == "just now"
-    assert words.age(3 * 3600) == "3 h ago"
+    assert formatting.duration(12) == "12 s"
+    assert formatting.duration(200) == "3 min 20 s"
+    assert formatting.duration(math.inf) == "unknown time"
+    assert formatting.rough(200) == "3 min"
+    assert formatting.rough(5 * 3600 + 1234) == "5 h 20 min"
+    assert formatting.age(2) == "just now"
+    assert formatting.age(3 * 3600) == "3 h ago"
 
 
 def test_a_clock_that_is_far_off_is_no_crash():
-    assert words.clock(1e30) == "unknown"
-    assert words.moment(math.nan, 0) == "unknown"
+    assert formatting.clock(1e30) == "unknown"
+    assert formatting.moment(math.nan, 0) == "unknown"
 
 
 def test_what_could_drive_the_terminal_is_shown_instead():

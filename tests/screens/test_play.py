@@ -14,13 +14,13 @@ from textual.widgets import Input
 
 from icot_tui.cli import app as cli
 from icot_tui.engine.run_folder import RunFolder
+from icot_tui.tui.play.action_table import FOOTER_KEYS, PLAY_ACTIONS, PLAY_GROUPS, PLAY_KEYS
 from icot_tui.tui.play.backend import Backend
 from icot_tui.tui.play.batch import BatchList
 from icot_tui.tui.play.budget import BudgetPlot
-from icot_tui.tui.play.data import VIEWS, History
-from icot_tui.tui.play.doing import DOES
-from icot_tui.tui.play.keys import FOOTER_KEYS, PLAY_ACTIONS, PLAY_GROUPS, PLAY_KEYS
-from icot_tui.tui.play.listing import list_checkpoints
+from icot_tui.tui.play.checkpoint_list import list_checkpoints
+from icot_tui.tui.play.handlers import HANDLERS
+from icot_tui.tui.play.messages import VIEWS, History
 from icot_tui.tui.play.screen import PlayScreen
 from icot_tui.tui.session.leave import Leave
 from icot_tui.watch.source import RunFollower
@@ -368,7 +368,7 @@ def test_the_table_of_keys_is_whole() -> None:
     keys = [key for action in PLAY_ACTIONS for key in PLAY_KEYS[action.name]]
     assert len(keys) == len(set(keys))
     assert {action.group for action in PLAY_ACTIONS} == set(PLAY_GROUPS)
-    assert set(FOOTER_KEYS) == set(DOES) | set(VIEWS)
+    assert set(FOOTER_KEYS) == set(HANDLERS) | set(VIEWS)
 
 
 def test_a_run_that_is_not_there_is_bad_input(

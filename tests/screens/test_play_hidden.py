@@ -240,17 +240,17 @@ def test_the_thoughts_of_a_model_that_thinks_alone_are_refused(runs: Path) -> No
 def a_map(values: list[list[float]], marks: list[list[str]] | None = None) -> HeatMap:
     rows, columns = len(values), len(values[0])
     return HeatMap(
-        "title",
-        tuple(f"r{n}" for n in range(rows)),
-        tuple(f"k{n}" for n in range(columns)),
-        (),
-        np.array(values),
-        0.0,
-        1.0,
-        tuple(tuple(f"{value:+.2f}".replace("0.", ".") for value in row) for row in values),
-        tuple(map(tuple, marks or [[""] * columns] * rows)),
-        tuple(("told",) * columns for _ in range(rows)),
-        ("words",),
+        title="title",
+        rows=tuple(f"r{n}" for n in range(rows)),
+        columns=tuple(f"k{n}" for n in range(columns)),
+        tokens=(),
+        values=np.array(values),
+        low=0.0,
+        high=1.0,
+        texts=tuple(tuple(f"{value:+.2f}".replace("0.", ".") for value in row) for row in values),
+        marks=tuple(map(tuple, marks or [[""] * columns] * rows)),
+        tells=tuple(("told",) * columns for _ in range(rows)),
+        words=("words",),
     )
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
-from icot_tui.engine.events import RunEnded
-from icot_tui.tui.app import WorkbenchApp
+from icot_tui.engine.journal.events import RunEnded
+from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.screens.runs import Runs
 from icot_tui.tui.session.leave import Leave
 from tests.screens.workbench import a_run, dialog, drive, picture, press, until
@@ -18,7 +18,7 @@ Go = Pilot[Leave]
 def test_runs_are_listed_filtered_laid_over_and_opened(tmp_path: Path) -> None:
     told = a_run(tmp_path, "first")
     other = a_run(tmp_path, "second")
-    other.tell(RunEnded(250, "done", True))
+    other.tell(RunEnded(step=250, reason="done", finished=True))
 
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
         await press(pilot, "r")

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from icot_tui.engine.events import CheckpointSaved, LossSpike, SpikeRecovered
-from icot_tui.tui.app import WorkbenchApp
+from icot_tui.engine.journal.events import CheckpointSaved, LossSpike, SpikeRecovered
+from icot_tui.tui.app.app import WorkbenchApp
+from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.session.leave import Leave
-from icot_tui.tui.state import UserState
 from icot_tui.watch.machine import GpuReading, MachineReading, MachineSampler
 from tests.screens.panel_run import Told, a_sample
 from tests.screens.snapshot import check, still
@@ -17,7 +17,15 @@ from tests.screens.workbench import Engine, press, settled, until, with_engine
 
 BEGAN = 1_800_000_000
 """A Friday in 2027, eight in the morning in Greenwich."""
-GPU = GpuReading("NVIDIA H100", 0.87, 512.0, 700.0, 41e9, 85e9, 61.0)
+GPU = GpuReading(
+    name="NVIDIA H100",
+    use=0.87,
+    power_watts=512.0,
+    power_limit=700.0,
+    memory_used=41e9,
+    memory_total=85e9,
+    temperature=61.0,
+)
 MACHINE = MachineReading(0.42, 13_000_000_000, 64_000_000_000, 240_000_000_000, (GPU,))
 LOOKS: dict[str, list[tuple[str, tuple[int, int], tuple[str, ...]]]] = {
     "night": [
@@ -50,7 +58,7 @@ def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stepping:
     """Always the same time, machine and folder to run in."""
     clock = Stepping()
     monkeypatch.setattr(time, "time", clock.time)
-    monkeypatch.setattr("icot_tui.tui.words._local", in_greenwich)
+    monkeypatch.setattr("icot_tui.tui.formatting._local", in_greenwich)
     monkeypatch.setattr(MachineSampler, "read", lambda self: MACHINE)
     monkeypatch.chdir(tmp_path)
     return clock
@@ -70,9 +78,13 @@ def a_run(clock: Stepping) -> Told:
     told.evaluate(0.62, [1.0, 0.9, 0.7, 0.9], a_sample("0 7 5 0"), a_sample("0 7 1 0"))
     for spike in (1, 2):
         told.remove()
-        told.tell(LossSpike(told.step + 5, spike, spike, 0.38, 1.2)).train(20, 1.2)
+        told.tell(
+            LossSpike(step=told.step + 5, spike=spike, removal=spike, baseline=0.38, loss=1.2)
+        ).train(20, 1.2)
         told.train(60, 0.7).train(60, 0.45)
-        told.tell(SpikeRecovered(told.step, spike, spike, 0.82, 120)).train(60, 0.38)
+        told.tell(
+            SpikeRecovered(step=told.step, spike=spike, removal=spike, height=0.82, steps=120)
+        ).train(60, 0.38)
         checkpoint = told.folder.checkpoints / f"step-{told.step:08d}"
         checkpoint.mkdir()
         (checkpoint / "manifest.json").write_text("{}")
@@ -80,8 +92,16 @@ def a_run(clock: Stepping) -> Told:
             0.6 + 0.1 * spike, [1.0, 0.9, 0.8, 0.9],
             a_sample("0 7 5 0"), a_sample("0 7 1 0"), a_sample(None, kind="worst"),
         )  # fmt: skip
-        told.tell(CheckpointSaved(told.step, checkpoint.name, spike, 100, 0.1))
-    return told.remove().tell(LossSpike(told.step, 3, 3, 0.38, 1.5)).train(40, 1.4)
+        told.tell(
+            CheckpointSaved(
+                step=told.step, path=checkpoint.name, stage=spike, bytes=100, seconds=0.1
+            )
+        )
+    return (
+        told.remove()
+        .tell(LossSpike(step=told.step, spike=3, removal=3, baseline=0.38, loss=1.5))
+        .train(40, 1.4)
+    )
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -6,13 +6,13 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
-from icot_tui.engine import commands as wish
-from icot_tui.engine.commands import Command, CommandQueue
-from icot_tui.engine.events import CommandDone, Paused, RunEnded
-from icot_tui.tui import wishes
-from icot_tui.tui.app import WorkbenchApp
+from icot_tui.engine.journal.events import CommandDone, Paused, RunEnded
+from icot_tui.engine.loop import commands
+from icot_tui.engine.loop.commands import Command, CommandQueue
+from icot_tui.tui.app.app import WorkbenchApp
+from icot_tui.tui.run import command_sender
+from icot_tui.tui.run.command_sender import CommandSender
 from icot_tui.tui.session.leave import Leave
-from icot_tui.tui.wishes import Wishes
 from tests.screens.panel_run import Told
 from tests.screens.workbench import a_run, answer, dialog, drive, posted, press, toasts, until
 
@@ -25,22 +25,22 @@ def about(app: WorkbenchApp) -> str:
 
 
 COMMANDS: list[tuple[tuple[str, ...], Command]] = [
-    (("p",), wish.Pause()),
-    (("h", "enter"), wish.Hold(on=True)),
-    (("h", "y"), wish.Hold(on=False)),
-    (("a", "enter"), wish.Advance(1)),
-    (("a", "2", "enter"), wish.Advance(2)),
-    (("b", "enter"), wish.Rollback(100)),
-    (("b", "down", "enter"), wish.Rollback(0)),
-    (("o", "y"), wish.ResetOptimizer()),
-    (("e",), wish.Evaluate()),
-    (("s",), wish.Save()),
-    (("d", "enter"), wish.SetRemovePerEpoch(1.0)),
-    (("d", "4", "enter"), wish.SetRemovePerEpoch(4.0)),
-    (("l", "1", "e", "minus", "4", "enter"), wish.SetLearningRate(1e-4)),
-    (("X", "enter"), wish.Stop(save=True)),
-    (("X", "n"), wish.Stop(save=False)),
-    (("colon", *"rollb", "enter", "enter"), wish.Rollback(100)),
+    (("p",), commands.Pause()),
+    (("h", "enter"), commands.Hold(on=True)),
+    (("h", "y"), commands.Hold(on=False)),
+    (("a", "enter"), commands.Advance(1)),
+    (("a", "2", "enter"), commands.Advance(2)),
+    (("b", "enter"), commands.Rollback(100)),
+    (("b", "down", "enter"), commands.Rollback(0)),
+    (("o", "y"), commands.ResetOptimizer()),
+    (("e",), commands.Evaluate()),
+    (("s",), commands.Save()),
+    (("d", "enter"), commands.SetRemovePerEpoch(1.0)),
+    (("d", "4", "enter"), commands.SetRemovePerEpoch(4.0)),
+    (("l", "1", "e", "minus", "4", "enter"), commands.SetLearningRate(1e-4)),
+    (("X", "enter"), commands.Stop(save=True)),
+    (("X", "n"), commands.Stop(save=False)),
+    (("colon", *"rollb", "enter", "enter"), commands.Rollback(100)),
 ]
 
 
@@ -126,7 +126,10 @@ def test_checkpoints_are_listed_with_stage_and_accuracy(tmp_path: Path) -> None:
 def test_the_key_for_pause_lets_a_paused_run_go_on_and_hold_lets_go(tmp_path: Path) -> None:
     told = a_run(tmp_path)
     queue = CommandQueue(told.folder.control)
-    told.tell(Paused(250, "by command"), CommandDone(250, "x", "hold", True, "stage 2 is held"))
+    told.tell(
+        Paused(step=250, reason="by command"),
+        CommandDone(step=250, id="x", command="hold", done=True, effect="stage 2 is held"),
+    )
 
     async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
         await press(pilot, "p", "h")
@@ -166,7 +169,7 @@ def test_a_viewer_can_not_step_in_and_is_told_how_to(tmp_path: Path) -> None:
 
 def test_a_run_that_has_ended_takes_no_commands(tmp_path: Path) -> None:
     told = a_run(tmp_path)
-    told.tell(RunEnded(250, "stopped by command, after saving", False))
+    told.tell(RunEnded(step=250, reason="stopped by command, after saving", finished=False))
     told.folder.unlock()
 
     async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
@@ -178,11 +181,11 @@ def test_a_run_that_has_ended_takes_no_commands(tmp_path: Path) -> None:
 
 def test_silence_is_told_once_and_a_late_answer_still_is(tmp_path: Path) -> None:
     told = a_run(tmp_path)
-    wanted = wish.Save()
-    mine = Wishes(told.folder)
+    wanted = commands.Save()
+    mine = CommandSender(told.folder)
     assert mine.wish(wanted, now=0.0) is None
     assert mine.look(now=5.0) == []
-    silence = mine.look(now=wishes.PATIENCE + 1)
+    silence = mine.look(now=command_sender.PATIENCE + 1)
     assert len(silence) == 1 and "has not answered 'save' for 10 s" in silence[0].text
     assert mine.look(now=60.0) == [] and mine.open
     answer(told, wanted, True, "saved at step 250")
@@ -192,10 +195,10 @@ def test_silence_is_told_once_and_a_late_answer_still_is(tmp_path: Path) -> None
 
 def test_a_trainer_that_ends_without_an_answer_is_told(tmp_path: Path) -> None:
     told = a_run(tmp_path)
-    mine = Wishes(told.folder)
-    mine.wish(wish.Save(), now=0.0)
+    mine = CommandSender(told.folder)
+    mine.wish(commands.Save(), now=0.0)
     told.folder.unlock()
     assert "ended before it answered" in mine.look(now=11.0)[0].text
     assert not mine.open
-    problem = mine.wish(wish.Save(), now=12.0)
+    problem = mine.wish(commands.Save(), now=12.0)
     assert problem is not None and "icot-tui resume" in problem.text

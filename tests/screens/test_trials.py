@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from icot_tui.engine.events import RunEnded
+from icot_tui.engine.journal.events import RunEnded
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.studies.folder import StudyFolder
 from icot_tui.studies.plan import Plan, make_plan
-from icot_tui.studies.trials import TrialList
-from icot_tui.tui.app import WorkbenchApp
+from icot_tui.studies.trial_list import TrialList
+from icot_tui.tui.app.app import WorkbenchApp
+from icot_tui.tui.run.study_rotation import in_turn
 from icot_tui.tui.screens.runs import Runs
 from icot_tui.tui.session.leave import Leave
-from icot_tui.tui.trials import in_turn
 from icot_tui.watch.runs import RunLine
 from tests.screens.panel_run import Told
 from tests.screens.workbench import dialog, drive, press, toasts, until
@@ -45,7 +45,7 @@ def at_work(plan: Plan, number: int, runs: Path) -> Told:
 
 
 def end(told: Told) -> None:
-    told.tell(RunEnded(told.step, "done", True))
+    told.tell(RunEnded(step=told.step, reason="done", finished=True))
     told.folder.unlock()
 
 
@@ -94,7 +94,18 @@ def test_each_variant_is_drawn_where_not_all_seeds_can_be() -> None:
     titles = [f"{method}, seed {seed}" for method in ("No CoT", "KD, slow") for seed in (0, 1, 2)]
     lines = [
         RunLine(
-            RunFolder(Path(title)), title, "finished", 0, None, None, None, 0, None, None, "", ""
+            folder=RunFolder(Path(title)),
+            name=title,
+            status="finished",
+            stage=0,
+            of=None,
+            accuracy=None,
+            best=None,
+            step=0,
+            age=None,
+            silence=None,
+            method="",
+            description="",
         )
         for title in titles
     ]

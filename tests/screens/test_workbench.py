@@ -9,16 +9,16 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from icot_tui import themes
-from icot_tui.engine.events import Collapsed, LossSpike
-from icot_tui.tui import looks
-from icot_tui.tui.actions import PANEL_IDS
-from icot_tui.tui.app import WorkbenchApp
+from icot_tui.engine.journal.events import Collapsed, LossSpike
+from icot_tui.tui.actions import theme_actions
+from icot_tui.tui.actions.table import PANEL_IDS
+from icot_tui.tui.app.app import WorkbenchApp
+from icot_tui.tui.app.settings import AlertSettings, Settings
+from icot_tui.tui.app.user_state import UserState
+from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.help import Help
 from icot_tui.tui.screens.welcome import Welcome
 from icot_tui.tui.session.leave import Leave
-from icot_tui.tui.settings import AlertSettings, Settings
-from icot_tui.tui.state import UserState
-from icot_tui.tui.view import RunView
 from icot_tui.watch.replay import Replay
 from tests.screens.workbench import (
     Engine,
@@ -192,11 +192,11 @@ def test_themes_are_previewed_chosen_and_read_again(folders: Path) -> None:
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
         assert app.theme == "mine" and app.theme_variables["primary"].lower() == "#112233"
         own.write_text(night.replace("#7aa2f7", "#445566"))
-        looks.look_at_themes(app)
+        theme_actions.look_at_themes(app)
         await settled(pilot)
         assert app.theme_variables["primary"].lower() == "#445566"
         own.write_text(night.replace("#7aa2f7", "blueish"))
-        looks.look_at_themes(app)
+        theme_actions.look_at_themes(app)
         await settled(pilot)
         assert any("mine.toml:" in toast and "primary" in toast for toast in toasts(app))
         assert app.theme_variables["primary"].lower() == "#445566"
@@ -303,13 +303,19 @@ def test_alerts_are_told_and_ring_unless_silenced(
 
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
         app.draw()
-        told.tell(LossSpike(250, 1, 2, 1.0, 3.0), Collapsed(250, 1, 2, 2.0, 500))
+        told.tell(
+            LossSpike(step=250, spike=1, removal=2, baseline=1.0, loss=3.0),
+            Collapsed(step=250, spike=1, removal=2, height=2.0, steps=500),
+        )
         app.draw()
         await settled(pilot)
         assert any("neither recovers" in toast for toast in toasts(app)) and rung == [1]
         await until(pilot, lambda: sent.exists() and b"collapse" in sent.read_bytes())
         await press(pilot, "n")
-        told.tell(LossSpike(260, 2, 2, 1.0, 3.0), Collapsed(260, 2, 2, 2.0, 500))
+        told.tell(
+            LossSpike(step=260, spike=2, removal=2, baseline=1.0, loss=3.0),
+            Collapsed(step=260, spike=2, removal=2, height=2.0, steps=500),
+        )
         app.draw()
         assert rung == [1] and app.state.bell is False
 

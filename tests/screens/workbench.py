@@ -7,14 +7,14 @@ from typing import Any, cast
 
 from textual.pilot import Pilot
 
-from icot_tui.engine.commands import Command, CommandQueue
-from icot_tui.engine.events import CheckpointSaved, CommandDone
-from icot_tui.tui.app import WorkbenchApp
-from icot_tui.tui.options import Options
+from icot_tui.engine.journal.events import CheckpointSaved, CommandDone
+from icot_tui.engine.loop.commands import Command, CommandQueue
+from icot_tui.tui.app.app import WorkbenchApp
+from icot_tui.tui.app.options import Options
+from icot_tui.tui.app.settings import Settings
+from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.screens.dialog import Dialog
 from icot_tui.tui.session.leave import Leave
-from icot_tui.tui.settings import Settings
-from icot_tui.tui.state import UserState
 from icot_tui.watch.source import Source
 from tests.screens.panel_run import Told, a_sample
 
@@ -30,7 +30,7 @@ def a_run(runs: Path, name: str = "told") -> Told:
         checkpoint = told.folder.checkpoints / f"step-{step:08d}"
         checkpoint.mkdir()
         (checkpoint / "manifest.json").write_text("{}")
-        told.tell(CheckpointSaved(step, checkpoint.name, 0, 100, 0.1))
+        told.tell(CheckpointSaved(step=step, path=checkpoint.name, stage=0, bytes=100, seconds=0.1))
     return told.remove().train(100, 1.2).remove().train(50, 1.1)
 
 
@@ -108,7 +108,9 @@ def posted(queue: CommandQueue) -> list[Command]:
 
 def answer(told: Told, command: Command, done: bool, effect: str) -> None:
     """The trainer's answer."""
-    told.tell(CommandDone(told.step, command.id, command.name, done, effect))
+    told.tell(
+        CommandDone(step=told.step, id=command.id, command=command.name, done=done, effect=effect)
+    )
 
 
 class Engine:

@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from icot_tui.cli import workbench
+from icot_tui.cli import app_runner
 from icot_tui.cli.app import main
 
 CRASH, HANG, NOISE = "\x1bOP", "\x1bOQ", "\x1bOR"
@@ -20,7 +20,7 @@ def with_mishaps(launch_app: Any) -> Any:
     """The same, but the app it makes is of a class with these keys."""
 
     def launch(*given: Any, **named: Any) -> Any:
-        from icot_tui.tui import app as module
+        from icot_tui.tui.app import app as module
 
         class Mishaps(module.WorkbenchApp):
             CSS_PATH = Path(module.__file__).with_name("app.tcss")
@@ -47,5 +47,5 @@ def with_mishaps(launch_app: Any) -> Any:
 
 
 if __name__ == "__main__":
-    workbench.launch_app = with_mishaps(workbench.launch_app)
+    app_runner.launch_app = with_mishaps(app_runner.launch_app)
     main()

@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from icot_tui.engine.events import Event, RunEnded, StepsTrained
-from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.journal.events import Event, RunEnded, StepsTrained
+from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.run_folder import RunFolder
 from tests.tiny_file import tiny_toml
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from icot_tui.config import RunConfig
-from icot_tui.engine.commands import Stop
-from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.loop.commands import Stop
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.tui.session.engine import EngineThread
+from icot_tui.tui.session.training_thread import EngineThread
 from tests.tiny import tiny
 
 PATIENCE = 100.0

@@ -6,7 +6,7 @@ import time
 
 import psutil
 
-from icot_tui.engine.events import RunEnded
+from icot_tui.engine.journal.events import RunEnded
 from tests.session.screen import DETACHED, ENDLESS, Launch, Screen, in_order
 
 CTRL_C, ESCAPE, HOME = "\x03", "\x1b", "\x1b[H"

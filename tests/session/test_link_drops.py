@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from icot_tui.engine.events import Evaluated, RunResumed, StepsTrained
+from icot_tui.engine.journal.events import Evaluated, RunResumed, StepsTrained
 from tests.session.screen import Screen
 
 DROPS = int(os.environ.get("ICOT_TUI_LINK_DROPS", "4"))

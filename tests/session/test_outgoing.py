@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from icot_tui.tui.session.outgoing import PATIENCE, Outgoing
+from icot_tui.tui.session.terminal_writer import PATIENCE, TerminalWriter
 
 PATIENT = 10.0
 
@@ -22,7 +22,7 @@ class Far:
         tty.setraw(self.slave)
         self.gone = threading.Event()
         self.recovered = threading.Event()
-        self.outgoing = Outgoing(self.slave, self.gone.set, self.recovered.set)
+        self.outgoing = TerminalWriter(self.slave, self.gone.set, self.recovered.set)
 
     def read_until(self, text: bytes) -> bytes:
         read = b""

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.engine.summary import RunSummary
 from tests.session.screen import ENDLESS, PROGRAM, TINY, environment
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.engine.summary import RunSummary
 from tests.studies.small import SMALL, write_study
 
 PATIENCE = 200.0

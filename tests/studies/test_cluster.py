@@ -10,14 +10,14 @@ import psutil
 import pytest
 
 from icot_tui.cli.app import run
-from icot_tui.engine.checkpoint import list_checkpoints
-from icot_tui.engine.events import CheckpointSaved, RunResumed, RunStarted
-from icot_tui.engine.journal import JournalReader
-from icot_tui.engine.summary import RunSummary
+from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
+from icot_tui.engine.journal.events import CheckpointSaved, RunResumed, RunStarted
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.errors import UserError
 from icot_tui.studies.cluster import ClusterTrainer, train_here
-from icot_tui.studies.found import claim
-from icot_tui.studies.places import Place
+from icot_tui.studies.existing_runs import claim
+from icot_tui.studies.worker_slots import WorkerSlot
 from tests.studies.processes import LONG, NO_COT, PATIENCE, STEPWISE, Studies, wait_for
 from tests.studies.small import write_study
 
@@ -102,7 +102,15 @@ def test_a_cluster_that_is_gone_ends_the_study_with_a_sentence(tmp_path: Path) -
 
     held = claim(tmp_path, "digest")
     assert held is not None
-    trainer = ClusterTrainer(Gone(), None, Place(()), held, tmp_path / "log", 0, None)
+    trainer = ClusterTrainer(
+        ray=Gone(),
+        task=None,
+        place=WorkerSlot(()),
+        claim=held,
+        log=tmp_path / "log",
+        log_start=0,
+        resumed=None,
+    )
     with pytest.raises(UserError, match=r"the Ray cluster is gone .*the same command goes on"):
         trainer.poll()
 

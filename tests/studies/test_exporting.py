@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from icot_tui.engine.events import Event, PhaseBegan, RunResumed
+from icot_tui.engine.journal.events import Event, PhaseBegan, RunResumed
 from icot_tui.studies.exporting import read_steps
 from tests.events import STARTED, saved, trained
 from tests.watch.runs import make
@@ -10,13 +10,22 @@ from tests.watch.runs import make
 
 def test_each_step_is_of_its_training_also_where_a_resume_went_back(tmp_path: Path) -> None:
     def begun(step: int, number: int, phase: str) -> Event:
-        return PhaseBegan(step, phase, number, 4, phase, "nats", 100, 10)
+        return PhaseBegan(
+            step=step,
+            phase=phase,
+            number=number,
+            phases=4,
+            title=phase,
+            unit="nats",
+            parameters=100,
+            steps_per_epoch=10,
+        )
 
     events = [
         STARTED,
         begun(0, 1, "teacher"), trained(1), begun(1, 2, "student"), trained(2), saved(2),
         begun(2, 3, "emulator"), trained(3),
-        RunResumed(2, saved(2).path), trained(3),
+        RunResumed(step=2, checkpoint=saved(2).path), trained(3),
     ]  # fmt: skip
     steps = read_steps(make(tmp_path, events=events))
     assert [(step.step, step.phase) for step in steps] == [

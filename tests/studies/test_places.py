@@ -6,8 +6,8 @@ import pynvml
 import pytest
 
 from icot_tui.config import RunConfig
-from icot_tui.studies import places
-from icot_tui.studies.places import Place, make_places, share_cores
+from icot_tui.studies import worker_slots
+from icot_tui.studies.worker_slots import WorkerSlot, make_worker_slots, share_cores
 from tests.tiny import tiny
 
 
@@ -21,16 +21,16 @@ def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
 
 
-def threads(found: list[Place]) -> list[str]:
+def threads(found: list[WorkerSlot]) -> list[str]:
     return [dict(place.environment)["OMP_NUM_THREADS"] for place in found]
 
 
 def test_trials_share_the_cores() -> None:
-    assert threads(make_places(configs(20), None)) == ["1"] * 8
-    assert threads(make_places(configs(3), None)) == ["2"] * 3
-    assert threads(make_places(configs(20), 4)) == ["2"] * 4
-    assert threads(make_places(configs(1), None)) == ["4"]
-    assert len(make_places(configs(20, threads=4), None)) == 2
+    assert threads(make_worker_slots(configs(20), None)) == ["1"] * 8
+    assert threads(make_worker_slots(configs(3), None)) == ["2"] * 3
+    assert threads(make_worker_slots(configs(20), 4)) == ["2"] * 4
+    assert threads(make_worker_slots(configs(1), None)) == ["4"]
+    assert len(make_worker_slots(configs(20, threads=4), None)) == 2
 
 
 def test_machines_share_trials_that_fit_on_each() -> None:
@@ -43,24 +43,24 @@ def test_machines_share_trials_that_fit_on_each() -> None:
 
 def test_a_gpu_takes_one_trial_unless_more_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 5")
-    found = make_places(configs(9, device="auto"), None)
+    found = make_worker_slots(configs(9, device="auto"), None)
     assert [dict(place.environment) for place in found] == [
         {"CUDA_VISIBLE_DEVICES": "2"},
         {"CUDA_VISIBLE_DEVICES": "5"},
     ]
-    assert len(make_places(configs(9, device="cuda"), 4)) == 4
-    assert threads(make_places(configs(2, device="cpu"), None)) == ["4", "4"]
+    assert len(make_worker_slots(configs(9, device="cuda"), 4)) == 4
+    assert threads(make_worker_slots(configs(2, device="cpu"), None)) == ["4", "4"]
 
 
 def test_without_cuda_there_are_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert places.visible_gpus() == []
+    assert worker_slots.visible_gpus() == []
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
 
     def no_driver() -> None:
         raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
 
     monkeypatch.setattr(pynvml, "nvmlInit", no_driver)
-    assert places.visible_gpus() == []
+    assert worker_slots.visible_gpus() == []
 
 
 def test_the_driver_counts_the_gpus_if_nothing_else_is_said(
@@ -69,4 +69,4 @@ def test_the_driver_counts_the_gpus_if_nothing_else_is_said(
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     for name, answer in (("nvmlInit", None), ("nvmlDeviceGetCount", 2), ("nvmlShutdown", None)):
         monkeypatch.setattr(pynvml, name, lambda answer=answer: answer)
-    assert places.visible_gpus() == ["0", "1"]
+    assert worker_slots.visible_gpus() == ["0", "1"]

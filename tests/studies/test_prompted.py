@@ -17,15 +17,22 @@ from icot_tui.cli.app import run
 from icot_tui.config import RunConfig, load_config
 from icot_tui.config.loading import dump_toml
 from icot_tui.data.examples import Example
-from icot_tui.engine.commands import CommandQueue, Stop
-from icot_tui.engine.events import Evaluated, Event, QuestionsAsked, RunEnded, RunStarted, Warned
-from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.evaluation.samples import read_samples
+from icot_tui.engine.journal.events import (
+    Evaluated,
+    Event,
+    QuestionsAsked,
+    RunEnded,
+    RunStarted,
+    Warned,
+)
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.prompting.endpoint import Endpoint as Client
 from icot_tui.engine.prompting.local import LocalModel
 from icot_tui.engine.prompting.prompts import as_text, conversation, read_questions
 from icot_tui.engine.prompting.reading import is_right, read_answer
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.engine.samples import read_samples
 from icot_tui.engine.session import create_run, run_training
 from icot_tui.errors import UserError
 from icot_tui.studies.card import model_card

@@ -10,28 +10,52 @@ from pathlib import Path
 
 import pytest
 
-from icot_tui.cli.driving import regret
+from icot_tui.cli.headless import remove_empty_run
 from icot_tui.config import load_config
-from icot_tui.engine.events import CommandDone, Event, RunEnded, RunStarted, StepsTrained
-from icot_tui.engine.journal import Journal
+from icot_tui.engine.journal.events import CommandDone, Event, RunEnded, RunStarted, StepsTrained
+from icot_tui.engine.journal.journal import Journal
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.session import create_run
 from icot_tui.errors import UserError
 from icot_tui.studies import folder as study_folder
-from icot_tui.studies.folder import Happening, StudyFolder
-from icot_tui.studies.found import Claim, Progress, RunIndex, look_for
-from icot_tui.studies.places import Place
+from icot_tui.studies.existing_runs import Claim, Progress, RunIndex, look_for
+from icot_tui.studies.folder import StudyEvent, StudyFolder
 from icot_tui.studies.plan import Plan, Trial, make_plan
 from icot_tui.studies.runner import Runner, Status
 from icot_tui.studies.spec import load_study
-from icot_tui.studies.trainer import Trainer
+from icot_tui.studies.trial_process import Trainer
+from icot_tui.studies.worker_slots import WorkerSlot
 from tests.studies.small import SMALL, small, write_study
 
-STARTED = RunStarted(0, "r", "ICoT-SI", "1", "cpu", 1, 1000, 640, 100, 10, 8)
-TRAINED = StepsTrained(10, 1, [1.0] * 10, [1.0] * 10, 3, 1e-3, 10, 0, 1.0)
-FINISHED = RunEnded(30, "30 steps are done", True)
-STOPPED = RunEnded(10, "stopped by command, saving first", False)
-STEPPED_IN = CommandDone(5, "x", "advance", True, "one token more is removed")
+STARTED = RunStarted(
+    step=0,
+    name="r",
+    method="ICoT-SI",
+    version="1",
+    device="cpu",
+    processes=1,
+    parameters=1000,
+    train_examples=640,
+    validation_examples=100,
+    steps_per_epoch=10,
+    max_cot_tokens=8,
+)
+TRAINED = StepsTrained(
+    step=10,
+    first=1,
+    losses=[1.0] * 10,
+    gradient_norms=[1.0] * 10,
+    stage=3,
+    learning_rate=1e-3,
+    supervised_tokens=10,
+    dropped_rows=0,
+    seconds=1.0,
+)
+FINISHED = RunEnded(step=30, reason="30 steps are done", finished=True)
+STOPPED = RunEnded(step=10, reason="stopped by command, saving first", finished=False)
+STEPPED_IN = CommandDone(
+    step=5, id="x", command="advance", done=True, effect="one token more is removed"
+)
 
 
 @pytest.fixture
@@ -58,7 +82,7 @@ def tell(run: RunFolder, *events: Event) -> None:
 class Ending:
     """A trainer that is at work once, and then ends."""
 
-    place: Place
+    place: WorkerSlot
     ends: Callable[[], int]
     resumed: RunFolder | None = None
     looked_at: bool = False
@@ -82,7 +106,7 @@ def outcome(
     """What becomes of a study's first trial if its trainer journals this and ends so."""
 
     def start(
-        study: StudyFolder, trial: Trial, place: Place, claim: Claim, run: RunFolder | None
+        study: StudyFolder, trial: Trial, place: WorkerSlot, claim: Claim, run: RunFolder | None
     ) -> Ending:
         own = create_run(trial.config, folder.runs)
 
@@ -95,7 +119,7 @@ def outcome(
         claim.release()
         return Ending(place, ends)
 
-    runner = Runner(Plan(plan.study, plan.scale, plan.trials[:1]), folder, [Place(())], start)
+    runner = Runner(Plan(plan.study, plan.scale, plan.trials[:1]), folder, [WorkerSlot(())], start)
     (status,) = runner.run()
     return status
 
@@ -105,7 +129,7 @@ def test_stopping_leaves_alone_what_somebody_else_trains(plan: Plan, folder: Stu
     for run in others:
         tell(run, STARTED, TRAINED)
         run.lock()
-    runner = Runner(plan, folder, [Place(())] * 2, look=lambda runner: runner.stop())
+    runner = Runner(plan, folder, [WorkerSlot(())] * 2, look=lambda runner: runner.stop())
     assert [status.state for status in runner.run()] == ["waiting", "waiting"]
     assert [list(run.control.iterdir()) for run in others] == [[], []]
 
@@ -147,7 +171,7 @@ def test_a_trainer_that_any_signal_ended_has_a_reason(
     code = f"import os; os.kill(os.getpid(), {number})"
     process = subprocess.Popen([sys.executable, "-S", "-c", code])
     process.wait()
-    trainer = Trainer(Place(()), process, tmp_path / "log", 0, None)
+    trainer = Trainer(WorkerSlot(()), process, tmp_path / "log", 0, None)
     assert trainer.reason() == f"its trainer was killed ({name})"
 
 
@@ -203,10 +227,10 @@ def test_a_folder_that_another_trainer_goes_on_with_is_not_removed(
     run = create_run(plan.trials[0].config, folder.runs)
     resumed = RunFolder(run.path)
     resumed.lock()
-    assert regret(run, is_new=True) == ""
+    assert remove_empty_run(run, is_new=True) == ""
     assert load_config(run.config)
     resumed.unlock()
-    assert "removed again" in regret(run, is_new=True)
+    assert "removed again" in remove_empty_run(run, is_new=True)
     assert not run.path.exists()
 
 
@@ -223,8 +247,8 @@ def test_the_ledger_waits_for_room_on_a_full_disk(
         return write(file, content[:20])
 
     monkeypatch.setattr(os, "write", full)
-    folder.write(Happening("a", "training"))
-    folder.write(Happening("b", "training"))
+    folder.write(StudyEvent("a", "training"))
+    folder.write(StudyEvent("b", "training"))
     monkeypatch.setattr(os, "write", write)
     assert folder.happenings() == []
     folder.flush()

@@ -4,11 +4,11 @@ import json
 import os
 import signal
 
-from icot_tui.engine.checkpoint import list_checkpoints
-from icot_tui.engine.events import CheckpointSaved, RunResumed, RunStarted
-from icot_tui.engine.journal import JournalReader
+from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
+from icot_tui.engine.journal.events import CheckpointSaved, RunResumed, RunStarted
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.engine.summary import RunSummary
 from tests.studies.processes import LONG, NO_COT, PATIENCE, STEPWISE, Studies, wait_for
 
 BROKEN = (

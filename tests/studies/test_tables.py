@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from icot_tui import __version__
-from icot_tui.cli.output import print_table
-from icot_tui.engine.events import (
+from icot_tui.cli.console import print_table
+from icot_tui.engine.journal.events import (
     CheckpointSaved,
     Evaluated,
     Event,
@@ -23,14 +23,14 @@ from icot_tui.engine.events import (
     StepsTrained,
     TokenRemoved,
 )
-from icot_tui.engine.journal import Journal
+from icot_tui.engine.journal.journal import Journal
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.session import create_run
 from icot_tui.errors import UserError
-from icot_tui.studies import checkpoints, measured
+from icot_tui.studies import checkpoints, measurement_cache
 from icot_tui.studies.collect import CHECKPOINT, DATA, Collected, Collector, Row
 from icot_tui.studies.figure import MISSING, write_figures
-from icot_tui.studies.folder import Happening, StudyFolder, append_line, read_lines
+from icot_tui.studies.folder import StudyEvent, StudyFolder, append_line, read_lines
 from icot_tui.studies.outcome import Outcome, read_outcome
 from icot_tui.studies.plan import Plan, make_plan
 from icot_tui.studies.results import write_results
@@ -171,33 +171,68 @@ def test_what_nobody_knows_is_not_dropped() -> None:
 
 
 def evaluated(step: int, stage: int, right: float, implicit: bool = False) -> Evaluated:
-    return Evaluated(step, stage, implicit, right, 0.0, 1.0, 10, 1.0, [right, 1.0], right, 0.1, "")
+    return Evaluated(
+        step=step,
+        stage=stage,
+        implicit=implicit,
+        exact_match=right,
+        low=0.0,
+        high=1.0,
+        examples=10,
+        loss=1.0,
+        token_accuracy=[right, 1.0],
+        best=right,
+        seconds=0.1,
+        samples="",
+    )
 
 
 def steps(first: int, last: int, stage: int) -> StepsTrained:
     losses: list[float | None] = [1.0] * (last - first + 1)
-    return StepsTrained(last, first, losses, losses, stage, 1e-3, 10, 0, 0.5 * len(losses))
+    return StepsTrained(
+        step=last,
+        first=first,
+        losses=losses,
+        gradient_norms=losses,
+        stage=stage,
+        learning_rate=1e-3,
+        supervised_tokens=10,
+        dropped_rows=0,
+        seconds=0.5 * len(losses),
+    )
 
 
-STARTED = RunStarted(0, "r", "ICoT-SI", "9.9", "cpu", 1, 1000, 640, 100, 10, 8)
+STARTED = RunStarted(
+    step=0,
+    name="r",
+    method="ICoT-SI",
+    version="9.9",
+    device="cpu",
+    processes=1,
+    parameters=1000,
+    train_examples=640,
+    validation_examples=100,
+    steps_per_epoch=10,
+    max_cot_tokens=8,
+)
 HISTORY: list[Event] = [
     STARTED,
     steps(1, 10, 0),
     evaluated(10, 0, 1.0),
-    CheckpointSaved(10, "checkpoints/step-00000010", 0, 1, 0.1),
-    TokenRemoved(10, 0, 5, "on schedule", False),
+    CheckpointSaved(step=10, path="checkpoints/step-00000010", stage=0, bytes=1, seconds=0.1),
+    TokenRemoved(step=10, before=0, stage=5, cause="on schedule", everything=False),
     steps(11, 20, 5),
     evaluated(20, 5, 0.9),
-    RunResumed(10, "checkpoints/step-00000010"),
-    TokenRemoved(10, 0, 6, "on schedule", False),
+    RunResumed(step=10, checkpoint="checkpoints/step-00000010"),
+    TokenRemoved(step=10, before=0, stage=6, cause="on schedule", everything=False),
     steps(11, 20, 6),
     evaluated(20, 6, 0.95),
-    TokenRemoved(20, 6, 8, "on schedule", True),
+    TokenRemoved(step=20, before=6, stage=8, cause="on schedule", everything=True),
     steps(21, 30, 8),
     evaluated(30, 8, 0.7, True),
     steps(31, 40, 8),
     evaluated(40, 8, 0.6, True),
-    RunEnded(40, "done", True),
+    RunEnded(step=40, reason="done", finished=True),
 ]
 
 
@@ -234,7 +269,16 @@ def test_what_still_writes_its_thoughts_is_no_implicit_result(tmp_path: Path) ->
 
 
 def test_of_several_trainings_only_the_last_counts(tmp_path: Path) -> None:
-    phase = PhaseBegan(40, "coupled", 4, 4, "both", "nats", 1, 100)
+    phase = PhaseBegan(
+        step=40,
+        phase="coupled",
+        number=4,
+        phases=4,
+        title="both",
+        unit="nats",
+        parameters=1,
+        steps_per_epoch=100,
+    )
     events = [*HISTORY[:-1], phase, steps(41, 50, 8), evaluated(50, 8, 0.3, True)]
     assert [point.step for point in run_with(tmp_path, events).points] == [50]
 
@@ -294,7 +338,7 @@ def test_other_weights_or_another_version_are_asked_again(
     manifest.write_text("trained anew")
     rows_of(plan, statuses, tmp_path / "runs")
     assert answers[2:] == ["small-cpu-icot-si-s0"]
-    monkeypatch.setattr(measured, "__version__", "9.9")
+    monkeypatch.setattr(measurement_cache, "__version__", "9.9")
     rows_of(plan, statuses, tmp_path / "runs")
     assert answers[3:] == answers[:2]
 
@@ -402,7 +446,15 @@ DRAWING = Drawing(
     (Series("one & two", (0.0, 1.0), (0.1, 0.9), (0.1, 0.0)), Series("", (0.5,), (0.5,), (), 1)),
     True,
 )
-BARS = Drawing("B", "x", "y", (Series("a", (0.0, 1.0), (1, 2)),), False, True, ("p", "q"))
+BARS = Drawing(
+    title="B",
+    x_label="x",
+    y_label="y",
+    series=(Series("a", (0.0, 1.0), (1, 2)),),
+    joined=False,
+    bars=True,
+    ticks=("p", "q"),
+)
 
 
 @pytest.mark.parametrize("drawing", [DRAWING, BARS])
@@ -469,13 +521,13 @@ def test_a_torn_ledger_line_is_passed_over(tmp_path: Path) -> None:
     plan = make_plan(small(tmp_path), "cpu")
     folder = StudyFolder(tmp_path / "runs", plan.name)
     folder.prepare(plan)
-    folder.write(Happening("one", "training"))
+    folder.write(StudyEvent("one", "training"))
     with open(folder.ledger, "a") as file:
         file.write('{"trial": "two", "sta')
-    folder.write(Happening("one", "finished", "run-1", reused=True))
+    folder.write(StudyEvent("one", "finished", "run-1", reused=True))
     assert folder.happenings() == [
-        Happening("one", "training"),
-        Happening("one", "finished", "run-1", reused=True),
+        StudyEvent("one", "training"),
+        StudyEvent("one", "finished", "run-1", reused=True),
     ]
     append_line(tmp_path / "other", {"key": "a"})
     assert list(read_lines(tmp_path / "other")) == [{"key": "a"}]

@@ -5,17 +5,29 @@ from pathlib import Path
 import pytest
 
 from icot_tui.config import load_config
-from icot_tui.engine.events import RunEnded, RunStarted
-from icot_tui.engine.journal import Journal
+from icot_tui.engine.journal.events import RunEnded, RunStarted
+from icot_tui.engine.journal.journal import Journal
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.session import create_run
-from icot_tui.studies import found
-from icot_tui.studies.folder import Happening, StudyFolder
+from icot_tui.studies import existing_runs
+from icot_tui.studies.folder import StudyEvent, StudyFolder
 from icot_tui.studies.plan import Plan, make_plan
-from icot_tui.studies.trials import TrialList, find_study_folder, in_words
+from icot_tui.studies.trial_list import TrialList, find_study_folder, in_words
 from tests.studies.small import SMALL, small
 
-STARTED = RunStarted(0, "r", "ICoT-SI", "1", "cpu", 1, 1000, 640, 100, 10, 8)
+STARTED = RunStarted(
+    step=0,
+    name="r",
+    method="ICoT-SI",
+    version="1",
+    device="cpu",
+    processes=1,
+    parameters=1000,
+    train_examples=640,
+    validation_examples=100,
+    steps_per_epoch=10,
+    max_cot_tokens=8,
+)
 FOUR = SMALL.replace("seeds = [0]", "seeds = [0, 1]")
 
 
@@ -43,14 +55,14 @@ def a_run(plan: Plan, folder: StudyFolder, number: int, *events: RunEnded) -> Ru
 
 def test_each_trial_has_a_line_whatever_became_of_it(plan: Plan, folder: StudyFolder) -> None:
     names = [trial.name for trial in plan.trials]
-    a_run(plan, folder, 0, RunEnded(30, "30 steps are done", True)).path.rename(
-        folder.runs / "elsewhere"
-    )
-    folder.write(Happening(names[0], "finished", "elsewhere", reused=True))
-    folder.write(Happening(names[1], "failed", None, "it had no data"))
+    a_run(
+        plan, folder, 0, RunEnded(step=30, reason="30 steps are done", finished=True)
+    ).path.rename(folder.runs / "elsewhere")
+    folder.write(StudyEvent(names[0], "finished", "elsewhere", reused=True))
+    folder.write(StudyEvent(names[1], "failed", None, "it had no data"))
     a_run(plan, folder, 2).lock()
     dead = a_run(plan, folder, 3)
-    folder.write(Happening(names[3], "training"))
+    folder.write(StudyEvent(names[3], "training"))
 
     trials = TrialList(folder)
     lines = trials.read(2e9)
@@ -64,7 +76,7 @@ def test_each_trial_has_a_line_whatever_became_of_it(plan: Plan, folder: StudyFo
     assert in_words(lines) == "2 of 4 trials over, 1 at work, 1 failed"
 
     journal = Journal(dead.journal)
-    journal.write(RunEnded(30, "30 steps are done", True))
+    journal.write(RunEnded(step=30, reason="30 steps are done", finished=True))
     journal.close()
     assert in_words(trials.read(2e9)) == "3 of 4 trials over, 1 at work, 1 failed"
 
@@ -91,7 +103,9 @@ def test_a_config_is_read_once_even_if_it_is_damaged(
     a_run(plan, folder, 1).config.write_text("damaged")
     read: list[str] = []
     monkeypatch.setattr(
-        found, "load_config", lambda path: read.append(path.parent.name) or load_config(path)
+        existing_runs,
+        "load_config",
+        lambda path: read.append(path.parent.name) or load_config(path),
     )
     trials = TrialList(folder)
     for _ in range(3):

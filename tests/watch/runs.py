@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 from icot_tui.config.loading import dump_toml, load_config
-from icot_tui.engine.events import (
+from icot_tui.engine.journal.events import (
     Collapsed,
     CommandDone,
     Event,
@@ -20,7 +20,7 @@ from icot_tui.engine.events import (
     UpdatesSkipped,
     Warned,
 )
-from icot_tui.engine.journal import journal_line
+from icot_tui.engine.journal.journal import journal_line
 from icot_tui.engine.run_folder import RunFolder
 from tests.events import MOST, STARTED, evaluated, removed, saved
 
@@ -62,7 +62,7 @@ def any_run(chance: random.Random, length: int) -> list[Event]:
         if dice < 0.03 and kept:
             step = chance.choice(kept)
             kept = [one for one in kept if one <= step]
-            events.append(RunResumed(step, f"step-{step:08d}"))
+            events.append(RunResumed(step=step, checkpoint=f"step-{step:08d}"))
         elif dice < 0.035:
             step = stage = 0
             kept = []
@@ -72,24 +72,30 @@ def any_run(chance: random.Random, length: int) -> list[Event]:
             events.append(saved(step, stage))
         elif dice < 0.12:
             stage = stage % MOST + 1
-            events += [removed(step, stage), OptimizerReset(step, f"removal {stage}")]
+            events += [removed(step, stage), OptimizerReset(step=step, cause=f"removal {stage}")]
         elif dice < 0.14:
             stage = chance.randrange(stage + 1)
-            events.append(RolledBack(step, "step-00000000", stage, "by command"))
+            events.append(
+                RolledBack(step=step, checkpoint="step-00000000", stage=stage, cause="by command")
+            )
         elif dice < 0.25:
             spikes += 1
             events.append(
                 at_random(
                     evaluated(step, chance.random(), "x.jsonl", stage),
-                    LossSpike(step, spikes, stage, 0.5, 2.0),
-                    SpikeRecovered(step, max(1, spikes - 1), stage, 1.5, 8),
-                    Collapsed(step, max(1, spikes - 1), stage, 1.5, 80),
-                    UpdatesSkipped(step, 2, 2),
-                    Paused(step, "by command"),
+                    LossSpike(step=step, spike=spikes, removal=stage, baseline=0.5, loss=2.0),
+                    SpikeRecovered(
+                        step=step, spike=max(1, spikes - 1), removal=stage, height=1.5, steps=8
+                    ),
+                    Collapsed(
+                        step=step, spike=max(1, spikes - 1), removal=stage, height=1.5, steps=80
+                    ),
+                    UpdatesSkipped(step=step, skipped=2, in_a_row=2),
+                    Paused(step=step, reason="by command"),
                     Unpaused(step),
-                    CommandDone(step, "x", "hold", True, "held"),
-                    Warned(step, 'so, "odd"\nand \x1b[1m \ud800 ünusual'),
-                    RunEnded(step, "stopped", False),
+                    CommandDone(step=step, id="x", command="hold", done=True, effect="held"),
+                    Warned(step=step, message='so, "odd"\nand \x1b[1m \ud800 ünusual'),
+                    RunEnded(step=step, reason="stopped", finished=False),
                 )
             )
         else:
@@ -99,9 +105,15 @@ def any_run(chance: random.Random, length: int) -> list[Event]:
                 step += count
                 events.append(
                     StepsTrained(
-                        step, step - count + 1, losses, [any_loss(chance) for _ in losses], stage,
-                        chance.choice([1e-3, 5e-05, 3.3333333e-4]), chance.randrange(10**6),
-                        chance.randrange(3), chance.random(),
+                        step=step,
+                        first=step - count + 1,
+                        losses=losses,
+                        gradient_norms=[any_loss(chance) for _ in losses],
+                        stage=stage,
+                        learning_rate=chance.choice([1e-3, 5e-05, 3.3333333e-4]),
+                        supervised_tokens=chance.randrange(10**6),
+                        dropped_rows=chance.randrange(3),
+                        seconds=chance.random(),
                     )
-                )  # fmt: skip
+                )
     return events

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.watch import ahead, reading
-from icot_tui.watch.ahead import ReadAhead
+from icot_tui.watch import bulk_reader, parallel_reader
+from icot_tui.watch.parallel_reader import ReadAhead
 from icot_tui.watch.source import RunFollower
 from tests.events import STARTED, trained
 from tests.watch.runs import any_run, journal, make
@@ -19,8 +19,8 @@ from tests.watch.test_history import state
 
 @pytest.fixture(autouse=True)
 def short_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ahead, "WORTH", 10_000)
-    monkeypatch.setattr(reading, "PART_BYTES", 2000)
+    monkeypatch.setattr(parallel_reader, "WORTH", 10_000)
+    monkeypatch.setattr(bulk_reader, "PART_BYTES", 2000)
 
 
 def long_run(runs: Path, seed: int = 0) -> RunFolder:
@@ -35,7 +35,7 @@ def read_all(follower: RunFollower) -> None:
 
 
 def read_alone(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> RunFollower:
-    monkeypatch.setattr(ahead, "WORTH", 1 << 60)
+    monkeypatch.setattr(parallel_reader, "WORTH", 1 << 60)
     follower = RunFollower(folder)
     read_all(follower)
     return follower

@@ -1,7 +1,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from icot_tui.engine.events import (
+from icot_tui.engine.journal.events import (
     CheckpointFailed,
     Collapsed,
     Event,
@@ -10,7 +10,7 @@ from icot_tui.engine.events import (
     RunResumed,
     UpdatesSkipped,
 )
-from icot_tui.engine.journal import journal_line
+from icot_tui.engine.journal.journal import journal_line
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.watch.alerts import LITTLE_DISK, STRETCH, AlertRules
 from icot_tui.watch.machine import MachineReading
@@ -47,18 +47,21 @@ def watched(tmp_path: Path, *events: Event) -> Watched:
 
 def test_a_collapse_is_told_once(tmp_path: Path) -> None:
     run = watched(tmp_path)
-    assert run.look(LossSpike(1, 1, 1, 0.5, 2.0)) == []
-    assert run.look(Collapsed(1, 1, 1, 2.0, 80)) == ["collapse"]
+    assert run.look(LossSpike(step=1, spike=1, removal=1, baseline=0.5, loss=2.0)) == []
+    assert run.look(Collapsed(step=1, spike=1, removal=1, height=2.0, steps=80)) == ["collapse"]
     assert run.look() == run.look(trained(2)) == []
-    assert run.look(LossSpike(2, 2, None, 0.5, 2.0), Collapsed(2, 2, None, 2.0, 80)) == ["collapse"]
+    assert run.look(
+        LossSpike(step=2, spike=2, removal=None, baseline=0.5, loss=2.0),
+        Collapsed(step=2, spike=2, removal=None, height=2.0, steps=80),
+    ) == ["collapse"]
 
 
 def test_losses_that_are_not_finite_are_told_once_in_a_while(tmp_path: Path) -> None:
     run = watched(tmp_path)
-    assert run.look(UpdatesSkipped(5, 1, 1)) == ["not finite"]
-    assert run.look(UpdatesSkipped(9, 1, 2)) == []
+    assert run.look(UpdatesSkipped(step=5, skipped=1, in_a_row=1)) == ["not finite"]
+    assert run.look(UpdatesSkipped(step=9, skipped=1, in_a_row=2)) == []
     assert run.look(trained(9 + STRETCH // 2)) == []
-    assert run.look(UpdatesSkipped(9 + 2 * STRETCH, 1, 1)) == ["not finite"]
+    assert run.look(UpdatesSkipped(step=9 + 2 * STRETCH, skipped=1, in_a_row=1)) == ["not finite"]
 
 
 def test_a_run_that_has_stopped_writing(tmp_path: Path) -> None:
@@ -77,15 +80,19 @@ def test_a_run_that_dies_and_is_resumed(tmp_path: Path) -> None:
     assert run.look() == ["died"]
     assert run.look() == []
     run.folder.lock()
-    assert run.look(RunResumed(1, "step-00000001"), trained(2)) == []
+    assert run.look(RunResumed(step=1, checkpoint="step-00000001"), trained(2)) == []
     run.folder.unlock()
     assert run.look() == ["died"]
 
 
 def test_the_end_of_a_run(tmp_path: Path) -> None:
     run = watched(tmp_path)
-    assert run.look(RunEnded(1, "stopped by command", False)) == ["stopped"]
-    assert run.look(RunResumed(1, "x"), trained(2), RunEnded(2, "done", True)) == ["finished"]
+    assert run.look(RunEnded(step=1, reason="stopped by command", finished=False)) == ["stopped"]
+    assert run.look(
+        RunResumed(step=1, checkpoint="x"),
+        trained(2),
+        RunEnded(step=2, reason="done", finished=True),
+    ) == ["finished"]
     assert run.look() == []
 
 
@@ -93,10 +100,13 @@ def test_what_was_so_at_the_first_look_is_no_news(tmp_path: Path) -> None:
     folder = make(
         tmp_path,
         events=[
-            STARTED, UpdatesSkipped(1, 1, 1), LossSpike(1, 1, 1, 0.5, 2.0),
-            Collapsed(1, 1, 1, 2.0, 80), RunEnded(1, "done", True),
+            STARTED,
+            UpdatesSkipped(step=1, skipped=1, in_a_row=1),
+            LossSpike(step=1, spike=1, removal=1, baseline=0.5, loss=2.0),
+            Collapsed(step=1, spike=1, removal=1, height=2.0, steps=80),
+            RunEnded(step=1, reason="done", finished=True),
         ],
-    )  # fmt: skip
+    )
     run = Watched(folder, RunFollower(folder), AlertRules())
     assert run.look() == run.look() == []
 
@@ -122,14 +132,18 @@ def test_little_disk_is_told_again_only_after_there_was_room(tmp_path: Path) -> 
 
 def test_a_checkpoint_that_could_not_be_written(tmp_path: Path) -> None:
     run = watched(tmp_path)
-    assert run.look(CheckpointFailed(1, "no space left")) == ["checkpoint"]
+    assert run.look(CheckpointFailed(step=1, reason="no space left")) == ["checkpoint"]
     assert run.look() == []
 
 
 def test_texts_name_the_run_and_what_it_means(tmp_path: Path) -> None:
     run = watched(tmp_path)
     with open(run.folder.journal, "ab") as file:
-        file.write(journal_line(run.now, RunEnded(1, "the recipe is carried out", True)))
+        file.write(
+            journal_line(
+                run.now, RunEnded(step=1, reason="the recipe is carried out", finished=True)
+            )
+        )
     run.follower.poll()
     (alert,) = run.rules.look(run.follower, None, run.now)
     assert alert.text == "run finished: the recipe is carried out"

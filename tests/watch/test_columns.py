@@ -6,10 +6,10 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from icot_tui.engine.journal import journal_line, parse_line
-from icot_tui.engine.trained import LOSS_WINDOW, TrainedLines
-from icot_tui.watch.columns import pieces
-from icot_tui.watch.reading import read, sound_event
+from icot_tui.engine.journal.journal import journal_line, parse_line
+from icot_tui.engine.journal.step_arrays import LOSS_WINDOW, StepArrays
+from icot_tui.watch.bulk_parser import pieces
+from icot_tui.watch.bulk_reader import read, sound_event
 from tests.events import trained
 from tests.watch.runs import any_run
 
@@ -26,7 +26,7 @@ def read_back(text: bytes) -> list[Line | None]:
     return found
 
 
-def lines_of(piece: TrainedLines) -> list[Line]:
+def lines_of(piece: StepArrays) -> list[Line]:
     """Lines that were read in bulk, as they stood in the journal but for what is left out."""
     firsts = np.array([piece.first, *(piece.steps[:-1] + 1)])  # what a history relies on
     counts = piece.steps - firsts + 1
@@ -98,7 +98,7 @@ def test_what_is_damaged_does_not_depend_on_how_a_line_is_read(seed: int) -> Non
     text = any_journal(seed, damage=0.3)
     alone = [line for line in map(parse_line, text.split(b"\n")) if line is not None]
     events = [event for event in map(sound_event, alone) if event is not None]
-    counts = [len(piece.times) if isinstance(piece, TrainedLines) else 1 for piece in read(text)]
+    counts = [len(piece.times) if isinstance(piece, StepArrays) else 1 for piece in read(text)]
     assert sum(counts) == len(events)
 
 
@@ -124,7 +124,7 @@ def test_usual_lines_are_read_in_bulk() -> None:
         for at in range(50)
     )
     (block,) = pieces(lines)
-    assert isinstance(block, TrainedLines)
+    assert isinstance(block, StepArrays)
     assert block.last_losses == tuple(0.5 + at / 7 for at in range(45, 50) for _ in range(10))
 
 
@@ -133,7 +133,7 @@ def test_last_losses_reach_back_over_those_that_were_not_finite() -> None:
         journal_line(1.79e9 + at, trained(2 * at + 2, losses=[float(at), None])) for at in range(90)
     )
     (block,) = pieces(lines)
-    assert isinstance(block, TrainedLines)
+    assert isinstance(block, StepArrays)
     assert block.last_losses == tuple(float(at) for at in range(40, 90))
 
 
@@ -159,12 +159,12 @@ def test_an_unusual_line_is_left_to_the_reader_of_any_event(what: bytes, instead
     assert what in usual[4]
     lines = [*usual[:4], usual[4].replace(what, instead), *usual[5:]]
     kinds = [type(piece) for piece in pieces(b"".join(lines))]
-    assert kinds == [TrainedLines, bytes, TrainedLines]
+    assert kinds == [StepArrays, bytes, StepArrays]
 
 
 def test_every_field_of_the_event_is_read() -> None:
     """If `StepsTrained` gains one, what is read in bulk must have it as well."""
     (block,) = pieces(journal_line(1.5, trained(1)))
-    assert isinstance(block, TrainedLines)
+    assert isinstance(block, StepArrays)
     (line,) = lines_of(block)
     assert {*line, *LEFT_OUT} == {"time", "event", *asdict(trained(1))}

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from icot_tui.watch.compare import COLOURS, Overlays, colour_index, free_colour, name_filter
+from icot_tui.watch.overlays import COLOURS, Overlays, colour_index, free_colour, name_filter
 from tests.events import STARTED, trained
 from tests.watch.runs import make
 

@@ -1,6 +1,12 @@
 import pytest
 
-from icot_tui.engine.events import Collapsed, LossSpike, OptimizerReset, RunEnded, SpikeRecovered
+from icot_tui.engine.journal.events import (
+    Collapsed,
+    LossSpike,
+    OptimizerReset,
+    RunEnded,
+    SpikeRecovered,
+)
 from icot_tui.watch.estimates import (
     recovering_since,
     removals_ahead,
@@ -60,7 +66,9 @@ def test_a_loss_gated_run_is_foretold_from_its_pace() -> None:
 
 def test_nothing_lies_ahead_where_nobody_can_know() -> None:
     assert removals_ahead(history_of(STARTED, trained(1)).summary) == ()
-    ended = history_of(STARTED, trained(1), RunEnded(1, "done", True), settings=config())
+    ended = history_of(
+        STARTED, trained(1), RunEnded(step=1, reason="done", finished=True), settings=config()
+    )
     assert removals_ahead(ended.summary) == ()
     assert seconds_to_full_removal(ended.summary) is None
     whole = history_of(STARTED, removed(1, MOST), trained(2, MOST), settings=config())
@@ -73,14 +81,14 @@ def test_what_became_of_spikes() -> None:
         STARTED,
         trained(20, losses=[0.5] * 20),
         removed(20, 1),
-        OptimizerReset(20, "removal 1"),
+        OptimizerReset(step=20, cause="removal 1"),
         trained(30, 1, [2.5] * 10),
-        LossSpike(30, 1, 1, 0.5, 2.5),
+        LossSpike(step=30, spike=1, removal=1, baseline=0.5, loss=2.5),
         trained(60, 1, [0.5] * 30),
-        SpikeRecovered(60, 1, 1, 2.0, 40),
+        SpikeRecovered(step=60, spike=1, removal=1, height=2.0, steps=40),
         removed(60, 2),
         trained(70, 2, [4.5] * 10),
-        LossSpike(66, 2, 2, 0.5, 4.5),
+        LossSpike(step=66, spike=2, removal=2, baseline=0.5, loss=4.5),
         trained(80, 2, [1.5] * 10),
     )
     first, second = spikes_now(history)
@@ -90,12 +98,16 @@ def test_what_became_of_spikes() -> None:
     assert second.left == pytest.approx(0.25)
     assert recovering_since(history) == 20
     assert steps_since_reset(history) == 60
-    history.add(2000.0, Collapsed(80, 2, 2, 4.0, 20))
+    history.add(2000.0, Collapsed(step=80, spike=2, removal=2, height=4.0, steps=20))
     assert spikes_now(history, 1)[0].outcome == "collapsed"
 
 
 def test_a_spike_without_numbers() -> None:
-    history = history_of(STARTED, trained(1, losses=[None]), LossSpike(1, 1, None, 0.5, None))
+    history = history_of(
+        STARTED,
+        trained(1, losses=[None]),
+        LossSpike(step=1, spike=1, removal=None, baseline=0.5, loss=None),
+    )
     (spike,) = spikes_now(history)
     assert (spike.outcome, spike.height, spike.left) == ("recovering", None, None)
     assert recovering_since(history_of(STARTED)) is None

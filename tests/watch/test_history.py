@@ -8,11 +8,17 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from icot_tui.engine.events import Event, OptimizerReset, RolledBack, RunResumed, StepsTrained
-from icot_tui.engine.journal import effective, journal_line, parse_line
-from icot_tui.engine.summary import RunSummary
+from icot_tui.engine.journal.events import (
+    Event,
+    OptimizerReset,
+    RolledBack,
+    RunResumed,
+    StepsTrained,
+)
+from icot_tui.engine.journal.journal import effective, journal_line, parse_line
+from icot_tui.engine.journal.summary import RunSummary
+from icot_tui.watch.bulk_reader import fold, read, sound_event
 from icot_tui.watch.history import LOG_LINES, History
-from icot_tui.watch.reading import fold, read, sound_event
 from icot_tui.watch.series import single
 from tests.events import MOST, STARTED, evaluated, removed, saved, trained
 from tests.watch.runs import BEGAN, any_run
@@ -98,8 +104,8 @@ def check_lists(history: History, kept: list[tuple[float, Event]]) -> None:
 
 def test_a_resume_undoes_what_came_after_its_checkpoint() -> None:
     before = [STARTED, trained(2, losses=[1.0, 2.0]), saved(2)]
-    undone = [removed(2, 1), OptimizerReset(2, "x"), trained(3, 1, [None]), saved(3, 1)]
-    history = of(*before, *undone, RunResumed(2, "step-00000002"))
+    undone = [removed(2, 1), OptimizerReset(step=2, cause="x"), trained(3, 1, [None]), saved(3, 1)]
+    history = of(*before, *undone, RunResumed(step=2, checkpoint="step-00000002"))
     assert history.losses.values().tolist() == [1, 2]
     assert (history.removals, history.resets, history.skipped) == ([], [], [])
     assert [one.path for one in history.saved] == ["step-00000002"]
@@ -107,10 +113,19 @@ def test_a_resume_undoes_what_came_after_its_checkpoint() -> None:
 
 
 def test_a_checkpoint_whose_line_was_lost_is_where_its_step_ended() -> None:
-    history = of(STARTED, trained(1), trained(2), removed(2, 1), trained(3, 1), RunResumed(2, "x"))
+    history = of(
+        STARTED,
+        trained(1),
+        trained(2),
+        removed(2, 1),
+        trained(3, 1),
+        RunResumed(step=2, checkpoint="x"),
+    )
     assert history.losses.steps().tolist() == [1, 2]
     assert history.removals[-1].stage == 1
-    assert of(STARTED, trained(1), RunResumed(1, "x")).losses.steps().tolist() == [1]
+    assert of(STARTED, trained(1), RunResumed(step=1, checkpoint="x")).losses.steps().tolist() == [
+        1
+    ]
 
 
 def test_a_run_that_starts_anew() -> None:
@@ -125,7 +140,7 @@ def test_a_checkpoint_has_the_accuracy_measured_at_its_step() -> None:
         trained(3), saved(3),
     )  # fmt: skip
     assert [one.exact_match for one in history.saved] == [0.25, 0.75, None]
-    history.add(BEGAN + 100, RunResumed(2, "step-00000002"))
+    history.add(BEGAN + 100, RunResumed(step=2, checkpoint="step-00000002"))
     assert [one.exact_match for one in history.saved] == [0.25, None]  # measured after it
 
 
@@ -196,7 +211,7 @@ def test_a_rollback_goes_back_along_removed_tokens() -> None:
         trained(10, losses=[1.0] * 10),
         removed(10, 1),
         trained(20, 1, [1.0] * 10),
-        RolledBack(20, "step-00000000", 0, "by command"),
+        RolledBack(step=20, checkpoint="step-00000000", stage=0, cause="by command"),
         trained(25, 0, [1.0] * 5),
     )
     assert history.along(np.array([15, 25]), "removed").tolist() == [1.5, 0.5]

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from icot_tui.engine.events import RunEnded
-from icot_tui.engine.journal import journal_line
+from icot_tui.engine.journal.events import RunEnded
+from icot_tui.engine.journal.journal import journal_line
 from icot_tui.watch.replay import LONGEST_PAUSE, Replay, line_times
 from tests.events import STARTED, removed, saved, trained
 from tests.watch.runs import BEGAN, make
@@ -22,7 +22,14 @@ class Clock:
 def replay(tmp_path: Path, speed: float = 1.0) -> tuple[Replay, Clock]:
     """Lines at 0, 1, 2, 3602 (a night's pause), 3603, 3604 seconds."""
     folder = make(tmp_path, events=[])
-    events = [STARTED, trained(1), trained(2), saved(2), removed(2, 1), RunEnded(3, "done", True)]
+    events = [
+        STARTED,
+        trained(1),
+        trained(2),
+        saved(2),
+        removed(2, 1),
+        RunEnded(step=3, reason="done", finished=True),
+    ]
     times = [0, 1, 2, 3602, 3603, 3604]
     folder.journal.write_bytes(
         b"".join(journal_line(BEGAN + at, event) for at, event in zip(times, events, strict=True))

@@ -2,8 +2,8 @@ import os
 import time
 from pathlib import Path
 
-from icot_tui.engine.events import RunEnded
-from icot_tui.engine.journal import journal_line
+from icot_tui.engine.journal.events import RunEnded
+from icot_tui.engine.journal.journal import journal_line
 from icot_tui.watch.runs import WHOLE_BYTES, RunList
 from tests.events import MOST, STARTED, evaluated, removed, trained
 from tests.watch.runs import BEGAN, journal, make
@@ -18,7 +18,9 @@ def test_runs_in_a_line_each(tmp_path: Path) -> None:
         tmp_path, "old", [STARTED, trained(1), removed(1, 1), evaluated(1, 0.5), trained(2, 1)]
     )
     os.utime(old.config, (BEGAN, BEGAN))
-    new = make(tmp_path, "new", [STARTED, trained(1), RunEnded(1, "done", True)])
+    new = make(
+        tmp_path, "new", [STARTED, trained(1), RunEnded(step=1, reason="done", finished=True)]
+    )
     new.lock()
     runs = RunList(tmp_path)
     first, second = runs.read(BEGAN + 10)

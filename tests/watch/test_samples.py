@@ -2,14 +2,38 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from icot_tui.engine.samples import Sample, write_samples
-from icot_tui.engine.summary import RunSummary
+from icot_tui.engine.evaluation.samples import Sample, write_samples
+from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.watch.samples import SampleReader, compare_answers, digits, samples_of
 from tests.events import STARTED, evaluated, trained
 from tests.watch.runs import make
 
-RIGHT = Sample(3, "best", True, 0.5, "1 2 * 3", "3 6", "3 6", "", "3 6", ["3", "6", ""], [0.9] * 3)
-WRONG = Sample(4, "worst", False, None, "9 * 9", "8 1", "8 1", "8", None, [], [])
+RIGHT = Sample(
+    index=3,
+    kind="best",
+    correct=True,
+    loss=0.5,
+    input="1 2 * 3",
+    cot="3 6",
+    answer="3 6",
+    model_cot="",
+    model_answer="3 6",
+    tokens=["3", "6", ""],
+    confidence=[0.9] * 3,
+)
+WRONG = Sample(
+    index=4,
+    kind="worst",
+    correct=False,
+    loss=None,
+    input="9 * 9",
+    cot="8 1",
+    answer="8 1",
+    model_cot="8",
+    model_answer=None,
+    tokens=[],
+    confidence=[],
+)
 
 
 def test_the_engines_samples_are_read(tmp_path: Path) -> None:

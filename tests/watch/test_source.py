@@ -3,9 +3,9 @@ from pathlib import Path
 
 import numpy as np
 
-from icot_tui.engine.events import RunEnded
-from icot_tui.engine.journal import journal_line
-from icot_tui.watch.reading import PART_BYTES
+from icot_tui.engine.journal.events import RunEnded
+from icot_tui.engine.journal.journal import journal_line
+from icot_tui.watch.bulk_reader import PART_BYTES
 from icot_tui.watch.source import RunFollower
 from tests.events import STARTED, removed, trained
 from tests.watch.runs import BEGAN, journal, make
@@ -122,7 +122,7 @@ def test_what_a_run_does(tmp_path: Path) -> None:
     assert follower.silence(BEGAN + 5) == 4
     assert follower.status(BEGAN + 10_000) == "stalled"
     with open(folder.journal, "ab") as file:
-        file.write(journal([RunEnded(1, "done", True)]))
+        file.write(journal([RunEnded(step=1, reason="done", finished=True)]))
     follower.poll()
     assert follower.status(BEGAN + 10_000) == "finished"
 

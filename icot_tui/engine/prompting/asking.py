@@ -14,8 +14,9 @@ import torch
 import icot_tui
 from icot_tui.config import PromptedConfig, RunConfig
 from icot_tui.data.examples import Example
-from icot_tui.engine.commands import CommandQueue, Stop
-from icot_tui.engine.events import (
+from icot_tui.engine.evaluation.exact_match import wilson
+from icot_tui.engine.evaluation.samples import Sample, write_samples
+from icot_tui.engine.journal.events import (
     CommandDone,
     Evaluated,
     Event,
@@ -24,15 +25,14 @@ from icot_tui.engine.events import (
     RunStarted,
     Warned,
 )
-from icot_tui.engine.exact_match import wilson
-from icot_tui.engine.journal import Journal
+from icot_tui.engine.journal.journal import Journal
+from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.prompting.endpoint import Endpoint
 from icot_tui.engine.prompting.local import LocalModel
 from icot_tui.engine.prompting.prompts import Questions, conversation, read_questions
 from icot_tui.engine.prompting.reading import is_right, read_answer
 from icot_tui.engine.prompting.replies import KeptReplies, Reply, Respondent
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.engine.samples import Sample, write_samples
 from icot_tui.errors import UserError
 
 TELL_SECONDS = 2.0
@@ -74,7 +74,15 @@ def run_prompted(
             if listen is not None:
                 listen(event)
 
-        ended = _Prompting(config, config.prompted, model, questions, folder, commands, emit).run()
+        ended = _Prompting(
+            config=config,
+            prompted=config.prompted,
+            model=model,
+            questions=questions,
+            folder=folder,
+            commands=commands,
+            emit=emit,
+        ).run()
         emit(ended)
         return ended
     finally:
@@ -141,7 +149,9 @@ class _Prompting:
         for begin in range(0, len(asked), size):
             if self._told_to_stop():
                 self._tell()
-                return RunEnded(0, "stopped by command, what was answered is kept", False)
+                return RunEnded(
+                    step=0, reason="stopped by command, what was answered is kept", finished=False
+                )
             if self._tokens_used_up():
                 break
             self._ask(asked[begin : begin + size])
@@ -150,7 +160,7 @@ class _Prompting:
                 self._tell()
         self._tell()
         self._report()
-        return RunEnded(0, self._reason(), True)
+        return RunEnded(step=0, reason=self._reason(), finished=True)
 
     def _start(self) -> None:
         config, prompted = self._config, self._prompted
@@ -159,7 +169,19 @@ class _Prompting:
         version = icot_tui.__version__
         where = self._model.where
         self._emit(
-            RunStarted(0, config.name, title, version, where, 1, 0, prompted.shots, held_out, 1, 0)
+            RunStarted(
+                step=0,
+                name=config.name,
+                method=title,
+                version=version,
+                device=where,
+                processes=1,
+                parameters=0,
+                train_examples=prompted.shots,
+                validation_examples=held_out,
+                steps_per_epoch=1,
+                max_cot_tokens=0,
+            )
         )
 
     # Asking -----------------------------------------------------------------------------------
@@ -179,7 +201,9 @@ class _Prompting:
             wanted = isinstance(command, Stop)
             stop |= wanted
             effect = "stopping" if wanted else "refused: a prompted run can only be stopped"
-            self._emit(CommandDone(0, command.id, command.name, wanted, effect))
+            self._emit(
+                CommandDone(step=0, id=command.id, command=command.name, done=wanted, effect=effect)
+            )
         return stop
 
     def _ask(self, examples: Sequence[Example]) -> None:
@@ -231,15 +255,15 @@ class _Prompting:
         tally = self._tally
         self._emit(
             QuestionsAsked(
-                0,
-                len(tally.samples),
-                len(self._questions.asked),
-                tally.right,
-                tally.unread,
-                tally.kept,
-                tally.prompt_tokens,
-                tally.written_tokens,
-                time.monotonic() - self._began,
+                step=0,
+                asked=len(tally.samples),
+                questions=len(self._questions.asked),
+                right=tally.right,
+                unread=tally.unread,
+                kept=tally.kept,
+                prompt_tokens=tally.prompt_tokens,
+                written_tokens=tally.written_tokens,
+                seconds=time.monotonic() - self._began,
             )
         )
 
@@ -251,7 +275,7 @@ class _Prompting:
         except OSError as error:
             raise UserError(f"the answers cannot be written: {error.strerror}", 1) from error
         if len(tally.samples) < len(self._questions.asked):
-            self._emit(Warned(0, self._reason()))
+            self._emit(Warned(step=0, message=self._reason()))
         asked = len(tally.samples)
         share = tally.right / max(asked, 1)
         low, high = wilson(tally.right, asked)

@@ -40,7 +40,15 @@ def _draw(canvas: Canvas, prepared: Prepared, view: Viewport, look: Look, window
         most = max(2, min(9, layout.rows // 3 + 1))
         levels = value_ticks(scale.low, scale.high, most, scale.log, prepared.data.percent)
         layout = arranged(width, height, len(lines), longest(label for _, label in levels))
-    plot = Plot(canvas, layout, prepared, view, look, window, scale)
+    plot = Plot(
+        canvas=canvas,
+        layout=layout,
+        prepared=prepared,
+        view=view,
+        look=look,
+        window=window,
+        scale=scale,
+    )
     if layout.axis:
         draw_axes(plot, levels if layout.left > 1 else [])
     broken, kinds = draw_plot(plot)

@@ -77,7 +77,7 @@ def draw_plot(plot: Plot) -> tuple[int, set[str]]:
         _points(plot, line, raw)
         letter = plot.look.letter(place, len(raws))
         if letter:
-            _letters(plot, line, raw, letter, place / len(raws))
+            _command_files(plot, line, raw, letter, place / len(raws))
     broken = np.unique(np.concatenate([np.zeros(0, np.int64)] + [raw.broken for raw in raws]))
     broken = np.unique(broken // plot.fine[0])
     _broken(plot, broken)
@@ -152,7 +152,7 @@ def _points(plot: Plot, line: Line, raw: Thinned) -> None:
     plot.canvas.paint(y, x, plot.look.point, Ink(line.curve.colour, "bold"))
 
 
-def _letters(plot: Plot, line: Line, raw: Thinned, letter: str, shift: float) -> None:
+def _command_files(plot: Plot, line: Line, raw: Thinned, letter: str, shift: float) -> None:
     """The curve's letter along it, every 24 cells; the next curve's come a little later."""
     wide = plot.fine[0]
     if plot.scale is None or not len(raw.at):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from icot_tui.tui import words
+from icot_tui.tui import formatting
 from icot_tui.tui.chart.canvas import QUIET, Ink, Run, fit
 from icot_tui.tui.chart.data import Mark
 from icot_tui.tui.chart.prepare import Line, Prepared
@@ -52,7 +52,7 @@ def position(x: float, label: str, ascii: bool = False) -> str:
 
 def _values(prepared: Prepared, view: Viewport, line: Line, index: int) -> tuple[str, str]:
     """A curve's value at a point, and the smoothed one if that is drawn."""
-    tell = words.percent if prepared.data.percent else words.number
+    tell = formatting.percent if prepared.data.percent else formatting.number
     value = float(line.y[index])
     if not np.isfinite(value) or not line.curve.smooth or not view.smoothing:
         return tell(value), ""
@@ -83,4 +83,4 @@ def _named(mark: Mark, look: Look) -> Runs:
 def _distance(x: float, label: str) -> str:
     if label == "hours":
         return f"{time_of_hours(x)} "
-    return f"{words.count(round(x), label)} " if label == "step" else ""
+    return f"{formatting.count(round(x), label)} " if label == "step" else ""

@@ -56,7 +56,7 @@ def thin(x: Floats, y: Numbers, start: float, end: float, columns: int, log: boo
         wrong = wrong[(wrong >= start) & (wrong <= end)]
         broken = np.unique(columns_of(wrong, start, end, columns))
         x, y = x[good], y[good]
-    return _strokes(x, y, start, end, columns, breaks, broken)
+    return _strokes(x=x, y=y, start=start, end=end, columns=columns, breaks=breaks, broken=broken)
 
 
 def _strokes(
@@ -84,14 +84,30 @@ def _strokes(
         at = np.append(at, _outside(x[stop], start, end, columns))
     if not len(starts):
         none = np.zeros(0)
-        return Thinned(none, none, none, none, none, np.zeros(0, np.bool_), broken)
+        return Thinned(
+            at=none,
+            first=none,
+            last=none,
+            low=none,
+            high=none,
+            joined=np.zeros(0, np.bool_),
+            broken=broken,
+        )
     low = bounded(np.minimum.reduceat(y[: ends[-1]], starts))
     high = bounded(np.maximum.reduceat(y[: ends[-1]], starts))
     whole = np.ones(len(x) + 1, np.bool_)
     whole[breaks] = False
     joined = whole[starts]
     joined[0] = False
-    return Thinned(at, bounded(y[starts]), bounded(y[ends - 1]), low, high, joined, broken)
+    return Thinned(
+        at=at,
+        first=bounded(y[starts]),
+        last=bounded(y[ends - 1]),
+        low=low,
+        high=high,
+        joined=joined,
+        broken=broken,
+    )
 
 
 def _outside(x: float, start: float, end: float, columns: int) -> float:

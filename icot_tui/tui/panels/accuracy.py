@@ -6,11 +6,12 @@ import numpy as np
 from textual.app import ComposeResult
 from textual.widget import Widget
 
-from icot_tui.engine.summary import Figures
-from icot_tui.engine.wording import how_answered
+from icot_tui.engine.journal.summary import Figures
+from icot_tui.engine.journal.wording import how_answered
 from icot_tui.tui.chart.data import ChartData, Curve
 from icot_tui.tui.chart.widget import Chart
-from icot_tui.tui.panel import Panel
+from icot_tui.tui.formatting import count, percent
+from icot_tui.tui.frame.panel import Panel
 from icot_tui.tui.panels.base import Space
 from icot_tui.tui.panels.curves import (
     AXIS_LABELS,
@@ -23,9 +24,8 @@ from icot_tui.tui.panels.digits import digits_line
 from icot_tui.tui.panels.lines import Lines
 from icot_tui.tui.panels.text import Line, cells, cut, glyphs, line, wrapped
 from icot_tui.tui.panels.trainings import name_of
-from icot_tui.tui.view import RunView
-from icot_tui.tui.words import count, percent
-from icot_tui.watch.compare import Overlay
+from icot_tui.tui.run.view import RunView
+from icot_tui.watch.overlays import Overlay
 
 EMPTY_TEXT = "Accuracy on held-out examples appears here with the first evaluation"
 WORDS_ONLY = 6

@@ -1,7 +1,7 @@
 """Every panel of the live screen, in the order of its number key."""
 
-from icot_tui.tui.actions import PANEL_IDS
-from icot_tui.tui.panel import Panel
+from icot_tui.tui.actions.table import PANEL_IDS
+from icot_tui.tui.frame.panel import Panel
 from icot_tui.tui.panels.accuracy import Accuracy
 from icot_tui.tui.panels.log import Log
 from icot_tui.tui.panels.loss import Loss

@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 
-from icot_tui.tui.panel import Panel
+from icot_tui.tui.frame.panel import Panel
 from icot_tui.tui.panels.lines import Lines
 from icot_tui.tui.panels.text import Glyphs, Line, glyphs
-from icot_tui.tui.view import RunView
+from icot_tui.tui.run.view import RunView
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.config import RunConfig
-from icot_tui.engine.summary import Evaluation
+from icot_tui.engine.journal.summary import Evaluation
+from icot_tui.tui.formatting import listed
 from icot_tui.tui.panels.base import Space
 from icot_tui.tui.panels.curves import digit_shares
 from icot_tui.tui.panels.example import task_of
 from icot_tui.tui.panels.text import Line, Piece, cells, cut, level, line
-from icot_tui.tui.words import listed
 
 FELL = 0.1
 """A digit that is right less often than it was, by more than this share, has fallen."""

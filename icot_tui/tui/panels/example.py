@@ -6,7 +6,7 @@ from rich.cells import cell_len
 
 from icot_tui.config import RunConfig
 from icot_tui.data.tasks import Task, make_task
-from icot_tui.engine.events import ExampleShown
+from icot_tui.engine.journal.events import ExampleShown
 from icot_tui.errors import UserError
 from icot_tui.plain import plain
 from icot_tui.tui.panels.base import Space

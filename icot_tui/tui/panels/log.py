@@ -8,13 +8,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import Input
 
-from icot_tui.tui.panel import Panel
+from icot_tui.tui.formatting import clock
+from icot_tui.tui.frame.panel import Panel
 from icot_tui.tui.panels.base import out_of_sight
 from icot_tui.tui.panels.lines import Lines
 from icot_tui.tui.panels.log_feed import MOST_ENTRIES, OUTPUT, LogFeed
 from icot_tui.tui.panels.text import Line, line, wrap, wrapped
-from icot_tui.tui.view import RunView
-from icot_tui.tui.words import clock
+from icot_tui.tui.run.view import RunView
 from icot_tui.watch.history import LogLine
 
 WITH_STEPS = 60

@@ -4,7 +4,7 @@ from bisect import insort
 from collections.abc import Sequence
 
 from icot_tui.tui.panels.output_file import OutputFile
-from icot_tui.tui.view import RunView
+from icot_tui.tui.run.view import RunView
 from icot_tui.watch.history import History, LogLine
 from icot_tui.watch.source import Source
 

@@ -6,9 +6,9 @@ from textual.app import ComposeResult
 
 from icot_tui.tui.chart.data import ChartData, Curve
 from icot_tui.tui.chart.widget import Chart
-from icot_tui.tui.panel import Panel
+from icot_tui.tui.frame.panel import Panel
 from icot_tui.tui.panels.curves import AXIS_LABELS, losses, marks, version
-from icot_tui.tui.view import RunView
+from icot_tui.tui.run.view import RunView
 
 EMPTY_TEXT = "The loss appears here with the first steps of training."
 

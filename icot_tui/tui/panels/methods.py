@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from icot_tui.engine.events import RunStarted
-from icot_tui.engine.summary import RunSummary
+from icot_tui.engine.journal.events import RunStarted
+from icot_tui.engine.journal.summary import RunSummary
+from icot_tui.tui.formatting import count
 from icot_tui.tui.panels.trainings import name_of
-from icot_tui.tui.view import RunView
-from icot_tui.tui.words import count
+from icot_tui.tui.run.view import RunView
 
 NAMES = {"No CoT": "no_cot", "Explicit CoT": "explicit_cot", "ICoT-KD": "distillation"}
 """Methods as the journal and as configs call them."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Hashable, Sequence
 
-from icot_tui.engine.events import RunStarted
+from icot_tui.engine.journal.events import RunStarted
+from icot_tui.tui.formatting import count, rough
 from icot_tui.tui.panels.base import LinesPanel, Space
 from icot_tui.tui.panels.example import example_lines
 from icot_tui.tui.panels.large import large_heading
@@ -10,8 +11,7 @@ from icot_tui.tui.panels.methods import PROMISES, in_words, method_of
 from icot_tui.tui.panels.schedule_words import next_removal, outlook, to_full
 from icot_tui.tui.panels.text import EMPTY, Line, Piece, apart, line, text_of, wrapped
 from icot_tui.tui.panels.trainings import training_lines, trainings_bar, trainings_done
-from icot_tui.tui.view import RunView
-from icot_tui.tui.words import count, rough
+from icot_tui.tui.run.view import RunView
 
 FULL_EXAMPLE, HALF_EXAMPLE = 4, 2
 """Rows that an example takes with question and answer, and its reasoning alone."""

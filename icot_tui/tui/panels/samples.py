@@ -6,7 +6,7 @@ from icot_tui.tui.panels.base import LinesPanel, Space
 from icot_tui.tui.panels.example import task_of
 from icot_tui.tui.panels.sample_lines import sample_lines
 from icot_tui.tui.panels.text import Line, cut, line, wrapped
-from icot_tui.tui.view import RunView
+from icot_tui.tui.run.view import RunView
 from icot_tui.watch.samples import samples_of
 
 WITH_NOUN = 40

@@ -3,13 +3,13 @@
 from collections.abc import Hashable, Sequence
 from statistics import median
 
-from icot_tui.engine.summary import Figures, SpikeSummary
+from icot_tui.engine.journal.summary import Figures, SpikeSummary
+from icot_tui.tui.formatting import count, listed, signed, whole_percent
 from icot_tui.tui.panels.base import LinesPanel, Space
 from icot_tui.tui.panels.curves import rollback_steps
 from icot_tui.tui.panels.methods import removes
 from icot_tui.tui.panels.text import Line, columns, line, wrapped
-from icot_tui.tui.view import RunView
-from icot_tui.tui.words import count, listed, signed, whole_percent
+from icot_tui.tui.run.view import RunView
 from icot_tui.watch.estimates import SpikeNow, spike_now
 
 MOST = 100

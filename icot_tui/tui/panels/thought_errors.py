@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from icot_tui.engine.events import ThoughtsCompared
-from icot_tui.engine.wording import decimal
+from icot_tui.engine.journal.events import ThoughtsCompared
+from icot_tui.engine.journal.wording import decimal
 from icot_tui.tui.panels.base import Space
 from icot_tui.tui.panels.text import EMPTY, Line, bar, cells, columns, line, wrapped
 

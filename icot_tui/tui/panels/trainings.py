@@ -1,12 +1,12 @@
 """The trainings of a run of several, one after another: which is at work, and what came of each."""
 
-from icot_tui.engine import forecast
-from icot_tui.engine.summary import RunSummary
-from icot_tui.engine.wording import decimal, how_answered
+from icot_tui.engine.journal import forecast
+from icot_tui.engine.journal.summary import RunSummary
+from icot_tui.engine.journal.wording import decimal, how_answered
+from icot_tui.tui.formatting import count, percent
 from icot_tui.tui.panels.base import Space
 from icot_tui.tui.panels.text import Line, cells, columns, cut, line
-from icot_tui.tui.view import RunView
-from icot_tui.tui.words import count, percent
+from icot_tui.tui.run.view import RunView
 from icot_tui.watch.history import History
 
 NAMES = {"coupled": "coupled pair"}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from icot_tui.plain import plain
+from icot_tui.tui.formatting import count, percent
 from icot_tui.tui.panels.text import (
     EMPTY,
     Glyphs,
@@ -17,8 +18,7 @@ from icot_tui.tui.panels.text import (
     wrap,
     wrapped,
 )
-from icot_tui.tui.play.data import PAIR, Chosen, Listed, Outcome
-from icot_tui.tui.words import count, percent
+from icot_tui.tui.play.messages import PAIR, CheckpointEntry, Chosen, Outcome
 
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer, AnswerToken
@@ -93,7 +93,7 @@ def answer_lines(
     return lines
 
 
-def _head(listed: Listed, glyph: Glyphs, first: bool, focused: bool) -> Line:
+def _head(listed: CheckpointEntry, glyph: Glyphs, first: bool, focused: bool) -> Line:
     mark = (glyph.arrow if first else "  ", "bold accent" if focused else "bold")
     staged = listed.stage is not None and not listed.is_pair
     stage = f"  stage {listed.stage}" if staged else ""
@@ -109,7 +109,7 @@ KINDS = {
 }
 
 
-def _kind(listed: Listed) -> str:
+def _kind(listed: CheckpointEntry) -> str:
     if listed.phase in KINDS:
         return KINDS[listed.phase]
     if listed.method == "no_cot":

@@ -4,7 +4,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.message import Message
 
-from icot_tui.tui.panel import Panel
+from icot_tui.tui.frame.panel import Panel
 from icot_tui.tui.panels.base import out_of_sight
 from icot_tui.tui.panels.lines import Lines
 from icot_tui.tui.panels.text import EMPTY, Line, clip, glyphs, line, wrapped
@@ -16,7 +16,7 @@ from icot_tui.tui.play.answers import (
     default_choice,
     summary_line,
 )
-from icot_tui.tui.play.data import Chosen, Outcome
+from icot_tui.tui.play.messages import Chosen, Outcome
 
 HELP = (
     "Ask the model something: write a question such as 12*34 and press Enter.",

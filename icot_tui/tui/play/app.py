@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, cast
 from textual.app import App
 
 from icot_tui.plain import plain
-from icot_tui.tui import looks
-from icot_tui.tui.ascii import draw_with
-from icot_tui.tui.options import Options
+from icot_tui.tui.actions import theme_actions
+from icot_tui.tui.app.ascii import draw_with
+from icot_tui.tui.app.options import Options
+from icot_tui.tui.app.themes import ThemeShelf
+from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.play.screen import PlayScreen
 from icot_tui.tui.session.leave import Leave
-from icot_tui.tui.state import UserState
-from icot_tui.tui.theming import ThemeShelf
 
 if TYPE_CHECKING:
-    from icot_tui.tui.app import Severity, WorkbenchApp
+    from icot_tui.tui.app.app import Severity, WorkbenchApp
 
 
 class PlayApp(App[Leave], inherit_bindings=False):
@@ -29,7 +29,7 @@ class PlayApp(App[Leave], inherit_bindings=False):
         question: asked at once.
     """
 
-    CSS_PATH = "../app.tcss"
+    CSS_PATH = "../app/app.tcss"
     ENABLE_COMMAND_PALETTE = False
     TITLE = "icot-tui"
     BINDINGS = [("ctrl+c", "leave", "leave"), ("ctrl+z", "suspend_process", "stop")]
@@ -57,7 +57,7 @@ class PlayApp(App[Leave], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Colours, and the playground."""
-        looks.set_up_themes(cast("WorkbenchApp", self))  # it has all that themes need
+        theme_actions.set_up_themes(cast("WorkbenchApp", self))  # it has all that themes need
         draw_with(self, ascii=self.options.draws_ascii)
         self.push_screen(self.play, lambda _: self.exit("close"))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from icot_tui.errors import UserError
-from icot_tui.tui.play.data import Listed, Looking, Outcome, Wish
+from icot_tui.tui.play.messages import CheckpointEntry, Looking, Outcome, Wish
 
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer
@@ -80,7 +80,7 @@ class Backend:
         warm_up()
         self._open = Respondents(self._memory_limit or MEMORY_LIMIT, self._device())
 
-    def open(self, listed: Listed) -> "Respondent":
+    def open(self, listed: CheckpointEntry) -> "Respondent":
         """A checkpoint, ready to answer.
 
         Raises:
@@ -93,7 +93,7 @@ class Backend:
 
     # Asking -------------------------------------------------------------------------------------
 
-    def ask(self, listed: Listed, text: str, wish: Wish) -> Outcome:
+    def ask(self, listed: CheckpointEntry, text: str, wish: Wish) -> Outcome:
         """Put a question to one checkpoint; what goes wrong is told in the outcome."""
         from icot_tui.analysis.answer import Sampling
 
@@ -114,7 +114,9 @@ class Backend:
         seconds = time.perf_counter() - began
         return Outcome(listed, answer, "", seconds, _true_digits(respondent, answer))
 
-    def ask_all(self, listed: Listed, texts: Sequence[str], wish: Wish, say: Say) -> list[Outcome]:
+    def ask_all(
+        self, listed: CheckpointEntry, texts: Sequence[str], wish: Wish, say: Say
+    ) -> list[Outcome]:
         """Put many questions to one checkpoint; what goes wrong is told in their outcomes."""
         outcomes: dict[int, Outcome] = {}
         readable: list[tuple[int, Question]] = []
@@ -135,7 +137,7 @@ class Backend:
 
     def _ask_together(
         self,
-        listed: Listed,
+        listed: CheckpointEntry,
         respondent: "Respondent",
         asked: "Sequence[tuple[int, Question]]",
         wish: Wish,
@@ -162,7 +164,7 @@ class Backend:
 
     # A budget of thought ------------------------------------------------------------------------
 
-    def sweep(self, listed: Listed, say: Say) -> "list[BudgetPoint]":
+    def sweep(self, listed: CheckpointEntry, say: Say) -> "list[BudgetPoint]":
         """Accuracy and speed for each number of written tokens.
 
         Raises:
@@ -180,7 +182,7 @@ class Backend:
 
     # Examples -----------------------------------------------------------------------------------
 
-    def split(self, listed: Listed) -> "EncodedSplit":
+    def split(self, listed: CheckpointEntry) -> "EncodedSplit":
         """Held-out examples of the checkpoint's run, in its tokens.
 
         Raises:
@@ -197,7 +199,7 @@ class Backend:
             self._splits[listed.path] = gather(respondent, EXAMPLES).split(respondent)
         return self._splits[listed.path]
 
-    def layout(self, listed: Listed, stage: int) -> "Layout":
+    def layout(self, listed: CheckpointEntry, stage: int) -> "Layout":
         """The examples laid on one another at a stage."""
         from icot_tui.analysis.layout import Layout
 
@@ -206,7 +208,7 @@ class Backend:
             self._layouts[key] = Layout.of(self.open(listed), self.split(listed), stage)
         return self._layouts[key]
 
-    def random_question(self, listed: Listed, asked: str) -> "Question":
+    def random_question(self, listed: CheckpointEntry, asked: str) -> "Question":
         """A held-out example, another one than was asked last."""
         split, reader = self.split(listed), self.open(listed).reader
         places = self._dice.sample(range(len(split)), len(split))
@@ -214,7 +216,7 @@ class Backend:
         others = (one for one in drawn if asked not in (one.input, one.shown))
         return next(others, reader.example(split, 0))
 
-    def hard_question(self, listed: Listed, at: int) -> "Question":
+    def hard_question(self, listed: CheckpointEntry, at: int) -> "Question":
         """The `at`-th of the examples that the checkpoint finds hardest."""
         if listed.path not in self._hardest:
             split = self.split(listed)
@@ -229,7 +231,7 @@ class Backend:
 
     # Looking inside -----------------------------------------------------------------------------
 
-    def thoughts(self, listed: Listed) -> "ThoughtComparison":
+    def thoughts(self, listed: CheckpointEntry) -> "ThoughtComparison":
         """A pair's emulator beside its teacher.
 
         Raises:

@@ -15,11 +15,11 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from icot_tui.plain import plain
-from icot_tui.tui.keeping import keep
+from icot_tui.tui.actions.export import keep
+from icot_tui.tui.formatting import count
 from icot_tui.tui.panels.text import Glyphs, glyphs
-from icot_tui.tui.play.data import Listed, Outcome
+from icot_tui.tui.play.messages import CheckpointEntry, Outcome
 from icot_tui.tui.screens.dialog import Dialog, text
-from icot_tui.tui.words import count
 
 if TYPE_CHECKING:
     from icot_tui.tui.play.screen import PlayScreen
@@ -35,7 +35,7 @@ class Batch:
     """What came of a file: [Q] questions, and of each of [C] checkpoints [Q] outcomes."""
 
     questions: Sequence[str]
-    checkpoints: Sequence[Listed]
+    checkpoints: Sequence[CheckpointEntry]
     outcomes: Sequence[Sequence[Outcome]]
 
     def scores(self) -> list[str]:

@@ -1,8 +1,8 @@
 """`?` in the playground: every key and what it does."""
 
-from icot_tui.tui.keymap import shown
+from icot_tui.tui.actions.keymap import shown
 from icot_tui.tui.panels.text import EMPTY, Line, line, wrap, wrapped
-from icot_tui.tui.play.keys import PLAY_ACTIONS, PLAY_GROUPS, PLAY_KEYS, WORDS
+from icot_tui.tui.play.action_table import PLAY_ACTIONS, PLAY_GROUPS, PLAY_KEYS, WORDS
 from icot_tui.tui.screens.help import KEY_COLUMN, Help
 
 

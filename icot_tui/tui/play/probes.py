@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icot_tui.errors import UserError
-from icot_tui.tui.play.data import Listed
-from icot_tui.tui.play.listing import no_cot_control
-from icot_tui.tui.session.noise import QUIET
+from icot_tui.tui.play.checkpoint_list import no_cot_control
+from icot_tui.tui.play.messages import CheckpointEntry
+from icot_tui.tui.session.quiet_libraries import QUIET
 
 if TYPE_CHECKING:
     from icot_tui.analysis.report import ProbeReport
@@ -64,10 +64,10 @@ def find(checkpoint: Path, stage: int, target: str) -> "tuple[ProbeReport, int] 
 
 
 def run(
-    listed: Listed,
+    listed: CheckpointEntry,
     stage: int,
     examples: int,
-    there: Sequence[Listed],
+    there: Sequence[CheckpointEntry],
     say: Callable[[str], None],
 ) -> None:
     """Train probes for all targets, with controls and patching, and keep them.

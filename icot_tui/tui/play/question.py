@@ -4,7 +4,7 @@ from textual.binding import Binding
 from textual.message import Message
 from textual.widgets import Input
 
-from icot_tui.tui.play.data import History
+from icot_tui.tui.play.messages import History
 
 LONGEST = 4000
 

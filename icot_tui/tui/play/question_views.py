@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.errors import UserError
-from icot_tui.tui.play.data import Chosen, Listed, Looking
 from icot_tui.tui.play.heat import HeatMap
+from icot_tui.tui.play.messages import CheckpointEntry, Chosen, Looking
 
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer
@@ -47,7 +47,9 @@ def _own_layout(respondent: "Respondent", answer: "Answer") -> "Layout":
     return Layout.of(respondent, answer.question.gold, answer.stage)
 
 
-def _column_names(backend: "Backend", listed: Listed, own: "Layout", stage: int) -> tuple[str, ...]:
+def _column_names(
+    backend: "Backend", listed: CheckpointEntry, own: "Layout", stage: int
+) -> tuple[str, ...]:
     """a0, b1, ...: as the probes name them, which takes several examples to tell."""
     try:
         names = backend.layout(listed, stage).names
@@ -109,25 +111,25 @@ def lens(backend: "Backend", looking: Looking, answer: "Answer") -> HeatMap:
 
     places = range(len(names))
     return HeatMap(
-        f"what the model would say at each place; shaded: probability of '{name}'",
-        rows,
-        names,
-        _tokens(respondent, layout),
-        chances,
-        0.0,
-        1.0,
-        tuple(
+        title=f"what the model would say at each place; shaded: probability of '{name}'",
+        rows=rows,
+        columns=names,
+        tokens=_tokens(respondent, layout),
+        values=chances,
+        low=0.0,
+        high=1.0,
+        texts=tuple(
             tuple(respondent.token_text(t[0])[:4] for t in tokens[row]) for row in range(len(rows))
         ),
-        tuple(("",) * len(names) for _ in rows),
-        tuple(tuple(tell(row, column) for column in places) for row in range(len(rows))),
-        (
+        marks=tuple(("",) * len(names) for _ in rows),
+        tells=tuple(tuple(tell(row, column) for column in places) for row in range(len(rows))),
+        words=(
             "The last norm and the head are put on each place of the residual stream; a cell holds "
             "the likeliest token. The true tokens are fed, whatever the model wrote.",
             f"A hint, no proof: '{name}' may be likely for another reason (one in ten digits is "
             "right by chance), and what is there may not be written in the head's directions.",
         ),
-        (int(np.argmax(chances[:, said])), said),
+        start=(int(np.argmax(chances[:, said])), said),
     )
 
 
@@ -167,23 +169,23 @@ def attention(backend: "Backend", looking: Looking, answer: "Answer") -> HeatMap
 
     columns = range(len(names))
     return HeatMap(
-        f"which columns {names[reader]} reads ({kind})",
-        rows,
-        names,
-        () if looking.averaged else _tokens(respondent, layout),
-        values,
-        0.0,
-        max(0.3, float(np.nanmax(values))),
-        tuple(tuple(percent(value) for value in row) for row in values.tolist()),
-        tuple(("",) * len(names) for _ in rows),
-        tuple(tuple(tell(row, column) for column in columns) for row in range(len(rows))),
-        (
+        title=f"which columns {names[reader]} reads ({kind})",
+        rows=rows,
+        columns=names,
+        tokens=() if looking.averaged else _tokens(respondent, layout),
+        values=values,
+        low=0.0,
+        high=max(0.3, float(np.nanmax(values))),
+        texts=tuple(tuple(percent(value) for value in row) for row in values.tolist()),
+        marks=tuple(("",) * len(names) for _ in rows),
+        tells=tuple(tuple(tell(row, column) for column in columns) for row in range(len(rows))),
+        words=(
             f"Rows are {'heads (layer.head)' if looking.heads else 'layers, the mean of the heads'}"
             f"; each adds up to 100 %. Column {names[reader]} reads" + _saying(looking),
             "What a position reads is no proof of what it takes from there.",
         ),
-        _highest(values),
-        reader,
+        start=_highest(values),
+        reader=reader,
     )
 
 
@@ -237,19 +239,19 @@ def attribution(backend: "Backend", looking: Looking, answer: "Answer") -> HeatM
         else f"The cursor begins in the row of {found.digits[start[0]]}."
     )
     return HeatMap(
-        "how far the right answer token's logit moves when an input token is another one",
-        tuple(found.digits),
-        found.columns,
-        (),
-        values,
-        0.0,
-        float(values.max(initial=0.0)),
-        tuple(tuple(f"{value:.1f}" for value in row) for row in values.tolist()),
-        tuple(tuple("" for _ in columns) for _ in rows),
-        tuple(tuple(tell(row, column) for column in columns) for row in rows),
-        (
+        title="how far the right answer token's logit moves when an input token is another one",
+        rows=tuple(found.digits),
+        columns=found.columns,
+        tokens=(),
+        values=values,
+        low=0.0,
+        high=float(values.max(initial=0.0)),
+        texts=tuple(tuple(f"{value:.1f}" for value in row) for row in values.tolist()),
+        marks=tuple(tuple("" for _ in columns) for _ in rows),
+        tells=tuple(tuple(tell(row, column) for column in columns) for row in rows),
+        words=(
             f"Mean of {found.examples} examples; the true answer is fed before each token. {about}",
             "It shows what a digit depends on, not where in the network that is held.",
         ),
-        start,
+        start=start,
     )

@@ -17,23 +17,23 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from icot_tui.plain import plain
-from icot_tui.tui.footer import Footer
-from icot_tui.tui.play import doing
+from icot_tui.tui.frame.footer import Footer
+from icot_tui.tui.play import handlers
+from icot_tui.tui.play.action_table import FOOTER_KEYS, PLAY_ACTIONS, PLAY_KEYS, footer
 from icot_tui.tui.play.answers_pane import AnswersPane
 from icot_tui.tui.play.backend import Backend
-from icot_tui.tui.play.checkpoints import HEADING, CheckpointList, CheckpointsPane, defaults
-from icot_tui.tui.play.data import VIEWS, Listed, Looking, Outcome, View, Wish
-from icot_tui.tui.play.head import head
+from icot_tui.tui.play.checkpoint_list import find_sources, list_checkpoints, stamp
+from icot_tui.tui.play.checkpoints_pane import HEADING, CheckpointList, CheckpointsPane, defaults
 from icot_tui.tui.play.heat import HeatMap
-from icot_tui.tui.play.hidden import HiddenPane, ViewTabs
-from icot_tui.tui.play.keys import FOOTER_KEYS, PLAY_ACTIONS, PLAY_KEYS, footer
-from icot_tui.tui.play.listing import find_sources, list_checkpoints, stamp
+from icot_tui.tui.play.hidden_pane import HiddenPane, ViewTabs
+from icot_tui.tui.play.messages import VIEWS, CheckpointEntry, Looking, Outcome, View, Wish
 from icot_tui.tui.play.question import QuestionField
+from icot_tui.tui.play.status_line import head
 from icot_tui.tui.play.worker import Ticket, Worker
 
 LOOK_SECONDS = 5.0
 ROOMY = (104, 30)
-Read = tuple[list[Path], list[Listed]]
+Read = tuple[list[Path], list[CheckpointEntry]]
 
 
 class PlayScreen(ModalScreen[None]):
@@ -237,7 +237,7 @@ class PlayScreen(ModalScreen[None]):
         self.answers.clear("asking ...")
         self.worker.do("ask", partial(self._ask, asked, text, self.wish), self._asked, self._failed)
 
-    def _ask(self, asked: Sequence[Listed], text: str, wish: Wish, ticket: Ticket) -> None:
+    def _ask(self, asked: Sequence[CheckpointEntry], text: str, wish: Wish, ticket: Ticket) -> None:
         """On the worker's thread."""
         for listed in asked:
             ticket.say(f"asking {listed.label}")
@@ -376,7 +376,7 @@ class PlayScreen(ModalScreen[None]):
 
     def action_do(self, name: str) -> None:
         """Do an action of the playground's table."""
-        doing.do(self, name)
+        handlers.do(self, name)
 
     @on(QuestionField.Left)
     def _field_left(self) -> None:

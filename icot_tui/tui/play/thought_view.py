@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from icot_tui.tui.play.data import Looking
 from icot_tui.tui.play.heat import LABEL, HeatMap
+from icot_tui.tui.play.messages import Looking
 
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer
@@ -30,17 +30,17 @@ def thoughts(backend: "Backend", looking: Looking, answer: "Answer") -> HeatMap:
     found = [[o.here.own, o.here.before, o.others, o.here.guess] for o in layers]
     values = np.array(found, dtype=np.float64)  # NaN for None
     return HeatMap(
-        "how far the emulated thought is from the teacher's, layer by layer",
-        tuple(_label(one) for one in layers),
-        COLUMNS,
-        (),
-        values,
-        0.0,
-        FAR,
-        tuple(tuple(map(_short, row)) for row in values.tolist()),
-        tuple(("",) * len(COLUMNS) for _ in layers),
-        tuple(_tells(one, comparison.examples) for one in layers),
-        (
+        title="how far the emulated thought is from the teacher's, layer by layer",
+        rows=tuple(_label(one) for one in layers),
+        columns=COLUMNS,
+        tokens=(),
+        values=values,
+        low=0.0,
+        high=FAR,
+        texts=tuple(tuple(map(_short, row)) for row in values.tolist()),
+        marks=tuple(("",) * len(COLUMNS) for _ in layers),
+        tells=tuple(_tells(one, comparison.examples) for one in layers),
+        words=(
             summary(layers, comparison.examples),
             "A row is a layer, with the token that the teacher read where its thought was taken. "
             "A cell is a distance: 0 the same thought, about 2 unrelated ones.",

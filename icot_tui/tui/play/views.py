@@ -6,8 +6,8 @@ import numpy as np
 
 from icot_tui.errors import UserError
 from icot_tui.tui.play import probes
-from icot_tui.tui.play.data import VIEWS, Chosen, Looking
 from icot_tui.tui.play.heat import ENCODED, READ, TOLD, HeatMap
+from icot_tui.tui.play.messages import VIEWS, Chosen, Looking
 from icot_tui.tui.play.question_views import attention, attribution, lens, percent, site_rows
 from icot_tui.tui.play.thought_view import thoughts
 
@@ -79,27 +79,27 @@ def _probe_map(report: "ProbeReport", target: int, chosen: Chosen) -> HeatMap:
     marks = _marks(report, target)
     texts = tuple(tuple(_signed(value) for value in row) for row in margins.tolist())
     return HeatMap(
-        "how much better a probe reads it than its best control does",
-        site_rows(report.sites),
-        report.columns,
-        (),
-        np.where(counts, margins, np.minimum(margins, 0.1)),
-        0.0,
-        max(0.4, float(np.where(counts, margins, 0.0).max(initial=0.0))),
-        texts,
-        marks,
-        tuple(
+        title="how much better a probe reads it than its best control does",
+        rows=site_rows(report.sites),
+        columns=report.columns,
+        tokens=(),
+        values=np.where(counts, margins, np.minimum(margins, 0.1)),
+        low=0.0,
+        high=max(0.4, float(np.where(counts, margins, 0.0).max(initial=0.0))),
+        texts=texts,
+        marks=marks,
+        tells=tuple(
             tuple(_tell_probe(report, target, row, column) for column in range(len(report.columns)))
             for row in range(len(report.sites))
         ),
-        (
+        words=(
             verdict(report, target),
             f"{ENCODED} encoded: read, and patching agrees   {READ} surely read   (in brackets) "
             "proves nothing: what was fed up to there tells it already",
             *caveats(report),
             f"{report.examples:,} examples, {report.stage} tokens removed",
         ),
-        cell_to_tell(report, target),
+        start=cell_to_tell(report, target),
     )
 
 
@@ -156,18 +156,18 @@ def _patching_map(report: "ProbeReport", target: int, chosen: Chosen) -> HeatMap
         )
     start = np.unravel_index(int(np.nan_to_num(share, nan=-1.0).argmax()), share.shape)
     return HeatMap(
-        "share of predicted changes when the activation is patched",
-        site_rows(report.sites),
-        report.columns,
-        (),
-        share,
-        0.0,
-        1.0,
-        tuple(tuple(percent(value) for value in row) for row in share.tolist()),
-        tuple(
+        title="share of predicted changes when the activation is patched",
+        rows=site_rows(report.sites),
+        columns=report.columns,
+        tokens=(),
+        values=share,
+        low=0.0,
+        high=1.0,
+        texts=tuple(tuple(percent(value) for value in row) for row in share.tolist()),
+        marks=tuple(
             tuple(ENCODED if report.encoded[target, r, c] else "" for c in columns) for r in sites
         ),
-        tuple(tuple(tell(row, column) for column in columns) for row in sites),
-        (tried, verdict(report, target)),
-        (int(start[0]), int(start[1])),
+        tells=tuple(tuple(tell(row, column) for column in columns) for row in sites),
+        words=(tried, verdict(report, target)),
+        start=(int(start[0]), int(start[1])),
     )

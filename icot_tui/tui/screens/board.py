@@ -9,9 +9,9 @@ from textual.layout import ArrangeResult, Layout, WidgetPlacement
 from textual.message import Message
 from textual.widget import Widget
 
-from icot_tui.tui.borders import Grip, Hold, grip_at
-from icot_tui.tui.layout import Box, Shape, Wanted, arrange, plan, shape_of
-from icot_tui.tui.panel import Panel
+from icot_tui.tui.frame.borders import Grip, Hold, grip_at
+from icot_tui.tui.frame.layout import Box, Shape, Wanted, arrange, plan, shape_of
+from icot_tui.tui.frame.panel import Panel
 
 NOWHERE = Box(0, 0, 0, 0)
 

@@ -7,14 +7,14 @@ from textual import events
 from textual.content import Content
 from textual.widget import Widget
 
-from icot_tui.engine.checkpoint import CheckpointPath, list_checkpoints
-from icot_tui.engine.events import Evaluated
-from icot_tui.engine.wording import how_answered
+from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
+from icot_tui.engine.journal.events import Evaluated
+from icot_tui.engine.journal.wording import how_answered
 from icot_tui.plain import plain
-from icot_tui.tui.keymap import KeyMap, shown
+from icot_tui.tui.actions.keymap import KeyMap, shown
+from icot_tui.tui.formatting import count, duration, percent
+from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.dialog import Choice, Choose, text
-from icot_tui.tui.view import RunView
-from icot_tui.tui.words import count, duration, percent
 
 Fact = tuple[str, str]
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from textual.binding import Binding
 from textual.widget import Widget
 
-from icot_tui.tui.action import Action
-from icot_tui.tui.actions import GROUPS
-from icot_tui.tui.keymap import KeyMap, shown
+from icot_tui.tui.actions.action import Action
+from icot_tui.tui.actions.keymap import KeyMap, shown
+from icot_tui.tui.actions.table import GROUPS
 from icot_tui.tui.panels.lines import Lines
 from icot_tui.tui.panels.text import EMPTY, Line, line, wrap, wrapped
 from icot_tui.tui.screens.dialog import Dialog

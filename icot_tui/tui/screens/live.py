@@ -10,15 +10,15 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from icot_tui.tui.action import Action
-from icot_tui.tui.footer import Footer
-from icot_tui.tui.header import Header
-from icot_tui.tui.keymap import KeyMap
-from icot_tui.tui.layout import SMALLEST, Wanted, shape_of
-from icot_tui.tui.panel import Panel
+from icot_tui.tui.actions.action import Action
+from icot_tui.tui.actions.keymap import KeyMap
+from icot_tui.tui.frame.footer import Footer
+from icot_tui.tui.frame.header import Header
+from icot_tui.tui.frame.layout import SMALLEST, Wanted, shape_of
+from icot_tui.tui.frame.panel import Panel
+from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.board import Board
 from icot_tui.tui.screens.tabs import Tabs
-from icot_tui.tui.view import RunView
 
 if TYPE_CHECKING:
     from icot_tui.tui.chart.widget import Chart
@@ -104,7 +104,7 @@ class LiveScreen(Screen[None]):
         self.call_after_refresh(self.rearrange)
 
     def rearrange(self) -> None:
-        """Place the panels anew and draw those that came in."""
+        """WorkerSlot the panels anew and draw those that came in."""
         self.board.rearrange()
         self.call_after_refresh(self._draw_again)
 

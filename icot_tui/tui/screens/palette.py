@@ -9,8 +9,8 @@ from textual.widget import Widget
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
-from icot_tui.tui.action import Action
-from icot_tui.tui.keymap import KeyMap, shown
+from icot_tui.tui.actions.action import Action
+from icot_tui.tui.actions.keymap import KeyMap, shown
 from icot_tui.tui.screens.dialog import Dialog
 
 

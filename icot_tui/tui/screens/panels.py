@@ -8,8 +8,8 @@ from textual.widget import Widget
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from icot_tui.tui.actions import PANEL_IDS
-from icot_tui.tui.layout import Wanted
+from icot_tui.tui.actions.table import PANEL_IDS
+from icot_tui.tui.frame.layout import Wanted
 from icot_tui.tui.screens.dialog import Dialog, text
 
 RESET = "everything as it was at first"

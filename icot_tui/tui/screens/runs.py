@@ -15,15 +15,15 @@ from textual.widgets.option_list import Option
 
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.plain import plain
-from icot_tui.tui.header import COLOURS
+from icot_tui.tui.formatting import age, percent
+from icot_tui.tui.frame.header import COLOURS
 from icot_tui.tui.screens.dialog import Dialog, text
-from icot_tui.tui.words import age, percent
-from icot_tui.watch.compare import name_filter
+from icot_tui.watch.overlays import name_filter
 from icot_tui.watch.runs import RunLine, RunList
 
 if TYPE_CHECKING:
-    from icot_tui.studies.trials import TrialList
-    from icot_tui.tui.following import Following
+    from icot_tui.studies.trial_list import TrialList
+    from icot_tui.tui.run.following import Following
 
 LOOK_SECONDS = 1.0
 """Between two looks at the journals."""

@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from icot_tui.tui.actions import PANEL_IDS
+from icot_tui.tui.actions.table import PANEL_IDS
 
 
 @dataclass(frozen=True)

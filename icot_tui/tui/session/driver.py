@@ -15,7 +15,7 @@ from textual.drivers.linux_driver import LinuxDriver
 
 from textual._xterm_parser import XTermParser  # isort: skip
 
-from icot_tui.tui.session.outgoing import Outgoing
+from icot_tui.tui.session.terminal_writer import TerminalWriter
 
 FRAME = 400
 """Characters; what Textual writes at once and is longer is a frame, not a change of modes."""
@@ -152,8 +152,10 @@ class ScreenDriver(LinuxDriver):
             for event in parser.tick():
                 self.process_message(event)
 
-    def _new_outgoing(self) -> Outgoing:
-        return Outgoing(self.link.descriptor, self.link.lost, lambda: self._soon(self.repaint))
+    def _new_outgoing(self) -> TerminalWriter:
+        return TerminalWriter(
+            self.link.descriptor, self.link.lost, lambda: self._soon(self.repaint)
+        )
 
     def _soon(self, do: Callable[[], None]) -> None:
         """Have the loop do it; from any thread and from a signal handler."""

@@ -1,0 +1,342 @@
+"""Checkpoints: ordinary `save_pretrained` folders that are complete or not there at all.
+
+    step-00001200/
+      config.json, model.safetensors, tokenizer files   as transformers writes them
+      optimizer.safetensors                              AdamW's moments by parameter name
+      state.json                                         everything else that must survive
+      manifest.json                                      size and SHA-256 of each file
+
+A checkpoint is written beside, flushed to disk, and renamed; only then does `latest` name it, and
+only then may older ones go. `best` names the one that did best when it was evaluated, which was
+after it had been written. Nothing in a checkpoint is a pickle.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from icot_tui.config import RunConfig
+from icot_tui.engine.run_folder import write_atomically
+from icot_tui.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+MANIFEST = "manifest.json"
+STATE = "state.json"
+OPTIMIZER = "optimizer.safetensors"
+THOUGHTS = "thoughts.safetensors"
+PARTS = "distillation.json"
+LATEST = "latest"
+BEST = "best"
+_NAME = re.compile(r"step-(\d{8,})(?:-r(\d+))?(?:-(\d-[a-z]+))?")
+
+
+def checkpoint_name(step: int, rollbacks: int, phase: str = "") -> str:
+    """The folder's name; a rollback starts a new branch of the run's history.
+
+    `phase` is number and name of a training, such as "2-student", in runs of several: what one
+    ends with and what the next begins with are of the same step.
+    """
+    branch = f"-r{rollbacks}" if rollbacks else ""
+    return f"step-{step:08d}{branch}" + (f"-{phase}" if phase else "")
+
+
+@dataclass(frozen=True, order=True)
+class CheckpointPath:
+    """A checkpoint folder, ordered by age."""
+
+    step: int
+    rollbacks: int
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def phase(self) -> str:
+        """Which training it belongs to; empty in runs of one."""
+        match = _NAME.fullmatch(self.name)
+        return (match and match[3]) or ""
+
+    def state(self) -> dict[str, Any]:
+        """The training state in it."""
+        state: dict[str, Any] = json.loads((self.path / STATE).read_text())
+        return state
+
+    @property
+    def stage(self) -> int:
+        """Tokens removed when it was written."""
+        return int(self.state()["curriculum"]["stage"])
+
+
+def list_checkpoints(folder: Path, phase: str | None = None) -> list[CheckpointPath]:
+    """All complete-looking checkpoints of a run, or of one phase of it, oldest first."""
+    found = []
+    for path in folder.iterdir() if folder.is_dir() else ():
+        match = _NAME.fullmatch(path.name)
+        if match and (path / MANIFEST).is_file():
+            found.append(CheckpointPath(int(match[1]), int(match[2] or 0), path))
+    return sorted(found if phase is None else [one for one in found if one.phase == phase])
+
+
+def write_checkpoint(
+    folder: Path, name: str, state: dict[str, Any], write_files: Callable[[Path], None], needed: int
+) -> int:
+    """Write one checkpoint so that a crash at any moment leaves it whole or absent.
+
+    Args:
+        folder: the run's checkpoint folder.
+        name: from `checkpoint_name`.
+        state: what goes into state.json.
+        write_files: writes the model, tokenizer and optimizer files into a folder.
+        needed: bytes that they will take, roughly; checked against the free space first.
+
+    Returns:
+        Bytes written.
+
+    Raises:
+        OSError: no space, no permission, a failing disk; nothing half-written is left.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OSError(
+            errno.ENOSPC, f"the disk has {_mb(free)} free, a checkpoint needs {_mb(needed)}"
+        )
+    beside = folder / f".writing-{name}"
+    _remove(beside)
+    try:
+        beside.mkdir()
+        write_files(beside)
+        (beside / STATE).write_text(json.dumps(state))
+        files = sorted(path for path in beside.rglob("*") if path.is_file())
+        manifest = {str(path.relative_to(beside)): _fingerprint(path) for path in files}
+        (beside / MANIFEST).write_text(json.dumps(manifest, indent=1))
+        for path in [*files, beside / MANIFEST, beside]:
+            _flush(path)
+        # There is one: damaged and passed over on resume, or from before a wish at this very step.
+        replaced = _set_aside(folder / name)
+        os.replace(beside, folder / name)
+        _flush(folder)
+    except BaseException:
+        _remove(beside)
+        raise
+    shutil.rmtree(replaced, ignore_errors=True)
+    write_atomically(folder / LATEST, name + "\n")
+    return sum(int(entry["bytes"]) for entry in manifest.values())
+
+
+def verify(checkpoint: Path) -> str | None:
+    """None when every file is as it was written; otherwise what is wrong, in a few words."""
+    try:
+        manifest = json.loads((checkpoint / MANIFEST).read_text())
+        for name, written in manifest.items():
+            path = checkpoint / name
+            if not path.is_file():
+                return f"{name} is missing"
+            if path.stat().st_size != written["bytes"]:
+                return f"{name} has {path.stat().st_size} bytes instead of {written['bytes']}"
+            if _fingerprint(path) != written:
+                return f"{name} was changed or damaged"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"its manifest cannot be read ({type(error).__name__})"
+    return None
+
+
+def newest_verified(
+    folder: Path, below_stage: int | None = None, phase: str | None = None
+) -> tuple[CheckpointPath | None, list[str]]:
+    """The newest checkpoint that is whole, and a sentence on each newer one that is not.
+
+    With `below_stage`, only those with fewer tokens removed; with `phase`, only that one's.
+    """
+    complaints = []
+    for checkpoint in reversed(list_checkpoints(folder, phase)):
+        problem = verify(checkpoint.path)
+        if problem is not None:
+            complaints.append(f"checkpoint {checkpoint.name} is not used: {problem}")
+        elif below_stage is None or checkpoint.stage < below_stage:
+            return checkpoint, complaints
+    return None, complaints
+
+
+def retain(
+    folder: Path,
+    keep: int,
+    keep_every_stages: int | None,
+    protected: set[str],
+    phase: str | None = None,
+    present: tuple[int, int] | None = None,
+) -> None:
+    """Delete what need not be kept; never the newest `keep`, never a protected name.
+
+    With `keep_every_stages` = k, the newest checkpoint of stage 0, k, 2k, ... stays too; with
+    `phase`, only checkpoints of that phase go. Those beyond `present`, the run's step and its
+    rollbacks, were passed over as damaged when it resumed: they stay, but are none of the newest.
+    """
+    checkpoints = [
+        checkpoint
+        for checkpoint in list_checkpoints(folder, phase)
+        if present is None or (checkpoint.step, checkpoint.rollbacks) <= present
+    ]
+    kept = {checkpoint.name for checkpoint in checkpoints[-keep:]} | protected
+    if keep_every_stages is not None:
+        by_stage = {_stage_of(checkpoint): checkpoint.name for checkpoint in checkpoints}
+        kept |= {
+            name
+            for stage, name in by_stage.items()
+            if stage is not None and stage % keep_every_stages == 0
+        }
+    for checkpoint in checkpoints:
+        if checkpoint.name not in kept:
+            _remove(checkpoint.path)
+
+
+def _stage_of(checkpoint: CheckpointPath) -> int | None:
+    """Its stage; None where its state can't be read any more."""
+    try:
+        return checkpoint.stage
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def best_checkpoint(folder: Path, phase: str) -> CheckpointPath | None:
+    """The one that `best` names, if it is of this phase and whole."""
+    try:
+        name = (folder / BEST).read_text().strip()
+    except (OSError, ValueError):
+        return None
+    named = [one for one in list_checkpoints(folder, phase) if one.name == name]
+    return named[0] if named and verify(named[0].path) is None else None
+
+
+def sweep(folder: Path) -> None:
+    """Remove what an interrupted writing or deleting left behind."""
+    for path in folder.glob(".writing-*"):
+        _remove(path)
+    for path in folder.glob(".deleting-*"):
+        _remove(path)
+    for pointer in (LATEST, BEST):
+        for path in folder.glob(f".{pointer}.*"):
+            path.unlink()
+
+
+def save_tensors(tensors: dict[str, "Tensor"], path: Path) -> None:
+    """Tensors by name as safetensors."""
+    from safetensors.torch import save_file
+
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+
+
+def load_tensors(path: Path) -> dict[str, "Tensor"]:
+    """The opposite of `save_tensors`, on the CPU.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from error
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"bytes": file.tell(), "sha256": digest}
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    """Delete a folder; it stops being a checkpoint at once, however long the rest takes."""
+    shutil.rmtree(_set_aside(path), ignore_errors=True)
+
+
+def _set_aside(path: Path) -> Path:
+    """Let a folder, if it is there, be a checkpoint no longer; what is to be deleted now."""
+    if not _NAME.fullmatch(path.name):
+        return path
+    gone = path.with_name(f".deleting-{path.name}")
+    if path.is_dir():
+        os.replace(path, gone)
+    return gone
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"
+
+
+@dataclass(frozen=True)
+class OpenedCheckpoint:
+    """A checkpoint ready to be asked: any `save_pretrained` folder, or one of a run."""
+
+    path: Path
+    model: "PreTrainedModel"
+    tokenizer: "PreTrainedTokenizerBase"
+    state: dict[str, Any] | None
+    """The training state, where a run wrote it."""
+    config: RunConfig | None
+    """The run's config, where it belongs to a run."""
+    answer_only: bool = False
+    """ICoT-KD's pair of emulator and student, in the layout ` {x} SEP #### {y} SEP`."""
+
+
+def open_checkpoint(path: Path) -> OpenedCheckpoint:
+    """Open a checkpoint folder, or the newest whole checkpoint of a run folder.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    from transformers import AutoTokenizer
+
+    from icot_tui.config.loading import load_config
+    from icot_tui.models.build import load_pretrained
+
+    if (path / "checkpoints").is_dir():
+        newest, complaints = newest_verified(path / "checkpoints")
+        if newest is None:
+            raise UserError(". ".join([f"run {path.name} has no whole checkpoint", *complaints]))
+        path = newest.path
+    elif not path.is_dir():
+        raise UserError(f"there is no checkpoint folder {path}")
+    if (path / MANIFEST).is_file() and (problem := verify(path)):
+        raise UserError(f"checkpoint {path} cannot be used: {problem}")
+    is_pair = (path / PARTS).is_file()
+    model = None if is_pair else load_pretrained(str(path))
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} has no tokenizer that can be read: {error}") from error
+    if model is None:
+        from icot_tui.engine.checkpoints.parts import open_pair
+
+        model = cast("PreTrainedModel", open_pair(path, tokenizer))  # it can be asked like one
+    run_config = path.parent.parent / "config.toml"
+    return OpenedCheckpoint(
+        path,
+        model.eval(),
+        tokenizer,
+        json.loads((path / STATE).read_text()) if (path / STATE).is_file() else None,
+        load_config(run_config).config if run_config.is_file() else None,
+        is_pair,
+    )

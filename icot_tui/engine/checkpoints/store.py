@@ -1,0 +1,201 @@
+"""Puts a run's weights, optimizer and state into checkpoints, and takes them out again."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from accelerate import Accelerator
+from torch import nn
+
+from icot_tui.config import CheckpointConfig
+from icot_tui.engine.checkpoints.checkpoint import (
+    BEST,
+    OPTIMIZER,
+    CheckpointPath,
+    best_checkpoint,
+    checkpoint_name,
+    list_checkpoints,
+    load_tensors,
+    newest_verified,
+    retain,
+    save_tensors,
+    sweep,
+    verify,
+    write_checkpoint,
+)
+from icot_tui.engine.checkpoints.weights import Weights
+from icot_tui.engine.journal.events import CheckpointSaved, Event, Warned
+from icot_tui.engine.loop.optimizer import SkippingAdamW, optimizer_tensors, restore_optimizer
+from icot_tui.engine.loop.run_state import RunState
+from icot_tui.engine.run_folder import write_atomically
+from icot_tui.errors import UserError
+from icot_tui.models.tensors import whole
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+MARGIN = 8 << 20
+"""Bytes that a checkpoint may need beside its tensors: tokenizer, state, manifest."""
+
+
+class Store:
+    """Checkpoints of one run. With several processes each calls everything, one writes."""
+
+    def __init__(
+        self,
+        folder: Path,
+        config: CheckpointConfig,
+        accelerator: Accelerator,
+        weights: Weights,
+        optimizer: SkippingAdamW,
+        tokenizer: "PreTrainedTokenizerBase",
+        emit: Callable[[Event], None],
+        saves_before_removal: bool,
+        phase: str = "",
+    ) -> None:
+        self.saves_before_removal = saves_before_removal
+        self.folder = folder
+        self._config = config
+        self._accelerator = accelerator
+        self._weights = weights
+        self._optimizer = optimizer
+        self._tokenizer = tokenizer
+        self._emit = emit
+        self._phase = phase
+        self._saved: str | None = None
+        if accelerator.is_main_process:
+            sweep(folder)
+
+    @property
+    def _parameters(self) -> dict[str, nn.Parameter]:
+        named = self._weights.module.named_parameters()
+        return {name: parameter for name, parameter in named if parameter.requires_grad}
+
+    def has(self, state: RunState) -> bool:
+        """Was this very state saved already?"""
+        return self._saved == self._name(state)
+
+    def outdated(self) -> None:
+        """The state changed between two steps: what was saved of this step no longer holds."""
+        self._saved = None
+
+    def _name(self, state: RunState) -> str:
+        return checkpoint_name(state.step, state.rollbacks, self._phase)
+
+    def save(self, training_state: dict[str, Any], state: RunState) -> None:
+        """Write a checkpoint and tidy up older ones.
+
+        Raises:
+            OSError: it can't be written; nothing half-written is left.
+        """
+        began = time.perf_counter()
+        name = self._name(state)
+        weights = {key: whole(value) for key, value in self._weights.module.state_dict().items()}
+        moments = (
+            optimizer_tensors(self._optimizer, self._parameters)
+            if self._config.optimizer_state
+            else {}
+        )
+        if self._accelerator.is_main_process:
+            tensors = [*weights.values(), *moments.values()]
+            needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors) + MARGIN
+
+            def write_files(folder: Path) -> None:
+                self._weights.write(folder, weights)
+                self._tokenizer.save_pretrained(folder)
+                save_tensors(moments, folder / OPTIMIZER)
+
+            size = write_checkpoint(self.folder, name, training_state, write_files, needed)
+            seconds = time.perf_counter() - began
+            stage = training_state["curriculum"]["stage"]
+            self._emit(
+                CheckpointSaved(
+                    step=state.step, path=name, stage=stage, bytes=size, seconds=seconds
+                )
+            )
+            self.tidy(state)
+        self._saved = name
+
+    def tidy(self, state: RunState) -> None:
+        """Delete checkpoints that the config doesn't keep."""
+        if not self._accelerator.is_main_process:
+            return
+        best = {
+            checkpoint.name
+            for checkpoint in list_checkpoints(self.folder, self._phase)
+            if self._config.keep_best and checkpoint.step == state.best.step
+        }
+        config, present = self._config, (state.step, state.rollbacks)
+        retain(self.folder, config.keep, config.keep_every_stages, best, self._phase, present)
+
+    def load(self, checkpoint: CheckpointPath) -> dict[str, Any]:
+        """Put a checkpoint's tensors into model and optimizer; the rest of its state.
+
+        Raises:
+            UserError: it doesn't fit this model.
+        """
+        self._weights.read(checkpoint.path)
+        moments = load_tensors(checkpoint.path / OPTIMIZER)
+        restore_optimizer(self._optimizer, self._parameters, moments)
+        self._saved = checkpoint.name
+        return checkpoint.state()
+
+    def newest(self, below_stage: int | None = None) -> CheckpointPath:
+        """The newest whole checkpoint, from before a stage if so wished.
+
+        Raises:
+            UserError: there is none.
+        """
+        checkpoint, complaints = newest_verified(self.folder, below_stage, self._phase)
+        for complaint in complaints:
+            self._emit(Warned(step=0 if checkpoint is None else checkpoint.step, message=complaint))
+        if checkpoint is None:
+            before = "" if below_stage is None else f" from before stage {below_stage}"
+            raise UserError(f"there is no whole checkpoint{before} to go back to")
+        return checkpoint
+
+    def name_best(self, state: RunState) -> None:
+        """Let `best` name the checkpoint of this step."""
+        name = self._name(state)
+        if not self._accelerator.is_main_process or not (self.folder / name).is_dir():
+            return
+        try:
+            write_atomically(self.folder / BEST, name + "\n")
+        except OSError as error:
+            self._emit(
+                Warned(step=state.step, message=f"best could not be written: {error.strerror}")
+            )
+
+    def outcome(self, state: RunState) -> CheckpointPath:
+        """What the training leaves behind: the best checkpoint if there is one, or the newest.
+
+        The others of this phase go.
+
+        Raises:
+            UserError: there is no whole one.
+        """
+        chosen = best_checkpoint(self.folder, self._phase)
+        if chosen is None or chosen.step != state.best.step:  # from before a resume
+            found = list_checkpoints(self.folder, self._phase)
+            best = [one for one in found if one.step == state.best.step]
+            chosen = best[-1] if best and verify(best[-1].path) is None else self.newest()
+        if self._accelerator.is_main_process:
+            present = state.step, state.rollbacks
+            retain(self.folder, 1, None, {chosen.name}, self._phase, present)
+        return chosen
+
+    def at_step(self, step: int) -> CheckpointPath:
+        """The newest checkpoint of a step.
+
+        Raises:
+            UserError: there is none, or it is damaged.
+        """
+        found = list_checkpoints(self.folder, self._phase)
+        for checkpoint in reversed(found):
+            if checkpoint.step == step:
+                if problem := verify(checkpoint.path):
+                    raise UserError(f"checkpoint {checkpoint.name} cannot be used: {problem}")
+                return checkpoint
+        steps = ", ".join(str(checkpoint.step) for checkpoint in found)
+        raise UserError(f"there is no checkpoint of step {step} (there are {steps or 'none'})")

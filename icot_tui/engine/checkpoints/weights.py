@@ -1,0 +1,66 @@
+"""What a checkpoint holds of a model: how its weights are written to a folder, and read again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from torch import Tensor, nn
+
+from icot_tui.engine.checkpoints.checkpoint import OPTIMIZER, THOUGHTS, load_tensors
+from icot_tui.models.tensors import copy_tensors
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class Weights(Protocol):
+    """A model that is trained and saved."""
+
+    @property
+    def module(self) -> nn.Module:
+        """Owner of the tensors; those that require gradients are trained."""
+        ...
+
+    def write(self, folder: Path, tensors: dict[str, Tensor]) -> None:
+        """Write `module.state_dict()`, given whole as `tensors`, into a folder."""
+        ...
+
+    def read(self, folder: Path) -> None:
+        """The opposite of `write`, in place.
+
+        Raises:
+            UserError: the folder doesn't fit.
+        """
+        ...
+
+
+class ModelWeights:
+    """One language model as an ordinary `save_pretrained` folder."""
+
+    def __init__(self, lm: "PreTrainedModel") -> None:
+        self.module = lm
+
+    def write(self, folder: Path, tensors: dict[str, Tensor]) -> None:
+        """See `Weights`."""
+        self.module.save_pretrained(folder, state_dict=tensors)
+
+    def read(self, folder: Path) -> None:
+        """See `Weights`."""
+        load_weights(self.module, folder)
+
+
+def load_weights(lm: "PreTrainedModel", folder: Path) -> None:
+    """Copy a saved folder's weights into a model of the same shape, in place.
+
+    Raises:
+        UserError: names or shapes differ.
+    """
+    saved: dict[str, Tensor] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        if path.name not in (OPTIMIZER, THOUGHTS):
+            saved |= load_tensors(path)
+    if hasattr(lm, "get_base_model"):
+        from peft import set_peft_model_state_dict
+
+        set_peft_model_state_dict(lm, saved)
+        return
+    copy_tensors(lm, saved, folder)

@@ -1,0 +1,150 @@
+"""Evaluates the model in training, and writes down what it found."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+from torch.distributed.fsdp import FSDPModule
+
+from icot_tui.config import EvaluationConfig
+from icot_tui.curriculum.removal import RemovalPlan
+from icot_tui.data.encoded import EncodedSplit
+from icot_tui.engine.evaluation.evaluate import EvaluationStopped, evaluate
+from icot_tui.engine.evaluation.exact_match import Evaluation, merge
+from icot_tui.engine.evaluation.samples import write_samples
+from icot_tui.engine.journal.events import Evaluated, Event, ThoughtsCompared, Warned
+from icot_tui.engine.loop.run_state import RunState
+from icot_tui.engine.processes import Processes
+from icot_tui.engine.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from icot_tui.models.supervised import SupervisedLM
+
+TIE = 1e-9
+"""Worth of a nat a token in exact match, where the loss decides between equal ones."""
+
+
+class Validation:
+    """Held-out exact match of one run, shared among the processes."""
+
+    def __init__(
+        self,
+        model: "SupervisedLM",
+        split: EncodedSplit,
+        plan: RemovalPlan,
+        tokenizer: "PreTrainedTokenizerBase",
+        separator_id: int,
+        config: EvaluationConfig,
+        device: torch.device,
+        processes: Processes,
+        sharded_model: bool,
+        folder: RunFolder,
+        emit: Callable[[Event], None],
+        thought_errors: Callable[[], list[float]] | None = None,
+        ties_by_loss: bool = False,
+    ) -> None:
+        self._model = model
+        self._thought_errors = thought_errors
+        self._ties_by_loss = ties_by_loss
+        self._split = split
+        self._plan = plan
+        self._tokenizer = tokenizer
+        self._separator_id = separator_id
+        self._config = config
+        self._device = device
+        self._processes = processes
+        # A sharded model's layers are gathered by all processes together, so that all of them
+        # must take the same steps: each evaluates everything.
+        alone = processes.count == 1 or sharded_model
+        self._shard = (0, 1) if alone else (processes.rank, processes.count)
+        self._folder = folder
+        self._emit = emit
+        self._seconds = 0.0
+
+    def run(self, stage: int, should_stop: Callable[[], bool]) -> Evaluation | None:
+        """The result over all processes; None when it was stopped in the midst."""
+        began = time.perf_counter()
+        try:
+            with outermost_gathered(self._model):
+                mine = evaluate(
+                    self._model,
+                    self._split,
+                    stage,
+                    self._plan,
+                    self._tokenizer,
+                    self._separator_id,
+                    self._config,
+                    self._device,
+                    should_stop=should_stop,
+                    shard=self._shard,
+                )
+        except EvaluationStopped:
+            return None
+        parts = self._processes.gather(mine) if self._shard[1] > 1 else [mine]
+        self._seconds = time.perf_counter() - began
+        return merge(parts)
+
+    def score(self, result: Evaluation, step: int) -> float:
+        """What the best checkpoint is chosen by, higher is better.
+
+        It is the exact match (in a run of several trainings the loss tells equal ones apart), or
+        how near an emulator's thoughts are to the teacher's, which is told at once.
+        """
+        if self._thought_errors is None:
+            return result.exact_match - (TIE * result.loss if self._ties_by_loss else 0.0)
+        errors = self._thought_errors()
+        self._emit(ThoughtsCompared(step=step, loss=sum(errors), blocks=list(errors)))
+        return -sum(errors)
+
+    def report(self, result: Evaluation, state: RunState, stage: int, implicit: bool) -> None:
+        """Write the samples and say what was found."""
+        if not self._processes.is_main:
+            return
+        name = f"step-{state.step:08d}.jsonl"
+        try:
+            write_samples(self._folder.samples / name, result.samples)
+        except OSError as error:
+            self._emit(
+                Warned(step=state.step, message=f"samples could not be written: {error.strerror}")
+            )
+            name = ""
+        self._emit(
+            Evaluated(
+                step=state.step,
+                stage=stage,
+                implicit=implicit,
+                exact_match=result.exact_match,
+                low=result.low,
+                high=result.high,
+                examples=result.examples,
+                loss=result.loss,
+                token_accuracy=result.token_accuracy,
+                best=state.best.exact_match,
+                seconds=self._seconds,
+                samples=name,
+            )
+        )
+
+
+@contextmanager
+def outermost_gathered(model: "SupervisedLM") -> Iterator[None]:
+    """A sharded model's own weights, those outside its sharded blocks, whole for a while.
+
+    Blocks gather theirs whenever they are called; the outermost does so in its `forward` only,
+    which scoring and decoding go past.
+    """
+    if not isinstance(model, FSDPModule):
+        yield
+        return
+    token = torch.zeros(1, dtype=torch.int64, device=next(model.parameters()).device)
+    with torch.no_grad():  # the first call of all must go through the outermost `forward`
+        model(token[None], None, token, token)
+    model.unshard()
+    try:
+        yield
+    finally:
+        model.reshard()

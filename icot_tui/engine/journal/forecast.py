@@ -1,0 +1,153 @@
+"""What lies ahead of a run, as far as its config and its pace so far tell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from icot_tui.config import Phase, RunConfig
+from icot_tui.curriculum.schedule import Beyond, Linear, Schedule, Stages, build_schedule
+from icot_tui.engine.journal.events import RunStarted
+from icot_tui.engine.journal.figures import Figures
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """A removal to come; `sure` when the config alone fixes its step."""
+
+    step: int
+    stage: int
+    sure: bool
+
+
+def last_step(config: RunConfig, facts: RunStarted, figures: Figures) -> int | None:
+    """The step at which the recipe ends at the latest; None where nobody can know."""
+    if config.distillation is not None and config.method.name == "distillation":
+        return _last_of_phases(config, config.distillation.phases, facts, figures)
+    train, limits = config.train, []
+    if train.max_steps is not None:
+        limits.append(train.max_steps)
+    if train.epochs is not None:
+        limits.append(round(train.epochs * facts.steps_per_epoch))
+    if train.steps_after_removal is not None:
+        removed_at = everything_removed_at(config, facts, figures)
+        if removed_at is not None:
+            limits.append(removed_at + train.steps_after_removal)
+    return min(limits, default=None)
+
+
+def _last_of_phases(
+    config: RunConfig, phases: Sequence[Phase], facts: RunStarted, figures: Figures
+) -> int | None:
+    """Where the training under way began, and the steps that it and those to come take at most."""
+    begun = figures.phase
+    step, first = (0, 1) if begun is None else (begun.step, begun.number)
+    for phase in phases[first - 1 :]:
+        lasts = steps_of_phase(config, phase, facts)
+        if lasts is None:
+            return None
+        step += lasts
+    return step
+
+
+def steps_of_phase(config: RunConfig, phase: Phase, facts: RunStarted) -> int | None:
+    """The steps that a training of several takes at most; None where nobody can know."""
+    train, limits = config.train_of(phase), []
+    if train.max_steps is not None:
+        limits.append(train.max_steps)
+    if train.epochs is not None:
+        limits.append(round(train.epochs * (facts.train_examples // train.batch_size)))
+    return min(limits, default=None)
+
+
+def everything_removed_at(config: RunConfig, facts: RunStarted, figures: Figures) -> int | None:
+    """When the last chain-of-thought token went, or will go; None where nobody can know."""
+    if figures.everything_removed_at is not None:
+        return figures.everything_removed_at
+    if config.method.name in ("explicit_cot", "distillation"):
+        return None
+    target = _target(config, facts)
+    schedule = _inner(build_schedule(config.curriculum, facts.steps_per_epoch))
+    if isinstance(schedule, Stages):
+        wait = _wait(schedule, figures, target)
+        return None if wait is None else figures.stage_since + wait
+    pace = _pace(schedule, figures)
+    if pace is None:
+        return None
+    first, later, _ = pace
+    rest = max(0, target - figures.stage - 1) * later
+    return max(figures.step, figures.stage_since + first) + round(rest)
+
+
+def removals_ahead(
+    config: RunConfig, facts: RunStarted, figures: Figures, count: int
+) -> list[Ahead]:
+    """The next removals, at most `count`; none where nobody can know."""
+    if figures.everything_removed_at is not None or config.method.name != "stepwise":
+        return []
+    target, most = _target(config, facts), facts.max_cot_tokens
+    schedule = _inner(build_schedule(config.curriculum, facts.steps_per_epoch))
+    if isinstance(schedule, Stages):
+        found = _spans_ahead(schedule, figures)
+    else:
+        pace = _pace(schedule, figures)
+        if pace is None:
+            return []
+        first, later, sure = pace
+        begin = max(figures.step, figures.stage_since + first)
+        found = [
+            Ahead(begin + round(number * later), figures.stage + 1 + number, sure)
+            for number in range(min(count, target - figures.stage))
+        ]
+    capped = [
+        Ahead(ahead.step, most if ahead.stage >= target else ahead.stage, ahead.sure)
+        for ahead in found
+    ]
+    whole = next((at for at, ahead in enumerate(capped) if ahead.stage == most), len(capped))
+    return capped[: min(count, whole + 1)]
+
+
+def _target(config: RunConfig, facts: RunStarted) -> int:
+    """The stage from which on nothing is written."""
+    return min(config.curriculum.remove_all_beyond or facts.max_cot_tokens, facts.max_cot_tokens)
+
+
+def _inner(schedule: Schedule) -> Schedule:
+    return schedule.inner if isinstance(schedule, Beyond) else schedule
+
+
+def _pace(schedule: Schedule, figures: Figures) -> tuple[int, float, bool] | None:
+    """(steps that this stage lasts, that later ones last, is it sure?); None: nobody can know."""
+    here = figures.step - figures.stage_since
+    if isinstance(schedule, Linear) and not figures.clock_changed:
+        warmup = schedule.warmup_steps if figures.stage == schedule.first_stage else 0
+        lasts, pace, sure = warmup + schedule.steps_per_token, float(schedule.steps_per_token), True
+        overdue = here > lasts
+    else:
+        if len(figures.removals) < 2:
+            return None
+        (from_step, from_stage), (to_step, to_stage) = figures.removals[0], figures.removals[-1]
+        pace = (to_step - from_step) / max(1, to_stage - from_stage)
+        lasts, sure = round(pace), False
+        overdue = here > 4 * pace
+    return None if overdue else (lasts, pace, sure)
+
+
+def _wait(schedule: Stages, figures: Figures, target: int) -> int | None:
+    """Steps from the present stage's beginning to the target stage in a fixed list."""
+    steps, reached = 0, False
+    for stage, lasts in schedule.spans:
+        if stage >= target and reached:
+            return steps
+        reached = reached or stage == figures.stage
+        steps += lasts if reached else 0
+    return None
+
+
+def _spans_ahead(schedule: Stages, figures: Figures) -> list[Ahead]:
+    """What follows the present stage in a fixed list."""
+    found, steps, reached = [], figures.stage_since, False
+    for stage, lasts in schedule.spans:
+        if reached:
+            found.append(Ahead(max(figures.step, steps), stage, not figures.clock_changed))
+        reached = reached or stage == figures.stage
+        steps += lasts if reached else 0
+    return found

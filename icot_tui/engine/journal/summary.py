@@ -1,0 +1,303 @@
+"""A run in a few numbers, folded from its journal: what every list, line and screen shows.
+
+`RunSummary.add` takes constant work an event, so that a view can follow a run for days. A resume
+undoes what came after its checkpoint, as `journal.effective` does.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+
+from icot_tui.config import RunConfig
+from icot_tui.engine.journal import forecast
+from icot_tui.engine.journal.events import (
+    CheckpointSaved,
+    Collapsed,
+    CommandDone,
+    Evaluated,
+    Event,
+    LossSpike,
+    OptimizerReset,
+    Paused,
+    PhaseBegan,
+    QuestionsAsked,
+    RolledBack,
+    RunEnded,
+    RunResumed,
+    RunStarted,
+    SpikeRecovered,
+    StepsTrained,
+    TokenRemoved,
+    Unpaused,
+    UpdatesSkipped,
+)
+from icot_tui.engine.journal.figures import Evaluation, Figures, SpikeSummary, Undoable
+from icot_tui.engine.journal.step_arrays import LOSS_WINDOW, StepArrays
+from icot_tui.engine.loop.commands import Hold
+
+__all__ = ["Evaluation", "Figures", "RunSummary", "SpikeSummary", "Status"]
+
+Status = Literal["starting", "training", "paused", "stalled", "finished", "stopped", "dead"]
+
+PACE_WINDOW = 64
+"""Looks at the losses that the pace is measured over."""
+REMOVALS_WINDOW = 6
+"""Removals that the pace of a loss-gated schedule is measured over."""
+QUIET_SECONDS = 300.0
+"""A trainer that holds its lock but says nothing for longer than this may be stuck."""
+
+
+class RunSummary:
+    """What is known of a run; feed it every (time, event) of the journal in order.
+
+    Attributes:
+        config: the run's configuration, for the time to go; may be missing.
+        facts: the `RunStarted` event; None before it.
+        started: when the run began.
+        last_news: when the last event was.
+        resumes: how often it was resumed.
+        paused: why it waits; None when it does not.
+        ended: the `RunEnded` event, unless it was resumed since.
+        asked: how far a prompted run is; None for a training.
+    """
+
+    def __init__(self, config: RunConfig | None = None) -> None:
+        self.config = config
+        self.facts: RunStarted | None = None
+        self.started: float | None = None
+        self.last_news: float | None = None
+        self.resumes = 0
+        self.paused: str | None = None
+        self.ended: RunEnded | None = None
+        self.asked: QuestionsAsked | None = None
+        self._undoable = Undoable()
+        self._looks: deque[tuple[int, float]] = deque(maxlen=PACE_WINDOW)  # steps, seconds
+        self._marks: deque[tuple[float, int]] = deque(maxlen=PACE_WINDOW)  # time, step
+        self._longest_silence = 0.0
+
+    @classmethod
+    def of(
+        cls, events: Iterable[tuple[float, Event]], config: RunConfig | None = None
+    ) -> "RunSummary":
+        """The summary of all these events."""
+        summary = cls(config)
+        for time, event in events:
+            summary.add(time, event)
+        return summary
+
+    @property
+    def figures(self) -> Figures:
+        """The numbers that a resume can undo, as they stand."""
+        return self._undoable.now
+
+    # What the views ask -----------------------------------------------------------------------
+
+    @property
+    def max_cot_tokens(self) -> int | None:
+        """Tokens of the longest chain of thought, once known."""
+        return None if self.facts is None else self.facts.max_cot_tokens
+
+    @property
+    def parameters(self) -> int | None:
+        """Of the model that is trained, or of the models in the training at work; once known."""
+        begun = self.facts if self.figures.phase is None else self.figures.phase
+        return None if begun is None else begun.parameters
+
+    @property
+    def removed_tokens(self) -> int:
+        """The stage, at most the longest chain of thought."""
+        most = self.max_cot_tokens
+        return self.figures.stage if most is None else min(self.figures.stage, most)
+
+    @property
+    def steps_per_second(self) -> float | None:
+        """Training steps a second lately, evaluations and pauses left out."""
+        seconds = sum(seconds for _, seconds in self._looks)
+        return sum(steps for steps, _ in self._looks) / seconds if seconds > 0 else None
+
+    def status(self, locked: bool, now: float) -> Status:
+        """What the run does, given whether a trainer holds its lock."""
+        if self.ended is not None:
+            return "finished" if self.ended.finished else "stopped"
+        if not locked:
+            return "dead"
+        if self.facts is None or self.last_news is None:
+            return "starting"
+        if self.paused is not None:
+            return "paused"
+        patience = max(QUIET_SECONDS, 4 * self._longest_silence)
+        return "stalled" if now - self.last_news > patience else "training"
+
+    def seconds_left(self) -> float | None:
+        """Time to go at the recent pace, evaluations included; None where nobody can know.
+
+        A target accuracy may end the run earlier.
+        """
+        end = self.last_step()
+        if end is None or self.paused is not None or self.ended is not None:
+            return None
+        if len(self._marks) < 3:
+            return None
+        (begin_time, begin_step), (end_time, end_step) = self._marks[0], self._marks[-1]
+        if end_step <= begin_step or end_time <= begin_time:
+            return None
+        pace = (end_time - begin_time) / (end_step - begin_step)
+        return max(0, end - self.figures.step) * pace
+
+    def last_step(self) -> int | None:
+        """The step at which the recipe ends at the latest; None where nobody can know."""
+        if self.config is None or self.facts is None:
+            return None
+        return forecast.last_step(self.config, self.facts, self.figures)
+
+    def everything_removed_at(self) -> int | None:
+        """When the last chain-of-thought token went, or will go; None where nobody can know."""
+        if self.config is None or self.facts is None:
+            return self.figures.everything_removed_at
+        return forecast.everything_removed_at(self.config, self.facts, self.figures)
+
+    def removals_ahead(self, count: int) -> list[forecast.Ahead]:
+        """The next removals, at most so many; none where nobody can know."""
+        if self.config is None or self.facts is None:
+            return []
+        return forecast.removals_ahead(self.config, self.facts, self.figures, count)
+
+    # Folding ----------------------------------------------------------------------------------
+
+    def add(self, time: float, event: Event) -> None:
+        """Take note of the next event."""
+        awaited = self.paused is None and not isinstance(event, RunStarted | RunResumed)
+        if self.last_news is not None and awaited:
+            self._longest_silence = max(self._longest_silence, time - self.last_news)
+        self.last_news = time
+        if isinstance(event, RunResumed):
+            self._undoable.go_back(event.checkpoint, event.step)
+        figures = self.figures
+        figures.step = event.step
+        match event:
+            case RunStarted():
+                self._start(time, event)
+            case RunResumed():
+                self._resume(event)
+            case PhaseBegan():  # another model, another loss: what was best says nothing here
+                figures.phase, figures.losses = event, ()
+                figures.best_so_far, figures.best_step = (False, -1.0), None
+            case StepsTrained():
+                self._trained(time, event)
+            case TokenRemoved():
+                figures.removals = (*figures.removals, (event.step, event.stage))[-REMOVALS_WINDOW:]
+                self._move_to(event.stage, event.everything)
+            case OptimizerReset():
+                figures.resets += 1
+            case LossSpike():
+                figures.spikes.append(
+                    SpikeSummary(event.spike, event.step, event.removal, event.baseline, event.loss)
+                )
+            case SpikeRecovered() | Collapsed():
+                self._undoable.close_spike(event)
+            case UpdatesSkipped():
+                figures.skipped_updates += event.skipped
+            case Evaluated():
+                figures.evaluations.append(Evaluation(time, event))
+                if (event.implicit, event.exact_match) > figures.best_so_far:
+                    figures.best_so_far = event.implicit, event.exact_match
+                    figures.best_step = event.step
+            case QuestionsAsked():
+                self.asked = event
+            case CheckpointSaved():
+                figures.checkpoint = event.path
+                self._undoable.bookmark(event.path)
+            case RolledBack():
+                self._roll_back(event)
+            case CommandDone(done=True, command="hold", effect=effect):
+                figures.clock_changed, figures.held = True, effect != Hold.let_go
+            case CommandDone(done=True, command="set-delta"):
+                figures.clock_changed = True
+            case Paused():
+                self.paused = event.reason
+            case Unpaused():
+                self.paused = None
+                self._marks.clear()
+            case RunEnded():
+                self.ended = event
+                self.paused = None
+
+    def add_lines(self, lines: StepArrays) -> None:
+        """Take note of many lines in a row: what `add` makes of each of them, much faster."""
+        times, figures = lines.times, self.figures
+        if self.paused is None:
+            silence = float((times[1:] - times[:-1]).max()) if len(times) > 1 else 0.0
+            if self.last_news is not None:
+                silence = max(silence, float(times[0]) - self.last_news)
+            self._longest_silence = max(self._longest_silence, silence)
+        self.last_news = float(times[-1])
+        figures.step = int(lines.steps[-1])
+        figures.losses = (*figures.losses, *lines.last_losses)[-LOSS_WINDOW:]
+        figures.learning_rate = float(lines.learning_rates[-1])
+        seconds = lines.seconds.tolist()
+        for spent in seconds:  # one by one, for the same rounding as line by line
+            figures.seconds += spent
+        figures.supervised_tokens += lines.supervised_tokens
+        figures.dropped_rows += lines.dropped_rows
+        if lines.stage != figures.stage:
+            everything = self.facts is not None and lines.stage >= self.facts.max_cot_tokens
+            self._move_to(lines.stage, everything, since=lines.first - 1)
+        last = slice(-PACE_WINDOW, None)
+        ends = lines.steps[-PACE_WINDOW - 1 :]
+        if len(ends) <= PACE_WINDOW:
+            ends = np.concatenate([[lines.first - 1], ends])
+        counts = (ends[1:] - ends[:-1]).tolist()
+        self._looks.extend(zip(counts, seconds[last], strict=True))
+        self._marks.extend(zip(times[last].tolist(), ends[1:].tolist(), strict=True))
+
+    def _start(self, time: float, event: RunStarted) -> None:
+        """A run begins; one that died before its first checkpoint begins anew."""
+        self.facts = event
+        self._undoable.start(event.step)
+        self.started = time if self.started is None else self.started
+        self.ended = self.paused = None
+        self._looks.clear()
+        self._marks.clear()
+
+    def _resume(self, event: RunResumed) -> None:
+        """The figures are those of a checkpoint again; another resume may begin there."""
+        self._undoable.bookmark(event.checkpoint)
+        self.resumes += 1
+        self.ended = self.paused = None
+        self._looks.clear()
+        self._marks.clear()
+
+    def _trained(self, time: float, event: StepsTrained) -> None:
+        figures = self.figures
+        finite = tuple(loss for loss in event.losses if loss is not None)
+        figures.losses = (*figures.losses, *finite)[-LOSS_WINDOW:]
+        figures.learning_rate = event.learning_rate
+        figures.seconds += event.seconds
+        figures.supervised_tokens += event.supervised_tokens
+        figures.dropped_rows += event.dropped_rows
+        if event.stage != figures.stage:  # a method that does not start at 0
+            everything = self.facts is not None and event.stage >= self.facts.max_cot_tokens
+            self._move_to(event.stage, everything, since=event.first - 1)
+        self._looks.append((len(event.losses), event.seconds))
+        self._marks.append((time, event.step))
+
+    def _move_to(self, stage: int, everything: bool, since: int | None = None) -> None:
+        figures = self.figures
+        figures.stage = stage
+        figures.stage_since = figures.step if since is None else since
+        if not everything:
+            figures.everything_removed_at = None
+        elif figures.everything_removed_at is None:
+            figures.everything_removed_at = figures.stage_since
+
+    def _roll_back(self, event: RolledBack) -> None:
+        """Weights and curriculum went back; what was spent and seen stays."""
+        figures = self.figures
+        figures.rollbacks += 1
+        figures.removals, figures.losses, figures.clock_changed = (), (), True
+        then = self._undoable.at(event.checkpoint)
+        figures.held = then is not None and then.held
+        most = self.max_cot_tokens
+        self._move_to(event.stage, most is not None and event.stage >= most)

@@ -1,0 +1,143 @@
+"""Puts a trainer together for a training."""
+
+from collections.abc import Callable
+
+from accelerate import Accelerator
+
+from icot_tui.config import RunConfig
+from icot_tui.curriculum.curriculum import Curriculum
+from icot_tui.curriculum.smoothing import Smoothing
+from icot_tui.data.encoded import EncodedSplit
+from icot_tui.data.load import Data
+from icot_tui.data.order import DataOrder
+from icot_tui.engine.checkpoints.store import Store
+from icot_tui.engine.evaluation.validation import Validation
+from icot_tui.engine.journal.events import Event
+from icot_tui.engine.loop.control import Control
+from icot_tui.engine.loop.optimizer import SkippingAdamW
+from icot_tui.engine.loop.phase import Training
+from icot_tui.engine.loop.spikes import SpikeDetector
+from icot_tui.engine.loop.trainer import Trainer
+from icot_tui.engine.loop.update import Padding, Update
+from icot_tui.engine.processes import Processes
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.errors import UserError
+from icot_tui.methods import METHODS
+
+
+def build_trainer(
+    training: Training,
+    data: Data,
+    folder: RunFolder,
+    accelerator: Accelerator,
+    control: Control,
+    emit: Callable[[Event], None],
+    phase: str = "",
+) -> Trainer:
+    """A trainer at the beginning of a training.
+
+    Args:
+        training: what it trains.
+        data: tokenizer and held-out examples.
+        folder: the run's.
+        accelerator: device, precision, processes.
+        control: hears wishes.
+        emit: takes the news.
+        phase: number and name of the training, in a run of several.
+
+    Raises:
+        UserError: the batch doesn't fit the data or the processes.
+    """
+    config, curriculum = training.config, training.config.curriculum
+    processes = Processes(accelerator)
+    order = data_order(config, training.train)
+    if config.train.batch_size < processes.count:
+        raise UserError("train.batch_size is smaller than the number of processes")
+    objective = training.objective
+    parameters = [p for p in objective.parameters() if p.requires_grad]
+    optimizer = SkippingAdamW(parameters, config.train)
+    if config.train.compile:
+        objective.compile()
+    prepared, _ = accelerator.prepare(objective, optimizer)
+    bare = accelerator.unwrap_model(prepared)
+    store = Store(
+        folder=folder.checkpoints,
+        config=config.checkpoints,
+        accelerator=accelerator,
+        weights=training.saved(bare),
+        optimizer=optimizer,
+        tokenizer=data.tokenizer,
+        emit=emit,
+        saves_before_removal=config.checkpoints.before_removal
+        or config.spikes.policy == "rollback",
+        phase=phase,
+    )
+    multiple = config.train.pad_to_multiple
+    if multiple is None:
+        multiple = 16 if config.train.compile or accelerator.device.type == "cuda" else 1
+    update = Update(
+        objective=prepared,
+        optimizer=optimizer,
+        accelerator=accelerator,
+        micro_batch_size=config.train.micro_batch_size,
+        padding=Padding(multiple, training.positions),
+        clip_norm=config.train.clip_norm,
+        separator_id=data.separator_id,
+        feed=training.feed,
+        per_row=training.per_row,
+    )
+    validation = Validation(
+        model=training.evaluated_model(bare),
+        split=data.validation,
+        plan=training.plan,
+        tokenizer=data.tokenizer,
+        separator_id=data.separator_id,
+        config=config.evaluation,
+        device=accelerator.device,
+        processes=processes,
+        sharded_model=accelerator.distributed_type == "FSDP",
+        folder=folder,
+        emit=emit,
+        thought_errors=training.thought_errors,
+        ties_by_loss=training.phase is not None,
+    )
+    method = METHODS[config.method.name]
+    return Trainer(
+        config=config,
+        split=training.train,
+        order=order,
+        plan=training.plan,
+        smoothing=Smoothing(
+            method.smoothing(curriculum),
+            config.seed,
+            curriculum.mixed_stages if config.method.name == "stepwise" else 0.0,
+        ),
+        curriculum=Curriculum(
+            training.schedule,
+            training.train.max_cot_tokens,
+            curriculum.gate_window,
+            curriculum.reset_optimizer,
+        ),
+        update=update,
+        spikes=SpikeDetector(config.spikes),
+        store=store,
+        validation=validation,
+        control=control,
+        emit=emit,
+        separator_id=data.separator_id,
+    )
+
+
+def data_order(config: RunConfig, train: EncodedSplit) -> DataOrder:
+    """The order in which a training reads its examples.
+
+    Raises:
+        UserError: there are too few for a batch.
+    """
+    order = DataOrder(len(train), config.train.batch_size, config.seed)
+    if order.steps_per_epoch == 0:
+        raise UserError(
+            f"there are only {len(train)} training examples for a batch of "
+            f"{config.train.batch_size}: lower train.batch_size"
+        )
+    return order

@@ -1,0 +1,307 @@
+"""Carries out wishes between two steps, and waits when told to or when the disk is full."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from icot_tui.config import SpikeConfig
+from icot_tui.engine.checkpoints.checkpoint import CheckpointPath
+from icot_tui.engine.journal.events import (
+    CheckpointFailed,
+    Collapsed,
+    CommandDone,
+    Event,
+    Paused,
+    Unpaused,
+    Warned,
+)
+from icot_tui.engine.journal.journal import Journal
+from icot_tui.engine.loop import commands
+from icot_tui.engine.loop.commands import Command, CommandQueue
+from icot_tui.engine.processes import Processes
+from icot_tui.errors import UserError
+
+if TYPE_CHECKING:
+    from icot_tui.engine.loop.trainer import Trainer
+
+CHANGES = (
+    commands.Hold,
+    commands.Advance,
+    commands.ResetOptimizer,
+    commands.Evaluate,
+    commands.SetRemovePerEpoch,
+    commands.SetLearningRate,
+)
+"""What changes the state that must survive, without a step."""
+POLL_SECONDS = 0.05
+RETRY_SECONDS = 5.0
+
+
+class StopRequest(Exception):
+    """The run shall end here; the text says who wants it."""
+
+    def __init__(self, reason: str, save: bool) -> None:
+        super().__init__(reason)
+        self.save = save
+
+
+class Control:
+    """The one way for wishes.
+
+    With several processes the first one hears them, and all carry them out at the same step.
+    """
+
+    def __init__(
+        self,
+        queue: CommandQueue,
+        journal: Journal | None,
+        processes: Processes,
+        spikes: SpikeConfig,
+        every_steps: int,
+    ) -> None:
+        self._queue = queue
+        self._journal = journal
+        self._processes = processes
+        self._spikes = spikes
+        self._every_steps = 1 if processes.count == 1 else every_steps
+        self._waiting: list[Command] = []
+        self._paused: str | None = None
+        self._go_back: tuple[str, int | None] | None = None
+
+    @property
+    def rank(self) -> int:
+        """Number of this process."""
+        return self._processes.rank
+
+    def process_commands(self, trainer: "Trainer") -> None:
+        """Carry out what was wished since the last step; while paused, wait for more.
+
+        Raises:
+            StopRequest: the run shall end.
+        """
+        if trainer.state.step % self._every_steps:
+            return
+        self._go_back_if_needed(trainer)
+        if self._journal is not None and self._journal.error is not None:
+            self.until_it_works(trainer, self._flush_journal)
+        for command in self._take():
+            self._carry_out(command, trainer)
+        with trainer.clock_stopped():
+            while self._paused is not None:
+                time.sleep(POLL_SECONDS)
+                for command in self._take():
+                    self._carry_out(command, trainer)
+
+    def wants_to_stop(self) -> bool:
+        """Is a stop waiting? (Asked in the midst of an evaluation.)"""
+        if self._processes.count > 1:
+            return False
+        self._waiting += self._queue.take()
+        return any(isinstance(command, commands.Stop) for command in self._waiting)
+
+    def check_stop(self, step: int, emit: Callable[[Event], None]) -> None:
+        """Leave a long preparation if a stop is waiting; other wishes wait on.
+
+        Raises:
+            StopRequest: it is.
+        """
+        if not self.wants_to_stop():
+            return
+        for command in self._waiting:
+            if isinstance(command, commands.Stop):
+                emit(
+                    CommandDone(
+                        step=step,
+                        id=command.id,
+                        command=command.name,
+                        done=True,
+                        effect="stopping, nothing is lost",
+                    )
+                )
+        raise StopRequest("stopped by command while a training was prepared", save=False)
+
+    def _take(self) -> list[Command]:
+        heard = self._waiting + self._queue.take()
+        self._waiting = []
+        return self._processes.share(heard)
+
+    # Commands -------------------------------------------------------------------------------
+
+    def _carry_out(self, command: Command, trainer: "Trainer") -> None:
+        try:
+            effect, done = self._effect(command, trainer), True
+        except (ValueError, UserError) as refusal:
+            effect, done = f"refused: {refusal}", False
+        if done and isinstance(command, CHANGES):
+            trainer.store.outdated()
+        step = trainer.state.step
+        trainer.emit(
+            CommandDone(step=step, id=command.id, command=command.name, done=done, effect=effect)
+        )
+        if isinstance(command, commands.Stop):
+            saving = "after saving" if command.save else "at once"
+            raise StopRequest(f"stopped by command, {saving}", command.save)
+
+    def _effect(self, command: Command, trainer: "Trainer") -> str:
+        """Do it, and say in words what it did."""
+        curriculum, step = trainer.curriculum, trainer.state.step
+        match command:
+            case commands.Pause():
+                self.pause(trainer, "by command")
+                return f"paused at step {step:,}"
+            case commands.Resume():
+                self._unpause(trainer)
+                return f"going on at step {step:,}"
+            case commands.Hold(on=on):
+                curriculum.held = on
+                return f"stage {curriculum.stage} is held" if on else command.let_go
+            case commands.Advance(tokens=tokens):
+                if tokens < 1:
+                    raise ValueError("advance by 1 token or more")
+                if curriculum.implicit:
+                    raise ValueError("nothing is left to remove")
+                left = curriculum.max_cot_tokens - curriculum.stage
+                if tokens > left:
+                    raise ValueError(f"only {left} are left: advance {left} removes them all")
+                curriculum.advance(tokens)
+                stage = curriculum.stage
+                return f"stage {stage} becomes {stage + tokens} with the next step"
+            case commands.Rollback(step=target):
+                checkpoint = self._checkpoint(trainer, target)
+                trainer.roll_back(checkpoint, "by command")
+                held = "; the schedule is held, as it was then" if curriculum.held else ""
+                return f"back at {checkpoint.name}, stage {curriculum.stage}{held}"
+            case commands.ResetOptimizer():
+                trainer.reset_optimizer("by command")
+                return "the optimizer's state was dropped"
+            case commands.Evaluate():
+                trainer.save()  # it may turn out to be the best
+                trainer.evaluate()
+                return f"evaluated at step {step:,}"
+            case commands.Save():
+                trainer.save()
+                return f"saved at step {step:,}"
+            case commands.SetRemovePerEpoch(remove_per_epoch=delta):
+                if not delta > 0:
+                    raise ValueError("tokens an epoch must be above 0")
+                trainer.set_remove_per_epoch(delta)
+                return f"{delta:g} tokens an epoch from now on"
+            case commands.SetLearningRate(learning_rate=rate):
+                if not rate > 0:
+                    raise ValueError("a learning rate must be above 0")
+                trainer.state.learning_rate = rate
+                return f"peak learning rate {rate:g} from now on"
+            case commands.Stop(save=save):
+                return "saving, then stopping" if save else "stopping at once"
+        raise ValueError(f"{command.name} is not known to the trainer")
+
+    def _checkpoint(self, trainer: "Trainer", step: int | None) -> CheckpointPath:
+        """The checkpoint of a step; without one, the newest from before the last removal."""
+        if step is not None:
+            return trainer.store.at_step(step)
+        stage = trainer.curriculum.stage
+        return trainer.store.newest(below_stage=stage if stage > 0 else None)
+
+    # Waiting --------------------------------------------------------------------------------
+
+    def pause(self, trainer: "Trainer", reason: str) -> None:
+        """Wait for `Resume` before the next step."""
+        if self._paused is None:
+            self._paused = reason
+            trainer.emit(Paused(step=trainer.state.step, reason=reason))
+
+    def _unpause(self, trainer: "Trainer") -> None:
+        if self._paused is None:
+            raise ValueError("the run is not paused")
+        self._paused = None
+        trainer.emit(Unpaused(trainer.state.step))
+
+    def until_it_works(self, trainer: "Trainer", write: Callable[[], None]) -> None:
+        """Write something; while the disk refuses, wait and try again, and say so once.
+
+        Raises:
+            StopRequest: told to stop meanwhile. What can't be written can't be saved first.
+        """
+        reason: str | None = None
+        while (failure := self._failure(write)) is not None:
+            if failure != reason:
+                reason = failure
+                trainer.emit(CheckpointFailed(step=trainer.state.step, reason=failure))
+                trainer.emit(
+                    Paused(
+                        step=trainer.state.step, reason=f"{failure}; trying again until it works"
+                    )
+                )
+            self._wait_for_disk(trainer)
+        if reason is not None and self._paused is None:
+            trainer.emit(Unpaused(trainer.state.step))
+
+    def _failure(self, write: Callable[[], None]) -> str | None:
+        try:
+            write()
+            mine = None
+        except OSError as error:
+            mine = f"writing failed: {error.strerror or error}"
+        return self._processes.first(mine)
+
+    def _wait_for_disk(self, trainer: "Trainer") -> None:
+        retry_at = time.monotonic() + RETRY_SECONDS
+        while self._processes.share(time.monotonic() < retry_at):
+            time.sleep(POLL_SECONDS)
+            for command in self._take():
+                if isinstance(command, commands.Stop):
+                    trainer.emit(
+                        CommandDone(
+                            step=trainer.state.step,
+                            id=command.id,
+                            command=command.name,
+                            done=True,
+                            effect="stopping, unsaved",
+                        )
+                    )
+                    raise StopRequest("stopped by command while the disk was full", save=False)
+                if isinstance(command, commands.Resume):
+                    return
+                self._waiting.append(command)
+
+    def _flush_journal(self) -> None:
+        assert self._journal is not None
+        if not self._journal.flush():
+            assert self._journal.error is not None
+            raise self._journal.error
+
+    # Trouble --------------------------------------------------------------------------------
+
+    def collapsed(self, event: Collapsed) -> None:
+        """A spike does not recover: what the policy says happens before the next step."""
+        if self._spikes.policy != "log":
+            self._go_back = ("collapse", event.removal)
+
+    def not_finite(self, in_a_row: int) -> None:
+        """Too many updates were skipped: go back before the next step."""
+        self._go_back = (f"{in_a_row} updates in a row were not finite", None)
+
+    def _go_back_if_needed(self, trainer: "Trainer") -> None:
+        if self._go_back is None:
+            return
+        (cause, removal), self._go_back = self._go_back, None
+        state = trainer.state
+        if cause == "collapse":
+            if self._spikes.policy == "pause" or state.collapses >= self._spikes.max_rollbacks:
+                self.pause(trainer, f"collapse since removal {removal}")
+                return
+        elif state.failures >= self._spikes.max_rollbacks:
+            self.pause(trainer, cause)
+            return
+        try:
+            checkpoint = trainer.store.newest(below_stage=removal)
+        except UserError as error:
+            trainer.emit(Warned(step=state.step, message=str(error)))
+            self.pause(trainer, cause)
+            return
+        if cause == "collapse":
+            state.collapses += 1
+            trainer.roll_back(checkpoint, cause, slow_down=self._spikes.slow_down)
+        else:
+            state.failures += 1
+            trainer.roll_back(checkpoint, cause)

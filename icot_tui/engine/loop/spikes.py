@@ -1,0 +1,191 @@
+"""Loss spikes: paired with the removal that made them, and a healthy trough told from a collapse.
+
+After a removal the loss usually jumps and comes back; exact match may fall to 0 and return (method,
+end of section 3). What tells a trough from a collapse is progress: the loss since the last removal
+or the accuracy of the answer's tokens still improves.
+"""
+
+import math
+import statistics
+from collections import deque
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from icot_tui.config import SpikeConfig
+from icot_tui.engine.journal.events import Collapsed, Event, LossSpike, SpikeRecovered
+
+PROGRESS = 0.02
+"""A new low counts as progress when it is lower by this share of the spike's height."""
+FEW = 5
+"""Losses after a removal before a spike can be called."""
+
+
+@dataclass
+class Spike:
+    """A spike that has not recovered."""
+
+    number: int
+    removal: int | None
+    since: int
+    baseline: float
+    line: float
+    """Below this smoothed loss the spike is over."""
+    peak: float
+    lowest: float
+    last_progress: int
+    progressed: bool = False
+    """Has the present stage brought a new low?"""
+    collapsed: bool = False
+
+    @property
+    def height(self) -> float:
+        """Peak above baseline, in nats."""
+        return self.peak - self.baseline
+
+
+class SpikeDetector:
+    """Reads every step's loss; its statistics restart at each removal."""
+
+    def __init__(self, config: SpikeConfig) -> None:
+        self._window = config.window
+        self._sigmas = config.sigmas
+        self._patience = config.patience
+        self.open: Spike | None = None
+        self._count = 0
+        self._stage: int | None = None
+        self._removed_at = 0
+        self._before: tuple[float, float] | None = None
+        self._losses: deque[float] = deque(maxlen=5 * config.window)
+        self._best_accuracy = -math.inf
+
+    def removed(self, step: int, stage: int) -> None:
+        """A token was removed when this many steps were done."""
+        if self.open is None:
+            if len(self._losses) >= self._window:
+                self._before = _mean_and_deviation(self._losses)
+        else:
+            if self.open.progressed:
+                self.open.last_progress = step
+            self.open.progressed = False
+            self.open.lowest = math.inf
+        self._losses.clear()
+        self._stage, self._removed_at = stage, step
+        self._best_accuracy = -math.inf
+
+    def observe(self, step: int, loss: float | None) -> list[Event]:
+        """The news that one step's loss makes; non-finite losses are left to others."""
+        if loss is None or not math.isfinite(loss):
+            return []
+        self._losses.append(loss)
+        if self.open is None:
+            return self._look_for_spike(step)
+        return self._follow(self.open, step)
+
+    def evaluated(self, step: int, token_accuracy: float) -> None:
+        """A better answer, digit by digit, is progress too, whatever the exact match says."""
+        known = math.isfinite(self._best_accuracy)
+        if self.open and known and token_accuracy > self._best_accuracy + 0.01:
+            self.open.last_progress = step
+        self._best_accuracy = max(self._best_accuracy, token_accuracy)
+
+    def _look_for_spike(self, step: int) -> list[Event]:
+        if len(self._losses) < FEW:
+            return []
+        recent = [self._losses[-i] for i in range(1, FEW + 1)]
+        earlier = list(self._losses)[:-FEW]
+        fresh = len(earlier) < self._window
+        reference = self._before if fresh else _mean_and_deviation(earlier)
+        if reference is None:
+            return []
+        mean, deviation = reference
+        line = mean + self._sigmas * max(deviation, 0.01 * abs(mean), 1e-4)
+        loss = statistics.fmean(recent)
+        if loss <= line:
+            return []
+        removal = self._stage if fresh else None
+        since = self._removed_at if fresh else step
+        self._count += 1
+        self.open = Spike(
+            number=self._count,
+            removal=removal,
+            since=since,
+            baseline=mean,
+            line=line,
+            peak=loss,
+            lowest=math.inf,
+            last_progress=step,
+        )
+        return [LossSpike(step=step, spike=self._count, removal=removal, baseline=mean, loss=loss)]
+
+    def _follow(self, spike: Spike, step: int) -> list[Event]:
+        count = min(self._window, len(self._losses))
+        smoothed = statistics.fmean(self._losses[-i] for i in range(1, count + 1))
+        spike.peak = max(spike.peak, smoothed)
+        if count < FEW:
+            return []
+        if smoothed < spike.lowest - PROGRESS * spike.height:
+            if spike.lowest < math.inf:
+                spike.progressed, spike.last_progress = True, step
+            spike.lowest = smoothed
+        stalled = step - spike.last_progress >= self._patience
+        settled = stalled and smoothed - spike.baseline < 0.5 * spike.height
+        if smoothed <= spike.line or settled:
+            self.open = None
+            steps = step - spike.since
+            return [
+                SpikeRecovered(
+                    step=step,
+                    spike=spike.number,
+                    removal=spike.removal,
+                    height=spike.height,
+                    steps=steps,
+                )
+            ]
+        if stalled and not spike.collapsed:
+            spike.collapsed = True
+            steps = step - spike.since
+            return [
+                Collapsed(
+                    step=step,
+                    spike=spike.number,
+                    removal=spike.removal,
+                    height=spike.height,
+                    steps=steps,
+                )
+            ]
+        return []
+
+    def state(self) -> dict[str, Any]:
+        """All that must survive, as plain JSON (infinities as None)."""
+        spike = None if self.open is None else asdict(self.open)
+        if spike is not None and math.isinf(spike["lowest"]):
+            spike["lowest"] = None
+        accuracy = self._best_accuracy
+        return {
+            "open": spike,
+            "count": self._count,
+            "stage": self._stage,
+            "removed_at": self._removed_at,
+            "before": self._before,
+            "losses": list(self._losses),
+            "best_accuracy": accuracy if math.isfinite(accuracy) else None,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """The opposite of `state`."""
+        spike = state["open"]
+        if spike is not None:
+            spike = spike | {"lowest": math.inf if spike["lowest"] is None else spike["lowest"]}
+        self.open = None if spike is None else Spike(**spike)
+        self._count = max(self._count, state["count"])
+        self._stage, self._removed_at = state["stage"], state["removed_at"]
+        self._before = None if state["before"] is None else (state["before"][0], state["before"][1])
+        self._losses.clear()
+        self._losses.extend(state["losses"])
+        accuracy = state["best_accuracy"]
+        self._best_accuracy = -math.inf if accuracy is None else accuracy
+
+
+def _mean_and_deviation(losses: "deque[float] | list[float]") -> tuple[float, float]:
+    mean = statistics.fmean(losses)
+    return mean, math.sqrt(statistics.fmean((loss - mean) ** 2 for loss in losses))

@@ -1,0 +1,90 @@
+"""What the user has set in `settings.toml` of the config folder; every key may be left out.
+
+theme = "night"
+ascii = false
+low_bandwidth = false
+
+[keys]
+advance = "k"
+stop = ["X", "ctrl+x"]
+
+[alerts]
+bell = true
+webhook = "https://…"
+command = ["sh", "-c", "notify-send \"$ICOT_TUI_ALERT_TEXT\""]
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field
+
+from icot_tui.config.checking import check
+from icot_tui.config.toml import read_toml
+from icot_tui.errors import UserError
+from icot_tui.tui.actions.keymap import KeyMap, key_map
+
+Key = Annotated[str, Field(max_length=40)]
+
+
+class AlertSettings(BaseModel):
+    """How one is told that a run needs a look."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bell: bool = True
+    """Ring the terminal's bell."""
+    webhook: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
+    """Address that each alert is posted to, as JSON."""
+    command: list[str] = []
+    """Program and arguments; it gets each alert as JSON on its standard input."""
+
+
+class Settings(BaseModel):
+    """All of it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    theme: str | None = None
+    """Name of a theme; the one that was chosen on the screen last comes first."""
+    ascii: bool = False
+    """Draw with ASCII characters only."""
+    low_bandwidth: bool = False
+    """Redraw seldom, and only what changed."""
+    keys: dict[str, Key | list[Key]] = {}
+    """Keys by action."""
+    alerts: AlertSettings = AlertSettings()
+
+    def key_map(self) -> KeyMap:
+        """The keys of every action.
+
+        Raises:
+            UserError: an action is not known, or two share a key.
+        """
+        return key_map(self.keys)
+
+
+def settings_path() -> Path:
+    """Where the settings are."""
+    return platformdirs.user_config_path("icot-tui") / "settings.toml"
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """The user's settings, or the defaults where there are none.
+
+    Raises:
+        UserError: the file has a mistake; the sentence names file, line and key.
+    """
+    path = path or settings_path()
+    if not path.is_file():
+        return Settings()
+    raw, lines = read_toml(path)
+    origins = {key: f"{path}:{line}" for key, line in lines.items()}
+    settings = check(Settings, raw, origins, str(path))
+    try:
+        settings.key_map()
+    except UserError as error:
+        name = str(error).split(":", 1)[0].removeprefix("keys.")
+        raise UserError(f"{origins.get(('keys', name), path)}: {error}") from error
+    return settings

@@ -1,0 +1,102 @@
+"""The base of the live screen's panels."""
+
+import logging
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.containers import Vertical
+from textual.content import Content
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+from textual.widgets import Static
+
+from icot_tui.plain import plain
+from icot_tui.tui.run.view import RunView
+
+log = logging.getLogger("icot_tui.screen")
+
+
+class Panel(Vertical):
+    """A titled box that shows one side of a run; `show` is called at each redraw it is seen in.
+
+    `show` must cost little when nothing changed: a panel remembers the version it has drawn.
+
+    Attributes:
+        failed: an error took its place, and it is left out from then on.
+    """
+
+    name_in_words: ClassVar[str] = ""
+    """Title on the border, and what settings and the palette call the panel."""
+
+    DEFAULT_CSS = """
+    Panel {
+        border: round $panel;
+        border-title-color: $primary;
+        padding: 0 1;
+    }
+    Panel:focus-within {
+        border: round $accent;
+    }
+    Panel > .failure { color: $error; height: auto; }
+    """
+    ALLOW_SELECT = False  # its borders are dragged; the text within can be selected
+    failed = False
+
+    def __init__(
+        self, *children: Widget, id: str | None = None, classes: str | None = None
+    ) -> None:
+        super().__init__(*children, id=id, classes=classes)
+        self._on_border: dict[str, str] = {}
+
+    def on_mount(self) -> None:
+        self.write_on_border(title=self.name_in_words)
+
+    def write_on_border(self, **texts: str) -> None:
+        """Set `title` or `subtitle` if it is another one: that draws the whole box anew."""
+        for name, text in texts.items():
+            if self._on_border.get(name, "") != text:
+                self._on_border[name] = text
+                setattr(self, f"border_{name}", Content(plain(text)))
+
+    def show(self, view: RunView) -> None:
+        """Draw this moment of the run."""
+        raise NotImplementedError
+
+    def try_to_show(self, view: RunView) -> None:
+        """Draw this moment of the run, or say that it can't be done."""
+        if self.failed:
+            return
+        try:
+            self.show(view)
+        except Exception as error:
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """Say what is wrong, once, in place of what stood here."""
+        if self.failed:
+            return
+        self.failed = True
+        log.error("the panel %s failed", self.id, exc_info=error)
+        what = plain(f"{type(error).__name__}: {error}")
+        for child in self.children:
+            child.display = False
+        said = f"this panel failed: {what}. The training is not touched by it."
+        self.mount(Static(said, markup=False, classes="failure"))
+
+    def contain(self) -> None:
+        """From now on an error while Textual paints this panel is its own, not the app's."""
+        for widget in self.query("*"):
+            setattr(widget, "render_lines", self._contained(widget))  # noqa: B010
+
+    def _contained(self, widget: Widget) -> Callable[[Region], list[Strip]]:
+        paint = widget.render_lines
+
+        def render_lines(crop: Region) -> list[Strip]:
+            try:
+                return paint(crop)
+            except Exception as error:
+                self.call_later(self.fail, error)  # nothing may change while it is painted
+                return [Strip.blank(crop.width)] * crop.height
+
+        return render_lines

@@ -1,0 +1,146 @@
+"""The list of checkpoints: sorted by stage, with their accuracy; space chooses several."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from textual import events, on
+from textual.binding import Binding
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from icot_tui.plain import plain
+from icot_tui.tui.formatting import percent
+from icot_tui.tui.frame.panel import Panel
+from icot_tui.tui.play.messages import CheckpointEntry
+
+HEADING = "    stage  correct   step"
+"""Names of the list's columns."""
+
+
+class CheckpointList(OptionList):
+    """Enter asks only the one under the cursor; space adds one, or takes it away."""
+
+    BINDINGS = [Binding("space", "choose_too", "choose", show=False)]
+
+    class Changed(Message):
+        """Others are chosen now."""
+
+    def __init__(self) -> None:
+        super().__init__(markup=False, id="checkpoints")
+        self.listed: list[CheckpointEntry] = []
+        self._chosen: set[Path] = set()
+        self.by_itself = True
+        """Were the chosen ones chosen for the user, not by them?"""
+
+    @property
+    def chosen(self) -> list[CheckpointEntry]:
+        """Those that are asked, in the list's order."""
+        return [one for one in self.listed if one.path in self._chosen]
+
+    @property
+    def current(self) -> CheckpointEntry | None:
+        """The one under the cursor."""
+        at = self.highlighted
+        return self.listed[at] if at is not None and at < len(self.listed) else None
+
+    def show(
+        self, listed: Sequence[CheckpointEntry], chosen: Sequence[CheckpointEntry] | None = None
+    ) -> None:
+        """Show these; what was chosen stays so, unless it is told anew."""
+        before = self.current
+        self.listed = list(listed)
+        if chosen is not None:
+            self._chosen = {one.path for one in chosen}
+        self._chosen &= {one.path for one in self.listed}
+        self._draw()
+        paths = [one.path for one in self.listed]
+        first = next(iter(self.chosen), None)
+        at = next((one.path for one in (before, first) if one is not None), None)
+        self.highlighted = paths.index(at) if at in paths else (0 if paths else None)
+
+    def choose(self, chosen: Sequence[CheckpointEntry]) -> None:
+        """Choose these and no others."""
+        self.by_itself = False
+        self._chosen = {one.path for one in chosen}
+        self._draw()
+        self.post_message(self.Changed())
+
+    def action_choose_too(self) -> None:
+        """Add the one under the cursor, or take it away."""
+        current = self.current
+        if current is not None:
+            left = [one for one in self.chosen if one.path != current.path]
+            self.choose(left if len(left) < len(self.chosen) else [*left, current])
+
+    def choose_current(self) -> None:
+        """Only the one under the cursor."""
+        if self.current is not None:
+            self.choose([self.current])
+
+    def choose_stages(self) -> None:
+        """The newest that answers, of each stage of each run."""
+        newest = {(one.run, one.stage): one for one in self.listed if one.answers}
+        self.choose(list(newest.values()))
+
+    def _draw(self) -> None:
+        at, scroll = self.highlighted, self.scroll_y
+        self.clear_options()
+        self.add_options([Option(self._prompt(one)) for one in self.listed])
+        self.highlighted = at if at is not None and at < len(self.listed) else None
+        self.scroll_to(y=scroll, animate=False)
+
+    def _prompt(self, one: CheckpointEntry) -> Content:
+        chosen = one.path in self._chosen
+        mark = ("[x]" if chosen else "[ ]", "bold $accent" if chosen else "dim")
+        if one.stage is None:
+            return Content.assemble(mark, (f" {plain(one.run)}", "bold"))
+        several = len({other.run for other in self.listed}) > 1
+        flag = "best" if one.best else "latest" if one.latest else ""
+        accuracy = "" if one.exact_match is None else percent(one.exact_match)
+        # Of ICoT-KD the training says more than the stage, but takes more room.
+        stage = f"{one.phase:>8}" if one.phase else f"{one.stage:>5}"
+        correct = f"{accuracy:>7}" if one.phase else f"{accuracy:>9}"
+        step = f"{one.step or 0:>6,} "
+        return Content.assemble(
+            mark,
+            ("*" if one.best else " ", "bold $success"),
+            (stage, "bold" if one.answers else "dim"),
+            correct,
+            (step if one.phase else f" {step}", "dim"),
+            plain(one.run) if several else (flag, "bold $success"),
+        )
+
+    def on_key(self, event: events.Key) -> None:
+        """Enter asks only the one under the cursor."""
+        if event.key == "enter":
+            event.stop()
+            event.prevent_default()
+            self.choose_current()
+
+
+class CheckpointsPane(Panel):
+    """Holds the list; below it, the run of the one under the cursor."""
+
+    name_in_words = "checkpoints"
+
+    @on(CheckpointList.OptionHighlighted)
+    def _highlighted(self, event: CheckpointList.OptionHighlighted) -> None:
+        assert isinstance(event.option_list, CheckpointList)
+        current = event.option_list.current
+        self.write_on_border(subtitle="" if current is None else current.run)
+
+
+def defaults(
+    listed: Sequence[CheckpointEntry], sources: Sequence[Path], live: bool
+) -> list[CheckpointEntry]:
+    """Who is asked at first: of each run the best, or the newest while it is trained."""
+    chosen = []
+    for source in sources:
+        mine = [one for one in listed if one.path == source]
+        run = [one for one in listed if one.path.parent.parent == source and one.answers]
+        best = [one for one in run if one.best and not live]
+        newest = [one for one in run if one.latest]
+        chosen += mine or best or newest or run[-1:]
+    return chosen

@@ -1,0 +1,137 @@
+"""The pane that looks inside: a heat map, the cell under the cursor, and what may be concluded."""
+
+from collections.abc import Hashable
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+
+from icot_tui.plain import plain
+from icot_tui.tui.frame.panel import Panel
+from icot_tui.tui.panels.base import out_of_sight
+from icot_tui.tui.panels.lines import Lines
+from icot_tui.tui.panels.text import Line, line, wrap, wrapped
+from icot_tui.tui.play.heat import HeatMap
+from icot_tui.tui.play.heat_grid import HeatGrid
+from icot_tui.tui.play.messages import VIEWS, View
+
+GAP = 2
+
+
+class ViewTabs(Static):
+    """The views with their keys; a click goes to one."""
+
+    DEFAULT_CSS = """
+    ViewTabs { height: 1; text-wrap: nowrap; text-overflow: clip; }
+    """
+
+    class Clicked(Message):
+        """A view was clicked."""
+
+        def __init__(self, view: View) -> None:
+            super().__init__()
+            self.view = view
+
+    def __init__(self) -> None:
+        super().__init__(markup=False)
+        self.view: View = "probe"
+
+    def show(self, view: View) -> None:
+        """Mark the view that is seen."""
+        self.view = view
+        pieces: list[tuple[str, str]] = []
+        for at, name in enumerate(VIEWS, start=1):
+            style = "bold reverse" if name == view else ""
+            pieces += [(f"{at}", "bold $accent"), (" ", ""), (name, style), (" " * GAP, "")]
+        self.update(Content.assemble(*pieces))
+
+    def on_click(self, event: events.Click) -> None:
+        """Go there."""
+        at = 0
+        for name in VIEWS:
+            end = at + 2 + len(name)
+            if at <= event.x < end:
+                self.post_message(self.Clicked(name))
+            at = end + GAP
+
+
+class HiddenPane(Panel):
+    """One view of one token at a time."""
+
+    name_in_words = "hidden positions"
+    DEFAULT_CSS = """
+    HiddenPane { display: none; }
+    HiddenPane > .cell { height: auto; max-height: 3; color: $accent; }
+    HiddenPane > Lines { height: 1fr; min-height: 2; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(id="hidden")
+        self.tabs = ViewTabs()
+        self.grid = HeatGrid()
+        self.cell = Static("", markup=False, classes="cell")
+        self.words = Lines()
+        self.heat: HeatMap | None = None
+        self._said: tuple[str, ...] = ()
+        self._style = ""
+        self._key: Hashable = None
+
+    def compose(self) -> ComposeResult:
+        """From above to below."""
+        yield self.tabs
+        yield self.grid
+        yield self.cell
+        yield self.words
+
+    def set_ascii(self, ascii_only: bool) -> None:
+        """Draw with ASCII characters."""
+        self.grid.ascii = self.words.ascii = ascii_only
+
+    def show_map(self, heat: HeatMap, key: Hashable) -> None:
+        """A map has come; the cursor stays where it is on a map of the same key."""
+        same, self._key = key == self._key, key
+        self.heat = heat
+        self.grid.show(heat, same)
+        self._say((heat.words[0], f"Seen here: {heat.title}.", *heat.words[1:]), "")
+
+    def show_words(self, view: View, words: str, problem: bool = False) -> None:
+        """There is no map: say why, or what is being done."""
+        self.tabs.show(view)
+        self.heat = None
+        self.grid.show(None)
+        self.cell.update("")
+        self._say((words,), "warning" if problem else "dim")
+
+    def _say(self, words: tuple[str, ...], style: str) -> None:
+        self._said, self._style = words, style
+        self.words.scroll_to(y=0, animate=False)
+        self._draw_words()
+
+    def _draw_words(self) -> None:
+        width = self.words.size.width
+        if not width:
+            return
+        lines: list[Line] = []
+        for at, sentence in enumerate(self._said):
+            if self._style or at == 0:
+                lines += wrapped(sentence, width, self._style or "bold")
+            else:
+                lines += wrap(line(("- ", "dim"), (sentence, "")), width, hang=2)
+        self.words.show(lines)
+
+    def on_resize(self) -> None:
+        """Break the words anew."""
+        self.call_after_refresh(self._draw_words)
+
+    @on(HeatGrid.Moved)
+    def _moved(self, event: HeatGrid.Moved) -> None:
+        event.stop()
+        self.cell.update(Content(plain(self.grid.told)))
+        self.call_after_refresh(self._draw_words)
+
+    def on_lines_scrolled(self, event: Lines.Scrolled) -> None:
+        """Say on the border how much is out of sight."""
+        event.stop()
+        self.write_on_border(subtitle=out_of_sight(self.words))

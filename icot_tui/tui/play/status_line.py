@@ -1,0 +1,30 @@
+"""The first line of the playground: how is asked, and what is being done."""
+
+from textual.content import Content
+
+from icot_tui.plain import plain
+from icot_tui.tui.formatting import count
+from icot_tui.tui.play.messages import Wish
+
+
+def head(wish: Wish, chosen: int, listed: int, doing: str) -> Content:
+    """The line.
+
+    Args:
+        wish: how is asked.
+        chosen: checkpoints that are asked.
+        listed: checkpoints that there are.
+        doing: what the worker does; empty when it has nothing to do.
+    """
+    parts = [
+        f"{chosen} of {count(listed, 'checkpoint')} asked" if listed else "",
+        "sampled" if wish.sampled is not None else "greedy",
+        "the model's form" if wish.raw else "",
+        "" if wish.written is None else f"{wish.written} tokens written",
+    ]
+    return Content.assemble(
+        ("playground", "bold $primary"),
+        ("  ", ""),
+        (", ".join(filter(None, parts)), ""),
+        (f"   {plain(doing)} ..." if doing else "", "$accent"),
+    )

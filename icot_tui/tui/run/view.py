@@ -1,0 +1,46 @@
+"""What the panels are given at each redraw."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from icot_tui.engine.journal.summary import Status
+    from icot_tui.watch.history import History
+    from icot_tui.watch.machine import MachineReading
+    from icot_tui.watch.overlays import Overlay
+    from icot_tui.watch.source import Source
+
+Axis = Literal["step", "time", "removed"]
+"""What runs along the bottom of the charts."""
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A moment of a run. Panels read what it refers to and change nothing.
+
+    Attributes:
+        source: where the news comes from: a live run, a dead one, a replay.
+        now: the source's clock, in seconds since the epoch.
+        status: what the run does.
+        axis: what runs along the bottom of the charts.
+        overlays: other runs to be drawn beside this one.
+        machine: the last reading; None where the run is on another machine, or before the first.
+        phase: what the engine does before it trains ("loading PyTorch"), None once it does.
+        ascii: draw with ASCII characters only.
+        study: how far the study is that the run belongs to, if one is watched.
+    """
+
+    source: "Source"
+    now: float
+    status: "Status"
+    axis: Axis = "step"
+    overlays: tuple["Overlay", ...] = ()
+    machine: "MachineReading | None" = None
+    phase: str | None = None
+    ascii: bool = False
+    study: str = ""
+
+    @property
+    def history(self) -> "History":
+        """All that is known of the run."""
+        return self.source.history

@@ -1,0 +1,93 @@
+"""Journal text read in bulk: runs of `StepsTrained` lines become arrays, all else stays lines.
+
+A long journal consists almost wholly of such lines, which msgspec reads without making what nobody
+looks at. It takes only lines that say all that belongs there and nothing else: a line that is
+damaged, or of a newer version, is left to the reader of any event.
+"""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from itertools import chain
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from icot_tui.engine.journal.events import StepsTrained
+from icot_tui.engine.journal.step_arrays import LOSS_WINDOW, UNREAD, StepArrays
+from icot_tui.watch.series import single
+
+_Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_Line = msgspec.defstruct(
+    "_Line",
+    [("time", float), ("event", Literal["StepsTrained"])]
+    + [
+        (one.name, msgspec.Raw if one.name in UNREAD else _Whole if one.type is int else one.type)
+        for one in fields(StepsTrained)
+    ],
+    forbid_unknown_fields=True,
+    gc=False,
+)
+_decode = msgspec.json.Decoder(_Line).decode
+
+
+def pieces(text: bytes) -> Iterator[StepArrays | bytes]:
+    """Whole lines in order: runs of `StepsTrained` lines in bulk, all else line by line."""
+    plain = _is_plain(text)
+    run: list[Any] = []
+    next_of_stage: tuple[int, int] | None = None
+    for line in text.split(b"\n")[:-1]:
+        trained = _trained(line) if plain or _is_plain(line) else None
+        if run and (trained is None or (trained.first, trained.stage) != next_of_stage):
+            yield _joined(run)
+            run = []
+        if trained is None:
+            yield line
+        else:
+            run.append(trained)
+            next_of_stage = trained.step + 1, trained.stage
+    if run:
+        yield _joined(run)
+
+
+def _is_plain(text: bytes) -> bool:
+    """Can no string in it be damaged? In what is left unread, msgspec does not look."""
+    return text.isascii() and b"\\" not in text
+
+
+def _trained(line: bytes) -> Any | None:
+    """What a `StepsTrained` line says; None for all others."""
+    try:
+        found: Any = _decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    return found if len(found.losses) == found.step - found.first + 1 else None
+
+
+def _joined(run: list[Any]) -> StepArrays:
+    losses = _floats(list(chain.from_iterable([line.losses for line in run])))
+    return StepArrays(
+        times=_floats([line.time for line in run]),
+        first=run[0].first,
+        # A type that is named is twice as fast as one that numpy finds out.
+        steps=np.array([line.step for line in run], dtype=np.int64),
+        stage=run[0].stage,
+        learning_rates=_floats([line.learning_rate for line in run]),
+        seconds=_floats([line.seconds for line in run]),
+        supervised_tokens=sum([line.supervised_tokens for line in run]),
+        dropped_rows=sum([line.dropped_rows for line in run]),
+        losses=single(losses),
+        last_losses=_last_finite(losses),
+    )
+
+
+def _floats(values: list[float | None]) -> NDArray[np.float64]:
+    return np.array(values, dtype=np.float64)
+
+
+def _last_finite(losses: NDArray[np.float64]) -> tuple[float, ...]:
+    last = losses[-LOSS_WINDOW:]
+    if np.isnan(last).any():
+        last = losses[~np.isnan(losses)][-LOSS_WINDOW:]
+    return tuple(last.tolist())
