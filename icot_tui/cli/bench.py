@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from icot_tui.cli.console import print_json
-from icot_tui.cli.progress import duration
 from icot_tui.config import RunConfig
 from icot_tui.config.loading import load_config
 from icot_tui.engine.journal.events import Evaluated, Event, StepsTrained
 from icot_tui.engine.loop.commands import CommandQueue, Evaluate, Stop
 from icot_tui.engine.run_folder import RunFolder
+from icot_tui.formatting import duration
 from icot_tui.plain import plain
 
 if TYPE_CHECKING:

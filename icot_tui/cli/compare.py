@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import typer
 
 from icot_tui.cli.console import print_json, print_table
-from icot_tui.cli.progress import duration
 from icot_tui.config.toml import leaves, toml_value
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
+from icot_tui.formatting import duration
 from icot_tui.plain import plain
 
 EXAMPLES = "Example: icot-tui runs compare demo demo-no-cot"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from icot_tui.cli.progress import Style, best_style, duration
+from icot_tui.cli.progress import Style, best_style
 from icot_tui.cli.reporter import Reporter
 from icot_tui.cli.resilient_stdout import ResilientStdout
 from icot_tui.config import RunConfig, load_config
@@ -20,6 +20,7 @@ from icot_tui.engine.journal.wording import how_answered
 from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
+from icot_tui.formatting import duration
 from icot_tui.signals import handling
 
 ECHO_SECONDS = 0.2

@@ -7,7 +7,6 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from icot_tui.cli.resilient_stdout import ResilientStdout
@@ -32,6 +31,7 @@ from icot_tui.engine.journal.events import (
 from icot_tui.engine.journal.journal import journal_line
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import describe
+from icot_tui.formatting import clock, count, date_and_time, duration
 from icot_tui.plain import plain
 
 if TYPE_CHECKING:
@@ -152,8 +152,9 @@ class PlainView:
         self.refresh(FOREVER)
 
     def _print(self, line: "Line") -> None:
-        date = datetime.fromtimestamp(line.when).strftime("%Y-%m-%d %H:%M:%S")
-        self._outlet.write(f"{date}  step {line.step:>6,}  {plain(line.text)}\n")
+        self._outlet.write(
+            f"{date_and_time(line.when)}  step {line.step:>6,}  {plain(line.text)}\n"
+        )
 
 
 def start_live(outlet: ResilientStdout) -> "tuple[Console, Live]":
@@ -219,8 +220,7 @@ class LiveView:
         from rich.text import Text
 
         for line in lines:
-            clock = datetime.fromtimestamp(line.when).strftime("%H:%M:%S")
-            text = Text().append(f"{clock}  step {line.step:>6,}  ", style="muted")
+            text = Text().append(f"{clock(line.when)}  step {line.step:>6,}  ", style="muted")
             self._console.print(text.append(plain(line.text), style=line.style), soft_wrap=True)
 
     def _figures(self) -> object:
@@ -333,7 +333,8 @@ def pace(summary: RunSummary) -> list[str]:
 
 def results(summary: RunSummary) -> list[str]:
     """Exact match, spikes and the like, in words, as far as there are any."""
-    figures, parts = summary.figures, []
+    figures = summary.figures
+    parts: list[str] = []
     if figures.evaluation is not None and figures.best is not None:
         exact = figures.evaluation.exact_match
         parts.append(f"exact match {exact:.1%} (best {figures.best:.1%})")
@@ -345,22 +346,7 @@ def results(summary: RunSummary) -> list[str]:
         "skipped update": figures.skipped_updates,
         "too long row": figures.dropped_rows,
     }
-    for what, count in counts.items():
-        if count:
-            parts.append(f"{count:,} {what}" + "s" * (count != 1))
-    return parts
-
-
-def duration(seconds: float) -> str:
-    """A time span in its two largest units."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    if whole < 48 * 3600:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+    return parts + [count(many, what) for what, many in counts.items() if many]
 
 
 def _plain_lines(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from icot_tui.cli.console import print_json, print_table
-from icot_tui.cli.progress import duration, pace, results
+from icot_tui.cli.progress import pace, results
 from icot_tui.config import RunConfig
 from icot_tui.config.loading import load_config
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
@@ -18,6 +18,7 @@ from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import describe
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
+from icot_tui.formatting import age
 from icot_tui.plain import plain
 
 app = typer.Typer(
@@ -101,7 +102,7 @@ def _row(one: Look) -> tuple[str, ...]:
         "" if last is None else f"{last.exact_match:.1%}",
         "" if figures.best is None else f"{figures.best:.1%}",
         f"{figures.step:,}",
-        "" if summary.started is None else f"{duration(time.time() - summary.started)} ago",
+        "" if summary.started is None else age(time.time() - summary.started),
     )
 
 

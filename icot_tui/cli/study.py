@@ -238,7 +238,7 @@ def _print_json_results(results: "Results") -> None:
 
 def _print_results(plan: "Plan", results: "Results") -> None:
     from icot_tui.cli.console import print_table
-    from icot_tui.cli.progress import duration
+    from icot_tui.formatting import duration
     from icot_tui.plain import plain
     from icot_tui.studies.textplot import as_text
 

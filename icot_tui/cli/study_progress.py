@@ -7,11 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from icot_tui.cli.progress import best_style, duration, start_live
+from icot_tui.cli.progress import best_style, start_live
 from icot_tui.cli.resilient_stdout import ResilientStdout
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import describe
+from icot_tui.formatting import duration
 from icot_tui.plain import plain
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from icot_tui.cli.progress import Narrator, duration
+from icot_tui.cli.progress import Narrator
 from icot_tui.engine.journal.events import (
     Event,
     OptimizerReset,
@@ -26,6 +26,7 @@ from icot_tui.engine.journal.events import (
 )
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
+from icot_tui.formatting import duration
 from tests.events import STARTED, evaluated
 
 TALKER = """

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from icot_tui import formatting
 from icot_tui.plain import plain
-from icot_tui.tui import formatting
 
 
 @pytest.mark.parametrize(

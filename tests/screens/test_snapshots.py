@@ -58,7 +58,7 @@ def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stepping:
     """Always the same time, machine and folder to run in."""
     clock = Stepping()
     monkeypatch.setattr(time, "time", clock.time)
-    monkeypatch.setattr("icot_tui.tui.formatting._local", in_greenwich)
+    monkeypatch.setattr("icot_tui.formatting._local", in_greenwich)
     monkeypatch.setattr(MachineSampler, "read", lambda self: MACHINE)
     monkeypatch.chdir(tmp_path)
     return clock

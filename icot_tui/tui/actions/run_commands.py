@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from icot_tui.formatting import count
 from icot_tui.tui.actions.action import Action, Answer
-from icot_tui.tui.formatting import count
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.checkpoints import choose_checkpoint
 from icot_tui.tui.screens.dialog import Choice, Choose, confirmation

@@ -2,8 +2,8 @@
 
 from icot_tui.engine.loop import commands
 from icot_tui.engine.loop.commands import Command
+from icot_tui.formatting import count
 from icot_tui.tui.actions.action import Action, Answer, Question, ToCommand, ToWords
-from icot_tui.tui.formatting import count
 from icot_tui.tui.run.view import RunView
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from icot_tui.tui import formatting
+from icot_tui import formatting
 from icot_tui.tui.chart.canvas import QUIET, Ink, Run, fit
 from icot_tui.tui.chart.data import Mark
 from icot_tui.tui.chart.prepare import Line, Prepared

@@ -8,9 +8,9 @@ from textual.widget import Widget
 
 from icot_tui.engine.journal.summary import Figures
 from icot_tui.engine.journal.wording import how_answered
+from icot_tui.formatting import count, percent
 from icot_tui.tui.chart.data import ChartData, Curve
 from icot_tui.tui.chart.widget import Chart
-from icot_tui.tui.formatting import count, percent
 from icot_tui.tui.frame.panel import Panel
 from icot_tui.tui.panels.base import Space
 from icot_tui.tui.panels.curves import (

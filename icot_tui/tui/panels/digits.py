@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from icot_tui.config import RunConfig
 from icot_tui.engine.journal.summary import Evaluation
-from icot_tui.tui.formatting import listed
+from icot_tui.formatting import listed
 from icot_tui.tui.panels.base import Space
 from icot_tui.tui.panels.curves import digit_shares
 from icot_tui.tui.panels.example import task_of

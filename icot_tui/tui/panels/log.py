@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import Input
 
-from icot_tui.tui.formatting import clock
+from icot_tui.formatting import clock
 from icot_tui.tui.frame.panel import Panel
 from icot_tui.tui.panels.base import out_of_sight
 from icot_tui.tui.panels.lines import Lines

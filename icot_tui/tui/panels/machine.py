@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from icot_tui.engine.journal.summary import RunSummary
-from icot_tui.tui.formatting import age, duration, gigabytes, moment, number, rough, whole_percent
+from icot_tui.formatting import age, duration, gigabytes, moment, number, rough, whole_percent
 from icot_tui.tui.panels.base import LinesPanel, Space
 from icot_tui.tui.panels.text import EMPTY, Line, bar, columns, cut, line, wrapped
 from icot_tui.tui.run.view import RunView

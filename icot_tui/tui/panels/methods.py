@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from icot_tui.engine.journal.events import RunStarted
 from icot_tui.engine.journal.summary import RunSummary
-from icot_tui.tui.formatting import count
+from icot_tui.formatting import count
 from icot_tui.tui.panels.trainings import name_of
 from icot_tui.tui.run.view import RunView
 

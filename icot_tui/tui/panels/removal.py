@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Sequence
 
 from icot_tui.engine.journal.events import RunStarted
-from icot_tui.tui.formatting import count, rough
+from icot_tui.formatting import count, rough
 from icot_tui.tui.panels.base import LinesPanel, Space
 from icot_tui.tui.panels.example import example_lines
 from icot_tui.tui.panels.large import large_heading

@@ -5,7 +5,7 @@ ICoT-KD, which has none of its own, shows its emulator's error here.
 
 from collections.abc import Hashable, Sequence
 
-from icot_tui.tui.formatting import clock, count
+from icot_tui.formatting import clock, count
 from icot_tui.tui.panels.base import LinesPanel, Space
 from icot_tui.tui.panels.methods import method_of
 from icot_tui.tui.panels.text import EMPTY, Line, cells, line, wrap, wrapped

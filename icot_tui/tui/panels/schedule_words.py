@@ -8,7 +8,7 @@ from icot_tui.config import RunConfig
 from icot_tui.curriculum.schedule import Beyond, LossGated, build_schedule
 from icot_tui.engine.journal.events import RunStarted
 from icot_tui.engine.journal.summary import RunSummary
-from icot_tui.tui.formatting import count, listed, number, rough
+from icot_tui.formatting import count, listed, number, rough
 from icot_tui.watch.estimates import seconds_per_step
 from icot_tui.watch.history import History
 

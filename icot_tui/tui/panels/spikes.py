@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 from statistics import median
 
 from icot_tui.engine.journal.summary import Figures, SpikeSummary
-from icot_tui.tui.formatting import count, listed, signed, whole_percent
+from icot_tui.formatting import count, listed, signed, whole_percent
 from icot_tui.tui.panels.base import LinesPanel, Space
 from icot_tui.tui.panels.curves import rollback_steps
 from icot_tui.tui.panels.methods import removes

@@ -3,7 +3,7 @@
 from icot_tui.engine.journal import forecast
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import decimal, how_answered
-from icot_tui.tui.formatting import count, percent
+from icot_tui.formatting import count, percent
 from icot_tui.tui.panels.base import Space
 from icot_tui.tui.panels.text import Line, cells, columns, cut, line
 from icot_tui.tui.run.view import RunView

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
+from icot_tui.formatting import count, percent
 from icot_tui.plain import plain
-from icot_tui.tui.formatting import count, percent
 from icot_tui.tui.panels.text import (
     EMPTY,
     Glyphs,

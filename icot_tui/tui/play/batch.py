@@ -14,9 +14,9 @@ from textual.widget import Widget
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
+from icot_tui.formatting import count
 from icot_tui.plain import plain
 from icot_tui.tui.actions.export import keep
-from icot_tui.tui.formatting import count
 from icot_tui.tui.panels.text import Glyphs, glyphs
 from icot_tui.tui.play.messages import CheckpointEntry, Outcome
 from icot_tui.tui.screens.dialog import Dialog, text

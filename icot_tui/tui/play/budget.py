@@ -9,11 +9,11 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Static
 
+from icot_tui.formatting import percent
 from icot_tui.plain import plain
 from icot_tui.tui.actions.export import keep
 from icot_tui.tui.chart.data import ChartData, Curve
 from icot_tui.tui.chart.widget import Chart
-from icot_tui.tui.formatting import percent
 
 if TYPE_CHECKING:
     from icot_tui.analysis.budget import BudgetPoint

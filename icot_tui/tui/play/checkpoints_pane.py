@@ -10,8 +10,8 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from icot_tui.formatting import percent
 from icot_tui.plain import plain
-from icot_tui.tui.formatting import percent
 from icot_tui.tui.frame.panel import Panel
 from icot_tui.tui.play.messages import CheckpointEntry
 

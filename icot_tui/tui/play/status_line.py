@@ -2,8 +2,8 @@
 
 from textual.content import Content
 
+from icot_tui.formatting import count
 from icot_tui.plain import plain
-from icot_tui.tui.formatting import count
 from icot_tui.tui.play.messages import Wish
 
 

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
+from icot_tui.formatting import age, percent
 from icot_tui.tui.actions.action import Action
-from icot_tui.tui.formatting import age, percent
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.dialog import Choice, Choose
 

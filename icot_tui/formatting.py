@@ -1,4 +1,4 @@
-"""Numbers and times as people read them: one way to write each, for everything on the screen."""
+"""Numbers and times as people read them: one way to write each, on the screen and in print."""
 
 import math
 from collections.abc import Sequence
@@ -92,6 +92,11 @@ def gigabytes(size: float) -> str:
 def clock(time: float) -> str:
     """The local time of day, `14:03:22`."""
     return _local(time, "%H:%M:%S")
+
+
+def date_and_time(time: float) -> str:
+    """The local date and time of day, `2026-11-23 14:03:22`."""
+    return _local(time, "%Y-%m-%d %H:%M:%S")
 
 
 def moment(time: float, now: float) -> str:
