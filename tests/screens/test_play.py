@@ -218,7 +218,7 @@ def test_a_budget_of_thought_where_the_run_allows_it(runs: Path) -> None:
         await press(pilot, "b")
         await press(pilot, *"3", "enter")
         await answered(screen, pilot)
-        assert screen.wish.written == 3
+        assert screen.options.written == 3
         answer = screen.answers.outcomes[0].answer
         assert (answer is not None and answer.stage == len(answer.chain) - answer.written) or True
         assert "3 tokens written" in str(screen.header.content)

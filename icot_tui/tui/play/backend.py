@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from icot_tui.errors import UserError
-from icot_tui.tui.play.messages import CheckpointEntry, Looking, Outcome, Wish
+from icot_tui.tui.play.messages import AskOptions, CheckpointEntry, Looking, Outcome
 
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer
@@ -93,18 +93,18 @@ class Backend:
 
     # Asking -------------------------------------------------------------------------------------
 
-    def ask(self, listed: CheckpointEntry, text: str, wish: Wish) -> Outcome:
+    def ask(self, listed: CheckpointEntry, text: str, options: AskOptions) -> Outcome:
         """Put a question to one checkpoint; what goes wrong is told in the outcome."""
         from icot_tui.analysis.answer import Sampling
 
         began = time.perf_counter()
         try:
             respondent = self.open(listed)
-            sampling = None if wish.sampled is None else Sampling(seed=wish.sampled)
-            written = wish.written if respondent.chooses_budget else None
+            sampling = None if options.sampled is None else Sampling(seed=options.sampled)
+            written = options.written if respondent.chooses_budget else None
             answer = respondent.ask(
                 text,
-                raw=wish.raw,
+                raw=options.raw,
                 written=written,
                 stage=_stage(respondent, written),
                 sampling=sampling,
@@ -115,7 +115,7 @@ class Backend:
         return Outcome(listed, answer, "", seconds, _true_digits(respondent, answer))
 
     def ask_all(
-        self, listed: CheckpointEntry, texts: Sequence[str], wish: Wish, say: Say
+        self, listed: CheckpointEntry, texts: Sequence[str], options: AskOptions, say: Say
     ) -> list[Outcome]:
         """Put many questions to one checkpoint; what goes wrong is told in their outcomes."""
         outcomes: dict[int, Outcome] = {}
@@ -126,13 +126,13 @@ class Backend:
             return [Outcome(listed, None, str(error))] * len(texts)
         for place, text in enumerate(texts):
             try:
-                readable.append((place, respondent.reader.read(text, wish.raw)))
+                readable.append((place, respondent.reader.read(text, options.raw)))
             except UserError as error:
                 outcomes[place] = Outcome(listed, None, str(error))
         for begin in range(0, len(readable), AT_ONCE):
             say(f"asking {listed.label}: {begin:,} of {len(readable):,}")
             part = readable[begin : begin + AT_ONCE]
-            outcomes |= self._ask_together(listed, respondent, part, wish)
+            outcomes |= self._ask_together(listed, respondent, part, options)
         return [outcomes[place] for place in range(len(texts))]
 
     def _ask_together(
@@ -140,13 +140,13 @@ class Backend:
         listed: CheckpointEntry,
         respondent: "Respondent",
         asked: "Sequence[tuple[int, Question]]",
-        wish: Wish,
+        options: AskOptions,
     ) -> dict[int, Outcome]:
         """Outcomes by place; where one question can't be answered, each is asked by itself."""
         from icot_tui.analysis.answer import Sampling
 
-        sampling = None if wish.sampled is None else Sampling(seed=wish.sampled)
-        written = wish.written if respondent.chooses_budget else None
+        sampling = None if options.sampled is None else Sampling(seed=options.sampled)
+        written = options.written if respondent.chooses_budget else None
         stage = _stage(respondent, written)
         try:
             answers = respondent.answer(
@@ -155,7 +155,7 @@ class Backend:
         except UserError as error:
             if len(asked) == 1:
                 return {asked[0][0]: Outcome(listed, None, str(error))}
-            alone = [self._ask_together(listed, respondent, [one], wish) for one in asked]
+            alone = [self._ask_together(listed, respondent, [one], options) for one in asked]
             return {place: outcome for found in alone for place, outcome in found.items()}
         return {
             place: Outcome(listed, answer, "", answer.seconds)

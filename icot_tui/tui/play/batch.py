@@ -129,7 +129,9 @@ def ask_file(screen: "PlayScreen") -> None:
         from icot_tui.analysis.questions import read_questions
 
         questions = read_questions(Path(path).expanduser())[:MOST]
-        found = [screen.backend.ask_all(one, questions, screen.wish, ticket.say) for one in asked]
+        found = [
+            screen.backend.ask_all(one, questions, screen.options, ticket.say) for one in asked
+        ]
         return Batch(questions, asked, found)
 
     def done(batch: Batch) -> None:

@@ -41,15 +41,15 @@ def toggle_look(screen: "PlayScreen") -> None:
 
 def toggle_sampled(screen: "PlayScreen") -> None:
     """Draw tokens, or take the likeliest."""
-    screen.wish = replace(screen.wish, sampled=0 if screen.wish.sampled is None else None)
+    screen.options = replace(screen.options, sampled=0 if screen.options.sampled is None else None)
     _ask_again(screen)
 
 
 def toggle_raw(screen: "PlayScreen") -> None:
     """Another reading of what is written."""
-    screen.wish = replace(screen.wish, raw=not screen.wish.raw)
+    screen.options = replace(screen.options, raw=not screen.options.raw)
     screen.show_head()
-    form = "the model's own form" if screen.wish.raw else "a person's form, such as 12*34"
+    form = "the model's own form" if screen.options.raw else "a person's form, such as 12*34"
     screen.tell(f"Questions are read in {form} now.")
 
 
@@ -71,8 +71,8 @@ def choose_budget(screen: "PlayScreen") -> None:
             10.0,
         )
         return
-    if screen.wish.written is not None:
-        screen.wish = replace(screen.wish, written=None)
+    if screen.options.written is not None:
+        screen.options = replace(screen.options, written=None)
         screen.tell("Each model writes as many tokens as it is used to again.")
         _ask_again(screen)
         return
@@ -80,7 +80,7 @@ def choose_budget(screen: "PlayScreen") -> None:
 
     def chosen(number: int | float | None) -> None:
         if number is not None:
-            screen.wish = replace(screen.wish, written=int(number))
+            screen.options = replace(screen.options, written=int(number))
             _ask_again(screen)
 
     screen.app.push_screen(

@@ -57,7 +57,7 @@ class CheckpointEntry:
 
 
 @dataclass(frozen=True)
-class Wish:
+class AskOptions:
     """How the model is to answer.
 
     raw      the question is in the model's own form
@@ -74,7 +74,7 @@ class Wish:
 class Outcome:
     """What one checkpoint made of a question: an answer, or the sentence that says why not.
 
-    seconds  from the wish to the answer, opening the checkpoint included
+    seconds  from the request to the answer, opening the checkpoint included
     digits   the true answer's tokens; empty where nobody knows it
     """
 

@@ -26,7 +26,7 @@ from icot_tui.tui.play.checkpoint_list import find_sources, list_checkpoints, st
 from icot_tui.tui.play.checkpoints_pane import HEADING, CheckpointList, CheckpointsPane, defaults
 from icot_tui.tui.play.heat import HeatMap
 from icot_tui.tui.play.hidden_pane import HiddenPane, ViewTabs
-from icot_tui.tui.play.messages import VIEWS, CheckpointEntry, Looking, Outcome, View, Wish
+from icot_tui.tui.play.messages import VIEWS, AskOptions, CheckpointEntry, Looking, Outcome, View
 from icot_tui.tui.play.question import QuestionField
 from icot_tui.tui.play.status_line import head
 from icot_tui.tui.play.worker import Ticket, Worker
@@ -104,7 +104,7 @@ class PlayScreen(ModalScreen[None]):
         self.worker = Worker(self.backend.load, self.call_later, self._working)
         self.prober = Worker(lambda say: None, self.call_later, self._probing)
         self.text = question
-        self.wish = Wish()
+        self.options = AskOptions()
         self.view: View = "probe"
         self.heads = self.averaged = False
         self.reader: int | None = None
@@ -232,16 +232,22 @@ class PlayScreen(ModalScreen[None]):
         if not self.list.listed:  # they are asked once they are there
             self.answers.say("waiting for the checkpoints ...")
             return
-        if self.wish.sampled is not None:
-            self.wish = Wish(self.wish.raw, self._dice.randrange(10**6), self.wish.written)
+        if self.options.sampled is not None:
+            self.options = AskOptions(
+                self.options.raw, self._dice.randrange(10**6), self.options.written
+            )
         self.answers.clear("asking ...")
-        self.worker.do("ask", partial(self._ask, asked, text, self.wish), self._asked, self._failed)
+        self.worker.do(
+            "ask", partial(self._ask, asked, text, self.options), self._asked, self._failed
+        )
 
-    def _ask(self, asked: Sequence[CheckpointEntry], text: str, wish: Wish, ticket: Ticket) -> None:
+    def _ask(
+        self, asked: Sequence[CheckpointEntry], text: str, options: AskOptions, ticket: Ticket
+    ) -> None:
         """On the worker's thread."""
         for listed in asked:
             ticket.say(f"asking {listed.label}")
-            self.worker.hand(ticket, self._answered, self.backend.ask(listed, text, wish))
+            self.worker.hand(ticket, self._answered, self.backend.ask(listed, text, options))
 
     def _answered(self, outcome: Outcome) -> None:
         self.answers.add(outcome)
@@ -261,7 +267,7 @@ class PlayScreen(ModalScreen[None]):
         if listed is None:
             self.tell("No checkpoint is chosen: Tab to the list, Space chooses.", "warning")
             return
-        at, raw, asked = self._hardest, self.wish.raw, self.text
+        at, raw, asked = self._hardest, self.options.raw, self.text
         self._hardest = at + 1 if hardest else 0
 
         def work(ticket: Ticket) -> str:
@@ -366,7 +372,7 @@ class PlayScreen(ModalScreen[None]):
     def show_head(self) -> None:
         """Say how is asked, and what is being done."""
         chosen, listed = len(self.list.chosen), len(self.list.listed)
-        self.header.update(head(self.wish, chosen, listed, self.probing or self._doing))
+        self.header.update(head(self.options, chosen, listed, self.probing or self._doing))
 
     def tell(self, text: str, severity: Any = "information", seconds: float = 6.0) -> None:
         """A short message in the corner; nothing in it is markup."""

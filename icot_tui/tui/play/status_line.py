@@ -4,23 +4,23 @@ from textual.content import Content
 
 from icot_tui.formatting import count
 from icot_tui.plain import plain
-from icot_tui.tui.play.messages import Wish
+from icot_tui.tui.play.messages import AskOptions
 
 
-def head(wish: Wish, chosen: int, listed: int, doing: str) -> Content:
+def head(options: AskOptions, chosen: int, listed: int, doing: str) -> Content:
     """The line.
 
     Args:
-        wish: how is asked.
+        options: how the questions are asked.
         chosen: checkpoints that are asked.
         listed: checkpoints that there are.
         doing: what the worker does; empty when it has nothing to do.
     """
     parts = [
         f"{chosen} of {count(listed, 'checkpoint')} asked" if listed else "",
-        "sampled" if wish.sampled is not None else "greedy",
-        "the model's form" if wish.raw else "",
-        "" if wish.written is None else f"{wish.written} tokens written",
+        "sampled" if options.sampled is not None else "greedy",
+        "the model's form" if options.raw else "",
+        "" if options.written is None else f"{options.written} tokens written",
     ]
     return Content.assemble(
         ("playground", "bold $primary"),
