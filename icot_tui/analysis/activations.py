@@ -1,6 +1,6 @@
 """Activations at the columns of a layout, from as few forward passes as memory allows."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from icot_tui.analysis.hooks import Site, Stream
 from icot_tui.analysis.layout import Layout
+from icot_tui.cancellation import Check, never_cancelled
 
 BATCH_TOKENS = 8192
 """Tokens a forward pass."""
@@ -37,7 +38,7 @@ def collect(
     stream: Stream,
     layout: Layout,
     sites: Sequence[Site],
-    should_stop: Callable[[], None] | None = None,
+    check: Check = never_cancelled,
 ) -> Tensor:
     """[S, C, N, H] float32 activations on the CPU.
 
@@ -45,15 +46,14 @@ def collect(
         stream: of a model in evaluation mode.
         layout: the examples.
         sites: which places.
-        should_stop: called between batches; what it raises ends it.
+        check: called between batches.
     """
     device = next(stream.lm.parameters()).device
     columns = torch.from_numpy(layout.columns)
     found: Tensor | None = None
     with stream.recording(sites) as recorded:
         for rows in batches(layout):
-            if should_stop is not None:
-                should_stop()
+            check()
             ids, positions = layout.rows(rows)
             stream.forward(ids.to(device), None if positions is None else positions.to(device))
             where = columns[rows].to(device)

@@ -63,7 +63,7 @@ class Distiller:
         folder: the run's.
         accelerator: device and precision.
         emit: takes the news.
-        between: called with the step in long preparations; what it raises ends them.
+        check: called with the step between the parts of long preparations.
     """
 
     config: RunConfig
@@ -71,7 +71,7 @@ class Distiller:
     folder: Path
     accelerator: Accelerator
     emit: Callable[[Event], None]
-    between: Callable[[int], None]
+    check: Callable[[int], None]
 
     def training(self, phase: Phase, outcomes: dict[str, str], step: int) -> Training:
         """One training.
@@ -274,7 +274,7 @@ class Distiller:
             device=self._device,
             step=step,
             emit=self.emit,
-            between=lambda: self.between(step),
+            check=lambda: self.check(step),
         )
         return stored, held_out
 

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from icot_tui.cancellation import Check
 from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.engine.journal.events import Event, ThoughtsStored, Warned
@@ -119,7 +120,7 @@ def store_thoughts(
     device: torch.device,
     step: int,
     emit: Callable[[Event], None],
-    between: Callable[[], None],
+    check: Check,
 ) -> Thoughts:
     """The thoughts of a whole split in a file, which is written unless it is there.
 
@@ -133,14 +134,14 @@ def store_thoughts(
         device: where they are wanted.
         step: of the news.
         emit: takes the news.
-        between: called between batches; what it raises ends the writing.
+        check: called between batches.
     """
     if not path.is_file():
         began = time.perf_counter()
         beside = path.with_name(f".writing-{path.name}")
         try:
             path.parent.mkdir(exist_ok=True)
-            _write(computed, beside, dtype, between)
+            _write(computed, beside, dtype, check)
             os.replace(beside, path)
         except OSError as error:
             emit(
@@ -157,9 +158,7 @@ def store_thoughts(
     return StoredThoughts(path, device)
 
 
-def _write(
-    computed: ComputedThoughts, path: Path, dtype: np.dtype[Any], between: Callable[[], None]
-) -> None:
+def _write(computed: ComputedThoughts, path: Path, dtype: np.dtype[Any], check: Check) -> None:
     shape = (len(computed.split), computed.blocks, computed.width)
     states = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
     if hasattr(os, "posix_fallocate"):  # macOS has none
@@ -167,6 +166,6 @@ def _write(
             # A disk that fills up under a memory map kills the process: claim the room beforehand.
             os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     for rows in computed.batches():
-        between()
+        check()
         states[rows] = computed(rows).cpu().numpy()
     states.flush()

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from icot_tui.cancellation import Cancelled
 from icot_tui.config import ModelConfig
 from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.encoded import EncodedSplit
@@ -150,16 +151,16 @@ def test_nothing_to_decode(lm):
     assert written.counts.shape == (0,)
 
 
-def test_between_ends_the_decoding(lm):
-    def between():
-        raise KeyboardInterrupt
+def test_the_check_ends_the_decoding(lm):
+    def check():
+        raise Cancelled
 
     prompts = ragged_prompts(10)
     none_yet = np.zeros(len(prompts), dtype=np.int64)
     budgets = np.full(len(prompts), 20)
     prefixes = Prefixes.from_rows(prompts, unshifted(len(prompts)), none_yet, budgets)
-    with pytest.raises(KeyboardInterrupt):
-        decode_greedily(lm, prefixes, SEP, "cpu", between=between)
+    with pytest.raises(Cancelled):
+        decode_greedily(lm, prefixes, SEP, "cpu", check=check)
 
 
 SPANS = st.lists(

@@ -12,13 +12,14 @@ from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
+from icot_tui.cancellation import Cancelled
 from icot_tui.cli.eval import app
 from icot_tui.config import EvaluationConfig, ModelConfig
 from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.tokenizing import character_tokenizer
 from icot_tui.engine.evaluation.decoding import SPARE_TOKENS
-from icot_tui.engine.evaluation.evaluate import EvaluationStopped, evaluate
+from icot_tui.engine.evaluation.evaluate import evaluate
 from icot_tui.engine.evaluation.exact_match import merge, wilson
 from icot_tui.engine.evaluation.samples import choose, read_samples, write_samples
 from icot_tui.engine.evaluation.speed import Contestant, Speed, measure_speed
@@ -390,14 +391,15 @@ def test_samples_file(tmp_path, model, split, tokenizer):
 def test_stop(model, split, tokenizer, calls):
     asked = []
 
-    def should_stop():
+    def check():
         asked.append(1)
-        return len(asked) == calls
+        if len(asked) == calls:
+            raise Cancelled
 
     config = EvaluationConfig(batch_size=7, samples=0)
     model.train()
-    with pytest.raises(EvaluationStopped):
-        evaluate(model, split, 0, RemovalPlan(), tokenizer, SEP, config, "cpu", should_stop)
+    with pytest.raises(Cancelled):
+        evaluate(model, split, 0, RemovalPlan(), tokenizer, SEP, config, "cpu", check)
     assert model.training, "the model goes on training"
     model.eval()
 

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from icot_tui.cancellation import Check, never_cancelled
 from icot_tui.curriculum.removal import Batch, RemovalPlan, remove, removed_tokens
 from icot_tui.data.encoded import EncodedSplit
 
@@ -238,10 +239,10 @@ def decode_greedily(
     separator_id: int,
     device: torch.device | str,
     batch_size: int = 256,
-    between: Callable[[], None] | None = None,
+    check: Check = never_cancelled,
 ) -> Written:
     """Continue each prefix with the arg-max; see `decode`."""
-    return decode(lm, prefixes, separator_id, device, arg_max, batch_size, between)
+    return decode(lm, prefixes, separator_id, device, arg_max, batch_size, check)
 
 
 def decode(
@@ -251,7 +252,7 @@ def decode(
     device: torch.device | str,
     choose: Choice,
     batch_size: int = 256,
-    between: Callable[[], None] | None = None,
+    check: Check = never_cancelled,
 ) -> Written:
     """Continue each prefix until `CLOSING` separators or its budget is reached.
 
@@ -262,7 +263,7 @@ def decode(
         device: where the model is.
         choose: the next tokens; called once a step and batch, with its open rows only.
         batch_size: rows a batch.
-        between: called now and then; what it raises ends the decoding.
+        check: called every few steps.
     """
     width = int(prefixes.budgets.max(initial=0))
     tokens = np.full((len(prefixes), width), separator_id, dtype=np.int64)
@@ -271,7 +272,7 @@ def decode(
     by_length = open_rows[np.argsort(-prefixes.lengths[open_rows], kind="stable")]
     for begin in range(0, len(by_length), batch_size):
         batch = by_length[begin : begin + batch_size]
-        written = _decode_batch(lm, prefixes.rows(batch), separator_id, device, choose, between)
+        written = _decode_batch(lm, prefixes.rows(batch), separator_id, device, choose, check)
         tokens[batch, : written.tokens.shape[1]] = written.tokens
         counts[batch] = written.counts
     return Written(tokens, counts)
@@ -312,7 +313,7 @@ def _decode_batch(
     separator_id: int,
     device: torch.device | str,
     choose: Choice,
-    between: Callable[[], None] | None,
+    check: Check,
 ) -> Written:
     batch, columns = prefixes.ids.shape
     steps = int(prefixes.budgets.max())
@@ -337,8 +338,8 @@ def _decode_batch(
         # A row that is done stays where it is: beyond its budget the position table may end.
         rows = replace(rows, separators=separators, next_index=rows.next_index + ~done)
         ids = best[:, None]
-        if between is not None and (step + 1) % STEPS_BETWEEN_LOOKS == 0:
-            between()
+        if (step + 1) % STEPS_BETWEEN_LOOKS == 0:
+            check()
         if (step + 1) % every == 0:
             alive = torch.nonzero(~done)[:, 0]  # waits for the device
             if not len(alive):

@@ -16,7 +16,6 @@ token, greedy decoding writes that token, so
 n examples of a shard, T supervised tokens of them all.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from icot_tui.cancellation import Check, never_cancelled
 from icot_tui.config import EvaluationConfig
 from icot_tui.curriculum.removal import Batch, RemovalPlan
 from icot_tui.data.encoded import EncodedSplit
@@ -42,10 +42,6 @@ TOKENS_IN_CACHE = 1024
 """Tokens a forward pass and CPU thread: with more, the activations of small models spill over."""
 
 
-class EvaluationStopped(Exception):
-    """`should_stop` turned true in the midst; there is no result."""
-
-
 def evaluate(
     model: SupervisedLM,
     split: EncodedSplit,
@@ -55,7 +51,7 @@ def evaluate(
     separator_id: int,
     config: EvaluationConfig,
     device: torch.device | str,
-    should_stop: Callable[[], bool] | None = None,
+    check: Check = never_cancelled,
     shard: tuple[int, int] = (0, 1),
 ) -> Evaluation:
     """Evaluate a model at a stage, without smoothing.
@@ -71,19 +67,14 @@ def evaluate(
         separator_id: the end-of-text token.
         config: batch size, budget, number of samples.
         device: where the model is.
-        should_stop: asked between batches.
+        check: called between batches.
         shard: (rank, world): only the examples rank, rank + world, ...; see
             `exact_match.merge`.
 
     Raises:
-        EvaluationStopped: `should_stop` turned true.
+        Cancelled: `check` raised it.
         UserError: the tokenizer does not give `####` back.
     """
-
-    def between() -> None:
-        if should_stop is not None and should_stop():
-            raise EvaluationStopped
-
     training = model.training
     model.eval()
     try:
@@ -92,7 +83,7 @@ def evaluate(
         most = config.max_new_tokens
         examples = StagedExamples.of(split, rows, stage, plan, separator_id, most, table)
         answers = Answers(tokenizer, separator_id, plan.answer_only)
-        return _Evaluator(model, examples, answers, config, device, between).run()
+        return _Evaluator(model, examples, answers, config, device, check).run()
     finally:
         model.train(training)
 
@@ -154,14 +145,14 @@ class _Evaluator:
         answers: Answers,
         config: EvaluationConfig,
         device: torch.device | str,
-        between: Callable[[], None],
+        check: Check,
     ) -> None:
         self._model = model
         self._examples = examples
         self._answers = answers
         self._config = config
         self._device = device
-        self._between = between
+        self._check = check
 
     def run(self) -> Evaluation:
         """All of it."""
@@ -208,7 +199,7 @@ class _Evaluator:
         nll, best, targets = [], [], [np.zeros(0, dtype=np.int64)]
         begin = 0
         while begin < len(order):
-            self._between()
+            self._check()
             rows = order[begin : begin + self._rows_at_once(order[begin])]
             begin += len(rows)
             batch = examples.batch(rows)
@@ -252,7 +243,7 @@ class _Evaluator:
             examples.separator_id,
             self._device,
             self._config.batch_size,
-            self._between,
+            self._check,
         )
         return [
             prefixes.ids[row, -1 - divergence[row] :].tolist() + written.row(row)

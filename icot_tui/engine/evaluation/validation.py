@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch.distributed.fsdp import FSDPModule
 
+from icot_tui.cancellation import Check
 from icot_tui.config import EvaluationConfig
 from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.data.encoded import EncodedSplit
-from icot_tui.engine.evaluation.evaluate import EvaluationStopped, evaluate
+from icot_tui.engine.evaluation.evaluate import evaluate
 from icot_tui.engine.evaluation.exact_match import Evaluation, merge
 from icot_tui.engine.evaluation.samples import write_samples
 from icot_tui.engine.journal.events import Evaluated, Event, ThoughtsCompared, Warned
@@ -65,25 +66,26 @@ class Validation:
         self._emit = emit
         self._seconds = 0.0
 
-    def run(self, stage: int, should_stop: Callable[[], bool]) -> Evaluation | None:
-        """The result over all processes; None when it was stopped in the midst."""
+    def run(self, stage: int, check: Check) -> Evaluation:
+        """The result over all processes.
+
+        Raises:
+            Cancelled: `check` raised it.
+        """
         began = time.perf_counter()
-        try:
-            with outermost_gathered(self._model):
-                mine = evaluate(
-                    self._model,
-                    self._split,
-                    stage,
-                    self._plan,
-                    self._tokenizer,
-                    self._separator_id,
-                    self._config,
-                    self._device,
-                    should_stop=should_stop,
-                    shard=self._shard,
-                )
-        except EvaluationStopped:
-            return None
+        with outermost_gathered(self._model):
+            mine = evaluate(
+                self._model,
+                self._split,
+                stage,
+                self._plan,
+                self._tokenizer,
+                self._separator_id,
+                self._config,
+                self._device,
+                check=check,
+                shard=self._shard,
+            )
         parts = self._processes.gather(mine) if self._shard[1] > 1 else [mine]
         self._seconds = time.perf_counter() - began
         return merge(parts)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from icot_tui.cancellation import Cancelled
 from icot_tui.config import SpikeConfig
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath
 from icot_tui.engine.journal.events import (
@@ -37,8 +38,8 @@ POLL_SECONDS = 0.05
 RETRY_SECONDS = 5.0
 
 
-class StopRequest(Exception):
-    """The run shall end here; the text says who wants it."""
+class StopRequest(Cancelled):
+    """The run ends here; the text says who wants it."""
 
     def __init__(self, reason: str, save: bool) -> None:
         super().__init__(reason)
@@ -92,8 +93,16 @@ class Control:
                 for command in self._take():
                     self._carry_out(command, trainer)
 
-    def wants_to_stop(self) -> bool:
-        """Is a stop waiting? (Asked in the midst of an evaluation.)"""
+    def check(self) -> None:
+        """Call during an evaluation; commands are carried out after it.
+
+        Raises:
+            Cancelled: a stop is waiting.
+        """
+        if self._stop_is_waiting():
+            raise Cancelled
+
+    def _stop_is_waiting(self) -> bool:
         if self._processes.count > 1:
             return False
         self._waiting += self._queue.take()
@@ -105,7 +114,7 @@ class Control:
         Raises:
             StopRequest: it is.
         """
-        if not self.wants_to_stop():
+        if not self._stop_is_waiting():
             return
         for command in self._waiting:
             if isinstance(command, commands.Stop):

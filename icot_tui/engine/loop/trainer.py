@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from icot_tui.cancellation import Cancelled
 from icot_tui.config import RunConfig
 from icot_tui.curriculum.curriculum import Curriculum
 from icot_tui.curriculum.removal import Batch, RemovalPlan, remove
@@ -328,8 +329,9 @@ class Trainer:
     def evaluate(self) -> None:
         """Exact match at the scheduled stage; the best checkpoint stays."""
         with self.clock_stopped():
-            result = self.validation.run(self.curriculum.stage, self.control.wants_to_stop)
-            if result is None:  # interrupted: a stop is waiting in the queue
+            try:
+                result = self.validation.run(self.curriculum.stage, self.control.check)
+            except Cancelled:  # a stop is waiting in the queue
                 return
             state, implicit = self.state, self.curriculum.implicit
             state.evaluated_step = state.step

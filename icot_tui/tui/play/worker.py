@@ -6,16 +6,13 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from icot_tui.cancellation import Cancelled
 from icot_tui.errors import UserError
 
 log = logging.getLogger("icot_tui.screen")
 Result = TypeVar("Result")
 Deliver = Callable[[Callable[[], None]], object]
 LOOK_SECONDS = 0.5
-
-
-class Cancelled(Exception):
-    """The work is no longer wanted."""
 
 
 class Ticket:
@@ -30,14 +27,22 @@ class Ticket:
         self.cancelled = self.over = False
         self._told = told
 
-    def say(self, what: str) -> None:
-        """Tell what is being done, `""` for a sign of life.
+    def check(self) -> None:
+        """Call now and then while working.
 
         Raises:
-            Cancelled: it is no longer wanted, or the program is ending.
+            Cancelled: the work is no longer wanted, or the program is ending.
         """
         if self.cancelled or not threading.main_thread().is_alive():
             raise Cancelled
+
+    def say(self, what: str) -> None:
+        """Check, and show what is being done, if anything is given.
+
+        Raises:
+            Cancelled: see `check`.
+        """
+        self.check()
         if what:
             self._told(what)
 
@@ -81,10 +86,10 @@ class Worker:
 
         def job() -> None:
             try:
-                ticket.say("")
+                ticket.check()
                 self._load(ticket.say)
                 result = work(ticket)
-                ticket.say("")
+                ticket.check()
             except Cancelled:
                 return
             except UserError as error:
@@ -104,7 +109,7 @@ class Worker:
 
     def hand(self, ticket: Ticket, to: Callable[[Result], None], what: Result) -> None:
         """Deliver a part of the result, from within the work."""
-        ticket.say("")
+        ticket.check()
         self._hand(ticket, to, what)
 
     def _hand(self, ticket: Ticket, to: Callable[[Result], None], what: Result) -> None:
