@@ -77,8 +77,8 @@ def _titles(folders: Sequence[RunFolder]) -> list[str]:
 
 def _results(one: Any) -> Iterator[tuple[str, Any]]:
     """What came of a run, as plain values."""
-    summary, figures = one.summary, one.summary.figures
-    last = figures.evaluation
+    summary, metrics = one.summary, one.summary.metrics
+    last = metrics.evaluation
     yield "status", one.status
     yield "method", one.method
     yield "parameters", summary.parameters
@@ -87,14 +87,14 @@ def _results(one: Any) -> Iterator[tuple[str, Any]]:
     yield "tokens removed", summary.removed_tokens if stepwise else None
     yield "of", summary.max_cot_tokens
     yield "exact match", None if last is None else last.exact_match
-    yield "best exact match", figures.best
-    yield "loss", figures.loss
-    yield "steps", figures.step
-    yield "everything removed at step", figures.everything_removed_at if stepwise else None
-    yield "training seconds", figures.seconds
-    yield "loss spikes", len(figures.spikes)
-    yield "optimizer resets", figures.resets
-    yield "rollbacks", figures.rollbacks
+    yield "best exact match", metrics.best
+    yield "loss", metrics.loss
+    yield "steps", metrics.step
+    yield "everything removed at step", metrics.everything_removed_at if stepwise else None
+    yield "training seconds", metrics.seconds
+    yield "loss spikes", len(metrics.spikes)
+    yield "optimizer resets", metrics.resets
+    yield "rollbacks", metrics.rollbacks
     yield "resumes", summary.resumes
 
 

@@ -206,24 +206,24 @@ def _greeting(folder: RunFolder, is_new: bool) -> str:
 
 def farewell(folder: RunFolder, summary: RunSummary, ended: RunEnded, seconds: float) -> str:
     """What was reached, and the commands to go on with."""
-    figures = summary.figures
+    metrics = summary.metrics
     lines = [f"finished: {ended.reason}" if ended.finished else ended.reason]
-    if figures.evaluation is not None and figures.best is not None:
-        last = figures.evaluation
+    if metrics.evaluation is not None and metrics.best is not None:
+        last = metrics.evaluation
         how = "nothing written" if last.implicit else f"{summary.removed_tokens} tokens removed"
-        if figures.phase_name is not None:
-            how = how_answered(last.implicit, figures.phase_name)
+        if metrics.phase_name is not None:
+            how = how_answered(last.implicit, metrics.phase_name)
         how = how if summary.asked is None else "prompted"
         lines.append(
             f"exact match {last.exact_match:.1%} ({last.low:.1%} to {last.high:.1%}, {how}), "
-            f"best {figures.best:.1%}"
+            f"best {metrics.best:.1%}"
         )
     asked = summary.asked
     done = f"{ended.step:,} steps" if asked is None else f"{asked.asked:,} questions asked"
     lines.append(f"{done}, {duration(seconds)} this time")
     checkpoint = best_checkpoint(folder, summary)
     if checkpoint is not None:
-        is_best = checkpoint.step == figures.best_step
+        is_best = checkpoint.step == metrics.best_step
         lines.append(f"{'best checkpoint' if is_best else 'checkpoint':<17}{checkpoint.path}")
         lines.append(f"measure it       icot-tui eval {checkpoint.path}")
     lines.append(f"look at the run  icot-tui runs show {folder.path}")
@@ -235,5 +235,5 @@ def farewell(folder: RunFolder, summary: RunSummary, ended: RunEnded, seconds: f
 def best_checkpoint(folder: RunFolder, summary: RunSummary) -> CheckpointPath | None:
     """The checkpoint with the best exact match, or else the newest; None if there is none."""
     checkpoints = list_checkpoints(folder.checkpoints)
-    best = [saved for saved in checkpoints if saved.step == summary.figures.best_step]
+    best = [saved for saved in checkpoints if saved.step == summary.metrics.best_step]
     return max(best or checkpoints, default=None)

@@ -192,12 +192,12 @@ class LiveView:
         self._console.print(_plain_lines(text), end="", soft_wrap=True)
 
     def event(self, when: float, event: Event) -> None:
-        """Print its lines above the figures."""
+        """Print its lines above the metrics."""
         self._begun = True
         self._print(self._narrator.tell(when, event))
 
     def refresh(self, now: float) -> None:
-        """Redraw the figures if they changed."""
+        """Redraw the numbers if they changed."""
         self._print(self._narrator.overdue(now))
         summary = self._summary
         state = (
@@ -212,7 +212,7 @@ class LiveView:
             self._live.update(self._figures(), refresh=True)  # type: ignore[arg-type]
 
     def close(self) -> None:
-        """Wipe the figures and leave the log."""
+        """Wipe the numbers and leave the log."""
         self._print(self._narrator.overdue(FOREVER))
         self._live.stop()
 
@@ -276,7 +276,7 @@ class Narrator:
             self._resets += 1
         else:
             yield from self.overdue(FOREVER)
-            words = describe(event, self._summary.figures.phase_name)
+            words = describe(event, self._summary.metrics.phase_name)
             yield Line(when, event.step, words, STYLES.get(type(event), "none"))
 
     def overdue(self, now: float) -> Iterator[Line]:
@@ -318,10 +318,10 @@ STYLES: dict[type[Event], str] = {
 
 def pace(summary: RunSummary) -> list[str]:
     """Step, loss, speed and time to go, in words, as far as they are known."""
-    figures = summary.figures
-    parts = [f"step {figures.step:,}"]
-    if figures.loss is not None:
-        parts.append(f"loss {figures.loss:.4f}")
+    metrics = summary.metrics
+    parts = [f"step {metrics.step:,}"]
+    if metrics.loss is not None:
+        parts.append(f"loss {metrics.loss:.4f}")
     if summary.steps_per_second is not None:
         parts.append(f"{summary.steps_per_second:.3g} steps/s")
     if (left := summary.seconds_left()) is not None:
@@ -333,18 +333,18 @@ def pace(summary: RunSummary) -> list[str]:
 
 def results(summary: RunSummary) -> list[str]:
     """Exact match, spikes and the like, in words, as far as there are any."""
-    figures = summary.figures
+    metrics = summary.metrics
     parts: list[str] = []
-    if figures.evaluation is not None and figures.best is not None:
-        exact = figures.evaluation.exact_match
-        parts.append(f"exact match {exact:.1%} (best {figures.best:.1%})")
+    if metrics.evaluation is not None and metrics.best is not None:
+        exact = metrics.evaluation.exact_match
+        parts.append(f"exact match {exact:.1%} (best {metrics.best:.1%})")
     counts = {
-        "spike": len(figures.spikes),
-        "open spike": figures.open_spikes,
-        "optimizer reset": figures.resets,
-        "rollback": figures.rollbacks,
-        "skipped update": figures.skipped_updates,
-        "too long row": figures.dropped_rows,
+        "spike": len(metrics.spikes),
+        "open spike": metrics.open_spikes,
+        "optimizer reset": metrics.resets,
+        "rollback": metrics.rollbacks,
+        "skipped update": metrics.skipped_updates,
+        "too long row": metrics.dropped_rows,
     }
     return parts + [count(many, what) for what, many in counts.items() if many]
 

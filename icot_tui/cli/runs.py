@@ -91,23 +91,23 @@ def list_runs(runs: Runs = None, json: Json = False) -> None:
 
 
 def _row(one: Look) -> tuple[str, ...]:
-    summary, figures = one.summary, one.summary.figures
+    summary, metrics = one.summary, one.summary.metrics
     most = summary.max_cot_tokens
-    last = figures.evaluation
+    last = metrics.evaluation
     return (
         one.folder.name,
         one.status,
         one.method,
         f"{summary.removed_tokens} of {most}" if most else "",
         "" if last is None else f"{last.exact_match:.1%}",
-        "" if figures.best is None else f"{figures.best:.1%}",
-        f"{figures.step:,}",
+        "" if metrics.best is None else f"{metrics.best:.1%}",
+        f"{metrics.step:,}",
         "" if summary.started is None else age(time.time() - summary.started),
     )
 
 
 def _as_json(one: Look) -> dict[str, Any]:
-    summary, figures = one.summary, one.summary.figures
+    summary, metrics = one.summary, one.summary.metrics
     return {
         "name": one.folder.name,
         "path": str(one.folder.path),
@@ -116,14 +116,14 @@ def _as_json(one: Look) -> dict[str, Any]:
         "method": one.method,
         "stage": summary.removed_tokens,
         "max_cot_tokens": summary.max_cot_tokens,
-        "exact_match": None if figures.evaluation is None else figures.evaluation.exact_match,
-        "best": figures.best,
-        "step": figures.step,
-        "loss": figures.loss,
+        "exact_match": None if metrics.evaluation is None else metrics.evaluation.exact_match,
+        "best": metrics.best,
+        "step": metrics.step,
+        "loss": metrics.loss,
         "steps_per_second": summary.steps_per_second,
         "seconds_left": summary.seconds_left(),
         "started": summary.started,
-        "last_news": summary.last_news,
+        "last_news": summary.last_event_time,
     }
 
 
@@ -137,7 +137,7 @@ def show(
 ) -> None:
     """Show one run: its config in short, evaluations, checkpoints and spikes."""
     one = look(RunFolder.find(runs or runs_folder(), run))
-    figures = one.summary.figures
+    metrics = one.summary.metrics
     checkpoints = [_checkpoint(path, one) for path in list_checkpoints(one.folder.checkpoints)]
     if json:
         print_json(
@@ -146,10 +146,10 @@ def show(
                 "config": None if one.config is None else one.config.model_dump(),
                 "evaluations": [
                     {"time": evaluation.time} | asdict(evaluation.result)
-                    for evaluation in figures.evaluations
+                    for evaluation in metrics.evaluations
                 ],
                 "checkpoints": checkpoints,
-                "spikes": [asdict(spike) | {"open": spike.open} for spike in figures.spikes],
+                "spikes": [asdict(spike) | {"open": spike.open} for spike in metrics.spikes],
             }
         )
         return
@@ -205,7 +205,7 @@ def _config_in_short(config: RunConfig) -> Iterator[tuple[str, str]]:
 
 
 def _print_evaluations(one: Look) -> None:
-    evaluations = one.summary.figures.evaluations
+    evaluations = one.summary.metrics.evaluations
     rows = [
         (
             f"{result.step:,}",
@@ -223,7 +223,7 @@ def _print_evaluations(one: Look) -> None:
 
 def _checkpoint(checkpoint: CheckpointPath, one: Look) -> dict[str, Any]:
     """What is known of a checkpoint; a damaged one has no stage."""
-    exact = {e.result.step: e.result.exact_match for e in one.summary.figures.evaluations}
+    exact = {e.result.step: e.result.exact_match for e in one.summary.metrics.evaluations}
     try:
         stage = checkpoint.stage
     except (OSError, ValueError, KeyError, TypeError):
@@ -236,7 +236,7 @@ def _checkpoint(checkpoint: CheckpointPath, one: Look) -> dict[str, Any]:
         "stage": stage,
         "exact_match": exact.get(checkpoint.step),
         "bytes": sum(path.stat().st_size for path in files),
-        "best": checkpoint.step == one.summary.figures.best_step,
+        "best": checkpoint.step == one.summary.metrics.best_step,
     }
 
 
@@ -256,7 +256,7 @@ def _print_checkpoints(checkpoints: list[dict[str, Any]]) -> None:
 
 
 def _print_spikes(one: Look) -> None:
-    spikes = one.summary.figures.spikes
+    spikes = one.summary.metrics.spikes
     rows = [
         (
             f"{spike.step:,}",

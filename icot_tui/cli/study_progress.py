@@ -89,15 +89,15 @@ def in_words(status: "Status", summary: RunSummary | None) -> list[str]:
     if summary is None or summary.facts is None:
         return ["getting ready"]
     if summary.paused is not None:
-        return [f"paused: {summary.paused}", f"step {summary.figures.step:,}"]
+        return [f"paused: {summary.paused}", f"step {summary.metrics.step:,}"]
     if summary.asked is not None:
         return [describe(summary.asked)]
     parts = [
-        f"step {summary.figures.step:,}",
+        f"step {summary.metrics.step:,}",
         f"removed {summary.removed_tokens} of {summary.max_cot_tokens}",
     ]
-    if summary.figures.evaluation is not None:
-        parts.append(f"exact match {summary.figures.evaluation.exact_match:.1%}")
+    if summary.metrics.evaluation is not None:
+        parts.append(f"exact match {summary.metrics.evaluation.exact_match:.1%}")
     if (left := summary.seconds_left()) is not None:
         parts.append(f"{duration(left)} to go")
     return parts

@@ -32,7 +32,7 @@ def model_card(run: RunFolder) -> str:
 
 def _parts(outcome: Outcome) -> Iterator[str]:
     config, summary = outcome.config, outcome.summary
-    facts, figures = summary.facts, summary.figures
+    facts, metrics = summary.facts, summary.metrics
     assert facts is not None
     yield _front_matter(outcome)
     yield f"# {config.name}"
@@ -54,10 +54,10 @@ def _parts(outcome: Outcome) -> Iterator[str]:
     processes = f" in {facts.processes} processes" if facts.processes > 1 else ""
     resumed = f", resumed {summary.resumes} times" if summary.resumes else ""
     yield (
-        f"{figures.step:,} steps on {facts.train_examples:,} examples, {outcome.seconds:,.0f} "
+        f"{metrics.step:,} steps on {facts.train_examples:,} examples, {outcome.seconds:,.0f} "
         f"seconds on {facts.device}{processes}{resumed}; "
-        f"{figures.supervised_tokens:,} supervised tokens, {figures.resets} optimizer resets, "
-        f"{len(figures.spikes)} loss spikes, {figures.rollbacks} rollbacks."
+        f"{metrics.supervised_tokens:,} supervised tokens, {metrics.resets} optimizer resets, "
+        f"{len(metrics.spikes)} loss spikes, {metrics.rollbacks} rollbacks."
     )
     yield "The configuration:"
     yield f"```toml\n{dump_toml(config).rstrip()}\n```"

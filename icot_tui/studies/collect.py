@@ -132,7 +132,7 @@ class Collector:
     def _prompted(self, trial: Trial, outcome: Outcome, asked: QuestionsAsked) -> Row:
         """A model that was only asked: its answers are judged already, and its cost is noted."""
         right = None if outcome.best is None else outcome.best.exact_match
-        found = outcome.summary.figures.evaluations[-1].result
+        found = outcome.summary.metrics.evaluations[-1].result
         facts = Facts(trial.config, self._study.report.accurate, outcome, right)
         row = self._row(trial, facts)
         return replace(row, note=_cost(outcome, asked), bounds=(found.low, found.high))
@@ -230,7 +230,7 @@ def _of_training(outcome: Outcome, names: Sequence[MeasureName]) -> Iterator[str
 
 def _cost(outcome: Outcome, asked: QuestionsAsked) -> str:
     """What a prompted model's figure rests on, and what it took."""
-    found = outcome.summary.figures.evaluations[-1].result
+    found = outcome.summary.metrics.evaluations[-1].result
     tokens = asked.prompt_tokens + asked.written_tokens
     parts = [
         f"95 % interval {found.low:.3f} to {found.high:.3f} on {asked.asked:,} questions",

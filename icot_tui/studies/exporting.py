@@ -46,7 +46,7 @@ def read_steps(run: RunFolder) -> list[Step]:
     summary = RunSummary()
     for time, event in JournalReader(run.journal).events():
         summary.add(time, event)
-        phase = summary.figures.phase_name or ""
+        phase = summary.metrics.phase_name or ""
         match event:
             case RunStarted():
                 steps.clear()

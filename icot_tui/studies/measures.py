@@ -104,10 +104,10 @@ MEASURES: dict[MeasureName, Measure] = {
         lambda f: f.removed if f.outcome is None else f.outcome.summary.removed_tokens,
     ),
     "spikes": Measure(
-        "loss spikes", "{:.0f}", "journal", _journal(lambda o: len(o.summary.figures.spikes))
+        "loss spikes", "{:.0f}", "journal", _journal(lambda o: len(o.summary.metrics.spikes))
     ),
     "resets": Measure(
-        "optimizer resets", "{:.0f}", "journal", _journal(lambda o: o.summary.figures.resets)
+        "optimizer resets", "{:.0f}", "journal", _journal(lambda o: o.summary.metrics.resets)
     ),
     "no_offset": Measure("P(o = 0)", "{:.4f}", "config", _no_offset),
     "mean_offset": Measure("mean offset", "{:.4f}", "config", _mean_offset),

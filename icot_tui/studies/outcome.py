@@ -51,12 +51,12 @@ class Outcome:
     @property
     def steps(self) -> int:
         """Optimizer steps."""
-        return self.summary.figures.step
+        return self.summary.metrics.step
 
     @property
     def seconds(self) -> float:
         """Time spent training or asking, evaluations and pauses left out."""
-        return self.summary.figures.seconds if self.asked is None else self.asked.seconds
+        return self.summary.metrics.seconds if self.asked is None else self.asked.seconds
 
     @property
     def asked(self) -> QuestionsAsked | None:
@@ -142,14 +142,14 @@ def read_outcome(run: RunFolder) -> Outcome:
             case PhaseBegan():
                 phase = f"{event.number}-{event.phase}"
             case RunResumed():
-                del points[len(summary.figures.evaluations) :]
+                del points[len(summary.metrics.evaluations) :]
                 marks = [mark for mark in marks if mark[0] <= event.step]
                 phase = CheckpointPath(event.step, 0, Path(event.checkpoint)).phase
             case TokenRemoved(everything=True):
-                marks.append((event.step, summary.figures.seconds))
+                marks.append((event.step, summary.metrics.seconds))
             case Evaluated():
                 points.append((phase, _point(event, summary)))
-    known = summary.figures.everything_removed_at
+    known = summary.metrics.everything_removed_at
     at = next((mark for mark in marks if mark[0] == known), marks[0] if marks else None)
     if config.method.name != "stepwise":
         at = None
@@ -161,7 +161,7 @@ def _point(event: Evaluated, summary: RunSummary) -> Point:
     most, shares = summary.max_cot_tokens, event.token_accuracy[:-1]
     return Point(
         event.step,
-        summary.figures.seconds,
+        summary.metrics.seconds,
         event.stage if most is None else min(event.stage, most),
         event.implicit,
         event.exact_match,

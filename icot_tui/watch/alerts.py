@@ -68,8 +68,8 @@ class AlertRules:
         self, run: str, history: History, status: Status, now: float
     ) -> Iterable[tuple[tuple[object, ...], Alert]]:
         """Everything that is so, each with what makes it that one thing."""
-        figures, summary = history.summary.figures, history.summary
-        for spike in figures.spikes[-8:]:
+        metrics, summary = history.summary.metrics, history.summary
+        for spike in metrics.spikes[-8:]:
             if spike.collapsed:
                 origin = "" if spike.removal is None else f" since removal {spike.removal}"
                 text = (
@@ -77,16 +77,16 @@ class AlertRules:
                     "going back to an earlier checkpoint may help"
                 )
                 yield ("collapse", spike.number, spike.step), Alert("collapse", text, "error", now)
-        if self._is_newly_bad(figures.skipped_updates, figures.step):
+        if self._is_newly_bad(metrics.skipped_updates, metrics.step):
             text = f"{run}: the loss or a gradient was not finite; such updates are left out"
-            key = ("not finite", figures.skipped_updates, figures.step)
+            key = ("not finite", metrics.skipped_updates, metrics.step)
             yield key, Alert("not finite", text, "warning", now)
         for line in islice(reversed(history.log), 20):
             if line.kind == "CheckpointFailed":
                 text = f"{run}: {line.text}"
                 yield ("checkpoint", line.time), Alert("checkpoint", text, "error", now)
                 break
-        news = summary.last_news
+        news = summary.last_event_time
         if status == "stalled" and news is not None:
             text = f"{run} has written nothing for {(now - news) / 60:.0f} minutes; it may be stuck"
             yield ("stalled", news), Alert("stalled", text, "warning", now)
@@ -95,7 +95,7 @@ class AlertRules:
             yield ("died", news), Alert("died", text, "error", now)
         if status in ("finished", "stopped") and summary.ended is not None:
             kind: Kind = "finished" if status == "finished" else "stopped"
-            best = "" if figures.best is None else f", best exact match {figures.best:.1%}"
+            best = "" if metrics.best is None else f", best exact match {metrics.best:.1%}"
             text = f"{run} {kind}: {summary.ended.reason}{best}"
             yield (kind, news), Alert(kind, text, "information", now)
 

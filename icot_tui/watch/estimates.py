@@ -57,27 +57,27 @@ FAR_BACK = 100_000
 def seconds_per_step(summary: RunSummary) -> float | None:
     """Seconds that a step takes lately, evaluations included where that is known."""
     left, end = summary.seconds_left(), summary.last_step()
-    if left and end is not None and end > summary.figures.step:
-        return left / (end - summary.figures.step)
+    if left and end is not None and end > summary.metrics.step:
+        return left / (end - summary.metrics.step)
     pace = summary.steps_per_second
     return 1 / pace if pace else None
 
 
 def seconds_to_full_removal(summary: RunSummary) -> float | None:
     """Time until the last chain-of-thought token goes; 0 once it went, None if nobody can know."""
-    if summary.figures.everything_removed_at is not None:
+    if summary.metrics.everything_removed_at is not None:
         return 0.0
     step, pace = summary.everything_removed_at(), seconds_per_step(summary)
     if step is None or pace is None or summary.ended is not None:
         return None
-    return max(0, step - summary.figures.step) * pace
+    return max(0, step - summary.metrics.step) * pace
 
 
 def removals_ahead(summary: RunSummary, count: int = 5) -> tuple[NextRemoval, ...]:
     """The next removals, at most so many; none where nobody can know, or the run has ended."""
     if summary.ended is not None:
         return ()
-    pace, now = seconds_per_step(summary), summary.figures.step
+    pace, now = seconds_per_step(summary), summary.metrics.step
     found, stage = [], summary.removed_tokens
     for ahead in summary.removals_ahead(count):
         steps = max(0, ahead.step - now)
@@ -90,7 +90,7 @@ def removals_ahead(summary: RunSummary, count: int = 5) -> tuple[NextRemoval, ..
 
 def spikes_now(history: History, count: int | None = None) -> tuple[SpikeNow, ...]:
     """The last spikes, oldest first, with what became of each."""
-    spikes = history.summary.figures.spikes
+    spikes = history.summary.metrics.spikes
     shown = spikes if count is None else spikes[max(0, len(spikes) - count) :]
     return tuple(spike_now(history, spike) for spike in shown)
 
@@ -100,7 +100,7 @@ def spike_now(history: History, spike: SpikeSummary) -> SpikeNow:
     since = _since(history, spike)
     if spike.steps is not None and not spike.collapsed:
         return SpikeNow(spike, since, "recovered", spike.steps, spike.height, None)
-    now = history.summary.figures.step
+    now = history.summary.metrics.step
     height, left = _height_and_rest(history, spike, since)
     outcome = "collapsed" if spike.collapsed else "recovering"
     return SpikeNow(spike, since, outcome, max(0, now - since), height, left)
@@ -108,7 +108,7 @@ def spike_now(history: History, spike: SpikeSummary) -> SpikeNow:
 
 def recovering_since(history: History) -> int | None:
     """Steps that the newest spike has been open; None when the loss is at its baseline."""
-    spikes = history.summary.figures.spikes
+    spikes = history.summary.metrics.spikes
     if not spikes or not spikes[-1].open:
         return None
     return spike_now(history, spikes[-1]).steps
@@ -116,7 +116,7 @@ def recovering_since(history: History) -> int | None:
 
 def steps_since_reset(history: History) -> int | None:
     """Steps since the optimizer was last reset; None before any."""
-    return history.summary.figures.step - history.resets[-1].step if history.resets else None
+    return history.summary.metrics.step - history.resets[-1].step if history.resets else None
 
 
 def _since(history: History, spike: SpikeSummary) -> int:

@@ -115,7 +115,7 @@ class History:
 
     Attributes:
         version: rises with every change.
-        summary: the run in a few numbers; evaluations and spikes are in its figures.
+        summary: the run in a few numbers; evaluations and spikes are in its metrics.
         losses: of each step, in nats per supervised token.
         lines: time spent and learning rate, a row each few steps.
         removals, resets, saved: what their names say, oldest first.
@@ -147,14 +147,14 @@ class History:
     @property
     def evaluations(self) -> list[Evaluation]:
         """Those of the present training, oldest first."""
-        return self.evaluations_of(-1) if self.trainings else self.summary.figures.evaluations
+        return self.evaluations_of(-1) if self.trainings else self.summary.metrics.evaluations
 
     def evaluations_of(self, training: int) -> list[Evaluation]:
         """Those of one of the trainings, by its place among them."""
         since = self.trainings[training].evaluations
         later = self.trainings[training:][1:]
         until = later[0].evaluations if later else None
-        return self.summary.figures.evaluations[since:until]
+        return self.summary.metrics.evaluations[since:until]
 
     def along(self, steps: NDArray[np.int64], axis: Axis) -> NDArray[np.float64]:
         """[n] where these steps lie on an axis.
@@ -166,7 +166,7 @@ class History:
             return self.lines.seconds_at(steps)
         if axis == "removed":
             summary = self.summary
-            return along_removals(steps, self.spans, summary.figures.step, summary.max_cot_tokens)
+            return along_removals(steps, self.spans, summary.metrics.step, summary.max_cot_tokens)
         return np.asarray(steps, dtype=np.float64)
 
     def add(self, time: float, event: Event) -> None:
@@ -181,7 +181,7 @@ class History:
         self._note(time, event)
         self._follow_stage()
         if not isinstance(event, StepsTrained | ExampleShown):
-            said = event, self.summary.figures.phase_name
+            said = event, self.summary.metrics.phase_name
             self.log.append(LogLine(time, event.step, type(event).__name__, said))
         self.version += 1
 
@@ -211,7 +211,7 @@ class History:
             case Evaluated() | RunResumed():
                 self._match_newest()
             case PhaseBegan():
-                evaluations = len(self.summary.figures.evaluations)
+                evaluations = len(self.summary.metrics.evaluations)
                 self.trainings.append(Training(event, evaluations))
             case ThoughtsCompared():
                 self.thoughts.append(event)
@@ -222,7 +222,7 @@ class History:
         """Give the newest checkpoint the exact match that was measured at its step."""
         if self.saved:
             newest, exact = self.saved[-1], None
-            for evaluation in reversed(self.summary.figures.evaluations):
+            for evaluation in reversed(self.summary.metrics.evaluations):
                 if evaluation.result.step <= newest.step:
                     same = evaluation.result.step == newest.step
                     exact = evaluation.result.exact_match if same else None
@@ -242,8 +242,8 @@ class History:
             self.skipped += (first + np.flatnonzero(np.isnan(losses))).tolist()
 
     def _follow_stage(self) -> None:
-        figures = self.summary.figures
-        span = Span(figures.stage_since, figures.stage)
+        metrics = self.summary.metrics
+        span = Span(metrics.stage_since, metrics.stage)
         if not self.spans or self.spans[-1] != span:
             self.spans.append(span)
 
@@ -271,7 +271,7 @@ class History:
             while next(reversed(self._bookmarks)) != name:
                 self._bookmarks.popitem()
             self._cut(self._bookmarks[name])
-        elif event.step < self.summary.figures.step:
+        elif event.step < self.summary.metrics.step:
             self._cut(self._before(event.step))
         self._bookmark(event.checkpoint)
 

@@ -128,7 +128,7 @@ class Replay:
 
     def silence(self, now: float) -> float | None:
         """Seconds since the last news; None before any."""
-        last = self._history.summary.last_news
+        last = self._history.summary.last_event_time
         return None if last is None else max(0.0, now - last)
 
     def now(self) -> float:

@@ -83,17 +83,17 @@ class _Known:
             self._begin()
             self._journal.look()
         self._read()
-        summary, figures = self._summary, self._summary.figures
-        locked, last = self._folder.is_locked(), summary.last_news
+        summary, metrics = self._summary, self._summary.metrics
+        locked, last = self._folder.is_locked(), summary.last_event_time
         return RunLine(
             folder=self._folder,
             name=self._folder.name,
             status="damaged" if self._config is None else summary.status(locked, now),
             stage=summary.removed_tokens,
             of=summary.max_cot_tokens,
-            accuracy=None if figures.evaluation is None else figures.evaluation.exact_match,
+            accuracy=None if metrics.evaluation is None else metrics.evaluation.exact_match,
             best=self._best(),
-            step=figures.step,
+            step=metrics.step,
             age=None if summary.started is None else max(0.0, now - summary.started),
             silence=None if last is None else max(0.0, now - last),
             method=self._method(),
@@ -113,14 +113,14 @@ class _Known:
             if journal.offset == 0:
                 for part in journal.parts(HEAD_BYTES):
                     fold(self._summary, part)
-                self._summary.last_news = None  # what follows is no silence
+                self._summary.last_event_time = None  # what follows is no silence
             journal.skip_to(_place_of_evaluation(journal))
         for part in journal.parts():
             fold(self._summary, part)
 
     def _best(self) -> float | None:
         """As the last evaluation has it: earlier ones may not have been read."""
-        last = self._summary.figures.evaluation
+        last = self._summary.metrics.evaluation
         return None if last is None else last.best
 
     def _method(self) -> str:

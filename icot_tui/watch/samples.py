@@ -105,7 +105,7 @@ class SampleReader:
     def latest(self, summary: RunSummary) -> Samples | None:
         """The samples of the last evaluation that has a file; None before any."""
         last = next(
-            (e.result for e in reversed(summary.figures.evaluations) if e.result.samples), None
+            (e.result for e in reversed(summary.metrics.evaluations) if e.result.samples), None
         )
         if last is None:
             return None
@@ -146,7 +146,7 @@ def compare_answers(true: str, given: str | None) -> tuple[Difference, ...]:
 
 def digits(summary: RunSummary) -> tuple[Digit, ...]:
     """Each token of the answer but the closing separator, over all evaluations."""
-    evaluations = [evaluation.result for evaluation in summary.figures.evaluations]
+    evaluations = [evaluation.result for evaluation in summary.metrics.evaluations]
     if not evaluations:
         return ()
     found = []

@@ -55,7 +55,7 @@ for step in range(1, count + 1):
     time.sleep(pause)
 reporter(Warned(count, "odd \\x1b]0;title\\x07 [red]text[/red] :smile:"))
 reporter(RunEnded(count, "done", True))
-reporter.say(lambda summary: f"{summary.figures.step} steps, {summary.removed_tokens} removed")
+reporter.say(lambda summary: f"{summary.metrics.step} steps, {summary.removed_tokens} removed")
 began = time.perf_counter()
 closed = reporter.close()
 print(f"{slowest} {time.perf_counter() - began} {closed}", file=open(f"{log}.times", "w"))
@@ -138,8 +138,8 @@ def test_a_terminal_gets_a_live_display_and_a_log_above_it(log: Path) -> None:
 
 def test_a_narrow_terminal_cuts_the_figures_off(log: Path) -> None:
     terminal = Terminal(talk("best", log, count=60, pause=0.02), columns=30)
-    figures = [line for line in visible(terminal.read()).split("\r\n") if line.startswith("step ")]
-    assert all(line.endswith("…") and len(line) <= 30 for line in figures)
+    metrics = [line for line in visible(terminal.read()).split("\r\n") if line.startswith("step ")]
+    assert all(line.endswith("…") and len(line) <= 30 for line in metrics)
 
 
 def test_a_dumb_terminal_gets_plain_lines(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -312,8 +312,8 @@ def test_a_summary_foretells_the_end_and_starts_anew_with_each_training(whole):
         summary.add(time, event)
         ends.add(summary.last_step())
         if isinstance(event, PhaseBegan):
-            assert summary.figures.best is None
-            assert summary.figures.phase == event
+            assert summary.metrics.best is None
+            assert summary.metrics.phase == event
     assert ends <= {None, 24}
     assert 24 in ends
 

@@ -56,14 +56,14 @@ def test_counts_and_the_last_of_everything() -> None:
         evaluated(20, 0.25),
         saved(20),
     )
-    figures = summary.figures
-    assert (figures.step, figures.stage, figures.resets, figures.skipped_updates) == (20, 1, 1, 2)
-    assert (summary.started, summary.last_news) == (1000, 1007)
+    metrics = summary.metrics
+    assert (metrics.step, metrics.stage, metrics.resets, metrics.skipped_updates) == (20, 1, 1, 2)
+    assert (summary.started, summary.last_event_time) == (1000, 1007)
     assert (summary.removed_tokens, summary.max_cot_tokens) == (1, MOST)
-    assert (figures.best, figures.best_step, figures.checkpoint) == (0.25, 20, "step-00000020")
-    assert figures.evaluation is not None
-    assert figures.evaluation.exact_match == 0.25
-    assert (len(figures.spikes), figures.open_spikes) == (1, 1)
+    assert (metrics.best, metrics.best_step, metrics.checkpoint) == (0.25, 20, "step-00000020")
+    assert metrics.evaluation is not None
+    assert metrics.evaluation.exact_match == 0.25
+    assert (len(metrics.spikes), metrics.open_spikes) == (1, 1)
     assert summary.steps_per_second == pytest.approx(10)
 
 
@@ -71,27 +71,27 @@ def test_an_empty_journal() -> None:
     summary = RunSummary()
     assert summary.status(locked=True, now=0) == "starting"
     assert summary.status(locked=False, now=0) == "dead"
-    assert summary.figures.loss is None
+    assert summary.metrics.loss is None
     assert summary.steps_per_second is None
     assert summary.seconds_left() is None
 
 
 def test_the_loss_is_the_mean_of_the_last_finite_ones() -> None:
     summary = fold(STARTED, *(trained(step, loss=9.0) for step in range(1, 100)))
-    assert summary.figures.loss == 9
+    assert summary.metrics.loss == 9
     for step in range(100, 100 + LOSS_WINDOW):
         summary.add(2000, trained(step, loss=1.0))
         summary.add(2000, trained(step, loss=None))
-    assert summary.figures.loss == 1
+    assert summary.metrics.loss == 1
 
 
 def test_the_best_starts_anew_once_everything_is_removed() -> None:
     summary = fold(STARTED, evaluated(1, 0.9), evaluated(2, 0.95), evaluated(3, 0.95))
-    assert (summary.figures.best, summary.figures.best_step) == (0.95, 2)
+    assert (summary.metrics.best, summary.metrics.best_step) == (0.95, 2)
     summary.add(2000, evaluated(4, 0.1, implicit=True))
-    assert (summary.figures.best, summary.figures.best_step) == (0.1, 4)
+    assert (summary.metrics.best, summary.metrics.best_step) == (0.1, 4)
     summary.add(2000, evaluated(5, 0.0, implicit=True))
-    assert (summary.figures.best, summary.figures.best_step) == (0.1, 4)
+    assert (summary.metrics.best, summary.metrics.best_step) == (0.1, 4)
 
 
 def test_spikes_close_by_their_number() -> None:
@@ -102,11 +102,11 @@ def test_spikes_close_by_their_number() -> None:
         LossSpike(step=20, spike=2, removal=None, baseline=0.5, loss=2.0),
         Collapsed(step=90, spike=2, removal=None, height=3.0, steps=70),
     )
-    first, second = summary.figures.spikes
+    first, second = summary.metrics.spikes
     assert (first.open, first.steps, first.height) == (False, 8, 1.5)
     assert (second.open, second.collapsed, second.height) == (True, True, 3.0)
     summary.add(2000, SpikeRecovered(step=120, spike=2, removal=None, height=3.0, steps=100))
-    assert summary.figures.open_spikes == 0
+    assert summary.metrics.open_spikes == 0
 
 
 def test_a_resume_brings_back_the_figures_of_its_checkpoint() -> None:
@@ -127,11 +127,11 @@ def test_a_resume_brings_back_the_figures_of_its_checkpoint() -> None:
     ]
     resumed = RunResumed(step=10, checkpoint="step-00000010")
     summary = fold(*before, *undone, resumed)
-    assert summary.figures == fold(*before).figures
+    assert summary.metrics == fold(*before).metrics
     assert summary.ended is None
     assert summary.resumes == 1
     summary.add(2000, resumed)
-    assert summary.figures == fold(*before).figures
+    assert summary.metrics == fold(*before).metrics
 
 
 def test_folding_equals_folding_what_is_effective() -> None:
@@ -164,22 +164,22 @@ def test_folding_equals_folding_what_is_effective() -> None:
         lines = effective([event.as_json() for event in events])
         kept = [event for line in lines if (event := Event.from_json(line)) is not None]
         folded, expected = (RunSummary.of((0.0, one) for one in some) for some in (events, kept))
-        assert asdict(folded.figures) == asdict(expected.figures)
+        assert asdict(folded.metrics) == asdict(expected.metrics)
 
 
 def test_a_run_that_starts_anew() -> None:
     summary = fold(STARTED, trained(5, stage=2), STARTED)
-    assert (summary.figures.step, summary.figures.stage) == (0, 0)
+    assert (summary.metrics.step, summary.metrics.stage) == (0, 0)
     assert summary.started == 1000
 
 
 def test_a_rollback_goes_back_in_stage_but_not_in_steps() -> None:
     summary = fold(STARTED, *(removed(step, step) for step in range(1, MOST + 1)), trained(9, MOST))
-    assert summary.figures.everything_removed_at == MOST
+    assert summary.metrics.everything_removed_at == MOST
     summary.add(2000, RolledBack(step=9, checkpoint="step-00000003", stage=3, cause="by command"))
-    figures = summary.figures
-    assert (figures.step, figures.stage, figures.rollbacks) == (9, 3, 1)
-    assert figures.everything_removed_at is None
+    metrics = summary.metrics
+    assert (metrics.step, metrics.stage, metrics.rollbacks) == (9, 3, 1)
+    assert metrics.everything_removed_at is None
 
 
 def test_status() -> None:
@@ -267,7 +267,7 @@ def test_the_last_step_of_a_recipe(
 def test_a_method_that_removes_everything_at_once() -> None:
     no_cot = config(method={"name": "no_cot"})
     summary = fold(STARTED, trained(10, stage=MOST, count=10), config=no_cot)
-    assert summary.figures.everything_removed_at == 0
+    assert summary.metrics.everything_removed_at == 0
     assert summary.last_step() == 50
 
 

@@ -78,4 +78,4 @@ def test_resized_often_and_the_sessions_end_is_no_end_of_the_training(tmux: Tmux
 
 def step(folder: RunFolder) -> int:
     """How far the run is."""
-    return RunSummary.of(JournalReader(folder.journal).events()).figures.step
+    return RunSummary.of(JournalReader(folder.journal).events()).metrics.step

@@ -85,7 +85,7 @@ def test_sigterm_saves_what_trains_on_the_cluster_and_stops(cluster: Any, studie
     assert not studies.finished(STEPWISE)
     stepwise = studies.run_folder(STEPWISE)
     last = RunSummary.of(JournalReader(stepwise.journal).events())
-    assert list_checkpoints(stepwise.checkpoints)[-1].step == last.figures.step
+    assert list_checkpoints(stepwise.checkpoints)[-1].step == last.metrics.step
     assert not stepwise.is_locked()
 
 

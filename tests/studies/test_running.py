@@ -107,6 +107,6 @@ def test_sigterm_saves_and_stops(studies: Studies) -> None:
     assert not studies.finished(STEPWISE)
     run = studies.run_folder(STEPWISE)
     last = RunSummary.of(JournalReader(run.journal).events())
-    assert list_checkpoints(run.checkpoints)[-1].step == last.figures.step
+    assert list_checkpoints(run.checkpoints)[-1].step == last.metrics.step
     assert studies.ledger()[-1]["state"] == "stopped"
     assert not run.is_locked()

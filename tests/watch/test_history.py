@@ -58,12 +58,12 @@ def test_a_history_is_that_of_what_is_effective(seed: int) -> None:
         (line["time"], event) for line in lines if (event := Event.from_json(line)) is not None
     )
     assert state(history.summary) == state(one_by_one)
-    assert asdict(history.summary.figures) == asdict(RunSummary.of(kept).figures)
+    assert asdict(history.summary.metrics) == asdict(RunSummary.of(kept).metrics)
 
 
 def state(summary: RunSummary) -> object:
     known = {name: value for name, value in vars(summary).items() if name != "_undoable"}
-    return json.dumps(known | {"figures": asdict(summary.figures)}, default=repr)
+    return json.dumps(known | {"metrics": asdict(summary.metrics)}, default=repr)
 
 
 def check_series(history: History, events: list[Event]) -> None:
@@ -175,7 +175,7 @@ def test_lines_that_are_damaged_or_of_newer_versions_are_left_out() -> None:
     newer = journal_line(BEGAN, trained(2)).replace(b'"stage"', b'"new":{"a":[]},"stage"')
     history = folded(b"".join([*good, *odd, newer]))
     assert history.losses.steps().tolist() == [1, 2]
-    assert history.summary.figures.evaluation is None
+    assert history.summary.metrics.evaluation is None
     assert history.removals == []
 
 

@@ -41,7 +41,7 @@ def replay(tmp_path: Path, speed: float = 1.0) -> tuple[Replay, Clock]:
 def step(player: Replay) -> int:
     player.poll()
     assert player.caught_up
-    return player.history.summary.figures.step
+    return player.history.summary.metrics.step
 
 
 def test_events_come_at_their_time(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_an_empty_journal_and_one_without_times(tmp_path: Path) -> None:
     folder.journal.write_bytes(folder.journal.read_bytes().replace(b'"time"', b'"when"'))
     odd = Replay(folder)
     odd.poll()
-    assert odd.history.summary.figures.step == 1
+    assert odd.history.summary.metrics.step == 1
 
 
 def test_when_lines_were_written() -> None:

@@ -33,7 +33,7 @@ def test_news_is_read_as_it_comes_byte_by_byte(tmp_path: Path) -> None:
         for byte in journal([STARTED, trained(1), removed(1, 1), trained(2, 1)]):
             file.write(bytes([byte]))
             if follower.poll():
-                seen.append((follower.history.summary.figures.step, byte))
+                seen.append((follower.history.summary.metrics.step, byte))
             assert follower.caught_up
     assert seen == [(0, ord("\n")), (1, ord("\n")), (1, ord("\n")), (2, ord("\n"))]
     assert follower.history.losses.steps().tolist() == [1, 2]
@@ -96,7 +96,7 @@ def test_a_long_journal_is_read_in_parts(tmp_path: Path) -> None:
     assert progress == sorted(progress)
     assert progress[-1] == 1
     assert len(follower.history.losses) == 10 * lines
-    assert follower.history.summary.figures.supervised_tokens == 10 * lines
+    assert follower.history.summary.metrics.supervised_tokens == 10 * lines
     assert not follower.poll()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from icot_tui.config import Phase, RunConfig
 from icot_tui.curriculum.schedule import Beyond, Linear, Schedule, Stages, build_schedule
 from icot_tui.engine.journal.events import RunStarted
-from icot_tui.engine.journal.figures import Figures
+from icot_tui.engine.journal.metrics import Metrics
 
 
 @dataclass(frozen=True)
@@ -18,27 +18,27 @@ class Ahead:
     sure: bool
 
 
-def last_step(config: RunConfig, facts: RunStarted, figures: Figures) -> int | None:
+def last_step(config: RunConfig, facts: RunStarted, metrics: Metrics) -> int | None:
     """The step at which the recipe ends at the latest; None where nobody can know."""
     if config.distillation is not None and config.method.name == "distillation":
-        return _last_of_phases(config, config.distillation.phases, facts, figures)
+        return _last_of_phases(config, config.distillation.phases, facts, metrics)
     train, limits = config.train, []
     if train.max_steps is not None:
         limits.append(train.max_steps)
     if train.epochs is not None:
         limits.append(round(train.epochs * facts.steps_per_epoch))
     if train.steps_after_removal is not None:
-        removed_at = everything_removed_at(config, facts, figures)
+        removed_at = everything_removed_at(config, facts, metrics)
         if removed_at is not None:
             limits.append(removed_at + train.steps_after_removal)
     return min(limits, default=None)
 
 
 def _last_of_phases(
-    config: RunConfig, phases: Sequence[Phase], facts: RunStarted, figures: Figures
+    config: RunConfig, phases: Sequence[Phase], facts: RunStarted, metrics: Metrics
 ) -> int | None:
     """Where the training under way began, and the steps that it and those to come take at most."""
-    begun = figures.phase
+    begun = metrics.phase
     step, first = (0, 1) if begun is None else (begun.step, begun.number)
     for phase in phases[first - 1 :]:
         lasts = steps_of_phase(config, phase, facts)
@@ -58,44 +58,44 @@ def steps_of_phase(config: RunConfig, phase: Phase, facts: RunStarted) -> int | 
     return min(limits, default=None)
 
 
-def everything_removed_at(config: RunConfig, facts: RunStarted, figures: Figures) -> int | None:
+def everything_removed_at(config: RunConfig, facts: RunStarted, metrics: Metrics) -> int | None:
     """When the last chain-of-thought token went, or will go; None where nobody can know."""
-    if figures.everything_removed_at is not None:
-        return figures.everything_removed_at
+    if metrics.everything_removed_at is not None:
+        return metrics.everything_removed_at
     if config.method.name in ("explicit_cot", "distillation"):
         return None
     target = _target(config, facts)
     schedule = _inner(build_schedule(config.curriculum, facts.steps_per_epoch))
     if isinstance(schedule, Stages):
-        wait = _wait(schedule, figures, target)
-        return None if wait is None else figures.stage_since + wait
-    pace = _pace(schedule, figures)
+        wait = _wait(schedule, metrics, target)
+        return None if wait is None else metrics.stage_since + wait
+    pace = _pace(schedule, metrics)
     if pace is None:
         return None
     first, later, _ = pace
-    rest = max(0, target - figures.stage - 1) * later
-    return max(figures.step, figures.stage_since + first) + round(rest)
+    rest = max(0, target - metrics.stage - 1) * later
+    return max(metrics.step, metrics.stage_since + first) + round(rest)
 
 
 def removals_ahead(
-    config: RunConfig, facts: RunStarted, figures: Figures, count: int
+    config: RunConfig, facts: RunStarted, metrics: Metrics, count: int
 ) -> list[Ahead]:
     """The next removals, at most `count`; none where nobody can know."""
-    if figures.everything_removed_at is not None or config.method.name != "stepwise":
+    if metrics.everything_removed_at is not None or config.method.name != "stepwise":
         return []
     target, most = _target(config, facts), facts.max_cot_tokens
     schedule = _inner(build_schedule(config.curriculum, facts.steps_per_epoch))
     if isinstance(schedule, Stages):
-        found = _spans_ahead(schedule, figures)
+        found = _spans_ahead(schedule, metrics)
     else:
-        pace = _pace(schedule, figures)
+        pace = _pace(schedule, metrics)
         if pace is None:
             return []
         first, later, sure = pace
-        begin = max(figures.step, figures.stage_since + first)
+        begin = max(metrics.step, metrics.stage_since + first)
         found = [
-            Ahead(begin + round(number * later), figures.stage + 1 + number, sure)
-            for number in range(min(count, target - figures.stage))
+            Ahead(begin + round(number * later), metrics.stage + 1 + number, sure)
+            for number in range(min(count, target - metrics.stage))
         ]
     capped = [
         Ahead(ahead.step, most if ahead.stage >= target else ahead.stage, ahead.sure)
@@ -114,40 +114,40 @@ def _inner(schedule: Schedule) -> Schedule:
     return schedule.inner if isinstance(schedule, Beyond) else schedule
 
 
-def _pace(schedule: Schedule, figures: Figures) -> tuple[int, float, bool] | None:
+def _pace(schedule: Schedule, metrics: Metrics) -> tuple[int, float, bool] | None:
     """(steps that this stage lasts, that later ones last, is it sure?); None: nobody can know."""
-    here = figures.step - figures.stage_since
-    if isinstance(schedule, Linear) and not figures.clock_changed:
-        warmup = schedule.warmup_steps if figures.stage == schedule.first_stage else 0
+    here = metrics.step - metrics.stage_since
+    if isinstance(schedule, Linear) and not metrics.clock_changed:
+        warmup = schedule.warmup_steps if metrics.stage == schedule.first_stage else 0
         lasts, pace, sure = warmup + schedule.steps_per_token, float(schedule.steps_per_token), True
         overdue = here > lasts
     else:
-        if len(figures.removals) < 2:
+        if len(metrics.removals) < 2:
             return None
-        (from_step, from_stage), (to_step, to_stage) = figures.removals[0], figures.removals[-1]
+        (from_step, from_stage), (to_step, to_stage) = metrics.removals[0], metrics.removals[-1]
         pace = (to_step - from_step) / max(1, to_stage - from_stage)
         lasts, sure = round(pace), False
         overdue = here > 4 * pace
     return None if overdue else (lasts, pace, sure)
 
 
-def _wait(schedule: Stages, figures: Figures, target: int) -> int | None:
+def _wait(schedule: Stages, metrics: Metrics, target: int) -> int | None:
     """Steps from the present stage's beginning to the target stage in a fixed list."""
     steps, reached = 0, False
     for stage, lasts in schedule.spans:
         if stage >= target and reached:
             return steps
-        reached = reached or stage == figures.stage
+        reached = reached or stage == metrics.stage
         steps += lasts if reached else 0
     return None
 
 
-def _spans_ahead(schedule: Stages, figures: Figures) -> list[Ahead]:
+def _spans_ahead(schedule: Stages, metrics: Metrics) -> list[Ahead]:
     """What follows the present stage in a fixed list."""
-    found, steps, reached = [], figures.stage_since, False
+    found, steps, reached = [], metrics.stage_since, False
     for stage, lasts in schedule.spans:
         if reached:
-            found.append(Ahead(max(figures.step, steps), stage, not figures.clock_changed))
-        reached = reached or stage == figures.stage
+            found.append(Ahead(max(metrics.step, steps), stage, not metrics.clock_changed))
+        reached = reached or stage == metrics.stage
         steps += lasts if reached else 0
     return found

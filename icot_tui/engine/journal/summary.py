@@ -33,11 +33,11 @@ from icot_tui.engine.journal.events import (
     Unpaused,
     UpdatesSkipped,
 )
-from icot_tui.engine.journal.figures import Evaluation, Figures, SpikeSummary, Undoable
+from icot_tui.engine.journal.metrics import Evaluation, Metrics, SpikeSummary, Undoable
 from icot_tui.engine.journal.step_arrays import LOSS_WINDOW, StepArrays
 from icot_tui.engine.loop.commands import Hold
 
-__all__ = ["Evaluation", "Figures", "RunSummary", "SpikeSummary", "Status"]
+__all__ = ["Evaluation", "Metrics", "RunSummary", "SpikeSummary", "Status"]
 
 Status = Literal["starting", "training", "paused", "stalled", "finished", "stopped", "dead"]
 
@@ -56,7 +56,7 @@ class RunSummary:
         config: the run's configuration, for the time to go; may be missing.
         facts: the `RunStarted` event; None before it.
         started: when the run began.
-        last_news: when the last event was.
+        last_event_time: when the last event was.
         resumes: how often it was resumed.
         paused: why it waits; None when it does not.
         ended: the `RunEnded` event, unless it was resumed since.
@@ -67,7 +67,7 @@ class RunSummary:
         self.config = config
         self.facts: RunStarted | None = None
         self.started: float | None = None
-        self.last_news: float | None = None
+        self.last_event_time: float | None = None
         self.resumes = 0
         self.paused: str | None = None
         self.ended: RunEnded | None = None
@@ -88,7 +88,7 @@ class RunSummary:
         return summary
 
     @property
-    def figures(self) -> Figures:
+    def metrics(self) -> Metrics:
         """The numbers that a resume can undo, as they stand."""
         return self._undoable.now
 
@@ -102,14 +102,14 @@ class RunSummary:
     @property
     def parameters(self) -> int | None:
         """Of the model that is trained, or of the models in the training at work; once known."""
-        begun = self.facts if self.figures.phase is None else self.figures.phase
+        begun = self.facts if self.metrics.phase is None else self.metrics.phase
         return None if begun is None else begun.parameters
 
     @property
     def removed_tokens(self) -> int:
         """The stage, at most the longest chain of thought."""
         most = self.max_cot_tokens
-        return self.figures.stage if most is None else min(self.figures.stage, most)
+        return self.metrics.stage if most is None else min(self.metrics.stage, most)
 
     @property
     def steps_per_second(self) -> float | None:
@@ -123,12 +123,12 @@ class RunSummary:
             return "finished" if self.ended.finished else "stopped"
         if not locked:
             return "dead"
-        if self.facts is None or self.last_news is None:
+        if self.facts is None or self.last_event_time is None:
             return "starting"
         if self.paused is not None:
             return "paused"
         patience = max(QUIET_SECONDS, 4 * self._longest_silence)
-        return "stalled" if now - self.last_news > patience else "training"
+        return "stalled" if now - self.last_event_time > patience else "training"
 
     def seconds_left(self) -> float | None:
         """Time to go at the recent pace, evaluations included; None where nobody can know.
@@ -144,77 +144,77 @@ class RunSummary:
         if end_step <= begin_step or end_time <= begin_time:
             return None
         pace = (end_time - begin_time) / (end_step - begin_step)
-        return max(0, end - self.figures.step) * pace
+        return max(0, end - self.metrics.step) * pace
 
     def last_step(self) -> int | None:
         """The step at which the recipe ends at the latest; None where nobody can know."""
         if self.config is None or self.facts is None:
             return None
-        return forecast.last_step(self.config, self.facts, self.figures)
+        return forecast.last_step(self.config, self.facts, self.metrics)
 
     def everything_removed_at(self) -> int | None:
         """When the last chain-of-thought token went, or will go; None where nobody can know."""
         if self.config is None or self.facts is None:
-            return self.figures.everything_removed_at
-        return forecast.everything_removed_at(self.config, self.facts, self.figures)
+            return self.metrics.everything_removed_at
+        return forecast.everything_removed_at(self.config, self.facts, self.metrics)
 
     def removals_ahead(self, count: int) -> list[forecast.Ahead]:
         """The next removals, at most so many; none where nobody can know."""
         if self.config is None or self.facts is None:
             return []
-        return forecast.removals_ahead(self.config, self.facts, self.figures, count)
+        return forecast.removals_ahead(self.config, self.facts, self.metrics, count)
 
     # Folding ----------------------------------------------------------------------------------
 
     def add(self, time: float, event: Event) -> None:
         """Take note of the next event."""
         awaited = self.paused is None and not isinstance(event, RunStarted | RunResumed)
-        if self.last_news is not None and awaited:
-            self._longest_silence = max(self._longest_silence, time - self.last_news)
-        self.last_news = time
+        if self.last_event_time is not None and awaited:
+            self._longest_silence = max(self._longest_silence, time - self.last_event_time)
+        self.last_event_time = time
         if isinstance(event, RunResumed):
             self._undoable.go_back(event.checkpoint, event.step)
-        figures = self.figures
-        figures.step = event.step
+        metrics = self.metrics
+        metrics.step = event.step
         match event:
             case RunStarted():
                 self._start(time, event)
             case RunResumed():
                 self._resume(event)
             case PhaseBegan():  # another model, another loss: what was best says nothing here
-                figures.phase, figures.losses = event, ()
-                figures.best_so_far, figures.best_step = (False, -1.0), None
+                metrics.phase, metrics.losses = event, ()
+                metrics.best_so_far, metrics.best_step = (False, -1.0), None
             case StepsTrained():
                 self._trained(time, event)
             case TokenRemoved():
-                figures.removals = (*figures.removals, (event.step, event.stage))[-REMOVALS_WINDOW:]
+                metrics.removals = (*metrics.removals, (event.step, event.stage))[-REMOVALS_WINDOW:]
                 self._move_to(event.stage, event.everything)
             case OptimizerReset():
-                figures.resets += 1
+                metrics.resets += 1
             case LossSpike():
-                figures.spikes.append(
+                metrics.spikes.append(
                     SpikeSummary(event.spike, event.step, event.removal, event.baseline, event.loss)
                 )
             case SpikeRecovered() | Collapsed():
                 self._undoable.close_spike(event)
             case UpdatesSkipped():
-                figures.skipped_updates += event.skipped
+                metrics.skipped_updates += event.skipped
             case Evaluated():
-                figures.evaluations.append(Evaluation(time, event))
-                if (event.implicit, event.exact_match) > figures.best_so_far:
-                    figures.best_so_far = event.implicit, event.exact_match
-                    figures.best_step = event.step
+                metrics.evaluations.append(Evaluation(time, event))
+                if (event.implicit, event.exact_match) > metrics.best_so_far:
+                    metrics.best_so_far = event.implicit, event.exact_match
+                    metrics.best_step = event.step
             case QuestionsAsked():
                 self.asked = event
             case CheckpointSaved():
-                figures.checkpoint = event.path
+                metrics.checkpoint = event.path
                 self._undoable.bookmark(event.path)
             case RolledBack():
                 self._roll_back(event)
             case CommandDone(done=True, command="hold", effect=effect):
-                figures.clock_changed, figures.held = True, effect != Hold.let_go
+                metrics.clock_changed, metrics.held = True, effect != Hold.let_go
             case CommandDone(done=True, command="set-delta"):
-                figures.clock_changed = True
+                metrics.clock_changed = True
             case Paused():
                 self.paused = event.reason
             case Unpaused():
@@ -226,22 +226,22 @@ class RunSummary:
 
     def add_lines(self, lines: StepArrays) -> None:
         """Take note of many lines in a row: what `add` makes of each of them, much faster."""
-        times, figures = lines.times, self.figures
+        times, metrics = lines.times, self.metrics
         if self.paused is None:
             silence = float((times[1:] - times[:-1]).max()) if len(times) > 1 else 0.0
-            if self.last_news is not None:
-                silence = max(silence, float(times[0]) - self.last_news)
+            if self.last_event_time is not None:
+                silence = max(silence, float(times[0]) - self.last_event_time)
             self._longest_silence = max(self._longest_silence, silence)
-        self.last_news = float(times[-1])
-        figures.step = int(lines.steps[-1])
-        figures.losses = (*figures.losses, *lines.last_losses)[-LOSS_WINDOW:]
-        figures.learning_rate = float(lines.learning_rates[-1])
+        self.last_event_time = float(times[-1])
+        metrics.step = int(lines.steps[-1])
+        metrics.losses = (*metrics.losses, *lines.last_losses)[-LOSS_WINDOW:]
+        metrics.learning_rate = float(lines.learning_rates[-1])
         seconds = lines.seconds.tolist()
         for spent in seconds:  # one by one, for the same rounding as line by line
-            figures.seconds += spent
-        figures.supervised_tokens += lines.supervised_tokens
-        figures.dropped_rows += lines.dropped_rows
-        if lines.stage != figures.stage:
+            metrics.seconds += spent
+        metrics.supervised_tokens += lines.supervised_tokens
+        metrics.dropped_rows += lines.dropped_rows
+        if lines.stage != metrics.stage:
             everything = self.facts is not None and lines.stage >= self.facts.max_cot_tokens
             self._move_to(lines.stage, everything, since=lines.first - 1)
         last = slice(-PACE_WINDOW, None)
@@ -262,7 +262,7 @@ class RunSummary:
         self._marks.clear()
 
     def _resume(self, event: RunResumed) -> None:
-        """The figures are those of a checkpoint again; another resume may begin there."""
+        """The metrics are those of a checkpoint again; another resume may begin there."""
         self._undoable.bookmark(event.checkpoint)
         self.resumes += 1
         self.ended = self.paused = None
@@ -270,34 +270,34 @@ class RunSummary:
         self._marks.clear()
 
     def _trained(self, time: float, event: StepsTrained) -> None:
-        figures = self.figures
+        metrics = self.metrics
         finite = tuple(loss for loss in event.losses if loss is not None)
-        figures.losses = (*figures.losses, *finite)[-LOSS_WINDOW:]
-        figures.learning_rate = event.learning_rate
-        figures.seconds += event.seconds
-        figures.supervised_tokens += event.supervised_tokens
-        figures.dropped_rows += event.dropped_rows
-        if event.stage != figures.stage:  # a method that does not start at 0
+        metrics.losses = (*metrics.losses, *finite)[-LOSS_WINDOW:]
+        metrics.learning_rate = event.learning_rate
+        metrics.seconds += event.seconds
+        metrics.supervised_tokens += event.supervised_tokens
+        metrics.dropped_rows += event.dropped_rows
+        if event.stage != metrics.stage:  # a method that does not start at 0
             everything = self.facts is not None and event.stage >= self.facts.max_cot_tokens
             self._move_to(event.stage, everything, since=event.first - 1)
         self._looks.append((len(event.losses), event.seconds))
         self._marks.append((time, event.step))
 
     def _move_to(self, stage: int, everything: bool, since: int | None = None) -> None:
-        figures = self.figures
-        figures.stage = stage
-        figures.stage_since = figures.step if since is None else since
+        metrics = self.metrics
+        metrics.stage = stage
+        metrics.stage_since = metrics.step if since is None else since
         if not everything:
-            figures.everything_removed_at = None
-        elif figures.everything_removed_at is None:
-            figures.everything_removed_at = figures.stage_since
+            metrics.everything_removed_at = None
+        elif metrics.everything_removed_at is None:
+            metrics.everything_removed_at = metrics.stage_since
 
     def _roll_back(self, event: RolledBack) -> None:
         """Weights and curriculum went back; what was spent and seen stays."""
-        figures = self.figures
-        figures.rollbacks += 1
-        figures.removals, figures.losses, figures.clock_changed = (), (), True
+        metrics = self.metrics
+        metrics.rollbacks += 1
+        metrics.removals, metrics.losses, metrics.clock_changed = (), (), True
         then = self._undoable.at(event.checkpoint)
-        figures.held = then is not None and then.held
+        metrics.held = then is not None and then.held
         most = self.max_cot_tokens
         self._move_to(event.stage, most is not None and event.stage >= most)

@@ -50,7 +50,7 @@ async def _ask(app: "WorkbenchApp", action: Action, view: RunView) -> Answer:
             return await _ask_positive(
                 app, action, view, "How many tokens an epoch shall go from now on?", present
             )
-    present_rate = view.history.summary.figures.learning_rate or 0.0
+    present_rate = view.history.summary.metrics.learning_rate or 0.0
     if view.history.summary.config is not None:
         present_rate = view.history.summary.config.train.learning_rate
     return await _ask_positive(app, action, view, "What shall the peak rate be?", present_rate)

@@ -12,11 +12,11 @@ def _pause(view: RunView, answer: Answer) -> Command:
 
 
 def _hold(view: RunView, answer: Answer) -> Command:
-    return commands.Hold(on=not view.history.summary.figures.held)
+    return commands.Hold(on=not view.history.summary.metrics.held)
 
 
 def _holding_means(view: RunView, answer: Answer) -> str:
-    if view.history.summary.figures.held:
+    if view.history.summary.metrics.held:
         return "Let the removal schedule go on: tokens are removed again when their time comes."
     return (
         f"Hold the removal schedule at stage {view.history.summary.removed_tokens}: training goes "
@@ -30,11 +30,11 @@ def _advance(view: RunView, answer: Answer) -> Command:
 
 def _advancing_means(view: RunView, answer: Answer) -> str:
     summary = view.history.summary
-    stage, most = summary.figures.stage + int(answer or 0), summary.max_cot_tokens
+    stage, most = summary.metrics.stage + int(answer or 0), summary.max_cot_tokens
     after = stage if most is None else min(stage, most)
     of = "" if most is None else f" of {most}"
     return (
-        f"With the next step the stage rises from {summary.figures.stage} to {after}{of}. The loss "
+        f"With the next step the stage rises from {summary.metrics.stage} to {after}{of}. The loss "
         "will jump, and the model has to recover from it; the schedule goes on from there."
     )
 
@@ -44,7 +44,7 @@ def _rollback(view: RunView, answer: Answer) -> Command:
 
 
 def _going_back_means(view: RunView, answer: Answer) -> str:
-    since = max(0, view.history.summary.figures.step - int(answer or 0))
+    since = max(0, view.history.summary.metrics.step - int(answer or 0))
     lost = (
         f"What was learnt in the {count(since, 'step')} since is given up"
         if since

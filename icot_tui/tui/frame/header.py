@@ -70,7 +70,7 @@ def parts(view: RunView) -> list[Part]:
     from icot_tui.tui.panels.methods import where  # takes long; the first frame goes without
 
     summary = view.history.summary
-    figures = summary.figures
+    metrics = summary.metrics
     name = view.source.folder.name  # a config's name may be that of several runs
     status = WORDS.get(view.status, str(view.status))
     told: list[Part] = [(plain(name), "bold $primary"), (status, f"bold {COLOURS[view.status]}")]
@@ -86,15 +86,15 @@ def parts(view: RunView) -> list[Part]:
     silence = view.source.silence(view.now)
     if view.status == "training" and silence is not None and silence > QUIET:
         told.append((f"no news for {duration(silence // 10 * 10)}", "$warning"))
-    spike = next((spike for spike in reversed(figures.spikes[-8:]) if spike.open), None)
+    spike = next((spike for spike in reversed(metrics.spikes[-8:]) if spike.open), None)
     if spike is not None and view.status in ("training", "paused"):
         what = "collapsed" if spike.collapsed else "recovering"
-        since = count(max(0, figures.step - spike.step), "step")
+        since = count(max(0, metrics.step - spike.step), "step")
         told.append((f"{what} since {since}", "$error" if spike.collapsed else "$warning"))
     evaluations = view.history.evaluations
     if evaluations:
         told.append((f"exact match {percent(evaluations[-1].result.exact_match)}", ""))
-    told.append((f"step {figures.step:,}", ""))
+    told.append((f"step {metrics.step:,}", ""))
     pace, left = summary.steps_per_second, summary.seconds_left()
     if view.status == "training" and pace is not None:
         told.append((f"{number(pace)} steps/s", ""))

@@ -6,7 +6,7 @@ import numpy as np
 from textual.app import ComposeResult
 from textual.widget import Widget
 
-from icot_tui.engine.journal.summary import Figures
+from icot_tui.engine.journal.summary import Metrics
 from icot_tui.engine.journal.wording import how_answered
 from icot_tui.formatting import count, percent
 from icot_tui.tui.chart.data import ChartData, Curve
@@ -80,7 +80,7 @@ class Accuracy(Panel):
         plain = view.ascii or self.app.no_color
         space = Space(size.width, size.height, glyphs(view.ascii), plain)
         words = accuracy_lines(view, space)
-        evaluated = bool(view.history.summary.figures.evaluations) or bool(view.overlays)
+        evaluated = bool(view.history.summary.metrics.evaluations) or bool(view.overlays)
         _display(self.chart, size.height >= WORDS_ONLY or not evaluated)
         _display(self.lines, evaluated)
         self.lines.ascii = self.chart.ascii = view.ascii
@@ -102,15 +102,15 @@ def _display(widget: Widget, wanted: bool) -> None:
 def _version(view: RunView) -> object:
     """Changes with evaluations, and with what is marked between them."""
     overlays = tuple(
-        (other.name, other.colour_index, len(other.source.history.summary.figures.evaluations))
+        (other.name, other.colour_index, len(other.source.history.summary.metrics.evaluations))
         for other in view.overlays
     )
-    history, figures = view.history, view.history.summary.figures
+    history, metrics = view.history, view.history.summary.metrics
     happened = (
-        len(history.removals), len(history.trainings), len(figures.spikes), figures.rollbacks,
+        len(history.removals), len(history.trainings), len(metrics.spikes), metrics.rollbacks,
     )  # fmt: skip
-    last = figures.evaluation
-    return id(view.source), len(figures.evaluations), last, view.axis, overlays, happened
+    last = metrics.evaluation
+    return id(view.source), len(metrics.evaluations), last, view.axis, overlays, happened
 
 
 def accuracy_data(view: RunView, per_digit: bool) -> ChartData:
@@ -175,19 +175,19 @@ def _baseline(overlay: Overlay) -> str | None:
 
 
 def _levels(view: RunView) -> Iterator[tuple[float, str]]:
-    figures = view.history.summary.figures
+    metrics = view.history.summary.metrics
     is_only = len(view.history.trainings) < 2  # a level runs through all that is drawn
-    if figures.best is not None and figures.best_so_far[0] and is_only:
-        yield figures.best, f"best, {_how_best(figures)}"
+    if metrics.best is not None and metrics.best_so_far[0] and is_only:
+        yield metrics.best, f"best, {_how_best(metrics)}"
     for overlay in view.overlays:
-        name, best = _baseline(overlay), overlay.source.history.summary.figures.best
+        name, best = _baseline(overlay), overlay.source.history.summary.metrics.best
         if name is not None and best is not None:
             yield best, f"{name} {percent(best)}"
 
 
 def accuracy_lines(view: RunView, space: Space) -> list[Line]:
     """Exact match, how sure it is, the best, and the digits."""
-    figures, evaluations = view.history.summary.figures, view.history.evaluations
+    metrics, evaluations = view.history.summary.metrics, view.history.evaluations
     if not evaluations:
         return wrapped(_empty(view), space.width, "dim")
     last = evaluations[-1].result
@@ -199,7 +199,7 @@ def accuracy_lines(view: RunView, space: Space) -> list[Line]:
             head = (*head, (extra, ""))
     lines = [cut(head, space.width, space.glyph.ellipsis)]
     digits = digits_line(evaluations, view.history.summary.config, space)
-    best = _best(figures, space)
+    best = _best(metrics, space)
     if best and space.height >= 2:
         joint = cells(head) + len(best) + 2 <= space.width
         lines = [(*lines[0], (f", {best}", ""))] if joint else [*lines, line(best)]
@@ -208,14 +208,14 @@ def accuracy_lines(view: RunView, space: Space) -> list[Line]:
     return [cut(each, space.width, space.glyph.ellipsis) for each in lines[: max(1, space.height)]]
 
 
-def _best(figures: Figures, space: Space) -> str:
+def _best(metrics: Metrics, space: Space) -> str:
     """The best so far, in words."""
-    if figures.best is None:
+    if metrics.best is None:
         return ""
-    short = f"best so far {percent(figures.best)}"
-    long = f"{short}, {_how_best(figures)}"
+    short = f"best so far {percent(metrics.best)}"
+    long = f"{short}, {_how_best(metrics)}"
     return long if len(long) <= space.width else short
 
 
-def _how_best(figures: Figures) -> str:
-    return how_answered(figures.best_so_far[0], figures.phase_name)
+def _how_best(metrics: Metrics) -> str:
+    return how_answered(metrics.best_so_far[0], metrics.phase_name)

@@ -65,7 +65,7 @@ def losses(history: History, axis: Axis, window: tuple[float, float] | None) -> 
         ]
         steps = np.concatenate([steps for steps, _ in parts])
         values = np.concatenate([values for _, values in parts])
-    phase = history.summary.figures.phase
+    phase = history.summary.metrics.phase
     if phase is not None:
         steps, values = steps[steps > phase.step], values[steps > phase.step]
     return _standing(history, axis, steps, values)
@@ -86,7 +86,7 @@ def _standing(
 
 def rollback_steps(history: History) -> list[int]:
     """Steps at which the run went back to a checkpoint."""
-    if not history.summary.figures.rollbacks:
+    if not history.summary.metrics.rollbacks:
         return []
     return [entry.step for entry in history.log if entry.kind == "RolledBack"]
 
@@ -112,16 +112,16 @@ def marks(history: History, axis: Axis) -> tuple[Mark, ...]:
         if reset.step not in removed:  # a removal's own reset goes without saying
             cause = plain(reset.cause)
             found.append((reset.step, Mark(0.0, "reset", f"optimizer reset, {cause}")))
-    for spike in history.summary.figures.spikes:
+    for spike in history.summary.metrics.spikes:
         kind = "collapse" if spike.collapsed else "spike"
         after = "" if spike.removal is None else f" after removal {spike.removal}"
         lasted = "" if spike.steps is None else f", {count(spike.steps, 'step')}"
         found.append((spike.step, Mark(0.0, kind, f"{kind}{after}{lasted}")))  # type: ignore[arg-type]
-    figures = history.summary.figures
-    for entry in history.log if figures.phase is not None else ():
+    metrics = history.summary.metrics
+    for entry in history.log if metrics.phase is not None else ():
         if entry.kind == "PhaseBegan":
             found.append((entry.step, Mark(0.0, "training", plain(entry.text))))
-    for entry in history.log if figures.rollbacks else ():
+    for entry in history.log if metrics.rollbacks else ():
         if entry.kind == "RolledBack":
             found.append((entry.step, Mark(0.0, "rollback", plain(entry.text))))
     found.sort(key=lambda each: each[0])

@@ -64,5 +64,5 @@ class LogFeed:
 
     def _printed(self, view: RunView) -> list[LogLine]:
         written, lines = self._output.new_lines(view.now)
-        step = view.history.summary.figures.step
+        step = view.history.summary.metrics.step
         return [LogLine(written, step, OUTPUT, text) for text in lines]

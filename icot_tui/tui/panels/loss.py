@@ -38,7 +38,7 @@ class Loss(Panel):
 
 def _label(view: RunView) -> str:
     """What is measured, where it is not what one expects."""
-    phase = view.history.summary.figures.phase
+    phase = view.history.summary.metrics.phase
     return "loss" if phase is None or phase.unit.startswith("nats") else "loss: squared error"
 
 

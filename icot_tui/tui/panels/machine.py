@@ -28,7 +28,7 @@ class Machine(LinesPanel):
 
     def key(self, view: RunView) -> Hashable:
         summary = view.history.summary
-        quiet = view.now - (summary.last_news or view.now) if summary.ended is None else 0.0
+        quiet = view.now - (summary.last_event_time or view.now) if summary.ended is None else 0.0
         return view.history.version, view.machine, view.status, round(quiet)
 
     def draw(self, view: RunView, space: Space) -> Sequence[Line]:
@@ -48,7 +48,7 @@ class Machine(LinesPanel):
 def _pace(view: RunView) -> list[tuple[str, Line]]:
     """What the journal knows, on whatever machine the run is."""
     summary = view.history.summary
-    figures, rows = summary.figures, []
+    metrics, rows = summary.metrics, []
     if summary.facts is None:
         what = f"getting ready: {view.phase}" if view.phase else "getting ready"
         return [("speed", line((what, "dim")))]
@@ -61,7 +61,7 @@ def _pace(view: RunView) -> list[tuple[str, Line]]:
         rows.append(("speed", line((f"{number(speed)} steps/s", "bold"), more)))
     left = summary.seconds_left()
     if summary.ended is not None:
-        rows.append(("time", line(f"{duration(figures.seconds)} of training")))
+        rows.append(("time", line(f"{duration(metrics.seconds)} of training")))
     elif left is not None and view.status == "training":
         end = (f", until {moment(view.now + left, view.now)}", "dim")
         rows.append(("to go", line((rough(left), "bold"), end)))
@@ -74,15 +74,15 @@ def _standing_still(view: RunView) -> Line:
     summary = view.history.summary
     if summary.ended is not None:
         return line((f"the run has {view.status}", "dim"))
-    if view.status == "dead" and summary.last_news is not None:
-        return line((f"stopped writing {age(view.now - summary.last_news)}", "bold error"))
+    if view.status == "dead" and summary.last_event_time is not None:
+        return line((f"stopped writing {age(view.now - summary.last_event_time)}", "bold error"))
     return line(("the first steps are on their way", "dim"))
 
 
 def _tokens_per_second(summary: RunSummary) -> float | None:
     """Supervised tokens a second of training, over the whole run."""
-    figures = summary.figures
-    return figures.supervised_tokens / figures.seconds if figures.seconds > 0 else None
+    metrics = summary.metrics
+    return metrics.supervised_tokens / metrics.seconds if metrics.seconds > 0 else None
 
 
 def _readings(

@@ -50,7 +50,7 @@ def removes(summary: RunSummary) -> bool:
 
 def where(summary: RunSummary) -> str:
     """How far a run is with its chain of thought, in the words of its method; empty before it."""
-    facts, phase = summary.facts, summary.figures.phase
+    facts, phase = summary.facts, summary.metrics.phase
     if facts is None:
         return ""
     if phase is not None:

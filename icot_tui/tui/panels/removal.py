@@ -73,7 +73,7 @@ def _other(view: RunView, facts: RunStarted, space: Space) -> list[Line]:
 def _trainings(view: RunView, facts: RunStarted, space: Space) -> list[Line]:
     """A run of several trainings: all of them, before anything else."""
     history, summary = view.history, view.history.summary
-    phase, rows = summary.figures.phase, training_lines(view, space)
+    phase, rows = summary.metrics.phase, training_lines(view, space)
     aside = "" if phase is None else f"training {phase.number} of {phase.phases}"
     title = line((facts.method, "bold primary"))
     heading = apart(title, line((aside, "dim")), space.width)
@@ -194,7 +194,7 @@ def _ahead(view: RunView, facts: RunStarted, space: Space) -> list[list[Line]]:
 
 
 def _celebration(view: RunView, facts: RunStarted, space: Space) -> list[list[Line]]:
-    since = view.history.summary.figures.everything_removed_at
+    since = view.history.summary.metrics.everything_removed_at
     when = "" if since is None else f" since step {since:,}"
     style, width = "bold success", space.width
     first = wrapped(f"Nothing is written any more{when}.", width, style)

@@ -26,16 +26,16 @@ class Resets(LinesPanel):
         history = view.history
         if _distils(view):
             return tuple((each.step, each.loss) for each in history.thoughts[-1:])
-        return len(history.resets), history.summary.figures.step, history.summary.facts is None
+        return len(history.resets), history.summary.metrics.step, history.summary.facts is None
 
     def draw(self, view: RunView, space: Space) -> Sequence[Line]:
         if _distils(view):
             return thought_error_lines(view.history.thoughts, space)
-        resets, figures = view.history.resets, view.history.summary.figures
+        resets, metrics = view.history.resets, view.history.summary.metrics
         if not resets:
             return _none_yet(view, space)
         last = resets[-1]
-        since = max(0, figures.step - last.step)
+        since = max(0, metrics.step - last.step)
         tall = space.height >= 5
         what = "optimizer reset" if space.width >= 22 else "reset"
         lines = [

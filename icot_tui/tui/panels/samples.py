@@ -19,11 +19,11 @@ class Samples(LinesPanel):
     name_in_words = "samples"
 
     def key(self, view: RunView) -> Hashable:
-        evaluation = view.history.summary.figures.evaluation
+        evaluation = view.history.summary.metrics.evaluation
         return None if evaluation is None else (evaluation.step, evaluation.samples), view.phase
 
     def draw(self, view: RunView, space: Space) -> Sequence[Line]:
-        evaluation = view.history.summary.figures.evaluation
+        evaluation = view.history.summary.metrics.evaluation
         if evaluation is None:
             text = "What the model answers to held-out questions appears here with each evaluation."
             return wrapped(text, space.width, "dim")

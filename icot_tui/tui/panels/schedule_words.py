@@ -29,7 +29,7 @@ def next_removal(history: History, facts: RunStarted) -> Words:
     """The next removal of a run that removes tokens step by step and has some left."""
     summary = history.summary
     config = summary.config
-    if summary.figures.held:
+    if summary.metrics.held:
         stage = summary.removed_tokens
         text = f"Held by you at stage {stage}: nothing more goes until you let go."
         return Words(text, "held by you", held=True)
@@ -45,7 +45,7 @@ def next_removal(history: History, facts: RunStarted) -> Words:
         if config.curriculum.schedule == "stages":
             return Words("The list of stages is at its end: no more is removed.", "no more goes")
         return Words("The next token goes on schedule.", "next on schedule")
-    steps, subject = ahead[0].step - summary.figures.step, _subject(summary, ahead[0].stage)
+    steps, subject = ahead[0].step - summary.metrics.step, _subject(summary, ahead[0].stage)
     if ahead[0].sure:
         return Words(f"{subject} {_in(steps, summary)}.", f"next {_soon(steps)}")
     text = f"{subject} {_in(steps, summary)} at the recent pace: the schedule was changed."
@@ -65,17 +65,17 @@ def outlook(summary: RunSummary) -> str:
 def to_full(summary: RunSummary) -> tuple[int, float | None] | None:
     """(steps, seconds) until nothing is written any more; None where nobody can know."""
     step = None if summary.ended is not None else summary.everything_removed_at()
-    if step is None or step <= summary.figures.step:
+    if step is None or step <= summary.metrics.step:
         return None
     pace = seconds_per_step(summary)
-    steps = step - summary.figures.step
+    steps = step - summary.metrics.step
     return steps, None if pace is None else steps * pace
 
 
 def smoothed_loss(history: History, window: int) -> float | None:
     """Mean loss of the last steps, at most a window, none from before the last removal."""
-    figures = history.summary.figures
-    steps = min(window, figures.step - figures.stage_since, len(history.losses))
+    metrics = history.summary.metrics
+    steps = min(window, metrics.step - metrics.stage_since, len(history.losses))
     if steps <= 0:
         return None
     losses = history.losses.values()[-steps:]
@@ -86,7 +86,7 @@ def smoothed_loss(history: History, window: int) -> float | None:
 def _gated(schedule: LossGated, history: History, config: RunConfig) -> Words:
     """What has to happen for a loss-gated removal."""
     summary = history.summary
-    figures = summary.figures
+    metrics = summary.metrics
     subject = _subject(summary, _after(summary, config))
     per_example = config.curriculum.gate_per == "example"
     now = None if per_example else smoothed_loss(history, config.curriculum.gate_window)
@@ -95,10 +95,10 @@ def _gated(schedule: LossGated, history: History, config: RunConfig) -> Words:
     sentence = f"{subject} when {whose} loss is below {schedule.gate_loss:g}"
     sentence += f" ({shown})" if shown else ""
     short = f"next at a loss below {schedule.gate_loss:g}" + (f", {shown}" if shown else "")
-    if figures.clock_changed:
+    if metrics.clock_changed:
         return Words(f"{sentence}.", short)
-    warmup = schedule.warmup_steps if figures.stage == schedule.first_stage else 0
-    here = figures.step - figures.stage_since
+    warmup = schedule.warmup_steps if metrics.stage == schedule.first_stage else 0
+    here = metrics.step - metrics.stage_since
     earliest = warmup + schedule.min_steps - here
     if earliest > 0:
         learnt = now is not None and now < schedule.gate_loss
@@ -112,14 +112,14 @@ def _gated(schedule: LossGated, history: History, config: RunConfig) -> Words:
 
 def _after(summary: RunSummary, config: RunConfig) -> int:
     """The stage after one more removal."""
-    stage, beyond = summary.figures.stage + 1, config.curriculum.remove_all_beyond
+    stage, beyond = summary.metrics.stage + 1, config.curriculum.remove_all_beyond
     return summary.max_cot_tokens or stage if beyond is not None and stage >= beyond else stage
 
 
 def _subject(summary: RunSummary, stage: int) -> str:
     """What goes when the stage rises to that one."""
     most = summary.max_cot_tokens or 0
-    left, tokens = most - summary.figures.stage, stage - summary.figures.stage
+    left, tokens = most - summary.metrics.stage, stage - summary.metrics.stage
     if stage < most:
         return "The next token goes" if tokens == 1 else f"The next {tokens} tokens go"
     if left == 1:

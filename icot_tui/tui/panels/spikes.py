@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Sequence
 from statistics import median
 
-from icot_tui.engine.journal.summary import Figures, SpikeSummary
+from icot_tui.engine.journal.summary import Metrics, SpikeSummary
 from icot_tui.formatting import count, listed, signed, whole_percent
 from icot_tui.tui.panels.base import LinesPanel, Space
 from icot_tui.tui.panels.curves import rollback_steps
@@ -28,32 +28,32 @@ class Spikes(LinesPanel):
     name_in_words = "spikes"
 
     def key(self, view: RunView) -> Hashable:
-        figures = view.history.summary.figures
-        follows = view.history.version if figures.open_spikes else None
-        spikes = tuple(figures.spikes[-8:]), len(figures.spikes)
-        return *spikes, figures.rollbacks, follows, figures.step > 0
+        metrics = view.history.summary.metrics
+        follows = view.history.version if metrics.open_spikes else None
+        spikes = tuple(metrics.spikes[-8:]), len(metrics.spikes)
+        return *spikes, metrics.rollbacks, follows, metrics.step > 0
 
     def draw(self, view: RunView, space: Space) -> Sequence[Line]:
-        figures = view.history.summary.figures
-        if not figures.spikes:
+        metrics = view.history.summary.metrics
+        if not metrics.spikes:
             return _none_yet(view, space)
-        lines = [_overview(figures, space)] if space.height >= 4 else []
+        lines = [_overview(metrics, space)] if space.height >= 4 else []
         removing = removes(view.history.summary)
-        newest, back = figures.spikes[-1], max(rollback_steps(view.history), default=-1)
+        newest, back = metrics.spikes[-1], max(rollback_steps(view.history), default=-1)
         rows = [
             _row(spike, _state(view, spike, spike is newest and back < spike.step), removing, space)
-            for spike in reversed(figures.spikes[-MOST:])
+            for spike in reversed(metrics.spikes[-MOST:])
         ]
         if space.width > TIGHT:
             rows.insert(0, tuple(line((head, "dim")) for head in _heads(removing, space)))
         lines += columns(rows, gap=2 if space.width > TIGHT else 1)
-        if len(figures.spikes) > MOST:
-            lines.append(line((f"and {len(figures.spikes) - MOST:,} before", "dim")))
+        if len(metrics.spikes) > MOST:
+            lines.append(line((f"and {len(metrics.spikes) - MOST:,} before", "dim")))
         return lines
 
 
 def _none_yet(view: RunView, space: Space) -> list[Line]:
-    trained = view.history.summary.figures.step > 0
+    trained = view.history.summary.metrics.step > 0
     text = (
         "No loss spike so far." if trained else "Training has not begun, so there is no spike yet."
     )
@@ -65,9 +65,9 @@ def _none_yet(view: RunView, space: Space) -> list[Line]:
     return [*wrapped(text, space.width), *wrapped(more, space.width, "dim")]
 
 
-def _overview(figures: Figures, space: Space) -> Line:
+def _overview(metrics: Metrics, space: Space) -> Line:
     """How many, and how they end."""
-    spikes = figures.spikes
+    spikes = metrics.spikes
     recovered = [s.steps for s in spikes if s.steps is not None and not s.collapsed]
     collapsed = sum(spike.collapsed for spike in spikes)
     parts = []

@@ -20,7 +20,7 @@ def name_of(phase: str) -> str:
 
 def trainings_done(summary: RunSummary) -> int:
     """How many are over; the next one is at work, if there is one."""
-    phase, ended = summary.figures.phase, summary.ended
+    phase, ended = summary.metrics.phase, summary.ended
     if phase is None:
         return 0
     return phase.phases if ended is not None and ended.finished else phase.number - 1
@@ -28,7 +28,7 @@ def trainings_done(summary: RunSummary) -> int:
 
 def trainings_bar(summary: RunSummary, space: Space) -> Line:
     """Those that are over, the present one, those to come."""
-    phase, glyph = summary.figures.phase, space.glyph
+    phase, glyph = summary.metrics.phase, space.glyph
     if phase is None:
         return ()
     now = trainings_done(summary)
@@ -81,7 +81,7 @@ def _steps(history: History, at: int) -> str:
     summary, began = history.summary, history.trainings[at].began
     if at + 1 < len(history.trainings):
         return count(history.trainings[at + 1].began.step - began.step, "step")
-    done = summary.figures.step - began.step
+    done = summary.metrics.step - began.step
     if summary.ended is not None:
         return count(done, "step")
     config, facts = summary.config, summary.facts

@@ -33,10 +33,10 @@ def summary_facts(view: RunView) -> list[Fact]:
     from icot_tui.tui.panels.methods import removes, where  # takes long, and is seldom needed
 
     summary, folder = view.history.summary, view.source.folder
-    figures = summary.figures
+    metrics = summary.metrics
     facts: list[Fact] = []
     if summary.facts is not None and not removes(summary):
-        facts.append(("method" if figures.phase is None else "training", where(summary)))
+        facts.append(("method" if metrics.phase is None else "training", where(summary)))
     elif summary.max_cot_tokens is not None:
         gone = f"{summary.removed_tokens} of {summary.max_cot_tokens} tokens removed"
         nothing = ": nothing is written any more"
@@ -48,10 +48,10 @@ def summary_facts(view: RunView) -> list[Fact]:
         between = f"{percent(last.low)} to {percent(last.high)}"
         how = _how(view, last, removes(summary))
         facts.append(("exact match", f"{percent(last.exact_match)}{how} ({between})"))
-    if figures.best is not None and figures.best_step is not None:
-        facts.append(("best", f"{percent(figures.best)} at step {figures.best_step:,}"))
-    facts.append(("steps", f"{figures.step:,}, {duration(figures.seconds)} of training"))
-    spikes = figures.spikes
+    if metrics.best is not None and metrics.best_step is not None:
+        facts.append(("best", f"{percent(metrics.best)} at step {metrics.best_step:,}"))
+    facts.append(("steps", f"{metrics.step:,}, {duration(metrics.seconds)} of training"))
+    spikes = metrics.spikes
     if spikes:
         collapsed = sum(spike.collapsed for spike in spikes)
         recovered = sum(not spike.open for spike in spikes)
@@ -68,7 +68,7 @@ def _how(view: RunView, last: Evaluated, removing: bool) -> str:
     """How the answers of an evaluation came about, to be said after its exact match."""
     if removing and not last.implicit:
         return f" at stage {last.stage}"
-    phase = view.history.summary.figures.phase_name
+    phase = view.history.summary.metrics.phase_name
     return (" with " if phase is None else ", ") + how_answered(last.implicit, phase)
 
 
@@ -92,7 +92,7 @@ def offers(view: RunView) -> list[Offer]:
 def best_checkpoint(view: RunView) -> CheckpointPath | None:
     """The checkpoint with the best exact match, or else the newest."""
     checkpoints = list_checkpoints(view.source.folder.checkpoints)
-    best_step = view.history.summary.figures.best_step
+    best_step = view.history.summary.metrics.best_step
     best = [checkpoint for checkpoint in checkpoints if checkpoint.step == best_step]
     return max(best or checkpoints, default=None)
 

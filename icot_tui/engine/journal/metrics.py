@@ -35,7 +35,7 @@ class Evaluation:
 
 
 @dataclass(slots=True)
-class Figures:
+class Metrics:
     """All that a resume can undo."""
 
     step: int = 0
@@ -99,9 +99,9 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class _Bookmark:
-    """Where the figures stood: the small ones copied, the lists by their lengths."""
+    """Where the metrics stood: the small ones copied, the lists by their lengths."""
 
-    figures: Figures
+    metrics: Metrics
     losses: "array[float]"
     evaluations: int
     spikes: int
@@ -109,25 +109,25 @@ class _Bookmark:
 
 
 class Undoable:
-    """Figures that go back to a checkpoint; a bookmark takes constant space, however long the run.
+    """Metrics that go back to a checkpoint; a bookmark takes constant space, however long the run.
 
     Attributes:
-        now: the figures as they stand.
+        now: the metrics as they stand.
     """
 
     def __init__(self) -> None:
-        self.now = Figures()
+        self.now = Metrics()
         self._bookmarks: dict[str, _Bookmark] = {}  # in the journal's order
         self._closed: list[tuple[int, SpikeSummary]] = []  # spikes as they were before they closed
 
     def start(self, step: int) -> None:
         """A run begins: nothing stands of what was before."""
-        self.now = Figures(step=step)
+        self.now = Metrics(step=step)
         self._bookmarks.clear()
         self._closed.clear()
 
     def bookmark(self, checkpoint: str) -> None:
-        """Remember the present figures under a checkpoint's name."""
+        """Remember the present metrics under a checkpoint's name."""
         name, now = basename(checkpoint), self.now
         small = replace(now, losses=(), evaluations=[], spikes=[])
         self._bookmarks.pop(name, None)
@@ -145,7 +145,7 @@ class Undoable:
         if name not in self._bookmarks:
             if step >= self.now.step:
                 return
-            earlier = [key for key, mark in self._bookmarks.items() if mark.figures.step <= step]
+            earlier = [key for key, mark in self._bookmarks.items() if mark.metrics.step <= step]
             if not earlier:
                 return self.start(step)
             name = earlier[-1]
@@ -157,16 +157,16 @@ class Undoable:
             before.spikes[index] = spike
         del before.spikes[mark.spikes :], before.evaluations[mark.evaluations :]
         self.now = replace(
-            mark.figures,
+            mark.metrics,
             losses=tuple(mark.losses),
             evaluations=before.evaluations,
             spikes=before.spikes,
         )
 
-    def at(self, checkpoint: str) -> Figures | None:
-        """The small figures as they stood at a checkpoint, if it was journaled."""
+    def at(self, checkpoint: str) -> Metrics | None:
+        """The small metrics as they stood at a checkpoint, if it was journaled."""
         mark = self._bookmarks.get(basename(checkpoint))
-        return None if mark is None else mark.figures
+        return None if mark is None else mark.metrics
 
     def close_spike(self, event: SpikeRecovered | Collapsed) -> None:
         """Note what became of a spike."""
