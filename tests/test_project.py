@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from icot_tui import resources, themes
-from icot_tui.cli.app import COMMANDS
 from icot_tui.errors import UserError
 
 ROOT = Path(__file__).parents[1]
@@ -61,15 +60,6 @@ def test_every_dependency_is_pinned_to_a_version_it_allows() -> None:
     for requirement in (*project["dependencies"], *project["optional-dependencies"]["dev"]):
         name, least = requirement.split(">=")
         assert number(pins[name]) >= number(least), requirement
-
-
-def test_readme_names_every_command_and_only_samples_that_exist() -> None:
-    readme = (ROOT / "README.md").read_text()
-    for command in COMMANDS:
-        assert f"`{command}`" in readme, command
-    named = set(re.findall(r"sample_configs/([\w-]+)\.toml", readme))
-    assert named
-    assert named <= set(resources.sample_configs())
 
 
 # --- themes ---
