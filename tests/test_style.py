@@ -1,0 +1,303 @@
+"""The house style that a program can check: short signatures, one name for one thing, no circles.
+
+Each rule lists what breaks it. `MENDING` holds what is known and still being mended; an entry that
+no longer applies fails, so that the list only shrinks.
+"""
+
+import ast
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import icot_tui
+
+PACKAGE = Path(icot_tui.__file__).parent
+MOST_PARAMETERS = 7
+"""Of a function or constructor; records with more fields are built by keyword."""
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+MENDING: dict[str, set[str]] = {
+    "long_signatures": {
+        "analysis/probing.py: run_probes",
+        "cli/probe.py: _run",
+        "engine/checkpoints/store.py: __init__",
+        "engine/evaluation/evaluate.py: evaluate",
+        "engine/evaluation/samples.py: read_sample",
+        "engine/evaluation/validation.py: __init__",
+        "engine/loop/update.py: __init__",
+        "tui/actions/run_table.py: _run",
+    },
+    "positional_calls": {
+        "analysis/asking.py: StagedExamples.of",
+        "analysis/layout.py: cls",
+        "cli/probe.py: _run",
+        "engine/evaluation/decoding.py: cls",
+        "engine/evaluation/decoding.py: decode",
+        "engine/evaluation/evaluate.py: StagedExamples.of",
+        "engine/evaluation/evaluate.py: cls",
+        "engine/evaluation/held_out.py: evaluate",
+        "engine/evaluation/speed.py: StagedExamples.of",
+        "engine/evaluation/validation.py: evaluate",
+        "studies/outcome.py: Outcome",
+        "tui/actions/run_table.py: _run",
+        "watch/history.py: _Bookmark",
+    },
+    "positional_records": {
+        "analysis/answer.py: Answer",
+        "analysis/checkpoints.py: Entry",
+        "analysis/layout.py: Layout",
+        "analysis/report.py: ProbeReport",
+        "cli/bench.py: Measured",
+        "data/load.py: Data",
+        "data/stats.py: TextStats",
+        "engine/evaluation/decoding.py: StagedExamples",
+        "engine/evaluation/exact_match.py: Evaluation",
+        "engine/evaluation/samples.py: Sample",
+        "engine/journal/events.py: Evaluated",
+        "engine/journal/events.py: QuestionsAsked",
+        "engine/journal/events.py: RunStarted",
+        "engine/journal/events.py: StepsTrained",
+        "engine/journal/figures.py: Figures",
+        "engine/journal/figures.py: SpikeSummary",
+        "engine/journal/step_arrays.py: StepArrays",
+        "engine/loop/phase.py: Training",
+        "engine/loop/run_state.py: RunState",
+        "engine/loop/spikes.py: Spike",
+        "engine/loop/trainer.py: Trainer",
+        "studies/cluster.py: ClusterTrainer",
+        "studies/exporting.py: Step",
+        "studies/measures.py: Facts",
+        "studies/runner.py: Status",
+        "tui/actions/action.py: Action",
+        "tui/app/options.py: Options",
+        "tui/app/user_state.py: UserState",
+        "tui/chart/data.py: ChartData",
+        "tui/panels/text.py: Glyphs",
+        "tui/play/heat.py: HeatMap",
+        "tui/play/messages.py: CheckpointEntry",
+        "tui/run/view.py: RunView",
+        "watch/history.py: _Bookmark",
+        "watch/runs.py: RunLine",
+        "watch/samples.py: Sample",
+    },
+    "method_comparisons": {
+        "analysis/asking.py: config.method.name == 'stepwise'",
+        "analysis/checkpoints.py: opened.config.method.name == 'distillation'",
+        "cli/compare.py: one.config.method.name == 'stepwise'",
+        "cli/headless.py: load_config(folder.config).config.method.name == 'prompted'",
+        "cli/runs.py: config.method.name == 'prompted'",
+        "cli/runs.py: config.method.name == 'stepwise'",
+        "engine/evaluation/held_out.py: opened.config.method.name == 'distillation'",
+        "engine/journal/forecast.py: config.method.name != 'stepwise'",
+        "engine/journal/forecast.py: config.method.name == 'distillation'",
+        "engine/journal/forecast.py: config.method.name in ('explicit_cot', 'distillation')",
+        "engine/loop/build.py: config.method.name == 'stepwise'",
+        "engine/loop/phase.py: config.method.name not in METHODS",
+        "engine/loop/run_executor.py: config.method.name != 'distillation'",
+        "engine/loop/run_executor.py: self.config.method.name == 'distillation'",
+        "engine/loop/trainer.py: self.config.method.name != 'stepwise'",
+        "engine/session.py: config.method.name == 'prompted'",
+        "studies/card.py: outcome.config.method.name == 'distillation'",
+        "studies/card.py: outcome.config.method.name == 'prompted'",
+        "studies/card.py: outcome.config.method.name == 'stepwise'",
+        "studies/collect.py: other.config.method.name == 'no_cot'",
+        "studies/outcome.py: config.method.name != 'stepwise'",
+        "studies/outcome.py: self.config.method.name in ('explicit_cot', 'prompted')",
+    },
+    "names_twice": {
+        "Batch: curriculum/removal.py, tui/play/batch.py",
+        "Box: tui/frame/layout.py, tui/screens/box.py",
+        "Choice: analysis/answer.py, tui/screens/dialog.py",
+        "Evaluation: engine/evaluation/exact_match.py, engine/journal/figures.py",
+        "History: tui/play/messages.py, watch/history.py",
+        "Hold: engine/loop/commands.py, tui/frame/borders.py",
+        "JsonView: cli/progress.py, cli/study_progress.py",
+        "Layout: analysis/layout.py, tui/chart/layout.py",
+        "Line: cli/progress.py, tui/chart/prepare.py",
+        "LiveView: cli/progress.py, cli/study_progress.py",
+        "Look: cli/app_runner.py, cli/runs.py, tui/chart/style.py",
+        "Measured: analysis/probing.py, cli/bench.py, cli/eval.py",
+        "Method: methods/base.py, tui/panels/methods.py",
+        "Options: data/tasks/base.py, tui/app/options.py",
+        "Outcome: studies/outcome.py, tui/play/messages.py",
+        "PlainView: cli/progress.py, cli/study_progress.py",
+        "Progress: curriculum/schedule.py, studies/existing_runs.py",
+        "Questions: analysis/readout.py, engine/prompting/prompts.py",
+        "Removal: tui/panels/removal.py, watch/history.py",
+        "Respondent: analysis/asking.py, engine/prompting/replies.py",
+        "Sample: engine/evaluation/samples.py, watch/samples.py",
+        "Samples: tui/panels/samples.py, watch/samples.py",
+        "Source: data/splits.py, watch/source.py",
+        "Space: data/tasks/space.py, tui/panels/base.py",
+        "Trainer: engine/loop/trainer.py, studies/runner.py, studies/trial_process.py",
+        "Training: engine/loop/phase.py, watch/history.py",
+        "View: cli/progress.py, cli/study_progress.py",
+        "Written: data/files.py, engine/evaluation/decoding.py",
+    },
+    "circular_imports": {
+        "icot_tui.cli.compare -> icot_tui.cli.runs",
+        "icot_tui.cli.resume -> icot_tui.cli.train",
+        "icot_tui.cli.runs -> icot_tui.cli.compare",
+        "icot_tui.cli.train -> icot_tui.cli.resume",
+        "icot_tui.engine.checkpoints.checkpoint -> icot_tui.engine.checkpoints.parts",
+        "icot_tui.engine.checkpoints.parts -> icot_tui.engine.checkpoints.checkpoint",
+        "icot_tui.engine.checkpoints.parts -> icot_tui.engine.checkpoints.weights",
+        "icot_tui.engine.checkpoints.weights -> icot_tui.engine.checkpoints.checkpoint",
+    },
+}
+
+
+@cache
+def trees() -> dict[str, ast.Module]:
+    """Each module's syntax by its path in the package."""
+    return {
+        str(path.relative_to(PACKAGE)): ast.parse(path.read_text())
+        for path in sorted(PACKAGE.rglob("*.py"))
+    }
+
+
+def long_signatures(path: str, tree: ast.Module) -> Iterator[str]:
+    """Functions with too many parameters; a command's are its options, given by keyword."""
+    for node in ast.walk(tree):
+        if not isinstance(node, Function) or is_command(node):
+            continue
+        given = node.args
+        names = [arg.arg for arg in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+        count = len(names) - (names[:1] in (["self"], ["cls"]))
+        if count > MOST_PARAMETERS:
+            yield f"{path}: {node.name}"
+
+
+def is_command(node: Function) -> bool:
+    """Is it one of Typer's?"""
+    decorators = map(ast.unparse, node.decorator_list)
+    return any(".command(" in one or ".callback(" in one for one in decorators)
+
+
+def positional_calls(path: str, tree: ast.Module) -> Iterator[str]:
+    """Calls with as many positional values as a signature may have parameters."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and len(node.args) >= MOST_PARAMETERS:
+            yield f"{path}: {ast.unparse(node.func)}"
+
+
+def positional_records(path: str, tree: ast.Module) -> Iterator[str]:
+    """Dataclasses and structs with many fields that can be built by position."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ClassDef):
+            continue
+        made_by = [*map(ast.unparse, node.decorator_list), *map(ast.unparse, node.bases)]
+        if not any("dataclass" in one or one.endswith("Struct") for one in made_by):
+            continue
+        keywords = [ast.unparse(one) for one in node.keywords]
+        by_keyword = any("kw_only=True" in one for one in (*made_by, *keywords))
+        fields = [
+            one
+            for one in node.body
+            if isinstance(one, ast.AnnAssign) and "ClassVar" not in ast.unparse(one.annotation)
+        ]
+        if len(fields) > MOST_PARAMETERS and not by_keyword:
+            yield f"{path}: {node.name}"
+
+
+def method_comparisons(path: str, tree: ast.Module) -> Iterator[str]:
+    """Comparisons of the method's name: the method itself says what is special about it."""
+    if path.startswith(("methods/", "config/")):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            parts = [ast.unparse(part) for part in (node.left, *node.comparators)]
+            if any(part.endswith("method.name") for part in parts):
+                yield f"{path}: {ast.unparse(node)}"
+
+
+def names_twice() -> Iterator[str]:
+    """Public classes of the same name in several modules."""
+    places = defaultdict(list)
+    for path, tree in trees().items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(path)
+    for name, paths in places.items():
+        if len(paths) > 1:
+            yield f"{name}: {', '.join(paths)}"
+
+
+def circular_imports() -> Iterator[str]:
+    """Imports that lead back to where they stand; deferred ones too, those for types alone not."""
+    modules = {module_name(path): tree for path, tree in trees().items()}
+    graph = {name: set(imported(tree, modules)) - {name} for name, tree in modules.items()}
+    for name, others in graph.items():
+        for other in others:
+            if name in reachable(graph, other):
+                yield f"{name} -> {other}"
+
+
+def reachable(graph: dict[str, set[str]], start: str) -> set[str]:
+    """All that one comes to from here."""
+    found: set[str] = set()
+    ahead = [start]
+    while ahead:
+        new = graph[ahead.pop()] - found
+        found |= new
+        ahead += new
+    return found
+
+
+def module_name(path: str) -> str:
+    """`icot_tui.config` for its `__init__.py`, as an import names it."""
+    parts = Path(path).with_suffix("").parts
+    return ".".join(("icot_tui", *(part for part in parts if part != "__init__")))
+
+
+def imported(tree: ast.AST, modules: dict[str, ast.Module]) -> Iterator[str]:
+    """Modules of the package that this syntax imports when it runs."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module in modules:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names} & modules.keys()
+            yield from inner or {node.module}
+        elif isinstance(node, ast.Import):
+            yield from {alias.name for alias in node.names} & modules.keys()
+        else:
+            yield from imported(node, modules)
+
+
+IN_A_MODULE = (long_signatures, positional_calls, positional_records, method_comparisons)
+IN_THE_PACKAGE = (names_twice, circular_imports)
+
+
+@pytest.mark.parametrize("rule", IN_A_MODULE, ids=lambda rule: rule.__name__)
+def test_every_module(rule: Callable[[str, ast.Module], Iterator[str]]) -> None:
+    found = {one for path, tree in trees().items() for one in rule(path, tree)}
+    assert found == MENDING.get(rule.__name__, set())
+
+
+@pytest.mark.parametrize("rule", IN_THE_PACKAGE, ids=lambda rule: rule.__name__)
+def test_the_whole_package(rule: Callable[[], Iterator[str]]) -> None:
+    assert set(rule()) == MENDING.get(rule.__name__, set())
+
+
+def test_the_checks_find_what_they_look_for() -> None:
+    text = """
+def many(a, b, c, d, e, f, g, h): ...
+class One:
+    def __init__(self, a, b, c, d, e, f, g): ...
+@app.command()
+def options(a, b, c, d, e, f, g, h): ...
+@dataclass(frozen=True)
+class Record:
+    a: int; b: int; c: int; d: int; e: int; f: int; g: int; h: int
+class Line(Struct, kw_only=True):
+    a: int; b: int; c: int; d: int; e: int; f: int; g: int; h: int
+many(1, 2, 3, 4, 5, 6, 7, h=8)
+config.method.name == "stepwise"
+"""
+    tree = ast.parse(text)
+    found = Counter(one for rule in IN_A_MODULE for one in rule("engine/x.py", tree))
+    expected = ["many", "many", "Record", "config.method.name == 'stepwise'"]
+    assert found == Counter(f"engine/x.py: {one}" for one in expected)
