@@ -21,7 +21,8 @@ import torch
 from icot_tui.config import RunConfig
 from icot_tui.data.load import load_data
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
-from icot_tui.engine.evaluation.decoding import PositionShift, Prefixes, decode_greedily
+from icot_tui.engine.evaluation.decoding import decode
+from icot_tui.engine.evaluation.prefixes import PositionShift, Prefixes
 from icot_tui.engine.loop.build import build_trainer, data_order
 from icot_tui.engine.loop.commands import CommandQueue
 from icot_tui.engine.loop.control import Control
@@ -79,7 +80,7 @@ def main() -> None:
 
 def answering(pair: "PreTrainedModel", plain: "PreTrainedModel", trainer: Trainer) -> None:
     """One question at a time; untrained models, made to write as many tokens as an answer has."""
-    split, device = trainer.validation._split, trainer.update.device
+    split = trainer.validation._split
     taken: dict[str, list[float]] = {"pair": [], "no CoT": []}
     for place in range(2 * len(split)):
         row = split.example(place % len(split)).tolist()
@@ -93,7 +94,7 @@ def answering(pair: "PreTrainedModel", plain: "PreTrainedModel", trainer: Traine
             shift = PositionShift(nowhere, nowhere)
             question = Prefixes.from_rows([row[:prompt]], shift, never, budget)
             began = time.perf_counter()
-            decode_greedily(lm.eval(), question, trainer.separator_id, device)
+            decode(lm.eval(), question, trainer.separator_id)
             taken[name].append(time.perf_counter() - began)
     pair_s, plain_s = (statistics.median(taken[name][WARMUP:]) for name in ("pair", "no CoT"))
     print(

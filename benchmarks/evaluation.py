@@ -31,11 +31,11 @@ from icot_tui.data.chunks import Chunk
 from icot_tui.data.encoding import Encoder
 from icot_tui.data.tokenizing import character_tokenizer, separator_id
 from icot_tui.engine.checkpoints.checkpoint import open_checkpoint
-from icot_tui.engine.evaluation.decoding import StagedExamples, decode_greedily
-from icot_tui.engine.evaluation.evaluate import evaluate
-from icot_tui.engine.evaluation.held_out import examples_of, prepare
-from icot_tui.engine.evaluation.samples import Answers
-from icot_tui.engine.evaluation.speed import Contestant
+from icot_tui.engine.evaluation.answers import AnswerReader
+from icot_tui.engine.evaluation.decoding import decode
+from icot_tui.engine.evaluation.evaluate import evaluate, position_table
+from icot_tui.engine.evaluation.held_out import PreparedModel, examples_of, prepare
+from icot_tui.engine.evaluation.staged_examples import StagedExamples
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
 
@@ -72,30 +72,30 @@ def main() -> None:
         for name, path, data, stage in asked or train_small_ones(Path(scratch)):
             opened = open_checkpoint(path)
             text = examples_of(opened, data, options.examples)
-            contestant = prepare(opened, stage, text, device)
-            row = compare(name, contestant, opened.tokenizer, device, options.rounds, clock)
+            prepared = prepare(opened, stage, text, device)
+            row = compare(name, prepared, device, options.rounds, clock)
             print(row, flush=True)
 
 
-def compare(name, contestant: Contestant, tokenizer, device: str, rounds: int, clock) -> str:
+def compare(name, prepared: PreparedModel, device: str, rounds: int, clock) -> str:
     """A row of the table."""
-    model, config = SupervisedLM(contestant.lm).eval(), EvaluationConfig()
-    stage, plan, sep = contestant.stage, contestant.plan, contestant.separator_id
-    split = contestant.split
-    table = getattr(contestant.lm.config, "max_position_embeddings", None)
-    examples = StagedExamples.of(split, np.arange(len(split)), stage, plan, sep, None, table)
-    answers = Answers(tokenizer, sep)
+    model, config = SupervisedLM(prepared.lm).eval(), EvaluationConfig()
+    stage, token_format, split = prepared.stage, prepared.token_format, prepared.split
+    table = position_table(prepared.lm)
+    examples = StagedExamples.of(token_format, split, np.arange(len(split)), stage, None, table)
+    answers = AnswerReader(token_format)
 
     def fast():
-        found.append(evaluate(model, split, stage, plan, tokenizer, sep, config, device))
+        found.append(evaluate(model, split, stage, token_format, config))
         return found[-1].right.tolist()
 
     def by_generate():
-        return judge(examples, answers, generate(contestant, examples, device))
+        return judge(examples, answers, generate(prepared, examples, device))
 
     def by_own_decoding():
         prompts = examples.prefixes(examples.index, np.zeros_like(examples.index))
-        written = decode_greedily(contestant.lm, prompts, sep, device, config.batch_size)
+        sep, size = token_format.separator_id, config.batch_size
+        written = decode(prepared.lm, prompts, sep, batch_size=size)
         return judge(examples, answers, [written.row(row) for row in range(len(split))])
 
     found: list = []
@@ -125,7 +125,7 @@ def measure(way: Callable[[], list[bool]], clock) -> tuple[list[bool], float]:
     return result, clock() - began
 
 
-def judge(examples: StagedExamples, answers: Answers, written: list[list[int]]) -> list[bool]:
+def judge(examples: StagedExamples, answers: AnswerReader, written: list[list[int]]) -> list[bool]:
     """Right or wrong by the texts of all answers."""
     right = []
     for row, tokens in enumerate(written):
@@ -135,27 +135,27 @@ def judge(examples: StagedExamples, answers: Answers, written: list[list[int]]) 
     return right
 
 
-def generate(contestant: Contestant, examples: StagedExamples, device: str) -> list[list[int]]:
+def generate(prepared: PreparedModel, examples: StagedExamples, device: str) -> list[list[int]]:
     """What the papers' code does: batches in the file's order, one by one where lengths differ.
 
     With kept positions `generate` counts on from the prompt's last id, as side "left" needs it.
     """
-    kept = contestant.plan.keep_positions
-    assert not kept or contestant.plan.side == "left", "generate can't leave a gap further on"
-    sep, written = contestant.separator_id, []
+    plan, sep = prepared.token_format.plan, prepared.token_format.separator_id
+    kept, written = plan.keep_positions, []
+    assert not kept or plan.side == "left", "generate can't leave a gap further on"
     for begin in range(0, len(examples), PAPERS_BATCH):
         rows = np.arange(begin, min(begin + PAPERS_BATCH, len(examples)))
-        lengths = examples.prompt[rows]
+        lengths = examples.prompt_lengths[rows]
         alike = (lengths == lengths[0]).all()
         for batch in [rows] if alike else np.split(rows, len(rows)):
-            prompt = examples.batch(batch).ids[:, : int(examples.prompt[batch[0]])]
+            prompt = examples.batch(batch).ids[:, : int(examples.prompt_lengths[batch[0]])]
             ids = torch.from_numpy(np.ascontiguousarray(prompt)).to(device)
             positions = torch.from_numpy(examples.shift.rows(batch).positions(ids.shape[1]))
 
             def closed(tokens, scores, prompt=ids.shape[1], **options):
                 return (tokens[:, prompt:] == sep).sum(dim=1) >= 2
 
-            out = contestant.lm.generate(
+            out = prepared.lm.generate(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
                 **({"position_ids": positions.to(device)} if kept else {}),

@@ -26,18 +26,15 @@ from torch import Tensor
 
 from icot_tui.analysis.answer import Answer, AnswerToken, Choice, Sampling
 from icot_tui.analysis.chain import whole_chain
-from icot_tui.analysis.checkpoints import removal_plan, run_of, stage_of
+from icot_tui.analysis.checkpoints import run_of, stage_of
 from icot_tui.analysis.questions import Question, QuestionReader
-from icot_tui.data.tokenizing import separator_id
 from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint
-from icot_tui.engine.evaluation.decoding import (
-    PositionShift,
-    Prefixes,
-    StagedExamples,
-    arg_max,
-    decode,
-)
-from icot_tui.engine.evaluation.samples import Answers
+from icot_tui.engine.evaluation.answers import AnswerReader
+from icot_tui.engine.evaluation.decoding import arg_max, decode
+from icot_tui.engine.evaluation.evaluate import position_table
+from icot_tui.engine.evaluation.held_out import token_format_of
+from icot_tui.engine.evaluation.prefixes import PositionShift, Prefixes
+from icot_tui.engine.evaluation.staged_examples import StagedExamples
 from icot_tui.errors import UserError
 from icot_tui.models.supervised import SupervisedLM
 
@@ -61,12 +58,11 @@ class Respondent:
         self.opened = opened
         self.device = torch.device(device)
         self.lm = opened.model.to(self.device).eval()
-        self.plan = removal_plan(opened)
+        self.token_format = token_format_of(opened)
         self.stage = stage_of(opened)
-        self.separator_id = separator_id(opened.tokenizer)
         self.reader = QuestionReader(opened.tokenizer, opened.config)
         self.bytes = sum(p.numel() * p.element_size() for p in self.lm.parameters())
-        self._answers = Answers(opened.tokenizer, self.separator_id, self.plan.answer_only)
+        self._answers = AnswerReader(self.token_format)
         self._scorer = SupervisedLM(self.lm).eval()
 
     @property
@@ -151,15 +147,10 @@ class Respondent:
     ) -> list[Answer]:
         asked = [self._asked(question, written, stage) for question in questions]
         prefixes = _join([one.prefixes for one in asked])
-        choose = Choice(sampling, self._forced_end(asked[0], written), self.separator_id)
+        separator_id = self.token_format.separator_id
+        choose = Choice(sampling, self._forced_end(asked[0], written), separator_id)
         began = time.perf_counter()
-        found = decode(
-            self.lm,
-            prefixes,
-            self.separator_id,
-            self.device,
-            choose if choose.special else arg_max,
-        )
+        found = decode(self.lm, prefixes, separator_id, choose if choose.special else arg_max)
         seconds = (time.perf_counter() - began) / len(questions)
         tokens = [found.row(row) for row in range(len(questions))]
         chances = self._probabilities(asked, tokens)
@@ -196,39 +187,36 @@ class Respondent:
     def _known(self, question: Question, stage: int) -> Prefixes:
         """With a gold example, which tells lengths and position ids."""
         assert question.gold is not None
-        zero, table = np.zeros(1, dtype=np.int64), self._position_table()
+        zero, table = np.zeros(1, dtype=np.int64), position_table(self.lm)
         staged = StagedExamples.of(
-            question.gold, zero, stage, self.plan, self.separator_id, self._most(), table
+            self.token_format, question.gold, zero, stage, self._most(), table
         )
-        last = len(question.prompt) + int(staged.gold[0] + staged.shift.tokens[0])
+        last = int(staged.lengths[0] + staged.shift.tokens[0])
         self._check_length(last, "the question with its answer")
         return staged.prefixes(zero, zero)
 
     def _new(self, question: Question, stage: int) -> Prefixes:
         """Of an unknown question only the prompt can be measured."""
-        length, table = len(question.prompt), self._position_table()
+        length, table = len(question.prompt), position_table(self.lm)
+        plan = self.token_format.plan
         removed = min(stage, self.reader.typical_cot_tokens or 0)
         shift = PositionShift.of(
-            self.plan, np.array([length]), np.zeros(1, dtype=np.int64), np.array([removed])
+            plan, np.array([length]), np.zeros(1, dtype=np.int64), np.array([removed])
         )
         ahead = int(shift.tokens[0])
         self._check_length(length + ahead + 1, "the question")
         budget = self._most() or UNKNOWN_BUDGET
         if table is not None:
             budget = min(budget, table - length - ahead)
-        separators = np.array([int(self.plan.answer_only)])  # no thought, so none to end it
+        separators = np.array([int(plan.answer_only)])  # no thought, so none to end it
         return Prefixes.from_rows([question.prompt], shift, separators, np.array([budget]))
 
     def _most(self) -> int | None:
         config = self.opened.config
         return None if config is None else config.evaluation.max_new_tokens
 
-    def _position_table(self) -> int | None:
-        table: int | None = getattr(self.lm.config, "max_position_embeddings", None)
-        return table
-
     def _check_length(self, needed: int, what: str) -> None:
-        table = self._position_table()
+        table = position_table(self.lm)
         if table is not None and needed > table:
             raise UserError(
                 f"{what} needs {needed} positions, but the model has {table}: ask a shorter one"
@@ -236,7 +224,7 @@ class Respondent:
 
     def _forced_end(self, asked: "_Asked", written: int | None) -> int | None:
         """After how many tokens the separator is fed; None where the model chooses."""
-        return written if self.plan.side == "right" else None
+        return written if self.token_format.plan.side == "right" else None
 
     @torch.no_grad()
     def _probabilities(
@@ -245,8 +233,8 @@ class Respondent:
         """What the model gave each token that it wrote, in one pass over all rows."""
         prompts = [list(one.question.prompt) for one in asked]
         rows = [prompt + wrote[:-1] for prompt, wrote in zip(prompts, tokens, strict=True)]
-        width = max(map(len, rows))
-        ids = np.array([row + [self.separator_id] * (width - len(row)) for row in rows])
+        width, pad = max(map(len, rows)), self.token_format.separator_id
+        ids = np.array([row + [pad] * (width - len(row)) for row in rows])
         states = [
             row * width + len(prompt) - 1 + at
             for row, (prompt, wrote) in enumerate(zip(prompts, tokens, strict=True))
@@ -266,7 +254,7 @@ class Respondent:
 
     def _within_table(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Padding columns may lie beyond the table; nobody looks at them."""
-        table = self._position_table()
+        table = position_table(self.lm)
         return positions if table is None else np.minimum(positions, table - 1)
 
     def _put(self, values: NDArray[np.int64]) -> Tensor:
@@ -321,12 +309,12 @@ class Respondent:
         ids = gold.example(0).tolist()
         begin, length = int(gold.prompt_lengths[0]), int(gold.cot_lengths[0])
         expected = self._answers.text(ids[begin + length + 1 : -1])
-        hidden = self.plan.removal_order(length)[: asked.stage]
+        hidden = self.token_format.plan.removal_order(length)[: asked.stage]
         return expected, [self.token_text(i) for i in ids[begin : begin + length]], hidden
 
     def token_text(self, token: int) -> str:
         """A token's own text, without blanks around it unless it is but blanks; SEP by name."""
-        if token == self.separator_id:
+        if token == self.token_format.separator_id:
             return "SEP"
         text = str(self.opened.tokenizer.decode([token]))
         return text.strip() or text
@@ -343,7 +331,8 @@ class Respondent:
                 "this run was not trained with mixed stages: at another number of written tokens "
                 "than its own it meets what it may have forgotten or never saw"
             )
-        if self.plan.side != "right" and not self.plan.keep_positions and asked.stage:
+        plan = self.token_format.plan
+        if plan.side != "right" and not plan.keep_positions and asked.stage:
             yield (
                 "without kept positions nothing tells this model how many tokens to write: "
                 f"it was asked for {wished} and chose {cot}"

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.engine.checkpoints.checkpoint import (
     CheckpointPath,
     OpenedCheckpoint,
     list_checkpoints,
     open_checkpoint,
 )
+from icot_tui.engine.evaluation.removal_plans import max_cot_tokens
 from icot_tui.engine.journal.journal import JournalReader, effective
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
@@ -101,15 +101,6 @@ def _entry(
     accuracy = results.get((phase, checkpoint.step))
     implicit = most is not None and stage >= most
     return Entry(checkpoint.path, checkpoint.step, stage, accuracy, implicit, phase=phase)
-
-
-def max_cot_tokens(run: RunFolder) -> int | None:
-    """Tokens of the run's longest chain of thought, as its journal has it."""
-    for line in JournalReader(run.journal).lines():
-        if line["event"] == "RunStarted":
-            most = line.get("max_cot_tokens")
-            return most if isinstance(most, int) else None
-    return None
 
 
 def find_checkpoint(name: str, runs: Path) -> Path:
@@ -206,23 +197,3 @@ def stage_of(opened: OpenedCheckpoint) -> int | None:
 def run_of(opened: OpenedCheckpoint) -> RunFolder | None:
     """The run that a checkpoint belongs to."""
     return None if opened.config is None else RunFolder(opened.path.parent.parent)
-
-
-def removal_plan(opened: OpenedCheckpoint) -> RemovalPlan:
-    """The layout, and the side and the positions of the checkpoint's run, if it has any."""
-    run = run_of(opened)
-    if opened.config is None or run is None or opened.config.method.name == "distillation":
-        return RemovalPlan(answer_only=opened.answer_only)
-    curriculum, longest = opened.config.curriculum, 0
-    if curriculum.side == "random":  # the order was drawn for the longest training example
-        longest = max_cot_tokens(run) or _longest_chain(opened)
-    return RemovalPlan.seeded(
-        curriculum.side, curriculum.keep_positions, longest, opened.config.seed
-    )
-
-
-def _longest_chain(opened: OpenedCheckpoint) -> int:
-    from icot_tui.data.load import load_data
-
-    assert opened.config is not None
-    return load_data(opened.config.data).train.max_cot_tokens

@@ -179,7 +179,7 @@ class ThoughtComparison:
         """[n, L, H] the teacher's."""
         own = self._respondent
         return ComputedThoughts(
-            self._teacher, split, self._places, own.separator_id, own.device
+            self._teacher, split, self._places, own.token_format.separator_id, own.device
         ).all()
 
     @torch.no_grad()

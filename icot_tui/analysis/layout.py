@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from icot_tui.analysis.asking import Respondent
-from icot_tui.curriculum.removal import Batch, remove
+from icot_tui.curriculum.removal import Batch
 from icot_tui.data.encoded import EncodedSplit
-from icot_tui.engine.evaluation.samples import Answers
+from icot_tui.engine.evaluation.answers import AnswerReader
+from icot_tui.engine.evaluation.evaluate import position_table
 from icot_tui.errors import UserError
 
 LETTERS = "abdefghijklmnopqrstuvw"
@@ -62,9 +63,9 @@ class Layout:
         Raises:
             UserError: too long for the model, or of unlike shapes where all must be alike.
         """
-        plan = respondent.plan
-        batch = remove(split, np.arange(len(split)), stage, plan, respondent.separator_id)
-        table = getattr(respondent.lm.config, "max_position_embeddings", None)
+        token_format = respondent.token_format
+        batch = token_format.batch(split, np.arange(len(split)), stage)
+        table = position_table(respondent.lm)
         last = batch.lengths if batch.positions is None else batch.positions.max(axis=1) + 1
         if table is not None and int(last.max(initial=0)) > table:
             raise UserError(
@@ -75,7 +76,7 @@ class Layout:
         columns = batch.prompt_lengths[:, None] + np.arange(-before, after)
         tokens = np.take_along_axis(batch.ids, columns, axis=1)
         shortest = int(split.cot_lengths.min())
-        order = plan.removal_order(shortest)
+        order = token_format.plan.removal_order(shortest)
         hidden = tuple(sorted(order[:stage]))
         kept = tuple(place for place in range(shortest) if place not in hidden)
         written = int(batch.cot_lengths.max())
@@ -84,7 +85,7 @@ class Layout:
                 "the examples have unlike numbers of written chain-of-thought tokens at stage "
                 f"{stage}: look at a checkpoint that has removed all of them"
             )
-        answers = Answers(respondent.opened.tokenizer, respondent.separator_id, plan.answer_only)
+        answers = AnswerReader(token_format)
         start = before + written + 1
         example = split.example(0)
         section = example[split.prompt_lengths[0] + split.cot_lengths[0] + 1 : -1].tolist()

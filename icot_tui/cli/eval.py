@@ -10,8 +10,9 @@ import typer
 
 if TYPE_CHECKING:
     from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint
-    from icot_tui.engine.evaluation.exact_match import Evaluation
-    from icot_tui.engine.evaluation.speed import Contestant, Speed
+    from icot_tui.engine.evaluation.exact_match import EvaluationResult
+    from icot_tui.engine.evaluation.held_out import PreparedModel
+    from icot_tui.engine.evaluation.speed import Speed
 
 app = typer.Typer(add_completion=False)
 
@@ -36,15 +37,10 @@ class Measured:
     """What was found of one checkpoint."""
 
     checkpoint: Path
-    contestant: "Contestant"
-    result: "Evaluation"
+    implicit: bool
+    result: "EvaluationResult"
     seconds: float
     speed: "Speed | None" = None
-
-    @property
-    def implicit(self) -> bool:
-        """Is nothing of the chain of thought left to write?"""
-        return self.contestant.stage >= self.contestant.split.max_cot_tokens
 
 
 @app.command(epilog=EXAMPLES)
@@ -92,10 +88,10 @@ def evaluate(
         text = examples_of(opened[0][0], data, examples)
         prepared = [(one, prepare(one, wanted, text, where)) for one, wanted in opened]
     with _busy("evaluating"):
-        measured = [_measure(one, contestant, where) for one, contestant in prepared]
+        measured = [_measure(one, model) for one, model in prepared]
     if speed:
         with _busy("measuring the speed"):
-            speeds = measure_speed([contestant for _, contestant in prepared], where, SPEED_SECONDS)
+            speeds = measure_speed([model for _, model in prepared], SPEED_SECONDS)
         measured = [replace(one, speed=found) for one, found in zip(measured, speeds, strict=True)]
     if json:
         _print_json(measured)
@@ -103,14 +99,12 @@ def evaluate(
         _print_table(measured)
 
 
-def _measure(opened: "OpenedCheckpoint", contestant: "Contestant", device: str) -> Measured:
+def _measure(opened: "OpenedCheckpoint", model: "PreparedModel") -> Measured:
     import time
 
-    from icot_tui.engine.evaluation.held_out import answer
-
     began = time.perf_counter()
-    result = answer(opened, contestant, device)
-    return Measured(opened.path, contestant, result, time.perf_counter() - began)
+    result = model.evaluate(None if opened.config is None else opened.config.evaluation)
+    return Measured(opened.path, model.implicit, result, time.perf_counter() - began)
 
 
 @contextmanager

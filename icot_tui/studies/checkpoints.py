@@ -13,7 +13,7 @@ from transformers.utils import logging
 from icot_tui.config import DataConfig, RunConfig
 from icot_tui.curriculum.schedule import ALL
 from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint, open_checkpoint
-from icot_tui.engine.evaluation.held_out import answer, held_out_text, prepare
+from icot_tui.engine.evaluation.held_out import held_out_text, prepare
 from icot_tui.engine.evaluation.speed import measure_speed
 from icot_tui.studies.plan import other_data
 
@@ -59,7 +59,7 @@ def ask(checkpoint: Path, everything: bool, other: dict[str, Any] | None = None)
         data, split = DataConfig.model_validate(other_data(data, other)), "validation"
     device = device_of(config)
     one = prepare(opened, ALL if everything else None, held_out_text(data, split), device)
-    result = answer(opened, one, device)
+    result = one.evaluate(config.evaluation)
     shares = result.token_accuracy[:-1]
     mean = sum(shares) / max(len(shares), 1)
     return Answered(result.exact_match, result.low, result.high, result.examples, mean, split)
@@ -80,7 +80,7 @@ def time_it(checkpoint: Path, everything: bool, baseline: Path | None) -> Timed:
     if baseline is not None and baseline != checkpoint:
         models.append(prepare(_open(baseline)[0], ALL, text, device))
     with _one_thread():
-        speeds = measure_speed(models, device, SPEED_SECONDS)
+        speeds = measure_speed(models, SPEED_SECONDS)
     ratio = None if baseline is None else 1.0
     if len(speeds) > 1:
         ratio = speeds[0].ratio(speeds[1])

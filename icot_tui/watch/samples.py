@@ -1,15 +1,9 @@
-"""The model's answers to held-out examples, and how well each digit holds.
-
-Files of samples are read here and not with `icot_tui.engine.evaluation.samples`, which needs
-PyTorch: a view of a run does without it.
-"""
+"""The model's answers to held-out examples, and how well each digit holds."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydantic_core import from_json
-
+from icot_tui.engine.evaluation.samples import Sample, read_samples
 from icot_tui.engine.journal.events import Evaluated
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder
@@ -20,27 +14,6 @@ HELD = 0.9
 """A digit holds from this share of right answers on."""
 FELL = 0.05
 """A digit fell when it lost more than this share since its best."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One held-out example and what the model wrote; see `engine.evaluation.samples.Sample`.
-
-    `tokens` are those of the model's answer, `confidence` the probability it gave each of them
-    (None: not finite); `model_answer` is None where it wrote none.
-    """
-
-    index: int
-    kind: str
-    correct: bool
-    loss: float | None
-    input: str
-    cot: str
-    answer: str
-    model_cot: str
-    model_answer: str | None
-    tokens: tuple[str, ...]
-    confidence: tuple[float | None, ...]
 
 
 @dataclass(frozen=True)
@@ -118,11 +91,9 @@ def samples_of(folder: RunFolder, evaluation: Evaluated) -> Samples:
     """The samples of an evaluation; what can't be read is told in `problem`."""
     path = folder.samples / Path(evaluation.samples).name
     try:
-        with open(path, "rb") as file:
-            lines = file.read(LARGEST_BYTES).splitlines()
+        found = read_samples(path, LARGEST_BYTES)
     except OSError as error:
         return Samples(evaluation.step, evaluation.stage, (), (), f"{path}: {error.strerror}")
-    found = [sample for line in lines if (sample := _read(line)) is not None]
     right = tuple(sample for sample in found if sample.correct)
     wrong = tuple(sample for sample in found if not sample.correct)
     problem = "" if found else f"{path} has no samples that can be read"
@@ -160,30 +131,3 @@ def digits(summary: RunSummary) -> tuple[Digit, ...]:
             best = max(accuracy for _, _, accuracy in history)
             found.append(Digit(place, history[-1][2], best, history))
     return tuple(found)
-
-
-def _read(line: bytes) -> Sample | None:
-    """A line of a file of samples; None where it is damaged."""
-    try:
-        values: dict[str, Any] = from_json(line)
-        tokens, confidence = values["tokens"], values["confidence"]
-        sample = Sample(
-            index=int(values["index"]),
-            kind=str(values["kind"]),
-            correct=values["correct"] is True,
-            loss=_number(values["loss"]),
-            input=str(values["input"]),
-            cot=str(values["cot"]),
-            answer=str(values["answer"]),
-            model_cot=str(values["model_cot"]),
-            model_answer=None if values["model_answer"] is None else str(values["model_answer"]),
-            tokens=tuple(str(token) for token in tokens),
-            confidence=tuple(_number(share) for share in confidence),
-        )
-    except (ValueError, TypeError, KeyError):
-        return None
-    return sample
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)

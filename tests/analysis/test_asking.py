@@ -9,7 +9,6 @@ from icot_tui.analysis.answer import Sampling
 from icot_tui.analysis.asking import Respondent
 from icot_tui.analysis.chain import whole_chain
 from icot_tui.analysis.checkpoints import open_safely
-from icot_tui.curriculum.removal import remove
 from icot_tui.errors import UserError
 from tests.analysis.made import add_checkpoint, make_config, make_run, random_model
 
@@ -30,7 +29,7 @@ def plain(tmp_path_factory):
 
 def generated(asked, prompt, budget):
     def two_separators(ids, scores, **options):
-        return (ids[:, len(prompt) :] == asked.separator_id).sum(dim=1) >= 2
+        return (ids[:, len(prompt) :] == asked.token_format.separator_id).sum(dim=1) >= 2
 
     out = asked.lm.generate(
         input_ids=torch.tensor([prompt]),
@@ -98,7 +97,7 @@ def test_kept_positions_are_those_of_training(carries, split):
     question = carries.reader.example(split, 3)
     for written in (0, 3, 8):
         prefixes = carries._asked(question, written, None).prefixes
-        batch = remove(split, np.array([3]), 8 - written, carries.plan, carries.separator_id)
+        batch = carries.token_format.batch(split, np.array([3]), 8 - written)
         length = len(question.prompt)
         positions = prefixes.shift.positions(length)
         trained = np.arange(length) if batch.positions is None else batch.positions[0, :length]

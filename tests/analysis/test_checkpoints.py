@@ -15,10 +15,10 @@ from icot_tui.analysis.checkpoints import (
     find_checkpoint,
     one_per_stage,
     open_safely,
-    removal_plan,
 )
 from icot_tui.analysis.examples import gather
 from icot_tui.analysis.probing import run_probes
+from icot_tui.engine.evaluation.held_out import token_format_of
 from icot_tui.engine.journal.events import CheckpointSaved, Evaluated, RunStarted
 from icot_tui.engine.journal.journal import Journal
 from icot_tui.errors import UserError
@@ -99,7 +99,7 @@ def test_checkpoints_are_found_by_run_stage_age_and_folder(run):
 
 
 def test_the_order_of_a_random_side_is_that_of_training(run):
-    plan = removal_plan(open_safely(run.path))
+    plan = token_format_of(open_safely(run.path)).plan
     assert sorted(plan.removal_order(8)) == list(range(8))
     assert plan.order is not None and len(plan.order) == 8
 

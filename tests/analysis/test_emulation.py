@@ -46,7 +46,7 @@ def alone(pair, prompt):
                 shares = torch.softmax(pair.lm.student.lm(torch.tensor([row])).logits[0, -1], -1)
             row.append(int(shares.argmax()))
             chances.append(float(shares.max()))
-            if row[-1] == pair.separator_id:
+            if row[-1] == pair.token_format.separator_id:
                 break
     return row[len(prompt) :], chances
 

@@ -9,6 +9,7 @@ import torch
 from icot_tui.cli.app import run
 from icot_tui.config import EvaluationConfig
 from icot_tui.curriculum.removal import RemovalPlan
+from icot_tui.curriculum.token_format import TokenFormat
 from icot_tui.data.chunks import Chunk
 from icot_tui.data.encoding import Encoder
 from icot_tui.engine.checkpoints.checkpoint import open_checkpoint
@@ -34,8 +35,8 @@ def loss(folder, data, first, count, stage, plan):
     lines = shared("data", data).read_bytes().splitlines(keepends=True)[first : first + count]
     split = Encoder(opened.tokenizer).encode(Chunk(b"".join(lines), data, 1))
     found = evaluate(
-        SupervisedLM(opened.model), split, stage, plan, opened.tokenizer, 50256,
-        EvaluationConfig(samples=2), "cpu",
+        SupervisedLM(opened.model), split, stage, TokenFormat(opened.tokenizer, 50256, plan),
+        EvaluationConfig(samples=2),
     )  # fmt: skip
     assert found.tokens
     return found.loss

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from icot_tui.cancellation import Cancelled
 from icot_tui.config import ModelConfig
 from icot_tui.curriculum.removal import RemovalPlan, remove
+from icot_tui.curriculum.token_format import TokenFormat
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.tokenizing import character_tokenizer
-from icot_tui.engine.evaluation.decoding import PositionShift, Prefixes, decode_greedily
-from icot_tui.engine.evaluation.samples import Answers
+from icot_tui.engine.evaluation.answers import AnswerReader
+from icot_tui.engine.evaluation.decoding import decode
+from icot_tui.engine.evaluation.prefixes import PositionShift, Prefixes
 from icot_tui.models.build import build_model
 
 SEP = 0
@@ -78,7 +80,7 @@ def test_equals_one_row_at_a_time(lm, batch_size):
     budgets = np.random.default_rng(1).integers(0, 20, len(prompts))
     none_yet = np.zeros(len(prompts), dtype=np.int64)
     prefixes = Prefixes.from_rows(prompts, unshifted(len(prompts)), none_yet, budgets)
-    written = decode_greedily(lm, prefixes, SEP, "cpu", batch_size)
+    written = decode(lm, prefixes, SEP, batch_size=batch_size)
     expected = [plainly(lm, *row) for row in zip(prompts, budgets, strict=True)]
     assert [written.row(row) for row in range(len(prompts))] == expected
     ends = {tokens[-1:] == [SEP] for tokens in expected if tokens}
@@ -90,7 +92,7 @@ def test_equals_generate(lm):
     budgets = np.full(len(prompts), 15)
     none_yet = np.zeros(len(prompts), dtype=np.int64)
     prefixes = Prefixes.from_rows(prompts, unshifted(len(prompts)), none_yet, budgets)
-    written = decode_greedily(lm, prefixes, SEP, "cpu")
+    written = decode(lm, prefixes, SEP)
     for row, prompt in enumerate(prompts):
         assert written.row(row) == generated(lm, prompt, 15)
 
@@ -101,7 +103,7 @@ def test_equal_lengths_need_no_mask(lm):
     prefixes = Prefixes.from_rows(
         prompts, unshifted(len(prompts)), none_yet, np.full(len(prompts), 9)
     )
-    written = decode_greedily(lm, prefixes, SEP, "cpu")
+    written = decode(lm, prefixes, SEP)
     expected = [plainly(lm, prompt, 9) for prompt in prompts]
     assert [written.row(row) for row in range(len(prompts))] == expected
 
@@ -112,7 +114,7 @@ def test_separators_already_written_count(lm):
     prefixes = Prefixes.from_rows(
         prompts, unshifted(len(prompts)), written_before, np.full(len(prompts), 10)
     )
-    written = decode_greedily(lm, prefixes, SEP, "cpu", batch_size=8)
+    written = decode(lm, prefixes, SEP, batch_size=8)
     for row, prompt in enumerate(prompts):
         assert written.row(row) == plainly(lm, prompt, 10, int(written_before[row]))
 
@@ -123,7 +125,7 @@ def test_kept_positions(lm):
     shift = PositionShift(rng.integers(0, 15, len(prompts)), rng.integers(0, 9, len(prompts)))
     none_yet = np.zeros(len(prompts), dtype=np.int64)
     prefixes = Prefixes.from_rows(prompts, shift, none_yet, np.full(len(prompts), 12))
-    written = decode_greedily(lm, prefixes, SEP, "cpu", batch_size=6)
+    written = decode(lm, prefixes, SEP, batch_size=6)
     for row, prompt in enumerate(prompts):
         own = shift.rows(np.array([row]))
 
@@ -139,15 +141,13 @@ def test_no_row_leaves_the_position_table():
     prompts = [[1] * 14, [1, 2], [3]]
     budgets = np.array([16 - len(prompt) for prompt in prompts])
     none_yet = np.zeros(3, dtype=np.int64)
-    written = decode_greedily(
-        lm, Prefixes.from_rows(prompts, unshifted(3), none_yet, budgets), SEP, "cpu"
-    )
+    written = decode(lm, Prefixes.from_rows(prompts, unshifted(3), none_yet, budgets), SEP)
     assert (written.counts <= budgets).all()
 
 
 def test_nothing_to_decode(lm):
     empty = np.zeros(0, dtype=np.int64)
-    written = decode_greedily(lm, Prefixes.from_rows([], unshifted(0), empty, empty), SEP, "cpu")
+    written = decode(lm, Prefixes.from_rows([], unshifted(0), empty, empty), SEP)
     assert written.counts.shape == (0,)
 
 
@@ -160,7 +160,7 @@ def test_the_check_ends_the_decoding(lm):
     budgets = np.full(len(prompts), 20)
     prefixes = Prefixes.from_rows(prompts, unshifted(len(prompts)), none_yet, budgets)
     with pytest.raises(Cancelled):
-        decode_greedily(lm, prefixes, SEP, "cpu", check=check)
+        decode(lm, prefixes, SEP, check=check)
 
 
 SPANS = st.lists(
@@ -197,6 +197,10 @@ class Words:
         return "".join(self.words[number] for number in ids)
 
 
+def reader(tokenizer, separator=SEP):
+    return AnswerReader(TokenFormat(tokenizer, separator, RemovalPlan()))
+
+
 WORD = st.text(alphabet="ab ", max_size=3)
 
 
@@ -212,7 +216,7 @@ def test_never_equal_is_never_wrong(words, begin, tails, pair):
     words = ["", "####", *words]  # the separator, the mark, and the rest
     begin, *tails = ([2 + i % (len(words) - 2) for i in part] for part in (begin, *tails))
     one, other = (0 if i < 0 else 2 + i % (len(words) - 2) for i in pair)
-    answers = Answers(Words(words), SEP)
+    answers = reader(Words(words))
     if answers.never_equal(np.array([one]), np.array([other]))[0]:
         texts = []
         for token, tail in ((one, tails[0]), (other, tails[1])):
@@ -223,7 +227,7 @@ def test_never_equal_is_never_wrong(words, begin, tails, pair):
 
 def test_never_equal_settles_digits():
     tokenizer = character_tokenizer("0123456789")
-    answers = Answers(tokenizer, tokenizer.eos_token_id)
+    answers = reader(tokenizer, tokenizer.eos_token_id)
     with_blank, without = (
         [tokenizer.get_vocab()[blank + digit] for digit in "0123456789"] for blank in (" ", "")
     )
@@ -242,7 +246,7 @@ def test_never_equal_settles_digits():
 
 
 def test_parts_of_characters_are_left_open():
-    answers = Answers(Words(["", "####", "\ufffd", "\u00e9", "x"]), SEP)
+    answers = reader(Words(["", "####", "\ufffd", "\u00e9", "x"]))
     pairs = np.array([[2, 3], [2, 4], [3, 4]]).T
     assert answers.never_equal(*pairs).tolist() == [False, False, True]
 
@@ -259,12 +263,12 @@ def test_parts_of_characters_are_left_open():
     ],
 )
 def test_text_of_an_answer(section, text):
-    answers = Answers(Words(["", " ####", " a", " b", " 7", " #", "###"]), SEP)
+    answers = reader(Words(["", " ####", " a", " b", " 7", " #", "###"]))
     assert answers.text(section) == text
 
 
 def test_section_and_mark():
-    answers = Answers(Words(["", " ####", " a", " b", " 7", " #", "###"]), SEP)
+    answers = reader(Words(["", " ####", " a", " b", " 7", " #", "###"]))
     assert answers.section([2, SEP, 1, 2, SEP]) == [1, 2]
     assert answers.section([2, SEP, 1, 2]) is None
     assert answers.section([SEP, SEP]) == []

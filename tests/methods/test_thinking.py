@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from icot_tui.config import ModelConfig
-from icot_tui.engine.evaluation.decoding import PositionShift, Prefixes, decode_greedily
+from icot_tui.engine.evaluation.decoding import decode
+from icot_tui.engine.evaluation.prefixes import PositionShift, Prefixes
 from icot_tui.methods.distillation.emulator import ThoughtEmulator
 from icot_tui.methods.distillation.objectives import CoupledObjective
 from icot_tui.methods.distillation.positions import ThoughtPlaces
@@ -56,7 +57,7 @@ def test_decoding_in_batches_is_decoding_alone(pair, batch_size):
         QUESTIONS, PositionShift(nowhere, nowhere), np.ones(count, dtype=np.int64),
         np.full(count, BUDGET),
     )  # fmt: skip
-    written = decode_greedily(pair, prefixes, SEP, "cpu", batch_size)
+    written = decode(pair, prefixes, SEP, batch_size=batch_size)
     assert [written.row(row) for row in range(count)] == [alone(pair, one) for one in QUESTIONS]
 
 

@@ -156,8 +156,8 @@ def a_sample(written: str | None, right: str = "0 7 5 0", kind: str = "random") 
         answer=right,  # type: ignore[arg-type]
         model_cot="0 3 0",
         model_answer=written,
-        tokens=[],
-        confidence=[],
+        tokens=(),
+        confidence=(),
     )
 
 

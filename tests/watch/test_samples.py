@@ -1,6 +1,6 @@
-import json
-from dataclasses import asdict
 from pathlib import Path
+
+import msgspec
 
 from icot_tui.engine.evaluation.samples import Sample, write_samples
 from icot_tui.engine.journal.summary import RunSummary
@@ -18,8 +18,8 @@ RIGHT = Sample(
     answer="3 6",
     model_cot="",
     model_answer="3 6",
-    tokens=["3", "6", ""],
-    confidence=[0.9] * 3,
+    tokens=("3", "6", ""),
+    confidence=(0.9,) * 3,
 )
 WRONG = Sample(
     index=4,
@@ -31,8 +31,8 @@ WRONG = Sample(
     answer="8 1",
     model_cot="8",
     model_answer=None,
-    tokens=[],
-    confidence=[],
+    tokens=(),
+    confidence=(),
 )
 
 
@@ -42,7 +42,7 @@ def test_the_engines_samples_are_read(tmp_path: Path) -> None:
     found = samples_of(folder, evaluated(1, samples="step-1.jsonl", stage=2))
     assert (found.step, found.stage, found.problem) == (1, 2, "")
     for kept, written in ((found.right, RIGHT), (found.wrong, WRONG)):
-        assert json.dumps([asdict(one) for one in kept]) == json.dumps([asdict(written)])
+        assert kept == (written,)
 
 
 def test_the_latest_samples_are_read_once(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_damaged_and_missing_files_are_told(tmp_path: Path) -> None:
     folder = make(tmp_path)
     assert "No such file" in samples_of(folder, evaluated(1, samples="gone.jsonl")).problem
     path = folder.samples / "odd.jsonl"
-    path.write_bytes(b'{"index": 1}\n\xff\n[]\n' + json.dumps(asdict(RIGHT)).encode() + b"\n{")
+    path.write_bytes(b'{"index": 1}\n\xff\n[]\n' + msgspec.json.encode(RIGHT) + b"\n{")
     found = samples_of(folder, evaluated(1, samples="odd.jsonl"))
     assert (len(found.right), found.problem) == (1, "")
     path.write_bytes(b"nothing of use\n")

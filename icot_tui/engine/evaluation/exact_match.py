@@ -16,8 +16,8 @@ Z95 = 1.959963984540054
 """Two-sided 95 % of the normal distribution."""
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, kw_only=True)
+class EvaluationResult:
     """What was found, of a whole split or of a shard of it.
 
     stage            tokens removed
@@ -101,7 +101,7 @@ def wilson(correct: int, examples: int, z: float = Z95) -> tuple[float, float]:
     return low, high
 
 
-def merge(shards: Sequence[Evaluation]) -> Evaluation:
+def merge(shards: Sequence[EvaluationResult]) -> EvaluationResult:
     """The result on the whole split from those on its shards."""
     first = shards[0]
     if len(shards) == 1:

@@ -1,30 +1,61 @@
-"""Puts a checkpoint before held-out examples: in its own tokens, at its stage, in its layout."""
+"""A checkpoint and held-out examples: in its own tokens, at its stage, in its layout."""
 
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from icot_tui.config import DataConfig, EvaluationConfig
-from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.curriculum.schedule import ALL
+from icot_tui.curriculum.token_format import TokenFormat
 from icot_tui.data.chunks import Chunk, read_chunks
+from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.encoding import Encoder
-from icot_tui.data.load import load_data
 from icot_tui.data.splits import open_source
 from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint
-from icot_tui.engine.evaluation.evaluate import evaluate
-from icot_tui.engine.evaluation.exact_match import Evaluation
-from icot_tui.engine.evaluation.speed import Contestant
+from icot_tui.engine.evaluation.evaluate import evaluate, position_table
+from icot_tui.engine.evaluation.exact_match import EvaluationResult
+from icot_tui.engine.evaluation.removal_plans import removal_plan
 from icot_tui.errors import UserError
 from icot_tui.models.supervised import SupervisedLM
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class PreparedModel:
+    """A model in evaluation mode and what it is asked: a split in its own tokens, at its stage."""
+
+    lm: "PreTrainedModel"
+    split: EncodedSplit
+    stage: int
+    token_format: TokenFormat
+
+    @property
+    def implicit(self) -> bool:
+        """Is nothing of the chain of thought left to write?"""
+        return self.stage >= self.split.max_cot_tokens
+
+    def evaluate(self, config: EvaluationConfig | None = None) -> EvaluationResult:
+        """Exact match of its greedy answers, without samples.
+
+        Raises:
+            UserError: the tokenizer does not give `####` back.
+        """
+        config = (config or EvaluationConfig()).model_copy(update={"samples": 0})
+        return evaluate(
+            SupervisedLM(self.lm).eval(), self.split, self.stage, self.token_format, config
+        )
 
 
 def held_out_text(data: DataConfig, split: str, whose: str = "", limit: int | None = None) -> Chunk:
     """The lines of a held-out split, as many as wanted; `whose` is named in errors.
 
     Raises:
-        UserError: they can't be had.
+        UserError: the data's source is missing.
     """
     chunks = open_source(data).chunks(split)
     lines = b"".join(chunk.text for chunk in chunks).splitlines(keepends=True)
@@ -47,7 +78,7 @@ def examples_of(opened: OpenedCheckpoint, file: Path | None, limit: int | None =
 
 def prepare(
     opened: OpenedCheckpoint, stage: int | None, text: Chunk, device: torch.device | str
-) -> Contestant:
+) -> PreparedModel:
     """The model and its examples.
 
     Args:
@@ -59,24 +90,21 @@ def prepare(
     Raises:
         UserError: checkpoint and examples don't fit each other, or the stage is not known.
     """
-    if opened.tokenizer.eos_token_id is None:
-        raise UserError(f"the tokenizer of {opened.path} has no end-of-text token")
+    token_format = token_format_of(opened)
     split = Encoder(opened.tokenizer).encode(text)
     if len(split) == 0:
         raise UserError(f"{text.source} has no examples")
     stage = _stage(opened, stage, split.max_cot_tokens)
-    plan = removal_plan(opened)
-    left = split.lengths - (0 if plan.keep_positions else split.cot_lengths.clip(max=stage))
-    table = getattr(opened.model.config, "max_position_embeddings", None)
-    if table is not None and left.max() > table:
+    kept = 0 if token_format.plan.keep_positions else split.cot_lengths.clip(max=stage)
+    longest, table = (split.lengths - kept).max(), position_table(opened.model)
+    if table is not None and longest > table:
         raise UserError(
-            f"{opened.path}: the longest of {text.source} needs {left.max()} positions, but the "
+            f"{opened.path}: the longest of {text.source} needs {longest} positions, but the "
             f"model has {table}"
         )
     if int(split.tokens.max()) >= opened.model.get_input_embeddings().weight.shape[0]:
         raise UserError(f"the tokenizer in {opened.path} has more tokens than the model")
-    lm = opened.model.to(device).eval()
-    return Contestant(lm, split, stage, plan, int(opened.tokenizer.eos_token_id))
+    return PreparedModel(opened.model.to(device).eval(), split, stage, token_format)
 
 
 def _stage(opened: OpenedCheckpoint, wanted: int | None, longest: int) -> int:
@@ -95,33 +123,12 @@ def _stage(opened: OpenedCheckpoint, wanted: int | None, longest: int) -> int:
     return int(opened.state["curriculum"]["stage"])
 
 
-def removal_plan(opened: OpenedCheckpoint) -> RemovalPlan:
-    """The layout, and the side and the positions of the run, if it belongs to one."""
-    if opened.config is None or opened.config.method.name == "distillation":
-        return RemovalPlan(answer_only=opened.answer_only)
-    curriculum, longest = opened.config.curriculum, 0
-    if curriculum.side == "random":  # the order was drawn for the longest training example
-        longest = load_data(opened.config.data).train.max_cot_tokens
-    seed = opened.config.seed
-    return RemovalPlan.seeded(curriculum.side, curriculum.keep_positions, longest, seed)
-
-
-def answer(
-    opened: OpenedCheckpoint, contestant: Contestant, device: torch.device | str
-) -> Evaluation:
-    """Exact match of its greedy answers.
+def token_format_of(opened: OpenedCheckpoint) -> TokenFormat:
+    """The checkpoint's tokenizer and separator, and the removal plan of its run if it has one.
 
     Raises:
-        UserError: the tokenizer does not give `####` back.
+        UserError: the tokenizer has no end-of-text token.
     """
-    config = EvaluationConfig() if opened.config is None else opened.config.evaluation
-    return evaluate(
-        SupervisedLM(contestant.lm).eval(),
-        contestant.split,
-        contestant.stage,
-        contestant.plan,
-        opened.tokenizer,
-        contestant.separator_id,
-        config.model_copy(update={"samples": 0}),
-        device,
-    )
+    if opened.tokenizer.eos_token_id is None:
+        raise UserError(f"the tokenizer of {opened.path} has no end-of-text token")
+    return TokenFormat.of(opened.tokenizer, removal_plan(opened))

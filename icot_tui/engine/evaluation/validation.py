@@ -10,10 +10,10 @@ from torch.distributed.fsdp import FSDPModule
 
 from icot_tui.cancellation import Check
 from icot_tui.config import EvaluationConfig
-from icot_tui.curriculum.removal import RemovalPlan
+from icot_tui.curriculum.token_format import TokenFormat
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.engine.evaluation.evaluate import evaluate
-from icot_tui.engine.evaluation.exact_match import Evaluation, merge
+from icot_tui.engine.evaluation.exact_match import EvaluationResult, merge
 from icot_tui.engine.evaluation.samples import write_samples
 from icot_tui.engine.journal.events import Evaluated, Event, ThoughtsCompared, Warned
 from icot_tui.engine.loop.run_state import RunState
@@ -21,8 +21,6 @@ from icot_tui.engine.processes import Processes
 from icot_tui.engine.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
     from icot_tui.models.supervised import SupervisedLM
 
 TIE = 1e-9
@@ -36,11 +34,8 @@ class Validation:
         self,
         model: "SupervisedLM",
         split: EncodedSplit,
-        plan: RemovalPlan,
-        tokenizer: "PreTrainedTokenizerBase",
-        separator_id: int,
+        token_format: TokenFormat,
         config: EvaluationConfig,
-        device: torch.device,
         processes: Processes,
         sharded_model: bool,
         folder: RunFolder,
@@ -52,11 +47,8 @@ class Validation:
         self._thought_errors = thought_errors
         self._ties_by_loss = ties_by_loss
         self._split = split
-        self._plan = plan
-        self._tokenizer = tokenizer
-        self._separator_id = separator_id
+        self._token_format = token_format
         self._config = config
-        self._device = device
         self._processes = processes
         # A sharded model's layers are gathered by all processes together, so that all of them
         # must take the same steps: each evaluates everything.
@@ -66,7 +58,7 @@ class Validation:
         self._emit = emit
         self._seconds = 0.0
 
-    def run(self, stage: int, check: Check) -> Evaluation:
+    def run(self, stage: int, check: Check) -> EvaluationResult:
         """The result over all processes.
 
         Raises:
@@ -78,11 +70,8 @@ class Validation:
                 self._model,
                 self._split,
                 stage,
-                self._plan,
-                self._tokenizer,
-                self._separator_id,
+                self._token_format,
                 self._config,
-                self._device,
                 check=check,
                 shard=self._shard,
             )
@@ -90,7 +79,7 @@ class Validation:
         self._seconds = time.perf_counter() - began
         return merge(parts)
 
-    def score(self, result: Evaluation, step: int) -> float:
+    def score(self, result: EvaluationResult, step: int) -> float:
         """What the best checkpoint is chosen by, higher is better.
 
         It is the exact match (in a run of several trainings the loss tells equal ones apart), or
@@ -102,7 +91,7 @@ class Validation:
         self._emit(ThoughtsCompared(step=step, loss=sum(errors), blocks=list(errors)))
         return -sum(errors)
 
-    def report(self, result: Evaluation, state: RunState, stage: int, implicit: bool) -> None:
+    def report(self, result: EvaluationResult, state: RunState, stage: int, implicit: bool) -> None:
         """Write the samples and say what was found."""
         if not self._processes.is_main:
             return

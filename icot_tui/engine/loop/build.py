@@ -7,6 +7,7 @@ from accelerate import Accelerator
 from icot_tui.config import RunConfig
 from icot_tui.curriculum.curriculum import Curriculum
 from icot_tui.curriculum.smoothing import Smoothing
+from icot_tui.curriculum.token_format import TokenFormat
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.load import Data
 from icot_tui.data.order import DataOrder
@@ -89,11 +90,8 @@ def build_trainer(
     validation = Validation(
         model=training.evaluated_model(bare),
         split=data.validation,
-        plan=training.plan,
-        tokenizer=data.tokenizer,
-        separator_id=data.separator_id,
+        token_format=TokenFormat(data.tokenizer, data.separator_id, training.plan),
         config=config.evaluation,
-        device=accelerator.device,
         processes=processes,
         sharded_model=accelerator.distributed_type == "FSDP",
         folder=folder,

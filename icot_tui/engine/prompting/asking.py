@@ -244,8 +244,8 @@ class _Prompting:
                 answer=example.answer,
                 model_cot=reply.text,
                 model_answer=answer,
-                tokens=[],
-                confidence=[],
+                tokens=(),
+                confidence=(),
             )
         )
 

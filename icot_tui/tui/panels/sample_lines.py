@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from icot_tui.data.tasks import Task
+from icot_tui.engine.evaluation.samples import Sample
 from icot_tui.plain import plain
 from icot_tui.tui.panels.base import Space
 from icot_tui.tui.panels.difference import runs, wrong_characters
 from icot_tui.tui.panels.text import Line, cells, columns, cut, line
-from icot_tui.watch.samples import Sample
 
 GROUPS = {
     "random": ("picked by chance, the same ones each time", "by chance"),

@@ -57,7 +57,8 @@ def _order(listed: CheckpointEntry) -> tuple[int, str, int]:
 
 
 def _of_run(run: RunFolder) -> list[CheckpointEntry]:
-    from icot_tui.analysis.checkpoints import catalogue, max_cot_tokens
+    from icot_tui.analysis.checkpoints import catalogue
+    from icot_tui.engine.evaluation.removal_plans import max_cot_tokens
 
     config, most = _config(run), max_cot_tokens(run)
     method = "" if config is None else config.method.name
