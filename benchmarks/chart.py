@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from textual.color import Color
 
-from icot_tui.tui.chart.colours import Colours, strips_of
+from icot_tui.tui.chart.colours import ThemeColours, strips_of
 from icot_tui.tui.chart.data import ChartData, Curve, Mark
 from icot_tui.tui.chart.draw import draw
 from icot_tui.tui.chart.prepare import prepare
@@ -23,7 +23,7 @@ from icot_tui.tui.chart.viewport import Viewport
 CASES = [(78, 10, 200, 1), (118, 30, 200, 1), (118, 30, 4_000, 4), (200, 40, 200_000, 1)]
 CASES += [(200, 40, 200_000, 3), (200, 40, 1_000_000, 1)]
 NAMES = (("primary", "#7aa2f7"), ("foreground", "#c0caf5"), ("warning", "#e0af68"))
-COLOURS = Colours(NAMES, Color.parse("#16161e"), dark=True, ansi=False, colourless=False)
+COLOURS = ThemeColours(NAMES, Color.parse("#16161e"), dark=True, ansi=False, colourless=False)
 
 
 def example(points: int, curves: int, version: int) -> ChartData:
@@ -55,7 +55,7 @@ def plotext(data: ChartData, width: int, height: int) -> None:
             "--plotext needs plotext, which icot-tui does not: pip install plotext"
         ) from None
 
-    from icot_tui.tui.chart.thin import thin
+    from icot_tui.tui.chart.downsample import downsample
 
     library.terminal.limit(False, False)
     figure = library.figure
@@ -63,7 +63,7 @@ def plotext(data: ChartData, width: int, height: int) -> None:
     figure.theme("colorless")
     figure.plot_size(width, height)
     for line in prepare(data).lines:
-        kept = thin(line.x, line.y, line.x[0], line.x[-1], width, False)
+        kept = downsample(line.x, line.y, line.x[0], line.x[-1], width, False)
         x, y = np.repeat(kept.at, 2), np.column_stack([kept.low, kept.high]).ravel()
         figure.draw(figure.signal(x.tolist(), y.tolist(), marker="braille").lines(True))
     str(figure.build())

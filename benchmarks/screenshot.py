@@ -25,7 +25,7 @@ from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.app.options import Options
 from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.play.app import PlayApp
-from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.session.screen_exit import ExitChoice
 from icot_tui.watch.source import RunFollower
 
 REDRAW_SECONDS = 0.5
@@ -82,7 +82,7 @@ async def inside(run: Path, question: str, token: str, size: tuple[int, int], th
             return app.export_screenshot(title="icot-tui play")
 
 
-async def _settled(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+async def _settled(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
     looks = 0
     while looks < LOOKS:
         await pilot.pause(REDRAW_SECONDS)

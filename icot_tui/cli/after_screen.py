@@ -18,14 +18,14 @@ from icot_tui.engine.journal.journal import Journal, JournalReader
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.loop.commands import Stop
 from icot_tui.errors import UserError
-from icot_tui.tui.session.leave import Left
-from icot_tui.tui.session.training_thread import EngineThread
+from icot_tui.tui.session.screen_exit import ScreenExit
+from icot_tui.tui.session.training_thread import TrainingThread
 
 LAST_STEP_SECONDS = 3.0
 """A step that takes longer is not waited for by those who want to stop at once."""
 
 
-def wait_for_training(engine: EngineThread, left: Left) -> int:
+def wait_for_training(engine: TrainingThread, left: ScreenExit) -> int:
     """Wait until the training has ended, and tell of it wherever standard output goes by now.
 
     Returns:
@@ -55,19 +55,19 @@ def wait_for_training(engine: EngineThread, left: Left) -> int:
         reporter.close()
 
 
-def _begin(engine: EngineThread, left: Left, say: Callable[[str], None]) -> None:
+def _begin(engine: TrainingThread, left: ScreenExit, say: Callable[[str], None]) -> None:
     if left.way == "save":
-        engine.wish(Stop())
+        engine.send(Stop())
         say("stopping: this step is finished, then saved (Ctrl-C twice: stop at once, unsaved)")
     elif left.way == "now":
-        engine.wish(Stop(save=False))
-        if engine.doing is not None or not engine.join(LAST_STEP_SECONDS):
+        engine.send(Stop(save=False))
+        if engine.startup_phase is not None or not engine.join(LAST_STEP_SECONDS):
             raise StopNow
     elif engine.alive:
         say("the screen is gone; training goes on, and is told of here")
 
 
-def _tell(engine: EngineThread, reporter: Reporter) -> int:
+def _tell(engine: TrainingThread, reporter: Reporter) -> int:
     ended, seconds = engine.ended, engine.seconds
     if ended is not None:
         reporter.say(lambda summary: farewell(engine.folder, summary, ended, seconds))
@@ -78,10 +78,10 @@ def _tell(engine: EngineThread, reporter: Reporter) -> int:
     raise UserError(f"{engine.error} (the traceback is in {engine.folder.log})", 1)
 
 
-def _give_up(engine: EngineThread, say: Callable[[str], None]) -> int:
+def _give_up(engine: TrainingThread, say: Callable[[str], None]) -> int:
     """Stop without waiting for anything but a short last step."""
-    engine.wish(Stop(save=False))
-    if not engine.join(0 if engine.doing else LAST_STEP_SECONDS):
+    engine.send(Stop(save=False))
+    if not engine.join(0 if engine.startup_phase else LAST_STEP_SECONDS):
         lines = JournalReader(engine.folder.journal).lines()
         step = max((line["step"] for line in lines), default=None)
         if step is not None:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from icot_tui.engine.run_folder import RunFolder
     from icot_tui.studies.trial_list import TrialList
     from icot_tui.tui.app.settings import Settings
-    from icot_tui.tui.session.leave import Leave
-    from icot_tui.tui.session.training_thread import EngineThread
+    from icot_tui.tui.session.screen_exit import ExitChoice
+    from icot_tui.tui.session.training_thread import TrainingThread
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ def prepare(look: Look) -> None:
         os.environ["TEXTUAL_FPS"] = "2"
 
 
-def launch_app(engine: "EngineThread", runs: Path, look: Look, welcome: bool) -> "App[Leave]":
+def launch_app(
+    engine: "TrainingThread", runs: Path, look: Look, welcome: bool
+) -> "App[ExitChoice]":
     """The workbench around a run that is trained in this process."""
     from icot_tui.tui.app.app import WorkbenchApp
     from icot_tui.tui.app.options import Options
@@ -70,7 +72,7 @@ def attach_app(
     look: Look,
     control: bool,
     replay: float | None,
-) -> "App[Leave]":
+) -> "App[ExitChoice]":
     """The workbench as a viewer; `replay` is the speed at which a run is played."""
     from icot_tui.engine.run_folder import RunFolder
     from icot_tui.tui.app.app import WorkbenchApp
@@ -97,7 +99,7 @@ def attach_app(
 
 def play_app(
     runs: Path, names: Sequence[str], look: Look, device: Callable[[], str], question: str
-) -> "App[Leave]":
+) -> "App[ExitChoice]":
     """The playground alone; `device` is asked once PyTorch is loaded."""
     from icot_tui.tui.app.options import Options
     from icot_tui.tui.app.user_state import UserState

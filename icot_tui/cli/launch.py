@@ -125,9 +125,9 @@ def _train_with_screen(
 
     app_runner.prepare(look)
     from icot_tui.tui.session.run_app import run_with_screen
-    from icot_tui.tui.session.training_thread import EngineThread
+    from icot_tui.tui.session.training_thread import TrainingThread
 
-    engine = EngineThread(loaded, folder, runs)
+    engine = TrainingThread(loaded, folder, runs)
     is_demo = folder is None and config == "demo"
     left = run_with_screen(
         lambda _: app_runner.launch_app(engine, runs, look, welcome=is_demo), engine, guardian

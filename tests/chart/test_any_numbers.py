@@ -11,7 +11,7 @@ from icot_tui.tui.chart.draw import draw
 from icot_tui.tui.chart.export import as_csv, as_svg, as_text
 from icot_tui.tui.chart.prepare import prepare
 from icot_tui.tui.chart.smooth import WINDOWS
-from icot_tui.tui.chart.style import Look
+from icot_tui.tui.chart.style import ChartStyle
 from icot_tui.tui.chart.viewport import (
     Viewport,
     panned,
@@ -68,7 +68,7 @@ views = st.builds(
     st.sampled_from(WINDOWS),
     st.none(),
 )
-looks = st.builds(Look, st.booleans(), st.booleans())
+looks = st.builds(ChartStyle, st.booleans(), st.booleans())
 sizes = st.tuples(st.integers(0, 250), st.integers(0, 70))
 moves = st.lists(
     st.sampled_from(["in", "out", "left", "right", "back", "on", "mark", "before", "far"]),

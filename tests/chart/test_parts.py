@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from icot_tui.tui.chart.canvas import Canvas, Ink, fit
 from icot_tui.tui.chart.colours import changes
 from icot_tui.tui.chart.data import ChartData, Curve, Mark
+from icot_tui.tui.chart.downsample import downsample
 from icot_tui.tui.chart.draw import draw
 from icot_tui.tui.chart.prepare import prepare
 from icot_tui.tui.chart.raster import braille, strokes
 from icot_tui.tui.chart.smooth import exponential, smoothed_line, smoothed_value
-from icot_tui.tui.chart.style import Look
-from icot_tui.tui.chart.thin import thin
+from icot_tui.tui.chart.style import ChartStyle
 from icot_tui.tui.chart.ticks import linear_ticks, position_ticks, short, time_of_hours, value_ticks
 from icot_tui.tui.chart.viewport import Viewport
 
@@ -70,7 +70,7 @@ def test_a_blocks_border_does_not_move_with_the_view():
 def test_thinning_keeps_the_lowest_and_the_highest_of_each_column(values, columns):
     x, y = np.arange(len(values), dtype=float), np.array(values)
     end = max(len(values) - 1.0, 0.5)
-    thinned = thin(x, y, 0.0, end, columns, log=False)
+    thinned = downsample(x, y, 0.0, end, columns, log=False)
     place = np.minimum((x / end * columns).astype(int), columns - 1)
     for column in range(columns):
         # On the border between two columns, rounding may decide.
@@ -86,14 +86,14 @@ def test_thinning_keeps_the_lowest_and_the_highest_of_each_column(values, column
 def test_a_line_is_broken_at_what_is_not_finite_and_at_zero_on_a_log_axis():
     x = np.arange(6.0)
     y = np.array([1, 2, np.nan, 3, 0, 4])
-    assert thin(x, y, 0, 5, 60, log=False).joined.tolist() == [False, True, False, True, True]
-    on_log = thin(x, y, 0, 5, 60, log=True)
+    assert downsample(x, y, 0, 5, 60, log=False).joined.tolist() == [False, True, False, True, True]
+    on_log = downsample(x, y, 0, 5, 60, log=True)
     assert on_log.joined.tolist() == [False, True, False, False]
     assert len(on_log.broken) == 1  # a zero is a gap, but nothing is wrong with it
 
 
 def test_a_straight_line_is_one_dot_wide():
-    thinned = thin(np.array([0.0, 1.0]), np.array([0.0, 39.0]), 0, 1, 40, log=False)
+    thinned = downsample(np.array([0.0, 1.0]), np.array([0.0, 39.0]), 0, 1, 40, log=False)
     first, last = strokes(thinned, 40)
     assert (first == last).all()
     dots = braille(first, last, 10)
@@ -213,7 +213,7 @@ def test_many_marks_leave_room_between_their_lines():
 def test_curves_are_told_apart_without_colour():
     x = np.arange(100)
     both = chart(Curve("this", x, x + 1.0), Curve("other", x, 200.0 - x))
-    drawn = lines(both, look=Look(letters=True), size=(60, 12))
+    drawn = lines(both, look=ChartStyle(letters=True), size=(60, 12))
     assert "A this" in drawn[0] and "B other" in drawn[0]
     assert "A" in "".join(drawn[1:]) and "B" in "".join(drawn[1:])
 

@@ -13,9 +13,9 @@ from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.panels.text import text_of
 from icot_tui.tui.play.app import PlayApp
 from icot_tui.tui.play.screen import PlayScreen
-from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.session.screen_exit import ExitChoice
 
-Steps = Callable[[PlayScreen, Pilot[Leave]], Awaitable[None]]
+Steps = Callable[[PlayScreen, Pilot[ExitChoice]], Awaitable[None]]
 PATIENCE = 30.0
 
 
@@ -46,7 +46,7 @@ def is_told(screen: PlayScreen) -> bool:
     return not screen._doing and bool(screen.worker._thread) and screen.worker._queue.empty()
 
 
-async def until(pilot: Pilot[Leave], true: Callable[[], bool]) -> None:
+async def until(pilot: Pilot[ExitChoice], true: Callable[[], bool]) -> None:
     """Wait for something that comes about soon."""
     for _ in range(int(PATIENCE / 0.02)):
         if true():
@@ -55,14 +55,14 @@ async def until(pilot: Pilot[Leave], true: Callable[[], bool]) -> None:
     raise AssertionError("it did not come about")
 
 
-async def press(pilot: Pilot[Leave], *keys: str) -> None:
+async def press(pilot: Pilot[ExitChoice], *keys: str) -> None:
     """Press keys, each when the one before has had its effect."""
     for key in keys:
         await pilot.press(key)
         await pilot.pause(0.03)
 
 
-async def ask(screen: PlayScreen, pilot: Pilot[Leave], text: str) -> None:
+async def ask(screen: PlayScreen, pilot: Pilot[ExitChoice], text: str) -> None:
     """Write a question, and wait until all have answered; the keys are free then."""
     screen.field.focus()
     screen.field.write(text)
@@ -72,13 +72,13 @@ async def ask(screen: PlayScreen, pilot: Pilot[Leave], text: str) -> None:
     await until(pilot, lambda: screen.focused is not screen.field)  # else it would take the keys
 
 
-async def answered(screen: PlayScreen, pilot: Pilot[Leave]) -> None:
+async def answered(screen: PlayScreen, pilot: Pilot[ExitChoice]) -> None:
     """All that are chosen have answered."""
     await until(pilot, lambda: len(screen.answers.outcomes) == len(screen.list.chosen))
     await pilot.pause(0.05)
 
 
-async def mapped(screen: PlayScreen, pilot: Pilot[Leave]) -> None:
+async def mapped(screen: PlayScreen, pilot: Pilot[ExitChoice]) -> None:
     """The map has come, or the words that stand for it."""
     await until(pilot, lambda: not screen._doing and not screen.probing)
     await pilot.pause(0.1)

@@ -15,7 +15,7 @@ from textual.color import Color, ColorParseError
 from textual.pilot import Pilot
 
 from icot_tui.tui.app.app import WorkbenchApp
-from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.session.screen_exit import ExitChoice
 
 FOLDER = Path(__file__).with_name("snapshots")
 NAMES = ("background", "foreground", "primary", "secondary", "accent", "success", "warning",
@@ -37,7 +37,7 @@ def check(name: str, app: WorkbenchApp) -> None:
         pytest.fail(f"{name} looks different. {how}\n" + "\n".join(lines), pytrace=False)
 
 
-async def still(pilot: Pilot[Leave], app: WorkbenchApp) -> None:
+async def still(pilot: Pilot[ExitChoice], app: WorkbenchApp) -> None:
     """Wait until nothing moves any more: scroll bars follow their contents a moment later."""
     before = ""
     for _ in range(50):

@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from icot_tui.tui.app.app import WorkbenchApp
-from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.session.screen_exit import ExitChoice
 from icot_tui.watch.source import RunFollower
 from tests.screens.workbench import a_run, dialog, drive, press, settled
 
@@ -17,7 +17,7 @@ from tests.screens.workbench import a_run, dialog, drive, press, settled
 def test_what_lies_below_a_dialog_fits_too(tmp_path: Path) -> None:
     told = a_run(tmp_path)
 
-    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         await press(pilot, "?")
         for size, seen in (((45, 25), "-small"), ((60, 25), "-tabs")):
             await pilot.resize_terminal(*size)
@@ -36,7 +36,7 @@ def test_what_lies_below_a_dialog_fits_too(tmp_path: Path) -> None:
 def test_keys_in_quick_succession_mean_the_same_panel(tmp_path: Path) -> None:
     told = a_run(tmp_path)
 
-    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         await pilot.press("8", "f", "home")
         await settled(pilot)
         assert [panel.id for panel in app.live.board.seen] == ["log"]
@@ -56,7 +56,7 @@ def test_news_of_a_run_move_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             asked.append(type(widget).__name__)
         return refresh(widget, *regions, layout=layout, **options)
 
-    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         for _ in range(3):
             told.train(20, 0.5)
             app.draw()

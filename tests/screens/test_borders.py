@@ -11,26 +11,26 @@ from textual.pilot import Pilot
 from icot_tui.tui.actions.table import PANEL_IDS
 from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.app.user_state import UserState
-from icot_tui.tui.frame.borders import Grip, Hold, grip_at
+from icot_tui.tui.frame.borders import BorderDrag, BorderHandle, border_at
 from icot_tui.tui.frame.layout import (
     LEAST_HEIGHT,
     LEAST_WIDTH,
     Box,
-    Wanted,
+    LayoutChoices,
     arrange,
     plan,
     shape_of,
 )
-from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.session.screen_exit import ExitChoice
 from tests.screens.workbench import a_run, drive, settled
 
-Go = Pilot[Leave]
+Go = Pilot[ExitChoice]
 
 
 class Area:
     """Panels in an area, and a pointer over them."""
 
-    def __init__(self, width: int, height: int, wanted: Wanted) -> None:
+    def __init__(self, width: int, height: int, wanted: LayoutChoices) -> None:
         self.size, self.wanted = (width, height - 3), wanted
         self.shape = shape_of(width, height)
 
@@ -38,23 +38,27 @@ class Area:
     def boxes(self) -> dict[str, Box]:
         return arrange(*self.size, self.shape, self.wanted)
 
-    def grip(self, at: tuple[int, int]) -> Grip:
-        return grip_at(self.boxes, *at)
+    def grip(self, at: tuple[int, int]) -> BorderHandle:
+        return border_at(self.boxes, *at)
 
     def pull(self, start: tuple[int, int], end: tuple[int, int]) -> None:
         boxes = self.boxes
-        grip = grip_at(boxes, *start)
+        grip = border_at(boxes, *start)
         rows = plan(self.shape, self.size[1], self.wanted)
-        Hold(grip, start, boxes, self.shape, rows).drag(*end, self.wanted)
+        BorderDrag(grip, start, boxes, self.shape, rows).drag(*end, self.wanted)
 
 
 def test_borders_are_two_cells_wide_and_cross_at_corners() -> None:
     boxes = {"a": Box(0, 0, 10, 5), "b": Box(10, 0, 10, 5), "c": Box(0, 5, 20, 5)}
-    assert grip_at(boxes, 9, 2) == grip_at(boxes, 10, 2) == Grip(beside=("a", "b"))
-    assert grip_at(boxes, 3, 4) == grip_at(boxes, 3, 5) == Grip(stacked=(("a", "b"), ("c",)))
-    assert grip_at(boxes, 10, 4) == Grip(("a", "b"), (("a", "b"), ("c",)))
+    assert border_at(boxes, 9, 2) == border_at(boxes, 10, 2) == BorderHandle(beside=("a", "b"))
+    assert (
+        border_at(boxes, 3, 4)
+        == border_at(boxes, 3, 5)
+        == BorderHandle(stacked=(("a", "b"), ("c",)))
+    )
+    assert border_at(boxes, 10, 4) == BorderHandle(("a", "b"), (("a", "b"), ("c",)))
     for x, y in ((5, 2), (11, 2), (0, 2), (10, 7), (3, 9)):
-        assert grip_at(boxes, x, y) == Grip()
+        assert border_at(boxes, x, y) == BorderHandle()
 
 
 @pytest.mark.parametrize("size", [(120, 40), (200, 60), (80, 24), (60, 50)])
@@ -62,7 +66,7 @@ def test_a_border_follows_the_pointer_and_no_other_one_moves(size: tuple[int, in
     chance = random.Random(0)
     for _ in range(300):
         hidden = [panel for panel in PANEL_IDS if chance.random() < 0.1]
-        area = Area(*size, Wanted(hidden))
+        area = Area(*size, LayoutChoices(hidden))
         before = area.boxes
         start = chance.randrange(area.size[0]), chance.randrange(area.size[1])
         grip = area.grip(start)
@@ -79,16 +83,16 @@ def test_a_border_follows_the_pointer_and_no_other_one_moves(size: tuple[int, in
             assert moved.height == tall or LEAST_HEIGHT in (moved.height, *stacked(after, grip))
 
 
-def beside(boxes: dict[str, Box], grip: Grip) -> list[int]:
+def beside(boxes: dict[str, Box], grip: BorderHandle) -> list[int]:
     return [boxes[name].width for name in grip.beside or ()]
 
 
-def stacked(boxes: dict[str, Box], grip: Grip) -> list[int]:
+def stacked(boxes: dict[str, Box], grip: BorderHandle) -> list[int]:
     return [boxes[name].height for row in grip.stacked or () for name in row]
 
 
 def test_a_place_that_panels_take_turns_in_keeps_its_size() -> None:
-    area = Area(80, 24, Wanted())
+    area = Area(80, 24, LayoutChoices())
     corner = area.boxes["samples"]
     area.pull((corner.x, corner.y), (corner.x + 5, corner.y + 2))
     held = area.boxes["samples"]

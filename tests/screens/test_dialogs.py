@@ -9,10 +9,10 @@ from textual.widgets import OptionList
 
 from icot_tui.engine.journal.events import CheckpointSaved
 from icot_tui.tui.app.app import WorkbenchApp
-from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.session.screen_exit import ExitChoice
 from tests.screens.workbench import a_run, dialog, drive, press
 
-Go = Pilot[Leave]
+Go = Pilot[ExitChoice]
 
 
 @pytest.mark.parametrize("size", [(50, 20), (80, 24), (120, 40)])

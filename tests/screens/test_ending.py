@@ -13,7 +13,7 @@ from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.play.screen import PlayScreen
 from icot_tui.tui.screens.ending import Ending
 from icot_tui.tui.screens.runs import Runs
-from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.session.screen_exit import ExitChoice
 from tests.screens.workbench import (
     Engine,
     a_run,
@@ -26,14 +26,14 @@ from tests.screens.workbench import (
     with_engine,
 )
 
-Go = Pilot[Leave]
+Go = Pilot[ExitChoice]
 
 
 @pytest.mark.parametrize(
     ("keys", "answer"), [("qd", "detach"), ("qs", "save"), ("qn", "now"), ("q", None)]
 )
 def test_leaving_asks_what_becomes_of_the_training(
-    tmp_path: Path, keys: str, answer: Leave | None
+    tmp_path: Path, keys: str, answer: ExitChoice | None
 ) -> None:
     engine = Engine(a_run(tmp_path))
 
@@ -42,7 +42,7 @@ def test_leaving_asks_what_becomes_of_the_training(
         if answer is None:
             assert "leave it training in the background" in "\n".join(picture(app))
             await press(pilot, "escape", "p")
-            assert [command.name for command in engine.wished] == ["pause"]
+            assert [command.name for command in engine.sent] == ["pause"]
 
     assert with_engine(tmp_path, engine, steps).return_value == answer
 

@@ -6,7 +6,15 @@ import pytest
 
 from icot_tui.tui.actions.table import PANEL_IDS
 from icot_tui.tui.app.redraw_rate import LONGEST, SHARE, SHORTEST, SLOW_LINK_BYTES, Pace
-from icot_tui.tui.frame.layout import HEAVIEST, LIGHTEST, Box, Wanted, arrange, divide, shape_of
+from icot_tui.tui.frame.layout import (
+    HEAVIEST,
+    LIGHTEST,
+    Box,
+    LayoutChoices,
+    arrange,
+    divide,
+    shape_of,
+)
 
 
 def cells(boxes: dict[str, Box]) -> list[tuple[int, int]]:
@@ -33,7 +41,7 @@ def cells(boxes: dict[str, Box]) -> list[tuple[int, int]]:
 )
 def test_each_size_has_its_shape(size: tuple[int, int], shape: str, panels: set[str]) -> None:
     assert shape_of(*size) == shape
-    assert set(arrange(size[0], size[1] - 2, shape_of(*size), Wanted())) == panels
+    assert set(arrange(size[0], size[1] - 2, shape_of(*size), LayoutChoices())) == panels
 
 
 def test_panels_fill_the_area_and_never_overlap() -> None:
@@ -44,7 +52,7 @@ def test_panels_fill_the_area_and_never_overlap() -> None:
         widths, heights = (
             {panel: chance.uniform(LIGHTEST, HEAVIEST) for panel in PANEL_IDS} for _ in range(2)
         )
-        wanted = Wanted(hidden, widths, heights, chart=chance.choice(("loss", "accuracy")))
+        wanted = LayoutChoices(hidden, widths, heights, chart=chance.choice(("loss", "accuracy")))
         boxes = arrange(width, height - 3, shape_of(width, height), wanted)
         covered = cells(boxes)
         assert len(covered) == len(set(covered)) == width * (height - 3)
@@ -52,7 +60,7 @@ def test_panels_fill_the_area_and_never_overlap() -> None:
 
 
 def test_a_number_key_brings_a_panel_in_wherever_there_is_room_for_few() -> None:
-    wanted = Wanted(hidden=["log"])
+    wanted = LayoutChoices(hidden=["log"])
     wanted.go_to("log")
     assert wanted.hidden == []
     assert set(arrange(80, 21, "compact", wanted)) == {"removal", "loss", "log"}

@@ -7,12 +7,12 @@ import pytest
 from rich.cells import cell_len
 
 from icot_tui.engine.journal.events import Collapsed, LossSpike, RunEnded, SpikeRecovered, Warned
-from icot_tui.tui.panels.all import PANELS as ALL
 from icot_tui.tui.panels.lines import Lines
+from icot_tui.tui.panels.registry import PANELS as ALL
 from icot_tui.tui.panels.text import cells
 from tests.screens.panel_run import Told, a_sample, look_at_any, rows_of, seen
 
-PANELS = {kind.__name__.lower(): kind for kind in ALL}
+PANELS = {kind.__name__.removesuffix("Panel").lower(): kind for kind in ALL}
 SIZES = [(24, 4), (24, 8), (38, 10), (60, 12), (120, 40)]
 
 

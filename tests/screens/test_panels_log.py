@@ -5,7 +5,7 @@ import time
 
 from icot_tui.engine.journal.events import Warned
 from icot_tui.tui.panels.lines import Lines
-from icot_tui.tui.panels.log import Log
+from icot_tui.tui.panels.log import LogPanel
 from icot_tui.tui.panels.text import text_of
 from tests.screens.panel_run import Told, look, look_at_any
 
@@ -21,14 +21,14 @@ def texts(panel):
 
 
 def test_events_stand_there_in_plain_words_with_time_and_step(tmp_path):
-    lines = look(Log(), Told(tmp_path).start().train(100).remove().view(), (160, 12))
+    lines = look(LogPanel(), Told(tmp_path).start().train(100).remove().view(), (160, 12))
     assert any("step 100  token 1 removed (on schedule)" in each for each in lines)
     assert all(each[2] == each[5] == ":" for each in lines)
 
 
 def test_only_what_is_new_is_appended(tmp_path):
     told = warned(Told(tmp_path).start(), 0, 50)
-    panel = Log()
+    panel = LogPanel()
 
     async def check(pilot):
         before = panel.query_one(Lines).lines
@@ -45,7 +45,7 @@ def test_only_what_is_new_is_appended(tmp_path):
 
 def test_it_follows_the_end_unless_scrolled_up(tmp_path):
     told = warned(Told(tmp_path).start(), 0, 50)
-    panel = Log()
+    panel = LogPanel()
 
     async def check(pilot):
         lines = panel.query_one(Lines)
@@ -68,7 +68,7 @@ def test_it_follows_the_end_unless_scrolled_up(tmp_path):
 
 def test_a_filter_keeps_lines_with_all_its_words(tmp_path):
     told = warned(Told(tmp_path).start().train(100).remove(), 0, 20)
-    panel = Log()
+    panel = LogPanel()
 
     async def check(pilot):
         everything = len(texts(panel))
@@ -89,7 +89,7 @@ def test_a_filter_keeps_lines_with_all_its_words(tmp_path):
 
 
 def test_a_filter_that_nothing_fits_says_so(tmp_path):
-    panel = Log()
+    panel = LogPanel()
 
     async def check(pilot):
         panel.action_filter()
@@ -102,7 +102,7 @@ def test_a_filter_that_nothing_fits_says_so(tmp_path):
 
 def test_long_lines_are_wrapped_beneath_themselves(tmp_path):
     told = Told(tmp_path).start().tell(Warned(step=0, message="word " * 40))
-    lines = look(Log(), told.view(), (50, 20))
+    lines = look(LogPanel(), told.view(), (50, 20))
     wrapped = [each for each in lines if each.startswith(" " * 9 + "word")]
     assert len(wrapped) > 2 and all(len(each) <= 46 for each in lines)
 
@@ -111,7 +111,7 @@ def test_what_native_code_printed_is_told_too(tmp_path):
     told = Told(tmp_path).start()
     log = told.folder.log
     log.write_text("CUDA says hello\n  10%|#   \r 100%|####\n2026-11-21 10:00:00  step 5  known\n")
-    panel = Log()
+    panel = LogPanel()
 
     async def check(pilot):
         shown = "\n".join(texts(panel))
@@ -134,12 +134,12 @@ def test_a_replay_does_not_show_output_of_later(tmp_path):
     told = Told(tmp_path).start()
     told.folder.log.write_text("of later\n")
     os.utime(told.folder.log, (time.time() + 3600, time.time() + 3600))
-    assert not any("later" in each for each in look(Log(), told.view()))
+    assert not any("later" in each for each in look(LogPanel(), told.view()))
 
 
 def test_thousands_of_events_are_kept_and_no_more(tmp_path):
     told = warned(Told(tmp_path).start(), 0, 7000)
-    panel = Log()
+    panel = LogPanel()
 
     async def check(pilot):
         assert 5000 <= len(texts(panel)) <= 5500
@@ -156,4 +156,6 @@ def test_thousands_of_events_are_kept_and_no_more(tmp_path):
 
 def test_the_text_of_a_warning_is_no_markup(tmp_path):
     told = Told(tmp_path).start().tell(Warned(step=0, message="[bold]x[/bold] \x1b]0;title\x07"))
-    assert any("[bold]x[/bold] \\x1b]0;title\\x07" in each for each in look(Log(), told.view()))
+    assert any(
+        "[bold]x[/bold] \\x1b]0;title\\x07" in each for each in look(LogPanel(), told.view())
+    )

@@ -11,7 +11,7 @@ from icot_tui.engine.journal.events import (
     RunResumed,
 )
 from icot_tui.tui.frame.header import parts
-from icot_tui.tui.panels.removal import Removal
+from icot_tui.tui.panels.removal import RemovalPanel
 from tests.screens.panel_run import Told, look
 
 GATED = {"schedule": "loss_gated", "gate_loss": 0.5, "min_steps": 50, "max_steps": 300,
@@ -19,7 +19,7 @@ GATED = {"schedule": "loss_gated", "gate_loss": 0.5, "min_steps": 50, "max_steps
 
 
 def said(told, size=(80, 18), **how):
-    return " ".join(look(Removal(), told.view(**how), size))
+    return " ".join(look(RemovalPanel(), told.view(**how), size))
 
 
 def test_it_says_how_many_tokens_are_gone_and_left(tmp_path):
@@ -29,13 +29,13 @@ def test_it_says_how_many_tokens_are_gone_and_left(tmp_path):
 
 
 def test_the_bar_shows_removed_next_and_remaining_tokens(tmp_path):
-    lines = look(Removal(), Told(tmp_path).start().train(100).remove(2).view(), (36, 6))
+    lines = look(RemovalPanel(), Told(tmp_path).start().train(100).remove(2).view(), (36, 6))
     assert lines[1] == "░" * 8 + "▒" * 4 + "█" * 20
 
 
 def test_a_bar_of_more_tokens_than_cells_still_marks_the_next(tmp_path):
     told = Told(tmp_path, tokens=1000).start().train(100).remove(999)
-    bar = look(Removal(), told.view(), (36, 6))[1]
+    bar = look(RemovalPanel(), told.view(), (36, 6))[1]
     assert bar == "░" * 31 + "▒"
 
 
@@ -46,7 +46,7 @@ def test_removed_tokens_are_ghosts_that_read_without_colour(tmp_path):
 
 
 def test_the_next_token_to_go_is_pointed_at(tmp_path):
-    lines = look(Removal(), Told(tmp_path).start().train(100).remove(3).view(), (80, 18))
+    lines = look(RemovalPanel(), Told(tmp_path).start().train(100).remove(3).view(), (80, 18))
     caret = next(each for each in lines if "goes next" in each)
     above = lines[lines.index(caret) - 1]
     assert above[caret.index("▲")] == "+"
@@ -162,7 +162,7 @@ def test_distillation_tells_which_training_it_is(tmp_path):
             steps_per_epoch=100,
         )
     ).train(10)
-    lines = look(Removal(), told.view(), (80, 12))
+    lines = look(RemovalPanel(), told.view(), (80, 12))
     assert lines[0].split("  ")[0] == "ICoT-KD" and lines[0].endswith("training 2 of 4")
     bar = next(each for each in lines if "█" in each)
     assert [part[0] for part in bar.split()] == ["█", "▒", "░", "░"]

@@ -10,13 +10,13 @@ from icot_tui.engine.journal.events import (
     RunEnded,
     SpikeRecovered,
 )
-from icot_tui.tui.panels.accuracy import Accuracy, accuracy_data
+from icot_tui.tui.panels.accuracy import AccuracyPanel, accuracy_data
 from icot_tui.tui.panels.difference import wrong_characters
-from icot_tui.tui.panels.loss import Loss, loss_data
-from icot_tui.tui.panels.machine import Machine
-from icot_tui.tui.panels.resets import Resets
-from icot_tui.tui.panels.samples import Samples
-from icot_tui.tui.panels.spikes import Spikes
+from icot_tui.tui.panels.loss import LossPanel, loss_data
+from icot_tui.tui.panels.machine import MachinePanel
+from icot_tui.tui.panels.resets import ResetsPanel
+from icot_tui.tui.panels.samples import SamplesPanel
+from icot_tui.tui.panels.spikes import SpikesPanel
 from icot_tui.watch.machine import GpuReading, MachineReading
 from icot_tui.watch.overlays import Overlay
 from tests.screens.panel_run import Told, a_sample, look, look_at_any
@@ -30,7 +30,7 @@ def test_a_spike_stands_with_its_removal_height_and_recovery(tmp_path):
         LossSpike(step=110, spike=1, removal=1, baseline=1.0, loss=2.0),
         SpikeRecovered(step=130, spike=1, removal=1, height=1.25, steps=30),
     )
-    lines = look(Spikes(), told.view(), WIDE)
+    lines = look(SpikesPanel(), told.view(), WIDE)
     assert lines[0].startswith("1 spike: 1 recovered")
     assert "token 1" in lines[2] and "+1.25" in lines[2] and "recovered in 30 steps" in lines[2]
 
@@ -38,7 +38,7 @@ def test_a_spike_stands_with_its_removal_height_and_recovery(tmp_path):
 def test_an_open_spike_recovers_since_its_removal(tmp_path):
     told = Told(tmp_path).start().train(100).remove().train(20, 2.0)
     told.tell(LossSpike(step=110, spike=1, removal=1, baseline=1.0, loss=2.0)).train(20, 1.5)
-    text = "\n".join(look(Spikes(), told.view(), WIDE))
+    text = "\n".join(look(SpikesPanel(), told.view(), WIDE))
     assert "recovering since 40 steps, 50 % of it left" in text
 
 
@@ -48,9 +48,9 @@ def test_a_collapse_is_told_and_what_ended_it(tmp_path):
         LossSpike(step=110, spike=1, removal=1, baseline=1.0, loss=2.0),
         Collapsed(step=140, spike=1, removal=1, height=2.0, steps=40),
     )
-    assert "✗ collapse for 40 steps" in look(Spikes(), told.view(), WIDE)[2]
+    assert "✗ collapse for 40 steps" in look(SpikesPanel(), told.view(), WIDE)[2]
     told.tell(RolledBack(step=140, checkpoint="step-00000100", stage=0, cause="collapse")).train(10)
-    assert "✗ collapse after 40 steps" in look(Spikes(), told.view(), WIDE)[2]
+    assert "✗ collapse after 40 steps" in look(SpikesPanel(), told.view(), WIDE)[2]
 
 
 def test_hundreds_of_spikes_are_listed_newest_first(tmp_path):
@@ -60,7 +60,7 @@ def test_hundreds_of_spikes_are_listed_newest_first(tmp_path):
             LossSpike(step=2 * n, spike=n, removal=None, baseline=1.0, loss=2.0),
             SpikeRecovered(step=2 * n + 1, spike=n, removal=None, height=1.0, steps=n),
         )
-    lines = look(Spikes(), told.view(), WIDE)
+    lines = look(SpikesPanel(), told.view(), WIDE)
     assert "399 steps" in lines[2] and "398 steps" in lines[3]
     assert lines[-1] == "and 300 before" and len(lines) == 103
 
@@ -68,19 +68,19 @@ def test_hundreds_of_spikes_are_listed_newest_first(tmp_path):
 def test_resets_are_counted_with_the_last_ones_cause(tmp_path):
     told = Told(tmp_path).start().train(100).remove().train(30)
     told.tell(OptimizerReset(step=130, cause="by command")).train(1250)
-    text = "\n".join(look(Resets(), told.view(), (40, 10)))
+    text = "\n".join(look(ResetsPanel(), told.view(), (40, 10)))
     assert "2 optimizer resets" in text and "by command" in text and "1,250 steps" in text
 
 
 def test_a_run_that_keeps_its_optimizer_says_so(tmp_path):
     keeps = Told(tmp_path, curriculum={"reset_optimizer": False}).start().train(10)
-    assert "keeps the optimizer's state" in " ".join(look(Resets(), keeps.view(), (40, 10)))
+    assert "keeps the optimizer's state" in " ".join(look(ResetsPanel(), keeps.view(), (40, 10)))
 
 
 def test_samples_are_written_as_people_do_with_what_is_right(tmp_path):
     told = Told(tmp_path).start().train(10)
     told.evaluate(0.5, [1, 1, 1, 1], a_sample("0 7 5 0"), a_sample("0 7 4 0"), a_sample(None))
-    text = "\n".join(look(Samples(), told.view(), (60, 12)))
+    text = "\n".join(look(SamplesPanel(), told.view(), (60, 12)))
     assert "100 of 200 examples right" in text
     assert "30 * 19  570" in text
     assert "470" in text and "right 570" in text and "no answer" in text
@@ -90,7 +90,7 @@ def test_samples_that_are_gone_are_no_crash(tmp_path):
     told = Told(tmp_path).start().train(10).evaluate(0.5, [1.0])
     for file in told.folder.samples.iterdir():
         file.unlink()
-    assert "are not there" in " ".join(look(Samples(), told.view(), (60, 12)))
+    assert "are not there" in " ".join(look(SamplesPanel(), told.view(), (60, 12)))
 
 
 def test_differences_are_found_character_by_character():
@@ -114,7 +114,7 @@ def test_the_machine_says_what_it_knows(tmp_path):
         temperature=61.0,
     )
     reading = MachineReading(0.43, 5_100_000_000, 16_600_000_000, 3_400_000_000, (gpu,))
-    text = "\n".join(look(Machine(), told.view(machine=reading), (60, 16)))
+    text = "\n".join(look(MachinePanel(), told.view(machine=reading), (60, 16)))
     for words in ("20.0 steps/s", "8,000 tokens/s", "67 %", "212 of 400 W, 61 °C", "43 %",
                   "31.2 GB of 80.0 GB", "5.10 GB of 16.6 GB", "3.40 GB left"):  # fmt: skip
         assert words in text
@@ -132,25 +132,25 @@ def test_a_machine_that_tells_nothing_leaves_out_what_it_does_not_know(tmp_path)
     )
     reading = MachineReading(None, None, None, None, (gpu,))
     told = Told(tmp_path).start().train(10)
-    text = "\n".join(look(Machine(), told.view(machine=reading), (60, 16)))
+    text = "\n".join(look(MachinePanel(), told.view(machine=reading), (60, 16)))
     assert "Odd card" in text and "CPU" not in text and "None" not in text
 
 
 def test_of_a_run_on_another_machine_only_the_journal_is_told(tmp_path):
-    text = " ".join(look(Machine(), Told(tmp_path).start().train(10).view(), (60, 16)))
+    text = " ".join(look(MachinePanel(), Told(tmp_path).start().train(10).view(), (60, 16)))
     assert "steps/s" in text and "another machine" in text and "GPU" not in text
 
 
 def test_an_ended_run_tells_how_long_it_trained(tmp_path):
     told = Told(tmp_path).start().train(100).tell(RunEnded(step=100, reason="done", finished=True))
-    text = " ".join(look(Machine(), told.view(), (60, 16)))
+    text = " ".join(look(MachinePanel(), told.view(), (60, 16)))
     assert "the run has finished" in text and "5 s of training" in text
 
 
 def test_accuracy_says_how_sure_it_is_and_which_digits_fell(tmp_path):
     told = Told(tmp_path).start().train(100).evaluate(0.9, [1.0, 0.95, 0.9, 1.0]).train(100)
     told.evaluate(0.4, [1.0, 0.4, 0.85, 1.0])
-    lines = look(Accuracy(), told.view(), (80, 16))
+    lines = look(AccuracyPanel(), told.view(), (80, 16))
     assert lines[0].startswith("exact match 40.0 %, 35.0 % to 45.0 % (95 % sure), 200 examples")
     assert "best so far 90.0 %, steps still written" in "\n".join(lines)
     assert lines[-1].split() == ["digits", "1", "█", "2", "▄↓", "3", "▇", "4", "█"]
@@ -159,7 +159,7 @@ def test_accuracy_says_how_sure_it_is_and_which_digits_fell(tmp_path):
 def test_many_answer_tokens_are_told_in_little_room(tmp_path):
     told = Told(tmp_path).start().train(100).evaluate(0.9, [0.9] * 40).train(100)
     told.evaluate(0.1, [0.9] * 38 + [0.1, 0.9])
-    assert look(Accuracy(), told.view(), (60, 16))[-1].endswith("↓ 39")
+    assert look(AccuracyPanel(), told.view(), (60, 16))[-1].endswith("↓ 39")
 
 
 def test_baselines_are_levels_and_other_runs_are_curves(tmp_path):
@@ -218,7 +218,7 @@ def test_after_going_back_only_what_stands_is_drawn_along_removed_tokens(tmp_pat
 
 
 def test_loss_panel_takes_up_with_its_chart(tmp_path):
-    panel = Loss()
+    panel = LossPanel()
     told = Told(tmp_path).start().train(30)
 
     async def check(pilot):

@@ -17,12 +17,12 @@ from icot_tui.engine.journal.events import (
 from icot_tui.engine.loop.commands import CommandQueue
 from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.frame.header import beside, parts
-from icot_tui.tui.panels.accuracy import Accuracy, accuracy_data
-from icot_tui.tui.panels.removal import Removal
-from icot_tui.tui.panels.resets import Resets
-from icot_tui.tui.panels.spikes import Spikes
+from icot_tui.tui.panels.accuracy import AccuracyPanel, accuracy_data
+from icot_tui.tui.panels.removal import RemovalPanel
+from icot_tui.tui.panels.resets import ResetsPanel
+from icot_tui.tui.panels.spikes import SpikesPanel
 from icot_tui.tui.screens.ending import summary_facts
-from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.session.screen_exit import ExitChoice
 from tests.screens.panel_run import Told, look
 from tests.screens.workbench import drive, picture, posted, press, toasts, until
 
@@ -66,7 +66,7 @@ def begin(told: Told, number: int) -> None:
 
 def test_the_trainings_stand_there_with_their_results(tmp_path):
     told = distilling(tmp_path, phases=3)
-    panel = Removal()
+    panel = RemovalPanel()
     lines = look(panel, told.view(), (80, 7))
     assert panel.border_title == "trainings"
     assert lines[0].split() == ["ICoT-KD", "training", "3", "of", "4"]
@@ -79,27 +79,29 @@ def test_the_trainings_stand_there_with_their_results(tmp_path):
 
 
 def test_where_there_is_little_room_the_training_at_work_is_seen(tmp_path):
-    lines = look(Removal(), distilling(tmp_path, phases=4).view(), (30, 4))
+    lines = look(RemovalPanel(), distilling(tmp_path, phases=4).view(), (30, 4))
     assert "coupled pair" in lines[-1] and len(lines) == 2
 
 
 def test_of_more_blocks_than_fit_the_whole_error_is_told(tmp_path):
     told = distilling(tmp_path, phases=3)
     told.tell(ThoughtsCompared(step=told.step, loss=3.5, blocks=[0.25] * 14))
-    assert look(Removal(), told.view(), (80, 7))[3].endswith("step 40 of 40  error 3.500 in all")
+    assert look(RemovalPanel(), told.view(), (80, 7))[3].endswith(
+        "step 40 of 40  error 3.500 in all"
+    )
 
 
 def test_before_training_nothing_is_promised_that_the_method_does_not_do(tmp_path):
     told = Told(tmp_path, **SECTIONS)
-    text = " ".join(look(Removal(), told.view(phase="loading PyTorch"), (80, 12)))
+    text = " ".join(look(RemovalPanel(), told.view(phase="loading PyTorch"), (80, 12)))
     assert "trainings" in text and "shrink" not in text
 
 
 def test_the_emulators_error_of_each_block_stands_beside_what_it_was(tmp_path):
-    panel = Resets()
+    panel = ResetsPanel()
     text = " ".join(look(panel, distilling(tmp_path, phases=1).view(), (40, 10)))
     assert panel.border_title == "emulator's error" and "Once the emulator trains" in text
-    lines = look(Resets(), distilling(tmp_path, phases=4, name="later").view(), (26, 10))
+    lines = look(ResetsPanel(), distilling(tmp_path, phases=4, name="later").view(), (26, 10))
     assert "step 120" in lines[0]
     assert [line.split()[0] for line in lines[2:4]] == ["1", "2"]
     assert lines[2].split()[-2:] == ["0.004", "0.004"]
@@ -109,13 +111,13 @@ def test_the_emulators_error_of_each_block_stands_beside_what_it_was(tmp_path):
 
 def test_spikes_stand_by_their_step_where_no_removal_can_have_made_them(tmp_path):
     told = distilling(tmp_path, phases=1)
-    assert "removal" not in " ".join(look(Spikes(), told.view(), (60, 10)))
+    assert "removal" not in " ".join(look(SpikesPanel(), told.view(), (60, 10)))
     told.tell(
         LossSpike(step=40, spike=1, removal=None, baseline=1.0, loss=2.0),
         SpikeRecovered(step=45, spike=1, removal=None, height=1.0, steps=5),
     )
     for width in (40, 60, 90):
-        lines = look(Spikes(), told.view(), (width, 10))
+        lines = look(SpikesPanel(), told.view(), (width, 10))
         assert lines[1].split()[0] == "step" and lines[2].split()[0] == "40"
         assert "token" not in lines[1] and "removal" not in lines[1]
 
@@ -126,7 +128,7 @@ def test_each_training_has_its_own_curve_and_the_present_ones_best(tmp_path):
     assert [curve.name for curve in data.curves] == ["teacher", "student", "emulator"]
     assert [curve.x.tolist() for curve in data.curves] == [[20, 40], [60, 80], [100, 120]]
     assert len({curve.colour for curve in data.curves}) == 3 and data.levels == ()
-    text = " ".join(look(Accuracy(), view, (80, 16)))
+    text = " ".join(look(AccuracyPanel(), view, (80, 16)))
     assert "best so far 60.0 %, reading foretold thoughts" in text
     digits = accuracy_data(view, per_digit=True).curves
     assert all(np.array_equal(curve.x, [100, 120]) for curve in digits)
@@ -171,7 +173,7 @@ def test_what_has_to_do_with_removals_is_not_offered(tmp_path: Path) -> None:
     told = distilling(tmp_path, phases=2)
     queue = CommandQueue(told.folder.control)
 
-    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         names = {action.name for action in app.actions()}
         assert "rollback" in names and not names & {"hold", "advance", "set-delta"}
         assert "hold" not in picture(app)[-1]

@@ -22,14 +22,14 @@ from icot_tui.tui.play.checkpoint_list import list_checkpoints
 from icot_tui.tui.play.handlers import HANDLERS
 from icot_tui.tui.play.messages import VIEWS, History
 from icot_tui.tui.play.screen import PlayScreen
-from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.session.screen_exit import ExitChoice
 from icot_tui.watch.source import RunFollower
 from tests.analysis.made import add_checkpoint, make_config, make_run, random_model
 from tests.screens.play import answered, ask, drive, mapped, picture, press, said, toasts, until
 from tests.screens.workbench import drive as drive_workbench
 from tests.tiny import tiny, train_new
 
-Go = Pilot[Leave]
+Go = Pilot[ExitChoice]
 
 
 @pytest.fixture(scope="module")

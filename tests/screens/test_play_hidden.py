@@ -26,7 +26,7 @@ from icot_tui.tui.play.heat import (
 )
 from icot_tui.tui.play.screen import PlayScreen
 from icot_tui.tui.play.worker import Ticket, Worker
-from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.session.screen_exit import ExitChoice
 from tests.analysis.made import add_checkpoint, make_config, make_run
 from tests.analysis.wired import wired_model
 from tests.engine.test_distillation import distilled
@@ -44,7 +44,7 @@ from tests.screens.play import (
 )
 from tests.tiny import train_new
 
-Go = Pilot[Leave]
+Go = Pilot[ExitChoice]
 
 
 @pytest.fixture(scope="module")

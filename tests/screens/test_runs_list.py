@@ -9,10 +9,10 @@ from textual.widgets import OptionList
 from icot_tui.engine.journal.events import RunEnded
 from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.screens.runs import Runs
-from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.session.screen_exit import ExitChoice
 from tests.screens.workbench import a_run, dialog, drive, picture, press, until
 
-Go = Pilot[Leave]
+Go = Pilot[ExitChoice]
 
 
 def test_runs_are_listed_filtered_laid_over_and_opened(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 from icot_tui.engine.journal.events import CheckpointSaved, LossSpike, SpikeRecovered
 from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.app.user_state import UserState
-from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.session.screen_exit import ExitChoice
 from icot_tui.watch.machine import GpuReading, MachineReading, MachineSampler
 from tests.screens.panel_run import Told, a_sample
 from tests.screens.snapshot import check, still
@@ -113,7 +113,7 @@ def test_screens_look_as_they_did(
     remembered = UserState(path=Path("state.json"))
     remembered.theme = look if look in ("night", "paper") else "night"
 
-    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         for screen, size, keys in LOOKS[look]:
             await pilot.resize_terminal(*size)
             await settled(pilot)
@@ -132,11 +132,11 @@ def test_screens_look_as_they_did(
 @pytest.mark.parametrize(("size", "theme"), [((80, 24), "night"), ((50, 20), "paper")])
 def test_the_welcome_looks_as_it_did(size: tuple[int, int], theme: str, clock: Stepping) -> None:
     engine = Engine(a_run(clock))
-    engine.doing = "loading PyTorch"
+    engine.startup_phase = "loading PyTorch"
     remembered = UserState(path=Path("state.json"))
     remembered.theme = theme
 
-    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         await settled(pilot)
         await still(pilot, app)
         check(f"welcome-{size[0]}x{size[1]}-{theme}", app)

@@ -12,7 +12,7 @@ from icot_tui.engine.loop.commands import Command, CommandQueue
 from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.run import command_sender
 from icot_tui.tui.run.command_sender import CommandSender
-from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.session.screen_exit import ExitChoice
 from tests.screens.panel_run import Told
 from tests.screens.workbench import a_run, answer, dialog, drive, posted, press, toasts, until
 
@@ -51,7 +51,7 @@ def test_each_key_posts_its_command_and_the_effect_is_told(
     told = a_run(tmp_path)
     queue = CommandQueue(told.folder.control)
 
-    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         for number, (keys, wanted) in enumerate(commands):
             await press(pilot, *keys)
             sent: list[Command] = []
@@ -67,7 +67,7 @@ def test_nothing_is_posted_when_one_thinks_better_of_it(tmp_path: Path) -> None:
     told = a_run(tmp_path)
     queue = CommandQueue(told.folder.control)
 
-    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         for keys in ("hn", "h", "a", "X", "b", "a0\r", "dx\r", "a9\r"):
             named = ["enter" if key == "\r" else key for key in keys]
             await press(pilot, *named, *(["escape"] if keys != "hn" else []))
@@ -80,7 +80,7 @@ def test_nothing_is_posted_when_one_thinks_better_of_it(tmp_path: Path) -> None:
 def test_what_a_number_means_is_told_while_it_is_written(tmp_path: Path) -> None:
     told = a_run(tmp_path)
 
-    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         await press(pilot, "a")
         assert "rises from 2 to 3 of 8" in about(app)
         await press(pilot, "3")
@@ -100,7 +100,7 @@ def test_what_a_number_means_is_told_while_it_is_written(tmp_path: Path) -> None
 def test_only_a_linear_schedule_is_asked_for_its_pace(tmp_path: Path) -> None:
     told = Told(tmp_path, curriculum={"schedule": "loss_gated", "gate_loss": 0.5}).start()
 
-    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         await press(pilot, "d")
         told_so = "Only a linear schedule has a number of tokens an epoch."
         await until(pilot, lambda: told_so in toasts(app))
@@ -112,7 +112,7 @@ def test_only_a_linear_schedule_is_asked_for_its_pace(tmp_path: Path) -> None:
 def test_checkpoints_are_listed_with_stage_and_accuracy(tmp_path: Path) -> None:
     told = a_run(tmp_path)
 
-    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         await press(pilot, "b")
         options = dialog(app).query_one(OptionList)
         lines = [str(options.get_option_at_index(at).prompt) for at in range(2)]
@@ -131,7 +131,7 @@ def test_the_key_for_pause_lets_a_paused_run_go_on_and_hold_lets_go(tmp_path: Pa
         CommandDone(step=250, id="x", command="hold", done=True, effect="stage 2 is held"),
     )
 
-    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         await press(pilot, "p", "h")
         assert "Let the removal schedule go on" in str(dialog(app).query(Static).first().render())
         await press(pilot, "enter")
@@ -146,7 +146,7 @@ def test_a_refusal_is_told_as_the_run_says_it(tmp_path: Path) -> None:
     told = a_run(tmp_path)
     queue = CommandQueue(told.folder.control)
 
-    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         await press(pilot, "s")
         answer(told, posted(queue)[0], False, "refused: the [bold]disk[/] is full\x1b[2J")
         await until(pilot, lambda: r"Refused: the [bold]disk[/] is full\x1b[2J." in toasts(app))
@@ -158,7 +158,7 @@ def test_a_viewer_can_not_step_in_and_is_told_how_to(tmp_path: Path) -> None:
     told = a_run(tmp_path)
     queue = CommandQueue(told.folder.control)
 
-    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         await press(pilot, *"phabesoldX")
         assert posted(queue) == []
         assert any("--control" in toast for toast in toasts(app))
@@ -172,7 +172,7 @@ def test_a_run_that_has_ended_takes_no_commands(tmp_path: Path) -> None:
     told.tell(RunEnded(step=250, reason="stopped by command, after saving", finished=False))
     told.folder.unlock()
 
-    async def steps(app: WorkbenchApp, pilot: Pilot[Leave]) -> None:
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         await press(pilot, "p")
         assert any("No trainer is at work" in toast for toast in toasts(app))
 

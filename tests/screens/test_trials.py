@@ -13,13 +13,13 @@ from icot_tui.studies.trial_list import TrialList
 from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.run.study_rotation import in_turn
 from icot_tui.tui.screens.runs import Runs
-from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.session.screen_exit import ExitChoice
 from icot_tui.watch.runs import RunLine
 from tests.screens.panel_run import Told
 from tests.screens.workbench import dialog, drive, press, toasts, until
 from tests.studies.small import SMALL, small
 
-Go = Pilot[Leave]
+Go = Pilot[ExitChoice]
 THREE = SMALL.replace(
     '[vary.method."ICoT-SI"]', '[vary.method."ICoT-SI"]\n[vary.method."Slow"]\ntrain.epochs = 9.0'
 )

@@ -18,7 +18,7 @@ from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.help import Help
 from icot_tui.tui.screens.welcome import Welcome
-from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.session.screen_exit import ExitChoice
 from icot_tui.watch.replay import Replay
 from tests.screens.workbench import (
     Engine,
@@ -32,7 +32,7 @@ from tests.screens.workbench import (
     with_engine,
 )
 
-Go = Pilot[Leave]
+Go = Pilot[ExitChoice]
 
 
 def seen(app: WorkbenchApp) -> set[str | None]:
@@ -348,7 +348,7 @@ def test_a_redraw_on_the_way_out_is_none(tmp_path: Path) -> None:
 
 def test_the_welcome_tells_what_is_done_and_any_key_goes_on(tmp_path: Path) -> None:
     engine = Engine(a_run(tmp_path))
-    engine.doing = cast(Any, "loading PyTorch")
+    engine.startup_phase = cast(Any, "loading PyTorch")
 
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
         assert isinstance(app.screen, Welcome)

@@ -14,11 +14,11 @@ from icot_tui.tui.app.options import Options
 from icot_tui.tui.app.settings import Settings
 from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.screens.dialog import Dialog
-from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.session.screen_exit import ExitChoice
 from icot_tui.watch.source import Source
 from tests.screens.panel_run import Told, a_sample
 
-Steps = Callable[[WorkbenchApp, Pilot[Leave]], Awaitable[None]]
+Steps = Callable[[WorkbenchApp, Pilot[ExitChoice]], Awaitable[None]]
 PATIENCE = 10.0
 
 
@@ -61,13 +61,13 @@ def drive(
     return app
 
 
-async def settled(pilot: Pilot[Leave]) -> None:
+async def settled(pilot: Pilot[ExitChoice]) -> None:
     """Everything that was asked for is drawn."""
     for _ in range(3):
         await pilot.pause(0.03)
 
 
-async def until(pilot: Pilot[Leave], true: Callable[[], bool]) -> None:
+async def until(pilot: Pilot[ExitChoice], true: Callable[[], bool]) -> None:
     """Wait for something that comes about soon."""
     for _ in range(int(PATIENCE / 0.05)):
         if true():
@@ -76,7 +76,7 @@ async def until(pilot: Pilot[Leave], true: Callable[[], bool]) -> None:
     raise AssertionError("it did not come about")
 
 
-async def press(pilot: Pilot[Leave], *keys: str) -> None:
+async def press(pilot: Pilot[ExitChoice], *keys: str) -> None:
     """Press keys, each when the one before has had its effect."""
     for key in keys:
         await pilot.press(key)
@@ -118,13 +118,13 @@ class Engine:
 
     def __init__(self, told: Any) -> None:
         self.folder, self.phase = told.folder, "training"
-        self.doing: str | None = None
+        self.startup_phase: str | None = None
         self.error: str | None = None
         self.alive = True
-        self.wished: list[Any] = []
+        self.sent: list[Any] = []
 
-    def wish(self, command: Any) -> None:
-        self.wished.append(command)
+    def send(self, command: Any) -> None:
+        self.sent.append(command)
 
 
 def with_engine(

@@ -9,14 +9,14 @@ from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.loop.commands import Stop
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.tui.session.training_thread import EngineThread
+from icot_tui.tui.session.training_thread import TrainingThread
 from tests.tiny import tiny
 
 PATIENCE = 100.0
 
 
-def engine(runs: Path, config: RunConfig) -> EngineThread:
-    thread = EngineThread(config, None, runs)
+def engine(runs: Path, config: RunConfig) -> TrainingThread:
+    thread = TrainingThread(config, None, runs)
     thread.painted.set()
     return thread
 
@@ -24,11 +24,11 @@ def engine(runs: Path, config: RunConfig) -> EngineThread:
 def test_trains_and_tells_how_far_it_is(tmp_path: Path) -> None:
     thread = engine(tmp_path, tiny())
     heard: list[str] = []
-    thread.listen(lambda event: heard.append(f"{type(event).__name__}: {thread.doing}"))
-    assert thread.folder.is_locked() and thread.doing == "opening the screen"
+    thread.listen(lambda event: heard.append(f"{type(event).__name__}: {thread.startup_phase}"))
+    assert thread.folder.is_locked() and thread.startup_phase == "opening the screen"
     thread.start()
     assert thread.join(PATIENCE)
-    assert (thread.phase, thread.doing, thread.error) == ("ended", None, None)
+    assert (thread.phase, thread.startup_phase, thread.error) == ("ended", None, None)
     assert thread.ended is not None and thread.ended.finished
     assert heard[0] == "RunStarted: None"
     assert not thread.folder.is_locked()
@@ -37,13 +37,13 @@ def test_trains_and_tells_how_far_it_is(tmp_path: Path) -> None:
 def test_a_run_that_is_being_trained_is_refused(tmp_path: Path) -> None:
     first = engine(tmp_path, tiny())
     with pytest.raises(UserError, match="is being trained already"):
-        EngineThread(None, RunFolder(first.folder.path), tmp_path)
+        TrainingThread(None, RunFolder(first.folder.path), tmp_path)
     first.folder.unlock()
 
 
-def test_wishes_are_carried_out(tmp_path: Path) -> None:
+def test_commands_are_carried_out(tmp_path: Path) -> None:
     thread = engine(tmp_path, tiny(train={"max_steps": 10_000_000}))
-    thread.wish(Stop())
+    thread.send(Stop())
     thread.start()
     assert thread.join(PATIENCE)
     assert thread.ended is not None and not thread.ended.finished

@@ -11,7 +11,7 @@ from icot_tui.tui.screens.help import Help
 from icot_tui.tui.screens.leaving import how_to_leave
 from icot_tui.tui.screens.palette import Palette
 from icot_tui.tui.screens.welcome import Welcome
-from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.session.screen_exit import ExitChoice
 
 if TYPE_CHECKING:
     from icot_tui.tui.app.app import Severity, WorkbenchApp
@@ -66,7 +66,7 @@ def leave(app: "WorkbenchApp") -> None:
         app.exit("close")
         return
 
-    def answered(answer: Leave | None) -> None:
+    def answered(answer: ExitChoice | None) -> None:
         if answer is not None:
             app.exit(answer)
 
@@ -156,7 +156,7 @@ def welcome(app: "WorkbenchApp") -> None:
             app.action_do(wanted)
 
     said = Welcome(
-        app.keys, lambda: None if engine is None else engine.doing, app.options.draws_ascii
+        app.keys, lambda: None if engine is None else engine.startup_phase, app.options.draws_ascii
     )
     app.push_screen(said, gone_on)
 
@@ -209,10 +209,10 @@ def switch_axis(app: "WorkbenchApp") -> None:
 
 def switch_digits(app: "WorkbenchApp") -> None:
     """A curve for each digit of the answer, or one of exact match."""
-    from icot_tui.tui.panels.accuracy import Accuracy
+    from icot_tui.tui.panels.accuracy import AccuracyPanel
 
     panel = app.live.board.panels["accuracy"]
-    assert isinstance(panel, Accuracy)
+    assert isinstance(panel, AccuracyPanel)
     panel.toggle_digits()
 
 

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from icot_tui.formatting import count
 from icot_tui.tui.actions.action import Action, Answer
 from icot_tui.tui.run.view import RunView
-from icot_tui.tui.screens.checkpoints import choose_checkpoint
-from icot_tui.tui.screens.dialog import Choice, Choose, confirmation
-from icot_tui.tui.screens.number import AskNumber, positive_number, whole_number
+from icot_tui.tui.screens.checkpoints import checkpoint_dialog
+from icot_tui.tui.screens.dialog import ChoiceDialog, DialogChoice, confirmation
+from icot_tui.tui.screens.number import NumberDialog, positive_number, whole_number
 
 if TYPE_CHECKING:
     from icot_tui.tui.app.app import WorkbenchApp
@@ -36,7 +36,7 @@ async def step_in(app: "WorkbenchApp", action: Action) -> None:
 async def _ask(app: "WorkbenchApp", action: Action, view: RunView) -> Answer:
     match action.question:
         case "checkpoint":
-            return await app.push_screen_wait(choose_checkpoint(view, action))
+            return await app.push_screen_wait(checkpoint_dialog(view, action))
         case "stop":
             return await app.push_screen_wait(_how_to_stop())
         case "tokens":
@@ -68,7 +68,7 @@ async def _ask_tokens(app: "WorkbenchApp", action: Action, view: RunView) -> Ans
     intro = "How many more tokens shall go?"
     intro += "" if left is None else f" {count(left, 'token')} left."
     return await app.push_screen_wait(
-        AskNumber(
+        NumberDialog(
             action.label, intro, "1", whole_number(1, left), lambda value: meaning(view, value)
         )
     )
@@ -80,7 +80,7 @@ async def _ask_positive(
     assert action.meaning is not None
     meaning = action.meaning
     return await app.push_screen_wait(
-        AskNumber(
+        NumberDialog(
             action.label,
             f"{intro} The config says {present:g}.",
             f"{present:g}",
@@ -90,14 +90,14 @@ async def _ask_positive(
     )
 
 
-def _how_to_stop() -> Choose[bool]:
-    return Choose(
+def _how_to_stop() -> ChoiceDialog[bool]:
+    return ChoiceDialog(
         "stop the run",
         (
-            Choice(
+            DialogChoice(
                 True, "save, then stop", "nothing is lost; icot-tui resume goes on from there", "s"
             ),
-            Choice(
+            DialogChoice(
                 False, "stop at once", "what was trained since the last checkpoint is lost", "n"
             ),
         ),

@@ -8,8 +8,8 @@ from textual.filter import Monochrome, NoColor
 
 from icot_tui.themes import DEFAULT_THEME
 from icot_tui.tui.actions.table import PANEL_IDS
-from icot_tui.tui.screens.dialog import Choice, Choose
-from icot_tui.tui.screens.panels import ChoosePanels
+from icot_tui.tui.screens.dialog import ChoiceDialog, DialogChoice
+from icot_tui.tui.screens.panels import PanelsDialog
 
 if TYPE_CHECKING:
     from icot_tui.tui.app.app import WorkbenchApp
@@ -90,9 +90,9 @@ def choose_theme(app: "WorkbenchApp") -> None:
         app.state.theme = name
         app.remember()
 
-    choices = [Choice(name, f"{name:<12} {_kind(app, name)}") for name in names]
+    choices = [DialogChoice(name, f"{name:<12} {_kind(app, name)}") for name in names]
     app.push_screen(
-        Choose(
+        ChoiceDialog(
             "theme",
             choices,
             intro="NO_COLOR is set, so no colours are drawn." if app.no_color else "",
@@ -140,7 +140,7 @@ def choose_panels(app: "WorkbenchApp") -> None:
     def closed(_: object) -> None:
         app.remember()
 
-    app.push_screen(ChoosePanels(app.wanted, app.live.rearrange), closed)
+    app.push_screen(PanelsDialog(app.wanted, app.live.rearrange), closed)
 
 
 def grow(app: "WorkbenchApp") -> None:

@@ -22,13 +22,13 @@ from icot_tui.tui.app.redraw_rate import Pace
 from icot_tui.tui.app.themes import ThemeShelf
 from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.frame.footer import Footer
-from icot_tui.tui.frame.layout import Wanted
+from icot_tui.tui.frame.layout import LayoutChoices
 from icot_tui.tui.run.command_sender import CommandResult, CommandSender
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.board import Board
 from icot_tui.tui.screens.live import LiveScreen
-from icot_tui.tui.session.leave import Leave
-from icot_tui.tui.session.training_thread import EngineThread
+from icot_tui.tui.session.screen_exit import ExitChoice
+from icot_tui.tui.session.training_thread import TrainingThread
 from icot_tui.watch.notify import Notifier
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ COVERED_SECONDS = 4.0
 Severity = Literal["information", "warning", "error"]
 
 
-class WorkbenchApp(App[Leave], inherit_bindings=False):
+class WorkbenchApp(App[ExitChoice], inherit_bindings=False):
     """One run on the screen: an engine's of this process, or one that is only watched.
 
     Args:
@@ -59,7 +59,7 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
 
     def __init__(
         self,
-        engine: EngineThread | None,
+        engine: TrainingThread | None,
         source: "Source | None",
         options: Options,
         state: UserState | None = None,
@@ -70,7 +70,7 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
         self.options = options
         self.state = state or UserState.load()
         self.keys: KeyMap = options.settings.key_map()
-        self.wanted = Wanted(self.state.hidden, self.state.widths, self.state.heights)
+        self.wanted = LayoutChoices(self.state.hidden, self.state.widths, self.state.heights)
         self._source = source
         self._following: Following | None = None
         self.view: RunView | None = None
@@ -122,9 +122,9 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
 
     async def _begin(self) -> None:
         """What takes long to import comes after the first frame."""
-        from icot_tui.tui.panels.all import one_of_each
+        from icot_tui.tui.panels.registry import create_panels
 
-        await self.live.fill(one_of_each(), self.options.draws_ascii)
+        await self.live.fill(create_panels(), self.options.draws_ascii)
         self._tick()
 
     # Following ----------------------------------------------------------------------------------
@@ -279,7 +279,7 @@ class WorkbenchApp(App[Leave], inherit_bindings=False):
         assert self.following.source is not None
         folder = self.following.source.folder
         if self._wishes is None or self._wishes_of is not folder:
-            send = self.engine.wish if self.following.own and self.engine is not None else None
+            send = self.engine.send if self.following.own and self.engine is not None else None
             self._wishes, self._wishes_of = CommandSender(folder, send), folder
         problem = self._wishes.wish(command, time.monotonic())
         if problem is not None:

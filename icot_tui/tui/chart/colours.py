@@ -22,7 +22,7 @@ _SHARES = {"quiet": 0.62, "faint": 0.4}
 
 
 @dataclass(frozen=True)
-class Colours:
+class ThemeColours:
     """The colours of a theme as far as charts need them; equal ones draw equally.
 
     Attributes:
@@ -39,7 +39,7 @@ class Colours:
     colourless: bool
 
     @classmethod
-    def of(cls, widget: Widget) -> "Colours":
+    def of(cls, widget: Widget) -> "ThemeColours":
         """Those of the theme the widget's app has now."""
         app = widget.app
         theme = app.current_theme
@@ -59,7 +59,7 @@ class Colours:
 
 
 @lru_cache(maxsize=512)
-def _style(colours: Colours, ink: Ink) -> Style:
+def _style(colours: ThemeColours, ink: Ink) -> Style:
     bold = ink.weight == "bold"
     known = dict(colours.names)
     if ink.colour.startswith("series") and ink.colour[6:].isdigit():
@@ -89,7 +89,7 @@ def _rgb(written: str) -> tuple[int, int, int] | None:
         return None
 
 
-def strips_of(frame: Frame, colours: Colours) -> list[Strip]:
+def strips_of(frame: Frame, colours: ThemeColours) -> list[Strip]:
     """The frame's lines, ready to be shown."""
     styles = [colours.style(ink) for ink in frame.palette]
     width = frame.cells.shape[1]

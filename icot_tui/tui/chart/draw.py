@@ -5,31 +5,33 @@ import numpy as np
 from icot_tui.tui.chart.axes import draw_axes
 from icot_tui.tui.chart.canvas import QUIET, Canvas, Frame, fit, width_of
 from icot_tui.tui.chart.header import draw_header, header_lines, notes, wrap
-from icot_tui.tui.chart.layout import Layout, arranged, longest, scale_of
+from icot_tui.tui.chart.layout import ChartLayout, arranged, longest, scale_of
 from icot_tui.tui.chart.plot import Plot, draw_plot
 from icot_tui.tui.chart.prepare import Prepared
-from icot_tui.tui.chart.style import Look
+from icot_tui.tui.chart.style import ChartStyle
 from icot_tui.tui.chart.ticks import value_ticks
 from icot_tui.tui.chart.viewport import Span, Viewport, visible
 
 
 def draw(
-    prepared: Prepared, view: Viewport, width: int, height: int, look: Look | None = None
-) -> tuple[Frame, Layout]:
+    prepared: Prepared, view: Viewport, width: int, height: int, look: ChartStyle | None = None
+) -> tuple[Frame, ChartLayout]:
     """A frame of exactly `height` lines of `width` cells, and where its plot lies."""
-    look = look or Look()
+    look = look or ChartStyle()
     canvas = Canvas(width, height)
     if width <= 0 or height <= 0:
-        return canvas.frame(), Layout(0, 0, 0, 0, axis=False)
+        return canvas.frame(), ChartLayout(0, 0, 0, 0, axis=False)
     if prepared.extent is None:
         _say(canvas, prepared.data.empty, look)
-        return canvas.frame(), Layout(0, 0, width, height, axis=False)
+        return canvas.frame(), ChartLayout(0, 0, width, height, axis=False)
     with np.errstate(all="ignore"):
         layout = _draw(canvas, prepared, view, look, visible(view, prepared.extent))
     return canvas.frame(), layout
 
 
-def _draw(canvas: Canvas, prepared: Prepared, view: Viewport, look: Look, window: Span) -> Layout:
+def _draw(
+    canvas: Canvas, prepared: Prepared, view: Viewport, look: ChartStyle, window: Span
+) -> ChartLayout:
     height, width = canvas.cells.shape
     scale = scale_of(prepared, view, *window)
     column = (window[1] - window[0]) / max(width - 6, 1)
@@ -60,7 +62,7 @@ def _draw(canvas: Canvas, prepared: Prepared, view: Viewport, look: Look, window
     return layout
 
 
-def _say(canvas: Canvas, sentence: str, look: Look) -> None:
+def _say(canvas: Canvas, sentence: str, look: ChartStyle) -> None:
     """A sentence in the middle, over several lines where it is long."""
     height, width = canvas.cells.shape
     words = fit(sentence, 1000, look.ascii).split()

@@ -9,7 +9,7 @@ from icot_tui.plain import plain
 from icot_tui.tui.chart.draw import draw
 from icot_tui.tui.chart.prepare import Prepared
 from icot_tui.tui.chart.smooth import exponential
-from icot_tui.tui.chart.style import Look
+from icot_tui.tui.chart.style import ChartStyle
 from icot_tui.tui.chart.svg import as_svg
 from icot_tui.tui.chart.viewport import Viewport, visible
 
@@ -17,7 +17,7 @@ __all__ = ["as_csv", "as_svg", "as_text"]
 
 
 def as_text(
-    prepared: Prepared, view: Viewport, width: int, height: int, look: Look | None = None
+    prepared: Prepared, view: Viewport, width: int, height: int, look: ChartStyle | None = None
 ) -> str:
     """The chart as plain lines without blanks at their ends."""
     frame, _ = draw(prepared, view, width, height, look)

@@ -3,7 +3,7 @@
 from icot_tui.tui.chart.canvas import QUIET, Canvas, Ink, Run, fit, width_of
 from icot_tui.tui.chart.prepare import Prepared
 from icot_tui.tui.chart.readout import BREVITY, NAME_WIDTH, STRONG, TEXT, readout
-from icot_tui.tui.chart.style import Look, mark_ink
+from icot_tui.tui.chart.style import ChartStyle, mark_ink
 from icot_tui.tui.chart.viewport import Viewport
 
 Runs = list[Run]
@@ -12,7 +12,7 @@ NAME_WIDTHS = (NAME_WIDTH, 18, 12)
 
 
 def header_lines(
-    prepared: Prepared, view: Viewport, look: Look, column: float, width: int, height: int
+    prepared: Prepared, view: Viewport, look: ChartStyle, column: float, width: int, height: int
 ) -> list[Runs]:
     """The legend or, with a cursor, the readout, laid out for a chart of this size.
 
@@ -28,7 +28,7 @@ def header_lines(
     return _laid(ways, width, max(1, height // 4), between)
 
 
-def legend(prepared: Prepared, look: Look, name_width: int = NAME_WIDTH) -> list[Runs]:
+def legend(prepared: Prepared, look: ChartStyle, name_width: int = NAME_WIDTH) -> list[Runs]:
     """What is measured, and the name of each curve after a piece of its line."""
     data = prepared.data
     curves = [line.curve for line in prepared.lines]
@@ -56,7 +56,7 @@ def draw_header(canvas: Canvas, lines: list[Runs], notes: list[Runs]) -> None:
 
 
 def notes(
-    prepared: Prepared, view: Viewport, look: Look, kinds: list[str], broken: int
+    prepared: Prepared, view: Viewport, look: ChartStyle, kinds: list[str], broken: int
 ) -> list[Runs]:
     """Beside the legend, the most important first: gaps, axis, marks, smoothing."""
     parts: list[Runs] = []

@@ -15,7 +15,7 @@ LEAST = 1e-280
 
 
 @dataclass(frozen=True)
-class Layout:
+class ChartLayout:
     """A chart's parts, in cells: header lines, labels on the left, the plot, two lines below."""
 
     header: int
@@ -30,12 +30,12 @@ class Layout:
         return self.header + self.rows
 
 
-def arranged(width: int, height: int, header: int, label: int) -> Layout:
+def arranged(width: int, height: int, header: int, label: int) -> ChartLayout:
     """The parts of a chart of this size, with labels as wide as `label` if there is room."""
     axis = height >= 5 and width >= 12
     rows = max(0, height - header - (2 if axis else 0))
     left = (label + 1 if 0 < label < width // 2 else 0) + (1 if axis else 0)
-    return Layout(header, left, max(0, width - left), rows, axis)
+    return ChartLayout(header, left, max(0, width - left), rows, axis)
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.tui.chart.canvas import LINE, QUIET, Canvas, Ink, fit, width_of
-from icot_tui.tui.chart.layout import Layout, Scale, mark_columns
-from icot_tui.tui.chart.prepare import Line, Prepared
+from icot_tui.tui.chart.downsample import Downsampled, columns_of, downsample
+from icot_tui.tui.chart.layout import ChartLayout, Scale, mark_columns
+from icot_tui.tui.chart.prepare import Prepared, PreparedCurve
 from icot_tui.tui.chart.raster import BRAILLE, FAINT, Dots, braille, strokes, thirds
 from icot_tui.tui.chart.smooth import smoothed_line, smoothed_value
-from icot_tui.tui.chart.style import Look, mark_ink
-from icot_tui.tui.chart.thin import Thinned, columns_of, thin
+from icot_tui.tui.chart.style import ChartStyle, mark_ink
 from icot_tui.tui.chart.viewport import Span, Viewport, column_at, nearest
 
 _THIRDS = np.array([ord(character) for character in " '-|.|||"], np.uint32)
@@ -27,10 +27,10 @@ class Plot(NamedTuple):
     """What is drawn where, and how."""
 
     canvas: Canvas
-    layout: Layout
+    layout: ChartLayout
     prepared: Prepared
     view: Viewport
-    look: Look
+    look: ChartStyle
     window: Span
     scale: Scale | None
 
@@ -77,7 +77,7 @@ def draw_plot(plot: Plot) -> tuple[int, set[str]]:
         _points(plot, line, raw)
         letter = plot.look.letter(place, len(raws))
         if letter:
-            _command_files(plot, line, raw, letter, place / len(raws))
+            _letters(plot, line, raw, letter, place / len(raws))
     broken = np.unique(np.concatenate([np.zeros(0, np.int64)] + [raw.broken for raw in raws]))
     broken = np.unique(broken // plot.fine[0])
     _broken(plot, broken)
@@ -87,18 +87,18 @@ def draw_plot(plot: Plot) -> tuple[int, set[str]]:
     return len(broken), kinds
 
 
-def _curve(plot: Plot, line: Line, faint: Layer, strong: Layer) -> Thinned:
+def _curve(plot: Plot, line: PreparedCurve, faint: Layer, strong: Layer) -> Downsampled:
     """Add a curve to the layers; returns its values as they are, thinned."""
     start, end = plot.window
     curve, view = line.curve, plot.view
     columns = plot.layout.columns * plot.fine[0]
-    raw = thin(line.x, line.y, start, end, columns, view.log)
+    raw = downsample(line.x, line.y, start, end, columns, view.log)
     first, stop = line.between(start, end)
     smooth = curve.smooth and view.smoothing > 0 and stop - first > 2
     smoothed = sum(other.curve.smooth for other in plot.prepared.lines)
     if smooth:
         x, y = smoothed_line(line, first, stop, view.smoothing)
-        mean = thin(x, y, start, end, columns, view.log)
+        mean = downsample(x, y, start, end, columns, view.log)
         _add(plot, strong, mean, Ink(curve.colour))
     if not smooth or smoothed <= _FEW_SMOOTHED:
         ink = Ink(curve.colour, "faint" if smooth else "plain")
@@ -106,7 +106,7 @@ def _curve(plot: Plot, line: Line, faint: Layer, strong: Layer) -> Thinned:
     return raw
 
 
-def _add(plot: Plot, layer: Layer, thinned: Thinned, ink: Ink) -> None:
+def _add(plot: Plot, layer: Layer, thinned: Downsampled, ink: Ink) -> None:
     if plot.scale is None or not len(thinned.at):
         return
     wide, high = plot.fine
@@ -135,7 +135,7 @@ def _paint(plot: Plot, layer: Layer, pattern: Dots | None) -> None:
     plot.canvas.inks[y, x] = layer.inks[rows, columns]
 
 
-def _points(plot: Plot, line: Line, raw: Thinned) -> None:
+def _points(plot: Plot, line: PreparedCurve, raw: Downsampled) -> None:
     """Dots for measurements, and for single points that no line shows."""
     if plot.scale is None or not len(raw.at):
         return
@@ -152,7 +152,7 @@ def _points(plot: Plot, line: Line, raw: Thinned) -> None:
     plot.canvas.paint(y, x, plot.look.point, Ink(line.curve.colour, "bold"))
 
 
-def _command_files(plot: Plot, line: Line, raw: Thinned, letter: str, shift: float) -> None:
+def _letters(plot: Plot, line: PreparedCurve, raw: Downsampled, letter: str, shift: float) -> None:
     """The curve's letter along it, every 24 cells; the next curve's come a little later."""
     wide = plot.fine[0]
     if plot.scale is None or not len(raw.at):
@@ -229,7 +229,7 @@ def _marks(plot: Plot) -> set[str]:
     return set(severest.values())
 
 
-def _with_room(lined: dict[int, str], look: Look) -> list[int]:
+def _with_room(lined: dict[int, str], look: ChartStyle) -> list[int]:
     """The columns that get a line, the severest first."""
     chosen: set[int] = set()
     for column in sorted(lined, key=lambda place: (-look.severity(lined[place]), place)):

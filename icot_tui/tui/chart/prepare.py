@@ -12,7 +12,7 @@ LARGEST = 1e290
 
 
 @dataclass(frozen=True, eq=False)
-class Line:
+class PreparedCurve:
     """A curve with its positions finite and ascending; values may be anything still."""
 
     curve: Curve
@@ -36,7 +36,7 @@ class Prepared:
     """
 
     data: ChartData
-    lines: tuple[Line, ...]
+    lines: tuple[PreparedCurve, ...]
     extent: tuple[float, float] | None
     marks: tuple[Mark, ...]
     mark_x: Floats
@@ -68,7 +68,7 @@ def bounded(values: Numbers) -> Floats:
     return wide if values.dtype == np.float32 else np.clip(wide, -LARGEST, LARGEST)
 
 
-def _line(curve: Curve) -> Line:
+def _line(curve: Curve) -> PreparedCurve:
     x, y = np.asarray(curve.x), np.asarray(curve.y)
     if y.dtype.kind != "f" or y.dtype.itemsize < 4:
         y = y.astype(np.float64)
@@ -81,4 +81,4 @@ def _line(curve: Curve) -> Line:
             x, y = x[fit], y[fit]
             order = np.argsort(x, kind="stable")
             x, y = x[order], y[order]
-    return Line(curve, x, y)
+    return PreparedCurve(curve, x, y)

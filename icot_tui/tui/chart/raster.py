@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.tui.chart.data import Floats
-from icot_tui.tui.chart.thin import Thinned
+from icot_tui.tui.chart.downsample import Downsampled
 
 Rows = NDArray[np.int64]
 Dots = NDArray[np.uint8]
@@ -24,7 +24,7 @@ FAINT = np.array([[0x01 | 0x20, 0x08 | 0x04]], np.uint8)
 """A sparse pattern that makes dots look faint where there is no colour to do it."""
 
 
-def strokes(thinned: Thinned, columns: int) -> tuple[Rows, Rows]:
+def strokes(thinned: Downsampled, columns: int) -> tuple[Rows, Rows]:
     """The first and the last row of dots in each column; empty where the first is greater.
 
     The values in `thinned` are rows already, counted from the top (`first`, `last`, `low`, `high`).
@@ -63,7 +63,7 @@ def thirds(first: Rows, last: Rows, rows: int) -> Dots:
     return bits.astype(np.uint8)
 
 
-def _crossings(thinned: Thinned, columns: int) -> Floats:
+def _crossings(thinned: Downsampled, columns: int) -> Floats:
     """Where the line crosses the borders of the columns (columns + 1); NaN where it does not."""
     crossing = np.full(columns + 1, np.nan)
     if len(thinned.at) < 2:

@@ -5,9 +5,9 @@ import numpy as np
 from icot_tui import formatting
 from icot_tui.tui.chart.canvas import QUIET, Ink, Run, fit
 from icot_tui.tui.chart.data import Mark
-from icot_tui.tui.chart.prepare import Line, Prepared
+from icot_tui.tui.chart.prepare import Prepared, PreparedCurve
 from icot_tui.tui.chart.smooth import smoothed_value
-from icot_tui.tui.chart.style import Look, mark_ink
+from icot_tui.tui.chart.style import ChartStyle, mark_ink
 from icot_tui.tui.chart.ticks import time_of_hours
 from icot_tui.tui.chart.viewport import Viewport, nearest
 
@@ -19,7 +19,7 @@ BREVITY = (0, 1, 2)
 
 
 def readout(
-    prepared: Prepared, view: Viewport, look: Look, column: float, brevity: int
+    prepared: Prepared, view: Viewport, look: ChartStyle, column: float, brevity: int
 ) -> list[Runs]:
     """The position of the cursor, each curve's value there, and marks within a column of it."""
     cursor = view.cursor if view.cursor is not None else 0.0
@@ -50,7 +50,7 @@ def position(x: float, label: str, ascii: bool = False) -> str:
     return f"{fit(label, 20, ascii)} {x:,.0f}" if whole else f"{fit(label, 20, ascii)} {x:,.4g}"
 
 
-def _values(prepared: Prepared, view: Viewport, line: Line, index: int) -> tuple[str, str]:
+def _values(prepared: Prepared, view: Viewport, line: PreparedCurve, index: int) -> tuple[str, str]:
     """A curve's value at a point, and the smoothed one if that is drawn."""
     tell = formatting.percent if prepared.data.percent else formatting.number
     value = float(line.y[index])
@@ -59,7 +59,7 @@ def _values(prepared: Prepared, view: Viewport, line: Line, index: int) -> tuple
     return tell(value), tell(smoothed_value(line, index, view.smoothing))
 
 
-def _near(prepared: Prepared, cursor: float, look: Look, column: float) -> list[Runs]:
+def _near(prepared: Prepared, cursor: float, look: ChartStyle, column: float) -> list[Runs]:
     """Marks within a column of the cursor, the severest first; else the removal it comes after."""
     reach = 0.75 * column
     first = int(np.searchsorted(prepared.mark_x, cursor - reach, "left"))
@@ -75,7 +75,7 @@ def _near(prepared: Prepared, cursor: float, look: Look, column: float) -> list[
     return [[(f"{_distance(cursor - last.x, prepared.data.x_label)}after {label}", QUIET)]]
 
 
-def _named(mark: Mark, look: Look) -> Runs:
+def _named(mark: Mark, look: ChartStyle) -> Runs:
     label = fit(mark.label or mark.kind, NAME_WIDTH, look.ascii)
     return [(f"{look.mark(mark.kind)} ", mark_ink(mark.kind)), (label, TEXT)]
 

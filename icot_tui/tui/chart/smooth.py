@@ -3,7 +3,7 @@
 import numpy as np
 
 from icot_tui.tui.chart.data import Floats, Numbers
-from icot_tui.tui.chart.prepare import Line, bounded
+from icot_tui.tui.chart.prepare import PreparedCurve, bounded
 
 WINDOWS = (0, 5, 25, 100, 500)
 """Over about how many values can be smoothed; 0: not at all."""
@@ -33,7 +33,7 @@ def exponential(values: Numbers, weight: float) -> Floats:
     return total / share * largest
 
 
-def smoothed_line(line: Line, first: int, end: int, window: int) -> tuple[Floats, Floats]:
+def smoothed_line(line: PreparedCurve, first: int, end: int, window: int) -> tuple[Floats, Floats]:
     """Positions and smoothed values of the points `first` to `end`, and one beyond on each side.
 
     Of a great many points, blocks are averaged first: their borders don't depend on what is seen,
@@ -50,7 +50,7 @@ def smoothed_line(line: Line, first: int, end: int, window: int) -> tuple[Floats
     return x[skipped:], smooth[skipped:]
 
 
-def smoothed_value(line: Line, index: int, window: int) -> float:
+def smoothed_value(line: PreparedCurve, index: int, window: int) -> float:
     """The smoothed value at one point, exactly."""
     begin = max(0, index + 1 - REACH * window)
     return float(exponential(line.y[begin : index + 1], 1 - 1 / window)[-1])

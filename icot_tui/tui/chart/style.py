@@ -40,7 +40,7 @@ ANSI = ("cyan", "yellow", "green", "magenta", "bright_cyan", "bright_magenta", "
 
 
 @dataclass(frozen=True)
-class Look:
+class ChartStyle:
     """How a chart is drawn.
 
     Attributes:

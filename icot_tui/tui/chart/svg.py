@@ -5,11 +5,11 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from icot_tui.plain import plain
+from icot_tui.tui.chart.downsample import Downsampled, downsample
 from icot_tui.tui.chart.layout import Scale, mark_columns, scale_of, whole_positions
-from icot_tui.tui.chart.prepare import Line, Prepared
+from icot_tui.tui.chart.prepare import Prepared, PreparedCurve
 from icot_tui.tui.chart.smooth import smoothed_line
 from icot_tui.tui.chart.style import series_colour
-from icot_tui.tui.chart.thin import Thinned, thin
 from icot_tui.tui.chart.ticks import position_ticks, value_ticks
 from icot_tui.tui.chart.viewport import Span, Viewport, visible
 
@@ -93,10 +93,10 @@ def _marks(prepared: Prepared, window: Span) -> list[str]:
     return parts
 
 
-def _curve(line: Line, view: Viewport, window: Span, scale: Scale) -> list[str]:
+def _curve(line: PreparedCurve, view: Viewport, window: Span, scale: Scale) -> list[str]:
     colour = _colour(line.curve.colour)
     columns = 2 * _PLOT_WIDTH
-    raw = thin(line.x, line.y, *window, columns, view.log)
+    raw = downsample(line.x, line.y, *window, columns, view.log)
     first, stop = line.between(*window)
     smooth = line.curve.smooth and view.smoothing > 0 and stop - first > 2
     parts = [
@@ -109,7 +109,7 @@ def _curve(line: Line, view: Viewport, window: Span, scale: Scale) -> list[str]:
     ]
     if smooth:
         x, y = smoothed_line(line, first, stop, view.smoothing)
-        mean = thin(x, y, *window, columns, view.log)
+        mean = downsample(x, y, *window, columns, view.log)
         parts.append(_stroke(_path(mean, scale, columns), colour, wide=1.8))
     for column in raw.broken:
         x = _LEFT + (column + 0.5) * _PLOT_WIDTH / columns
@@ -125,7 +125,7 @@ def _curve(line: Line, view: Viewport, window: Span, scale: Scale) -> list[str]:
     return parts
 
 
-def _path(thinned: Thinned, scale: Scale, columns: int) -> str:
+def _path(thinned: Downsampled, scale: Scale, columns: int) -> str:
     """Through the first, lowest, highest and last value of each column; clipped at the sides."""
     if not len(thinned.at):
         return ""

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from icot_tui.tui.chart.prepare import Line, Prepared
+from icot_tui.tui.chart.downsample import columns_of
+from icot_tui.tui.chart.prepare import Prepared, PreparedCurve
 from icot_tui.tui.chart.smooth import WINDOWS
-from icot_tui.tui.chart.thin import columns_of
 
 Span = tuple[float, float]
 
@@ -160,12 +160,12 @@ def _anchor(view: Viewport, start: float, end: float, last: float) -> float:
     return last if following else start + (end - start) / 2
 
 
-def _shown(prepared: Prepared, start: float, end: float) -> list[tuple[Line, int]]:
+def _shown(prepared: Prepared, start: float, end: float) -> list[tuple[PreparedCurve, int]]:
     spans = [(line, *line.between(start, end)) for line in prepared.lines]
     return [(line, stop) for line, first, stop in spans if stop > first]
 
 
-def _next_point(line: Line, cursor: float, goal: float, many: int) -> float | None:
+def _next_point(line: PreparedCurve, cursor: float, goal: float, many: int) -> float | None:
     """The first point at least one column away, at the goal or the nearest one beyond it."""
     if many > 0:
         index = int(np.searchsorted(line.x, goal, "left"))

@@ -11,13 +11,13 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from icot_tui.tui.chart.canvas import Frame
-from icot_tui.tui.chart.colours import Colours, changes, strips_of
+from icot_tui.tui.chart.colours import ThemeColours, changes, strips_of
 from icot_tui.tui.chart.data import ChartData
 from icot_tui.tui.chart.draw import draw
 from icot_tui.tui.chart.export import as_csv, as_svg, as_text
-from icot_tui.tui.chart.layout import Layout
+from icot_tui.tui.chart.layout import ChartLayout
 from icot_tui.tui.chart.prepare import Prepared, prepare
-from icot_tui.tui.chart.style import Look
+from icot_tui.tui.chart.style import ChartStyle
 from icot_tui.tui.chart.viewport import (
     Viewport,
     next_smoothing,
@@ -68,7 +68,7 @@ class Chart(Widget, can_focus=True):
         self._drawn: object = None
         self._strips: list[Strip] = []
         self._frame: Frame | None = None
-        self._layout = Layout(0, 0, 0, 0, axis=False)
+        self._layout = ChartLayout(0, 0, 0, 0, axis=False)
         self._dragged_from: tuple[int, Viewport] | None = None
         self._moved = False
 
@@ -234,17 +234,17 @@ class Chart(Widget, can_focus=True):
         if changed:
             self.refresh(*changed)
 
-    def _style(self) -> Look:
-        colours = Colours.of(self)
-        return Look(ascii=self.ascii, letters=colours.few)
+    def _style(self) -> ChartStyle:
+        colours = ThemeColours.of(self)
+        return ChartStyle(ascii=self.ascii, letters=colours.few)
 
     def _update(self) -> None:
         """Draw if data, size, view or theme are others than when it was last drawn."""
-        colours = Colours.of(self)
+        colours = ThemeColours.of(self)
         state = (self._prepared, self.viewport, self.size, self.ascii, colours)
         if state == self._drawn:
             return
-        look = Look(ascii=self.ascii, letters=colours.few)
+        look = ChartStyle(ascii=self.ascii, letters=colours.few)
         self._frame, self._layout = draw(self._prepared, self.viewport, *self.size, look)
         self._strips = strips_of(self._frame, colours)
         self._drawn = state

@@ -12,9 +12,9 @@ from icot_tui.tui.frame.layout import (
     LEAST_HEIGHT,
     LEAST_WIDTH,
     Box,
+    LayoutChoices,
     Plan,
     Shape,
-    Wanted,
     bounded,
 )
 
@@ -22,7 +22,7 @@ Names = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Grip:
+class BorderHandle:
     """What of a board can be dragged at some place; at a corner it is both.
 
     Attributes:
@@ -48,7 +48,7 @@ class Grip:
         return "ew-resize" if self.beside else "ns-resize" if self.stacked else "default"
 
 
-def grip_at(boxes: Mapping[str, Box], x: int, y: int) -> Grip:
+def border_at(boxes: Mapping[str, Box], x: int, y: int) -> BorderHandle:
     """The borders at this cell; each is two cells wide, one of either panel."""
     rows = _rows(boxes)
     beside = [
@@ -60,11 +60,11 @@ def grip_at(boxes: Mapping[str, Box], x: int, y: int) -> Grip:
     stacked = [
         (above, below) for above, below in pairwise(rows) if y - boxes[below[0]].y in (-1, 0)
     ]
-    return Grip(*beside[:1] or (None,), *stacked[:1])
+    return BorderHandle(*beside[:1] or (None,), *stacked[:1])
 
 
 @dataclass(frozen=True)
-class Hold:
+class BorderDrag:
     """A border that is held.
 
     Attributes:
@@ -72,13 +72,13 @@ class Hold:
         boxes, shape, plan: of the board at that moment.
     """
 
-    grip: Grip
+    grip: BorderHandle
     at: tuple[int, int]
     boxes: Mapping[str, Box]
     shape: Shape
     plan: Plan
 
-    def drag(self, x: int, y: int, wanted: Wanted) -> None:
+    def drag(self, x: int, y: int, wanted: LayoutChoices) -> None:
         """Want such sizes that the border comes to this cell.
 
         Panels keep their least size, and those that are not beside the border keep theirs.

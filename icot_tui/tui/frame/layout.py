@@ -34,7 +34,7 @@ class Box:
 
 
 @dataclass
-class Wanted:
+class LayoutChoices:
     """What the user wants to see.
 
     Attributes:
@@ -94,7 +94,7 @@ def shape_of(width: int, height: int) -> Shape:
     return "stack" if height >= 36 else "spine"
 
 
-def arrange(width: int, height: int, shape: Shape, wanted: Wanted) -> dict[str, Box]:
+def arrange(width: int, height: int, shape: Shape, wanted: LayoutChoices) -> dict[str, Box]:
     """The panels that are seen, and where, in an area of this size."""
     if shape == "too small":
         return {}
@@ -108,7 +108,7 @@ def arrange(width: int, height: int, shape: Shape, wanted: Wanted) -> dict[str, 
 Plan = list[tuple[float, list[tuple[str, float]]]]
 
 
-def plan(shape: Shape, height: int, wanted: Wanted) -> Plan:
+def plan(shape: Shape, height: int, wanted: LayoutChoices) -> Plan:
     """Rows of panels, with relative heights and widths, less those that are hidden."""
     if shape == "grid":
         rows: Plan = [(share, [(name, part) for name, part in row]) for share, row in ROWS]
@@ -127,7 +127,7 @@ def plan(shape: Shape, height: int, wanted: Wanted) -> Plan:
     return kept or [(1.0, [(left, 1.0)])]
 
 
-def _rows(width: int, height: int, plan: Plan, wanted: Wanted) -> dict[str, Box]:
+def _rows(width: int, height: int, plan: Plan, wanted: LayoutChoices) -> dict[str, Box]:
     boxes, y = {}, 0
     tall = [share * max(wanted.heights.get(name, 1.0) for name, _ in row) for share, row in plan]
     for (_, row), rows in zip(plan, divide(height, tall, LEAST_HEIGHT), strict=True):

@@ -26,7 +26,7 @@ class Panel(Vertical):
         failed: an error took its place, and it is left out from then on.
     """
 
-    name_in_words: ClassVar[str] = ""
+    label: ClassVar[str] = ""
     """Title on the border, and what settings and the palette call the panel."""
 
     DEFAULT_CSS = """
@@ -50,9 +50,9 @@ class Panel(Vertical):
         self._on_border: dict[str, str] = {}
 
     def on_mount(self) -> None:
-        self.write_on_border(title=self.name_in_words)
+        self.set_border(title=self.label)
 
-    def write_on_border(self, **texts: str) -> None:
+    def set_border(self, **texts: str) -> None:
         """Set `title` or `subtitle` if it is another one: that draws the whole box anew."""
         for name, text in texts.items():
             if self._on_border.get(name, "") != text:
@@ -63,7 +63,7 @@ class Panel(Vertical):
         """Draw this moment of the run."""
         raise NotImplementedError
 
-    def try_to_show(self, view: RunView) -> None:
+    def show_safely(self, view: RunView) -> None:
         """Draw this moment of the run, or say that it can't be done."""
         if self.failed:
             return
@@ -84,7 +84,7 @@ class Panel(Vertical):
         said = f"this panel failed: {what}. The training is not touched by it."
         self.mount(Static(said, markup=False, classes="failure"))
 
-    def contain(self) -> None:
+    def catch_paint_errors(self) -> None:
         """From now on an error while Textual paints this panel is its own, not the app's."""
         for widget in self.query("*"):
             setattr(widget, "render_lines", self._contained(widget))  # noqa: B010

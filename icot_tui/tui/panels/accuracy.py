@@ -12,7 +12,7 @@ from icot_tui.formatting import count, percent
 from icot_tui.tui.chart.data import ChartData, Curve
 from icot_tui.tui.chart.widget import Chart
 from icot_tui.tui.frame.panel import Panel
-from icot_tui.tui.panels.base import Space
+from icot_tui.tui.panels.base import Area
 from icot_tui.tui.panels.curves import (
     AXIS_LABELS,
     along,
@@ -36,16 +36,16 @@ EARLIER_COLOURS = ("secondary", "accent", "success")
 """Of the trainings before the present one, which has the run's own; none is another run's."""
 
 
-class Accuracy(Panel):
+class AccuracyPanel(Panel):
     """A chart of exact match, or of every digit, and what it means in words.
 
     Attributes:
         per_digit: draw a curve for each digit of the answer.
     """
 
-    name_in_words = "accuracy"
+    label = "accuracy"
     DEFAULT_CSS = """
-    Accuracy > Lines { height: auto; }
+    AccuracyPanel > Lines { height: auto; }
     """
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
@@ -65,7 +65,7 @@ class Accuracy(Panel):
         """Draw a curve for each digit, or one of exact match."""
         self.per_digit = not self.per_digit
         if self._view is not None:
-            self.try_to_show(self._view)
+            self.show_safely(self._view)
 
     def show(self, view: RunView) -> None:
         """Hand the curves over and write the words, if they changed."""
@@ -78,8 +78,8 @@ class Accuracy(Panel):
             return
         self._drawn = key
         plain = view.ascii or self.app.no_color
-        space = Space(size.width, size.height, glyphs(view.ascii), plain)
-        words = accuracy_lines(view, space)
+        area = Area(size.width, size.height, glyphs(view.ascii), plain)
+        words = accuracy_lines(view, area)
         evaluated = bool(view.history.summary.metrics.evaluations) or bool(view.overlays)
         _display(self.chart, size.height >= WORDS_ONLY or not evaluated)
         _display(self.lines, evaluated)
@@ -91,7 +91,7 @@ class Accuracy(Panel):
     def on_resize(self) -> None:
         """There may be more room for words."""
         if self._view is not None:
-            self.call_after_refresh(self.try_to_show, self._view)
+            self.call_after_refresh(self.show_safely, self._view)
 
 
 def _display(widget: Widget, wanted: bool) -> None:
@@ -185,36 +185,36 @@ def _levels(view: RunView) -> Iterator[tuple[float, str]]:
             yield best, f"{name} {percent(best)}"
 
 
-def accuracy_lines(view: RunView, space: Space) -> list[Line]:
+def accuracy_lines(view: RunView, area: Area) -> list[Line]:
     """Exact match, how sure it is, the best, and the digits."""
     metrics, evaluations = view.history.summary.metrics, view.history.evaluations
     if not evaluations:
-        return wrapped(_empty(view), space.width, "dim")
+        return wrapped(_empty(view), area.width, "dim")
     last = evaluations[-1].result
     head = line(("exact match ", "dim"), (percent(last.exact_match), "bold primary"))
     low, high = percent(last.low), percent(last.high)
     extras = [f", {low} to {high} (95 % sure)", f", {count(last.examples, 'example')}"]
     for extra in extras:
-        if cells(head) + len(extra) <= space.width:
+        if cells(head) + len(extra) <= area.width:
             head = (*head, (extra, ""))
-    lines = [cut(head, space.width, space.glyph.ellipsis)]
-    digits = digits_line(evaluations, view.history.summary.config, space)
-    best = _best(metrics, space)
-    if best and space.height >= 2:
-        joint = cells(head) + len(best) + 2 <= space.width
+    lines = [cut(head, area.width, area.glyph.ellipsis)]
+    digits = digits_line(evaluations, view.history.summary.config, area)
+    best = _best(metrics, area)
+    if best and area.height >= 2:
+        joint = cells(head) + len(best) + 2 <= area.width
         lines = [(*lines[0], (f", {best}", ""))] if joint else [*lines, line(best)]
     if digits:
         lines.append(digits)
-    return [cut(each, space.width, space.glyph.ellipsis) for each in lines[: max(1, space.height)]]
+    return [cut(each, area.width, area.glyph.ellipsis) for each in lines[: max(1, area.height)]]
 
 
-def _best(metrics: Metrics, space: Space) -> str:
+def _best(metrics: Metrics, area: Area) -> str:
     """The best so far, in words."""
     if metrics.best is None:
         return ""
     short = f"best so far {percent(metrics.best)}"
     long = f"{short}, {_how_best(metrics)}"
-    return long if len(long) <= space.width else short
+    return long if len(long) <= area.width else short
 
 
 def _how_best(metrics: Metrics) -> str:

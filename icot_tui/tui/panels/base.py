@@ -13,7 +13,7 @@ from icot_tui.tui.run.view import RunView
 
 
 @dataclass(frozen=True)
-class Space:
+class Area:
     """The room that a panel has, and what it may draw with.
 
     Attributes:
@@ -34,11 +34,11 @@ class Space:
         return self.glyph.ellipsis == "~"
 
 
-class LinesPanel(Panel):
+class TextPanel(Panel):
     """A panel of lines: subclasses say what the lines are, and what they depend on."""
 
     DEFAULT_CSS = """
-    LinesPanel { border-subtitle-color: $secondary; }
+    TextPanel { border-subtitle-color: $secondary; }
     """
     follow: ClassVar[bool] = False
 
@@ -55,13 +55,13 @@ class LinesPanel(Panel):
         """Changes when the lines do."""
         raise NotImplementedError
 
-    def draw(self, view: RunView, space: Space) -> Sequence[Line]:
+    def draw(self, view: RunView, area: Area) -> Sequence[Line]:
         """The lines."""
         raise NotImplementedError
 
     def title(self, view: RunView) -> str:
         """What stands on the border."""
-        return self.name_in_words
+        return self.label
 
     def show(self, view: RunView) -> None:
         """Draw this moment of the run, if it differs from the last one or the size does."""
@@ -73,21 +73,21 @@ class LinesPanel(Panel):
         if key == self._drawn:
             return
         self._drawn = key
-        self.write_on_border(title=self.title(view))
+        self.set_border(title=self.title(view))
         self.lines.ascii = view.ascii
         plain = view.ascii or self.app.no_color
-        space = Space(size.width, size.height, glyphs(view.ascii), plain)
-        self.lines.show(self.draw(view, space))
+        area = Area(size.width, size.height, glyphs(view.ascii), plain)
+        self.lines.show(self.draw(view, area))
 
     def on_resize(self) -> None:
         """The lines depend on the size."""
         if self._view is not None:
-            self.call_after_refresh(self.try_to_show, self._view)
+            self.call_after_refresh(self.show_safely, self._view)
 
     def on_lines_scrolled(self, event: Lines.Scrolled) -> None:
         """Say on the border how much is out of sight."""
         event.stop()
-        self.write_on_border(subtitle=out_of_sight(self.lines))
+        self.set_border(subtitle=out_of_sight(self.lines))
 
 
 def out_of_sight(lines: Lines) -> str:

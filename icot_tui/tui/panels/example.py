@@ -9,7 +9,7 @@ from icot_tui.data.tasks import Task, make_task
 from icot_tui.engine.journal.events import ExampleShown
 from icot_tui.errors import UserError
 from icot_tui.plain import plain
-from icot_tui.tui.panels.base import Space
+from icot_tui.tui.panels.base import Area
 from icot_tui.tui.panels.text import Line, Piece, cut, line, wrap
 
 LABEL = 11
@@ -54,23 +54,23 @@ def example_lines(
     example: ExampleShown,
     stage: int,
     config: RunConfig | None,
-    space: Space,
+    area: Area,
     rows: int,
     marks_next: bool = True,
 ) -> list[Line]:
     """Question, reasoning and answer, in at most so many rows; the reasoning comes first."""
-    label = LABEL if space.width >= ROOMY else 0
-    width = space.width - label
-    chain = chain_lines(example, stage, space, width, rows >= 5, marks_next)
+    label = LABEL if area.width >= ROOMY else 0
+    width = area.width - label
+    chain = chain_lines(example, stage, area, width, rows >= 5, marks_next)
     shown = _labelled("reasoning", chain, label)
     task = task_of(config)
     question, answer = joined(example.input), answer_text(example.answer)
     if rows >= len(shown) + 2:
         human = task.human_input(question) if task else ""
-        shown = [*_span("question", question, human, label, space), *shown]
+        shown = [*_span("question", question, human, label, area), *shown]
     if rows >= len(shown) + 1:
         human = task.human_answer(answer) if task else ""
-        shown += _span("answer", answer, human, label, space)
+        shown += _span("answer", answer, human, label, area)
     if len(shown) > rows > 0:  # what goes next must be seen
         at = next((i for i, each in enumerate(shown) if _has_next(each)), 0)
         first = max(0, min(at - rows + 2, len(shown) - rows)) if at >= rows else 0
@@ -81,7 +81,7 @@ def example_lines(
 def chain_lines(
     example: ExampleShown,
     stage: int,
-    space: Space,
+    area: Area,
     width: int,
     with_caret: bool,
     marks_next: bool = True,
@@ -94,29 +94,29 @@ def chain_lines(
     pieces: list[Piece] = []
     for at, token in enumerate(example.cot):
         style = "ghost" if at in gone else "next" if at == following else "left"
-        pieces += _token(plain(token), style, space)
+        pieces += _token(plain(token), style, area)
         if gap and at < len(example.cot) - 1:
             pieces.append((gap, ""))
     lines = wrap(tuple(pieces), width)
-    if not with_caret or space.plain or following is None:
+    if not with_caret or area.plain or following is None:
         return lines
     marked = []
     for each in lines:
         marked.append(each)
         if _has_next(each):
-            marked.append(_caret(each, width, space))
+            marked.append(_caret(each, width, area))
     return marked
 
 
-def _token(text: str, style: str, space: Space) -> list[Piece]:
+def _token(text: str, style: str, area: Area) -> list[Piece]:
     if style == "left":
         return [(text, "")]
     blanks = text[: len(text) - len(text.lstrip())]
     word = text[len(blanks) :]
     if style == "ghost":
-        ghost = space.glyph.ghost * max(1, cell_len(word))
-        return [(blanks, ""), (ghost if space.plain else word or ghost, "dim strike")]
-    if space.plain:
+        ghost = area.glyph.ghost * max(1, cell_len(word))
+        return [(blanks, ""), (ghost if area.plain else word or ghost, "dim strike")]
+    if area.plain:
         return [(blanks, ""), (f"[{word}]", "bold reverse")]
     return [(blanks, ""), (word or " ", "bold reverse warning")]
 
@@ -125,16 +125,16 @@ def _has_next(pieces: Line) -> bool:
     return any("reverse" in style for _, style in pieces)
 
 
-def _caret(pieces: Line, width: int, space: Space) -> Line:
+def _caret(pieces: Line, width: int, area: Area) -> Line:
     """A line beneath that points to the next token to go."""
     before = 0
     for text, style in pieces:
         if "reverse" in style:
             break
         before += cell_len(text)
-    words = f"{space.glyph.caret} goes next"
+    words = f"{area.glyph.caret} goes next"
     if before + len(words) > width:
-        words = f"goes next {space.glyph.caret}"
+        words = f"goes next {area.glyph.caret}"
         before = max(0, before - len(words) + 1)
     return line(" " * before, (words, "warning"))
 
@@ -147,8 +147,8 @@ def _labelled(label: str, lines: list[Line], width: int) -> list[Line]:
     return [(first if at == 0 else blank, *each) for at, each in enumerate(lines)]
 
 
-def _span(label: str, text: str, human: str, width: int, space: Space) -> list[Line]:
+def _span(label: str, text: str, human: str, width: int, area: Area) -> list[Line]:
     """A text on one line, beside it how a person writes it."""
     shown = line(text, (f"   {human}", "dim")) if human and human != text else line(text)
     row = _labelled(label, [shown], width)[0]
-    return [cut(row, space.width, space.glyph.ellipsis)]
+    return [cut(row, area.width, area.glyph.ellipsis)]

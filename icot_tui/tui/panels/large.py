@@ -2,7 +2,7 @@
 
 import re
 
-from icot_tui.tui.panels.base import Space
+from icot_tui.tui.panels.base import Area
 from icot_tui.tui.panels.text import Line, Piece, line
 
 ROWS = (
@@ -13,12 +13,12 @@ ROWS = (
 """The digits 0 to 9, four cells each."""
 
 
-def large_heading(text: str, space: Space) -> list[Line]:
+def large_heading(text: str, area: Area) -> list[Line]:
     """`stage 3 of 8   5 tokens left` with large numbers in its first half; empty where it can't be.
 
     Words stand on the middle row. What follows two or more blanks stays small, at the right.
     """
-    if space.ascii:
+    if area.ascii:
         return []
     title, _, rest = text.partition("  ")
     lines = []
@@ -30,9 +30,9 @@ def large_heading(text: str, space: Space) -> list[Line]:
             pieces.append((shown, "bold primary"))
             used += len(shown)
         rest_shown = rest.strip() if row == 1 else ""
-        if rest_shown and used + len(rest_shown) + 2 <= space.width:
-            style = "bold success" if rest_shown.startswith(space.glyph.done) else "dim"
-            pieces += [" " * (space.width - used - len(rest_shown)), (rest_shown, style)]
+        if rest_shown and used + len(rest_shown) + 2 <= area.width:
+            style = "bold success" if rest_shown.startswith(area.glyph.done) else "dim"
+            pieces += [" " * (area.width - used - len(rest_shown)), (rest_shown, style)]
         lines.append(line(*pieces))
     return lines
 

@@ -52,15 +52,15 @@ class Shape:
     ascii: bool
 
 
-class Log(Panel):
+class LogPanel(Panel):
     """Lines that follow the run's end, unless scrolled up, and a filter."""
 
-    name_in_words = "log"
+    label = "log"
 
     BINDINGS = [Binding("escape", "clear_filter", "show all", show=False)]
     DEFAULT_CSS = """
-    Log { border-subtitle-color: $secondary; }
-    Log > Input {
+    LogPanel { border-subtitle-color: $secondary; }
+    LogPanel > Input {
         height: 1;
         border: none;
         padding: 0;
@@ -151,7 +151,7 @@ class Log(Panel):
         event.stop()
         self.wanted = tuple(event.value.lower().split())
         wanted = f": {event.value}" if self.wanted else ""
-        self.write_on_border(title=self.name_in_words + wanted)
+        self.set_border(title=self.label + wanted)
         if self._shape is not None:
             self._rebuild()
             self.lines.scroll_end(animate=False)
@@ -171,7 +171,7 @@ class Log(Panel):
     def on_lines_scrolled(self, event: Lines.Scrolled) -> None:
         """Say on the border that there is more."""
         event.stop()
-        self.write_on_border(subtitle=out_of_sight(self.lines))
+        self.set_border(subtitle=out_of_sight(self.lines))
 
 
 def formed(entry: LogLine, width: int) -> list[Line]:

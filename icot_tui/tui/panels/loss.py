@@ -13,10 +13,10 @@ from icot_tui.tui.run.view import RunView
 EMPTY_TEXT = "The loss appears here with the first steps of training."
 
 
-class Loss(Panel):
+class LossPanel(Panel):
     """Raw and smoothed loss; removals, resets and spikes are marked."""
 
-    name_in_words = "loss"
+    label = "loss"
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)

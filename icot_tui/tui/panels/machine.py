@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.formatting import age, duration, gigabytes, moment, number, rough, whole_percent
-from icot_tui.tui.panels.base import LinesPanel, Space
+from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.text import EMPTY, Line, bar, columns, cut, line, wrapped
 from icot_tui.tui.run.view import RunView
 from icot_tui.watch.replay import Replay
@@ -21,27 +21,27 @@ LITTLE_DISK = 5e9
 """Bytes left below which the disk is a worry."""
 
 
-class Machine(LinesPanel):
+class MachinePanel(TextPanel):
     """Speed, time to go, GPU, processor, memory, disk."""
 
-    name_in_words = "machine"
+    label = "machine"
 
     def key(self, view: RunView) -> Hashable:
         summary = view.history.summary
         quiet = view.now - (summary.last_event_time or view.now) if summary.ended is None else 0.0
         return view.history.version, view.machine, view.status, round(quiet)
 
-    def draw(self, view: RunView, space: Space) -> Sequence[Line]:
-        lines = _aligned(_pace(view), space)
+    def draw(self, view: RunView, area: Area) -> Sequence[Line]:
+        lines = _aligned(_pace(view), area)
         if view.machine is not None:
-            readings = _aligned(_readings(view.machine, space), space)
-            if len(lines) + len(readings) > space.height:
-                readings = _aligned(_readings(view.machine, space, terse=True), space)
-            if len(lines) + len(readings) < space.height:
+            readings = _aligned(_readings(view.machine, area), area)
+            if len(lines) + len(readings) > area.height:
+                readings = _aligned(_readings(view.machine, area, terse=True), area)
+            if len(lines) + len(readings) < area.height:
                 lines.append(EMPTY)
             lines += readings
-        elif space.height > len(lines):
-            lines += _no_reading(view, space)
+        elif area.height > len(lines):
+            lines += _no_reading(view, area)
         return lines
 
 
@@ -85,77 +85,77 @@ def _tokens_per_second(summary: RunSummary) -> float | None:
     return metrics.supervised_tokens / metrics.seconds if metrics.seconds > 0 else None
 
 
-def _readings(
-    reading: "MachineReading", space: Space, terse: bool = False
-) -> list[tuple[str, Line]]:
+def _readings(reading: "MachineReading", area: Area, terse: bool = False) -> list[tuple[str, Line]]:
     rows: list[tuple[str, Line]] = []
     many = len(reading.gpus) > 1
     for at, gpu in enumerate(reading.gpus):
-        rows += _gpu(f"GPU {at}" if many else "GPU", gpu, space, terse)
+        rows += _gpu(f"GPU {at}" if many else "GPU", gpu, area, terse)
     if reading.cpu is not None:
-        cpu = _share(reading.cpu, whole_percent(reading.cpu), space, full_is_bad=False)
+        cpu = _share(reading.cpu, whole_percent(reading.cpu), area, full_is_bad=False)
         rows.append(("CPU", cpu))
+    elif reading.ram_used is not None:  # a row from the start: nothing moves with the second look
+        rows.append(("CPU", line(("measuring", "dim"))))
     if reading.ram_used is not None and reading.ram_total:
         used = f"{gigabytes(reading.ram_used)} of {gigabytes(reading.ram_total)}"
-        rows.append(("memory", _share(reading.ram_used / reading.ram_total, used, space)))
+        rows.append(("memory", _share(reading.ram_used / reading.ram_total, used, area)))
     if reading.disk_free is not None:
         style = "bold error" if reading.disk_free < LITTLE_DISK else ""
         rows.append(("disk", line((f"{gigabytes(reading.disk_free)} left", style))))
     return rows
 
 
-def _gpu(label: str, gpu: "GpuReading", space: Space, terse: bool) -> list[tuple[str, Line]]:
+def _gpu(label: str, gpu: "GpuReading", area: Area, terse: bool) -> list[tuple[str, Line]]:
     """Use, memory and power, a row each; in one row where there are too few."""
     if terse:
         known = [] if gpu.use is None else [whole_percent(gpu.use)]
         known += [] if gpu.memory_used is None else [gigabytes(gpu.memory_used)]
         known += [] if gpu.power_watts is None else [f"{gpu.power_watts:,.0f} W"]
         return [(label, line(", ".join(known) or gpu.name))]
-    rows, facts = [], _gpu_facts(gpu, space)
+    rows, facts = [], _gpu_facts(gpu, area)
     if gpu.use is not None:
-        use = _share(gpu.use, whole_percent(gpu.use), space, full_is_bad=False)
+        use = _share(gpu.use, whole_percent(gpu.use), area, full_is_bad=False)
         rows.append((label, use))
     else:
         rows.append((label, line(gpu.name)))
     if gpu.memory_used is not None and gpu.memory_total:
         text = f"{gigabytes(gpu.memory_used)} of {gigabytes(gpu.memory_total)}"
-        rows.append(("  memory", _share(gpu.memory_used / gpu.memory_total, text, space)))
+        rows.append(("  memory", _share(gpu.memory_used / gpu.memory_total, text, area)))
     if facts:
         rows.append(("  power", line(", ".join(facts))))
     return rows
 
 
-def _gpu_facts(gpu: "GpuReading", space: Space) -> list[str]:
+def _gpu_facts(gpu: "GpuReading", area: Area) -> list[str]:
     facts = []
     if gpu.power_watts is not None:
         most = f" of {gpu.power_limit:,.0f}" if gpu.power_limit else ""
         facts.append(f"{gpu.power_watts:,.0f}{most} W")
     if gpu.temperature is not None:
-        facts.append(f"{gpu.temperature:,.0f} {'C' if space.ascii else '°C'}")
+        facts.append(f"{gpu.temperature:,.0f} {'C' if area.ascii else '°C'}")
     return facts
 
 
-def _share(share: float, text: str, space: Space, full_is_bad: bool = True) -> Line:
+def _share(share: float, text: str, area: Area, full_is_bad: bool = True) -> Line:
     """A bar, where there is room for one, and what it means."""
     style = "error" if full_is_bad and share >= ALMOST_FULL else "primary"
-    cells = min(space.width - BESIDE_BARS, LONGEST_BAR)
+    cells = min(area.width - BESIDE_BARS, LONGEST_BAR)
     if cells < SHORTEST_BAR:
         return line((text, style if style == "error" else ""))
-    return (*bar(share, cells, space.glyph, style), (f" {text}", ""))
+    return (*bar(share, cells, area.glyph, style), (f" {text}", ""))
 
 
-def _aligned(rows: list[tuple[str, Line]], space: Space) -> list[Line]:
+def _aligned(rows: list[tuple[str, Line]], area: Area) -> list[Line]:
     made = columns([(line((label, "dim")), value) for label, value in rows], gap=1)
-    return [cut(each, space.width, space.glyph.ellipsis) for each in made]
+    return [cut(each, area.width, area.glyph.ellipsis) for each in made]
 
 
-def _no_reading(view: RunView, space: Space) -> list[Line]:
+def _no_reading(view: RunView, area: Area) -> list[Line]:
     facts = view.history.summary.facts
     if facts is None:
-        return wrapped("Speed, memory and the time to go appear here.", space.width, "dim")
+        return wrapped("Speed, memory and the time to go appear here.", area.width, "dim")
     text = f"The run is on another machine ({facts.device}); what that one does is not seen here."
     if isinstance(view.source, Replay):
         text = "What the machine did is not kept, and so not played again."
     if view.status in ("finished", "stopped", "dead", "starting"):
         return []
-    return wrapped(text, space.width, "dim")
+    return wrapped(text, area.width, "dim")

@@ -21,7 +21,7 @@ PROMISES = {
 
 
 @dataclass(frozen=True)
-class Method:
+class MethodText:
     """A method in words.
 
     Attributes:
@@ -60,17 +60,17 @@ def where(summary: RunSummary) -> str:
     return facts.method
 
 
-def in_words(view: RunView, facts: RunStarted) -> Method:
+def in_words(view: RunView, facts: RunStarted) -> MethodText:
     """A method that removes nothing step by step."""
     summary, most = view.history.summary, facts.max_cot_tokens
     name = method_of(summary)
     if name == "no_cot":
         text = "The model never sees a step: it answers straight from the question."
         more = f"{text} A stepwise run is measured against this."
-        return Method("No CoT", (more, text, "no step is ever shown"), most)
+        return MethodText("No CoT", (more, text, "no step is ever shown"), most)
     if name == "explicit_cot":
         text = f"Nothing is removed: up to {count(most, 'token')} are written before every answer."
         more = f"{text} It shows what can be reached when every step is written."
-        return Method("Explicit CoT", (more, text, "every step is written"), 0)
+        return MethodText("Explicit CoT", (more, text, "every step is written"), 0)
     text = "This method removes no token step by step."
-    return Method(facts.method, (text, "no token is removed"), 0)
+    return MethodText(facts.method, (text, "no token is removed"), 0)

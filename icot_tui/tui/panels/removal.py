@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 
 from icot_tui.engine.journal.events import RunStarted
 from icot_tui.formatting import count, rough
-from icot_tui.tui.panels.base import LinesPanel, Space
+from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.example import example_lines
 from icot_tui.tui.panels.large import large_heading
 from icot_tui.tui.panels.methods import PROMISES, in_words, method_of
@@ -19,85 +19,85 @@ LARGE_HEADING = 4
 """Spare rows that a large heading and a thick bar need."""
 
 
-class Removal(LinesPanel):
+class RemovalPanel(TextPanel):
     """Stage, bar of tokens, a real example, and the schedule ahead; or what a method does else."""
 
-    name_in_words = "removal"
+    label = "removal"
 
     def title(self, view: RunView) -> str:
         several = method_of(view.history.summary) == "distillation"
-        return "trainings" if several else self.name_in_words
+        return "trainings" if several else self.label
 
     def key(self, view: RunView) -> Hashable:
         return view.history.version, view.status, view.phase
 
-    def draw(self, view: RunView, space: Space) -> Sequence[Line]:
+    def draw(self, view: RunView, area: Area) -> Sequence[Line]:
         facts = view.history.summary.facts
         if facts is None:
-            return waiting(view, space)
+            return waiting(view, area)
         method = method_of(view.history.summary)
         if method == "distillation":
-            return _trainings(view, facts, space)
-        return (_stepwise if method == "stepwise" else _other)(view, facts, space)
+            return _trainings(view, facts, area)
+        return (_stepwise if method == "stepwise" else _other)(view, facts, area)
 
 
-def waiting(view: RunView, space: Space) -> list[Line]:
+def waiting(view: RunView, area: Area) -> list[Line]:
     """Before the run has begun."""
     what = f"Getting ready: {view.phase}." if view.phase else "Getting ready."
     promise = PROMISES.get(method_of(view.history.summary))
-    told = wrapped(f"Here {promise}.", space.width, "dim") if promise else []
-    return [*wrapped(what, space.width, "bold"), *told]
+    told = wrapped(f"Here {promise}.", area.width, "dim") if promise else []
+    return [*wrapped(what, area.width, "bold"), *told]
 
 
-def _stepwise(view: RunView, facts: RunStarted, space: Space) -> list[Line]:
+def _stepwise(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
     stage = view.history.summary.removed_tokens
-    head = [_heading(stage, facts.max_cot_tokens, space), _bar(stage, facts.max_cot_tokens, space)]
-    return _arranged(view, space, head, _ahead(view, facts, space), stage)
+    head = [_heading(stage, facts.max_cot_tokens, area), _bar(stage, facts.max_cot_tokens, area)]
+    return _arranged(view, area, head, _ahead(view, facts, area), stage)
 
 
-def _other(view: RunView, facts: RunStarted, space: Space) -> list[Line]:
+def _other(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
     """A method that removes nothing step by step."""
     summary, most = view.history.summary, facts.max_cot_tokens
     method = in_words(view, facts)
     head = [
         line((method.title, "bold primary")),
-        _bar(method.removed, most, space, marks_next=False),
+        _bar(method.removed, most, area, marks_next=False),
     ]
-    told = [wrapped(text, space.width) for text in method.texts]
+    told = [wrapped(text, area.width) for text in method.texts]
     if summary.ended is not None:
-        ended = wrapped(f"The run has ended: {summary.ended.reason}.", space.width)
+        ended = wrapped(f"The run has ended: {summary.ended.reason}.", area.width)
         told = [[*told[0], *ended], ended, *told[1:]]
-    return _arranged(view, space, head, told, method.removed, marks_next=False)
+    return _arranged(view, area, head, told, method.removed, marks_next=False)
 
 
-def _trainings(view: RunView, facts: RunStarted, space: Space) -> list[Line]:
+def _trainings(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
     """A run of several trainings: all of them, before anything else."""
     history, summary = view.history, view.history.summary
-    phase, rows = summary.metrics.phase, training_lines(view, space)
+    phase, rows = summary.metrics.phase, training_lines(view, area)
     aside = "" if phase is None else f"training {phase.number} of {phase.phases}"
     title = line((facts.method, "bold primary"))
-    heading = apart(title, line((aside, "dim")), space.width)
-    room = space.height - len(rows) - 2
+    heading = apart(title, line((aside, "dim")), area.width)
+    room = area.height - len(rows) - 2
     if room < 0 or phase is None:
-        first = min(trainings_done(summary), max(0, len(rows) + 1 - space.height))
-        return [heading, *rows[first:]][: space.height]
+        first = min(trainings_done(summary), max(0, len(rows) + 1 - area.height))
+        return [heading, *rows[first:]][: area.height]
     text = f"Now {phase.title}."
     if summary.ended is not None:
         text = f"The run has ended: {summary.ended.reason}."
-    words = wrapped(text, space.width)
+    words = wrapped(text, area.width)
     words, room = (words, room - len(words)) if len(words) <= room else ([], 0)
     example: list[Line] = []
     if room > FULL_EXAMPLE and history.example is not None:
         removed = 0 if phase.phase == "teacher" else facts.max_cot_tokens
         example = example_lines(
-            history.example, removed, summary.config, space, FULL_EXAMPLE, marks_next=False
+            history.example, removed, summary.config, area, FULL_EXAMPLE, marks_next=False
         )
-    return _spread([heading, trainings_bar(summary, space)], [rows, words, example], space)
+    return _spread([heading, trainings_bar(summary, area)], [rows, words, example], area)
 
 
 def _arranged(
     view: RunView,
-    space: Space,
+    area: Area,
     head: list[Line],
     told: list[list[Line]],
     stage: int,
@@ -109,9 +109,9 @@ def _arranged(
         told: what is said of the schedule, the longest version first.
         marks_next: one of the example's tokens goes next.
     """
-    if space.height <= len(head):
-        return head[: space.height]
-    room = space.height - len(head)
+    if area.height <= len(head):
+        return head[: area.height]
+    room = area.height - len(head)
     example, config = view.history.example, view.history.summary.config
     needed = [*([FULL_EXAMPLE] * (len(told) - 2)), HALF_EXAMPLE, 1]
     words = next(
@@ -121,21 +121,21 @@ def _arranged(
     shown = []
     if example is not None and room > len(words):
         rows = room - len(words)
-        shown = example_lines(example, stage, config, space, rows, marks_next)
-    return _spread(head, [shown, words[:room]], space)
+        shown = example_lines(example, stage, config, area, rows, marks_next)
+    return _spread(head, [shown, words[:room]], area)
 
 
-def _spread(head: list[Line], blocks: list[list[Line]], space: Space) -> list[Line]:
+def _spread(head: list[Line], blocks: list[list[Line]], area: Area) -> list[Line]:
     """The blocks beneath each other; spare room makes the heading large and sets them apart."""
     blocks = [block for block in blocks if block]
-    spare = space.height - len(head) - sum(map(len, blocks)) - len(blocks)
+    spare = area.height - len(head) - sum(map(len, blocks)) - len(blocks)
     lines = list(head)
-    if spare >= LARGE_HEADING and space.width >= 40:
-        large = large_heading(text_of(head[0]), space)
+    if spare >= LARGE_HEADING and area.width >= 40:
+        large = large_heading(text_of(head[0]), area)
         lines = [*large, EMPTY, head[1], head[1]] if large else lines
     elif spare >= 2:
         lines = [head[0], EMPTY, head[1]]
-    spare = space.height - len(lines) - sum(map(len, blocks))
+    spare = area.height - len(lines) - sum(map(len, blocks))
     for block in blocks:
         if spare > 0:
             lines.append(EMPTY)
@@ -144,37 +144,37 @@ def _spread(head: list[Line], blocks: list[list[Line]], space: Space) -> list[Li
     return lines
 
 
-def _heading(stage: int, most: int, space: Space) -> Line:
+def _heading(stage: int, most: int, area: Area) -> Line:
     title = line((f"stage {stage:,} of {most:,}", "bold primary"))
     if stage >= most:
-        return apart(title, line((f"{space.glyph.done} all removed", "bold success")), space.width)
+        return apart(title, line((f"{area.glyph.done} all removed", "bold success")), area.width)
     left = f"{count(most - stage, 'token')} left to remove"
-    return apart(title, line((left, "dim")), space.width)
+    return apart(title, line((left, "dim")), area.width)
 
 
-def _bar(stage: int, most: int, space: Space, marks_next: bool = True) -> Line:
+def _bar(stage: int, most: int, area: Area, marks_next: bool = True) -> Line:
     """All tokens: removed ones as ghosts, the next one marked, those that remain solid."""
     if most <= 0:
         return line(("this run's examples have no chain of thought", "dim"))
-    gone = stage * space.width // most
+    gone = stage * area.width // most
     following = 0
     if stage < most and marks_next:  # a bar of more tokens than cells marks at least one cell
-        gone = min(gone, space.width - 1)
-        following = max(1, (stage + 1) * space.width // most - gone)
-    glyph = space.glyph
+        gone = min(gone, area.width - 1)
+        following = max(1, (stage + 1) * area.width // most - gone)
+    glyph = area.glyph
     pieces: list[Piece] = [
         (glyph.removed * gone, "success" if stage >= most else "dim"),
         (glyph.next * following, "bold warning"),
-        (glyph.remaining * (space.width - gone - following), "primary"),
+        (glyph.remaining * (area.width - gone - following), "primary"),
     ]
     return tuple(piece for piece in pieces if piece[0])
 
 
-def _ahead(view: RunView, facts: RunStarted, space: Space) -> list[list[Line]]:
+def _ahead(view: RunView, facts: RunStarted, area: Area) -> list[list[Line]]:
     """What comes next, and how long it takes until nothing is written: the longest words first."""
-    summary, width = view.history.summary, space.width
+    summary, width = view.history.summary, area.width
     if summary.removed_tokens >= facts.max_cot_tokens:
-        return _celebration(view, facts, space)
+        return _celebration(view, facts, area)
     if summary.ended is not None:
         text = f"The run has ended at this stage: {summary.ended.reason}."
         return [wrapped(text, width), wrapped("the run has ended", width)]
@@ -193,10 +193,10 @@ def _ahead(view: RunView, facts: RunStarted, space: Space) -> list[list[Line]]:
     return [[*long, *further, *full], [*long, *full], long, short]
 
 
-def _celebration(view: RunView, facts: RunStarted, space: Space) -> list[list[Line]]:
+def _celebration(view: RunView, facts: RunStarted, area: Area) -> list[list[Line]]:
     since = view.history.summary.metrics.everything_removed_at
     when = "" if since is None else f" since step {since:,}"
-    style, width = "bold success", space.width
+    style, width = "bold success", area.width
     first = wrapped(f"Nothing is written any more{when}.", width, style)
     tokens = count(facts.max_cot_tokens, "token")
     text = f"All {tokens} of reasoning are gone: the model answers straight from the question."

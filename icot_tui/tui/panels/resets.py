@@ -6,7 +6,7 @@ ICoT-KD, which has none of its own, shows its emulator's error here.
 from collections.abc import Hashable, Sequence
 
 from icot_tui.formatting import clock, count
-from icot_tui.tui.panels.base import LinesPanel, Space
+from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.methods import method_of
 from icot_tui.tui.panels.text import EMPTY, Line, cells, line, wrap, wrapped
 from icot_tui.tui.panels.thought_errors import thought_error_lines
@@ -14,13 +14,13 @@ from icot_tui.tui.run.view import RunView
 from icot_tui.watch.history import Reset
 
 
-class Resets(LinesPanel):
+class ResetsPanel(TextPanel):
     """Count, the last one with its cause, steps since."""
 
-    name_in_words = "resets"
+    label = "resets"
 
     def title(self, view: RunView) -> str:
-        return "emulator's error" if _distils(view) else self.name_in_words
+        return "emulator's error" if _distils(view) else self.label
 
     def key(self, view: RunView) -> Hashable:
         history = view.history
@@ -28,41 +28,41 @@ class Resets(LinesPanel):
             return tuple((each.step, each.loss) for each in history.thoughts[-1:])
         return len(history.resets), history.summary.metrics.step, history.summary.facts is None
 
-    def draw(self, view: RunView, space: Space) -> Sequence[Line]:
+    def draw(self, view: RunView, area: Area) -> Sequence[Line]:
         if _distils(view):
-            return thought_error_lines(view.history.thoughts, space)
+            return thought_error_lines(view.history.thoughts, area)
         resets, metrics = view.history.resets, view.history.summary.metrics
         if not resets:
-            return _none_yet(view, space)
+            return _none_yet(view, area)
         last = resets[-1]
         since = max(0, metrics.step - last.step)
-        tall = space.height >= 5
-        what = "optimizer reset" if space.width >= 22 else "reset"
+        tall = area.height >= 5
+        what = "optimizer reset" if area.width >= 22 else "reset"
         lines = [
             line((f"{len(resets):,}", "bold primary"), f" {what}{'s' * (len(resets) != 1)}"),
-            *wrap(line(("last  ", "dim"), last.cause), space.width, hang=6),
+            *wrap(line(("last  ", "dim"), last.cause), area.width, hang=6),
             line(("since ", "dim"), count(since, "step")),
-            _when(last, space),
+            _when(last, area),
         ]
         if tall:
             text = "Each drops AdamW's averages, which still push for the token that is gone."
-            note = wrapped(text, space.width, "dim")
-            if len(lines) + len(note) < space.height:
+            note = wrapped(text, area.width, "dim")
+            if len(lines) + len(note) < area.height:
                 lines += [EMPTY, *note]
-        return lines[: max(space.height, 3)]
+        return lines[: max(area.height, 3)]
 
 
 def _distils(view: RunView) -> bool:
     return method_of(view.history.summary) == "distillation"
 
 
-def _when(last: Reset, space: Space) -> Line:
+def _when(last: Reset, area: Area) -> Line:
     short = line(("at    ", "dim"), f"step {last.step:,}")
     long = (*short, (f", {clock(last.time)}", "dim"))
-    return long if cells(long) <= space.width else short
+    return long if cells(long) <= area.width else short
 
 
-def _none_yet(view: RunView, space: Space) -> list[Line]:
+def _none_yet(view: RunView, area: Area) -> list[Line]:
     config = view.history.summary.config
     if method_of(view.history.summary) != "stepwise":
         text = "None: nothing is removed step by step here, so the optimizer keeps its state."
@@ -70,4 +70,4 @@ def _none_yet(view: RunView, space: Space) -> list[Line]:
         text = "None: this run keeps the optimizer's state when a token is removed."
     else:
         text = "None so far. The optimizer's state is dropped with each removed token."
-    return wrapped(text, space.width, "dim")
+    return wrapped(text, area.width, "dim")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from icot_tui.data.tasks import Task
 from icot_tui.engine.evaluation.samples import Sample
 from icot_tui.plain import plain
-from icot_tui.tui.panels.base import Space
+from icot_tui.tui.panels.base import Area
 from icot_tui.tui.panels.difference import runs, wrong_characters
 from icot_tui.tui.panels.text import Line, cells, columns, cut, line
 
@@ -21,29 +21,29 @@ WITH_REASONING, WITH_LABELS = 56, 36
 """Widths from which on there is room for them."""
 
 
-def sample_lines(samples: Sequence[Sample], task: Task | None, space: Space) -> list[Line]:
+def sample_lines(samples: Sequence[Sample], task: Task | None, area: Area) -> list[Line]:
     """All samples, one line each, or two where questions are long."""
     lines: list[Line] = []
     for kind, titles in GROUPS.items():
         group = [sample for sample in samples if sample.kind == kind]
         if group:
-            title = next((each for each in titles if len(each) <= space.width), titles[-1])
+            title = next((each for each in titles if len(each) <= area.width), titles[-1])
             lines.append(line((title, "dim italic")))
-            lines += _group(group, task, space)
+            lines += _group(group, task, area)
     return lines
 
 
-def _group(group: Sequence[Sample], task: Task | None, space: Space) -> list[Line]:
+def _group(group: Sequence[Sample], task: Task | None, area: Area) -> list[Line]:
     questions = [_question(sample, task) for sample in group]
     longest = max(map(cells, questions))
-    if longest > LONG * space.width:
-        return _in_two_lines(group, questions, task, space)
-    rows, gap = [], 2 if space.width >= WITH_LABELS else 1
+    if longest > LONG * area.width:
+        return _in_two_lines(group, questions, task, area)
+    rows, gap = [], 2 if area.width >= WITH_LABELS else 1
     for sample, question in zip(group, questions, strict=True):
-        label = "right " if space.width >= WITH_LABELS else space.glyph.arrow
+        label = "right " if area.width >= WITH_LABELS else area.glyph.arrow
         more = () if sample.correct else line((label, "dim"), _answer(sample.answer, task))
-        row = [_mark(sample, space), question, _written(sample, task, space), more]
-        if space.width >= WITH_REASONING and any(each.model_cot for each in group):
+        row = [_mark(sample, area), question, _written(sample, task, area), more]
+        if area.width >= WITH_REASONING and any(each.model_cot for each in group):
             thought = f"reasoning {sample.model_cot}" if sample.model_cot else ""
             row.append(line((thought, "dim")))
         rows.append(row)
@@ -53,20 +53,20 @@ def _group(group: Sequence[Sample], task: Task | None, space: Space) -> list[Lin
 
 
 def _in_two_lines(
-    group: Sequence[Sample], questions: Sequence[Line], task: Task | None, space: Space
+    group: Sequence[Sample], questions: Sequence[Line], task: Task | None, area: Area
 ) -> list[Line]:
     lines = []
     for sample, question in zip(group, questions, strict=True):
-        lines.append((*_mark(sample, space), (" ", ""), *question))
-        told = (("  ", ""), *_written(sample, task, space))
+        lines.append((*_mark(sample, area), (" ", ""), *question))
+        told = (("  ", ""), *_written(sample, task, area))
         if not sample.correct:
             told = (*told, ("  right ", "dim"), *line(_answer(sample.answer, task)))
         lines.append(told)
-    return [cut(each, space.width, space.glyph.ellipsis) for each in lines]
+    return [cut(each, area.width, area.glyph.ellipsis) for each in lines]
 
 
-def _mark(sample: Sample, space: Space) -> Line:
-    glyph = space.glyph
+def _mark(sample: Sample, area: Area) -> Line:
+    glyph = area.glyph
     return line((glyph.right, "success") if sample.correct else (glyph.wrong, "bold error"))
 
 
@@ -78,7 +78,7 @@ def _answer(text: str, task: Task | None) -> str:
     return task.human_answer(text) if task else text
 
 
-def _written(sample: Sample, task: Task | None, space: Space) -> Line:
+def _written(sample: Sample, task: Task | None, area: Area) -> Line:
     """The model's answer, its wrong characters marked; they read without colour too."""
     if sample.model_answer is None:
         return line(("no answer", "error"))
@@ -87,6 +87,6 @@ def _written(sample: Sample, task: Task | None, space: Space) -> Line:
         return line((written, "success"))
     if not written:
         return line(("nothing", "error"))
-    wrong = "underline reverse" if space.plain else "bold underline error"
+    wrong = "underline reverse" if area.plain else "bold underline error"
     pieces = runs(written, wrong_characters(written, gold))
     return line(*((plain(text), wrong if is_wrong else "") for text, is_wrong in pieces))

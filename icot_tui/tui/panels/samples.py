@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 
-from icot_tui.tui.panels.base import LinesPanel, Space
+from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.example import task_of
 from icot_tui.tui.panels.sample_lines import sample_lines
 from icot_tui.tui.panels.text import Line, cut, line, wrapped
@@ -13,30 +13,30 @@ WITH_NOUN = 40
 """From this width on there is room for it."""
 
 
-class Samples(LinesPanel):
+class SamplesPanel(TextPanel):
     """Right and wrong answers, the difference marked."""
 
-    name_in_words = "samples"
+    label = "samples"
 
     def key(self, view: RunView) -> Hashable:
         evaluation = view.history.summary.metrics.evaluation
         return None if evaluation is None else (evaluation.step, evaluation.samples), view.phase
 
-    def draw(self, view: RunView, space: Space) -> Sequence[Line]:
+    def draw(self, view: RunView, area: Area) -> Sequence[Line]:
         evaluation = view.history.summary.metrics.evaluation
         if evaluation is None:
             text = "What the model answers to held-out questions appears here with each evaluation."
-            return wrapped(text, space.width, "dim")
+            return wrapped(text, area.width, "dim")
         kept = samples_of(view.source.folder, evaluation)
         if kept.problem:
             text = f"The examples of the evaluation at step {evaluation.step:,} are not there."
-            return wrapped(text, space.width, "dim")
+            return wrapped(text, area.width, "dim")
         right = round(evaluation.exact_match * evaluation.examples)
-        noun = " examples" if space.width >= WITH_NOUN else ""
+        noun = " examples" if area.width >= WITH_NOUN else ""
         head = line(
             (f"step {evaluation.step:,}: ", "dim"),
             (f"{right:,} of {evaluation.examples:,}{noun} right", "bold"),
         )
-        head = cut(head, space.width, space.glyph.ellipsis)
+        head = cut(head, area.width, area.glyph.ellipsis)
         task = task_of(view.history.summary.config)
-        return [head, *sample_lines([*kept.wrong, *kept.right], task, space)]
+        return [head, *sample_lines([*kept.wrong, *kept.right], task, area)]

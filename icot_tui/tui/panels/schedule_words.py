@@ -17,7 +17,7 @@ FAR = 4
 
 
 @dataclass(frozen=True)
-class Words:
+class ScheduleText:
     """What the schedule does next: as a sentence, and in the few words that fit anywhere."""
 
     sentence: str
@@ -25,17 +25,17 @@ class Words:
     held: bool = False
 
 
-def next_removal(history: History, facts: RunStarted) -> Words:
+def next_removal(history: History, facts: RunStarted) -> ScheduleText:
     """The next removal of a run that removes tokens step by step and has some left."""
     summary = history.summary
     config = summary.config
     if summary.metrics.held:
         stage = summary.removed_tokens
         text = f"Held by you at stage {stage}: nothing more goes until you let go."
-        return Words(text, "held by you", held=True)
+        return ScheduleText(text, "held by you", held=True)
     if config is None:
         text = "When the next token goes is not known: the run's config.toml is missing."
-        return Words(text, "schedule not known")
+        return ScheduleText(text, "schedule not known")
     schedule = build_schedule(config.curriculum, facts.steps_per_epoch)
     schedule = schedule.inner if isinstance(schedule, Beyond) else schedule
     if isinstance(schedule, LossGated):
@@ -43,13 +43,15 @@ def next_removal(history: History, facts: RunStarted) -> Words:
     ahead = summary.removals_ahead(1)
     if not ahead:
         if config.curriculum.schedule == "stages":
-            return Words("The list of stages is at its end: no more is removed.", "no more goes")
-        return Words("The next token goes on schedule.", "next on schedule")
+            return ScheduleText(
+                "The list of stages is at its end: no more is removed.", "no more goes"
+            )
+        return ScheduleText("The next token goes on schedule.", "next on schedule")
     steps, subject = ahead[0].step - summary.metrics.step, _subject(summary, ahead[0].stage)
     if ahead[0].sure:
-        return Words(f"{subject} {_in(steps, summary)}.", f"next {_soon(steps)}")
+        return ScheduleText(f"{subject} {_in(steps, summary)}.", f"next {_soon(steps)}")
     text = f"{subject} {_in(steps, summary)} at the recent pace: the schedule was changed."
-    return Words(text, f"next {_soon(steps)}")
+    return ScheduleText(text, f"next {_soon(steps)}")
 
 
 def outlook(summary: RunSummary) -> str:
@@ -83,7 +85,7 @@ def smoothed_loss(history: History, window: int) -> float | None:
     return float(finite.mean()) if len(finite) else None
 
 
-def _gated(schedule: LossGated, history: History, config: RunConfig) -> Words:
+def _gated(schedule: LossGated, history: History, config: RunConfig) -> ScheduleText:
     """What has to happen for a loss-gated removal."""
     summary = history.summary
     metrics = summary.metrics
@@ -96,18 +98,18 @@ def _gated(schedule: LossGated, history: History, config: RunConfig) -> Words:
     sentence += f" ({shown})" if shown else ""
     short = f"next at a loss below {schedule.gate_loss:g}" + (f", {shown}" if shown else "")
     if metrics.clock_changed:
-        return Words(f"{sentence}.", short)
+        return ScheduleText(f"{sentence}.", short)
     warmup = schedule.warmup_steps if metrics.stage == schedule.first_stage else 0
     here = metrics.step - metrics.stage_since
     earliest = warmup + schedule.min_steps - here
     if earliest > 0:
         learnt = now is not None and now < schedule.gate_loss
         text = f"{sentence}, {_soon(earliest)} at the earliest."
-        return Words(text, f"next {_soon(earliest)}" if learnt else short)
+        return ScheduleText(text, f"next {_soon(earliest)}" if learnt else short)
     if schedule.max_steps is not None:
         latest = warmup + schedule.max_steps - here
-        return Words(f"{sentence}, or {_after_steps(latest, summary)}.", short)
-    return Words(f"{sentence}.", short)
+        return ScheduleText(f"{sentence}, or {_after_steps(latest, summary)}.", short)
+    return ScheduleText(f"{sentence}.", short)
 
 
 def _after(summary: RunSummary, config: RunConfig) -> int:

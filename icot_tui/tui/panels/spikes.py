@@ -5,7 +5,7 @@ from statistics import median
 
 from icot_tui.engine.journal.summary import Metrics, SpikeSummary
 from icot_tui.formatting import count, listed, signed, whole_percent
-from icot_tui.tui.panels.base import LinesPanel, Space
+from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.curves import rollback_steps
 from icot_tui.tui.panels.methods import removes
 from icot_tui.tui.panels.text import Line, columns, line, wrapped
@@ -22,10 +22,10 @@ TIGHT = 26
 """Up to this width only what matters most has room."""
 
 
-class Spikes(LinesPanel):
+class SpikesPanel(TextPanel):
     """A table of spikes: removal, height, recovery."""
 
-    name_in_words = "spikes"
+    label = "spikes"
 
     def key(self, view: RunView) -> Hashable:
         metrics = view.history.summary.metrics
@@ -33,26 +33,26 @@ class Spikes(LinesPanel):
         spikes = tuple(metrics.spikes[-8:]), len(metrics.spikes)
         return *spikes, metrics.rollbacks, follows, metrics.step > 0
 
-    def draw(self, view: RunView, space: Space) -> Sequence[Line]:
+    def draw(self, view: RunView, area: Area) -> Sequence[Line]:
         metrics = view.history.summary.metrics
         if not metrics.spikes:
-            return _none_yet(view, space)
-        lines = [_overview(metrics, space)] if space.height >= 4 else []
+            return _none_yet(view, area)
+        lines = [_overview(metrics, area)] if area.height >= 4 else []
         removing = removes(view.history.summary)
         newest, back = metrics.spikes[-1], max(rollback_steps(view.history), default=-1)
         rows = [
-            _row(spike, _state(view, spike, spike is newest and back < spike.step), removing, space)
+            _row(spike, _state(view, spike, spike is newest and back < spike.step), removing, area)
             for spike in reversed(metrics.spikes[-MOST:])
         ]
-        if space.width > TIGHT:
-            rows.insert(0, tuple(line((head, "dim")) for head in _heads(removing, space)))
-        lines += columns(rows, gap=2 if space.width > TIGHT else 1)
+        if area.width > TIGHT:
+            rows.insert(0, tuple(line((head, "dim")) for head in _heads(removing, area)))
+        lines += columns(rows, gap=2 if area.width > TIGHT else 1)
         if len(metrics.spikes) > MOST:
             lines.append(line((f"and {len(metrics.spikes) - MOST:,} before", "dim")))
         return lines
 
 
-def _none_yet(view: RunView, space: Space) -> list[Line]:
+def _none_yet(view: RunView, area: Area) -> list[Line]:
     trained = view.history.summary.metrics.step > 0
     text = (
         "No loss spike so far." if trained else "Training has not begun, so there is no spike yet."
@@ -62,10 +62,10 @@ def _none_yet(view: RunView, space: Space) -> list[Line]:
         f"When {what}, it is listed here with its height and "
         "the steps until the model has recovered."
     )
-    return [*wrapped(text, space.width), *wrapped(more, space.width, "dim")]
+    return [*wrapped(text, area.width), *wrapped(more, area.width, "dim")]
 
 
-def _overview(metrics: Metrics, space: Space) -> Line:
+def _overview(metrics: Metrics, area: Area) -> Line:
     """How many, and how they end."""
     spikes = metrics.spikes
     recovered = [s.steps for s in spikes if s.steps is not None and not s.collapsed]
@@ -80,9 +80,9 @@ def _overview(metrics: Metrics, space: Space) -> Line:
     head = count(len(spikes), "spike")
     told = f"{head}: {listed(parts)}" if parts else head
     typical = f", typically in {count(round(median(recovered)), 'step')}" if recovered else ""
-    if len(told) > space.width:
-        return line((", ".join([head, *parts[1:]])[: space.width], "bold"))
-    return line((told, "bold"), (typical if len(told + typical) <= space.width else "", "dim"))
+    if len(told) > area.width:
+        return line((", ".join([head, *parts[1:]])[: area.width], "bold"))
+    return line((told, "bold"), (typical if len(told + typical) <= area.width else "", "dim"))
 
 
 def _state(view: RunView, spike: SpikeSummary, is_present: bool) -> SpikeNow | None:
@@ -90,26 +90,22 @@ def _state(view: RunView, spike: SpikeSummary, is_present: bool) -> SpikeNow | N
     return spike_now(view.history, spike) if is_present and spike.open else None
 
 
-def _heads(removing: bool, space: Space) -> tuple[str, ...]:
-    removal, became = (
-        ("removal", "what became of it") if space.width >= WIDE else ("token", "steps")
-    )
+def _heads(removing: bool, area: Area) -> tuple[str, ...]:
+    removal, became = ("removal", "what became of it") if area.width >= WIDE else ("token", "steps")
     if not removing:
         return "step", "height", became
-    return (*("step",) * (space.width >= WITH_STEPS), removal, "height", became)
+    return (*("step",) * (area.width >= WITH_STEPS), removal, "height", became)
 
 
-def _row(
-    spike: SpikeSummary, now: SpikeNow | None, removing: bool, space: Space
-) -> tuple[Line, ...]:
-    wide, step = space.width >= WIDE, line((f"{spike.step:,}", "dim"))
-    height, outcome = line(_height(spike, now)), _outcome(spike, now, wide, space)
+def _row(spike: SpikeSummary, now: SpikeNow | None, removing: bool, area: Area) -> tuple[Line, ...]:
+    wide, step = area.width >= WIDE, line((f"{spike.step:,}", "dim"))
+    height, outcome = line(_height(spike, now)), _outcome(spike, now, wide, area)
     if not removing:
         return step, height, outcome
     removal = "none" if spike.removal is None else f"{spike.removal:,}"
     if wide:
         removal = "none near" if spike.removal is None else f"token {removal}"
-    return (*(step,) * (space.width >= WITH_STEPS), line((removal, "bold")), height, outcome)
+    return (*(step,) * (area.width >= WITH_STEPS), line((removal, "bold")), height, outcome)
 
 
 def _height(spike: SpikeSummary, now: SpikeNow | None) -> str:
@@ -122,8 +118,8 @@ def _height(spike: SpikeSummary, now: SpikeNow | None) -> str:
     return signed(spike.loss - spike.baseline)
 
 
-def _outcome(spike: SpikeSummary, now: SpikeNow | None, wide: bool, space: Space) -> Line:
-    glyph, tight = space.glyph, space.width <= TIGHT
+def _outcome(spike: SpikeSummary, now: SpikeNow | None, wide: bool, area: Area) -> Line:
+    glyph, tight = area.glyph, area.width <= TIGHT
     lasted = (spike.steps or 0) if now is None else now.steps
     steps, bare = count(lasted, "step"), f"{lasted:,}"
     if spike.collapsed:

@@ -4,29 +4,29 @@ from collections.abc import Sequence
 
 from icot_tui.engine.journal.events import ThoughtsCompared
 from icot_tui.engine.journal.wording import decimal
-from icot_tui.tui.panels.base import Space
+from icot_tui.tui.panels.base import Area
 from icot_tui.tui.panels.text import EMPTY, Line, bar, cells, columns, line, wrapped
 
 SMALLEST_BAR, LARGEST_BAR = 3, 24
 
 
-def thought_error_lines(thoughts: Sequence[ThoughtsCompared], space: Space) -> list[Line]:
+def thought_error_lines(thoughts: Sequence[ThoughtsCompared], area: Area) -> list[Line]:
     """The newest error of each block, as a bar of the largest ever, and what it was at first."""
     if not thoughts:
         text = "Once the emulator trains, its error stands here: how far its thoughts are from the "
-        return wrapped(f"{text}teacher's, block by block.", space.width, "dim")
+        return wrapped(f"{text}teacher's, block by block.", area.width, "dim")
     first, last = thoughts[0].blocks, thoughts[-1].blocks
     most = max((error for error in [*first, *last] if error is not None), default=0.0) or 1.0
     numbers = [line(("now", "dim")), *(line((decimal(error), "bold")) for error in last)]
     before = [line(("first", "dim")), *(line((decimal(error), "dim")) for error in first)]
     names = [EMPTY, *(line((f"{at}", "dim")) for at in range(1, len(last) + 1))]
     beside = columns(list(zip(names, numbers, before, strict=False)), gap=1)
-    room = space.width - max(map(cells, beside)) - 1
+    room = area.width - max(map(cells, beside)) - 1
     room = max(SMALLEST_BAR, min(LARGEST_BAR, room))
-    bars = [EMPTY, *(bar((error or 0.0) / most, room, space.glyph) for error in last)]
+    bars = [EMPTY, *(bar((error or 0.0) / most, room, area.glyph) for error in last)]
     lines = [
         line(("by block, ", "dim"), f"step {thoughts[-1].step:,}"),
         *columns(list(zip(names, bars, numbers, before, strict=False)), gap=1),
     ]
-    note = wrapped("0 is the teacher's own thought.", space.width, "dim")
-    return [*lines, EMPTY, *note] if len(lines) + len(note) < space.height else lines
+    note = wrapped("0 is the teacher's own thought.", area.width, "dim")
+    return [*lines, EMPTY, *note] if len(lines) + len(note) < area.height else lines

@@ -4,7 +4,7 @@ from icot_tui.engine.journal import forecast
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import decimal, how_answered
 from icot_tui.formatting import count, percent
-from icot_tui.tui.panels.base import Space
+from icot_tui.tui.panels.base import Area
 from icot_tui.tui.panels.text import Line, cells, columns, cut, line
 from icot_tui.tui.run.view import RunView
 from icot_tui.watch.history import History
@@ -26,13 +26,13 @@ def trainings_done(summary: RunSummary) -> int:
     return phase.phases if ended is not None and ended.finished else phase.number - 1
 
 
-def trainings_bar(summary: RunSummary, space: Space) -> Line:
+def trainings_bar(summary: RunSummary, area: Area) -> Line:
     """Those that are over, the present one, those to come."""
-    phase, glyph = summary.metrics.phase, space.glyph
+    phase, glyph = summary.metrics.phase, area.glyph
     if phase is None:
         return ()
     now = trainings_done(summary)
-    ends = [at * space.width // phase.phases for at in range(phase.phases + 1)]
+    ends = [at * area.width // phase.phases for at in range(phase.phases + 1)]
     parts = []
     for at in range(phase.phases):
         sign, style = (
@@ -45,24 +45,24 @@ def trainings_bar(summary: RunSummary, space: Space) -> Line:
     return line(*parts)
 
 
-def training_lines(view: RunView, space: Space) -> list[Line]:
+def training_lines(view: RunView, area: Area) -> list[Line]:
     """A line for each training of the run: its result, how long it takes, what is measured."""
     history, config = view.history, view.history.summary.config
     names = [training.began.phase for training in history.trainings]
     if config is not None and config.distillation is not None:
         names = list(config.distillation.phases)
     now = trainings_done(history.summary)
-    rows = columns([_row(history, at, name, now, space) for at, name in enumerate(names)])
-    return [_with_more(row, _more(history, at), space) for at, row in enumerate(rows)]
+    rows = columns([_row(history, at, name, now, area) for at, name in enumerate(names)])
+    return [_with_more(row, _more(history, at), area) for at, row in enumerate(rows)]
 
 
-def _row(history: History, at: int, name: str, now: int, space: Space) -> tuple[Line, Line, Line]:
+def _row(history: History, at: int, name: str, now: int, area: Area) -> tuple[Line, Line, Line]:
     """What a training is called, its result, and how long it takes."""
     if at >= len(history.trainings):
         return line((f"  {name_of(name)}", "dim")), (), line(("to come", "dim"))
     is_over = at < now
     sign, style = (
-        (f"{space.glyph.done} ", "success") if is_over else (space.glyph.arrow, "bold warning")
+        (f"{area.glyph.done} ", "success") if is_over else (area.glyph.arrow, "bold warning")
     )
     result = _result(history, at, is_over)
     return line((sign + name_of(name), style)), line((result, "bold")), line(_steps(history, at))
@@ -104,10 +104,10 @@ def _more(history: History, at: int) -> tuple[str, ...]:
     return (how_answered(phase != "teacher", phase),)
 
 
-def _with_more(row: Line, more: tuple[str, ...], space: Space) -> Line:
+def _with_more(row: Line, more: tuple[str, ...], area: Area) -> Line:
     """The line with what is told besides, where there is room for it."""
-    room = space.width - cells(row) - 2
+    room = area.width - cells(row) - 2
     told = next((text for text in more if len(text) <= room), "")
     if told:
         return (*row, (f"  {told}", "dim"))
-    return cut(row, space.width, space.glyph.ellipsis)
+    return cut(row, area.width, area.glyph.ellipsis)

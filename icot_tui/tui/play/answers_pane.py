@@ -58,7 +58,7 @@ class AnswerLines(Lines):
 class AnswersPane(Panel):
     """All answers to one question."""
 
-    name_in_words = "answers"
+    label = "answers"
 
     class ChoiceChanged(Message):
         """Another token is looked at."""
@@ -207,7 +207,7 @@ class AnswersPane(Panel):
     def on_lines_scrolled(self, event: Lines.Scrolled) -> None:
         """Say on the border how much is out of sight."""
         event.stop()
-        self.write_on_border(subtitle=out_of_sight(self.lines))
+        self.set_border(subtitle=out_of_sight(self.lines))
 
 
 def _around_choice(lines: list[Line], room: int) -> list[Line]:

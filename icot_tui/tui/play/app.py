@@ -12,13 +12,13 @@ from icot_tui.tui.app.options import Options
 from icot_tui.tui.app.themes import ThemeShelf
 from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.play.screen import PlayScreen
-from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.session.screen_exit import ExitChoice
 
 if TYPE_CHECKING:
     from icot_tui.tui.app.app import Severity, WorkbenchApp
 
 
-class PlayApp(App[Leave], inherit_bindings=False):
+class PlayApp(App[ExitChoice], inherit_bindings=False):
     """Nothing but the playground.
 
     Args:

@@ -123,13 +123,13 @@ class CheckpointList(OptionList):
 class CheckpointsPane(Panel):
     """Holds the list; below it, the run of the one under the cursor."""
 
-    name_in_words = "checkpoints"
+    label = "checkpoints"
 
     @on(CheckpointList.OptionHighlighted)
     def _highlighted(self, event: CheckpointList.OptionHighlighted) -> None:
         assert isinstance(event.option_list, CheckpointList)
         current = event.option_list.current
-        self.write_on_border(subtitle="" if current is None else current.run)
+        self.set_border(subtitle="" if current is None else current.run)
 
 
 def defaults(

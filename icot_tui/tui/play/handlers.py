@@ -12,7 +12,7 @@ from icot_tui.tui.play.export import as_words, write
 from icot_tui.tui.play.help import PlayHelp
 from icot_tui.tui.play.messages import VIEWS, View
 from icot_tui.tui.play.worker import Ticket
-from icot_tui.tui.screens.number import AskNumber, whole_number
+from icot_tui.tui.screens.number import NumberDialog, whole_number
 
 if TYPE_CHECKING:
     from icot_tui.tui.play.screen import PlayScreen
@@ -84,7 +84,7 @@ def choose_budget(screen: "PlayScreen") -> None:
             _ask_again(screen)
 
     screen.app.push_screen(
-        AskNumber(
+        NumberDialog(
             "budget of thought",
             "How many tokens of its chain of thought may the model write? 0 asks for the answer "
             "alone. The same key takes the budget away.",

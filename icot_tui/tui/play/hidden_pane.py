@@ -60,7 +60,7 @@ class ViewTabs(Static):
 class HiddenPane(Panel):
     """One view of one token at a time."""
 
-    name_in_words = "hidden positions"
+    label = "hidden positions"
     DEFAULT_CSS = """
     HiddenPane { display: none; }
     HiddenPane > .cell { height: auto; max-height: 3; color: $accent; }
@@ -134,4 +134,4 @@ class HiddenPane(Panel):
     def on_lines_scrolled(self, event: Lines.Scrolled) -> None:
         """Say on the border how much is out of sight."""
         event.stop()
-        self.write_on_border(subtitle=out_of_sight(self.words))
+        self.set_border(subtitle=out_of_sight(self.words))

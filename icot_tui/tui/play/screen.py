@@ -341,7 +341,7 @@ class PlayScreen(ModalScreen[None]):
             ticket.say(f"working out: {looking.view}")
             return self.backend.look(looking, answer)
 
-        self.hidden.write_on_border(title=looking.words)
+        self.hidden.set_border(title=looking.words)
         self.answers.draw()
         if self.hidden.heat is None:
             self.hidden.show_words(self.view, self.probing or "working it out ...")

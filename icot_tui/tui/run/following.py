@@ -7,7 +7,7 @@ from pathlib import Path
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.tui.run.study_rotation import Trials
 from icot_tui.tui.run.view import Axis, RunView
-from icot_tui.tui.session.training_thread import EngineThread
+from icot_tui.tui.session.training_thread import TrainingThread
 from icot_tui.watch.alerts import Alert, AlertRules
 from icot_tui.watch.machine import MachineReading, MachineSampler
 from icot_tui.watch.overlays import Overlay, Overlays
@@ -31,7 +31,7 @@ class Following:
 
     def __init__(
         self,
-        engine: EngineThread | None,
+        engine: TrainingThread | None,
         source: Source | None,
         ascii: bool,
         axis: Axis,
@@ -115,7 +115,7 @@ class Following:
             axis=self.axis,
             overlays=self.overlays,
             machine=self._machine,
-            phase=self.engine.doing if self.own and self.engine is not None else None,
+            phase=self.engine.startup_phase if self.own and self.engine is not None else None,
             ascii=self._ascii,
             study="" if self.trials is None else self.trials.words,
         )

@@ -9,8 +9,8 @@ from textual.layout import ArrangeResult, Layout, WidgetPlacement
 from textual.message import Message
 from textual.widget import Widget
 
-from icot_tui.tui.frame.borders import Grip, Hold, grip_at
-from icot_tui.tui.frame.layout import Box, Shape, Wanted, arrange, plan, shape_of
+from icot_tui.tui.frame.borders import BorderDrag, BorderHandle, border_at
+from icot_tui.tui.frame.layout import Box, LayoutChoices, Shape, arrange, plan, shape_of
 from icot_tui.tui.frame.panel import Panel
 
 NOWHERE = Box(0, 0, 0, 0)
@@ -30,12 +30,12 @@ class Board(Container):
             super().__init__()
             self.done = done
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: LayoutChoices) -> None:
         super().__init__()
         self.panels: dict[str, Panel] = {}
         self.wanted = wanted
-        self._grip = Grip()
-        self._hold: Hold | None = None
+        self._grip = BorderHandle()
+        self._hold: BorderDrag | None = None
         self._placed = PlacedLayout()
 
     async def fill(self, panels: Sequence[Panel]) -> None:
@@ -46,7 +46,7 @@ class Board(Container):
             panel.display = name in places
         await self.mount(*panels)
         for panel in panels:
-            panel.contain()
+            panel.catch_paint_errors()
 
     @property
     def layout(self) -> Layout:
@@ -70,7 +70,7 @@ class Board(Container):
     def rearrange(self) -> None:
         """Show and hide panels, and give them their places."""
         if self._hold is None:
-            self._point_at(Grip())  # it may be elsewhere now
+            self._point_at(BorderHandle())  # it may be elsewhere now
         places = self.places(self.size)
         for name, panel in self.panels.items():
             if panel.display != (name in places):
@@ -94,16 +94,16 @@ class Board(Container):
             self._hold.drag(x, y, self.wanted)
             self.post_message(self.Resized(done=False))
         elif self.app.mouse_captured is None:  # no chart is dragged across it
-            self._point_at(grip_at(self.places(self.size), x, y))
+            self._point_at(border_at(self.places(self.size), x, y))
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Hold the border under the pointer."""
         x, y = event.screen_offset - self.region.offset
         boxes = self.places(self.size)
-        grip = grip_at(boxes, x, y)
-        if event.button == 1 and grip != Grip():
+        grip = border_at(boxes, x, y)
+        if event.button == 1 and grip != BorderHandle():
             rows = plan(self.shape, self.size.height, self.wanted)
-            self._hold = Hold(grip, (x, y), boxes, self.shape, rows)
+            self._hold = BorderDrag(grip, (x, y), boxes, self.shape, rows)
             self.capture_mouse()
 
     def on_mouse_up(self) -> None:
@@ -115,7 +115,7 @@ class Board(Container):
         """No border is under the pointer once it is elsewhere."""
         over = self.app.mouse_over
         if self._hold is None and (over is None or self not in over.ancestors_with_self):
-            self._point_at(Grip())
+            self._point_at(BorderHandle())
 
     def _let_go(self) -> bool:
         held, self._hold = self._hold is not None, None
@@ -123,7 +123,7 @@ class Board(Container):
             self.release_mouse()
         return held
 
-    def _point_at(self, grip: Grip) -> None:
+    def _point_at(self, grip: BorderHandle) -> None:
         if grip == self._grip:
             return
         self._grip = grip

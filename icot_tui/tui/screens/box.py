@@ -11,7 +11,7 @@ LEAST_ROWS = 4
 """Of a list, before words are cut off for it."""
 
 
-class Box(Vertical):
+class DialogBox(Vertical):
     """Widgets one below the other."""
 
     def __init__(self, *widgets: Widget) -> None:

@@ -6,13 +6,13 @@ from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.formatting import age, percent
 from icot_tui.tui.actions.action import Action
 from icot_tui.tui.run.view import RunView
-from icot_tui.tui.screens.dialog import Choice, Choose
+from icot_tui.tui.screens.dialog import ChoiceDialog, DialogChoice
 
 if TYPE_CHECKING:
     from icot_tui.watch.history import Saved
 
 
-def choose_checkpoint(view: RunView, action: Action) -> Choose[int]:
+def checkpoint_dialog(view: RunView, action: Action) -> ChoiceDialog[int]:
     """Newest first: step, stage, accuracy at that step, age; the answer is the step."""
     meaning = action.meaning
     assert meaning is not None
@@ -20,12 +20,12 @@ def choose_checkpoint(view: RunView, action: Action) -> Choose[int]:
     latest = {saved.step: saved for saved in view.history.saved if saved.step in kept}
     saved = sorted(latest.values(), key=lambda each: each.step, reverse=True)
     if not saved:
-        return Choose(
+        return ChoiceDialog(
             "go back", (), intro="There is no checkpoint yet to go back to; s writes one."
         )
-    return Choose(
+    return ChoiceDialog(
         "go back to a checkpoint",
-        [Choice(each.step, _line(each, view.now)) for each in saved],
+        [DialogChoice(each.step, _line(each, view.now)) for each in saved],
         intro=f"{'step':>9}  {'stage':>5}  {'exact match':>11}  saved",
         about=lambda step: meaning(view, step),
     )

@@ -13,7 +13,7 @@ from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from icot_tui.tui.screens.box import Box
+from icot_tui.tui.screens.box import DialogBox
 
 Result = TypeVar("Result")
 Value = TypeVar("Value")
@@ -71,7 +71,7 @@ class Dialog(ModalScreen[Result | None], Generic[Result]):
 
     def compose(self) -> ComposeResult:
         """A box with what `content` yields."""
-        box = Box(*self.content())
+        box = DialogBox(*self.content())
         box.border_title = Content(self.title_in_words)
         box.border_subtitle = Content(self.hint)
         box.styles.width = self.width
@@ -93,7 +93,7 @@ def text(content: str | Content, id: str | None = None) -> Static:
 
 
 @dataclass(frozen=True)
-class Choice(Generic[Value]):
+class DialogChoice(Generic[Value]):
     """One thing that can be chosen: its name, and what it means."""
 
     value: Value
@@ -102,7 +102,7 @@ class Choice(Generic[Value]):
     key: str = ""
 
 
-class Choose(Dialog[Value]):
+class ChoiceDialog(Dialog[Value]):
     """One of several; Enter takes it, and so does its own key or a click.
 
     `about` writes what would happen with the choice that is highlighted.
@@ -111,7 +111,7 @@ class Choose(Dialog[Value]):
     def __init__(
         self,
         title: str,
-        choices: Sequence[Choice[Value]],
+        choices: Sequence[DialogChoice[Value]],
         *,
         intro: str = "",
         about: Callable[[Value], str] | None = None,
@@ -162,7 +162,7 @@ class Choose(Dialog[Value]):
                 return
 
 
-def option(choice: Choice[Value]) -> Option:
+def option(choice: DialogChoice[Value]) -> Option:
     """A line for the choice, and a second one with its meaning."""
     parts: list[str | tuple[str, str]] = []
     if choice.key:
@@ -174,7 +174,7 @@ def option(choice: Choice[Value]) -> Option:
     return Option(Content.assemble(*parts))
 
 
-def confirmation(title: str, meaning: str, yes: str, no: str) -> Choose[bool]:
+def confirmation(title: str, meaning: str, yes: str, no: str) -> ChoiceDialog[bool]:
     """Says what will happen, and asks."""
-    choices = (Choice(True, yes, key="y"), Choice(False, no, key="n"))
-    return Choose(title, choices, intro=meaning)
+    choices = (DialogChoice(True, yes, key="y"), DialogChoice(False, no, key="n"))
+    return ChoiceDialog(title, choices, intro=meaning)

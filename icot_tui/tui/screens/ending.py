@@ -14,7 +14,7 @@ from icot_tui.formatting import count, duration, percent
 from icot_tui.plain import plain
 from icot_tui.tui.actions.keymap import KeyMap, shown
 from icot_tui.tui.run.view import RunView
-from icot_tui.tui.screens.dialog import Choice, Choose, text
+from icot_tui.tui.screens.dialog import ChoiceDialog, DialogChoice, text
 
 Fact = tuple[str, str]
 
@@ -97,7 +97,7 @@ def best_checkpoint(view: RunView) -> CheckpointPath | None:
     return max(best or checkpoints, default=None)
 
 
-class Ending(Choose[Offer]):
+class Ending(ChoiceDialog[Offer]):
     """Facts and offers; Enter does the highlighted one, or copies its command; q quits."""
 
     DEFAULT_CSS = """
@@ -138,10 +138,10 @@ class Ending(Choose[Offer]):
             self.app.call_later(self._quit)
 
 
-def _choice(offer: Offer, keys: KeyMap) -> Choice[Offer]:
+def _choice(offer: Offer, keys: KeyMap) -> DialogChoice[Offer]:
     key = next(iter(keys[offer.action]), "") if offer.action else ""
     indent = "" if key else "   "
-    return Choice(offer, f"{indent}{offer.word:<12} {plain(offer.text)}", key=key)
+    return DialogChoice(offer, f"{indent}{offer.word:<12} {plain(offer.text)}", key=key)
 
 
 def _title(view: RunView, failure: str) -> str:

@@ -1,27 +1,27 @@
 """The question at `q`: what becomes of the training."""
 
-from icot_tui.tui.screens.dialog import Choice, Choose
-from icot_tui.tui.session.leave import Leave
+from icot_tui.tui.screens.dialog import ChoiceDialog, DialogChoice
+from icot_tui.tui.session.screen_exit import ExitChoice
 
 
-def how_to_leave(run: str) -> Choose[Leave]:
+def how_to_leave(run: str) -> ChoiceDialog[ExitChoice]:
     """Train on without a screen, save and stop, stop at once; escape stays."""
-    return Choose(
+    return ChoiceDialog(
         "leave the screen",
         (
-            Choice[Leave](
+            DialogChoice[ExitChoice](
                 "detach",
                 "leave it training in the background",
                 f"the shell comes back; look again: icot-tui attach {run}",
                 "d",
             ),
-            Choice[Leave](
+            DialogChoice[ExitChoice](
                 "save",
                 "save and stop",
                 f"this step is saved; go on: icot-tui resume {run}",
                 "s",
             ),
-            Choice[Leave](
+            DialogChoice[ExitChoice](
                 "now", "stop now", "what was trained since the last checkpoint is lost", "n"
             ),
         ),

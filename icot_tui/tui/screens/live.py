@@ -14,7 +14,7 @@ from icot_tui.tui.actions.action import Action
 from icot_tui.tui.actions.keymap import KeyMap
 from icot_tui.tui.frame.footer import Footer
 from icot_tui.tui.frame.header import Header
-from icot_tui.tui.frame.layout import SMALLEST, Wanted, shape_of
+from icot_tui.tui.frame.layout import SMALLEST, LayoutChoices, shape_of
 from icot_tui.tui.frame.panel import Panel
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.board import Board
@@ -41,7 +41,7 @@ class LiveScreen(Screen[None]):
     LiveScreen.-tabs > Tabs { display: block; }
     """
 
-    def __init__(self, wanted: Wanted, keys: KeyMap) -> None:
+    def __init__(self, wanted: LayoutChoices, keys: KeyMap) -> None:
         super().__init__()
         self.header = Header()
         self.board = Board(wanted)
@@ -70,7 +70,7 @@ class LiveScreen(Screen[None]):
         if self.has_class("-tabs"):
             self.tabs.show([panel.id or "" for panel in self.board.seen])
         for panel in self.board.seen:
-            panel.try_to_show(view)
+            panel.show_safely(view)
 
     async def fill(self, panels: Sequence[Panel], ascii: bool) -> None:
         """Put the panels in, which are not there for the first frame."""
@@ -104,14 +104,14 @@ class LiveScreen(Screen[None]):
         self.call_after_refresh(self.rearrange)
 
     def rearrange(self) -> None:
-        """WorkerSlot the panels anew and draw those that came in."""
+        """Place the panels again and draw those that came in."""
         self.board.rearrange()
         self.call_after_refresh(self._draw_again)
 
     def _draw_again(self) -> None:
         if self._view is not None:
             for panel in self.board.seen:
-                panel.try_to_show(self._view)
+                panel.show_safely(self._view)
             if self.has_class("-tabs"):
                 self.tabs.show([panel.id or "" for panel in self.board.seen])
 

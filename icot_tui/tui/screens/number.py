@@ -38,7 +38,7 @@ def positive_number(written: str) -> float:
     return value
 
 
-class AskNumber(Dialog[int | float]):
+class NumberDialog(Dialog[int | float]):
     """One line to write a number in; Enter sends it if it is right."""
 
     def __init__(
@@ -58,9 +58,9 @@ class AskNumber(Dialog[int | float]):
         self._about = about
 
     DEFAULT_CSS = """
-    AskNumber Input { width: 100%; height: 1; }
-    AskNumber #about { margin: 1 0 0 0; }
-    AskNumber #about.-wrong { color: $error; }
+    NumberDialog Input { width: 100%; height: 1; }
+    NumberDialog #about { margin: 1 0 0 0; }
+    NumberDialog #about.-wrong { color: $error; }
     """
 
     def content(self) -> Sequence[Widget]:

@@ -9,13 +9,13 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from icot_tui.tui.actions.table import PANEL_IDS
-from icot_tui.tui.frame.layout import Wanted
+from icot_tui.tui.frame.layout import LayoutChoices
 from icot_tui.tui.screens.dialog import Dialog, text
 
 RESET = "everything as it was at first"
 
 
-class ChoosePanels(Dialog[bool]):
+class PanelsDialog(Dialog[bool]):
     """Enter or space shows and hides a panel; the last line gives back the usual sizes."""
 
     title_in_words = "panels"
@@ -23,7 +23,7 @@ class ChoosePanels(Dialog[bool]):
     width = 48
     BINDINGS = [("space", "show_or_hide", "show or hide"), ("v", "cancel", "leave")]
 
-    def __init__(self, wanted: Wanted, changed: Callable[[], None]) -> None:
+    def __init__(self, wanted: LayoutChoices, changed: Callable[[], None]) -> None:
         super().__init__()
         self._wanted = wanted
         self._changed = changed

@@ -28,7 +28,7 @@ FOREGROUND_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
-class Link:
+class DriverContext:
     """What a driver needs to know, and whom it tells.
 
     Attributes:
@@ -49,7 +49,7 @@ class Link:
 class ScreenDriver(LinuxDriver):
     """Drops frames while the terminal is stalled, draws anew after, and outlives its end."""
 
-    link: ClassVar[Link]
+    link: ClassVar[DriverContext]
 
     def __init__(self, app: App[Any], **options: Any) -> None:
         super().__init__(app, **options)
@@ -192,6 +192,6 @@ class ScreenDriver(LinuxDriver):
             self._loop.call_later(FOREGROUND_SECONDS, self._continue)
 
 
-def driver_for(link: Link) -> type[ScreenDriver]:
+def driver_for(link: DriverContext) -> type[ScreenDriver]:
     """The driver class of one terminal, for Textual to make a driver of."""
     return type("LinkedDriver", (ScreenDriver,), {"link": link})

@@ -18,12 +18,12 @@ from textual import events
 from textual.app import App
 
 from icot_tui.engine.loop.commands import Stop
-from icot_tui.tui.session.driver import Link, ScreenDriver, driver_for
-from icot_tui.tui.session.leave import Leave, Left, Way
+from icot_tui.tui.session.driver import DriverContext, ScreenDriver, driver_for
 from icot_tui.tui.session.parent_process import ParentProcess
 from icot_tui.tui.session.quiet_libraries import quiet_libraries
+from icot_tui.tui.session.screen_exit import ExitChoice, ExitReason, ScreenExit
 from icot_tui.tui.session.terminal import Terminal
-from icot_tui.tui.session.training_thread import EngineThread
+from icot_tui.tui.session.training_thread import TrainingThread
 
 SWITCH_SECONDS = 5e-5
 """Python's thread switch interval: a drawing thread holds the usual one against every step."""
@@ -34,10 +34,10 @@ OVERDUE_SECONDS = 10.0
 
 
 def run_with_screen(
-    build_app: Callable[[EngineThread | None], App[Leave]],
-    engine: EngineThread | None,
+    build_app: Callable[[TrainingThread | None], App[ExitChoice]],
+    engine: TrainingThread | None,
     guardian: ParentProcess | None = None,
-) -> Left:
+) -> ScreenExit:
     """Run the app until it is left, one way or the other; the terminal is restored by then.
 
     With an engine, it is started, and may well be at work still on return. The signal handlers stay
@@ -51,7 +51,7 @@ def run_with_screen(
     quiet_libraries()
     terminal = Terminal()
     terminal.lend(engine.folder.log if engine else None)
-    departure = Departure(engine, guardian, terminal)
+    departure = ScreenRunner(engine, guardian, terminal)
     if engine is not None:
         engine.start()
     switch = sys.getswitchinterval()
@@ -67,27 +67,27 @@ def run_with_screen(
     return left
 
 
-class Departure:
+class ScreenRunner:
     """Knows why the screen has to go, makes it go, and notices if it does not."""
 
     def __init__(
-        self, engine: EngineThread | None, guardian: ParentProcess | None, terminal: Terminal
+        self, engine: TrainingThread | None, guardian: ParentProcess | None, terminal: Terminal
     ) -> None:
         self._engine = engine
         self._guardian = guardian
         self._terminal = terminal
         self._driver: ScreenDriver | None = None
-        self._way: Way | None = None
+        self._way: ExitReason | None = None
         self._asked_at = 0.0
         self._over = False
-        self._app: App[Leave] | None = None
+        self._app: App[ExitChoice] | None = None
         self._streams = sys.stdout, sys.stderr
         self._catch_signals()
 
-    def run(self, build_app: Callable[[EngineThread | None], App[Leave]]) -> Left:
+    def run(self, build_app: Callable[[TrainingThread | None], App[ExitChoice]]) -> ScreenExit:
         """Run the app with all that guards it."""
         failure: Exception | None = None
-        answer: Leave | None = None
+        answer: ExitChoice | None = None
         faulthandler.enable(2)
         threading.Thread(target=self._watch, name="screen-watch", daemon=True).start()
         try:
@@ -108,18 +108,18 @@ class Departure:
             time.sleep(max(0.0, self._asked_at + ECHO_SECONDS - time.monotonic()))
         return self._left(answer, failure)
 
-    def _left(self, answer: Leave | None, failure: Exception | None) -> Left:
+    def _left(self, answer: ExitChoice | None, failure: Exception | None) -> ScreenExit:
         if answer in ("save", "now"):
-            return Left(answer)
+            return ScreenExit(answer)
         if self._way is not None:
-            return Left(self._way)
+            return ScreenExit(self._way)
         if failure is not None:
-            return Left("crashed", failure)
+            return ScreenExit("crashed", failure)
         if self._engine is None or not self._engine.alive:
-            return Left("close")
-        return Left("detach" if answer in (None, "close") else answer)
+            return ScreenExit("close")
+        return ScreenExit("detach" if answer in (None, "close") else answer)
 
-    def leave(self, way: Way) -> None:
+    def leave(self, way: ExitReason) -> None:
         """Have the screen go; safe from any thread and from a signal handler."""
         if self._way is None and not self._over:
             self._asked_at = time.monotonic()
@@ -135,9 +135,9 @@ class Departure:
         if self._app is not None and self._app.return_value is None:  # the user was not quicker
             self._app.exit()
 
-    def _link(self) -> Link:
+    def _link(self) -> DriverContext:
         may_stop = self._guardian.may_stop if self._guardian is not None else self._engine is None
-        return Link(
+        return DriverContext(
             descriptor=self._terminal.descriptor,
             opened=self._opened,
             painted=self._painted,
@@ -178,7 +178,7 @@ class Departure:
         if self._way is None and not self._over:
             self.leave("terminated")
         elif self._engine is not None:
-            self._engine.wish(Stop())
+            self._engine.send(Stop())
 
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
         """From outside, or a terminal that turns the key into a signal: a key it is."""
@@ -214,7 +214,10 @@ class Departure:
 
 
 def _part(
-    left: Left, terminal: Terminal, guardian: ParentProcess | None, engine: EngineThread | None
+    left: ScreenExit,
+    terminal: Terminal,
+    guardian: ParentProcess | None,
+    engine: TrainingThread | None,
 ) -> None:
     """See to the terminal: who has it from now on, and what is told there."""
     if engine is None or not engine.alive or left.way in ("save", "now"):

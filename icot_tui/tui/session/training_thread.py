@@ -35,7 +35,7 @@ SCREEN_SECONDS = 5.0
 """A screen that has not been painted after so long is waited for no longer."""
 
 
-class EngineThread:
+class TrainingThread:
     """Trains a run, new or resumed, and says what it does; made and started outside the app.
 
     The run folder is there, and locked, before torch is imported. The thread is no daemon: whatever
@@ -76,8 +76,8 @@ class EngineThread:
         self._thread = threading.Thread(target=self._work, name="engine")
 
     @property
-    def doing(self) -> str | None:
-        """What is done before the training begins, to be told while it lasts; None after."""
+    def startup_phase(self) -> str | None:
+        """What is done before training begins; None once it has begun."""
         return None if self.phase in ("training", "ended", "failed") else self.phase
 
     @property
@@ -93,7 +93,7 @@ class EngineThread:
         """Have each event told on the training thread, after it was journaled."""
         self._listener = listener
 
-    def wish(self, command: Command) -> None:
+    def send(self, command: Command) -> None:
         """Have a command carried out between two steps; safe anywhere."""
         self.commands.put(command)
 

@@ -12,7 +12,7 @@ Columns = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Thinned:
+class Downsampled:
     """What is left of a line, one entry for each column that has points.
 
     The neighbours just outside of the window come along, so that the line runs up to its edges.
@@ -38,7 +38,9 @@ def columns_of(x: Floats, start: float, end: float, columns: int) -> Columns:
     return np.clip((x - start) / (end - start) * columns, 0, columns - 1).astype(np.int64)
 
 
-def thin(x: Floats, y: Numbers, start: float, end: float, columns: int, log: bool) -> Thinned:
+def downsample(
+    x: Floats, y: Numbers, start: float, end: float, columns: int, log: bool
+) -> Downsampled:
     """The points within start to end (start < end), spread over so many columns.
 
     `x` is finite and ascending. Values at or below zero are gaps on a log axis.
@@ -67,7 +69,7 @@ def _strokes(
     columns: int,
     breaks: Columns,
     broken: Columns,
-) -> Thinned:
+) -> Downsampled:
     first = int(np.searchsorted(x, start, "left"))
     stop = max(first, int(np.searchsorted(x, end, "right")))
     edges = np.searchsorted(x[first:stop], np.linspace(start, end, columns + 1)[:-1], "left")
@@ -84,7 +86,7 @@ def _strokes(
         at = np.append(at, _outside(x[stop], start, end, columns))
     if not len(starts):
         none = np.zeros(0)
-        return Thinned(
+        return Downsampled(
             at=none,
             first=none,
             last=none,
@@ -99,7 +101,7 @@ def _strokes(
     whole[breaks] = False
     joined = whole[starts]
     joined[0] = False
-    return Thinned(
+    return Downsampled(
         at=at,
         first=bounded(y[starts]),
         last=bounded(y[ends - 1]),
