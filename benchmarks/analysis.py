@@ -14,11 +14,11 @@ from statistics import median
 import torch
 from transformers.utils import logging
 
-from icot_tui.analysis.asking import Respondent
-from icot_tui.analysis.cache import Respondents, warm_up
 from icot_tui.analysis.checkpoints import catalogue, find_checkpoint, open_safely
-from icot_tui.analysis.examples import gather
-from icot_tui.analysis.probing import run_probes
+from icot_tui.analysis.examples import load_examples
+from icot_tui.analysis.loaded_model import LoadedModel
+from icot_tui.analysis.model_cache import ModelCache, warm_up
+from icot_tui.analysis.probe_run import run_probes
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 
 
@@ -30,15 +30,15 @@ def seconds(work: Callable[[], object]) -> float:
 
 def asking(run: RunFolder, most: int) -> None:
     entries = catalogue(run)[:most]
-    kept = Respondents()
+    kept = ModelCache()
     # Products of two digits, as in the demo.
     questions = [f"{a}*{b}" for a in range(12, 99, 7) for b in range(13, 99, 9)]
     opened, first, again, cached = [], [], [], []
     for entry in entries:
         opened.append(seconds(lambda path=entry.path: kept.open(path)))
-        respondent = kept.open(entry.path)
-        first.append(seconds(lambda r=respondent: r.ask(questions[0])))
-        again += [seconds(lambda r=respondent, q=q: r.ask(q)) for q in questions[1:11]]
+        model = kept.open(entry.path)
+        first.append(seconds(lambda r=model: r.ask(questions[0])))
+        again += [seconds(lambda r=model, q=q: r.ask(q)) for q in questions[1:11]]
     for entry in entries * 2:
         cached.append(seconds(lambda path=entry.path: kept.open(path).ask(questions[1])))
     fresh = [a + b for a, b in zip(opened[1:], first[1:], strict=True)]
@@ -55,15 +55,15 @@ def asking(run: RunFolder, most: int) -> None:
 
 
 def probing(run: RunFolder, control: str | None, examples: int) -> None:
-    respondent = Respondent(open_safely(run.path))
+    model = LoadedModel(open_safely(run.path))
     other = None
     if control is not None:
-        other = Respondent(open_safely(find_checkpoint(control, runs_folder())))
-    found = gather(respondent, examples)
+        other = LoadedModel(open_safely(find_checkpoint(control, runs_folder())))
+    found = load_examples(model, examples)
     cpu, began = time.process_time(), time.perf_counter()
     report = run_probes(
-        respondent,
-        found.split(respondent),
+        model,
+        found.split(model),
         control=other,
         control_split=None if other is None else found.split(other),
     )

@@ -94,7 +94,7 @@ def as_json(answer: Answer) -> dict[str, Any]:
     }
 
 
-class Choice:
+class TokenChooser:
     """The next token: greedy, or drawn for a single row; the separator is fed where it is due.
 
     It counts its calls: of the rows of one batch, and of no other.

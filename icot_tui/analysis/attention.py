@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from icot_tui.analysis.activations import batches
-from icot_tui.analysis.layout import Layout
+from icot_tui.analysis.aligned_examples import AlignedExamples
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,15 +44,15 @@ def attention(lm: "PreTrainedModel", ids: Tensor, positions: Tensor | None = Non
 
 
 def mean_attention(
-    lm: "PreTrainedModel", layout: Layout, rows: NDArray[np.int64] | None = None
+    lm: "PreTrainedModel", aligned: AlignedExamples, rows: NDArray[np.int64] | None = None
 ) -> NDArray[np.float64]:
-    """[layers, heads, C, C] shares between the layout's columns, averaged over examples."""
+    """[layers, heads, C, C] shares between the aligned columns, averaged over examples."""
     device = next(lm.parameters()).device
     total, count = None, 0
-    for part in batches(layout, rows):
-        ids, positions = layout.rows(part)
+    for part in batches(aligned, rows):
+        ids, positions = aligned.rows(part)
         found = attention(lm, ids.to(device), None if positions is None else positions.to(device))
-        where = torch.from_numpy(layout.columns[part])  # [n, C]
+        where = torch.from_numpy(aligned.columns[part])  # [n, C]
         row = torch.arange(len(part))[:, None, None]
         # Advanced indices around a slice come first: [n, C, C, layers, heads].
         chosen = found.permute(1, 3, 4, 0, 2)[row, where[:, :, None], where[:, None]]

@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from icot_tui.analysis.activations import batches
-from icot_tui.analysis.hooks import Stream
-from icot_tui.analysis.layout import Layout
+from icot_tui.analysis.aligned_examples import AlignedExamples
+from icot_tui.analysis.residual_stream import ResidualStream
 
 Grid = NDArray[np.float64]
 
@@ -35,7 +35,10 @@ class Attribution:
 
 @torch.no_grad()
 def attribute(
-    stream: Stream, layout: Layout, rows: NDArray[np.int64] | None = None, seed: int = 0
+    stream: ResidualStream,
+    aligned: AlignedExamples,
+    rows: NDArray[np.int64] | None = None,
+    seed: int = 0,
 ) -> Attribution:
     """Swap each column's token for one that another example has there; all else stays.
 
@@ -43,28 +46,28 @@ def attribute(
 
     Args:
         stream: of the model.
-        layout: the examples.
+        aligned: the examples.
         rows: which of them are looked at; None: all.
         seed: of the swaps.
     """
-    rows = np.arange(len(layout)) if rows is None else rows
-    columns = np.flatnonzero(layout.varies[: layout.separator])
-    rng, k = np.random.default_rng(seed), layout.digits
+    rows = np.arange(len(aligned)) if rows is None else rows
+    columns = np.flatnonzero(aligned.varies[: aligned.separator])
+    rng, k = np.random.default_rng(seed), aligned.digits
     shape = (len(columns), k)
     fall, size, changed = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for part in batches(layout, rows):
-        gold = layout.tokens[part, layout.answer : layout.answer + k]
-        plain, best = _at_answer(stream, layout, part, gold)
+    for part in batches(aligned, rows):
+        gold = aligned.tokens[part, aligned.answer : aligned.answer + k]
+        plain, best = _at_answer(stream, aligned, part, gold)
         for number, column in enumerate(columns.tolist()):
-            other = _others(layout.tokens[:, column], part, rng)
-            swapped, then = _at_answer(stream, layout, part, gold, column, other)
+            other = _others(aligned.tokens[:, column], part, rng)
+            swapped, then = _at_answer(stream, aligned, part, gold, column, other)
             fall[number] += (plain - swapped).sum(0)
             size[number] += np.abs(plain - swapped).sum(0)
             changed[number] += (best != then).sum(0)
-    names = layout.names
+    names = aligned.names
     return Attribution(
         tuple(names[column] for column in columns),
-        names[layout.answer : layout.answer + k],
+        names[aligned.answer : aligned.answer + k],
         fall / len(rows),
         size / len(rows),
         changed / len(rows),
@@ -83,20 +86,20 @@ def _others(
 
 
 def _at_answer(
-    stream: Stream,
-    layout: Layout,
+    stream: ResidualStream,
+    aligned: AlignedExamples,
     rows: NDArray[np.int64],
     gold: NDArray[np.int64],
     column: int | None = None,
     tokens: NDArray[np.int64] | None = None,
 ) -> tuple[Grid, NDArray[np.int64]]:
     """([n, K] logits of the gold tokens less the mean logit, [n, K] arg-max)."""
-    ids, positions = layout.rows(rows)
+    ids, positions = aligned.rows(rows)
     if column is not None:
-        ids[np.arange(len(rows)), layout.columns[rows, column]] = torch.from_numpy(tokens)
+        ids[np.arange(len(rows)), aligned.columns[rows, column]] = torch.from_numpy(tokens)
     device = next(stream.lm.parameters()).device
     logits = stream.forward(ids.to(device), None if positions is None else positions.to(device))
-    where = layout.columns[rows, layout.answer - 1 :][:, : layout.digits]
+    where = aligned.columns[rows, aligned.answer - 1 :][:, : aligned.digits]
     at = logits[torch.arange(len(rows))[:, None], torch.from_numpy(where)].float().cpu()
     # Logits have no zero: what moves all of them alike says nothing.
     centred = at - at.mean(-1, keepdim=True)

@@ -8,7 +8,7 @@ from statistics import median
 import numpy as np
 
 from icot_tui.analysis.answer import Answer
-from icot_tui.analysis.asking import Respondent
+from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.analysis.questions import Question
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.engine.evaluation.exact_match import wilson
@@ -17,7 +17,7 @@ from icot_tui.errors import UserError
 MOST_POINTS = 17
 """Budgets that are tried where not all are."""
 TIMED = 16
-"""Questions asked one by one to measure the speed."""
+"""ProbeTargets asked one by one to measure the speed."""
 
 
 @dataclass(frozen=True)
@@ -40,21 +40,21 @@ class BudgetPoint:
     examples_per_second: float | None
 
 
-def check_mixed(respondent: Respondent) -> None:
+def check_mixed(model: LoadedModel) -> None:
     """Budgets say something only where the run was trained at all of them.
 
     Raises:
         UserError: it was not.
     """
-    if not respondent.chooses_budget:
+    if not model.chooses_budget:
         raise UserError(
-            f"{respondent.label} was not trained with mixed stages (curriculum.mixed_stages), so "
+            f"{model.label} was not trained with mixed stages (curriculum.mixed_stages), so "
             "how many tokens it writes can't be chosen"
         )
 
 
 def sweep(
-    respondent: Respondent,
+    model: LoadedModel,
     split: EncodedSplit,
     stages: Sequence[int] | None = None,
     timed: int = TIMED,
@@ -66,7 +66,7 @@ def sweep(
     question is asked with all budgets before the next one.
 
     Args:
-        respondent: the checkpoint.
+        model: the checkpoint.
         split: held-out examples in its tokens.
         stages: tokens removed; None: every stage, or of many an even choice.
         timed: examples that are asked one by one for the speed; 0: it is not measured.
@@ -76,12 +76,12 @@ def sweep(
     if stages is None:
         stages = np.linspace(0, longest, min(longest + 1, MOST_POINTS)).round().astype(int).tolist()
     stages = sorted(stages)
-    questions = [respondent.reader.example(split, index) for index in range(len(split))]
+    questions = [model.reader.example(split, index) for index in range(len(split))]
     right = []
     for number, stage in enumerate(stages, 1):
         say(f"asking with budget {number} of {len(stages)}")
-        right.append(sum(bool(answer.right) for answer in _ask(respondent, questions, stage)))
-    speeds = _speeds(respondent, questions, stages, timed, say) if timed else [None] * len(stages)
+        right.append(sum(bool(answer.right) for answer in _ask(model, questions, stage)))
+    speeds = _speeds(model, questions, stages, timed, say) if timed else [None] * len(stages)
     count = len(questions)
     return [
         BudgetPoint(max(longest - stage, 0), stage, count, n / count, *wilson(n, count), speed)
@@ -89,7 +89,7 @@ def sweep(
     ]
 
 
-def _ask(respondent: Respondent, questions: Sequence[Question], stage: int) -> list[Answer]:
+def _ask(model: LoadedModel, questions: Sequence[Question], stage: int) -> list[Answer]:
     """Answers at a stage; which chains of thought are shorter than it are not written at all."""
     by_written: defaultdict[int, list[Question]] = defaultdict(list)
     for question in questions:
@@ -98,12 +98,12 @@ def _ask(respondent: Respondent, questions: Sequence[Question], stage: int) -> l
     return [
         answer
         for written, group in by_written.items()
-        for answer in respondent.answer(group, written=written)
+        for answer in model.answer(group, written=written)
     ]
 
 
 def _speeds(
-    respondent: Respondent,
+    model: LoadedModel,
     questions: Sequence[Question],
     stages: Sequence[int],
     timed: int,
@@ -114,6 +114,6 @@ def _speeds(
     seconds = []
     for number, place in enumerate(places.tolist()):
         say(f"measuring the speed, {number} of {len(places) - 1}")
-        asked = [_ask(respondent, [questions[place]], stage)[0] for stage in stages]
+        asked = [_ask(model, [questions[place]], stage)[0] for stage in stages]
         seconds.append([answer.seconds for answer in asked])
     return [1 / median(taken) for taken in zip(*seconds[1:], strict=True)]

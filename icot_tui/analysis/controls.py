@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from icot_tui.analysis.hooks import Site
-from icot_tui.analysis.report import Grid
+from icot_tui.analysis.probe_report import Grid
+from icot_tui.analysis.residual_stream import Site
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from icot_tui.analysis.asking import Respondent
-from icot_tui.analysis.examples import gather
+from icot_tui.analysis.examples import load_examples
+from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.analysis.questions import Question
 from icot_tui.config import DistillationConfig
 from icot_tui.data.encoded import EncodedSplit
@@ -34,7 +34,7 @@ CLEAR = 0.9
 EXAMPLES = 200
 """Held-out questions that the controls are taken from."""
 AT_ONCE = 64
-"""Questions a forward pass of the emulator."""
+"""ProbeTargets a forward pass of the emulator."""
 
 
 @dataclass(frozen=True)
@@ -88,21 +88,21 @@ class ThoughtComparison:
     """An emulator beside its teacher.
 
     Args:
-        respondent: a pair of a run of ICoT-KD.
+        model: a pair of a run of ICoT-KD.
 
     Raises:
         UserError: it is no pair, or its teacher is not known or gone.
     """
 
-    def __init__(self, respondent: Respondent) -> None:
-        section = _section(respondent)
-        self._respondent = respondent
-        self._emulate = cast(ThinkingLM, respondent.lm).thinker
-        self._before = _before(respondent, section)
+    def __init__(self, model: LoadedModel) -> None:
+        section = _section(model)
+        self._model = model
+        self._emulate = cast(ThinkingLM, model.lm).thinker
+        self._before = _before(model, section)
         self._places = ThoughtPlaces(section.subset, section.delta)
-        teacher = open_teacher(teacher_path(respondent, section))
-        self._teacher: PreTrainedModel = teacher.eval().to(respondent.device)
-        held_out = gather(respondent, EXAMPLES).split(respondent)
+        teacher = open_teacher(teacher_path(model, section))
+        self._teacher: PreTrainedModel = teacher.eval().to(model.device)
+        held_out = load_examples(model, EXAMPLES).split(model)
         held_out = held_out.only(self._fits(held_out))
         self._prompts = [_prompt(held_out, row) for row in range(len(held_out))]
         self._held_out = self._thoughts(held_out)  # [n, L, H]
@@ -169,7 +169,7 @@ class ThoughtComparison:
 
     def _name(self, gold: EncodedSplit, place: int) -> tuple[str, str]:
         """What the teacher read at a place, by name and as text."""
-        token = self._respondent.token_text(int(gold.example(0)[place]))
+        token = self._model.token_text(int(gold.example(0)[place]))
         thought = place - int(gold.prompt_lengths[0])
         if thought < 0:
             return "SEP", token
@@ -177,7 +177,7 @@ class ThoughtComparison:
 
     def _thoughts(self, split: EncodedSplit) -> Tensor:
         """[n, L, H] the teacher's."""
-        own = self._respondent
+        own = self._model
         return ComputedThoughts(
             self._teacher, split, self._places, own.token_format.separator_id, own.device
         ).all()
@@ -192,40 +192,40 @@ class ThoughtComparison:
             for line, prompt in zip(ids, rows, strict=True):
                 line[: len(prompt)] = torch.tensor(prompt)
             separators = torch.tensor([len(prompt) - 1 for prompt in rows])
-            device = self._respondent.device
+            device = self._model.device
             parts.append(emulate(ids.to(device), separators.to(device), None, None).cpu())
         return torch.cat(parts)
 
 
-def teacher_path(respondent: Respondent, section: DistillationConfig) -> Path:
+def teacher_path(model: LoadedModel, section: DistillationConfig) -> Path:
     """The checkpoint of the teacher whose thoughts were emulated.
 
     Raises:
         UserError: it is not known, or gone.
     """
-    left = _left(respondent, "teacher")
+    left = _left(model, "teacher")
     if left is not None:
         return find_outcome(left, "teacher")
     for given in (section.from_teacher, section.from_emulator, section.from_student):
         if given is not None and not part_settings(path := find_outcome(given, "teacher")):
             return path
-    raise UserError(f"the teacher of {respondent.label} is not known: only its run can tell")
+    raise UserError(f"the teacher of {model.label} is not known: only its run can tell")
 
 
-def _left(respondent: Respondent, part: str) -> str | None:
+def _left(model: LoadedModel, part: str) -> str | None:
     """The checkpoint that an earlier training of the same run chose, if there was one."""
-    opened = respondent.opened
+    opened = model.opened
     outcomes = {} if opened.state is None else opened.state["run"].get("outcomes", {})
     return str(opened.path.parent / outcomes[part]) if part in outcomes else None
 
 
-def _before(respondent: Respondent, section: DistillationConfig) -> Thinker | None:
+def _before(model: LoadedModel, section: DistillationConfig) -> Thinker | None:
     """The emulator that the coupled training began with; None where it is gone."""
-    given = _left(respondent, "emulator") or section.from_emulator
+    given = _left(model, "emulator") or section.from_emulator
     if given is None:
         return None
     try:
-        return open_emulator(find_outcome(given, "emulator")).eval().to(respondent.device)
+        return open_emulator(find_outcome(given, "emulator")).eval().to(model.device)
     except UserError:
         return None
 
@@ -251,15 +251,14 @@ def as_values(thoughts: Sequence[LayerThought]) -> list[dict[str, Any]]:
     ]
 
 
-def _section(respondent: Respondent) -> DistillationConfig:
-    config = respondent.opened.config
-    if not respondent.is_pair:
+def _section(model: LoadedModel) -> DistillationConfig:
+    config = model.opened.config
+    if not model.is_pair:
         raise UserError(
-            f"{respondent.label} is no pair of ICoT-KD: only such a pair emulates a teacher's "
-            "thoughts"
+            f"{model.label} is no pair of ICoT-KD: only such a pair emulates a teacher's thoughts"
         )
     if config is None or config.distillation is None:
-        raise UserError(f"{respondent.label} belongs to no run of ICoT-KD: its teacher is unknown")
+        raise UserError(f"{model.label} belongs to no run of ICoT-KD: its teacher is unknown")
     return config.distillation
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from icot_tui.analysis.asking import Respondent
+from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.data.chunks import Chunk, read_chunks
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.encoding import Encoder
@@ -20,13 +20,13 @@ class Examples:
     count: int
     trained_on: int
 
-    def split(self, respondent: Respondent) -> EncodedSplit:
+    def split(self, model: LoadedModel) -> EncodedSplit:
         """The examples in a checkpoint's own tokens.
 
         Raises:
             UserError: its tokenizer does not know them.
         """
-        return Encoder(respondent.opened.tokenizer).encode(self.text)
+        return Encoder(model.opened.tokenizer).encode(self.text)
 
     @property
     def notes(self) -> list[str]:
@@ -40,11 +40,11 @@ class Examples:
         ]
 
 
-def gather(respondent: Respondent, count: int, file: Path | None = None) -> Examples:
+def load_examples(model: LoadedModel, count: int, file: Path | None = None) -> Examples:
     """So many examples: validation, then test, then, if there are no more, training ones.
 
     Args:
-        respondent: says where the run's data is.
+        model: says where the run's data is.
         count: how many at most.
         file: take them from here instead.
 
@@ -54,10 +54,10 @@ def gather(respondent: Respondent, count: int, file: Path | None = None) -> Exam
     if file is not None:
         lines = _lines(read_chunks(file, count), count)
         return Examples(Chunk(b"".join(lines), str(file), 1), len(lines), 0)
-    config = respondent.opened.config
+    config = model.opened.config
     if config is None:
         raise UserError(
-            f"{respondent.opened.path} belongs to no run: name a file of examples with --data"
+            f"{model.opened.path} belongs to no run: name a file of examples with --data"
         )
     source = open_source(config.data)
     lines, trained_on = [], 0

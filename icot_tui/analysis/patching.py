@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from icot_tui.analysis.activations import batches
-from icot_tui.analysis.hooks import Site, Stream
-from icot_tui.analysis.layout import Layout
-from icot_tui.analysis.targets import Effect, Target
+from icot_tui.analysis.aligned_examples import AlignedExamples
+from icot_tui.analysis.probe_targets import Effect, Target
+from icot_tui.analysis.residual_stream import ResidualStream, Site
 
 PAIRS = 256
 """Pairs a place and target."""
@@ -75,19 +75,19 @@ class Pairs:
 
 
 class Patcher:
-    """Patches places of one model and layout.
+    """Patches places of one model on aligned examples.
 
     Args:
         stream: the model's.
-        layout: its examples.
+        aligned: its examples.
         seed: of the pairs.
     """
 
-    def __init__(self, stream: Stream, layout: Layout, seed: int = 0) -> None:
-        self._stream, self.layout, self._seed = stream, layout, seed
+    def __init__(self, stream: ResidualStream, aligned: AlignedExamples, seed: int = 0) -> None:
+        self._stream, self.aligned, self._seed = stream, aligned, seed
         self._device = next(stream.lm.parameters()).device
-        self._written = self._digits(np.arange(len(layout)))  # [N, K]
-        gold = layout.tokens[:, layout.answer :]
+        self._written = self._digits(np.arange(len(aligned)))  # [N, K]
+        gold = aligned.tokens[:, aligned.answer :]
         self._right = self._written == gold
 
     @property
@@ -99,9 +99,9 @@ class Patcher:
     def pairs(self, effect: Effect) -> Pairs:
         """Random pairs that count, at most PAIRS."""
         rng = np.random.default_rng((self._seed, effect.digit))
-        n, wanted = len(self.layout), PAIRS * DRAWN
+        n, wanted = len(self.aligned), PAIRS * DRAWN
         base, source, other = rng.integers(0, n, (3, wanted))
-        own = self.layout.answer_tokens(effect.digit)[base]
+        own = self.aligned.answer_tokens(effect.digit)[base]
         predicted, control = effect.predicted(base, source), effect.predicted(base, other)
         counts = self._right[base, effect.digit] & (predicted != own) & (predicted >= 0)
         counts &= (control != own) & (control != predicted) & (control >= 0)
@@ -121,7 +121,7 @@ class Patcher:
 
         Args:
             site: place on the residual stream.
-            column: of the layout.
+            column: of the aligned.
             activations: [N, H] what stands there.
             target: with an effect.
             mode: replace all of it, or the target's part.
@@ -133,7 +133,7 @@ class Patcher:
             return Patched(0, 0.0, 0.0, 0.0, mode)
         span = _span(activations, target) if mode == "part" else None
         became = self._became(site, column, activations, pairs, span)[:, target.effect.digit]
-        own = self.layout.answer_tokens(target.effect.digit)[pairs.base]
+        own = self.aligned.answer_tokens(target.effect.digit)[pairs.base]
         return Patched(
             len(pairs.base),
             float((became == pairs.predicted).mean()),
@@ -149,8 +149,8 @@ class Patcher:
         if span is not None:
             move = move @ span @ span.T
         found = []
-        for part in batches(self.layout, np.arange(len(pairs.base))):
-            rows, where = pairs.base[part], self.layout.columns[pairs.base[part], column]
+        for part in batches(self.aligned, np.arange(len(pairs.base))):
+            rows, where = pairs.base[part], self.aligned.columns[pairs.base[part], column]
             shift, at = move[part].to(self._device), torch.from_numpy(where).to(self._device)
 
             def change(activation: Tensor, shift: Tensor = shift, at: Tensor = at) -> Tensor:
@@ -163,19 +163,19 @@ class Patcher:
         return np.concatenate(found)
 
     def _digits(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.concatenate([self._forward(part) for part in batches(self.layout, rows)])
+        return np.concatenate([self._forward(part) for part in batches(self.aligned, rows)])
 
     @torch.no_grad()
     def _forward(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """[n, K] arg-max at each answer digit."""
-        layout = self.layout
-        ids, positions = layout.rows(rows)
+        aligned = self.aligned
+        ids, positions = aligned.rows(rows)
         logits = self._stream.forward(
             ids.to(self._device), None if positions is None else positions.to(self._device)
         )
-        where = torch.from_numpy(layout.columns[rows, layout.answer - 1 : -1]).to(self._device)
-        if layout.digits != where.shape[1]:
-            where = where[:, : layout.digits]
+        where = torch.from_numpy(aligned.columns[rows, aligned.answer - 1 : -1]).to(self._device)
+        if aligned.digits != where.shape[1]:
+            where = where[:, : aligned.digits]
         at = torch.arange(len(rows), device=self._device)[:, None]
         best: NDArray[np.int64] = logits[at, where].argmax(-1).cpu().numpy()
         return best

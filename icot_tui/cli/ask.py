@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from icot_tui.analysis.answer import Answer, Sampling
-    from icot_tui.analysis.asking import Respondent
     from icot_tui.analysis.chain import ChainToken
     from icot_tui.analysis.emulation import LayerThought, ThoughtComparison
+    from icot_tui.analysis.loaded_model import LoadedModel
 
 app = typer.Typer(add_completion=False)
 
@@ -108,14 +108,14 @@ def ask(
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     sampling = Sampling(temperature, seed) if sample else None
-    respondents = _open(names, stage, all_stages, pick_device(device))
+    models = _open(names, stage, all_stages, pick_device(device))
     if budget_sweep:
         from icot_tui.cli.budget import print_sweeps
 
-        print_sweeps(respondents, examples, json)
+        print_sweeps(models, examples, json)
         return
-    compare = _comparisons(respondents) if thoughts else []
-    for text, answers in _answers(respondents, texts, raw, written, stage, sampling):
+    compare = _comparisons(models) if thoughts else []
+    for text, answers in _answers(models, texts, raw, written, stage, sampling):
         found = [one.of(answer.question) for one, answer in zip(compare, answers, strict=False)]
         if json:
             _print_json(text, answers, found)
@@ -127,9 +127,9 @@ def ask(
 
 def _open(
     names: Sequence[str], stage: int | None, all_stages: bool, device: str
-) -> "list[Respondent]":
-    from icot_tui.analysis.cache import Respondents
+) -> "list[LoadedModel]":
     from icot_tui.analysis.checkpoints import catalogue, find_checkpoint, one_per_stage
+    from icot_tui.analysis.model_cache import ModelCache
     from icot_tui.engine.run_folder import RunFolder, runs_folder
 
     runs, paths = runs_folder(), []
@@ -146,12 +146,12 @@ def _open(
             paths.append(folder)
     if not paths:
         raise UserError(f"{', '.join(names)}: there is no checkpoint yet")
-    opened = Respondents(device=device)
+    opened = ModelCache(device=device)
     return [opened.open(path) for path in paths]
 
 
 def _answers(
-    respondents: "Sequence[Respondent]",
+    models: "Sequence[LoadedModel]",
     texts: Sequence[str],
     raw: bool,
     written: int | None,
@@ -159,19 +159,17 @@ def _answers(
     sampling: "Sampling | None",
 ) -> "Iterator[tuple[str, list[Answer]]]":
     by_model = []
-    for respondent in respondents:
-        questions = [respondent.reader.read(text, raw) for text in texts]
-        by_model.append(
-            respondent.answer(questions, written=written, stage=stage, sampling=sampling)
-        )
+    for model in models:
+        questions = [model.reader.read(text, raw) for text in texts]
+        by_model.append(model.answer(questions, written=written, stage=stage, sampling=sampling))
     for text, *answers in zip(texts, *by_model, strict=True):
         yield text, answers
 
 
-def _comparisons(respondents: "Sequence[Respondent]") -> "list[ThoughtComparison]":
+def _comparisons(models: "Sequence[LoadedModel]") -> "list[ThoughtComparison]":
     from icot_tui.analysis.emulation import ThoughtComparison
 
-    return [ThoughtComparison(respondent) for respondent in respondents]
+    return [ThoughtComparison(model) for model in models]
 
 
 def _print_json(

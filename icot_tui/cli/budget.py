@@ -6,11 +6,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from icot_tui.analysis.asking import Respondent
     from icot_tui.analysis.budget import BudgetPoint
+    from icot_tui.analysis.loaded_model import LoadedModel
 
 
-def print_sweeps(respondents: "Sequence[Respondent]", examples: int, json: bool) -> None:
+def print_sweeps(models: "Sequence[LoadedModel]", examples: int, json: bool) -> None:
     """Accuracy and speed of each checkpoint, for each number of written tokens.
 
     Raises:
@@ -19,24 +19,24 @@ def print_sweeps(respondents: "Sequence[Respondent]", examples: int, json: bool)
     from icot_tui.analysis.budget import check_mixed
     from icot_tui.cli.console import print_json
 
-    for respondent in respondents:
-        check_mixed(respondent)
-    for respondent in respondents:
-        points = _sweep(respondent, examples)
+    for model in models:
+        check_mixed(model)
+    for model in models:
+        points = _sweep(model, examples)
         if json:
             values = [asdict(point) for point in points]
-            print_json({"checkpoint": respondent.label, "budgets": values})
+            print_json({"checkpoint": model.label, "budgets": values})
         else:
-            _print_table(respondent.label, points)
+            _print_table(model.label, points)
 
 
-def _sweep(respondent: "Respondent", examples: int) -> "list[BudgetPoint]":
+def _sweep(model: "LoadedModel", examples: int) -> "list[BudgetPoint]":
     from icot_tui.analysis.budget import sweep
-    from icot_tui.analysis.examples import gather
+    from icot_tui.analysis.examples import load_examples
     from icot_tui.cli.console import console
 
     def work(say: Callable[[str], None]) -> "list[BudgetPoint]":
-        return sweep(respondent, gather(respondent, examples).split(respondent), say=say)
+        return sweep(model, load_examples(model, examples).split(model), say=say)
 
     if not sys.stderr.isatty():
         return work(lambda what: None)

@@ -11,8 +11,8 @@ from icot_tui.errors import UserError
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from icot_tui.analysis.asking import Respondent
-    from icot_tui.analysis.report import ProbeReport
+    from icot_tui.analysis.loaded_model import LoadedModel
+    from icot_tui.analysis.probe_report import ProbeReport
 
 app = typer.Typer(add_completion=False)
 
@@ -67,29 +67,29 @@ def probe(
     """Train linear probes with their controls, patch, and say what may be concluded."""
     from transformers.utils import logging
 
-    from icot_tui.analysis import store
+    from icot_tui.analysis import probe_store
     from icot_tui.cli.device import pick_device
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     where = pick_device(device)
-    respondent = _open(checkpoint, where)
+    model = _open(checkpoint, where)
     other = None if control is None else _open(control, where)
     names = [_target_name(name) for name in target or ()]
     settings: dict[str, object] = {
         "examples": examples,
         "data": None if data is None else _contents(data),
-        "stage": respondent.stage if stage is None else stage,
+        "stage": model.stage if stage is None else stage,
         "seed": seed,
         "patch": patch,
         "targets": sorted(names),
-        "control": None if other is None else store.digest(other.opened.path),
+        "control": None if other is None else probe_store.digest(other.opened.path),
     }
-    folder = respondent.opened.path
-    name = store.key(folder, settings)
-    report = None if again else store.load(folder, name)
+    folder = model.opened.path
+    name = probe_store.key(folder, settings)
+    report = None if again else probe_store.load(folder, name)
     if report is None:
-        report = _run(respondent, other, examples, data, names, stage, patch, seed)
+        report = _run(model, other, examples, data, names, stage, patch, seed)
         _keep(report, folder, name)
     if json:
         _print_json(report)
@@ -97,18 +97,18 @@ def probe(
         _print_report(report, bool(names))
 
 
-def _open(name: str, device: str) -> "Respondent":
-    from icot_tui.analysis.asking import Respondent
+def _open(name: str, device: str) -> "LoadedModel":
     from icot_tui.analysis.checkpoints import find_checkpoint, open_safely
+    from icot_tui.analysis.loaded_model import LoadedModel
     from icot_tui.engine.run_folder import runs_folder
 
-    respondent = Respondent(open_safely(find_checkpoint(name, runs_folder())), device)
-    if respondent.is_pair:
+    model = LoadedModel(open_safely(find_checkpoint(name, runs_folder())), device)
+    if model.is_pair:
         raise UserError(
-            f"{respondent.label} is ICoT-KD's pair, whose thought is emulated, not hidden: "
+            f"{model.label} is ICoT-KD's pair, whose thought is emulated, not hidden: "
             "'icot-tui ask --thoughts' shows it beside the teacher's"
         )
-    return respondent
+    return model
 
 
 def _target_name(name: str) -> str:
@@ -126,8 +126,8 @@ def _contents(file: Path) -> str:
 
 
 def _run(
-    respondent: "Respondent",
-    control: "Respondent | None",
+    model: "LoadedModel",
+    control: "LoadedModel | None",
     examples: int,
     data: Path | None,
     names: Sequence[str],
@@ -137,16 +137,16 @@ def _run(
 ) -> "ProbeReport":
     import sys
 
-    from icot_tui.analysis.examples import gather
-    from icot_tui.analysis.probing import run_probes
+    from icot_tui.analysis.examples import load_examples
+    from icot_tui.analysis.probe_run import run_probes
     from icot_tui.cli.console import console
 
-    found = gather(respondent, examples, data)
+    found = load_examples(model, examples, data)
 
     def work(say: Any) -> "ProbeReport":
         return run_probes(
-            respondent,
-            found.split(respondent),
+            model,
+            found.split(model),
             stage=stage,
             control=control,
             control_split=None if control is None else found.split(control),
@@ -166,11 +166,11 @@ def _run(
 def _keep(report: "ProbeReport", folder: Path, name: str) -> None:
     import sys
 
-    from icot_tui.analysis import store
+    from icot_tui.analysis import probe_store
     from icot_tui.plain import plain
 
     try:
-        store.save(report, folder, name)
+        probe_store.save(report, folder, name)
     except OSError as error:
         reason = plain(str(error.strerror))
         print(f"note: the result could not be kept with the checkpoint: {reason}", file=sys.stderr)
@@ -186,7 +186,7 @@ def as_json(report: "ProbeReport") -> dict[str, Any]:
     """A report as plain values; grids are lists by site and column, None where nothing was done."""
     from dataclasses import asdict
 
-    from icot_tui.analysis.verdict import caveats, verdict
+    from icot_tui.analysis.conclusions import caveats, verdict
 
     return {
         "checkpoint": report.checkpoint,
@@ -225,7 +225,7 @@ def _print_report(report: "ProbeReport", named: bool) -> None:
     """Heat maps of the named targets, or a line a target and the best one's heat map."""
     import sys
 
-    from icot_tui.analysis.verdict import caveats, verdict
+    from icot_tui.analysis.conclusions import caveats, verdict
     from icot_tui.cli.console import console, print_table
     from icot_tui.plain import plain
 
@@ -256,15 +256,15 @@ def _print_report(report: "ProbeReport", named: bool) -> None:
 
 
 def _rank(report: "ProbeReport", target: int) -> tuple[bool, float]:
-    from icot_tui.analysis.verdict import cell_to_tell
+    from icot_tui.analysis.conclusions import cell_to_tell
 
     row, column = cell_to_tell(report, target)
     return bool(report.encoded[target].any()), float(report.margins[target, row, column])
 
 
 def _summary(report: "ProbeReport", target: int) -> tuple[str, ...]:
-    from icot_tui.analysis.hooks import site
-    from icot_tui.analysis.verdict import cell_to_tell
+    from icot_tui.analysis.conclusions import cell_to_tell
+    from icot_tui.analysis.residual_stream import site
 
     row, column = cell_to_tell(report, target)
     cell = target, row, column
@@ -290,7 +290,7 @@ def _summary(report: "ProbeReport", target: int) -> tuple[str, ...]:
 def _print_heat_map(report: "ProbeReport", target: int, title: str) -> None:
     import sys
 
-    from icot_tui.analysis.hooks import site
+    from icot_tui.analysis.residual_stream import site
     from icot_tui.cli.console import console, print_table
     from icot_tui.plain import plain
 

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from icot_tui.analysis.asking import Respondent
+from icot_tui.analysis.aligned_examples import AlignedExamples
 from icot_tui.analysis.checkpoints import open_safely
-from icot_tui.analysis.examples import gather
-from icot_tui.analysis.layout import Layout
+from icot_tui.analysis.examples import load_examples
+from icot_tui.analysis.loaded_model import LoadedModel
 from tests.analysis.made import add_checkpoint, make_config, make_run
 from tests.analysis.wired import wired_model
 
@@ -30,20 +30,20 @@ def runs(tmp_path_factory, own_cache):
 
 @pytest.fixture(scope="session")
 def carries(runs):
-    return Respondent(open_safely(runs / "carries"))
+    return LoadedModel(open_safely(runs / "carries"))
 
 
 @pytest.fixture(scope="session")
 def ignores(runs):
-    return Respondent(open_safely(runs / "ignores"))
+    return LoadedModel(open_safely(runs / "ignores"))
 
 
 @pytest.fixture(scope="session")
 def split(carries):
     """500 examples."""
-    return gather(carries, 500).split(carries)
+    return load_examples(carries, 500).split(carries)
 
 
 @pytest.fixture(scope="session")
-def layout(carries, split):
-    return Layout.of(carries, split, 8)
+def aligned(carries, split):
+    return AlignedExamples.of(carries, split, 8)

@@ -7,17 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from icot_tui.analysis import store
+from icot_tui.analysis import probe_store
 from icot_tui.analysis.budget import sweep
-from icot_tui.analysis.cache import Respondents
 from icot_tui.analysis.checkpoints import (
     catalogue,
     find_checkpoint,
     one_per_stage,
     open_safely,
 )
-from icot_tui.analysis.examples import gather
-from icot_tui.analysis.probing import run_probes
+from icot_tui.analysis.examples import load_examples
+from icot_tui.analysis.model_cache import ModelCache
+from icot_tui.analysis.probe_run import run_probes
 from icot_tui.engine.evaluation.held_out import token_format_of
 from icot_tui.engine.journal.events import CheckpointSaved, Evaluated, RunStarted
 from icot_tui.engine.journal.journal import Journal
@@ -106,24 +106,24 @@ def test_the_order_of_a_random_side_is_that_of_training(run):
 
 def test_checkpoints_are_kept_open_within_the_limit(run):
     paths = [entry.path for entry in catalogue(run)]
-    kept = Respondents()
+    kept = ModelCache()
     first = kept.open(paths[0])
     assert kept.open(paths[0]) is first
     for path in paths:
         kept.open(path)
     assert len(kept) == 5
-    few = Respondents(memory_limit=2 * first.bytes)
+    few = ModelCache(memory_limit=2 * first.bytes)
     one, two = few.open(paths[0]), few.open(paths[1])
     assert few.open(paths[0]) is one  # used last
     few.open(paths[2])
     assert len(few) == 2
     assert few.open(paths[0]) is one
     assert few.open(paths[1]) is not two
-    assert len(Respondents(memory_limit=0)._kept) == 0
+    assert len(ModelCache(memory_limit=0)._kept) == 0
 
 
 def test_a_run_s_folder_stands_for_its_newest_checkpoint(run):
-    kept = Respondents()
+    kept = ModelCache()
     assert kept.open(run.path) is kept.open(run.checkpoints / "step-00000040")
 
 
@@ -140,7 +140,7 @@ def test_damaged_and_unfinished_checkpoints_are_one_sentence(run, tmp_path):
 
 
 def test_the_sweep_has_a_point_for_each_budget(carries):
-    split = gather(carries, 10).split(carries)
+    split = load_examples(carries, 10).split(carries)
     points = sweep(carries, split)
     assert [(point.written, point.stage) for point in points] == [(8 - s, s) for s in range(9)]
     assert all(point.examples_per_second > 0 and point.examples == 10 for point in points)
@@ -150,7 +150,7 @@ def test_the_sweep_has_a_point_for_each_budget(carries):
 
 
 def test_examples_are_held_out_ones_first(carries):
-    few, many = gather(carries, 400), gather(carries, 500)
+    few, many = load_examples(carries, 400), load_examples(carries, 500)
     assert (few.count, few.trained_on, few.notes) == (400, 0, [])
     assert (many.count, many.trained_on) == (500, 100)
     assert many.text.text.startswith(few.text.text)
@@ -161,11 +161,11 @@ def test_a_report_is_kept_with_its_checkpoint_and_read_back(carries, split, tmp_
     report = run_probes(carries, split, names=["z1", "z2"], notes=["a note"])
     folder = tmp_path / "checkpoint"
     shutil.copytree(carries.opened.path, folder)
-    name = store.key(folder, {"examples": 800})
-    assert store.load(folder, name) is None
-    path = store.save(report, folder, name)
+    name = probe_store.key(folder, {"examples": 800})
+    assert probe_store.load(folder, name) is None
+    path = probe_store.save(report, folder, name)
     assert path.parent == folder / "analysis"
-    back = store.load(folder, name)
+    back = probe_store.load(folder, name)
     assert back is not None
     for field in ("scores", "errors", "patched", "supported", "accuracy", "margins", "encoded"):
         assert np.array_equal(getattr(back, field), getattr(report, field), equal_nan=True), field
@@ -174,9 +174,9 @@ def test_a_report_is_kept_with_its_checkpoint_and_read_back(carries, split, tmp_
     assert back.notes == ("a note",)
     open_safely(folder)  # still whole
 
-    assert store.key(folder, {"examples": 801}) != name
+    assert probe_store.key(folder, {"examples": 801}) != name
     (folder / "manifest.json").unlink()
     (folder / "model.safetensors").write_bytes(b"others")
-    assert store.key(folder, {"examples": 800}) != name
+    assert probe_store.key(folder, {"examples": 800}) != name
     path.write_text(json.dumps({"targets": []}))
-    assert store.load(folder, name) is None
+    assert probe_store.load(folder, name) is None

@@ -113,7 +113,7 @@ def test_probe_prints_a_table_and_words_and_keeps_the_result(call, monkeypatch):
     def fail(*arguments, **options):
         raise AssertionError("kept results are read, not made again")
 
-    monkeypatch.setattr("icot_tui.analysis.probing.run_probes", fail)
+    monkeypatch.setattr("icot_tui.analysis.probe_run.run_probes", fail)
     assert call(*arguments)[1] == out
 
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from icot_tui.analysis import emulation
-from icot_tui.analysis.asking import Respondent
 from icot_tui.analysis.checkpoints import catalogue, find_checkpoint, one_per_stage, open_safely
 from icot_tui.analysis.emulation import ThoughtComparison, summary
-from icot_tui.analysis.examples import gather
+from icot_tui.analysis.examples import load_examples
+from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.cli import app as cli
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.errors import UserError
@@ -33,7 +33,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pair(run):
-    return Respondent(open_safely(run.path))
+    return LoadedModel(open_safely(run.path))
 
 
 def alone(pair, prompt):
@@ -69,7 +69,7 @@ def test_the_pair_answers_at_once(pair, text):
 
 
 def test_what_the_pair_answers_is_what_the_run_evaluated(run, pair):
-    split = gather(pair, VALIDATION).split(pair)
+    split = load_examples(pair, VALIDATION).split(pair)
     answers = pair.answer([pair.reader.example(split, index) for index in range(VALIDATION)])
     assert all(answer.decoded for answer in answers)
     found = sum(bool(answer.right) for answer in answers) / VALIDATION
@@ -84,7 +84,7 @@ def test_a_question_whose_answer_nobody_knows(pair):
 def test_a_pair_of_no_run_answers_too(pair, tmp_path):
     folder = tmp_path / "imported"
     shutil.copytree(pair.opened.path, folder)
-    imported = Respondent(open_safely(folder))
+    imported = LoadedModel(open_safely(folder))
     answer = imported.ask("2 1 * 4 3")
     assert answer.answer == pair.ask("12*34").answer and "has no stages" in answer.notes[-1]
     known = imported.ask("2 1 * 4 3||8 4 0 + 0 6 3 0 #### 8 0 4 0")
@@ -94,7 +94,7 @@ def test_a_pair_of_no_run_answers_too(pair, tmp_path):
 
 
 def test_the_teacher_answers_with_its_whole_chain_of_thought(run):
-    teacher = Respondent(open_safely(find_checkpoint(f"{run.path}@teacher", run.path.parent)))
+    teacher = LoadedModel(open_safely(find_checkpoint(f"{run.path}@teacher", run.path.parent)))
     assert not teacher.is_pair and teacher.stage == 0
     assert teacher.ask("12*34").hidden == 0
 
@@ -176,7 +176,7 @@ def test_later_runs_find_the_teacher_of_what_they_build_on(run, tmp_path):
         "mixture_components": 2,
     }  # fmt: skip
     folder = train_new(tmp_path, distilled(distillation=section, train={"max_steps": 3}))
-    later = Respondent(open_safely(folder.path))
+    later = LoadedModel(open_safely(folder.path))
     assert later.opened.config is not None and later.opened.config.distillation is not None
     found = emulation.teacher_path(later, later.opened.config.distillation)
     assert found.name.endswith("-1-teacher")

@@ -7,8 +7,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from icot_tui.analysis.attention import attention, mean_attention
 from icot_tui.analysis.attribution import attribute
-from icot_tui.analysis.hooks import Site, Stream, site
-from icot_tui.analysis.lens import LogitLens
+from icot_tui.analysis.logit_lens import LogitLens
+from icot_tui.analysis.residual_stream import ResidualStream, Site, site
 from icot_tui.errors import UserError
 
 SIZES = {
@@ -43,7 +43,7 @@ IDS = torch.tensor([[3, 1, 4, 1, 5], [9, 2, 6, 5, 3]])
 
 def test_sites_of_many_families_hold_the_models_own_hidden_states(family):
     model, middle = family
-    stream = Stream(model)
+    stream = ResidualStream(model)
     assert stream.has_middle == middle
     assert len(stream.sites) == 1 + 2 * (1 + middle)
     with torch.no_grad(), stream.recording(stream.sites) as recorded:
@@ -55,7 +55,7 @@ def test_sites_of_many_families_hold_the_models_own_hidden_states(family):
 
 def test_a_change_is_carried_on_and_gone_afterwards(family):
     model, _ = family
-    stream = Stream(model)
+    stream = ResidualStream(model)
     with torch.no_grad():
         before = stream.forward(IDS, None)
         for where in stream.sites:
@@ -74,9 +74,9 @@ def test_a_change_is_carried_on_and_gone_afterwards(family):
             assert torch.equal(stream.forward(IDS, None), before)
 
 
-def test_a_changed_middle_reaches_both_the_mlp_and_the_stream(carries, layout):
-    stream = Stream(carries.lm)
-    ids, positions = layout.rows(np.arange(2))
+def test_a_changed_middle_reaches_both_the_mlp_and_the_stream(carries, aligned):
+    stream = ResidualStream(carries.lm)
+    ids, positions = aligned.rows(np.arange(2))
     middle, after = Site(0, "resid_mid"), Site(0, "resid_post")
     with torch.no_grad():
         with stream.recording([middle, after]) as plain:
@@ -94,12 +94,12 @@ def test_names_are_transformer_lens_s():
         site("h.1")
 
 
-def test_the_lens_says_the_answer_where_it_stands_and_not_before(carries, layout):
-    lens = LogitLens(Stream(carries.lm))
-    mark = layout.names.index("####")
+def test_the_lens_says_the_answer_where_it_stands_and_not_before(carries, aligned):
+    lens = LogitLens(ResidualStream(carries.lm))
+    mark = aligned.names.index("####")
     for row in range(20):
-        ids, positions = layout.rows(np.array([row]))
-        gold = int(layout.answer_tokens(0)[row])
+        ids, positions = aligned.rows(np.array([row]))
+        gold = int(aligned.answer_tokens(0)[row])
         read = lens.read(ids, positions, chosen=gold)
         at = dict(zip(read.sites, read.of_chosen[:, mark].tolist(), strict=True))
         assert at["blocks.1.hook_resid_mid"] > 0.9
@@ -110,7 +110,7 @@ def test_the_lens_says_the_answer_where_it_stands_and_not_before(carries, layout
 
 def test_the_lens_of_many_families_ends_in_the_models_own_logits(family):
     model, _ = family
-    read = LogitLens(Stream(model)).read(IDS[:1], k=1)
+    read = LogitLens(ResidualStream(model)).read(IDS[:1], k=1)
     with torch.no_grad():
         own = torch.softmax(model(IDS[:1]).logits, -1)[0]
     assert torch.allclose(read.probabilities[-1, :, 0], own.max(-1).values, atol=1e-5)
@@ -123,11 +123,11 @@ def test_a_model_that_caps_its_logits_has_no_lens():
     with torch.no_grad():
         model.get_output_embeddings().weight.mul_(300)
     with pytest.raises(UserError, match="no logit lens"):
-        LogitLens(Stream(model))
+        LogitLens(ResidualStream(model))
 
 
-def test_attribution_finds_the_digits_that_count_and_no_others(carries, layout):
-    found = attribute(Stream(carries.lm), layout, np.arange(200))
+def test_attribution_finds_the_digits_that_count_and_no_others(carries, aligned):
+    found = attribute(ResidualStream(carries.lm), aligned, np.arange(200))
     assert found.columns == ("a0", "a1", "b0", "b1")
     assert found.digits == ("c0", "c1", "c2", "c3")
     logit = dict(zip(found.columns, found.logit[:, 0], strict=True))
@@ -139,17 +139,17 @@ def test_attribution_finds_the_digits_that_count_and_no_others(carries, layout):
     assert found.changed[:, 1:].max() == 0
 
 
-def test_attribution_of_a_model_that_ignores_its_input_is_zero(ignores, layout):
-    found = attribute(Stream(ignores.lm), layout, np.arange(50))
+def test_attribution_of_a_model_that_ignores_its_input_is_zero(ignores, aligned):
+    found = attribute(ResidualStream(ignores.lm), aligned, np.arange(50))
     assert found.size.max() < 1e-3
     assert found.changed.max() == 0
 
 
-def test_attention_shows_who_reads_whom(carries, layout):
+def test_attention_shows_who_reads_whom(carries, aligned):
     before = carries.lm.config._attn_implementation
-    mean = mean_attention(carries.lm, layout, np.arange(50))
+    mean = mean_attention(carries.lm, aligned, np.arange(50))
     assert carries.lm.config._attn_implementation == before
-    at = {name: number for number, name in enumerate(layout.names)}
+    at = {name: number for number, name in enumerate(aligned.names)}
     assert mean.shape == (2, 2, 12, 12)
     assert mean[0, 0, at["SEP"], at["a0"]] > 0.99
     assert mean[0, 1, at["SEP"], at["b0"]] > 0.99

@@ -47,8 +47,8 @@ def test_the_prompt_must_tell_the_stages_apart():
 def test_a_run_trains_with_it_and_resumes(tmp_path):
     import shutil
 
-    from icot_tui.analysis.asking import Respondent
     from icot_tui.analysis.checkpoints import open_safely
+    from icot_tui.analysis.loaded_model import LoadedModel
     from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
     from tests.tiny import assert_same, final_tensors, tiny, train, train_new
 
@@ -62,9 +62,9 @@ def test_a_run_trains_with_it_and_resumes(tmp_path):
         train={"max_steps": 12, "restart_warmup": False},
     )
     folder = train_new(tmp_path, config)
-    respondent = Respondent(open_safely(folder.path))
-    assert respondent.chooses_budget
-    answer = respondent.ask("12*34", written=5)
+    model = LoadedModel(open_safely(folder.path))
+    assert model.chooses_budget
+    answer = model.ask("12*34", written=5)
     assert (answer.stage, answer.hidden) == (3, 3)
     assert not any("mixed stages" in note for note in answer.notes)
     before = final_tensors(folder)

@@ -34,7 +34,7 @@ def drive(
 
     async def run() -> None:
         async with app.run_test(size=size, notifications=True) as pilot:
-            await until(pilot, lambda: bool(app.play.list.listed) or is_told(app.play))
+            await until(pilot, lambda: bool(app.play.list.entries) or is_told(app.play))
             await steps(app.play, pilot)
 
     asyncio.run(asyncio.wait_for(run(), 90))
@@ -74,7 +74,7 @@ async def ask(screen: PlayScreen, pilot: Pilot[ExitChoice], text: str) -> None:
 
 async def answered(screen: PlayScreen, pilot: Pilot[ExitChoice]) -> None:
     """All that are chosen have answered."""
-    await until(pilot, lambda: len(screen.answers.outcomes) == len(screen.list.chosen))
+    await until(pilot, lambda: len(screen.answers.results) == len(screen.list.chosen))
     await pilot.pause(0.05)
 
 

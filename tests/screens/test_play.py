@@ -16,11 +16,11 @@ from icot_tui.cli import app as cli
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.tui.play.action_table import FOOTER_KEYS, PLAY_ACTIONS, PLAY_GROUPS, PLAY_KEYS
 from icot_tui.tui.play.backend import Backend
-from icot_tui.tui.play.batch import BatchList
-from icot_tui.tui.play.budget import BudgetPlot
+from icot_tui.tui.play.budget_plot import BudgetPlot
 from icot_tui.tui.play.checkpoint_list import list_checkpoints
 from icot_tui.tui.play.handlers import HANDLERS
-from icot_tui.tui.play.messages import VIEWS, History
+from icot_tui.tui.play.question_file import FileAnswersDialog
+from icot_tui.tui.play.records import VIEWS, QuestionHistory
 from icot_tui.tui.play.screen import PlayScreen
 from icot_tui.tui.session.screen_exit import ExitChoice
 from icot_tui.watch.source import RunFollower
@@ -47,13 +47,13 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_question_is_answered_with_all_that_can_be_told(runs: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
-        assert [one.stage for one in screen.list.listed] == sorted(
-            one.stage or 0 for one in screen.list.listed
+        assert [one.stage for one in screen.list.entries] == sorted(
+            one.stage or 0 for one in screen.list.entries
         )
         assert [one.best for one in screen.list.chosen] == [True]
         await ask(screen, pilot, "12*34")
-        [outcome] = screen.answers.outcomes
-        answer = outcome.answer
+        [result] = screen.answers.results
+        answer = result.answer
         assert answer is not None and answer.expected == "408"
         text = said(screen)
         assert "wrong  it is 408" in text or "right" in text
@@ -86,9 +86,9 @@ def test_every_stage_side_by_side(runs: Path) -> None:
         await ask(screen, pilot, "12*34")
         await press(pilot, "a")
         await answered(screen, pilot)
-        stages = [outcome.listed.stage for outcome in screen.answers.outcomes]
+        stages = [result.entry.stage for result in screen.answers.results]
         assert len(stages) == len(set(stages)) >= 4 and stages == sorted(stages, key=int)
-        explicit, last = screen.answers.outcomes[0], screen.answers.outcomes[-1]
+        explicit, last = screen.answers.results[0], screen.answers.results[-1]
         assert explicit.answer is not None and explicit.answer.hidden == 0
         assert last.answer is not None and last.answer.hidden
         await press(pilot, "end")
@@ -101,10 +101,10 @@ def test_every_stage_side_by_side(runs: Path) -> None:
         screen.list.focus()
         await press(pilot, "home", "n")
         await answered(screen, pilot)
-        assert [one.listed for one in screen.answers.outcomes] == screen.list.listed[:1]
+        assert [one.entry for one in screen.answers.results] == screen.list.entries[:1]
         await press(pilot, "down", "space")
         await answered(screen, pilot)
-        assert len(screen.answers.outcomes) == 2
+        assert len(screen.answers.results) == 2
 
     drive(runs, ["tiny"], steps)
 
@@ -117,17 +117,17 @@ def test_what_cannot_be_read_is_one_sentence(runs: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
         for question, told in (*BAD, (LONG, "")):
             await ask(screen, pilot, question)
-            [outcome] = screen.answers.outcomes
-            assert outcome.answer is None and told in outcome.problem
-            assert "\n" not in outcome.problem and "\x1b" not in said(screen)
+            [result] = screen.answers.results
+            assert result.answer is None and told in result.problem
+            assert "\n" not in result.problem and "\x1b" not in said(screen)
         await press(pilot, "f")  # in the model's own form
         await ask(screen, pilot, LONG)
-        assert "positions" in screen.answers.outcomes[0].problem
+        assert "positions" in screen.answers.results[0].problem
         await press(pilot, "l")
         assert screen.looking or toasts(screen)
         await press(pilot, "f")
         await ask(screen, pilot, "12*34")
-        assert screen.answers.outcomes[0].answer is not None
+        assert screen.answers.results[0].answer is not None
 
     drive(runs, ["tiny"], steps)
 
@@ -142,10 +142,10 @@ def test_a_damaged_and_a_lost_checkpoint_are_told_and_the_others_answer(
         weights = paths[0] / "model.safetensors"
         weights.write_bytes(weights.read_bytes()[:100])
         shutil.rmtree(paths[1])
-        listed = {one.path: one for one in screen.list.listed}
-        screen.list.choose([listed[path] for path in paths[:3]])
+        entry = {one.path: one for one in screen.list.entries}
+        screen.list.choose([entry[path] for path in paths[:3]])
         await ask(screen, pilot, "12*34")
-        problems = {o.listed.path: o.problem for o in screen.answers.outcomes}
+        problems = {o.entry.path: o.problem for o in screen.answers.results}
         assert problems[paths[0]] and "is gone" in problems[paths[1]] and not problems[paths[2]]
         assert "Traceback" not in said(screen)
         await press(pilot, "l")
@@ -184,7 +184,7 @@ def test_random_and_hardest_examples_and_history(runs: Path) -> None:
         await press(pilot, "r")
         await until(pilot, lambda: len(screen.field.history.asked) == 4)
         await answered(screen, pilot)
-        answer = screen.answers.outcomes[0].answer
+        answer = screen.answers.results[0].answer
         assert answer is not None and answer.expected is not None
         await press(pilot, "i", "up", "up", "up")
         assert screen.field.value == hardest
@@ -197,7 +197,7 @@ def test_random_and_hardest_examples_and_history(runs: Path) -> None:
 
 
 def test_history_keeps_what_is_being_written() -> None:
-    history = History()
+    history = QuestionHistory()
     assert history.back("new") == "new" and history.forward("new") == "new"
     for text in ("1*1", "2*2", "2*2"):
         history.add(text)
@@ -208,18 +208,18 @@ def test_history_keeps_what_is_being_written() -> None:
 
 def test_a_budget_of_thought_where_the_run_allows_it(runs: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
-        listed = screen.list.listed
-        screen.list.choose([one for one in listed if one.run == "tiny"][-1:])
+        entry = screen.list.entries
+        screen.list.choose([one for one in entry if one.run == "tiny"][-1:])
         await ask(screen, pilot, "12*34")
         await press(pilot, "b")
         assert "was trained with mixed stages" in toasts(screen)[-1]
-        screen.list.choose([one for one in listed if one.run == "mixed"][-1:])
+        screen.list.choose([one for one in entry if one.run == "mixed"][-1:])
         await answered(screen, pilot)
         await press(pilot, "b")
         await press(pilot, *"3", "enter")
         await answered(screen, pilot)
         assert screen.options.written == 3
-        answer = screen.answers.outcomes[0].answer
+        answer = screen.answers.results[0].answer
         assert (answer is not None and answer.stage == len(answer.chain) - answer.written) or True
         assert "3 tokens written" in str(screen.header.content)
 
@@ -228,11 +228,11 @@ def test_a_budget_of_thought_where_the_run_allows_it(runs: Path) -> None:
 
 def test_the_budget_of_thought_is_plotted(runs: Path, tmp_path: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
-        listed = screen.list.listed
-        screen.list.choose([one for one in listed if one.run == "tiny"][-1:])
+        entry = screen.list.entries
+        screen.list.choose([one for one in entry if one.run == "tiny"][-1:])
         await press(pilot, "escape", "B")
         assert "there is no budget to try" in toasts(screen)[-1]
-        screen.list.choose([one for one in listed if one.run == "mixed"][-1:])
+        screen.list.choose([one for one in entry if one.run == "mixed"][-1:])
         await press(pilot, "B")
         await until(pilot, lambda: isinstance(pilot.app.screen, BudgetPlot))
         plot = pilot.app.screen
@@ -257,28 +257,28 @@ def test_a_file_of_questions_is_asked_at_once(runs: Path, tmp_path: Path) -> Non
     file.write_text("12*34\n\n[red]zwölf\x1b[2J\n2 1 * 4 3||8 4 0 + 0 6 3 0 #### 8 0 4 0\n")
 
     async def steps(screen: PlayScreen, pilot: Go) -> None:
-        screen.list.choose(screen.list.listed[-2:])
+        screen.list.choose(screen.list.entries[-2:])
         await press(pilot, "escape", "o")
         await press(pilot, *"gone.txt", "enter")
         await until(pilot, lambda: any("gone.txt cannot be read" in t for t in toasts(screen)))
         await press(pilot, "o")
         pilot.app.screen.query_one(Input).value = str(file)
         await press(pilot, "enter")
-        await until(pilot, lambda: isinstance(pilot.app.screen, BatchList))
-        listed = pilot.app.screen
-        assert isinstance(listed, BatchList)
-        first, bad, whole = listed.found.outcomes[0]
+        await until(pilot, lambda: isinstance(pilot.app.screen, FileAnswersDialog))
+        entry = pilot.app.screen
+        assert isinstance(entry, FileAnswersDialog)
+        first, bad, whole = entry.found.results[0]
         assert first.answer is not None and whole.answer is not None
         assert first.answer.chain == whole.answer.chain
         assert bad.answer is None and "is no product" in bad.problem
-        assert [", 1 could not be asked" in score for score in listed.found.scores()] == [True] * 2
+        assert [", 1 could not be asked" in score for score in entry.found.scores()] == [True] * 2
         await pilot.pause(0.1)
-        shown = "\n".join(strip.text for strip in listed._compositor.render_strips())
+        shown = "\n".join(strip.text for strip in entry._compositor.render_strips())
         assert "[red]zwölf" in shown and "\x1b" not in shown
         await press(pilot, "w", "home", "enter")
         await answered(screen, pilot)
         assert screen.text == "12*34" and pilot.app.screen is screen
-        alone = screen.answers.outcomes[0].answer
+        alone = screen.answers.results[0].answer
         assert alone is not None and alone.answer == first.answer.answer
 
     drive(runs, ["tiny"], steps)
@@ -294,9 +294,9 @@ def test_a_small_screen_tells_what_an_answer_cost_and_whose_it_is(runs: Path) ->
         await ask(screen, pilot, "12*34")
         await answered(screen, pilot)
         assert said(screen).count("cost") == 2 and "0 written, 8 hidden" in said(screen)
-        for listed in screen.list.chosen:
-            screen.list.highlighted = screen.list.listed.index(listed)
-            await until(pilot, lambda run=listed.run: f" {run} " in picture(screen)[-2])  # type: ignore[misc]
+        for entry in screen.list.chosen:
+            screen.list.highlighted = screen.list.entries.index(entry)
+            await until(pilot, lambda run=entry.run: f" {run} " in picture(screen)[-2])  # type: ignore[misc]
 
     drive(runs, ["tiny", "mixed"], steps, (80, 24))
 
@@ -304,12 +304,12 @@ def test_a_small_screen_tells_what_an_answer_cost_and_whose_it_is(runs: Path) ->
 def test_a_random_example_is_another_one_each_time(runs: Path) -> None:
     backend = Backend()
     backend.load(lambda what: None)
-    listed = list_checkpoints([runs / "tiny"])[0]
-    split = backend.split(listed)
-    backend._splits[listed.path] = split.only(np.arange(len(split)) < 2)
+    entry = list_checkpoints([runs / "tiny"])[0]
+    split = backend.split(entry)
+    backend._splits[entry.path] = split.only(np.arange(len(split)) < 2)
     drawn = [""]
     for _ in range(20):
-        drawn.append(backend.random_question(listed, drawn[-1]).shown)
+        drawn.append(backend.random_question(entry, drawn[-1]).shown)
     del drawn[0]
     assert len(set(drawn)) == 2
     assert all(one != other for one, other in pairwise(drawn))
@@ -355,9 +355,9 @@ def test_the_live_screen_opens_it_and_gets_the_keys_back(runs: Path) -> None:
         await press(pilot, "k")
         screen = app.screen
         assert isinstance(screen, PlayScreen)
-        await until(pilot, lambda: bool(screen.list.listed))
+        await until(pilot, lambda: bool(screen.list.entries))
         await ask(screen, pilot, "12*34")
-        assert screen.answers.outcomes[0].answer is not None
+        assert screen.answers.results[0].answer is not None
         await press(pilot, "q")
         assert app.screen is app.live and app.is_running
 

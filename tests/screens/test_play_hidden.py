@@ -1,4 +1,4 @@
-"""Looking inside on the screen, at a network that is wired to carry its answer."""
+"""ViewRequest inside on the screen, at a network that is wired to carry its answer."""
 
 import threading
 import time
@@ -10,8 +10,8 @@ import torch
 from textual.pilot import Pilot
 
 from icot_tui.errors import UserError
-from icot_tui.tui.play import probes
-from icot_tui.tui.play.heat import (
+from icot_tui.tui.play import probe_reports
+from icot_tui.tui.play.heat_map import (
     ASCII_SHADES,
     ENCODED,
     NARROWEST,
@@ -25,7 +25,7 @@ from icot_tui.tui.play.heat import (
     fit,
 )
 from icot_tui.tui.play.screen import PlayScreen
-from icot_tui.tui.play.worker import Ticket, Worker
+from icot_tui.tui.play.worker import Job, Worker
 from icot_tui.tui.session.screen_exit import ExitChoice
 from tests.analysis.made import add_checkpoint, make_config, make_run
 from tests.analysis.wired import wired_model
@@ -65,7 +65,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-d
 
 async def ask_hidden(screen: PlayScreen, pilot: Go) -> None:
     """Ask the checkpoint that hides all of its chain of thought."""
-    screen.list.choose([one for one in screen.list.listed if one.stage == 8])
+    screen.list.choose([one for one in screen.list.entries if one.stage == 8])
     await ask(screen, pilot, "12*34")
 
 
@@ -117,7 +117,7 @@ def test_the_views_of_a_question(runs: Path) -> None:
 def test_probes_are_trained_stopped_kept_and_read_again(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probes, "FEW", 300)
+    monkeypatch.setattr(probe_reports, "FEW", 300)
 
     async def steps(screen: PlayScreen, pilot: Go) -> None:
         await ask_hidden(screen, pilot)
@@ -170,7 +170,7 @@ def test_what_cannot_be_looked_at_is_said(runs: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
         await press(pilot, "escape", "l")
         assert not screen.looking and "Ask something first" in toasts(screen)[-1]
-        screen.list.choose([one for one in screen.list.listed if one.stage == 0])
+        screen.list.choose([one for one in screen.list.entries if one.stage == 0])
         await ask(screen, pilot, "12*34")
         await press(pilot, "1")
         await mapped(screen, pilot)
@@ -214,12 +214,12 @@ def test_a_pair_answers_and_its_thoughts_stand_beside_the_teacher_s(runs: Path) 
 
         await press(pilot, "escape", "a")  # of each stage one that answers
         await answered(screen, pilot)
-        phases = [outcome.listed.phase for outcome in screen.answers.outcomes]
+        phases = [result.entry.phase for result in screen.answers.results]
         assert phases == ["teacher", "coupled"]
-        student = [one for one in screen.list.listed if one.phase == "student"][-1:]
+        student = [one for one in screen.list.entries if one.phase == "student"][-1:]
         screen.list.choose(student)
         await ask(screen, pilot, "12*34")
-        assert "only a coupled pair answers" in screen.answers.outcomes[0].problem
+        assert "only a coupled pair answers" in screen.answers.results[0].problem
 
     drive(runs, ["pair"], steps)
 
@@ -284,21 +284,21 @@ def test_stopping_tells_whether_there_was_anything_to_stop() -> None:
     worker = Worker(lambda say: None, lambda to: to(), lambda what: None)
     begun, stopped, done = threading.Event(), threading.Event(), threading.Event()
 
-    def endless(ticket: Ticket) -> None:
+    def endless(job: Job) -> None:
         begun.set()
         try:
             while True:
-                ticket.check()
+                job.check()
                 time.sleep(0.001)
         finally:
             stopped.set()
 
-    worker.do("batch", endless, lambda _: None, lambda _: None)
+    worker.submit("batch", endless, lambda _: None, lambda _: None)
     assert begun.wait(10)
     assert worker.cancel("batch") and not worker.cancel("batch")
     assert stopped.wait(10)
-    worker.do("batch", lambda ticket: None, lambda _: None, lambda _: None)
-    worker.do("last", lambda ticket: done.set(), lambda _: None, lambda _: None)
+    worker.submit("batch", lambda job: None, lambda _: None, lambda _: None)
+    worker.submit("last", lambda job: done.set(), lambda _: None, lambda _: None)
     assert done.wait(10)
     assert not worker.cancel("batch")
     worker.close()
@@ -308,22 +308,22 @@ def test_a_newer_wish_takes_the_place_of_an_older_one() -> None:
     told: list[str] = []
     worker = Worker(lambda say: say("loading"), lambda to: to(), told.append)
 
-    def fail(ticket: Ticket) -> str:
+    def fail(job: Job) -> str:
         raise UserError("no such thing")
 
-    def crash(ticket: Ticket) -> str:
+    def crash(job: Job) -> str:
         raise RuntimeError("broken")
 
-    worker.do(
-        "wait", lambda ticket: "first", lambda found: told.append(f"got {found}"), told.append
+    worker.submit(
+        "wait", lambda job: "first", lambda found: told.append(f"got {found}"), told.append
     )
-    worker.do(
-        "wait", lambda ticket: "second", lambda found: told.append(f"got {found}"), told.append
+    worker.submit(
+        "wait", lambda job: "second", lambda found: told.append(f"got {found}"), told.append
     )
-    worker.do("fail", fail, told.append, told.append)
-    worker.do("crash", crash, told.append, told.append)
+    worker.submit("fail", fail, told.append, told.append)
+    worker.submit("crash", crash, told.append, told.append)
     thread = worker._thread
-    worker.do("last", lambda ticket: "", lambda _: worker.close(), told.append)
+    worker.submit("last", lambda job: "", lambda _: worker.close(), told.append)
     assert thread is not None
     thread.join(5)
     assert not thread.is_alive()

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from icot_tui.tui.actions.action import Action, Group
 from icot_tui.tui.actions.keymap import KeyMap, textual_name
-from icot_tui.tui.play.messages import VIEWS
+from icot_tui.tui.play.records import VIEWS
 
 PLAY_GROUPS: dict[Group, str] = {
     "run": "Asking",

@@ -8,7 +8,7 @@ from icot_tui.tui.frame.panel import Panel
 from icot_tui.tui.panels.base import out_of_sight
 from icot_tui.tui.panels.lines import Lines
 from icot_tui.tui.panels.text import EMPTY, Line, clip, glyphs, line, wrapped
-from icot_tui.tui.play.answers import (
+from icot_tui.tui.play.answer_lines import (
     all_lines,
     answer_lines,
     choosable,
@@ -16,7 +16,7 @@ from icot_tui.tui.play.answers import (
     default_choice,
     summary_line,
 )
-from icot_tui.tui.play.messages import Chosen, Outcome
+from icot_tui.tui.play.records import AskResult, ChosenToken
 
 HELP = (
     "Ask the model something: write a question such as 12*34 and press Enter.",
@@ -66,7 +66,7 @@ class AnswersPane(Panel):
     def __init__(self) -> None:
         super().__init__(id="answers")
         self.lines = AnswerLines()
-        self.outcomes: list[Outcome] = []
+        self.results: list[AskResult] = []
         self.at = 0
         self.short = False
         self._said: tuple[str, ...] = HELP
@@ -81,45 +81,45 @@ class AnswersPane(Panel):
 
     def clear(self, said: str) -> None:
         """A new question: nothing is answered yet."""
-        self.outcomes, self._said = [], (said,)
+        self.results, self._said = [], (said,)
         self.draw()
 
     def say(self, said: str) -> None:
         """What is being done while there is no answer, or what went wrong."""
-        if not self.outcomes:
+        if not self.results:
             self._said = (said,) if said else HELP
             self.draw()
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, result: AskResult) -> None:
         """One more answer; the cursor stays with its checkpoint."""
-        before = self.current.listed.path if self.current is not None else None
-        self.outcomes.append(outcome)
+        before = self.current.entry.path if self.current is not None else None
+        self.results.append(result)
         self.at = next(
-            (at for at, one in enumerate(self.outcomes) if one.listed.path == before), self.at
+            (at for at, one in enumerate(self.results) if one.entry.path == before), self.at
         )
         self.draw()
 
     @property
-    def current(self) -> Outcome | None:
+    def current(self) -> AskResult | None:
         """The answer under the cursor."""
-        return self.outcomes[min(self.at, len(self.outcomes) - 1)] if self.outcomes else None
+        return self.results[min(self.at, len(self.results) - 1)] if self.results else None
 
     @property
-    def chosen(self) -> Chosen | None:
+    def chosen(self) -> ChosenToken | None:
         """The token under the cursor."""
         choices = self._choices()
         if not choices:
             return None
         chosen = choices[self._index(choices)]
         if self._sum and chosen.part == "answer":
-            return Chosen("sum", chosen.place, chosen.text)
+            return ChosenToken("sum", chosen.place, chosen.text)
         return chosen
 
-    def _choices(self) -> list[Chosen]:
-        outcome = self.current
-        return [] if outcome is None else choosable(outcome)
+    def _choices(self) -> list[ChosenToken]:
+        result = self.current
+        return [] if result is None else choosable(result)
 
-    def _index(self, choices: list[Chosen]) -> int:
+    def _index(self, choices: list[ChosenToken]) -> int:
         """The token that was chosen; where this answer has none such, the first hidden one."""
         for at, chosen in enumerate(choices):
             if (chosen.part, chosen.place) == self._token:
@@ -128,8 +128,8 @@ class AnswersPane(Panel):
 
     def move(self, tokens: int, answers: int) -> None:
         """Choose another token or answer."""
-        if answers and len(self.outcomes) > 1:
-            self.at = min(max(self.at + answers, 0), len(self.outcomes) - 1)
+        if answers and len(self.results) > 1:
+            self.at = min(max(self.at + answers, 0), len(self.results) - 1)
         elif answers:
             self.lines.scroll_relative(y=answers, animate=False)
             return
@@ -165,7 +165,7 @@ class AnswersPane(Panel):
             return
         glyph = glyphs(self.lines.ascii)
         chosen, current = self.chosen, self.current
-        self.border_title = f"answers  {summary_line(self.outcomes)}".rstrip()
+        self.border_title = f"answers  {summary_line(self.results)}".rstrip()
         if current is None:
             made: list[Line] = []
             for sentence in self._said:
@@ -182,7 +182,7 @@ class AnswersPane(Panel):
                 made = [*clip(made, width, 2), *_around_choice(made[2:], height - 2)]
         else:
             made, begin = all_lines(
-                self.outcomes, width, glyph, self.at, self.lines.has_focus, chosen
+                self.results, width, glyph, self.at, self.lines.has_focus, chosen
             )
             if chosen is not None and current.answer is not None:
                 told = chosen_words(chosen, current.answer)

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from icot_tui.errors import UserError
-from icot_tui.tui.play.messages import AskOptions, CheckpointEntry, Looking, Outcome
+from icot_tui.tui.play.records import AskOptions, AskResult, CheckpointEntry, ViewRequest
 
 if TYPE_CHECKING:
+    from icot_tui.analysis.aligned_examples import AlignedExamples
     from icot_tui.analysis.answer import Answer
-    from icot_tui.analysis.asking import Respondent
     from icot_tui.analysis.budget import BudgetPoint
-    from icot_tui.analysis.cache import Respondents
     from icot_tui.analysis.emulation import ThoughtComparison
-    from icot_tui.analysis.layout import Layout
+    from icot_tui.analysis.loaded_model import LoadedModel
+    from icot_tui.analysis.model_cache import ModelCache
     from icot_tui.analysis.questions import Question
     from icot_tui.data.encoded import EncodedSplit
-    from icot_tui.tui.play.heat import HeatMap
+    from icot_tui.tui.play.heat_map import HeatMap
 
 Say = Callable[[str], None]
 EXAMPLES = 500
@@ -49,9 +49,9 @@ class Backend:
     ) -> None:
         self._device = device
         self._memory_limit = memory_limit
-        self._open: Respondents | None = None
+        self._open: ModelCache | None = None
         self._splits: dict[Path, EncodedSplit] = {}
-        self._layouts: dict[tuple[Path, int], Layout] = {}
+        self._aligned: dict[tuple[Path, int], AlignedExamples] = {}
         self._hardest: dict[Path, list[Question]] = {}
         self._sweeps: dict[Path, list[BudgetPoint]] = {}
         self._compared: dict[Path, ThoughtComparison] = {}
@@ -73,98 +73,98 @@ class Backend:
         say("loading the model library")
         from transformers.utils import logging
 
-        from icot_tui.analysis.cache import MEMORY_LIMIT, Respondents, warm_up
+        from icot_tui.analysis.model_cache import MEMORY_LIMIT, ModelCache, warm_up
 
         logging.disable_progress_bar()
         logging.set_verbosity_error()
         warm_up()
-        self._open = Respondents(self._memory_limit or MEMORY_LIMIT, self._device())
+        self._open = ModelCache(self._memory_limit or MEMORY_LIMIT, self._device())
 
-    def open(self, listed: CheckpointEntry) -> "Respondent":
+    def open(self, entry: CheckpointEntry) -> "LoadedModel":
         """A checkpoint, ready to answer.
 
         Raises:
             UserError: it cannot be opened.
         """
         assert self._open is not None, "load comes first"
-        if not listed.path.is_dir():
-            raise UserError(f"checkpoint {listed.path} is gone: take another one")
-        return self._open.open(listed.path)
+        if not entry.path.is_dir():
+            raise UserError(f"checkpoint {entry.path} is gone: take another one")
+        return self._open.open(entry.path)
 
     # Asking -------------------------------------------------------------------------------------
 
-    def ask(self, listed: CheckpointEntry, text: str, options: AskOptions) -> Outcome:
-        """Put a question to one checkpoint; what goes wrong is told in the outcome."""
+    def ask(self, entry: CheckpointEntry, text: str, options: AskOptions) -> AskResult:
+        """Put a question to one checkpoint; what goes wrong is told in the result."""
         from icot_tui.analysis.answer import Sampling
 
         began = time.perf_counter()
         try:
-            respondent = self.open(listed)
+            model = self.open(entry)
             sampling = None if options.sampled is None else Sampling(seed=options.sampled)
-            written = options.written if respondent.chooses_budget else None
-            answer = respondent.ask(
+            written = options.written if model.chooses_budget else None
+            answer = model.ask(
                 text,
                 raw=options.raw,
                 written=written,
-                stage=_stage(respondent, written),
+                stage=_stage(model, written),
                 sampling=sampling,
             )
         except UserError as error:
-            return Outcome(listed, None, str(error), time.perf_counter() - began)
+            return AskResult(entry, None, str(error), time.perf_counter() - began)
         seconds = time.perf_counter() - began
-        return Outcome(listed, answer, "", seconds, _true_digits(respondent, answer))
+        return AskResult(entry, answer, "", seconds, _true_digits(model, answer))
 
     def ask_all(
-        self, listed: CheckpointEntry, texts: Sequence[str], options: AskOptions, say: Say
-    ) -> list[Outcome]:
-        """Put many questions to one checkpoint; what goes wrong is told in their outcomes."""
-        outcomes: dict[int, Outcome] = {}
+        self, entry: CheckpointEntry, texts: Sequence[str], options: AskOptions, say: Say
+    ) -> list[AskResult]:
+        """Put many questions to one checkpoint; what goes wrong is told in their results."""
+        results: dict[int, AskResult] = {}
         readable: list[tuple[int, Question]] = []
         try:
-            respondent = self.open(listed)
+            model = self.open(entry)
         except UserError as error:
-            return [Outcome(listed, None, str(error))] * len(texts)
+            return [AskResult(entry, None, str(error))] * len(texts)
         for place, text in enumerate(texts):
             try:
-                readable.append((place, respondent.reader.read(text, options.raw)))
+                readable.append((place, model.reader.read(text, options.raw)))
             except UserError as error:
-                outcomes[place] = Outcome(listed, None, str(error))
+                results[place] = AskResult(entry, None, str(error))
         for begin in range(0, len(readable), AT_ONCE):
-            say(f"asking {listed.label}: {begin:,} of {len(readable):,}")
+            say(f"asking {entry.label}: {begin:,} of {len(readable):,}")
             part = readable[begin : begin + AT_ONCE]
-            outcomes |= self._ask_together(listed, respondent, part, options)
-        return [outcomes[place] for place in range(len(texts))]
+            results |= self._ask_together(entry, model, part, options)
+        return [results[place] for place in range(len(texts))]
 
     def _ask_together(
         self,
-        listed: CheckpointEntry,
-        respondent: "Respondent",
+        entry: CheckpointEntry,
+        model: "LoadedModel",
         asked: "Sequence[tuple[int, Question]]",
         options: AskOptions,
-    ) -> dict[int, Outcome]:
+    ) -> dict[int, AskResult]:
         """Outcomes by place; where one question can't be answered, each is asked by itself."""
         from icot_tui.analysis.answer import Sampling
 
         sampling = None if options.sampled is None else Sampling(seed=options.sampled)
-        written = options.written if respondent.chooses_budget else None
-        stage = _stage(respondent, written)
+        written = options.written if model.chooses_budget else None
+        stage = _stage(model, written)
         try:
-            answers = respondent.answer(
+            answers = model.answer(
                 [question for _, question in asked], written=written, stage=stage, sampling=sampling
             )
         except UserError as error:
             if len(asked) == 1:
-                return {asked[0][0]: Outcome(listed, None, str(error))}
-            alone = [self._ask_together(listed, respondent, [one], options) for one in asked]
-            return {place: outcome for found in alone for place, outcome in found.items()}
+                return {asked[0][0]: AskResult(entry, None, str(error))}
+            alone = [self._ask_together(entry, model, [one], options) for one in asked]
+            return {place: result for found in alone for place, result in found.items()}
         return {
-            place: Outcome(listed, answer, "", answer.seconds)
+            place: AskResult(entry, answer, "", answer.seconds)
             for (place, _), answer in zip(asked, answers, strict=True)
         }
 
     # A budget of thought ------------------------------------------------------------------------
 
-    def sweep(self, listed: CheckpointEntry, say: Say) -> "list[BudgetPoint]":
+    def sweep(self, entry: CheckpointEntry, say: Say) -> "list[BudgetPoint]":
         """Accuracy and speed for each number of written tokens.
 
         Raises:
@@ -172,66 +172,66 @@ class Backend:
         """
         from icot_tui.analysis.budget import check_mixed, sweep
 
-        respondent = self.open(listed)
-        check_mixed(respondent)
-        if listed.path not in self._sweeps:
-            split = self.split(listed)
+        model = self.open(entry)
+        check_mixed(model)
+        if entry.path not in self._sweeps:
+            split = self.split(entry)
             few = split.only(np.arange(len(split)) < SWEPT)
-            self._sweeps[listed.path] = sweep(respondent, few, say=say)
-        return self._sweeps[listed.path]
+            self._sweeps[entry.path] = sweep(model, few, say=say)
+        return self._sweeps[entry.path]
 
     # Examples -----------------------------------------------------------------------------------
 
-    def split(self, listed: CheckpointEntry) -> "EncodedSplit":
+    def split(self, entry: CheckpointEntry) -> "EncodedSplit":
         """Held-out examples of the checkpoint's run, in its tokens.
 
         Raises:
             UserError: it belongs to no run, or the run's data is gone.
         """
-        from icot_tui.analysis.examples import gather
+        from icot_tui.analysis.examples import load_examples
 
-        respondent = self.open(listed)
-        if listed.path not in self._splits:
-            if respondent.opened.config is None:
+        model = self.open(entry)
+        if entry.path not in self._splits:
+            if model.opened.config is None:
                 raise UserError(
-                    f"{listed.label} belongs to no run, so no examples of its task are known"
+                    f"{entry.label} belongs to no run, so no examples of its task are known"
                 )
-            self._splits[listed.path] = gather(respondent, EXAMPLES).split(respondent)
-        return self._splits[listed.path]
+            self._splits[entry.path] = load_examples(model, EXAMPLES).split(model)
+        return self._splits[entry.path]
 
-    def layout(self, listed: CheckpointEntry, stage: int) -> "Layout":
+    def aligned(self, entry: CheckpointEntry, stage: int) -> "AlignedExamples":
         """The examples laid on one another at a stage."""
-        from icot_tui.analysis.layout import Layout
+        from icot_tui.analysis.aligned_examples import AlignedExamples
 
-        key = listed.path, stage
-        if key not in self._layouts:
-            self._layouts[key] = Layout.of(self.open(listed), self.split(listed), stage)
-        return self._layouts[key]
+        key = entry.path, stage
+        if key not in self._aligned:
+            self._aligned[key] = AlignedExamples.of(self.open(entry), self.split(entry), stage)
+        return self._aligned[key]
 
-    def random_question(self, listed: CheckpointEntry, asked: str) -> "Question":
+    def random_question(self, entry: CheckpointEntry, asked: str) -> "Question":
         """A held-out example, another one than was asked last."""
-        split, reader = self.split(listed), self.open(listed).reader
+        split, reader = self.split(entry), self.open(entry).reader
         places = self._dice.sample(range(len(split)), len(split))
         drawn = (reader.example(split, place) for place in places)
         others = (one for one in drawn if asked not in (one.input, one.shown))
         return next(others, reader.example(split, 0))
 
-    def hard_question(self, listed: CheckpointEntry, at: int) -> "Question":
+    def hard_question(self, entry: CheckpointEntry, at: int) -> "Question":
         """The `at`-th of the examples that the checkpoint finds hardest."""
-        if listed.path not in self._hardest:
-            split = self.split(listed)
-            respondent = self.open(listed)
+        if entry.path not in self._hardest:
+            split = self.split(entry)
+            model = self.open(entry)
             indices = range(min(LOOKED_AT, len(split)))
-            questions = [respondent.reader.example(split, index) for index in indices]
-            answers = respondent.answer(questions)
+            questions = [model.reader.example(split, index) for index in indices]
+            answers = model.answer(questions)
             order = sorted(indices, key=lambda index: _ease(answers[index]))
-            self._hardest[listed.path] = [questions[index] for index in order]
-        found = self._hardest[listed.path]
+            self._hardest[entry.path] = [questions[index] for index in order]
+        found = self._hardest[entry.path]
         return found[at % len(found)]
 
     # Looking inside -----------------------------------------------------------------------------
 
-    def thoughts(self, listed: CheckpointEntry) -> "ThoughtComparison":
+    def thoughts(self, entry: CheckpointEntry) -> "ThoughtComparison":
         """A pair's emulator beside its teacher.
 
         Raises:
@@ -239,12 +239,12 @@ class Backend:
         """
         from icot_tui.analysis.emulation import ThoughtComparison
 
-        if listed.path not in self._compared:
-            comparison = ThoughtComparison(self.open(listed))
-            self._compared = {listed.path: comparison}  # two more models: only the last is kept
-        return self._compared[listed.path]
+        if entry.path not in self._compared:
+            comparison = ThoughtComparison(self.open(entry))
+            self._compared = {entry.path: comparison}  # two more models: only the last is kept
+        return self._compared[entry.path]
 
-    def look(self, looking: Looking, answer: "Answer") -> "HeatMap":
+    def look(self, looking: ViewRequest, answer: "Answer") -> "HeatMap":
         """The heat map that is wanted.
 
         Raises:
@@ -255,24 +255,24 @@ class Backend:
         return views.heat_map(self, looking, answer)
 
 
-def _stage(respondent: "Respondent", written: int | None) -> int | None:
+def _stage(model: "LoadedModel", written: int | None) -> int | None:
     """Where no run tells the stage, the whole chain of thought is asked for."""
-    unknown = respondent.stage is None and written is None and not respondent.is_pair
+    unknown = model.stage is None and written is None and not model.is_pair
     return 0 if unknown else None
 
 
-def _true_digits(respondent: "Respondent", answer: "Answer") -> tuple[str, ...]:
+def _true_digits(model: "LoadedModel", answer: "Answer") -> tuple[str, ...]:
     """Tokens of the true answer, as far as it is known."""
-    from icot_tui.analysis.layout import Layout
+    from icot_tui.analysis.aligned_examples import AlignedExamples
 
     if answer.question.gold is None:
         return ()
     try:
-        layout = Layout.of(respondent, answer.question.gold, answer.stage)
+        aligned = AlignedExamples.of(model, answer.question.gold, answer.stage)
     except UserError:  # too long to look inside
         return ()
-    ids = layout.tokens[0, layout.answer : layout.answer + layout.digits].tolist()
-    return tuple(map(respondent.token_text, ids))
+    ids = aligned.tokens[0, aligned.answer : aligned.answer + aligned.digits].tolist()
+    return tuple(map(model.token_text, ids))
 
 
 def _ease(answer: "Answer") -> tuple[bool, float]:

@@ -8,7 +8,7 @@ from icot_tui.config import RunConfig, load_config
 from icot_tui.engine.checkpoints.checkpoint import PARTS
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.tui.play.messages import PAIR, CheckpointEntry
+from icot_tui.tui.play.records import PAIR, CheckpointEntry
 
 
 def stamp(sources: Sequence[Path]) -> tuple[int, ...]:
@@ -47,13 +47,13 @@ def list_checkpoints(sources: Sequence[Path]) -> list[CheckpointEntry]:
     found: dict[Path, CheckpointEntry] = {}
     for source in sources:
         is_run = (source / "config.toml").is_file()
-        for listed in _of_run(RunFolder(source)) if is_run else [_single(source)]:
-            found[listed.path] = listed
+        for entry in _of_run(RunFolder(source)) if is_run else [_single(source)]:
+            found[entry.path] = entry
     return sorted(found.values(), key=_order)
 
 
-def _order(listed: CheckpointEntry) -> tuple[int, str, int]:
-    return (-1 if listed.stage is None else listed.stage, listed.run, listed.step or 0)
+def _order(entry: CheckpointEntry) -> tuple[int, str, int]:
+    return (-1 if entry.stage is None else entry.stage, entry.run, entry.step or 0)
 
 
 def _of_run(run: RunFolder) -> list[CheckpointEntry]:
@@ -88,9 +88,9 @@ def _single(path: Path) -> CheckpointEntry:
     """A checkpoint that was named by itself: its run tells about it, if it has one."""
     run = RunFolder(path.resolve().parent.parent)
     if (run.path / "config.toml").is_file():
-        for listed in _of_run(run):
-            if listed.path.resolve() == path.resolve():
-                return listed
+        for entry in _of_run(run):
+            if entry.path.resolve() == path.resolve():
+                return entry
     return CheckpointEntry(path, path.name, phase=PAIR if (path / PARTS).is_file() else "")
 
 
@@ -109,12 +109,12 @@ def _task(config: RunConfig | None) -> str:
 
 
 def no_cot_control(
-    listed: CheckpointEntry, there: Sequence[CheckpointEntry]
+    entry: CheckpointEntry, there: Sequence[CheckpointEntry]
 ) -> CheckpointEntry | None:
     """The best No-CoT checkpoint of the same task, which tells apart what any model must hold."""
     fits = [
         other
         for other in there
-        if other.method == "no_cot" and other.task == listed.task and listed.method != "no_cot"
+        if other.method == "no_cot" and other.task == entry.task and entry.method != "no_cot"
     ]
     return max(fits, key=lambda other: (other.best, other.step or 0), default=None)

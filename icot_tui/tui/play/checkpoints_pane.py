@@ -13,7 +13,7 @@ from textual.widgets.option_list import Option
 from icot_tui.formatting import percent
 from icot_tui.plain import plain
 from icot_tui.tui.frame.panel import Panel
-from icot_tui.tui.play.messages import CheckpointEntry
+from icot_tui.tui.play.records import CheckpointEntry
 
 HEADING = "    stage  correct   step"
 """Names of the list's columns."""
@@ -29,7 +29,7 @@ class CheckpointList(OptionList):
 
     def __init__(self) -> None:
         super().__init__(markup=False, id="checkpoints")
-        self.listed: list[CheckpointEntry] = []
+        self.entries: list[CheckpointEntry] = []
         self._chosen: set[Path] = set()
         self.by_itself = True
         """Were the chosen ones chosen for the user, not by them?"""
@@ -37,25 +37,25 @@ class CheckpointList(OptionList):
     @property
     def chosen(self) -> list[CheckpointEntry]:
         """Those that are asked, in the list's order."""
-        return [one for one in self.listed if one.path in self._chosen]
+        return [one for one in self.entries if one.path in self._chosen]
 
     @property
     def current(self) -> CheckpointEntry | None:
         """The one under the cursor."""
         at = self.highlighted
-        return self.listed[at] if at is not None and at < len(self.listed) else None
+        return self.entries[at] if at is not None and at < len(self.entries) else None
 
     def show(
-        self, listed: Sequence[CheckpointEntry], chosen: Sequence[CheckpointEntry] | None = None
+        self, entries: Sequence[CheckpointEntry], chosen: Sequence[CheckpointEntry] | None = None
     ) -> None:
         """Show these; what was chosen stays so, unless it is told anew."""
         before = self.current
-        self.listed = list(listed)
+        self.entries = list(entries)
         if chosen is not None:
             self._chosen = {one.path for one in chosen}
-        self._chosen &= {one.path for one in self.listed}
+        self._chosen &= {one.path for one in self.entries}
         self._draw()
-        paths = [one.path for one in self.listed]
+        paths = [one.path for one in self.entries]
         first = next(iter(self.chosen), None)
         at = next((one.path for one in (before, first) if one is not None), None)
         self.highlighted = paths.index(at) if at in paths else (0 if paths else None)
@@ -81,14 +81,14 @@ class CheckpointList(OptionList):
 
     def choose_stages(self) -> None:
         """The newest that answers, of each stage of each run."""
-        newest = {(one.run, one.stage): one for one in self.listed if one.answers}
+        newest = {(one.run, one.stage): one for one in self.entries if one.answers}
         self.choose(list(newest.values()))
 
     def _draw(self) -> None:
         at, scroll = self.highlighted, self.scroll_y
         self.clear_options()
-        self.add_options([Option(self._prompt(one)) for one in self.listed])
-        self.highlighted = at if at is not None and at < len(self.listed) else None
+        self.add_options([Option(self._prompt(one)) for one in self.entries])
+        self.highlighted = at if at is not None and at < len(self.entries) else None
         self.scroll_to(y=scroll, animate=False)
 
     def _prompt(self, one: CheckpointEntry) -> Content:
@@ -96,7 +96,7 @@ class CheckpointList(OptionList):
         mark = ("[x]" if chosen else "[ ]", "bold $accent" if chosen else "dim")
         if one.stage is None:
             return Content.assemble(mark, (f" {plain(one.run)}", "bold"))
-        several = len({other.run for other in self.listed}) > 1
+        several = len({other.run for other in self.entries}) > 1
         flag = "best" if one.best else "latest" if one.latest else ""
         accuracy = "" if one.exact_match is None else percent(one.exact_match)
         # Of ICoT-KD the training says more than the stage, but takes more room.
@@ -133,13 +133,13 @@ class CheckpointsPane(Panel):
 
 
 def defaults(
-    listed: Sequence[CheckpointEntry], sources: Sequence[Path], live: bool
+    entries: Sequence[CheckpointEntry], sources: Sequence[Path], live: bool
 ) -> list[CheckpointEntry]:
     """Who is asked at first: of each run the best, or the newest while it is trained."""
     chosen = []
     for source in sources:
-        mine = [one for one in listed if one.path == source]
-        run = [one for one in listed if one.path.parent.parent == source and one.answers]
+        mine = [one for one in entries if one.path == source]
+        run = [one for one in entries if one.path.parent.parent == source and one.answers]
         best = [one for one in run if one.best and not live]
         newest = [one for one in run if one.latest]
         chosen += mine or best or newest or run[-1:]

@@ -5,13 +5,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from icot_tui.tui.actions.export import MOST_OVER_THE_TERMINAL, keep
-from icot_tui.tui.play import probes
-from icot_tui.tui.play.batch import ask_file
-from icot_tui.tui.play.budget import plot_budget
+from icot_tui.tui.play import probe_reports
+from icot_tui.tui.play.budget_plot import plot_budget
 from icot_tui.tui.play.export import as_words, write
 from icot_tui.tui.play.help import PlayHelp
-from icot_tui.tui.play.messages import VIEWS, View
-from icot_tui.tui.play.worker import Ticket
+from icot_tui.tui.play.question_file import ask_file
+from icot_tui.tui.play.records import VIEWS, ViewName
+from icot_tui.tui.play.worker import Job
 from icot_tui.tui.screens.number import NumberDialog, whole_number
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ def do(screen: "PlayScreen", name: str) -> None:
 
 def toggle_look(screen: "PlayScreen") -> None:
     """Open the pane of hidden positions, or close it."""
-    outcome = screen.answers.current
+    result = screen.answers.current
     if screen.looking:
         screen.close_hidden()
-    elif outcome is not None and outcome.listed.is_pair:
+    elif result is not None and result.entry.is_pair:
         screen.open_hidden("thoughts")
     else:
         screen.open_hidden("probe" if screen.view == "thoughts" else None)
@@ -116,23 +116,23 @@ def running_sum(screen: "PlayScreen") -> None:
 
 def train_probes(screen: "PlayScreen", examples: int) -> None:
     """Train probes for the checkpoint under the cursor, in a process of their own."""
-    outcome = screen.answers.current
-    if outcome is None or outcome.answer is None:
+    result = screen.answers.current
+    if result is None or result.answer is None:
         screen.tell("Ask something first: the probes are for the checkpoint that answered.")
         return
-    if outcome.listed.is_pair:
+    if result.entry.is_pair:
         screen.tell("Probes are for models that think alone: l shows a pair's thoughts.", "warning")
         return
-    if not outcome.answer.hidden:
+    if not result.answer.hidden:
         screen.tell(
             "No chain-of-thought token is hidden at this stage: there is nothing to probe for.",
             "warning",
         )
         return
-    listed, stage, there = outcome.listed, outcome.answer.stage, list(screen.list.listed)
+    entry, stage, there = result.entry, result.answer.stage, list(screen.list.entries)
 
-    def work(ticket: Ticket) -> None:
-        probes.run(listed, stage, examples, there, ticket.say)
+    def work(job: Job) -> None:
+        probe_reports.run(entry, stage, examples, there, job.report)
 
     def done(_: None) -> None:
         screen.probing = ""
@@ -142,9 +142,9 @@ def train_probes(screen: "PlayScreen", examples: int) -> None:
         screen.probing = ""
         screen.hidden.show_words(screen.view, problem, True)
 
-    view: View = screen.view if screen.view in ("probe", "patching") else "probe"
+    view: ViewName = screen.view if screen.view in ("probe", "patching") else "probe"
     screen.probing = "training probes"
-    screen.prober.do("probe", work, done, failed)
+    screen.prober.submit("probe", work, done, failed)
     screen.open_hidden(view)
 
 
@@ -170,11 +170,11 @@ def leave(screen: "PlayScreen") -> None:
 
 def copy(screen: "PlayScreen") -> None:
     """To the clipboard by way of the terminal (OSC 52), and to a file."""
-    if not screen.answers.outcomes:
+    if not screen.answers.results:
         screen.tell("There is no answer to copy yet.")
         return
     heat = screen.hidden.heat if screen.looking else None
-    text = as_words(screen.text, screen.answers.outcomes, heat)
+    text = as_words(screen.text, screen.answers.results, heat)
     by_terminal = len(text) <= MOST_OVER_THE_TERMINAL
     if by_terminal:
         screen.app.copy_to_clipboard(text)
@@ -187,12 +187,12 @@ def copy(screen: "PlayScreen") -> None:
 
 def export(screen: "PlayScreen") -> None:
     """Text and JSON."""
-    if not screen.answers.outcomes:
+    if not screen.answers.results:
         screen.tell("There is no answer to write yet.")
         return
     heat = screen.hidden.heat if screen.looking else None
     try:
-        paths = write([], screen.text, screen.answers.outcomes, heat)
+        paths = write([], screen.text, screen.answers.results, heat)
     except OSError as error:
         screen.tell(f"The answers can't be written: {error.strerror}", "error")
         return
@@ -229,8 +229,8 @@ HANDLERS: dict[str, Do] = {
     "previous-token": lambda screen: screen.answers.move(-1, 0),
     "next-token": lambda screen: screen.answers.move(1, 0),
     "sum": running_sum,
-    "probes": lambda screen: train_probes(screen, probes.FEW),
-    "more-probes": lambda screen: train_probes(screen, probes.MANY),
+    "probes": lambda screen: train_probes(screen, probe_reports.FEW),
+    "more-probes": lambda screen: train_probes(screen, probe_reports.MANY),
     "heads": lambda screen: change_attention(screen, "heads"),
     "average": lambda screen: change_attention(screen, "average"),
     "reader": lambda screen: change_attention(screen, "reader"),

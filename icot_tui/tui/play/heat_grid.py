@@ -11,7 +11,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from icot_tui.plain import plain
-from icot_tui.tui.play.heat import (
+from icot_tui.tui.play.heat_map import (
     ASCII_SHADES,
     ENCODED,
     LABEL,

@@ -13,9 +13,9 @@ from icot_tui.tui.frame.panel import Panel
 from icot_tui.tui.panels.base import out_of_sight
 from icot_tui.tui.panels.lines import Lines
 from icot_tui.tui.panels.text import Line, line, wrap, wrapped
-from icot_tui.tui.play.heat import HeatMap
 from icot_tui.tui.play.heat_grid import HeatGrid
-from icot_tui.tui.play.messages import VIEWS, View
+from icot_tui.tui.play.heat_map import HeatMap
+from icot_tui.tui.play.records import VIEWS, ViewName
 
 GAP = 2
 
@@ -30,15 +30,15 @@ class ViewTabs(Static):
     class Clicked(Message):
         """A view was clicked."""
 
-        def __init__(self, view: View) -> None:
+        def __init__(self, view: ViewName) -> None:
             super().__init__()
             self.view = view
 
     def __init__(self) -> None:
         super().__init__(markup=False)
-        self.view: View = "probe"
+        self.view: ViewName = "probe"
 
-    def show(self, view: View) -> None:
+    def show(self, view: ViewName) -> None:
         """Mark the view that is seen."""
         self.view = view
         pieces: list[tuple[str, str]] = []
@@ -96,7 +96,7 @@ class HiddenPane(Panel):
         self.grid.show(heat, same)
         self._say((heat.words[0], f"Seen here: {heat.title}.", *heat.words[1:]), "")
 
-    def show_words(self, view: View, words: str, problem: bool = False) -> None:
+    def show_words(self, view: ViewName, words: str, problem: bool = False) -> None:
         """There is no map: say why, or what is being done."""
         self.tabs.show(view)
         self.heat = None

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.errors import UserError
-from icot_tui.tui.play.heat import HeatMap
-from icot_tui.tui.play.messages import CheckpointEntry, Chosen, Looking
+from icot_tui.tui.play.heat_map import HeatMap
+from icot_tui.tui.play.records import CheckpointEntry, ChosenToken, ViewRequest
 
 if TYPE_CHECKING:
+    from icot_tui.analysis.aligned_examples import AlignedExamples
     from icot_tui.analysis.answer import Answer
-    from icot_tui.analysis.asking import Respondent
-    from icot_tui.analysis.layout import Layout
+    from icot_tui.analysis.loaded_model import LoadedModel
     from icot_tui.tui.play.backend import Backend
 
 Grid = NDArray[np.float64]
@@ -28,7 +28,7 @@ def percent(share: float) -> str:
 
 def site_rows(sites: Sequence[str]) -> tuple[str, ...]:
     """Short names of places on the residual stream."""
-    from icot_tui.analysis.hooks import site
+    from icot_tui.analysis.residual_stream import site
 
     return tuple(site(name).short for name in sites)
 
@@ -40,68 +40,68 @@ def _layer(short: str) -> str:
     return f"the middle of layer {number}" if part == "mid" else f"the end of layer {number}"
 
 
-def _own_layout(respondent: "Respondent", answer: "Answer") -> "Layout":
-    from icot_tui.analysis.layout import Layout
+def _own_aligned(model: "LoadedModel", answer: "Answer") -> "AlignedExamples":
+    from icot_tui.analysis.aligned_examples import AlignedExamples
 
     assert answer.question.gold is not None
-    return Layout.of(respondent, answer.question.gold, answer.stage)
+    return AlignedExamples.of(model, answer.question.gold, answer.stage)
 
 
 def _column_names(
-    backend: "Backend", listed: CheckpointEntry, own: "Layout", stage: int
+    backend: "Backend", entry: CheckpointEntry, own: "AlignedExamples", stage: int
 ) -> tuple[str, ...]:
     """a0, b1, ...: as the probes name them, which takes several examples to tell."""
     try:
-        names = backend.layout(listed, stage).names
+        names = backend.aligned(entry, stage).names
     except UserError:
         return own.names
     return names if len(names) == len(own.names) else own.names
 
 
-def _tokens(respondent: "Respondent", layout: "Layout") -> tuple[str, ...]:
-    return tuple(respondent.token_text(token) for token in layout.tokens[0].tolist())
+def _tokens(model: "LoadedModel", aligned: "AlignedExamples") -> tuple[str, ...]:
+    return tuple(model.token_text(token) for token in aligned.tokens[0].tolist())
 
 
-def _place(layout: "Layout", chosen: Chosen) -> tuple[int, int]:
-    """(token id of what was chosen, column of the layout in which it is said)."""
-    split = layout.split
+def _place(aligned: "AlignedExamples", chosen: ChosenToken) -> tuple[int, int]:
+    """(token id of what was chosen, aligned column in which it is said)."""
+    split = aligned.split
     if chosen.part != "chain":
-        if chosen.place >= layout.digits:
+        if chosen.place >= aligned.digits:
             raise UserError("the true answer has no token at this place")
-        column = layout.answer + chosen.place
-        return int(layout.tokens[0, column]), column - 1
+        column = aligned.answer + chosen.place
+        return int(aligned.tokens[0, column]), column - 1
     begin = int(split.prompt_lengths[0])
     if chosen.place >= int(split.cot_lengths[0]):
         raise UserError("the true chain of thought has no token at this place")
     token = int(split.example(0)[begin + chosen.place])
-    before = sum(kept < chosen.place for kept in layout.kept)
-    return token, layout.separator + before
+    before = sum(kept < chosen.place for kept in aligned.kept)
+    return token, aligned.separator + before
 
 
-def lens(backend: "Backend", looking: Looking, answer: "Answer") -> HeatMap:
+def lens(backend: "Backend", looking: ViewRequest, answer: "Answer") -> HeatMap:
     """What the model would say at each place of this question."""
-    from icot_tui.analysis.hooks import Stream
-    from icot_tui.analysis.lens import LogitLens
+    from icot_tui.analysis.logit_lens import LogitLens
+    from icot_tui.analysis.residual_stream import ResidualStream
 
-    respondent, chosen = backend.open(looking.listed), looking.chosen
-    layout = _own_layout(respondent, answer)
-    token, said = _place(layout, chosen)
-    ids, positions = layout.rows(np.arange(1))
-    device = respondent.device
-    found = LogitLens(Stream(respondent.lm)).read(
+    model, chosen = backend.open(looking.entry), looking.chosen
+    aligned = _own_aligned(model, answer)
+    token, said = _place(aligned, chosen)
+    ids, positions = aligned.rows(np.arange(1))
+    device = model.device
+    found = LogitLens(ResidualStream(model.lm)).read(
         ids.to(device), None if positions is None else positions.to(device), token
     )
-    where = layout.columns[0].tolist()
+    where = aligned.columns[0].tolist()
     assert found.of_chosen is not None
     chances = found.of_chosen[:, where].double().cpu().numpy()
     tokens, shares = found.tokens[:, where].tolist(), found.probabilities[:, where].tolist()
-    names = _column_names(backend, looking.listed, layout, answer.stage)
+    names = _column_names(backend, looking.entry, aligned, answer.stage)
     rows = site_rows(found.sites)
-    name = respondent.token_text(token)
+    name = model.token_text(token)
 
     def tell(row: int, column: int) -> str:
         best = ", ".join(
-            f"'{respondent.token_text(one)}' {share:.0%}"
+            f"'{model.token_text(one)}' {share:.0%}"
             for one, share in zip(tokens[row][column], shares[row][column], strict=True)
         )
         return (
@@ -114,12 +114,12 @@ def lens(backend: "Backend", looking: Looking, answer: "Answer") -> HeatMap:
         title=f"what the model would say at each place; shaded: probability of '{name}'",
         rows=rows,
         columns=names,
-        tokens=_tokens(respondent, layout),
+        tokens=_tokens(model, aligned),
         values=chances,
         low=0.0,
         high=1.0,
         texts=tuple(
-            tuple(respondent.token_text(t[0])[:4] for t in tokens[row]) for row in range(len(rows))
+            tuple(model.token_text(t[0])[:4] for t in tokens[row]) for row in range(len(rows))
         ),
         marks=tuple(("",) * len(names) for _ in rows),
         tells=tuple(tuple(tell(row, column) for column in places) for row in range(len(rows))),
@@ -133,27 +133,27 @@ def lens(backend: "Backend", looking: Looking, answer: "Answer") -> HeatMap:
     )
 
 
-def attention(backend: "Backend", looking: Looking, answer: "Answer") -> HeatMap:
+def attention(backend: "Backend", looking: ViewRequest, answer: "Answer") -> HeatMap:
     """Which columns the chosen one reads."""
     from icot_tui.analysis import attention as reading
 
-    respondent, chosen = backend.open(looking.listed), looking.chosen
-    layout = _own_layout(respondent, answer)
-    reader = _place(layout, chosen)[1] if looking.reader is None else looking.reader
-    names = _column_names(backend, looking.listed, layout, answer.stage)
+    model, chosen = backend.open(looking.entry), looking.chosen
+    aligned = _own_aligned(model, answer)
+    reader = _place(aligned, chosen)[1] if looking.reader is None else looking.reader
+    names = _column_names(backend, looking.entry, aligned, answer.stage)
     reader = min(max(reader, 0), len(names) - 1)
     if looking.averaged:
-        many = backend.layout(looking.listed, answer.stage)
+        many = backend.aligned(looking.entry, answer.stage)
         if len(many.names) != len(names):
             raise UserError("this question is longer or shorter than the others: no average")
-        grid = reading.mean_attention(respondent.lm, many, np.arange(min(AVERAGED, len(many))))
+        grid = reading.mean_attention(model.lm, many, np.arange(min(AVERAGED, len(many))))
     else:
-        ids, positions = layout.rows(np.arange(1))
-        device = respondent.device
+        ids, positions = aligned.rows(np.arange(1))
+        device = model.device
         found = reading.attention(
-            respondent.lm, ids.to(device), None if positions is None else positions.to(device)
+            model.lm, ids.to(device), None if positions is None else positions.to(device)
         )
-        where = layout.columns[0]
+        where = aligned.columns[0]
         grid = found[:, 0].double().numpy()[:, :, where[:, None], where[None]]
     shares = grid[:, :, reader]  # [layers, heads, C]
     rows, values = _by_head(shares) if looking.heads else _by_layer(shares)
@@ -172,7 +172,7 @@ def attention(backend: "Backend", looking: Looking, answer: "Answer") -> HeatMap
         title=f"which columns {names[reader]} reads ({kind})",
         rows=rows,
         columns=names,
-        tokens=() if looking.averaged else _tokens(respondent, layout),
+        tokens=() if looking.averaged else _tokens(model, aligned),
         values=values,
         low=0.0,
         high=max(0.3, float(np.nanmax(values))),
@@ -189,7 +189,7 @@ def attention(backend: "Backend", looking: Looking, answer: "Answer") -> HeatMap
     )
 
 
-def _saying(looking: Looking) -> str:
+def _saying(looking: ViewRequest) -> str:
     if looking.reader is not None:
         return "."
     hidden = looking.chosen.hidden
@@ -211,14 +211,14 @@ def _highest(values: Grid) -> tuple[int, int]:
     return int(row), int(column)
 
 
-def attribution(backend: "Backend", looking: Looking, answer: "Answer") -> HeatMap:
+def attribution(backend: "Backend", looking: ViewRequest, answer: "Answer") -> HeatMap:
     """What swapping a token of the input does to the answer."""
     from icot_tui.analysis.attribution import attribute
-    from icot_tui.analysis.hooks import Stream
+    from icot_tui.analysis.residual_stream import ResidualStream
 
-    respondent, chosen = backend.open(looking.listed), looking.chosen
-    layout = backend.layout(looking.listed, answer.stage)
-    found = attribute(Stream(respondent.lm), layout, np.arange(min(AVERAGED, len(layout))))
+    model, chosen = backend.open(looking.entry), looking.chosen
+    aligned = backend.aligned(looking.entry, answer.stage)
+    found = attribute(ResidualStream(model.lm), aligned, np.arange(min(AVERAGED, len(aligned))))
     if not found.columns:
         raise UserError("all examples have the same input: there is nothing to swap")
     values = found.size.T  # [K, I]

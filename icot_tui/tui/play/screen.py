@@ -24,12 +24,19 @@ from icot_tui.tui.play.answers_pane import AnswersPane
 from icot_tui.tui.play.backend import Backend
 from icot_tui.tui.play.checkpoint_list import find_sources, list_checkpoints, stamp
 from icot_tui.tui.play.checkpoints_pane import HEADING, CheckpointList, CheckpointsPane, defaults
-from icot_tui.tui.play.heat import HeatMap
+from icot_tui.tui.play.heat_map import HeatMap
 from icot_tui.tui.play.hidden_pane import HiddenPane, ViewTabs
-from icot_tui.tui.play.messages import VIEWS, AskOptions, CheckpointEntry, Looking, Outcome, View
-from icot_tui.tui.play.question import QuestionField
+from icot_tui.tui.play.question_field import QuestionField
+from icot_tui.tui.play.records import (
+    VIEWS,
+    AskOptions,
+    AskResult,
+    CheckpointEntry,
+    ViewName,
+    ViewRequest,
+)
 from icot_tui.tui.play.status_line import head
-from icot_tui.tui.play.worker import Ticket, Worker
+from icot_tui.tui.play.worker import Job, Worker
 
 LOOK_SECONDS = 5.0
 ROOMY = (104, 30)
@@ -105,7 +112,7 @@ class PlayScreen(ModalScreen[None]):
         self.prober = Worker(lambda say: None, self.call_later, self._probing)
         self.text = question
         self.options = AskOptions()
-        self.view: View = "probe"
+        self.view: ViewName = "probe"
         self.heads = self.averaged = False
         self.reader: int | None = None
         self.probing = ""
@@ -165,29 +172,29 @@ class PlayScreen(ModalScreen[None]):
     def read_list(self) -> None:
         """Find the checkpoints."""
 
-        def work(ticket: Ticket) -> Read:
-            ticket.say("reading the list of checkpoints")
+        def work(job: Job) -> Read:
+            job.report("reading the list of checkpoints")
             sources = self.sources or find_sources(self._names, self._runs)
             return sources, list_checkpoints(sources)
 
         self._stamp = stamp(self.sources)
-        self.worker.do("list", work, self._listed, self._list_failed)
+        self.worker.submit("list", work, self._listed, self._list_failed)
 
     def _look_for_news(self) -> None:
         if self.sources and stamp(self.sources) != self._stamp:
             self.read_list()
 
     def _listed(self, read: Read) -> None:
-        self.sources, listed = read
+        self.sources, entries = read
         if not self._stamp:
             self._stamp = stamp(self.sources)
-        if not listed:
+        if not entries:
             self.answers.say("There is no checkpoint yet: the first is written soon.")
-        if listed == self.list.listed:
+        if entries == self.list.entries:
             return
-        first = not self.list.listed
-        chosen = defaults(listed, self.sources, self._live) if self.list.by_itself else None
-        self.list.show(listed, chosen)
+        first = not self.list.entries
+        chosen = defaults(entries, self.sources, self._live) if self.list.by_itself else None
+        self.list.show(entries, chosen)
         self.show_head()
         if first:
             self.answers.say("")
@@ -203,7 +210,7 @@ class PlayScreen(ModalScreen[None]):
         """Open the first checkpoint before it is asked; what is wrong with it is told then."""
         chosen = self.list.chosen[:1]
         if chosen and not self.text:
-            self.worker.do("open", lambda ticket: self.backend.open(chosen[0]), _ignore, _ignore)
+            self.worker.submit("open", lambda job: self.backend.open(chosen[0]), _ignore, _ignore)
 
     @on(CheckpointList.Changed)
     def _chosen_changed(self) -> None:
@@ -224,12 +231,12 @@ class PlayScreen(ModalScreen[None]):
         if not text:
             self.tell("Write a question first, such as 12*34.", "warning")
             return
-        if not asked and self.list.listed:
+        if not asked and self.list.entries:
             self.tell("No checkpoint is chosen: Tab to the list, Space chooses.", "warning")
             return
         self.field.history.add(text)
         self.text = text
-        if not self.list.listed:  # they are asked once they are there
+        if not self.list.entries:  # they are asked once they are there
             self.answers.say("waiting for the checkpoints ...")
             return
         if self.options.sampled is not None:
@@ -237,21 +244,21 @@ class PlayScreen(ModalScreen[None]):
                 self.options.raw, self._dice.randrange(10**6), self.options.written
             )
         self.answers.clear("asking ...")
-        self.worker.do(
+        self.worker.submit(
             "ask", partial(self._ask, asked, text, self.options), self._asked, self._failed
         )
 
     def _ask(
-        self, asked: Sequence[CheckpointEntry], text: str, options: AskOptions, ticket: Ticket
+        self, asked: Sequence[CheckpointEntry], text: str, options: AskOptions, job: Job
     ) -> None:
         """On the worker's thread."""
-        for listed in asked:
-            ticket.say(f"asking {listed.label}")
-            self.worker.hand(ticket, self._answered, self.backend.ask(listed, text, options))
+        for entry in asked:
+            job.report(f"asking {entry.label}")
+            self.worker.deliver(job, self._answered, self.backend.ask(entry, text, options))
 
-    def _answered(self, outcome: Outcome) -> None:
-        self.answers.add(outcome)
-        if len(self.answers.outcomes) == 1 or self.answers.current is outcome:
+    def _answered(self, result: AskResult) -> None:
+        self.answers.add(result)
+        if len(self.answers.results) == 1 or self.answers.current is result:
             self.look_again()
 
     def _asked(self, _: None) -> None:
@@ -262,28 +269,28 @@ class PlayScreen(ModalScreen[None]):
 
     def pick(self, hardest: bool) -> None:
         """Ask a random example, or the hardest one, then the next."""
-        listed = self.list.current if self.focused is self.list else None
-        listed = listed or next(iter(self.list.chosen), None)
-        if listed is None:
+        entry = self.list.current if self.focused is self.list else None
+        entry = entry or next(iter(self.list.chosen), None)
+        if entry is None:
             self.tell("No checkpoint is chosen: Tab to the list, Space chooses.", "warning")
             return
         at, raw, asked = self._hardest, self.options.raw, self.text
         self._hardest = at + 1 if hardest else 0
 
-        def work(ticket: Ticket) -> str:
-            ticket.say("looking for the hardest examples" if hardest else "drawing an example")
+        def work(job: Job) -> str:
+            job.report("looking for the hardest examples" if hardest else "drawing an example")
             backend = self.backend
             if hardest:
-                found = backend.hard_question(listed, at)
+                found = backend.hard_question(entry, at)
             else:
-                found = backend.random_question(listed, asked)
+                found = backend.random_question(entry, asked)
             return found.input if raw else found.shown
 
         def picked(text: str) -> None:
             self.field.write(text)
             self.ask(text)
 
-        self.worker.do("ask", work, picked, lambda problem: self.tell(problem, "warning"))
+        self.worker.submit("ask", work, picked, lambda problem: self.tell(problem, "warning"))
 
     # Looking inside -----------------------------------------------------------------------------
 
@@ -292,7 +299,7 @@ class PlayScreen(ModalScreen[None]):
         """Is the pane of hidden positions open?"""
         return self.has_class("-looking")
 
-    def open_hidden(self, view: View | None = None) -> None:
+    def open_hidden(self, view: ViewName | None = None) -> None:
         """Show what the chosen token's hidden positions hold."""
         if self.answers.chosen is None:
             self.tell("Ask something first: then a token of the answer can be looked at.")
@@ -329,28 +336,30 @@ class PlayScreen(ModalScreen[None]):
         if not self.looking:
             return
         self.hidden.tabs.show(self.view)
-        outcome, chosen = self.answers.current, self.answers.chosen
-        if outcome is None or outcome.answer is None or chosen is None:
-            problem = "" if outcome is None else outcome.problem
+        result, chosen = self.answers.current, self.answers.chosen
+        if result is None or result.answer is None or chosen is None:
+            problem = "" if result is None else result.problem
             self.hidden.show_words(self.view, problem or "waiting for an answer ...", bool(problem))
             return
-        looking = Looking(outcome.listed, self.view, chosen, self.averaged, self.heads, self.reader)
-        answer = outcome.answer
+        looking = ViewRequest(
+            result.entry, self.view, chosen, self.averaged, self.heads, self.reader
+        )
+        answer = result.answer
 
-        def work(ticket: Ticket) -> HeatMap:
-            ticket.say(f"working out: {looking.view}")
+        def work(job: Job) -> HeatMap:
+            job.report(f"working out: {looking.view}")
             return self.backend.look(looking, answer)
 
         self.hidden.set_border(title=looking.words)
         self.answers.draw()
         if self.hidden.heat is None:
             self.hidden.show_words(self.view, self.probing or "working it out ...")
-        key = looking.view, chosen.name, looking.listed.path
+        key = looking.view, chosen.name, looking.entry.path
 
         def done(heat: HeatMap) -> None:
             self.hidden.show_map(heat, key)
 
-        self.worker.do("look", work, done, self._no_map)
+        self.worker.submit("look", work, done, self._no_map)
 
     def _no_map(self, problem: str) -> None:
         self.hidden.show_words(self.view, self.probing or problem, not self.probing)
@@ -359,7 +368,7 @@ class PlayScreen(ModalScreen[None]):
 
     def _working(self, what: str) -> None:
         self._doing = what
-        if what and not self.answers.outcomes and (self.text or not self.list.listed):
+        if what and not self.answers.results and (self.text or not self.list.entries):
             self.answers.say(f"{what} ...")
         self.show_head()
 
@@ -371,7 +380,7 @@ class PlayScreen(ModalScreen[None]):
 
     def show_head(self) -> None:
         """Say how is asked, and what is being done."""
-        chosen, listed = len(self.list.chosen), len(self.list.listed)
+        chosen, listed = len(self.list.chosen), len(self.list.entries)
         self.header.update(head(self.options, chosen, listed, self.probing or self._doing))
 
     def tell(self, text: str, severity: Any = "information", seconds: float = 6.0) -> None:

@@ -4,7 +4,7 @@ from textual.content import Content
 
 from icot_tui.formatting import count
 from icot_tui.plain import plain
-from icot_tui.tui.play.messages import AskOptions
+from icot_tui.tui.play.records import AskOptions
 
 
 def head(options: AskOptions, chosen: int, listed: int, doing: str) -> Content:

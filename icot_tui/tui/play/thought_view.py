@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from icot_tui.tui.play.heat import LABEL, HeatMap
-from icot_tui.tui.play.messages import Looking
+from icot_tui.tui.play.heat_map import LABEL, HeatMap
+from icot_tui.tui.play.records import ViewRequest
 
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer
@@ -17,7 +17,7 @@ FAR = 2.0
 """Distance of unrelated thoughts."""
 
 
-def thoughts(backend: "Backend", looking: Looking, answer: "Answer") -> HeatMap:
+def thoughts(backend: "Backend", looking: ViewRequest, answer: "Answer") -> HeatMap:
     """Distances by layer, with their controls.
 
     Raises:
@@ -25,7 +25,7 @@ def thoughts(backend: "Backend", looking: Looking, answer: "Answer") -> HeatMap:
     """
     from icot_tui.analysis.emulation import summary
 
-    comparison = backend.thoughts(looking.listed)
+    comparison = backend.thoughts(looking.entry)
     layers = comparison.of(answer.question)
     found = [[o.here.own, o.here.before, o.others, o.here.guess] for o in layers]
     values = np.array(found, dtype=np.float64)  # NaN for None

@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from icot_tui.errors import UserError
-from icot_tui.tui.play import probes
-from icot_tui.tui.play.heat import ENCODED, READ, TOLD, HeatMap
-from icot_tui.tui.play.messages import VIEWS, Chosen, Looking
+from icot_tui.tui.play import probe_reports
+from icot_tui.tui.play.heat_map import ENCODED, READ, TOLD, HeatMap
 from icot_tui.tui.play.question_views import attention, attribution, lens, percent, site_rows
+from icot_tui.tui.play.records import VIEWS, ChosenToken, ViewRequest
 from icot_tui.tui.play.thought_view import thoughts
 
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer
-    from icot_tui.analysis.report import ProbeReport
+    from icot_tui.analysis.probe_report import ProbeReport
     from icot_tui.tui.play.backend import Backend
 
 
-def heat_map(backend: "Backend", looking: Looking, answer: "Answer") -> HeatMap:
+def heat_map(backend: "Backend", looking: ViewRequest, answer: "Answer") -> HeatMap:
     """The map that is wanted.
 
     Raises:
@@ -25,7 +25,7 @@ def heat_map(backend: "Backend", looking: Looking, answer: "Answer") -> HeatMap:
     """
     if looking.view == "thoughts":
         return thoughts(backend, looking, answer)
-    if looking.listed.is_pair:
+    if looking.entry.is_pair:
         raise UserError(
             "ICoT-KD's pair holds its thought in what the emulator foretells of each layer, which "
             f"{VIEWS.index('thoughts') + 1} shows: the other views are for models that think alone"
@@ -47,9 +47,9 @@ def heat_map(backend: "Backend", looking: Looking, answer: "Answer") -> HeatMap:
 # Probes and patching ----------------------------------------------------------------------------
 
 
-def _of_probes(backend: "Backend", looking: Looking, answer: "Answer") -> HeatMap:
-    chosen, path = looking.chosen, looking.listed.path
-    found = probes.find(path, answer.stage, chosen.name)
+def _of_probes(backend: "Backend", looking: ViewRequest, answer: "Answer") -> HeatMap:
+    chosen, path = looking.chosen, looking.entry.path
+    found = probe_reports.find(path, answer.stage, chosen.name)
     if found is not None:
         patched = looking.view == "patching"
         return _patching_map(*found, chosen) if patched else _probe_map(*found, chosen)
@@ -60,19 +60,19 @@ def _of_probes(backend: "Backend", looking: Looking, answer: "Answer") -> HeatMa
             "no chain-of-thought token is hidden at this stage: choose a checkpoint that has "
             "removed some"
         )
-    if probes.kept(path, answer.stage):
+    if probe_reports.kept(path, answer.stage):
         raise UserError(
             f"there is nothing to probe for: {chosen.name} is the same in all examples, or the "
             "task has no such thing"
         )
     raise UserError(
-        f"no probes were trained for this checkpoint yet: p trains them on {probes.FEW:,} "
-        f"examples, P on {probes.MANY:,}, which is slower and surer; Escape stops them"
+        f"no probes were trained for this checkpoint yet: p trains them on {probe_reports.FEW:,} "
+        f"examples, P on {probe_reports.MANY:,}, which is slower and surer; Escape stops them"
     )
 
 
-def _probe_map(report: "ProbeReport", target: int, chosen: Chosen) -> HeatMap:
-    from icot_tui.analysis.verdict import caveats, cell_to_tell, verdict
+def _probe_map(report: "ProbeReport", target: int, chosen: ChosenToken) -> HeatMap:
+    from icot_tui.analysis.conclusions import caveats, cell_to_tell, verdict
 
     margins = report.margins[target]
     counts = np.broadcast_to(report.counts[target], margins.shape)
@@ -121,7 +121,7 @@ def _signed(value: float) -> str:
 
 
 def _tell_probe(report: "ProbeReport", target: int, row: int, column: int) -> str:
-    from icot_tui.analysis.verdict import CONTROL_WORDS, place_words, score_words
+    from icot_tui.analysis.conclusions import CONTROL_WORDS, place_words, score_words
 
     controls = {name: float(grid[target, row, column]) for name, grid in report.controls.items()}
     best = max(controls, key=lambda name: controls[name])
@@ -130,8 +130,8 @@ def _tell_probe(report: "ProbeReport", target: int, row: int, column: int) -> st
     return f"{place_words(report, row, column)}: {score}; {CONTROL_WORDS[best]}: {against}"
 
 
-def _patching_map(report: "ProbeReport", target: int, chosen: Chosen) -> HeatMap:
-    from icot_tui.analysis.verdict import place_words, verdict
+def _patching_map(report: "ProbeReport", target: int, chosen: ChosenToken) -> HeatMap:
+    from icot_tui.analysis.conclusions import place_words, verdict
 
     share, chance = report.patched[target], report.patched_control[target]
     sites, columns = range(len(report.sites)), range(len(report.columns))

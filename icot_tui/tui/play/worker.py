@@ -11,140 +11,136 @@ from icot_tui.errors import UserError
 
 log = logging.getLogger("icot_tui.screen")
 Result = TypeVar("Result")
-Deliver = Callable[[Callable[[], None]], object]
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 
-class Ticket:
-    """Stands for one piece of work.
+class Job:
+    """A job of the worker.
 
     Attributes:
-        cancelled: is it no longer wanted?
-        over: has it been done?
+        cancelled: is its result no longer wanted?
+        finished: has it ended, one way or another?
     """
 
-    def __init__(self, told: Callable[[str], None]) -> None:
-        self.cancelled = self.over = False
-        self._told = told
+    def __init__(self, on_progress: Callable[[str], None]) -> None:
+        self.cancelled = self.finished = False
+        self._on_progress = on_progress
 
     def check(self) -> None:
         """Call now and then while working.
 
         Raises:
-            Cancelled: the work is no longer wanted, or the program is ending.
+            Cancelled: the job was cancelled, or the program is ending.
         """
         if self.cancelled or not threading.main_thread().is_alive():
             raise Cancelled
 
-    def say(self, what: str) -> None:
+    def report(self, progress: str) -> None:
         """Check, and show what is being done, if anything is given.
 
         Raises:
             Cancelled: see `check`.
         """
         self.check()
-        if what:
-            self._told(what)
+        if progress:
+            self._on_progress(progress)
 
 
 class Worker:
-    """Does one thing after another; a newer one takes the place of an older one of its kind.
+    """Runs one job after another; a newer job replaces an older one of its kind.
 
-    The thread is no daemon, so that nothing is torn off in the middle of native code; it ends by
-    itself with the program's main thread.
+    Its thread is no daemon, so that native code is never torn off midway; it ends with the
+    program's main thread.
 
     Args:
-        load: called before each piece of work, with what tells of it.
-        deliver: has a function run where the screen lives; safe from this thread.
-        told: is delivered what the worker does; empty when it has nothing to do.
+        prepare: called before each job with the job's `report`.
+        call_later: runs a function on the screen's thread; safe to call from this one.
+        on_progress: called there with what is being done; empty when idle.
     """
 
     def __init__(
         self,
-        load: Callable[[Callable[[str], None]], None],
-        deliver: Deliver,
-        told: Callable[[str], None],
+        prepare: Callable[[Callable[[str], None]], None],
+        call_later: Callable[[Callable[[], None]], object],
+        on_progress: Callable[[str], None],
     ) -> None:
-        self._load = load
-        self._deliver = deliver
-        self._told = told
+        self._prepare = prepare
+        self._call_later = call_later
+        self._on_progress = on_progress
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._tickets: dict[str, Ticket] = {}
+        self._jobs: dict[str, Job] = {}
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def do(
+    def submit(
         self,
         kind: str,
-        work: Callable[[Ticket], Result],
+        work: Callable[[Job], Result],
         done: Callable[[Result], None],
         failed: Callable[[str], None],
     ) -> None:
-        """Have something done; `done` or `failed` is delivered, unless it is cancelled before."""
+        """Run `work`, then `done` or `failed` on the screen's thread, unless cancelled."""
         self.cancel(kind)
-        ticket = self._tickets[kind] = Ticket(lambda what: self._tell(what))
+        job = self._jobs[kind] = Job(self._progress)
 
-        def job() -> None:
+        def run() -> None:
             try:
-                ticket.check()
-                self._load(ticket.say)
-                result = work(ticket)
-                ticket.check()
+                job.check()
+                self._prepare(job.report)
+                self.deliver(job, done, work(job))
             except Cancelled:
                 return
             except UserError as error:
-                self._hand(ticket, failed, str(error))
+                self._deliver(job, failed, str(error))
             except Exception as error:
-                log.exception("the playground's work failed")
-                self._hand(ticket, failed, f"unexpected {type(error).__name__}: {error}")
-            else:
-                self._hand(ticket, done, result)
+                log.exception("a job of the playground failed")
+                self._deliver(job, failed, f"unexpected {type(error).__name__}: {error}")
             finally:
-                ticket.over = True
+                job.finished = True
 
-        self._queue.put(job)
+        self._queue.put(run)
         if self._thread is None and not self._closed:
-            self._thread = threading.Thread(target=self._work, name="playground")
+            self._thread = threading.Thread(target=self._run, name="playground")
             self._thread.start()
 
-    def hand(self, ticket: Ticket, to: Callable[[Result], None], what: Result) -> None:
-        """Deliver a part of the result, from within the work."""
-        ticket.check()
-        self._hand(ticket, to, what)
+    def deliver(self, job: Job, to: Callable[[Result], None], result: Result) -> None:
+        """Hand over a result, or a part of one, from within a job.
 
-    def _hand(self, ticket: Ticket, to: Callable[[Result], None], what: Result) -> None:
-        def there() -> None:
-            if not ticket.cancelled:
-                to(what)
+        Raises:
+            Cancelled: the job was cancelled, or the program is ending.
+        """
+        job.check()
+        self._deliver(job, to, result)
 
-        self._deliver(there)
+    def _deliver(self, job: Job, to: Callable[[Result], None], result: Result) -> None:
+        self._call_later(lambda: None if job.cancelled else to(result))
 
-    def _tell(self, what: str) -> None:
-        self._deliver(lambda: self._told(what))
+    def _progress(self, progress: str) -> None:
+        self._call_later(lambda: self._on_progress(progress))
 
     def cancel(self, kind: str) -> bool:
-        """Whatever is done or waits of this kind is no longer wanted; was there anything?"""
-        before = self._tickets.pop(kind, None)
-        if before is None:
+        """Cancel the job of this kind; was there one that had not ended?"""
+        job = self._jobs.pop(kind, None)
+        if job is None:
             return False
-        before.cancelled = True
-        return not before.over
+        job.cancelled = True
+        return not job.finished
 
     def close(self) -> None:
-        """Nothing is wanted any more."""
+        """Cancel everything and let the thread end."""
         self._closed = True
-        for kind in list(self._tickets):
+        for kind in list(self._jobs):
             self.cancel(kind)
         self._queue.put(None)
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         while threading.main_thread().is_alive():
             try:
-                job = self._queue.get(timeout=LOOK_SECONDS)
+                job = self._queue.get(timeout=POLL_SECONDS)
             except queue.Empty:
                 continue
             if job is None:
                 return
             job()
             if self._queue.empty():
-                self._tell("")
+                self._progress("")

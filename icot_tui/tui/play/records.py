@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer
 
-View = Literal["probe", "lens", "attention", "attribution", "patching", "thoughts"]
-VIEWS: tuple[View, ...] = ("probe", "lens", "attention", "attribution", "patching", "thoughts")
+ViewName = Literal["probe", "lens", "attention", "attribution", "patching", "thoughts"]
+VIEWS: tuple[ViewName, ...] = ("probe", "lens", "attention", "attribution", "patching", "thoughts")
 PAIR = "coupled"
 """The training of ICoT-KD that leaves emulator and student, which answer together."""
 
@@ -71,14 +71,14 @@ class AskOptions:
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class AskResult:
     """What one checkpoint made of a question: an answer, or the sentence that says why not.
 
     seconds  from the request to the answer, opening the checkpoint included
     digits   the true answer's tokens; empty where nobody knows it
     """
 
-    listed: CheckpointEntry
+    entry: CheckpointEntry
     answer: "Answer | None" = None
     problem: str = ""
     seconds: float = 0.0
@@ -86,7 +86,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenToken:
     """The token that is looked at.
 
     part   chain: a token of the chain of thought; answer: a digit; sum: the running sum before it
@@ -118,7 +118,7 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Looking:
+class ViewRequest:
     """What a heat map is wanted of.
 
     averaged  over examples instead of this question (attention)
@@ -126,9 +126,9 @@ class Looking:
     reader    column whose reading is shown; None: the one that says the chosen token (attention)
     """
 
-    listed: CheckpointEntry
-    view: View
-    chosen: Chosen
+    entry: CheckpointEntry
+    view: ViewName
+    chosen: ChosenToken
     averaged: bool = False
     heads: bool = False
     reader: int | None = None
@@ -142,7 +142,7 @@ class Looking:
 
 
 @dataclass
-class History:
+class QuestionHistory:
     """Questions that were asked, walked through with up and down."""
 
     asked: list[str] = field(default_factory=list)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from icot_tui.analysis.report import Grid, ProbeReport, TargetFacts
+from icot_tui.analysis.probe_report import Grid, ProbeReport, TargetFacts
 from icot_tui.engine.checkpoints.checkpoint import MANIFEST
 from icot_tui.engine.run_folder import write_atomically
 from icot_tui.errors import UserError

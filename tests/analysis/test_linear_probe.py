@@ -3,7 +3,14 @@
 import numpy as np
 import torch
 
-from icot_tui.analysis.readout import FOLDS, RIDGES, Questions, constant_scores, folds, probe
+from icot_tui.analysis.linear_probe import (
+    FOLDS,
+    RIDGES,
+    ProbeTargets,
+    constant_scores,
+    folds,
+    probe,
+)
 
 
 def plainly(x, classes, part, ridge):
@@ -43,9 +50,9 @@ def data(n=600, width=12, seed=0):
 
 def test_equals_linear_discriminant_analysis_by_its_definition(monkeypatch):
     x, classes, part = data()
-    questions = Questions.of([classes], [])
+    questions = ProbeTargets.of([classes], [])
     for ridge in RIDGES:
-        monkeypatch.setattr("icot_tui.analysis.readout.RIDGES", (ridge,))
+        monkeypatch.setattr("icot_tui.analysis.linear_probe.RIDGES", (ridge,))
         found = probe(torch.from_numpy(x)[None], questions, part).score.item()
         assert abs(found - plainly(x, classes, part, ridge)) < 1.5 / len(x)
 
@@ -57,7 +64,7 @@ def test_classes_in_a_row_are_all_read():
     x = rng.normal(size=(2000, 20)).astype(np.float32) * 0.05
     x[:, 0] += classes
     part = rng.integers(0, FOLDS, 2000)
-    found = probe(torch.from_numpy(x)[None], Questions.of([classes], []), part)
+    found = probe(torch.from_numpy(x)[None], ProbeTargets.of([classes], []), part)
     assert found.score.item() > 0.95
 
 
@@ -66,7 +73,7 @@ def test_numbers_are_read_as_far_as_they_are_linear():
     x = rng.normal(size=(3, 1000, 16)).astype(np.float32)
     linear = (100 + 10 * x[0, :, 3] + 5 * x[0, :, 7] + rng.normal(size=1000)).round().astype(int)
     bent = (20 * x[1, :, 2] ** 2).round().astype(int)
-    questions, part = Questions.of([], [linear, bent]), rng.integers(0, FOLDS, 1000)
+    questions, part = ProbeTargets.of([], [linear, bent]), rng.integers(0, FOLDS, 1000)
     score = probe(torch.from_numpy(x), questions, part).score
     assert score[0, 0] > 0.98
     assert score[0, 1:].max() < 0.02 and score[1].max() < 0.02
@@ -76,7 +83,7 @@ def test_noise_is_read_no_better_than_a_constant_says_it():
     rng = np.random.default_rng(3)
     x = torch.from_numpy(rng.normal(size=(20, 1000, 64)).astype(np.float32))
     classes, part = rng.choice(4, 1000, p=[0.7, 0.1, 0.1, 0.1]), rng.integers(0, FOLDS, 1000)
-    questions = Questions.of([classes], [rng.integers(0, 100, 1000)])
+    questions = ProbeTargets.of([classes], [rng.integers(0, 100, 1000)])
     scores, constant = probe(x, questions, part), constant_scores(questions, part)
     assert abs(constant.score[0, 0] - (classes == 0).mean()) < 1e-6
     assert scores.score[0].max() < constant.score[0, 0] + 0.02
@@ -88,13 +95,13 @@ def test_rounding_errors_tell_nothing():
     rng = np.random.default_rng(4)
     classes, part = rng.integers(0, 2, 500), rng.integers(0, FOLDS, 500)
     x = torch.ones(1, 500, 8) + 1e-7 * torch.from_numpy(classes).float()[None, :, None]
-    assert probe(x, Questions.of([classes], []), part).score.item() < 0.65
+    assert probe(x, ProbeTargets.of([classes], []), part).score.item() < 0.65
 
 
 def test_a_class_that_the_fitting_examples_lack_breaks_nothing():
     x, classes, part = data()
     classes[part == 0] = 5
-    score = probe(torch.from_numpy(x)[None], Questions.of([classes], []), part).score
+    score = probe(torch.from_numpy(x)[None], ProbeTargets.of([classes], []), part).score
     assert torch.isfinite(score).all()
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from icot_tui.analysis.hooks import Site, Stream
+from icot_tui.analysis.conclusions import verdict
 from icot_tui.analysis.patching import Patcher
-from icot_tui.analysis.probing import run_probes
-from icot_tui.analysis.targets import find_targets
-from icot_tui.analysis.verdict import verdict
+from icot_tui.analysis.probe_run import run_probes
+from icot_tui.analysis.probe_targets import find_targets
+from icot_tui.analysis.residual_stream import ResidualStream, Site
 from icot_tui.errors import UserError
 
 OUT_0, MID_1, OUT_1 = (
@@ -119,13 +119,13 @@ def test_the_words_say_what_was_found(report):
 
 
 @pytest.mark.parametrize("mode", ["whole", "part"])
-def test_patching_changes_the_answer_where_it_is_used_and_nowhere_else(carries, layout, mode):
+def test_patching_changes_the_answer_where_it_is_used_and_nowhere_else(carries, aligned, mode):
     from icot_tui.analysis.activations import collect
 
-    stream = Stream(carries.lm)
-    patcher = Patcher(stream, layout)
+    stream = ResidualStream(carries.lm)
+    patcher = Patcher(stream, aligned)
     assert patcher.accuracy[0] == 1.0
-    z1 = find_targets(carries, layout)[0]
+    z1 = find_targets(carries, aligned)[0]
     for site, column, used in [
         (Site(0, "resid_post"), "SEP", True),
         (Site(1, "resid_mid"), "####", True),
@@ -133,8 +133,8 @@ def test_patching_changes_the_answer_where_it_is_used_and_nowhere_else(carries, 
         (Site(0, "resid_post"), "b0", False),
         (Site(1, "resid_mid"), "SEP2", False),
     ]:
-        at = layout.names.index(column)
-        patched = patcher.patch(site, at, collect(stream, layout, [site])[0, at], z1, mode)
+        at = aligned.names.index(column)
+        patched = patcher.patch(site, at, collect(stream, aligned, [site])[0, at], z1, mode)
         assert patched.pairs == 256
         assert patched.share == pytest.approx(1.0 if used else 0.0, abs=0.01), (site, column)
         assert patched.control == 0.0

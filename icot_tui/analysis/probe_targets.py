@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from icot_tui.analysis.asking import Respondent
-from icot_tui.analysis.layout import Layout
+from icot_tui.analysis.aligned_examples import AlignedExamples
+from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.data.encoding import decode_example
 from icot_tui.data.tasks import Task
 
@@ -40,7 +40,7 @@ class Target:
     kind         token: a hidden chain-of-thought token; sum: a running sum; digit: of the answer
     values       [N] classes from 0, or the running sum itself
     classes      texts of the classes; empty for a sum
-    last_column  the last column of the layout in which reading it counts: what is fed up to there
+    last_column  the last aligned column in which reading it counts: what is fed up to there
                  tells neither the token nor the digit, nor anything that comes after it
     place        index in the chain of thought, or of the answer digit
     effect       None where the task does not say what the answer should become
@@ -71,21 +71,21 @@ class Target:
                 return f"answer digit {self.place} (lowest first)"
 
 
-def find_targets(respondent: Respondent, layout: Layout) -> list[Target]:
+def find_targets(model: LoadedModel, aligned: AlignedExamples) -> list[Target]:
     """All targets that are not the same in every example: tokens, digits, then running sums."""
-    found = [*_tokens(respondent, layout), *_digits(respondent, layout), *_sums(respondent, layout)]
+    found = [*_tokens(model, aligned), *_digits(model, aligned), *_sums(model, aligned)]
     return [target for target in found if not target.constant]
 
 
-def _tokens(respondent: Respondent, layout: Layout) -> list[Target]:
-    split = layout.split
+def _tokens(model: LoadedModel, aligned: AlignedExamples) -> list[Target]:
+    split = aligned.split
     begin = split.starts[:-1] + split.prompt_lengths
-    effects = _Effects(respondent, layout)
+    effects = _Effects(model, aligned)
     targets = []
-    for place in layout.hidden:
+    for place in aligned.hidden:
         ids = split.tokens[begin + place].astype(np.int64)
-        values, classes = _classes(respondent, ids)
-        last = _last_column(layout, place)
+        values, classes = _classes(model, ids)
+        last = _last_column(aligned, place)
         targets.append(
             Target(
                 name=f"z{place + 1}",
@@ -100,22 +100,22 @@ def _tokens(respondent: Respondent, layout: Layout) -> list[Target]:
     return targets
 
 
-def _last_column(layout: Layout, place: int) -> int:
+def _last_column(aligned: AlignedExamples, place: int) -> int:
     """Before the first column after the token's own place in which anything is told."""
-    first = layout.separator + 1 + sum(kept < place for kept in layout.kept)
-    told = np.flatnonzero(layout.varies[first:])
-    return int(first + told[0] - 1) if len(told) else len(layout.names) - 1
+    first = aligned.separator + 1 + sum(kept < place for kept in aligned.kept)
+    told = np.flatnonzero(aligned.varies[first:])
+    return int(first + told[0] - 1) if len(told) else len(aligned.names) - 1
 
 
-def _sums(respondent: Respondent, layout: Layout) -> list[Target]:
-    factors = _factors(respondent, layout)
+def _sums(model: LoadedModel, aligned: AlignedExamples) -> list[Target]:
+    factors = _factors(model, aligned)
     if factors is None:
         return []
     sums, targets = running_sums(*factors), []
-    effects = _Effects(respondent, layout)
-    for k in range(min(len(sums), layout.digits)):
+    effects = _Effects(model, aligned)
+    for k in range(min(len(sums), aligned.digits)):
         effect = effects.becomes(k, sums[k] % 10)
-        last = layout.answer + k - 1
+        last = aligned.answer + k - 1
         targets.append(
             Target(
                 name=f"ĉ{k}",
@@ -130,13 +130,13 @@ def _sums(respondent: Respondent, layout: Layout) -> list[Target]:
     return targets
 
 
-def _digits(respondent: Respondent, layout: Layout) -> list[Target]:
+def _digits(model: LoadedModel, aligned: AlignedExamples) -> list[Target]:
     targets = []
-    for k in range(layout.digits):
-        ids = layout.answer_tokens(k)
-        values, classes = _classes(respondent, ids)
+    for k in range(aligned.digits):
+        ids = aligned.answer_tokens(k)
+        values, classes = _classes(model, ids)
         effect = Effect(k, _taken(ids))
-        last = layout.answer + k - 1
+        last = aligned.answer + k - 1
         targets.append(
             Target(
                 name=f"c{k}",
@@ -156,10 +156,10 @@ def _taken(ids: NDArray[np.int64]) -> Pairs:
 
 
 def _classes(
-    respondent: Respondent, ids: NDArray[np.int64]
+    model: LoadedModel, ids: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     known, values = np.unique(ids, return_inverse=True)
-    return values.reshape(-1), tuple(map(respondent.token_text, known.tolist()))
+    return values.reshape(-1), tuple(map(model.token_text, known.tolist()))
 
 
 def running_sums(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -178,13 +178,13 @@ def running_sums(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64
 
 
 def _factors(
-    respondent: Respondent, layout: Layout
+    model: LoadedModel, aligned: AlignedExamples
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
     """([n, N], [m, N]) digits of the factors; None for another task, or of unlike sizes."""
-    task = respondent.reader.task
+    task = model.reader.task
     if task is None or task.name != "multiplication":
         return None
-    texts = [_input(respondent, layout, index).split(" * ") for index in range(len(layout))]
+    texts = [_input(model, aligned, index).split(" * ") for index in range(len(aligned))]
     sides = [[tuple(map(int, text[side].split())) for text in texts] for side in (0, 1)]
     if any(len({len(number) for number in side}) > 1 for side in sides):
         return None
@@ -192,17 +192,17 @@ def _factors(
     return a, b
 
 
-def _input(respondent: Respondent, layout: Layout, index: int) -> str:
-    return decode_example(respondent.opened.tokenizer, layout.split, index).input
+def _input(model: LoadedModel, aligned: AlignedExamples, index: int) -> str:
+    return decode_example(model.opened.tokenizer, aligned.split, index).input
 
 
 class _Effects:
     """What the answer should become, as far as the task's arithmetic says it."""
 
-    def __init__(self, respondent: Respondent, layout: Layout) -> None:
-        self._respondent, self._layout = respondent, layout
-        self._task: Task | None = respondent.reader.task
-        texts = {respondent.token_text(i): i for i in np.unique(layout.tokens[:, layout.answer :])}
+    def __init__(self, model: LoadedModel, aligned: AlignedExamples) -> None:
+        self._model, self._aligned = model, aligned
+        self._task: Task | None = model.reader.task
+        texts = {model.token_text(i): i for i in np.unique(aligned.tokens[:, aligned.answer :])}
         self._ids = np.array([texts.get(str(digit), -1) for digit in range(10)], dtype=np.int64)
 
     def becomes(self, digit: int, values: NDArray[np.int64]) -> Effect:
@@ -226,9 +226,9 @@ class _Effects:
         """
         digit = self._decimal_place(place)
         values = self._chain_digits(place)
-        if digit is None or values is None or digit >= self._layout.digits:
+        if digit is None or values is None or digit >= self._aligned.digits:
             return None
-        answer = self._digits_of(self._layout.answer_tokens(digit))
+        answer = self._digits_of(self._aligned.answer_tokens(digit))
         if answer is None:
             return None
 
@@ -258,8 +258,8 @@ class _Effects:
         values = self._chain_digits(place)
         if values is None:
             return None
-        size = len(self._layout)
-        texts = [_input(self._respondent, self._layout, index).split() for index in range(size)]
+        size = len(self._aligned)
+        texts = [_input(self._model, self._aligned, index).split() for index in range(size)]
         modulus = int(str(self._task.options["modulus"]))  # type: ignore[union-attr]
         rest = [text[2 * place + 3 :] for text in texts]
 
@@ -274,13 +274,13 @@ class _Effects:
 
     def _chain_digits(self, place: int, partly: bool = False) -> NDArray[np.int64] | None:
         """[N] digits at a place of the chain; other tokens: -1, or None for all."""
-        split = self._layout.split
+        split = self._aligned.split
         ids = split.tokens[split.starts[:-1] + split.prompt_lengths + place].astype(np.int64)
         return self._digits_of(ids, partly)
 
     def _digits_of(self, ids: NDArray[np.int64], partly: bool = False) -> NDArray[np.int64] | None:
         known, where = np.unique(ids, return_inverse=True)
-        texts = [self._respondent.token_text(token) for token in known.tolist()]
+        texts = [self._model.token_text(token) for token in known.tolist()]
         digits = [int(text) if text.isdecimal() and len(text) == 1 else -1 for text in texts]
         if min(digits) < 0 and not partly:
             return None

@@ -1,6 +1,6 @@
 """Many examples laid on one another: which column means the same in all of them.
 
-N examples, C columns of the layout, L columns of the padded batch.
+N examples, C aligned columns, L columns of the padded batch.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from icot_tui.analysis.asking import Respondent
+from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.curriculum.removal import Batch
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.engine.evaluation.answers import AnswerReader
@@ -22,7 +22,7 @@ LETTERS = "abdefghijklmnopqrstuvw"
 
 
 @dataclass(frozen=True)
-class Layout:
+class AlignedExamples:
     """Examples as a model reads them at a stage: the gold tokens after removal.
 
     Inputs of unlike length are aligned at the first separator: the last columns of each that all
@@ -57,15 +57,15 @@ class Layout:
         return len(self.batch)
 
     @classmethod
-    def of(cls, respondent: Respondent, split: EncodedSplit, stage: int) -> "Layout":
+    def of(cls, model: LoadedModel, split: EncodedSplit, stage: int) -> "AlignedExamples":
         """Lay out the examples of a split.
 
         Raises:
             UserError: too long for the model, or of unlike shapes where all must be alike.
         """
-        token_format = respondent.token_format
+        token_format = model.token_format
         batch = token_format.batch(split, np.arange(len(split)), stage)
-        table = position_table(respondent.lm)
+        table = position_table(model.lm)
         last = batch.lengths if batch.positions is None else batch.positions.max(axis=1) + 1
         if table is not None and int(last.max(initial=0)) > table:
             raise UserError(
@@ -93,7 +93,7 @@ class Layout:
         if mark is None:
             raise UserError("the tokenizer does not give '####' back")
         alike = bool((batch.prompt_lengths == before).all())
-        names = _names(respondent, tokens, before, kept, start + mark, alike)
+        names = _names(model, tokens, before, kept, start + mark, alike)
         digits = columns.shape[1] - start - mark
         return cls(
             stage, split, batch, columns, names, tokens, before - 1, start + mark, digits,
@@ -119,7 +119,7 @@ class Layout:
 
 
 def _names(
-    respondent: Respondent,
+    model: LoadedModel,
     tokens: NDArray[np.int64],
     before: int,
     kept: tuple[int, ...],
@@ -130,7 +130,7 @@ def _names(
     same = (tokens == tokens[:1]).all(axis=0)
     operand, place = 0, 0
     for column, token in enumerate(tokens[0].tolist()):
-        text = respondent.token_text(token)
+        text = model.token_text(token)
         if column >= answer:
             names.append(f"c{column - answer}")
         elif before <= column < before + len(kept):

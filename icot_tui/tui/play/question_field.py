@@ -4,7 +4,7 @@ from textual.binding import Binding
 from textual.message import Message
 from textual.widgets import Input
 
-from icot_tui.tui.play.messages import History
+from icot_tui.tui.play.records import QuestionHistory
 
 LONGEST = 4000
 
@@ -26,7 +26,7 @@ class QuestionField(Input):
             placeholder="a question, such as 12*34, and Enter", max_length=LONGEST, id="question"
         )
         self.cursor_blink = False
-        self.history = History()
+        self.history = QuestionHistory()
 
     def action_earlier(self) -> None:
         """The question before."""

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from icot_tui.errors import UserError
 from icot_tui.tui.play.checkpoint_list import no_cot_control
-from icot_tui.tui.play.messages import CheckpointEntry
+from icot_tui.tui.play.records import CheckpointEntry
 from icot_tui.tui.session.quiet_libraries import QUIET
 
 if TYPE_CHECKING:
-    from icot_tui.analysis.report import ProbeReport
+    from icot_tui.analysis.probe_report import ProbeReport
 
 FEW, MANY = 500, 2000
 """Examples on demand; MANY is what `icot-tui probe` takes."""
@@ -24,13 +24,13 @@ WAIT_SECONDS = 0.2
 
 def kept(checkpoint: Path, stage: int) -> "list[ProbeReport]":
     """Reports kept with a checkpoint for a stage, those that say most first."""
-    from icot_tui.analysis import store
+    from icot_tui.analysis import probe_store
 
     found = []
-    for path in sorted((checkpoint / store.FOLDER).glob("probe-*.json")):
+    for path in sorted((checkpoint / probe_store.FOLDER).glob("probe-*.json")):
         if not _is_newer(path, checkpoint):
             continue
-        report = store.load(checkpoint, path.stem.removeprefix("probe-"))
+        report = probe_store.load(checkpoint, path.stem.removeprefix("probe-"))
         if report is not None and report.stage == stage:
             found.append(report)
     return sorted(found, key=_tells, reverse=True)
@@ -48,7 +48,7 @@ def _is_newer(report: Path, checkpoint: Path) -> bool:
 
 
 def _tells(report: "ProbeReport") -> tuple[bool, bool, int]:
-    from icot_tui.analysis.report import NO_COT
+    from icot_tui.analysis.probe_report import NO_COT
 
     # Patching leaves the accuracy of each answer digit behind, even where nothing was patched.
     return report.accuracy.size > 0, NO_COT in report.controls, report.examples
@@ -64,7 +64,7 @@ def find(checkpoint: Path, stage: int, target: str) -> "tuple[ProbeReport, int] 
 
 
 def run(
-    listed: CheckpointEntry,
+    entry: CheckpointEntry,
     stage: int,
     examples: int,
     there: Sequence[CheckpointEntry],
@@ -78,8 +78,8 @@ def run(
     Raises:
         UserError: it could not be done.
     """
-    control = no_cot_control(listed, there)
-    command = [sys.executable, "-m", "icot_tui", "probe", str(listed.path.resolve())]
+    control = no_cot_control(entry, there)
+    command = [sys.executable, "-m", "icot_tui", "probe", str(entry.path.resolve())]
     command += ["--examples", str(examples), "--stage", str(stage), "--device", "cpu", "--json"]
     if control is not None:
         command += ["--control", str(control.path.resolve())]

@@ -24,7 +24,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from icot_tui.analysis.answer import Answer, AnswerToken, Choice, Sampling
+from icot_tui.analysis.answer import Answer, AnswerToken, Sampling, TokenChooser
 from icot_tui.analysis.chain import whole_chain
 from icot_tui.analysis.checkpoints import run_of, stage_of
 from icot_tui.analysis.questions import Question, QuestionReader
@@ -44,7 +44,7 @@ UNKNOWN_BUDGET = 256
 """Tokens that may be written where no example tells how many are needed."""
 
 
-class Respondent:
+class LoadedModel:
     """A checkpoint that answers questions at its own stage, or at another one.
 
     Random generators of the process are left alone.
@@ -148,7 +148,7 @@ class Respondent:
         asked = [self._asked(question, written, stage) for question in questions]
         prefixes = _join([one.prefixes for one in asked])
         separator_id = self.token_format.separator_id
-        choose = Choice(sampling, self._forced_end(asked[0], written), separator_id)
+        choose = TokenChooser(sampling, self._forced_end(asked[0], written), separator_id)
         began = time.perf_counter()
         found = decode(self.lm, prefixes, separator_id, choose if choose.special else arg_max)
         seconds = (time.perf_counter() - began) / len(questions)

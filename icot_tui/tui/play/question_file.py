@@ -18,12 +18,12 @@ from icot_tui.formatting import count
 from icot_tui.plain import plain
 from icot_tui.tui.actions.export import keep
 from icot_tui.tui.panels.text import Glyphs, glyphs
-from icot_tui.tui.play.messages import CheckpointEntry, Outcome
+from icot_tui.tui.play.records import AskResult, CheckpointEntry
 from icot_tui.tui.screens.dialog import Dialog, text
 
 if TYPE_CHECKING:
     from icot_tui.tui.play.screen import PlayScreen
-    from icot_tui.tui.play.worker import Ticket
+    from icot_tui.tui.play.worker import Job
 
 MOST = 1000
 """Questions of one file."""
@@ -31,35 +31,35 @@ QUESTION_WIDTH, ANSWER_WIDTH = 28, 14
 
 
 @dataclass(frozen=True)
-class Batch:
-    """What came of a file: [Q] questions, and of each of [C] checkpoints [Q] outcomes."""
+class FileAnswers:
+    """What came of a file: [Q] questions, and of each of [C] checkpoints [Q] results."""
 
     questions: Sequence[str]
     checkpoints: Sequence[CheckpointEntry]
-    outcomes: Sequence[Sequence[Outcome]]
+    results: Sequence[Sequence[AskResult]]
 
     def scores(self) -> list[str]:
         """A sentence a checkpoint."""
         return [
-            f"{plain(listed.label)}: {_score(mine)}"
-            for listed, mine in zip(self.checkpoints, self.outcomes, strict=True)
+            f"{plain(entry.label)}: {_score(mine)}"
+            for entry, mine in zip(self.checkpoints, self.results, strict=True)
         ]
 
     def as_lines(self) -> str:
         """A line of JSON a question, as `icot-tui ask --file --json` prints them."""
         lines = []
-        for question, *found in zip(self.questions, *self.outcomes, strict=True):
+        for question, *found in zip(self.questions, *self.results, strict=True):
             lines.append(json.dumps({"question": question, "answers": list(map(_values, found))}))
         return "\n".join(lines) + "\n"
 
 
-class AskFile(Dialog[str]):
+class QuestionFileDialog(Dialog[str]):
     """The file's path; Enter sends it."""
 
     title_in_words = "questions from a file"
     hint = "enter asks them, escape leaves"
     DEFAULT_CSS = """
-    AskFile Input { width: 100%; height: 1; }
+    QuestionFileDialog Input { width: 100%; height: 1; }
     """
 
     def content(self) -> Sequence[Widget]:
@@ -75,17 +75,19 @@ class AskFile(Dialog[str]):
             self.dismiss(event.value.strip())
 
 
-class BatchList(Dialog[str]):
+class FileAnswersDialog(Dialog[str]):
     """A line a question; Enter asks it again, to see all of its answer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("w", "write", "write", show=False)]
     title_in_words = "questions of the file"
     hint = "enter asks one, w writes a file, escape leaves"
     DEFAULT_CSS = """
-    BatchList OptionList { height: auto; max-height: 60vh; text-wrap: nowrap; text-overflow: clip; }
+    FileAnswersDialog OptionList {
+        height: auto; max-height: 60vh; text-wrap: nowrap; text-overflow: clip;
+    }
     """
 
-    def __init__(self, batch: Batch, ascii_only: bool) -> None:
+    def __init__(self, batch: FileAnswers, ascii_only: bool) -> None:
         super().__init__()
         self.found = batch
         self._glyphs = glyphs(ascii_only)
@@ -96,7 +98,7 @@ class BatchList(Dialog[str]):
         """Scores, then the questions."""
         prompts = [
             _row(question, found, self._glyphs)
-            for question, *found in zip(self.found.questions, *self.found.outcomes, strict=True)
+            for question, *found in zip(self.found.questions, *self.found.results, strict=True)
         ]
         questions = OptionList(*map(Option, prompts), markup=False)
         return [text("\n".join(self.found.scores())), questions]
@@ -123,19 +125,19 @@ def ask_file(screen: "PlayScreen") -> None:
 
     def begin(path: str | None) -> None:
         if path:
-            screen.worker.do("batch", lambda ticket: work(path, ticket), done, failed)
+            screen.worker.submit("batch", lambda job: work(path, job), done, failed)
 
-    def work(path: str, ticket: "Ticket") -> Batch:
+    def work(path: str, job: "Job") -> FileAnswers:
         from icot_tui.analysis.questions import read_questions
 
         questions = read_questions(Path(path).expanduser())[:MOST]
         found = [
-            screen.backend.ask_all(one, questions, screen.options, ticket.say) for one in asked
+            screen.backend.ask_all(one, questions, screen.options, job.report) for one in asked
         ]
-        return Batch(questions, asked, found)
+        return FileAnswers(questions, asked, found)
 
-    def done(batch: Batch) -> None:
-        screen.app.push_screen(BatchList(batch, screen.answers.lines.ascii), again)
+    def done(batch: FileAnswers) -> None:
+        screen.app.push_screen(FileAnswersDialog(batch, screen.answers.lines.ascii), again)
 
     def again(question: str | None) -> None:
         if question is not None:
@@ -145,32 +147,32 @@ def ask_file(screen: "PlayScreen") -> None:
     def failed(problem: str) -> None:
         screen.tell(problem, "warning", 10.0)
 
-    screen.app.push_screen(AskFile(), begin)
+    screen.app.push_screen(QuestionFileDialog(), begin)
 
 
-def _score(outcomes: Sequence[Outcome]) -> str:
-    answers = [outcome.answer for outcome in outcomes if outcome.answer is not None]
+def _score(results: Sequence[AskResult]) -> str:
+    answers = [result.answer for result in results if result.answer is not None]
     known = [answer.right for answer in answers if answer.right is not None]
     told = f"{sum(known):,} of {count(len(known), 'answer')} right" if known else "no truth known"
-    problems = len(outcomes) - len(answers)
+    problems = len(results) - len(answers)
     return told + (f", {problems:,} could not be asked" if problems else "")
 
 
-def _values(outcome: Outcome) -> dict[str, Any]:
+def _values(result: AskResult) -> dict[str, Any]:
     from icot_tui.analysis.answer import as_json
 
-    if outcome.answer is None:
-        return {"checkpoint": outcome.listed.label, "problem": outcome.problem}
-    return as_json(outcome.answer)
+    if result.answer is None:
+        return {"checkpoint": result.entry.label, "problem": result.problem}
+    return as_json(result.answer)
 
 
-def _row(question: str, outcomes: Sequence[Outcome], glyph: Glyphs) -> Content:
+def _row(question: str, results: Sequence[AskResult], glyph: Glyphs) -> Content:
     parts: list[tuple[str, str]] = [(_cut(question, QUESTION_WIDTH, glyph), "bold")]
-    for outcome in outcomes:
-        answer = outcome.answer
+    for result in results:
+        answer = result.answer
         right = None if answer is None else answer.right
         mark = {True: glyph.right, False: glyph.wrong, None: " "}[right]
-        shown = outcome.problem if answer is None else answer.shown or "no answer"
+        shown = result.problem if answer is None else answer.shown or "no answer"
         style = {True: "$success", False: "$error", None: "$warning"}[right]
         parts += [(f" {mark} ", style), (_cut(shown, ANSWER_WIDTH, glyph), "")]
     return Content.assemble(*parts)

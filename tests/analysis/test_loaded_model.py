@@ -4,27 +4,27 @@ import numpy as np
 import pytest
 import torch
 
-from icot_tui.analysis import asking, budget
+from icot_tui.analysis import budget, loaded_model
 from icot_tui.analysis.answer import Sampling
-from icot_tui.analysis.asking import Respondent
 from icot_tui.analysis.chain import whole_chain
 from icot_tui.analysis.checkpoints import open_safely
+from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.errors import UserError
 from tests.analysis.made import add_checkpoint, make_config, make_run, random_model
 
 
-def respondent(runs, stage=3, name="asked", seed=1, **curriculum):
+def model(runs, stage=3, name="asked", seed=1, **curriculum):
     data = curriculum.pop("data", {})
     config = make_config(name=name, curriculum={"keep_positions": False} | curriculum, data=data)
     run = make_run(runs, config)
     model = random_model(config, seed=seed, scale=8.0)
-    return Respondent(open_safely(add_checkpoint(run, config, model, stage)))
+    return LoadedModel(open_safely(add_checkpoint(run, config, model, stage)))
 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     """Without kept positions, so that generate can do the same."""
-    return respondent(tmp_path_factory.mktemp("runs"))
+    return model(tmp_path_factory.mktemp("runs"))
 
 
 def generated(asked, prompt, budget):
@@ -105,7 +105,7 @@ def test_kept_positions_are_those_of_training(carries, split):
 
 
 def test_with_side_right_so_many_tokens_are_written_and_then_the_separator(tmp_path):
-    asked = respondent(tmp_path, side="right", name="right")
+    asked = model(tmp_path, side="right", name="right")
     for written in (0, 2, 5):
         answer = asked.ask("12*34", written=written)
         assert answer.written == written
@@ -114,9 +114,7 @@ def test_with_side_right_so_many_tokens_are_written_and_then_the_separator(tmp_p
 
 def test_many_questions_with_a_budget_get_the_answers_they_get_alone(tmp_path):
     """Of unlike lengths, too: the separator is fed to each row when its own thought is over."""
-    asked = respondent(
-        tmp_path, side="right", name="right", data={"options": {"digits": "2x1,2x2"}}
-    )
+    asked = model(tmp_path, side="right", name="right", data={"options": {"digits": "2x1,2x2"}})
     texts = ["12*34", "99*9", "10*10", "71*6", "70*81"]
     questions = [asked.reader.read(text) for text in texts]
     for stage in (0, 3, 6, 99):
@@ -133,14 +131,14 @@ def test_any_number_of_questions_is_asked_in_parts(carries, monkeypatch):
     questions = [carries.reader.read(f"{number}*34") for number in (12, 99, 10, 71, 70)]
     whole = carries.answer(questions)
     sizes = []
-    group = Respondent._group
+    group = LoadedModel._group
 
     def counted(self, questions, *rest):
         sizes.append(len(questions))
         return group(self, questions, *rest)
 
-    monkeypatch.setattr(asking, "TOGETHER", 2)
-    monkeypatch.setattr(Respondent, "_group", counted)
+    monkeypatch.setattr(loaded_model, "TOGETHER", 2)
+    monkeypatch.setattr(LoadedModel, "_group", counted)
     parts = carries.answer(questions)
     assert sizes == [2, 2, 1] and carries.answer([]) == []
     assert [one.question for one in parts] == questions

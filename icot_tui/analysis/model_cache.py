@@ -4,8 +4,8 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
-from icot_tui.analysis.asking import Respondent
 from icot_tui.analysis.checkpoints import open_safely
+from icot_tui.analysis.loaded_model import LoadedModel
 
 MEMORY_LIMIT = 1 << 30
 """Bytes of parameters kept, unless told otherwise."""
@@ -13,7 +13,7 @@ MEMORY_LIMIT = 1 << 30
 _Key = tuple[Path, int]
 
 
-class Respondents:
+class ModelCache:
     """The checkpoints used last, ready to answer; any thread may ask for one.
 
     Args:
@@ -24,10 +24,10 @@ class Respondents:
     def __init__(self, memory_limit: int = MEMORY_LIMIT, device: str = "cpu") -> None:
         self._limit = memory_limit
         self._device = device
-        self._kept: OrderedDict[_Key, Respondent] = OrderedDict()
+        self._kept: OrderedDict[_Key, LoadedModel] = OrderedDict()
         self._lock = threading.Lock()
 
-    def open(self, path: Path) -> Respondent:
+    def open(self, path: Path) -> LoadedModel:
         """The checkpoint in a folder, or the newest of a run's folder.
 
         Raises:
@@ -39,7 +39,7 @@ class Respondents:
                 opened = open_safely(path)
                 key = _key(opened.path)  # a run's folder stands for its newest checkpoint
                 if key not in self._kept:
-                    self._kept[key] = Respondent(opened, self._device)
+                    self._kept[key] = LoadedModel(opened, self._device)
             self._kept.move_to_end(key)
             while self.bytes > self._limit and len(self._kept) > 1:
                 self._kept.popitem(last=False)

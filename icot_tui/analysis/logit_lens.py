@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from icot_tui.analysis.hooks import Site, Stream
+from icot_tui.analysis.residual_stream import ResidualStream, Site
 from icot_tui.errors import UserError
 
 
@@ -35,7 +35,7 @@ class LogitLens:
         UserError: norm and head together don't give the model's own logits from its last state.
     """
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: ResidualStream) -> None:
         self._stream = stream
         head = stream.lm.get_output_embeddings()
         norms = [m for m in stream.decoder.children() if not _has_parts(m)] + [nn.Identity()]

@@ -65,7 +65,7 @@ def site(name: str) -> Site:
     return Site(int(match[1]), match[2])
 
 
-class Stream:
+class ResidualStream:
     """The residual stream of a model.
 
     Args:

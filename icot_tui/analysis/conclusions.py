@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from icot_tui.analysis.hooks import site
-from icot_tui.analysis.report import NO_COT, ProbeReport
+from icot_tui.analysis.probe_report import NO_COT, ProbeReport
+from icot_tui.analysis.residual_stream import site
 
 CONTROL_WORDS = {
     "constant": "always saying the commonest",

@@ -18,7 +18,7 @@ from icot_tui.tui.panels.text import (
     wrap,
     wrapped,
 )
-from icot_tui.tui.play.messages import PAIR, CheckpointEntry, Chosen, Outcome
+from icot_tui.tui.play.records import PAIR, AskResult, CheckpointEntry, ChosenToken
 
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer, AnswerToken
@@ -28,18 +28,18 @@ SEPARATOR = "SEP"
 INDENT = 9
 
 
-def choosable(outcome: Outcome) -> list[Chosen]:
+def choosable(result: AskResult) -> list[ChosenToken]:
     """Tokens that can be looked at, in their order: chain of thought, then the true answer."""
-    answer = outcome.answer
+    answer = result.answer
     if answer is None:
         return []
     found = [
-        Chosen("chain", token.place, plain(token.expected or token.text), not token.written)
+        ChosenToken("chain", token.place, plain(token.expected or token.text), not token.written)
         for token in answer.chain
         if token.place is not None
     ]
-    digits = outcome.digits or tuple(token.text for token in _written(answer))
-    return found + [Chosen("answer", place, plain(text)) for place, text in enumerate(digits)]
+    digits = result.digits or tuple(token.text for token in _written(answer))
+    return found + [ChosenToken("answer", place, plain(text)) for place, text in enumerate(digits)]
 
 
 def _written(answer: "Answer") -> "list[AnswerToken]":
@@ -47,7 +47,7 @@ def _written(answer: "Answer") -> "list[AnswerToken]":
     return [token for token in answer.tokens if token.text != SEPARATOR]
 
 
-def default_choice(choices: Sequence[Chosen]) -> int:
+def default_choice(choices: Sequence[ChosenToken]) -> int:
     """The first hidden token, or the first of the answer."""
     hidden = [at for at, chosen in enumerate(choices) if chosen.hidden]
     answer = [at for at, chosen in enumerate(choices) if chosen.part == "answer"]
@@ -55,19 +55,19 @@ def default_choice(choices: Sequence[Chosen]) -> int:
 
 
 def answer_lines(
-    outcome: Outcome,
+    result: AskResult,
     width: int,
     glyph: Glyphs,
     *,
     first: bool = False,
     focused: bool = False,
-    chosen: Chosen | None = None,
+    chosen: ChosenToken | None = None,
     short: bool = False,
 ) -> list[Line]:
     """One checkpoint's answer.
 
     Args:
-        outcome: what came of the question.
+        result: what came of the question.
         width: cells.
         glyph: the signs of this terminal.
         first: is it the one whose tokens can be chosen?
@@ -75,11 +75,11 @@ def answer_lines(
         chosen: the token under the cursor.
         short: only what fits a small pane.
     """
-    head = _head(outcome.listed, glyph, first, focused)
-    answer = outcome.answer
+    head = _head(result.entry, glyph, first, focused)
+    answer = result.answer
     if answer is None:
-        return [head, *wrapped(f"  {outcome.problem}", width, "error")]
-    cost = line((_cost(outcome), "dim"))
+        return [head, *wrapped(f"  {result.problem}", width, "error")]
+    cost = line((_cost(result), "dim"))
     lines = [apart(head, cost, width)]
     if lines == [head] and not short:  # no room for both
         lines += _labelled("cost", wrap(cost, max(8, width - INDENT)))
@@ -93,12 +93,12 @@ def answer_lines(
     return lines
 
 
-def _head(listed: CheckpointEntry, glyph: Glyphs, first: bool, focused: bool) -> Line:
+def _head(entry: CheckpointEntry, glyph: Glyphs, first: bool, focused: bool) -> Line:
     mark = (glyph.arrow if first else "  ", "bold accent" if focused else "bold")
-    staged = listed.stage is not None and not listed.is_pair
-    stage = f"  stage {listed.stage}" if staged else ""
-    of = f" of {listed.most}" if staged and listed.most is not None else ""
-    return line(mark, (listed.label, "bold primary"), f"{stage}{of}", (_kind(listed), "dim"))
+    staged = entry.stage is not None and not entry.is_pair
+    stage = f"  stage {entry.stage}" if staged else ""
+    of = f" of {entry.most}" if staged and entry.most is not None else ""
+    return line(mark, (entry.label, "bold primary"), f"{stage}{of}", (_kind(entry), "dim"))
 
 
 KINDS = {
@@ -109,23 +109,23 @@ KINDS = {
 }
 
 
-def _kind(listed: CheckpointEntry) -> str:
-    if listed.phase in KINDS:
-        return KINDS[listed.phase]
-    if listed.method == "no_cot":
+def _kind(entry: CheckpointEntry) -> str:
+    if entry.phase in KINDS:
+        return KINDS[entry.phase]
+    if entry.method == "no_cot":
         return "  No CoT"
-    if listed.stage == 0:
+    if entry.stage == 0:
         return "  explicit"
-    return "  implicit" if listed.implicit else ""
+    return "  implicit" if entry.implicit else ""
 
 
-def _cost(outcome: Outcome) -> str:
-    answer = outcome.answer
+def _cost(result: AskResult) -> str:
+    answer = result.answer
     assert answer is not None
     hidden = "" if answer.hidden is None else f", {answer.hidden} hidden"
     opened = ""
-    if outcome.seconds > answer.seconds + 0.5:
-        opened = f" (opened in {outcome.seconds - answer.seconds:.1f} s)"
+    if result.seconds > answer.seconds + 0.5:
+        opened = f" (opened in {result.seconds - answer.seconds:.1f} s)"
     return f"{answer.written} written{hidden}, {1000 * answer.seconds:.0f} ms{opened}"
 
 
@@ -140,7 +140,7 @@ def _answer(answer: "Answer", glyph: Glyphs) -> Line:
     )
 
 
-def _sure(answer: "Answer", glyph: Glyphs, chosen: Chosen | None) -> Line:
+def _sure(answer: "Answer", glyph: Glyphs, chosen: ChosenToken | None) -> Line:
     pieces: list[Piece] = []
     place = 0
     for token in answer.tokens:
@@ -163,7 +163,7 @@ def _sure(answer: "Answer", glyph: Glyphs, chosen: Chosen | None) -> Line:
     return tuple(pieces)
 
 
-def _chain(answer: "Answer", width: int, chosen: Chosen | None) -> list[Line]:
+def _chain(answer: "Answer", width: int, chosen: ChosenToken | None) -> list[Line]:
     """Written tokens solid; ghosts faint, and in brackets, which also serve without colours."""
     chain = answer.chain
     if not chain:
@@ -184,7 +184,7 @@ def _chain(answer: "Answer", width: int, chosen: Chosen | None) -> list[Line]:
     return _wrap_tokens(pieces, width)
 
 
-def _style(token: "ChainToken", chosen: Chosen | None) -> str:
+def _style(token: "ChainToken", chosen: ChosenToken | None) -> str:
     if chosen is not None and chosen.part == "chain" and token.place == chosen.place:
         return "bold reverse"
     if not token.written:
@@ -215,7 +215,7 @@ def _labelled(label: str, lines: Sequence[Line]) -> list[Line]:
     ]
 
 
-def chosen_words(chosen: Chosen, answer: "Answer") -> str:
+def chosen_words(chosen: ChosenToken, answer: "Answer") -> str:
     """The token under the cursor in a sentence."""
     if chosen.part != "chain":
         own = _written(answer)
@@ -236,24 +236,24 @@ def chosen_words(chosen: Chosen, answer: "Answer") -> str:
 
 
 def all_lines(
-    outcomes: Sequence[Outcome],
+    results: Sequence[AskResult],
     width: int,
     glyph: Glyphs,
     current: int,
     focused: bool,
-    chosen: Chosen | None,
+    chosen: ChosenToken | None,
 ) -> tuple[list[Line], int]:
     """All answers one below the other, and the line at which the current one begins."""
     lines: list[Line] = []
     begin = 0
-    for at, outcome in enumerate(outcomes):
+    for at, result in enumerate(results):
         if lines:
             lines.append(EMPTY)
         mine = at == current
         if mine:
             begin = len(lines)
         lines += answer_lines(
-            outcome,
+            result,
             width,
             glyph,
             first=mine,
@@ -263,11 +263,9 @@ def all_lines(
     return lines, begin
 
 
-def summary_line(outcomes: Sequence[Outcome]) -> str:
+def summary_line(results: Sequence[AskResult]) -> str:
     """`3 of 4 right`, for the title."""
-    known = [
-        o.answer.right for o in outcomes if o.answer is not None and o.answer.right is not None
-    ]
-    if len(outcomes) < 2 or not known:
+    known = [o.answer.right for o in results if o.answer is not None and o.answer.right is not None]
+    if len(results) < 2 or not known:
         return ""
     return f"{sum(known)} of {count(len(known), 'answer')} right"

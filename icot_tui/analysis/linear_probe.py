@@ -29,7 +29,7 @@ FOLDS = 5
 RIDGES = (1e-3, 1e-1)
 """Added to the covariance, as shares of its mean variance."""
 PLACE_BYTES = 256 << 20
-"""Scores of classes held at once."""
+"""ProbeScores of classes held at once."""
 NOISE = 1e-5
 """Differences below this share of an activation's size are rounding errors."""
 LEAST_LEVEL = 1e-2
@@ -39,7 +39,7 @@ _ABSENT = -1e9
 
 
 @dataclass(frozen=True)
-class Questions:
+class ProbeTargets:
     """What is to be read: T targets, classes or numbers.
 
     classes  [Tc, N] classes from 0
@@ -54,7 +54,7 @@ class Questions:
     @classmethod
     def of(
         cls, classes: Sequence[NDArray[np.int64]], numbers: Sequence[NDArray[np.int64]]
-    ) -> "Questions":
+    ) -> "ProbeTargets":
         """From values of each target."""
         n = len(classes[0]) if classes else len(numbers[0])
         values = np.array(numbers, dtype=np.float32).reshape(len(numbers), n)
@@ -64,10 +64,10 @@ class Questions:
         counts = tuple(int(row.max()) + 1 for row in stacked)
         return cls(torch.from_numpy(stacked), counts, torch.from_numpy(values))
 
-    def shuffled(self, rng: np.random.Generator) -> "Questions":
+    def shuffled(self, rng: np.random.Generator) -> "ProbeTargets":
         """The same values, given to the wrong examples."""
         order = torch.from_numpy(rng.permutation(self.classes.shape[1]))
-        return Questions(self.classes[:, order], self.counts, self.numbers[:, order])
+        return ProbeTargets(self.classes[:, order], self.counts, self.numbers[:, order])
 
     @property
     def widest(self) -> int:
@@ -81,7 +81,7 @@ class Questions:
 
 
 @dataclass(frozen=True)
-class Scores:
+class ProbeScores:
     """How well held-out examples were read: 1 - loss, and the loss's spread.
 
     The loss of a class is 0 or 1, so that its score is the accuracy; that of a number is the
@@ -121,7 +121,7 @@ def folds(prompts: NDArray[np.int64], seed: int = 0) -> NDArray[np.int64]:
     return found
 
 
-def constant_scores(questions: Questions, part: NDArray[np.int64]) -> Scores:
+def constant_scores(questions: ProbeTargets, part: NDArray[np.int64]) -> ProbeScores:
     """[T, 1] what always saying the fitting examples' commonest class, or their mean, gets."""
     hot, numbers = questions.one_hot(), questions.numbers
     losses = torch.zeros(len(hot) + len(numbers), len(part))
@@ -131,10 +131,10 @@ def constant_scores(questions: Questions, part: NDArray[np.int64]) -> Scores:
         losses[: len(hot), test] = (questions.classes[:, test] != common[:, None]).float()
         mean = numbers[:, fit].mean(1, keepdim=True)
         losses[len(hot) :, test] = (numbers[:, test] - mean) ** 2
-    return Scores(losses.mean(1)[:, None], (losses**2).mean(1)[:, None], len(part))
+    return ProbeScores(losses.mean(1)[:, None], (losses**2).mean(1)[:, None], len(part))
 
 
-def probe(activations: Tensor, questions: Questions, part: NDArray[np.int64]) -> Scores:
+def probe(activations: Tensor, questions: ProbeTargets, part: NDArray[np.int64]) -> ProbeScores:
     """Fit and score probes for every place and target.
 
     Args:
@@ -149,7 +149,7 @@ def probe(activations: Tensor, questions: Questions, part: NDArray[np.int64]) ->
         _probe(activations[begin : begin + size], questions, part)
         for begin in range(0, places, size)
     ]
-    return Scores(
+    return ProbeScores(
         torch.cat([losses for losses, _ in parts], 1),
         torch.cat([squares for _, squares in parts], 1),
         examples,
@@ -163,7 +163,7 @@ def _masks(part: NDArray[np.int64], fold: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @torch.no_grad()
-def _probe(x: Tensor, questions: Questions, part: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+def _probe(x: Tensor, questions: ProbeTargets, part: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
     """([T, P], [T, P]) mean loss and mean squared loss."""
     rounding = NOISE * x.abs().mean((1, 2), keepdim=True).clamp(min=1e-30)
     x = x - x.mean(1, keepdim=True)
@@ -268,7 +268,7 @@ def _fit(moments: _Moments, ridge: float) -> _Fit:
     return _Fit(weights.float(), biases.float(), slopes.float(), offsets.float())
 
 
-def _losses(x: Tensor, fit: _Fit, questions: Questions, where: Tensor) -> Tensor:
+def _losses(x: Tensor, fit: _Fit, questions: ProbeTargets, where: Tensor) -> Tensor:
     """[T, P, n] of the examples x [P, n, H]."""
     scores = x @ fit.classes.flatten(2)  # [P, n, Tc * V]
     scores = scores.view(*scores.shape[:2], *fit.classes.shape[2:]) + fit.biases[:, None]

@@ -19,13 +19,19 @@ import torch
 from numpy.typing import NDArray
 
 from icot_tui.analysis.activations import collect, site_groups
-from icot_tui.analysis.asking import Respondent
+from icot_tui.analysis.aligned_examples import AlignedExamples
 from icot_tui.analysis.controls import at_same_places, untrained
-from icot_tui.analysis.hooks import Site, Stream
-from icot_tui.analysis.layout import Layout
+from icot_tui.analysis.linear_probe import (
+    FOLDS,
+    ProbeScores,
+    ProbeTargets,
+    constant_scores,
+    folds,
+    probe,
+)
+from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.analysis.patching import Patcher, best_of
-from icot_tui.analysis.readout import FOLDS, Questions, Scores, constant_scores, folds, probe
-from icot_tui.analysis.report import (
+from icot_tui.analysis.probe_report import (
     CONSTANT,
     NO_COT,
     SHUFFLED,
@@ -34,7 +40,8 @@ from icot_tui.analysis.report import (
     ProbeReport,
     TargetFacts,
 )
-from icot_tui.analysis.targets import Target, find_targets
+from icot_tui.analysis.probe_targets import Target, find_targets
+from icot_tui.analysis.residual_stream import ResidualStream, Site
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.errors import UserError
 
@@ -43,7 +50,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Measured:
+class ScoreGrids:
     """[T, S, C] scores and their standard errors at places of a model."""
 
     scores: Grid
@@ -51,11 +58,11 @@ class Measured:
 
 
 def run_probes(
-    respondent: Respondent,
+    model: LoadedModel,
     split: EncodedSplit,
     *,
     stage: int | None = None,
-    control: Respondent | None = None,
+    control: LoadedModel | None = None,
     control_split: EncodedSplit | None = None,
     names: Sequence[str] = (),
     patch: bool = True,
@@ -66,7 +73,7 @@ def run_probes(
     """Probe every place for every target, controls and patching included.
 
     Args:
-        respondent: the checkpoint.
+        model: the checkpoint.
         split: examples in its tokens.
         stage: tokens removed; None: the checkpoint's own.
         control: a No-CoT checkpoint, read at its own stage.
@@ -81,40 +88,40 @@ def run_probes(
         UserError: nothing is hidden, too few examples, or a model of an unknown kind.
     """
     began = time.perf_counter()
-    stage = respondent.stage if stage is None else stage
+    stage = model.stage if stage is None else stage
     if stage is None:
-        raise UserError(f"{respondent.opened.path} has no training state: give --stage")
+        raise UserError(f"{model.opened.path} has no training state: give --stage")
     if len(split) < FEWEST_EXAMPLES:
         raise UserError(f"{len(split)} examples are too few for probes: {FEWEST_EXAMPLES} at least")
-    layout = Layout.of(respondent, split, stage)
-    targets = _chosen(find_targets(respondent, layout), names)
-    part = folds(layout.tokens[:, : layout.separator], seed)
+    aligned = AlignedExamples.of(model, split, stage)
+    targets = _chosen(find_targets(model, aligned), names)
+    part = folds(aligned.tokens[:, : aligned.separator], seed)
     if len(np.unique(part)) < FOLDS:
         raise UserError("the examples are too much alike to keep some of them apart")
     questions = _questions(targets)
-    stream = Stream(respondent.lm)
+    stream = ResidualStream(model.lm)
     measure = partial(_measure, part=part, sites=stream.sites, say=say)
 
     say("probing the checkpoint")
     mixed_up = questions.shuffled(np.random.default_rng(seed))
-    own, shuffled = measure(stream, layout, [questions, mixed_up])
+    own, shuffled = measure(stream, aligned, [questions, mixed_up])
     say("probing an untrained model")
-    [raw] = measure(Stream(untrained(respondent.lm, seed)), layout, [questions])
+    [raw] = measure(ResidualStream(untrained(model.lm, seed)), aligned, [questions])
     constant = _spread(constant_scores(questions, part), own.scores.shape)
     controls = {CONSTANT: constant, SHUFFLED: shuffled, UNTRAINED: raw}
     if control is not None:
         say("probing the control")
         controls[NO_COT] = _no_cot(
-            control, control_split or split, layout, stream, measure, questions
+            control, control_split or split, aligned, stream, measure, questions
         )
     empty = np.full(own.scores.shape, np.nan)
     report = ProbeReport(
-        checkpoint=respondent.label,
+        checkpoint=model.label,
         stage=stage,
         examples=len(split),
         targets=tuple(map(_facts, targets)),
         sites=tuple(site.name for site in stream.sites),
-        columns=layout.names,
+        columns=aligned.names,
         scores=own.scores,
         errors=own.errors,
         controls={name: found.scores for name, found in controls.items()},
@@ -128,7 +135,7 @@ def run_probes(
     )
     if patch:
         say("patching")
-        report = _patched(report, Patcher(stream, layout, seed), stream, targets, say)
+        report = _patched(report, Patcher(stream, aligned, seed), stream, targets, say)
     return replace(report, seconds=time.perf_counter() - began)
 
 
@@ -145,8 +152,8 @@ def _chosen(targets: list[Target], names: Sequence[str]) -> list[Target]:
     return [known[name] for name in known if not names or name in names]
 
 
-def _questions(targets: Sequence[Target]) -> Questions:
-    return Questions.of(
+def _questions(targets: Sequence[Target]) -> ProbeTargets:
+    return ProbeTargets.of(
         [target.values for target in targets if target.kind != "sum"],
         [target.values for target in targets if target.kind == "sum"],
     )
@@ -166,65 +173,69 @@ def _facts(target: Target) -> TargetFacts:
 
 
 def _measure(
-    stream: Stream,
-    layout: Layout,
-    asked: Sequence[Questions],
+    stream: ResidualStream,
+    aligned: AlignedExamples,
+    asked: Sequence[ProbeTargets],
     part: NDArray[np.int64],
     sites: Sequence[Site],
     say: Say,
-) -> list[Measured]:
+) -> list[ScoreGrids]:
     """Probes at all places, a few sites at once, for each set of questions."""
-    found: list[list[Measured]] = [[] for _ in asked]
-    for group in site_groups(layout, sites, stream.width):
-        activations = collect(stream, layout, group).flatten(0, 1)
+    found: list[list[ScoreGrids]] = [[] for _ in asked]
+    for group in site_groups(aligned, sites, stream.width):
+        activations = collect(stream, aligned, group).flatten(0, 1)
         for questions, parts in zip(asked, found, strict=True):
             parts.append(_as_grid(probe(activations, questions, part), len(group)))
             say("")
     return [_joined(parts) for parts in found]
 
 
-def _joined(parts: Sequence[Measured]) -> Measured:
-    return Measured(
+def _joined(parts: Sequence[ScoreGrids]) -> ScoreGrids:
+    return ScoreGrids(
         np.concatenate([one.scores for one in parts], axis=1),
         np.concatenate([one.errors for one in parts], axis=1),
     )
 
 
-def _as_grid(scores: Scores, sites: int) -> Measured:
+def _as_grid(scores: ProbeScores, sites: int) -> ScoreGrids:
     def grid(values: torch.Tensor) -> Grid:
         return values.double().numpy().reshape(len(values), sites, -1)
 
-    return Measured(grid(scores.score), grid(scores.error))
+    return ScoreGrids(grid(scores.score), grid(scores.error))
 
 
-def _spread(scores: Scores, shape: tuple[int, ...]) -> Measured:
+def _spread(scores: ProbeScores, shape: tuple[int, ...]) -> ScoreGrids:
     """The same at every place."""
     one = _as_grid(scores, 1)
-    return Measured(*(np.broadcast_to(grid, shape).copy() for grid in (one.scores, one.errors)))
+    return ScoreGrids(*(np.broadcast_to(grid, shape).copy() for grid in (one.scores, one.errors)))
 
 
 def _no_cot(
-    control: Respondent,
+    control: LoadedModel,
     split: EncodedSplit,
-    layout: Layout,
-    stream: Stream,
-    measure: Callable[..., list[Measured]],
-    questions: Questions,
-) -> Measured:
+    aligned: AlignedExamples,
+    stream: ResidualStream,
+    measure: Callable[..., list[ScoreGrids]],
+    questions: ProbeTargets,
+) -> ScoreGrids:
     """The control at places of the same names; where it has none, its best for the target."""
-    other = Layout.of(
+    other = AlignedExamples.of(
         control, split, split.max_cot_tokens if control.stage is None else control.stage
     )
-    if len(other) != len(layout):
+    if len(other) != len(aligned):
         raise UserError("the control must be given the same examples")
-    theirs = Stream(control.lm)
+    theirs = ResidualStream(control.lm)
     [found] = measure(theirs, other, [questions], sites=theirs.sites)
-    places = at_same_places(stream.sites, layout.names, theirs.sites, other.names)
-    return Measured(places(found.scores, found.scores), places(found.errors, found.scores))
+    places = at_same_places(stream.sites, aligned.names, theirs.sites, other.names)
+    return ScoreGrids(places(found.scores, found.scores), places(found.errors, found.scores))
 
 
 def _patched(
-    report: ProbeReport, patcher: Patcher, stream: Stream, targets: Sequence[Target], say: Say
+    report: ProbeReport,
+    patcher: Patcher,
+    stream: ResidualStream,
+    targets: Sequence[Target],
+    say: Say,
 ) -> ProbeReport:
     """Patch every place where reading counts and the probe beats its controls."""
     wanted = report.counts & report.read  # [T, S, C]
@@ -239,7 +250,7 @@ def _patched(
     for place, site in enumerate(stream.sites):
         if not wanted[:, place].any():
             continue
-        activations = collect(stream, patcher.layout, [site])[0]  # [C, N, H]
+        activations = collect(stream, patcher.aligned, [site])[0]  # [C, N, H]
         for number, column in np.argwhere(wanted[:, place]).tolist():
             say("")
             found = best_of(

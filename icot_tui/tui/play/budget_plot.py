@@ -18,7 +18,7 @@ from icot_tui.tui.chart.widget import Chart
 if TYPE_CHECKING:
     from icot_tui.analysis.budget import BudgetPoint
     from icot_tui.tui.play.screen import PlayScreen
-    from icot_tui.tui.play.worker import Ticket
+    from icot_tui.tui.play.worker import Job
 
 X_LABEL = "tokens written"
 KEYS = "left and right read the charts   w writes them to files   escape leaves"
@@ -94,10 +94,10 @@ class BudgetPlot(Screen[None]):
 
 def plot_budget(screen: "PlayScreen") -> None:
     """Try every budget with the checkpoint under the cursor, or the first one that allows it."""
-    outcome = screen.answers.current
-    current = [] if outcome is None else [outcome.listed]
-    listed = next((one for one in [*current, *screen.list.chosen] if one.mixed), None)
-    if listed is None:
+    result = screen.answers.current
+    current = [] if result is None else [result.entry]
+    entry = next((one for one in [*current, *screen.list.chosen] if one.mixed), None)
+    if entry is None:
         screen.tell(
             "None of the chosen checkpoints was trained with mixed stages "
             "(curriculum.mixed_stages), so there is no budget to try: compare checkpoints of "
@@ -107,14 +107,14 @@ def plot_budget(screen: "PlayScreen") -> None:
         )
         return
 
-    def work(ticket: "Ticket") -> "Sequence[BudgetPoint]":
-        ticket.say("trying budgets of thought")
-        return screen.backend.sweep(listed, ticket.say)
+    def work(job: "Job") -> "Sequence[BudgetPoint]":
+        job.report("trying budgets of thought")
+        return screen.backend.sweep(entry, job.report)
 
     def done(points: "Sequence[BudgetPoint]") -> None:
-        screen.app.push_screen(BudgetPlot(listed.label, points, screen.answers.lines.ascii))
+        screen.app.push_screen(BudgetPlot(entry.label, points, screen.answers.lines.ascii))
 
-    screen.worker.do("budget", work, done, lambda problem: screen.tell(problem, "warning"))
+    screen.worker.submit("budget", work, done, lambda problem: screen.tell(problem, "warning"))
 
 
 def conclusion(points: "Sequence[BudgetPoint]") -> str:
