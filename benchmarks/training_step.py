@@ -76,10 +76,8 @@ def main() -> None:
         objective=objective,
         optimizer=optimizer,
         accelerator=accelerator,
-        micro_batch_size=None,
-        padding=Padding(multiple, data.train.max_length),
-        clip_norm=1.0,
-        separator_id=data.separator_id,
+        config=config.train,
+        padding=Padding(multiple, data.train.max_length, data.separator_id),
     )
     order, smoothing = DataOrder(len(data.train), 32, 0), Smoothing(4.0, 0)
     plan = RemovalPlan()

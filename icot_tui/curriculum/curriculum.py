@@ -1,11 +1,14 @@
-"""The curriculum of one run: the schedule's progress, and every wish that bends it."""
+"""The curriculum of one run: the schedule's progress, and the commands that override it."""
 
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from icot_tui.curriculum.schedule import ALL, Progress, Schedule
+from icot_tui.curriculum.schedule import Schedule, StageProgress
+
+STATE = ("stage", "steps_at_stage", "pace", "held")
+"""Public attributes that a checkpoint holds."""
 
 
 @dataclass(frozen=True)
@@ -18,10 +21,10 @@ class StageChange:
 
 
 class Curriculum:
-    """Asks the schedule at each step, and keeps what the schedule looks at.
+    """Asks the schedule at each step, and keeps what the schedule depends on.
 
     Args:
-        schedule: when the next token goes.
+        schedule: when the next token is removed.
         max_cot_tokens: the longest chain of thought; from this stage on everything is removed.
         gate_window: steps over which the loss is averaged for the schedule.
         resets_optimizer: whether a removal drops the optimizer's state.
@@ -42,13 +45,13 @@ class Curriculum:
         self.steps_at_stage = 0
         self.pace = 1.0
         self.held = False
-        self._wished = 0
+        self._requested = 0
         self._batch_was_implicit = False
 
     @property
     def cause(self) -> str:
         """Who wants the next removal."""
-        return "by command" if self._wished else "on schedule"
+        return "by command" if self._requested else "on schedule"
 
     @property
     def implicit(self) -> bool:
@@ -62,7 +65,7 @@ class Curriculum:
     def begin_step(self) -> StageChange | None:
         """Call before each step: the change of stage that takes effect with it, if any."""
         after = self._next_stage()
-        self._wished = 0
+        self._requested = 0
         if after <= self.stage:
             return None
         change = StageChange(
@@ -74,13 +77,13 @@ class Curriculum:
         return change
 
     def _next_stage(self) -> int:
-        if self._wished:
-            after = self.stage + self._wished
+        if self._requested:
+            after = self.stage + self._requested
         elif self.held or self.implicit:
             return self.stage
         else:
             after = self.schedule.stage(
-                Progress(self.stage, self.steps_at_stage, self.smoothed_loss, self.pace)
+                StageProgress(self.stage, self.steps_at_stage, self.smoothed_loss, self.pace)
             )
         return min(after, self.max_cot_tokens)
 
@@ -89,8 +92,8 @@ class Curriculum:
         self.steps_at_stage += not self.held
         self._batch_was_implicit = batch_was_implicit
 
-    def observe(self, losses: Iterable[float]) -> None:
-        """Losses of steps since the last removal, in order, as they become known."""
+    def add_losses(self, losses: Iterable[float]) -> None:
+        """Append losses of steps since the last removal, in order."""
         self._losses.extend(losses)
 
     @property
@@ -101,7 +104,7 @@ class Curriculum:
 
     def advance(self, tokens: int = 1) -> None:
         """Remove so many more tokens when the next step begins, schedule or not."""
-        self._wished += tokens
+        self._requested += tokens
 
     def slow_down(self, factor: float) -> None:
         """Let every later stage last `factor` times as long."""
@@ -110,25 +113,17 @@ class Curriculum:
     def state(self) -> dict[str, Any]:
         """All that must survive, as plain JSON."""
         return {
-            "stage": self.stage,
-            "steps_at_stage": self.steps_at_stage,
-            "pace": self.pace,
-            "held": self.held,
-            "wished": self._wished,
+            **{name: getattr(self, name) for name in STATE},
+            "wished": self._requested,
             "batch_was_implicit": self._batch_was_implicit,
             "losses": list(self._losses),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """The opposite of `state`."""
-        self.stage = state["stage"]
-        self.steps_at_stage = state["steps_at_stage"]
-        self.pace = state["pace"]
-        self.held = state["held"]
-        self._wished = state["wished"]
+        for name in STATE:
+            setattr(self, name, state[name])
+        self._requested = state["wished"]
         self._batch_was_implicit = state["batch_was_implicit"]
         self._losses.clear()
         self._losses.extend(state["losses"])
-
-
-__all__ = ["ALL", "Curriculum", "StageChange"]

@@ -187,7 +187,7 @@ def _kept_positions(
 ) -> NDArray[np.int64]:
     """[B, W] original position ids, but the token just before the gap moves up to its end.
 
-    So does the published code (method, section 3, keep_position), and so do its checkpoints.
+    The published code (`keep_position`) does so, and its checkpoints expect it.
     """
     first_gone = prompt if side == "left" else prompt + cot - removed
     before_gap = (columns == first_gone[:, None] - 1) & (removed[:, None] > 0)

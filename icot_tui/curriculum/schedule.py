@@ -1,7 +1,7 @@
-"""When the next token goes: pure functions of what has happened so far.
+"""When the next token is removed: pure functions of what has happened so far.
 
-A schedule neither knows the model nor keeps anything to itself, so that it can be tested against
-the published code's traces, shown ahead of time, and resumed exactly.
+A schedule neither knows the model nor keeps any state, so that it can be tested against the
+published code's traces, shown ahead of time, and resumed exactly.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ ALL = 1 << 30
 
 
 @dataclass(frozen=True)
-class Progress:
-    """All that a schedule may look at when a step begins."""
+class StageProgress:
+    """All that a schedule depends on when a step begins."""
 
     stage: int
     """Tokens scheduled for removal now."""
@@ -35,8 +35,8 @@ class Schedule(Protocol):
         """The stage of the first step."""
         ...
 
-    def stage(self, seen: Progress) -> int:
-        """The stage of the step that begins now: `seen.stage`, or a later one."""
+    def stage(self, now: StageProgress) -> int:
+        """The stage of the step that begins now: `now.stage`, or a later one."""
         ...
 
 
@@ -46,8 +46,8 @@ class Fixed:
 
     first_stage: int
 
-    def stage(self, seen: Progress) -> int:
-        return seen.stage
+    def stage(self, now: StageProgress) -> int:
+        return now.stage
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ class Linear:
             first_stage,
         )
 
-    def stage(self, seen: Progress) -> int:
-        warmup = self.warmup_steps if seen.stage == self.first_stage else 0
-        due = seen.steps_at_stage >= warmup + self.steps_per_token * seen.pace
-        return seen.stage + 1 if due else seen.stage
+    def stage(self, now: StageProgress) -> int:
+        warmup = self.warmup_steps if now.stage == self.first_stage else 0
+        due = now.steps_at_stage >= warmup + self.steps_per_token * now.pace
+        return now.stage + 1 if due else now.stage
 
 
 @dataclass(frozen=True)
@@ -85,16 +85,15 @@ class LossGated:
     warmup_steps: int = 0
     first_stage: int = 0
 
-    def stage(self, seen: Progress) -> int:
-        warmup = self.warmup_steps if seen.stage == self.first_stage else 0
-        if seen.steps_at_stage < warmup + self.min_steps * seen.pace:
-            return seen.stage
-        learnt = seen.smoothed_loss is not None and seen.smoothed_loss < self.gate_loss
+    def stage(self, now: StageProgress) -> int:
+        warmup = self.warmup_steps if now.stage == self.first_stage else 0
+        if now.steps_at_stage < warmup + self.min_steps * now.pace:
+            return now.stage
+        learnt = now.smoothed_loss is not None and now.smoothed_loss < self.gate_loss
         overdue = (
-            self.max_steps is not None
-            and seen.steps_at_stage >= warmup + self.max_steps * seen.pace
+            self.max_steps is not None and now.steps_at_stage >= warmup + self.max_steps * now.pace
         )
-        return seen.stage + 1 if learnt or overdue else seen.stage
+        return now.stage + 1 if learnt or overdue else now.stage
 
 
 @dataclass(frozen=True)
@@ -107,11 +106,11 @@ class Stages:
     def first_stage(self) -> int:
         return self.spans[0][0]
 
-    def stage(self, seen: Progress) -> int:
+    def stage(self, now: StageProgress) -> int:
         for (stage, steps), (following, _) in zip(self.spans, self.spans[1:], strict=False):
-            if seen.stage == stage:
-                return following if seen.steps_at_stage >= steps * seen.pace else stage
-        return seen.stage
+            if now.stage == stage:
+                return following if now.steps_at_stage >= steps * now.pace else stage
+        return now.stage
 
 
 @dataclass(frozen=True)
@@ -125,8 +124,8 @@ class Beyond:
     def first_stage(self) -> int:
         return self._cut(self.inner.first_stage)
 
-    def stage(self, seen: Progress) -> int:
-        return self._cut(self.inner.stage(seen))
+    def stage(self, now: StageProgress) -> int:
+        return self._cut(self.inner.stage(now))
 
     def _cut(self, stage: int) -> int:
         return ALL if stage >= self.remove_all_beyond else stage

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class EncodedSplit:
-    """N examples in the layout ` {x} SEP {z} SEP #### {y} SEP` (method, section 1).
+    """N examples in the layout ` {x} SEP {z} SEP #### {y} SEP` (docs/method.md).
 
     tokens          [T] uint16 or uint32, usually memory-mapped: all examples, one after another
     starts          [N + 1] int64: where each example begins in `tokens`; the last entry is T

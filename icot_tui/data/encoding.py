@@ -1,4 +1,4 @@
-"""Lines of text -> token ids in the layout ` {x} SEP {z} SEP #### {y} SEP` (method, section 1)."""
+"""Lines of text -> token ids in the layout ` {x} SEP {z} SEP #### {y} SEP` (docs/method.md)."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

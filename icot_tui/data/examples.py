@@ -22,7 +22,7 @@ class Example:
 
 
 def parse_line(line: str, where: str) -> Example:
-    """Read one line (method, section 1, text format).
+    """Read one line in the published text format (docs/method.md).
 
     Args:
         line: without its line end.

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from icot_tui.data.splits import Source
+from icot_tui.data.splits import ExampleSource
 from icot_tui.errors import UserError
 
 NAMES = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenFile:
     """One text file: where, how many lines, how many bytes."""
 
     path: Path
@@ -21,7 +21,7 @@ class Written:
     bytes: int
 
 
-def write_files(source: Source, folder: Path, force: bool = False) -> dict[str, Written]:
+def write_files(source: ExampleSource, folder: Path, force: bool = False) -> dict[str, WrittenFile]:
     """Write `train.txt`, `validation.txt` and, if there is one, `test.txt`.
 
     Args:
@@ -62,7 +62,7 @@ def write_files(source: Source, folder: Path, force: bool = False) -> dict[str, 
     return written
 
 
-def _write(source: Source, name: str, beside: Path, path: Path) -> Written:
+def _write(source: ExampleSource, name: str, beside: Path, path: Path) -> WrittenFile:
     examples = size = 0
     with open(beside, "wb") as file:
         for chunk in source.chunks(name):
@@ -70,4 +70,4 @@ def _write(source: Source, name: str, beside: Path, path: Path) -> Written:
             examples += chunk.text.count(b"\n")
         file.flush()
         os.fsync(file.fileno())
-    return Written(path, examples, size)
+    return WrittenFile(path, examples, size)

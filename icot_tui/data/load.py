@@ -10,7 +10,7 @@ from icot_tui.config import DataConfig
 from icot_tui.data import cache
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.encoding import Encoder
-from icot_tui.data.splits import Source, open_source
+from icot_tui.data.splits import ExampleSource, open_source
 from icot_tui.data.storage import read_split, seal, sealed_facts, write_split
 from icot_tui.data.tasks import Task
 from icot_tui.data.tokenizing import (
@@ -67,7 +67,9 @@ def load_data(config: DataConfig) -> Data:
     return _read(folder, source.task, tokenizer)
 
 
-def _build(folder: Path, source: Source, tokenizer: "PreTrainedTokenizerBase | None") -> None:
+def _build(
+    folder: Path, source: ExampleSource, tokenizer: "PreTrainedTokenizerBase | None"
+) -> None:
     if tokenizer is None:
         tokenizer = character_tokenizer(source.alphabet())
         _save_tokenizer(tokenizer, folder / TOKENIZER_FOLDER)

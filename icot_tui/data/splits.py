@@ -20,7 +20,7 @@ GENERATOR_VERSION = 2
 LINES_MEASURED = 256
 
 
-class Source(Protocol):
+class ExampleSource(Protocol):
     """Text of the splits, read as often as is needed."""
 
     @property
@@ -50,7 +50,7 @@ class Source(Protocol):
         ...
 
 
-def open_source(config: DataConfig) -> Source:
+def open_source(config: DataConfig) -> ExampleSource:
     """The source that the data section describes; nothing is read or generated yet.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Reading the published checkpoints (method, section 7).
+"""Reading the published checkpoints.
 
 ICoT-KD's student and emulator are read by `icot_tui.methods.distillation.published`.
 """

@@ -21,7 +21,7 @@ def run(curriculum: Curriculum, losses: list[float], observe_every: int = 1) -> 
         curriculum.end_step(curriculum.implicit)
         pending.append(loss)
         if len(pending) == observe_every:
-            curriculum.observe(pending)
+            curriculum.add_losses(pending)
             pending = []
     return stages
 

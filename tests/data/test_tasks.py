@@ -129,7 +129,7 @@ def test_samples(name: str, options: dict[str, object]) -> None:
 def test_a_large_space_is_drawn_without_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(space, "ENUMERABLE", 1000)
     monkeypatch.setattr(space, "DRAWN_AT_ONCE", 512)
-    whole = space.Space((0, 1, 3), (10, 10, 23))
+    whole = space.ProblemSpace((0, 1, 3), (10, 10, 23))
     drawn = whole.sample(whole.size, rng())
     assert len(np.unique(drawn, axis=0)) == whole.size == 1800
     np.testing.assert_array_equal(whole.sample(700, rng()), drawn[:700])

@@ -16,21 +16,21 @@ def noisy(level, steps, seed=0):
 def feed(detector, losses, start):
     events = []
     for step, loss in enumerate(losses, start=start):
-        events += detector.observe(step, float(loss))
+        events += detector.add_loss(step, float(loss))
     return events
 
 
 def test_quiet_losses_make_no_news():
     detector = SpikeDetector(CONFIG)
     assert feed(detector, noisy(1.0, 500), 1) == []
-    detector.removed(500, 1)
+    detector.token_removed(500, 1)
     assert feed(detector, noisy(1.01, 500, seed=1), 501) == []
 
 
 def test_spike_is_paired_with_its_removal_and_measured():
     detector = SpikeDetector(CONFIG)
     feed(detector, noisy(0.2, 50), 1)
-    detector.removed(50, 7)
+    detector.token_removed(50, 7)
     decay = 0.2 + 1.8 * np.exp(-np.arange(200) / 30)
     events = feed(detector, decay, 51)
     spike, recovery = events
@@ -46,7 +46,7 @@ def test_slow_trough_is_no_collapse():
     """Exact match may be 0 for thousands of steps while the loss still falls."""
     detector = SpikeDetector(CONFIG)
     feed(detector, noisy(0.2, 50), 1)
-    detector.removed(50, 1)
+    detector.token_removed(50, 1)
     events = feed(detector, np.linspace(2.5, 0.2, 3000), 51)
     assert [type(event) for event in events] == [LossSpike, SpikeRecovered]
 
@@ -54,7 +54,7 @@ def test_slow_trough_is_no_collapse():
 def test_stuck_loss_is_a_collapse_told_once():
     detector = SpikeDetector(CONFIG)
     feed(detector, noisy(0.2, 50), 1)
-    detector.removed(50, 3)
+    detector.token_removed(50, 3)
     events = feed(detector, noisy(2.0, 1000, seed=2), 51)
     assert [type(event) for event in events] == [LossSpike, Collapsed]
     assert events[1].removal == 3 and events[1].steps >= 100
@@ -63,12 +63,12 @@ def test_stuck_loss_is_a_collapse_told_once():
 def test_better_digits_are_progress_when_the_loss_stands_still():
     detector = SpikeDetector(CONFIG)
     feed(detector, noisy(0.2, 50), 1)
-    detector.removed(50, 3)
+    detector.token_removed(50, 3)
     step, events = 51, []
     for accuracy in (0.2, 0.25, 0.3, 0.4, 0.5, 0.55, 0.6):
         events += feed(detector, noisy(2.0, 40, seed=step), step)
         step += 40
-        detector.evaluated(step, accuracy)
+        detector.add_evaluation(step, accuracy)
     assert [type(event) for event in events] == [LossSpike]
 
 
@@ -78,7 +78,7 @@ def test_removals_in_an_unrecovered_trough_add_up_to_a_collapse():
     feed(detector, noisy(0.2, 50), 1)
     step, events = 50, []
     for stage in range(1, 8):
-        detector.removed(step, stage)
+        detector.token_removed(step, stage)
         events += feed(detector, noisy(2.0 + 0.1 * stage, 40, seed=stage), step + 1)
         step += 40
     assert [type(event) for event in events] == [LossSpike, Collapsed]
@@ -108,8 +108,8 @@ def test_state_goes_on_exactly():
         events = []
         for step in range(begin, end):
             if step in removals:
-                detector.removed(step, removals[step])
-            events += detector.observe(step + 1, float(losses[step]))
+                detector.token_removed(step, removals[step])
+            events += detector.add_loss(step + 1, float(losses[step]))
         return events
 
     whole = run(SpikeDetector(CONFIG), 0, 600)

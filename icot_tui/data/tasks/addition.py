@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from icot_tui.data.tasks.base import (
-    Options,
     Problems,
+    TaskOptions,
     check_options,
     human_number,
     human_numbers,
@@ -23,13 +23,13 @@ from icot_tui.data.tasks.base import (
     literal,
 )
 from icot_tui.data.tasks.digits import add, from_text, to_int
-from icot_tui.data.tasks.space import ENUMERABLE, Space, order_free_keys
+from icot_tui.data.tasks.space import ENUMERABLE, ProblemSpace, order_free_keys
 from icot_tui.errors import UserError
 
 ZERO = np.uint8(ord("0"))
 
 
-class AdditionOptions(Options):
+class AdditionOptions(TaskOptions):
     """How many numbers, of how many digits each."""
 
     operands: Annotated[int, Field(ge=3, le=50)] = 4
@@ -47,7 +47,9 @@ class Addition:
         self._operands, self._digits = checked.operands, checked.digits
         self._width = self._digits + len(str(self._operands - 1))
         operand = (0,) * (self._digits - 1) + (1,)
-        self._space = Space(operand * self._operands, (10,) * (self._digits * self._operands))
+        self._space = ProblemSpace(
+            operand * self._operands, (10,) * (self._digits * self._operands)
+        )
 
     @property
     def options(self) -> Mapping[str, object]:

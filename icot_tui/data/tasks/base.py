@@ -89,13 +89,13 @@ class Task(Protocol):
         ...
 
 
-class Options(BaseModel):
+class TaskOptions(BaseModel):
     """Base of a task's options; unknown ones are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-AnyOptions = TypeVar("AnyOptions", bound=Options)
+AnyOptions = TypeVar("AnyOptions", bound=TaskOptions)
 
 
 def check_options(model: type[AnyOptions], task: str, options: Mapping[str, object]) -> AnyOptions:

@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from icot_tui.data.tasks.base import Options, Problems, check_options, line_matrix
-from icot_tui.data.tasks.space import ENUMERABLE, Space, row_keys
+from icot_tui.data.tasks.base import Problems, TaskOptions, check_options, line_matrix
+from icot_tui.data.tasks.space import ENUMERABLE, ProblemSpace, row_keys
 from icot_tui.errors import UserError
 
 OPERATORS = "+-*"
 ZERO = np.uint8(ord("0"))
 
 
-class ModularOptions(Options):
+class ModularOptions(TaskOptions):
     """How many operations, modulo what; one digit holds a result."""
 
     steps: Annotated[int, Field(ge=2, le=100)] = 4
@@ -36,7 +36,7 @@ class Modular:
         checked = check_options(ModularOptions, self.name, options)
         self._steps, self._modulus = checked.steps, checked.modulus
         high = (self._modulus, *(len(OPERATORS), self._modulus) * self._steps)
-        self._space = Space((0,) * len(high), high)
+        self._space = ProblemSpace((0,) * len(high), high)
 
     @property
     def options(self) -> Mapping[str, object]:

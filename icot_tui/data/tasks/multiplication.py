@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, field_validator
 
 from icot_tui.data.tasks.base import (
-    Options,
     Problems,
     Symbols,
+    TaskOptions,
     check_options,
     human_number,
     human_numbers,
@@ -33,7 +33,7 @@ from icot_tui.data.tasks.base import (
     literal,
 )
 from icot_tui.data.tasks.digits import Digits, add, from_text, times_digit, to_int, widen
-from icot_tui.data.tasks.space import ENUMERABLE, Space, order_free_keys, sample_mix
+from icot_tui.data.tasks.space import ENUMERABLE, ProblemSpace, order_free_keys, sample_mix
 from icot_tui.errors import UserError
 
 MOST_DIGITS = 64
@@ -55,7 +55,7 @@ def _size(text: str) -> Size:
     return int(match[1]), int(match[2])
 
 
-class MultiplicationOptions(Options):
+class MultiplicationOptions(TaskOptions):
     """Sizes of the factors, one or several in one set, and how the chain of thought is written."""
 
     digits: Annotated[tuple[Size, ...], BeforeValidator(_split_sizes)] = ((4, 4),)
@@ -150,10 +150,10 @@ class Multiplication:
         a, b = self._factors(problem[None])
         return str(to_int(a[:, 0]) * to_int(b[:, 0]))
 
-    def _spaces(self) -> list[Space]:
+    def _spaces(self) -> list[ProblemSpace]:
         """Numbers of exactly so many digits; the leading one, which stands last, is not 0."""
         return [
-            Space((0,) * (n - 1) + (1,) + (0,) * (m - 1) + (1,), (10,) * (n + m))
+            ProblemSpace((0,) * (n - 1) + (1,) + (0,) * (m - 1) + (1,), (10,) * (n + m))
             for n, m in self._sizes
         ]
 

@@ -21,7 +21,7 @@ HASH_BASE = 0x9E3779B97F4A7C15
 
 
 @dataclass(frozen=True)
-class Space:
+class ProblemSpace:
     """All rows of k small integers whose column j lies in low[j] .. high[j] - 1."""
 
     low: tuple[int, ...]
@@ -103,7 +103,7 @@ def _polynomial(coefficients: NDArray[np.unsignedinteger[Any]], base: int) -> ND
 
 
 def sample_mix(
-    spaces: Sequence[Space], count: int, rng: np.random.Generator
+    spaces: Sequence[ProblemSpace], count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], list[NDArray[np.uint8]]]:
     """Distinct rows of several spaces, shuffled together; the first do not depend on `count`.
 
@@ -136,7 +136,7 @@ def sample_mix(
     return which, [part[:n] for part, n in zip(rows, taken, strict=True)]
 
 
-def _enough_of_each(spaces: Sequence[Space], count: int) -> list[int]:
+def _enough_of_each(spaces: Sequence[ProblemSpace], count: int) -> list[int]:
     """Rows of each space that surely cover the first `count` of the mix.
 
     At time t a space has given about t times its share, until it is used up: all small ones

@@ -80,17 +80,16 @@ def build_trainer(
         objective=prepared,
         optimizer=optimizer,
         accelerator=accelerator,
-        micro_batch_size=config.train.micro_batch_size,
-        padding=Padding(multiple, training.positions),
-        clip_norm=config.train.clip_norm,
-        separator_id=data.separator_id,
+        config=config.train,
+        padding=Padding(multiple, training.positions, data.separator_id),
         feed=training.feed,
         per_row=training.per_row,
     )
+    token_format = TokenFormat(data.tokenizer, data.separator_id, training.plan)
     validation = Validation(
         model=training.evaluated_model(bare),
         split=data.validation,
-        token_format=TokenFormat(data.tokenizer, data.separator_id, training.plan),
+        token_format=token_format,
         config=config.evaluation,
         processes=processes,
         sharded_model=accelerator.distributed_type == "FSDP",
@@ -104,7 +103,7 @@ def build_trainer(
         config=config,
         split=training.train,
         order=order,
-        plan=training.plan,
+        token_format=token_format,
         smoothing=Smoothing(
             method.smoothing(curriculum),
             config.seed,
@@ -122,7 +121,6 @@ def build_trainer(
         validation=validation,
         control=control,
         emit=emit,
-        separator_id=data.separator_id,
     )
 
 

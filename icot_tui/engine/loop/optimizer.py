@@ -31,7 +31,7 @@ class SkippingAdamW(torch.optim.AdamW):
         self.step()
 
     def reset(self) -> None:
-        """Drop the moments and the step count (method, section 3, optimizer reset)."""
+        """Drop the moments and the step count (arXiv 2405.14838, section 3)."""
         self.state.clear()
 
 

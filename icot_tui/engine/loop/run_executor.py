@@ -142,7 +142,7 @@ class RunExecutor:
                     max_cot_tokens=training.train.max_cot_tokens,
                 )
             )
-            emit(_example_shown(data, trainer.plan))
+            emit(_example_shown(data, training.plan))
             for warning in data.warnings:
                 emit(Warned(step=0, message=warning))
         if training.phase is not None:

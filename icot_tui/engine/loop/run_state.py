@@ -7,18 +7,18 @@ from typing import Any, NamedTuple
 
 @dataclass
 class Best:
-    """The best evaluation so far; it starts anew once everything is removed (method, section 3)."""
+    """The best evaluation so far; starts anew once everything is removed (docs/method.md)."""
 
     exact_match: float = -1.0
     implicit: bool = False
     step: int = 0
     score: float | None = None
-    """What is compared: the exact match, unless the training is judged by something else."""
+    """What is compared: the exact match, unless the training has another measure."""
 
     def improve(
         self, exact_match: float, implicit: bool, step: int, score: float | None = None
     ) -> bool:
-        """Take note of an evaluation; True when it is the best."""
+        """Compare with an evaluation; True when that is the best."""
         score = exact_match if score is None else score
         score = -math.inf if math.isnan(score) else score  # nothing would ever be above it
         better = self.score is None or (implicit, score) > (self.implicit, self.score)
@@ -39,7 +39,7 @@ class StepCount(NamedTuple):
     """Examples left out because they were too long."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class RunState:
     """Counters of a run. Random numbers need no entry: they are functions of seed and step."""
 
@@ -64,7 +64,7 @@ class RunState:
     seconds: float = 0.0
     """Time spent training."""
     unobserved: list[float | None] = field(default_factory=list)
-    """Losses not yet looked at: looking earlier than planned would change the schedule."""
+    """Losses that were not yet read: reading earlier than planned would change the schedule."""
     unobserved_norms: list[float | None] = field(default_factory=list)
     """Gradient norms of the same steps."""
     unobserved_counts: list[StepCount] = field(default_factory=list)
@@ -74,6 +74,11 @@ class RunState:
     """The step at which the present training began, in runs of several."""
     outcomes: dict[str, str] = field(default_factory=dict)
     """The chosen checkpoint's name for each training that is over."""
+
+    @property
+    def phase_steps(self) -> int:
+        """Steps of the present training."""
+        return self.step - self.phase_began
 
     def next_phase(self, outcomes: dict[str, str]) -> "RunState":
         """The state in which the next training begins."""

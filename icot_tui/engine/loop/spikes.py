@@ -1,8 +1,8 @@
-"""Loss spikes: paired with the removal that made them, and a healthy trough told from a collapse.
+"""Loss spikes: which removal caused them, and whether they recover or are a collapse.
 
-After a removal the loss usually jumps and comes back; exact match may fall to 0 and return (method,
-end of section 3). What tells a trough from a collapse is progress: the loss since the last removal
-or the accuracy of the answer's tokens still improves.
+After a removal the loss usually jumps and comes back; exact match may fall to 0 and return (arXiv
+2405.14838, section 5). While it recovers, the loss since the last removal or the accuracy of the
+answer's tokens still improves; in a collapse neither does.
 """
 
 import math
@@ -20,7 +20,7 @@ FEW = 5
 """Losses after a removal before a spike can be called."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Spike:
     """A spike that has not recovered."""
 
@@ -34,7 +34,7 @@ class Spike:
     lowest: float
     last_progress: int
     progressed: bool = False
-    """Has the present stage brought a new low?"""
+    """Has the loss reached a new low in the present stage?"""
     collapsed: bool = False
 
     @property
@@ -44,7 +44,7 @@ class Spike:
 
 
 class SpikeDetector:
-    """Reads every step's loss; its statistics restart at each removal."""
+    """Finds spikes in the losses of all steps; its statistics restart at each removal."""
 
     def __init__(self, config: SpikeConfig) -> None:
         self._window = config.window
@@ -58,7 +58,7 @@ class SpikeDetector:
         self._losses: deque[float] = deque(maxlen=5 * config.window)
         self._best_accuracy = -math.inf
 
-    def removed(self, step: int, stage: int) -> None:
+    def token_removed(self, step: int, stage: int) -> None:
         """A token was removed when this many steps were done."""
         if self.open is None:
             if len(self._losses) >= self._window:
@@ -72,23 +72,23 @@ class SpikeDetector:
         self._stage, self._removed_at = stage, step
         self._best_accuracy = -math.inf
 
-    def observe(self, step: int, loss: float | None) -> list[Event]:
-        """The news that one step's loss makes; non-finite losses are left to others."""
+    def add_loss(self, step: int, loss: float | None) -> list[Event]:
+        """The events that one step's loss causes; non-finite losses are ignored."""
         if loss is None or not math.isfinite(loss):
             return []
         self._losses.append(loss)
         if self.open is None:
-            return self._look_for_spike(step)
+            return self._find_spike(step)
         return self._follow(self.open, step)
 
-    def evaluated(self, step: int, token_accuracy: float) -> None:
-        """A better answer, digit by digit, is progress too, whatever the exact match says."""
+    def add_evaluation(self, step: int, token_accuracy: float) -> None:
+        """More right answer tokens are progress too, whatever the exact match is."""
         known = math.isfinite(self._best_accuracy)
         if self.open and known and token_accuracy > self._best_accuracy + 0.01:
             self.open.last_progress = step
         self._best_accuracy = max(self._best_accuracy, token_accuracy)
 
-    def _look_for_spike(self, step: int) -> list[Event]:
+    def _find_spike(self, step: int) -> list[Event]:
         if len(self._losses) < FEW:
             return []
         recent = [self._losses[-i] for i in range(1, FEW + 1)]
@@ -103,12 +103,11 @@ class SpikeDetector:
         if loss <= line:
             return []
         removal = self._stage if fresh else None
-        since = self._removed_at if fresh else step
         self._count += 1
         self.open = Spike(
             number=self._count,
             removal=removal,
-            since=since,
+            since=self._removed_at if fresh else step,
             baseline=mean,
             line=line,
             peak=loss,
@@ -131,28 +130,10 @@ class SpikeDetector:
         settled = stalled and smoothed - spike.baseline < 0.5 * spike.height
         if smoothed <= spike.line or settled:
             self.open = None
-            steps = step - spike.since
-            return [
-                SpikeRecovered(
-                    step=step,
-                    spike=spike.number,
-                    removal=spike.removal,
-                    height=spike.height,
-                    steps=steps,
-                )
-            ]
+            return [_outcome(SpikeRecovered, spike, step)]
         if stalled and not spike.collapsed:
             spike.collapsed = True
-            steps = step - spike.since
-            return [
-                Collapsed(
-                    step=step,
-                    spike=spike.number,
-                    removal=spike.removal,
-                    height=spike.height,
-                    steps=steps,
-                )
-            ]
+            return [_outcome(Collapsed, spike, step)]
         return []
 
     def state(self) -> dict[str, Any]:
@@ -174,16 +155,26 @@ class SpikeDetector:
     def restore(self, state: dict[str, Any]) -> None:
         """The opposite of `state`."""
         spike = state["open"]
-        if spike is not None:
-            spike = spike | {"lowest": math.inf if spike["lowest"] is None else spike["lowest"]}
+        if spike is not None and spike["lowest"] is None:
+            spike = spike | {"lowest": math.inf}
         self.open = None if spike is None else Spike(**spike)
         self._count = max(self._count, state["count"])
         self._stage, self._removed_at = state["stage"], state["removed_at"]
-        self._before = None if state["before"] is None else (state["before"][0], state["before"][1])
+        self._before = state["before"] and (state["before"][0], state["before"][1])
         self._losses.clear()
         self._losses.extend(state["losses"])
         accuracy = state["best_accuracy"]
         self._best_accuracy = -math.inf if accuracy is None else accuracy
+
+
+def _outcome(kind: type[SpikeRecovered] | type[Collapsed], spike: Spike, step: int) -> Event:
+    return kind(
+        step=step,
+        spike=spike.number,
+        removal=spike.removal,
+        height=spike.height,
+        steps=step - spike.since,
+    )
 
 
 def _mean_and_deviation(losses: "deque[float] | list[float]") -> tuple[float, float]:

@@ -1,6 +1,5 @@
-"""The loop. Read `run` from top to bottom: commands, save, evaluate, remove, train, look."""
+"""The training loop. `Trainer.run`: commands, save, evaluate, remove tokens, step, read losses."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,9 +13,10 @@ import torch
 from icot_tui.cancellation import Cancelled
 from icot_tui.config import RunConfig
 from icot_tui.curriculum.curriculum import Curriculum
-from icot_tui.curriculum.removal import Batch, RemovalPlan, remove
-from icot_tui.curriculum.schedule import Fixed, build_schedule
+from icot_tui.curriculum.removal import Batch
+from icot_tui.curriculum.schedule import build_schedule
 from icot_tui.curriculum.smoothing import Smoothing
+from icot_tui.curriculum.token_format import TokenFormat
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.order import DataOrder
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath
@@ -33,26 +33,28 @@ from icot_tui.engine.journal.events import (
 )
 from icot_tui.engine.loop.control import Control, StopRequest
 from icot_tui.engine.loop.learning_rate import learning_rate
+from icot_tui.engine.loop.milestones import Milestones
 from icot_tui.engine.loop.run_state import RunState, StepCount
 from icot_tui.engine.loop.spikes import SpikeDetector
+from icot_tui.engine.loop.step_buffer import StepBuffer
 from icot_tui.engine.loop.update import Update
 
 if TYPE_CHECKING:
     from icot_tui.engine.evaluation.validation import Validation
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Trainer:
-    """One run at work.
+    """One training of a run at work.
 
-    The trainer owns the state and is the only one to change it. It says what happens through
-    `emit`, hears wishes through `control`, and waits for nobody else.
+    The trainer owns the state and is the only one to change it. It emits an event for whatever
+    happens, gets its commands from `control`, and waits for nobody else.
     """
 
     config: RunConfig
     split: EncodedSplit
     order: DataOrder
-    plan: RemovalPlan
+    token_format: TokenFormat
     smoothing: Smoothing
     curriculum: Curriculum
     update: Update
@@ -61,36 +63,37 @@ class Trainer:
     validation: "Validation"
     control: Control
     emit: Callable[[Event], None]
-    separator_id: int
     state: RunState = field(default_factory=RunState)
-    _losses: "list[torch.Tensor | float | None]" = field(default_factory=list)
-    _norms: "list[torch.Tensor | float | None]" = field(default_factory=list)
-    _looked_at: float = 0.0
+    _buffer: StepBuffer = field(default_factory=StepBuffer)
+    _last_read: float = 0.0
+    """When the losses were last read, on a clock that runs while training only."""
+
+    def __post_init__(self) -> None:
+        self._milestones = Milestones(self.config, self.order.steps_per_epoch)
 
     def run(self) -> RunEnded:
-        """Train until the recipe's end, or until told to stop; the caller tells of it."""
-        self._looked_at = time.perf_counter()
+        """Train until the config's end, or until a command stops it; the caller emits the event."""
+        self._last_read = time.perf_counter()
         self.update.objective.train()
         try:
             self.save()  # something to go back to, and a full disk is met at once
             while True:
                 self.control.process_commands(self)
-                reason = self._finished()
+                reason = self._reason_to_end()
                 if reason:
-                    self._observe()
-                if reason or self._evaluation_due() or self._checkpoint_due():
+                    self._read_losses()
+                evaluation_due = self._milestones.evaluation_due(self.state)
+                if reason or evaluation_due or self._milestones.checkpoint_due(self.state):
                     self.save()  # before evaluating: a run killed there loses nothing
-                if self._evaluation_due() or (
-                    reason and self.state.evaluated_step < self.state.step
-                ):
+                if evaluation_due or (reason and self.state.evaluated_step < self.state.step):
                     self.evaluate()
-                    reason = self._finished()
+                    reason = self._reason_to_end()
                 if reason:
                     return RunEnded(step=self.state.step, reason=reason, finished=True)
                 self._remove_tokens()
                 self._train_step()
                 if self.state.step % self.config.train.observe_every == 0:
-                    self._observe()
+                    self._read_losses()
         except StopRequest as stop:
             if stop.save:
                 try:
@@ -99,11 +102,14 @@ class Trainer:
                     stop = again
             return RunEnded(step=self.state.step, reason=str(stop), finished=False)
 
+    def _reason_to_end(self) -> str | None:
+        return self._milestones.reason_to_end(self.state, self.curriculum)
+
     def warm_up(self) -> None:
-        """Meet every padded shape of the stages to come once, before the clock starts."""
+        """Run every padded shape of the stages to come once, before the clock starts."""
         rows, seen = self.order.rows(0), set()
         for stage in range(self.curriculum.stage, self.curriculum.max_cot_tokens + 1):
-            batch = self._fitting(remove(self.split, rows, stage, self.plan, self.separator_id))
+            batch = self._fitting(self.token_format.batch(self.split, rows, stage))
             if len(batch) and self.update.shape(batch) not in seen:
                 seen.add(self.update.shape(batch))
                 self.update.warm_up(batch)
@@ -114,7 +120,7 @@ class Trainer:
         """Let the curriculum raise the stage, if it is time."""
         if not self.curriculum.due():
             return
-        self._observe()  # the losses so far belong to the stage so far
+        self._read_losses()  # the losses so far belong to the stage so far
         cause = self.curriculum.cause
         if self.store.saves_before_removal and self.curriculum.due():
             self.save()
@@ -131,24 +137,21 @@ class Trainer:
                 everything=self.curriculum.implicit,
             )
         )
-        self.spikes.removed(step, stage)
+        self.spikes.token_removed(step, stage)
         if change.resets_optimizer:
             self.reset_optimizer(f"removal {stage}")
 
     def _train_step(self) -> None:
         step = self.state.step
         torch.manual_seed(_mix(self.config.seed, step, self.control.rank))  # dropout
-        rows = self.order.rows(self._steps_done)
+        rows = self.order.rows(self.state.phase_steps)
         scheduled = self.smoothing.scheduled(step, self.curriculum.stage, len(rows))
-        batch = remove(self.split, rows, scheduled, self.plan, self.separator_id)
+        batch = self.token_format.batch(self.split, rows, scheduled)
         fitting = self._fitting(batch)
         if len(fitting):
-            loss, norm = self.update(fitting, self._learning_rate())
-            self._losses.append(loss)
-            self._norms.append(norm)
+            self._buffer.add(*self.update(fitting, self._learning_rate()))
         else:
-            self._losses.append(None)
-            self._norms.append(None)
+            self._buffer.add(None, None)
         self.state.unobserved_counts.append(
             StepCount(fitting.supervised_tokens, len(fitting), len(batch) - len(fitting))
         )
@@ -168,32 +171,22 @@ class Trainer:
             train,
             state.learning_rate or train.learning_rate,
             state.step - state.warmup_began,
-            self._remaining_steps(),
+            self._milestones.remaining_steps(state, self.curriculum),
         )
 
-    def _remaining_steps(self) -> int | None:
-        """Steps until the recipe's end, as far as it is known now."""
-        train, curriculum = self.config.train, self.curriculum
-        ends = []
-        if train.max_steps is not None:
-            ends.append(train.max_steps - self._steps_done)
-        if train.steps_after_removal is not None and curriculum.implicit:
-            ends.append(train.steps_after_removal - curriculum.steps_at_stage)
-        return min(ends, default=None)
+    # Reading losses: the only place where the loop waits for the device -----------------------
 
-    # Looking: the only place where the loop waits for the device ----------------------------
-
-    def _observe(self) -> None:
-        """Tell of the last steps, and draw the conclusions."""
-        first, counts = self.state.step - len(self._losses) + 1, self.state.unobserved_counts
-        losses, norms = self._tell_steps()
+    def _read_losses(self) -> None:
+        """Report the last steps, and let curriculum, spike detector and control see them."""
+        first, counts = self.state.step - len(self._buffer) + 1, self.state.unobserved_counts
+        losses, norms = self._report_steps()
         per_example = self.config.curriculum.gate_per == "example"
-        self.curriculum.observe(
+        self.curriculum.add_losses(
             loss * count.tokens / count.rows if per_example else loss
             for loss, count in zip(losses, counts, strict=True)
             if loss is not None
         )
-        self._watch(first, losses)
+        self._detect_spikes(first, losses)
         self._count_skipped(
             [
                 count.rows > 0 and (loss is None or norm is None)
@@ -201,15 +194,15 @@ class Trainer:
             ]
         )
 
-    def _tell_steps(self) -> tuple[list[float | None], list[float | None]]:
-        """Read the losses and gradient norms of the last steps at once, and tell of them."""
-        losses, norms = _read(self._losses), _read(self._norms)
+    def _report_steps(self) -> tuple[list[float | None], list[float | None]]:
+        """Read losses and gradient norms of the last steps at once, and emit them."""
+        losses, norms = self._buffer.read()
         counts = self.state.unobserved_counts
-        self._losses, self._norms, self.state.unobserved_counts = [], [], []
+        self._buffer, self.state.unobserved_counts = StepBuffer(), []
         if not losses:
             return losses, norms
         now = time.perf_counter()
-        seconds, self._looked_at = now - self._looked_at, now
+        seconds, self._last_read = now - self._last_read, now
         self.state.seconds += seconds
         first = self.state.step - len(losses) + 1
         self.emit(
@@ -227,9 +220,9 @@ class Trainer:
         )
         return losses, norms
 
-    def _watch(self, first: int, losses: list[float | None]) -> None:
+    def _detect_spikes(self, first: int, losses: list[float | None]) -> None:
         for step, loss in enumerate(losses, start=first):
-            for event in self.spikes.observe(step, loss):
+            for event in self.spikes.add_loss(step, loss):
                 self.emit(event)
                 if isinstance(event, Collapsed):
                     self.control.collapsed(event)
@@ -245,12 +238,12 @@ class Trainer:
 
     @contextmanager
     def clock_stopped(self) -> Iterator[None]:
-        """What happens in here is waiting, saving or evaluating, not training."""
-        trained = time.perf_counter() - self._looked_at
+        """For waiting, saving and evaluating, which is not training time."""
+        trained = time.perf_counter() - self._last_read
         try:
             yield
         finally:
-            self._looked_at = time.perf_counter() - trained
+            self._last_read = time.perf_counter() - trained
 
     # What the loop and the commands both do -------------------------------------------------
 
@@ -258,8 +251,7 @@ class Trainer:
         """Write a checkpoint of this step, unless there is one; a full disk pauses the run."""
         if self.store.has(self.state):
             return
-        self.state.unobserved = _read(self._losses)
-        self.state.unobserved_norms = _read(self._norms)
+        self.state.unobserved, self.state.unobserved_norms = self._buffer.read()
         training_state = {
             "run": self.state.as_json(),
             "curriculum": self.curriculum.state(),
@@ -272,15 +264,14 @@ class Trainer:
         """Go on exactly where a checkpoint was written."""
         training_state = self._restore(checkpoint)
         self.state = RunState.from_json(training_state["run"])
-        self._losses = list(self.state.unobserved)
-        self._norms = list(self.state.unobserved_norms)
+        self._buffer = StepBuffer([*self.state.unobserved], [*self.state.unobserved_norms])
         if self.state.remove_per_epoch is not None:
             self.set_remove_per_epoch(self.state.remove_per_epoch)
 
     def roll_back(self, checkpoint: CheckpointPath, cause: str, slow_down: float = 1.0) -> None:
         """Go back to a checkpoint's weights, optimizer and curriculum.
 
-        Steps, and with them the data, go on: the same rows would make the same trouble.
+        Steps, and with them the data, go on: the same rows would cause the same trouble.
         """
         state = self.state
         then = self._restore(checkpoint)["run"]
@@ -300,7 +291,7 @@ class Trainer:
 
     def _restore(self, checkpoint: CheckpointPath) -> dict[str, Any]:
         training_state = self.store.load(checkpoint)
-        self._tell_steps()  # those since it are given up, but they were done
+        self._report_steps()  # those since then are given up, but they were done
         self.curriculum.restore(training_state["curriculum"])
         self.spikes.restore(training_state["spikes"])
         return training_state
@@ -338,56 +329,9 @@ class Trainer:
             score = self.validation.score(result, state.step)
             if state.best.improve(result.exact_match, implicit, state.step, score):
                 self.store.name_best(state)
-            self.spikes.evaluated(state.step, fmean(result.token_accuracy or [0.0]))
+            self.spikes.add_evaluation(state.step, fmean(result.token_accuracy or [0.0]))
             self.validation.report(result, state, self.curriculum.stage, implicit)
             self.store.tidy(state)
-
-    # When -----------------------------------------------------------------------------------
-
-    def _evaluation_due(self) -> bool:
-        every = self.config.evaluation.every_steps or self.order.steps_per_epoch
-        step = self._steps_done
-        return step > 0 and step % every == 0 and self.state.evaluated_step < self.state.step
-
-    def _checkpoint_due(self) -> bool:
-        every = self.config.checkpoints.every_steps
-        return every is not None and self._steps_done > 0 and self._steps_done % every == 0
-
-    def _finished(self) -> str | None:
-        """Why the recipe is carried out, or None."""
-        train, curriculum = self.config.train, self.curriculum
-        if train.max_steps is not None and self._steps_done >= train.max_steps:
-            return f"{train.max_steps:,} steps are done"
-        if train.epochs is not None and self._steps_done >= round(
-            train.epochs * self.order.steps_per_epoch
-        ):
-            return f"{train.epochs:g} epochs are done"
-        after = train.steps_after_removal
-        if after is not None and curriculum.implicit and curriculum.steps_at_stage >= after:
-            return f"{after:,} steps since everything was removed are done"
-        target, best = train.target_accuracy, self.state.best
-        if target is not None and best.exact_match >= target:
-            if isinstance(curriculum.schedule, Fixed):  # what is written is the method's matter
-                return f"exact match reached {best.exact_match:.1%}"
-            if best.implicit:
-                return f"exact match reached {best.exact_match:.1%} with nothing written"
-        return None
-
-    @property
-    def _steps_done(self) -> int:
-        """Steps of this training; a run may be several, one after another."""
-        return self.state.step - self.state.phase_began
-
-
-def _read(values: "list[torch.Tensor | float | None]") -> list[float | None]:
-    """Scalars from the device in one go; what is not finite becomes None.
-
-    Nine digits tell every float32 apart, and keep the journal half as long as seventeen would.
-    """
-    tensors = [value for value in values if isinstance(value, torch.Tensor)]
-    read = iter(torch.stack(tensors).tolist() if tensors else [])
-    numbers = [next(read) if isinstance(value, torch.Tensor) else value for value in values]
-    return [float(f"{n:.9g}") if n is not None and math.isfinite(n) else None for n in numbers]
 
 
 def _mix(seed: int, step: int, rank: int) -> int:

@@ -10,6 +10,7 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from icot_tui.config import TrainConfig
 from icot_tui.curriculum.removal import Batch
 from icot_tui.engine.loop.optimizer import SkippingAdamW
 from icot_tui.models.tensors import whole
@@ -22,14 +23,19 @@ Feed = Callable[["Update", Batch], tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class Padding:
-    """Padded sizes are rounded up, so that a compiler or a graph meets few of them."""
+    """Rounds padded sizes up, so that a compiler or a graph meets few of them.
+
+    multiple      of this
+    positions     position ids that the model has: no row is padded beyond them
+    separator_id  fills rows up
+    """
 
     multiple: int
     positions: int
-    """Position ids that the model has: no row is padded beyond them."""
+    separator_id: int
 
     def columns(self, batch: Batch) -> int:
-        """L: tokens that the longest row feeds, all but its last one, rounded up."""
+        """L: tokens of the longest row but its last one, rounded up."""
         longest: int = batch.ids.shape[1] - 1
         return max(longest, min(_round_up(longest, self.multiple), self.positions))
 
@@ -48,10 +54,8 @@ class Update:
         objective: called with (ids, positions, states, targets), returns the sum of the losses.
         optimizer: of its parameters.
         accelerator: device, precision, processes.
-        micro_batch_size: rows a forward pass on one process; None: all of its rows at once.
-        padding: rounds sizes up.
-        clip_norm: largest norm of the gradient.
-        separator_id: fills rows up.
+        config: micro-batches and gradient clipping.
+        padding: of the batches.
         feed: the objective's arguments for a batch; by default `tensors`.
         per_row: the loss is a mean over rows, not over supervised tokens.
     """
@@ -61,20 +65,17 @@ class Update:
         objective: nn.Module,
         optimizer: SkippingAdamW,
         accelerator: Accelerator,
-        micro_batch_size: int | None,
+        config: TrainConfig,
         padding: Padding,
-        clip_norm: float,
-        separator_id: int,
         feed: "Feed | None" = None,
         per_row: bool = False,
     ) -> None:
         self.objective = objective
         self.optimizer = optimizer
         self._accelerator = accelerator
-        self._micro_batch_size = micro_batch_size
+        self._micro_batch_size = config.micro_batch_size
         self._padding = padding
-        self._clip_norm = clip_norm
-        self._separator_id = separator_id
+        self._clip_norm = config.clip_norm
         self._feed: Feed = feed or Update.tensors
         self._per_row = per_row
         self._parameters = [p for p in objective.parameters() if p.requires_grad]
@@ -145,7 +146,7 @@ class Update:
         columns = ids.shape[1]
         wider = self._padding.columns(batch) - columns
         if wider:
-            ids = np.pad(ids, ((0, 0), (0, wider)), constant_values=self._separator_id)
+            ids = np.pad(ids, ((0, 0), (0, wider)), constant_values=self._padding.separator_id)
             positions = None if positions is None else np.pad(positions, ((0, 0), (0, wider)))
             states = states + states // columns * wider
         more = self._padding.supervised(batch) - len(states)
@@ -153,12 +154,8 @@ class Update:
             states = np.pad(states, (0, more))
             targets = np.pad(targets, (0, more), constant_values=IGNORED)
         send = self.send
-        return (
-            send(ids),
-            None if positions is None else send(positions),
-            send(states),
-            send(targets),
-        )
+        sent = None if positions is None else send(positions)
+        return send(ids), sent, send(states), send(targets)
 
     def send(self, array: NDArray[Any]) -> Tensor:
         """A copy on the device, without waiting for it."""

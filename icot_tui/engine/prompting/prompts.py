@@ -12,7 +12,7 @@ import numpy as np
 from icot_tui.config import DataConfig, PromptedConfig
 from icot_tui.data.chunks import numbered_lines
 from icot_tui.data.examples import ANSWER_MARK, Example, parse_line
-from icot_tui.data.splits import Source, open_source
+from icot_tui.data.splits import ExampleSource, open_source
 from icot_tui.data.tasks import Task
 from icot_tui.errors import UserError
 
@@ -50,7 +50,7 @@ def read_questions(data: DataConfig, config: PromptedConfig, seed: int) -> Quest
     )
 
 
-def _worked_examples(source: Source, count: int, seed: int) -> list[Example]:
+def _worked_examples(source: ExampleSource, count: int, seed: int) -> list[Example]:
     """Drawn from the beginning of the training split, so that a large file is not read whole."""
     if not count:
         return []
@@ -64,7 +64,7 @@ def _worked_examples(source: Source, count: int, seed: int) -> list[Example]:
     return [parse_line(lines[place], f"{chunk.source}, training") for place in drawn.tolist()]
 
 
-def _examples(source: Source, split: str) -> Iterator[Example]:
+def _examples(source: ExampleSource, split: str) -> Iterator[Example]:
     for chunk in source.chunks(split):
         for number, line in numbered_lines(chunk):
             yield parse_line(line, f"{chunk.source}, line {number}")
