@@ -1,16 +1,20 @@
-"""Signals are handled for a while, and as before afterwards."""
+"""Signal handlers that are installed for a while."""
 
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
 Handler = Callable[[int, FrameType | None], None]
 
+ECHO_SECONDS = 0.3
+"""A signal that is repeated sooner than this is the same one, forwarded by a wrapper."""
+
 
 @contextmanager
 def handling(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
-    """Handle these signals; one that was ignored from the start (nohup, `&`) stays so."""
+    """Handle these signals; one that was ignored from the start (nohup, `&`) stays ignored."""
     before = {number: signal.getsignal(number) for number in handlers}
     for number, handler in handlers.items():
         if before[number] != signal.SIG_IGN:
@@ -20,3 +24,28 @@ def handling(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
     finally:
         for number, earlier in before.items():
             signal.signal(number, signal.SIG_DFL if earlier is None else earlier)
+
+
+@contextmanager
+def handling_stop(
+    stop: Callable[[], None],
+    hang_up: Callable[[], None] = lambda: None,
+    echo_seconds: float = ECHO_SECONDS,
+) -> Iterator[None]:
+    """Call `stop` at each SIGINT and SIGTERM, and `hang_up` at SIGHUP, which ends nothing.
+
+    SIGHUP is handled, not ignored: child processes would inherit that.
+    """
+    last = -echo_seconds
+
+    def on_stop(number: int, frame: FrameType | None) -> None:
+        nonlocal last
+        if time.monotonic() >= last + echo_seconds:
+            last = time.monotonic()
+            stop()
+
+    def on_hang_up(number: int, frame: FrameType | None) -> None:
+        hang_up()
+
+    with handling({signal.SIGINT: on_stop, signal.SIGTERM: on_stop, signal.SIGHUP: on_hang_up}):
+        yield

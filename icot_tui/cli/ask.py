@@ -1,4 +1,4 @@
-"""`icot-tui ask`: a question to one checkpoint or to several, side by side."""
+"""`icot-tui ask`: put a question to one or more checkpoints, side by side."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -6,21 +6,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from icot_tui.cli.options import Device
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from icot_tui.analysis.answer import Answer, Sampling
+    from icot_tui.analysis.answer import Answer
     from icot_tui.analysis.chain import ChainToken
-    from icot_tui.analysis.emulation import LayerThought, ThoughtComparison
+    from icot_tui.analysis.emulation import LayerThought
     from icot_tui.analysis.loaded_model import LoadedModel
 
 app = typer.Typer(add_completion=False)
 
 LABEL_WIDTH, ANSWER_WIDTH = 20, 20
-"""Cells that the table of answers wants for its labels, and for each checkpoint."""
+"""Columns of the terminal for the labels of the table of answers, and for each checkpoint."""
 
 EXAMPLES = """
 Examples:
@@ -37,17 +38,16 @@ Examples:
 
   icot-tui ask kd-2x2-cpu --thoughts "12*34"
 
-A run stands for its newest checkpoint; RUN@best, RUN@latest and RUN@4 (four tokens removed) for \
-others. Tokens in square brackets are hidden: the model no longer writes them, and what stands \
-there is what the explicit chain of thought has. ICoT-KD's pair answers like any other checkpoint; \
-its teacher is RUN@teacher.
+A run stands for its newest checkpoint; RUN@best, RUN@latest and RUN@4 (four tokens removed) \
+name others. Tokens in square brackets are hidden: the model no longer writes them, and the \
+explicit chain of thought is shown in their place. ICoT-KD's pair answers like any other \
+checkpoint; its teacher is RUN@teacher.
 """
 
 LEGEND = """\
-Distances; 0 is the same thought, about 2 an unrelated one. own: from the emulated thought to the
-teacher's; before: the same with the emulator as its own training left it; guess: from the mean of
-the teacher's thoughts; others: from the emulated one to the teacher's about other questions;
-average: over"""
+Distances: 0 is the same thought, about 2 an unrelated one. own: emulated thought to the teacher's;
+before: the same for the emulator before it was coupled; guess: mean of the teacher's thoughts to
+the teacher's; others: emulated thought to the teacher's about other questions; average: over"""
 
 
 @app.command(epilog=EXAMPLES)
@@ -55,37 +55,45 @@ def ask(
     asked: Annotated[
         list[str],
         typer.Argument(
-            metavar="CHECKPOINT_OR_RUN... QUESTION", help="Checkpoints, and last the question."
+            metavar="CHECKPOINT_OR_RUN... QUESTION", help="Checkpoints, then the question."
         ),
     ],
-    raw: Annotated[bool, typer.Option(help="The question is in the model's own form.")] = False,
+    raw: Annotated[bool, typer.Option(help="The question is in the model's own format.")] = False,
     file: Annotated[
-        Path | None, typer.Option(help="Ask each line of a file: questions, or whole examples.")
+        Path | None, typer.Option(help="Ask every line of a file: questions, or whole examples.")
     ] = None,
     stage: Annotated[
         int | None,
-        typer.Option(min=0, help="A run's checkpoint of this stage, or removed tokens of a model."),
+        typer.Option(
+            min=0, help="Checkpoint of this stage of a run, or removed tokens of a model."
+        ),
     ] = None,
-    all_stages: Annotated[bool, typer.Option(help="A checkpoint of each stage of a run.")] = False,
+    all_stages: Annotated[
+        bool, typer.Option(help="Ask one checkpoint per stage of a run.")
+    ] = False,
     written: Annotated[
         int | None, typer.Option(min=0, help="Chain-of-thought tokens to write.")
     ] = None,
-    sample: Annotated[bool, typer.Option(help="Draw the tokens instead of the likeliest.")] = False,
-    temperature: Annotated[float, typer.Option(min=0.01, help="Of --sample.")] = 1.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of --sample.")] = 0,
+    sample: Annotated[
+        bool, typer.Option(help="Sample tokens instead of decoding greedily.")
+    ] = False,
+    temperature: Annotated[float, typer.Option(min=0.01, help="For --sample.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="For --sample.")] = 0,
     thoughts: Annotated[
         bool, typer.Option(help="ICoT-KD: each layer's emulated thought beside the teacher's.")
     ] = False,
     budget_sweep: Annotated[
-        bool, typer.Option(help="Accuracy and speed for each budget of thought; no question.")
+        bool, typer.Option(help="Accuracy and speed by number of written tokens; no question.")
     ] = False,
     examples: Annotated[
-        int, typer.Option(min=1, help="Held-out examples of --budget-sweep.")
+        int, typer.Option(min=1, help="Held-out examples for --budget-sweep.")
     ] = 200,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, a line a question.")] = False,
+    device: Device = "auto",
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON: one line per question.")
+    ] = False,
 ) -> None:
-    """Put a question to checkpoints: the answer, how sure each token is, and the hidden thought."""
+    """Put a question to checkpoints: answer, token probabilities and hidden chain of thought."""
     from icot_tui.analysis.questions import read_questions
 
     if budget_sweep:
@@ -95,18 +103,16 @@ def ask(
     else:
         names, texts = asked[:-1], asked[-1:]
     if budget_sweep and (file is not None or thoughts):
-        raise UserError("--budget-sweep asks held-out examples: leave --file and --thoughts out")
+        raise UserError("--budget-sweep asks held-out examples: leave out --file and --thoughts")
     if not names:
-        raise UserError("name a checkpoint or a run, and then the question")
+        raise UserError("name a checkpoint or a run, then the question")
     if stage is not None and (all_stages or written is not None):
-        raise UserError("--stage goes with neither --all-stages nor --written")
-    from transformers.utils import logging
-
+        raise UserError("--stage can't be combined with --all-stages or --written")
     from icot_tui.analysis.answer import Sampling
-    from icot_tui.cli.device import pick_device
+    from icot_tui.analysis.emulation import ThoughtComparison
+    from icot_tui.models.device import pick_device, silence_transformers
 
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
+    silence_transformers()
     sampling = Sampling(temperature, seed) if sample else None
     models = _open(names, stage, all_stages, pick_device(device))
     if budget_sweep:
@@ -114,8 +120,17 @@ def ask(
 
         print_sweeps(models, examples, json)
         return
-    compare = _comparisons(models) if thoughts else []
-    for text, answers in _answers(models, texts, raw, written, stage, sampling):
+    compare = [ThoughtComparison(one) for one in models] if thoughts else []
+    by_model = [
+        one.answer(
+            [one.reader.read(text, raw) for text in texts],
+            written=written,
+            stage=stage,
+            sampling=sampling,
+        )
+        for one in models
+    ]
+    for text, *answers in zip(texts, *by_model, strict=True):
         found = [one.of(answer.question) for one, answer in zip(compare, answers, strict=False)]
         if json:
             _print_json(text, answers, found)
@@ -138,38 +153,16 @@ def _open(
         is_run = (folder / "config.toml").is_file()
         if all_stages:
             if not is_run:
-                raise UserError(f"--all-stages needs a run, and {name} is a single checkpoint")
+                raise UserError(f"--all-stages needs a run, but {name} is a single checkpoint")
             paths += [entry.path for entry in one_per_stage(catalogue(RunFolder(folder)))]
         elif stage is not None and is_run:
             paths.append(find_checkpoint(f"{name}@{stage}", runs))
         else:
             paths.append(folder)
     if not paths:
-        raise UserError(f"{', '.join(names)}: there is no checkpoint yet")
+        raise UserError(f"{', '.join(names)}: no checkpoint yet")
     opened = ModelCache(device=device)
     return [opened.open(path) for path in paths]
-
-
-def _answers(
-    models: "Sequence[LoadedModel]",
-    texts: Sequence[str],
-    raw: bool,
-    written: int | None,
-    stage: int | None,
-    sampling: "Sampling | None",
-) -> "Iterator[tuple[str, list[Answer]]]":
-    by_model = []
-    for model in models:
-        questions = [model.reader.read(text, raw) for text in texts]
-        by_model.append(model.answer(questions, written=written, stage=stage, sampling=sampling))
-    for text, *answers in zip(texts, *by_model, strict=True):
-        yield text, answers
-
-
-def _comparisons(models: "Sequence[LoadedModel]") -> "list[ThoughtComparison]":
-    from icot_tui.analysis.emulation import ThoughtComparison
-
-    return [ThoughtComparison(model) for model in models]
 
 
 def _print_json(
@@ -190,7 +183,7 @@ def _distance(value: float | None) -> str:
 
 
 def _print_thoughts(name: str, layers: "Sequence[LayerThought]", examples: int) -> None:
-    """A line a layer, and what may be concluded."""
+    """A line per layer, and what may be concluded."""
     from icot_tui.analysis.emulation import summary
     from icot_tui.cli.console import print_table
     from icot_tui.plain import plain
@@ -230,7 +223,7 @@ def _print_table(text: str, answers: "Sequence[Answer]") -> None:
     else:
         screen = console()
         beside = max(1, (screen.width - LABEL_WIDTH) // ANSWER_WIDTH)
-        for begin in range(0, len(answers), beside):  # those that find no room stand below
+        for begin in range(0, len(answers), beside):  # what does not fit goes below
             some = slice(begin, begin + beside)
             beside_labels = [(name, row[some]) for name, row in zip(names, cells, strict=True)]
             screen.print(_table(text, headers[1:][some], beside_labels))
@@ -249,7 +242,7 @@ def _table(
 
     table = Table(title=Text(plain(text)), title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column()
-    for name in checkpoints:  # the step tells checkpoints of a run apart: it is kept whole
+    for name in checkpoints:  # the step identifies a checkpoint of a run: keep it whole
         table.add_column(Text(plain(name).replace("/", "/\n")), overflow="fold")
     for label, row in rows:
         table.add_row(Text(label), *row)
@@ -266,15 +259,15 @@ def _rows(answer: "Answer") -> "Iterator[tuple[str, Text]]":
     yield "answer", Text(" ").join([Text(shown), Text(*verdict)])
     yield "true answer", Text(plain(answer.expected or ""))
     sure = " ".join(f"{plain(t.text)} {t.probability:.0%}" for t in answer.tokens)
-    yield "how sure", Text(sure)
+    yield "probabilities", Text(sure)
     yield "chain of thought", drawn(answer.chain)
     hidden = f"stage {answer.stage}" if answer.hidden is None else f"{answer.hidden} hidden"
-    yield "of it", Text(f"{answer.written} written, {hidden}")
+    yield "tokens", Text(f"{answer.written} written, {hidden}")
     yield "time", Text(f"{answer.seconds * 1e3:.0f} ms, {answer.decoded} tokens in all")
 
 
 def drawn(chain: "Sequence[ChainToken]") -> "Text":
-    """The chain of thought: written tokens solid, runs of hidden ones dim and in brackets."""
+    """The chain of thought: written tokens as they are, hidden ones dim and in brackets."""
     from rich.text import Text
 
     from icot_tui.plain import plain

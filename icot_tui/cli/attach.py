@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from icot_tui.cli.launch import Ascii, LowBandwidth, Theme
-from icot_tui.cli.train import Runs
+from icot_tui.cli.options import Ascii, LowBandwidth, Runs, Theme
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,28 +39,29 @@ def attach(
     ] = None,
     runs: Runs = None,
     control: Annotated[
-        bool,
-        typer.Option("--control", help="Steer the run too; only your own runs obey."),
+        bool, typer.Option("--control", help="Also control the run, if it is yours.")
     ] = False,
     replay: Annotated[
-        bool, typer.Option("--replay", help="Play the run from its beginning.")
+        bool, typer.Option("--replay", help="Replay the run from its beginning.")
     ] = False,
-    speed: Annotated[float, typer.Option(help="--replay: how many times as fast as it was.")] = 20,
+    speed: Annotated[
+        float, typer.Option(help="For --replay: multiple of the original speed.")
+    ] = 20,
     theme: Theme = None,
     ascii_only: Ascii = False,
     low_bandwidth: LowBandwidth = False,
 ) -> int:
-    """Show a run or a study from another terminal; read-only unless told otherwise.
+    """Show a run or a study from another terminal; read-only unless --control is given.
 
-    Of a study, the trials at work are drawn over each other; r lists all of them, and what is left.
+    Of a study, the running trials are drawn over each other; r lists all of them.
     """
     from icot_tui.engine.run_folder import RunFolder, runs_folder
     from icot_tui.tui.session import terminal
 
     if not 0 < speed < float("inf"):
-        raise UserError(f"--speed {speed} is no speed: give a number above 0, such as 20")
+        raise UserError(f"--speed must be a number above 0, such as 20, not {speed}")
     if control and replay:
-        raise UserError("--control and --replay exclude each other: what is past can't be steered")
+        raise UserError("--control and --replay exclude each other: the past can't be controlled")
     runs = runs or runs_folder()
     shown = _find(runs, run)
     if isinstance(shown, RunFolder):
@@ -71,23 +71,19 @@ def attach(
     else:
         other = "'icot-tui runs list' prints the runs"
         if control or replay:
-            raise UserError(f"{shown.name} is a study: name one of its runs to steer or replay it")
+            raise UserError(
+                f"{shown.name} is a study: name one of its runs to control or replay it"
+            )
     if not terminal.is_usable():
         raise UserError(f"there is no terminal to draw on: {other}")
-    gc.disable()  # what is imported for the first frame is no garbage; the screen enables it again
+    gc.disable()  # imports for the first frame leave no garbage; the screen enables it again
     from icot_tui.cli import app_runner
 
-    look = app_runner.Look(theme, ascii_only, low_bandwidth)
-    app_runner.prepare(look)
-    from icot_tui.tui.session.run_app import run_with_screen
-
-    left = run_with_screen(
-        lambda _: app_runner.attach_app(shown, runs, look, control, speed if replay else None),
-        None,
+    options = app_runner.screen_options(
+        runs, theme=theme, ascii=ascii_only, low_bandwidth=low_bandwidth, control=control
     )
-    if left.failure is not None:
-        raise left.failure
-    return 143 if left.way == "terminated" else 0
+    app_runner.prepare(options)
+    return app_runner.show(lambda: app_runner.attach_app(shown, options, speed if replay else None))
 
 
 def _find(runs: Path, name: str | None) -> "RunFolder | TrialList":
@@ -110,10 +106,9 @@ def _find(runs: Path, name: str | None) -> "RunFolder | TrialList":
 
 def _check_is_own(folder: "RunFolder") -> None:
     """Raises: UserError for another user's run, or one without a mailbox."""
-
     try:
         owner = os.stat(folder.control).st_uid
     except OSError as error:
         raise UserError(f"run {folder.name} takes no commands: {error.strerror}") from error
     if owner != os.geteuid():
-        raise UserError(f"run {folder.name} is another user's: look at it without --control")
+        raise UserError(f"run {folder.name} belongs to another user: leave out --control")

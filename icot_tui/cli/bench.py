@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from icot_tui.cli.console import print_json
+from icot_tui.cli.options import Config, Json, Overrides
 from icot_tui.config import RunConfig
 from icot_tui.config.loading import load_config
 from icot_tui.engine.journal.events import Evaluated, Event, StepsTrained
@@ -29,9 +30,9 @@ EXAMPLES = """Examples: icot-tui bench;  icot-tui bench mult-9x9-gpt2 --steps 10
 icot-tui bench demo --set curriculum.first_stage=1000 (everything removed)"""
 
 
-@dataclass
-class Measured:
-    """What was measured; seconds of training without evaluations."""
+@dataclass(kw_only=True)
+class BenchResult:
+    """What was measured; `seconds` of training exclude evaluations."""
 
     config: str
     device: str = ""
@@ -46,7 +47,7 @@ class Measured:
     peak_memory_bytes: int = 0
 
     def speeds(self) -> dict[str, float | None]:
-        """Per second: steps, examples, supervised tokens, and evaluated examples."""
+        """Steps, examples, supervised tokens and evaluated examples per second."""
         trained, evaluated = self.seconds or None, self.evaluation_seconds or None
         return {
             "steps_per_second": trained and self.steps / trained,
@@ -58,18 +59,15 @@ class Measured:
 
 @app.command(epilog=EXAMPLES)
 def bench(
-    config: Annotated[str, typer.Argument(help="A TOML file, or a sample's name.")] = "demo",
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a value; may be repeated."),
-    ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Steps to measure.")] = 50,
-    evaluate: Annotated[bool, typer.Option("--evaluate", help="Evaluate once, too.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+    config: Config = "demo",
+    overrides: Overrides = None,
+    steps: Annotated[int, typer.Option(min=1, help="Number of steps to measure.")] = 50,
+    evaluate: Annotated[bool, typer.Option("--evaluate", help="Also time one evaluation.")] = False,
+    json: Json = False,
 ) -> None:
     """Measure how fast a config trains on this machine, at its first stage.
 
-    The data are made or read as in a run, and cached for the next one; no run is left behind.
+    Data is generated or read as in a run, and cached; no run folder is left behind.
     """
     loaded = load_config(config, overrides or ())
     measured = measure(_endless(loaded.config, steps), steps, evaluate)
@@ -86,15 +84,15 @@ def bench(
     if speeds["evaluated_examples_per_second"] is not None:
         parts.append(f"evaluation {speeds['evaluated_examples_per_second']:,.0f} examples/s")
     parts.append(f"{measured.steps} steps in {duration(measured.seconds)}")
-    parts.append(f"{measured.peak_memory_bytes / 1e9:.2f} GB at most")
+    parts.append(f"peak memory {measured.peak_memory_bytes / 1e9:.2f} GB")
     print(plain(", ".join(parts)))
 
 
-def measure(config: RunConfig, steps: int, evaluate: bool) -> Measured:
+def measure(config: RunConfig, steps: int, evaluate: bool) -> BenchResult:
     """Train until enough steps are measured; nothing is saved.
 
     Raises:
-        UserError: what the config names can't be had.
+        UserError: something that the config names is missing.
     """
     from icot_tui.data.load import load_data
     from icot_tui.engine.loop.build import build_trainer, data_order
@@ -103,7 +101,7 @@ def measure(config: RunConfig, steps: int, evaluate: bool) -> Measured:
     from icot_tui.engine.processes import Processes
     from icot_tui.engine.session import build_accelerator
 
-    measured = Measured(config.name, batch_size=config.train.batch_size)
+    measured = BenchResult(config=config.name, batch_size=config.train.batch_size)
     commands = CommandQueue()
 
     def listen(event: Event) -> None:
@@ -141,7 +139,7 @@ def measure(config: RunConfig, steps: int, evaluate: bool) -> Measured:
 
 
 class _NoStore:
-    """In place of a run's checkpoints: says that everything is saved already."""
+    """Stands in for a run's checkpoints: everything counts as saved already."""
 
     saves_before_removal = False
 
@@ -159,7 +157,7 @@ class _NoStore:
 
 
 def _endless(config: RunConfig, steps: int) -> RunConfig:
-    """The config with nothing in it that would interrupt or end the measured steps."""
+    """The config without anything that would interrupt or end the measured steps."""
     never = 1_000_000_000
     train = config.train.model_copy(
         update={
@@ -185,7 +183,7 @@ def _endless(config: RunConfig, steps: int) -> RunConfig:
 
 
 def _peak_memory(device: str) -> int:
-    """Bytes that were in use at most, on the GPU or else of this process."""
+    """Peak memory in bytes, on the GPU or else of this process."""
     if device.startswith("cuda"):
         import torch
 

@@ -1,12 +1,11 @@
 """`icot-tui runs compare`: runs side by side, the differences of their configs first."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from icot_tui.cli.console import print_json, print_table
+from icot_tui.cli.options import Json, Runs, SeveralRuns
+from icot_tui.cli.run_record import RunRecord, read_run
 from icot_tui.config.toml import leaves, toml_value
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
@@ -16,21 +15,15 @@ from icot_tui.plain import plain
 EXAMPLES = "Example: icot-tui runs compare demo demo-no-cot"
 
 
-def compare(
-    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Names or folders.")],
-    runs: Annotated[Path | None, typer.Option("--runs", help="Folder of the runs.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
-) -> None:
-    """Put runs side by side: first where their configs differ, then what came of them."""
-    from icot_tui.cli.runs import Look, look
-
+def compare(names: SeveralRuns, runs: Runs = None, json: Json = False) -> None:
+    """Put runs side by side: first the differences of their configs, then their results."""
     if len(names) < 2:
-        raise UserError("name two runs or more, such as: icot-tui runs compare demo demo-no-cot")
-    looks: list[Look] = [look(RunFolder.find(runs or runs_folder(), name)) for name in names]
-    titles = _titles([one.folder for one in looks])
-    configs = [{} if one.config is None else _flat(one.config.model_dump()) for one in looks]
+        raise UserError("name two or more runs, such as: icot-tui runs compare demo demo-no-cot")
+    records = [read_run(RunFolder.find(runs or runs_folder(), name)) for name in names]
+    titles = _titles([one.folder for one in records])
+    configs = [{} if one.config is None else _flat(one.config.model_dump()) for one in records]
     differing = differences(configs)
-    results = [dict(_results(one)) for one in looks]
+    results = [dict(_results(one)) for one in records]
     if json:
         print_json(
             {
@@ -40,7 +33,7 @@ def compare(
             }
         )
         return
-    for one in looks:
+    for one in records:
         if one.problem:
             print(plain(f"{one.folder.path}: {one.problem}"))
     if differing:
@@ -55,7 +48,7 @@ def compare(
 
 
 def differences(configs: Sequence[dict[str, Any]]) -> list[str]:
-    """Dotted keys whose values are not the same everywhere; name and description are left out."""
+    """Dotted keys whose values differ; name and description are left out."""
     keys = dict.fromkeys(key for config in configs for key in config)
     return [
         key
@@ -75,8 +68,8 @@ def _titles(folders: Sequence[RunFolder]) -> list[str]:
     return names if len(set(names)) == len(names) else [str(folder.path) for folder in folders]
 
 
-def _results(one: Any) -> Iterator[tuple[str, Any]]:
-    """What came of a run, as plain values."""
+def _results(one: RunRecord) -> Iterator[tuple[str, Any]]:
+    """The results of a run, as plain values."""
     summary, metrics = one.summary, one.summary.metrics
     last = metrics.evaluation
     yield "status", one.status

@@ -9,6 +9,7 @@ import typer
 
 from icot_tui import resources
 from icot_tui.cli.console import print_json, print_table
+from icot_tui.cli.options import Config, Json, Overrides
 from icot_tui.config.checking import check
 from icot_tui.config.loading import load_config
 from icot_tui.config.section import Section
@@ -21,21 +22,13 @@ app = typer.Typer(
     help="Show, check and write config files.", add_completion=False, no_args_is_help=True
 )
 
-Source = Annotated[str, typer.Argument(help="A TOML file, or a sample's name such as demo.")]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Override a value, e.g. --set train.batch_size=64."
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-
 
 @app.command(epilog="Example: icot-tui config show demo --set train.learning_rate=5e-4")
-def show(config: Source, overrides: Overrides = None, json: Json = False) -> None:
+def show(config: Config, overrides: Overrides = None, json: Json = False) -> None:
     """Print every value and where it came from."""
     loaded = load_config(config, overrides or [])
-    values = {".".join(map(str, path)): value for path, value in _values(loaded.config)}
+    dumped = leaves(loaded.config.model_dump())
+    values = {".".join(map(str, path)): value for path, value in dumped}
     if json:
         print_json(
             {
@@ -53,26 +46,26 @@ def show(config: Source, overrides: Overrides = None, json: Json = False) -> Non
 
 
 @app.command("check", epilog="Example: icot-tui config check my-run.toml")
-def check_file(config: Source, overrides: Overrides = None, json: Json = False) -> None:
-    """Say whether a config is right, or what is wrong first."""
+def check_file(config: Config, overrides: Overrides = None, json: Json = False) -> None:
+    """Check a config; an error names the file, line and key."""
     loaded = load_config(config, overrides or [])
     if json:
         print_json({"path": str(loaded.path), "name": loaded.config.name, "ok": True})
     else:
-        print(plain(f"{loaded.path} is right: run '{loaded.config.name}'"))
+        print(plain(f"{loaded.path} is valid: run '{loaded.config.name}'"))
 
 
 @app.command(epilog="Example: icot-tui config new my-run --from mult-3x3-cpu")
 def new(
-    name: Annotated[str, typer.Argument(help="Name of the run; the file is NAME.toml.")],
+    name: Annotated[str, typer.Argument(help="Name of the run; writes NAME.toml.")],
     sample: Annotated[
-        str, typer.Option("--from", metavar="SAMPLE", help="The sample to begin with.")
+        str, typer.Option("--from", metavar="SAMPLE", help="The sample to start from.")
     ] = "demo",
 ) -> None:
-    """Write a config file with every key explained, beginning with a sample."""
+    """Write a config file with every key explained, based on a sample."""
     samples = resources.sample_configs()
     if sample not in samples:
-        raise UserError(f"no sample is named '{sample}'; there are {', '.join(samples)}")
+        raise UserError(f"there is no sample '{sample}': choose among {', '.join(samples)}")
     raw, _ = read_toml(samples[sample])
     raw["name"] = name = name.removesuffix(".toml")
     config = check(RunConfig, raw, {}, f"config new {name}")
@@ -82,16 +75,16 @@ def new(
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError as error:
-        raise UserError(f"{path} exists already; choose another name, or remove it") from error
+        raise UserError(f"{path} already exists: choose another name, or remove it") from error
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
-    print(f"{path} written; train it with: icot-tui train {path}")
+    print(f"wrote {path}; train it with: icot-tui train {path}")
 
 
 def explained_toml(section: Section, given: set[KeyPath], path: KeyPath = ()) -> str:
-    """A section and those in it as TOML, each key under its explanation.
+    """A section and its subsections as TOML, each key below its explanation.
 
-    Keys outside of `given` have their default and are commented out.
+    Keys not in `given` have their defaults and are commented out.
     """
     return "\n".join(_explained(section, given, path)).lstrip("\n") + "\n"
 
@@ -119,13 +112,9 @@ def _explained(
 
 
 def _absent(section: Section) -> Iterator[tuple[str, Section]]:
-    """Sections that may be missing and are, with the defaults they would have."""
+    """Optional sections that are missing, with their defaults."""
     for name, field in type(section).model_fields.items():
         for kind in get_args(field.annotation):
             is_section = isinstance(kind, type) and issubclass(kind, Section)
             if is_section and getattr(section, name, None) is None:
                 yield name, kind.model_construct()
-
-
-def _values(config: RunConfig) -> Iterator[tuple[KeyPath, object]]:
-    return leaves(config.model_dump())

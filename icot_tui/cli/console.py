@@ -1,9 +1,10 @@
-"""What the commands print with: themed, and safe for whatever text is in data or answers."""
+"""What the commands print with: themed, and safe for any text in data or answers."""
 
 import json
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from icot_tui.plain import plain
@@ -23,6 +24,16 @@ def console(*, stderr: bool = False) -> "Console":
     from icot_tui.themes import rich_theme
 
     return Console(theme=rich_theme(), stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+@contextmanager
+def spinner(what: str) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal what takes long; yields a function that changes the text."""
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    with console(stderr=True).status(what) as status:
+        yield lambda text: status.update(text) if text else None
 
 
 def print_json(value: Any) -> None:
@@ -55,3 +66,8 @@ def print_table(
     for row in rows:
         table.add_row(*map(plain, row))
     console().print(table)
+
+
+def print_error(text: str) -> None:
+    """A line on standard error."""
+    print(plain(text), file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`icot-tui ctl`: wishes for a live run, carried out between two of its steps."""
+"""`icot-tui ctl`: commands for a live run, executed between two of its steps."""
 
 import inspect
 import time
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from icot_tui.cli.console import print_json
+from icot_tui.cli.options import Json, Runs
 from icot_tui.engine.journal.events import CommandDone
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.loop import commands
@@ -20,7 +21,7 @@ from icot_tui.plain import plain
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
-    help="Steer a live run. What is wished is carried out between two steps, and journaled.",
+    help="Control a live run. Commands are executed between two steps, and journaled.",
     epilog="Examples: icot-tui ctl pause;  icot-tui ctl advance 2 --run demo-2;  "
     "icot-tui ctl rollback --to 1200",
 )
@@ -31,28 +32,25 @@ POLL_SECONDS = 0.1
 def _send(
     command: Command,
     run: Annotated[
-        str | None, typer.Option("--run", help="A run's name or folder (default: the latest).")
+        str | None, typer.Option("--run", help="Name or folder of a run (default: the latest one).")
     ] = None,
-    runs: Annotated[
-        Path | None,
-        typer.Option("--runs", help="Folder of the runs (default: $ICOT_TUI_RUNS, or runs)."),
-    ] = None,
+    runs: Runs = None,
     seconds: Annotated[
         float, typer.Option("--wait", min=0, help="Seconds to wait for the answer.")
     ] = 30.0,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Don't wait for the answer.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+    json: Json = False,
 ) -> int:
     """Post a command, wait for its answer, and print it; 1 when it was refused."""
     folder = RunFolder.find(runs or runs_folder(), run)
     if not folder.is_locked():
         raise UserError(
-            f"no trainer is at work on run {folder.name}: "
-            f"go on with 'icot-tui resume {folder.path}'",
+            f"no trainer is at work on run {folder.name}: resume it with "
+            f"'icot-tui resume {folder.path}'",
             1,
         )
     reader = JournalReader(folder.journal, from_end=True)
-    letter = _post(folder, command)
+    message = _post(folder, command)
     if no_wait:
         if json:
             print_json({"command": command.name, "id": command.id, "posted": True})
@@ -61,7 +59,7 @@ def _send(
         return 0
     answer = _answer(folder, command, reader, time.monotonic() + seconds)
     if answer is None:
-        raise UserError(_no_answer(folder, letter, seconds), 1)
+        raise UserError(_no_answer(folder, message, seconds), 1)
     if json:
         print_json(answer.as_json())
     elif not answer.done:
@@ -83,7 +81,7 @@ def _post(folder: RunFolder, command: Command) -> Path:
 def _answer(
     folder: RunFolder, command: Command, reader: JournalReader, deadline: float
 ) -> CommandDone | None:
-    """What the journal says of the command; None when the time is up or the trainer gone."""
+    """The journal's event for the command; None after the deadline, or if the trainer ends."""
     while True:
         was_locked = folder.is_locked()
         for _, event in reader.events():
@@ -94,19 +92,20 @@ def _answer(
         time.sleep(POLL_SECONDS)
 
 
-def _no_answer(folder: RunFolder, letter: Path, seconds: float) -> str:
-    """Take the letter back, so that no later trainer obeys it, and say what happened."""
+def _no_answer(folder: RunFolder, message: Path, seconds: float) -> str:
+    """Withdraw the command, so that no later trainer executes it, and say what happened."""
     try:
-        letter.unlink()
+        message.unlink()
         taken = False
     except OSError:
         taken = True
     if not folder.is_locked():
         return f"the trainer of run {folder.name} ended before it answered"
     if taken:
-        return f"run {folder.name} has taken the command but not answered in {seconds:g} s; {BUSY}"
+        return f"run {folder.name} received the command but did not answer in {seconds:g} s; {BUSY}"
     return (
-        f"run {folder.name} did not take the command in {seconds:g} s, so it was withdrawn; {BUSY}"
+        f"run {folder.name} did not receive the command in {seconds:g} s, so it was withdrawn; "
+        f"{BUSY}"
     )
 
 
@@ -114,9 +113,9 @@ BUSY = "it may be loading, saving or evaluating: try again with a longer --wait"
 
 
 def _command(make: Callable[..., Command]) -> None:
-    """Make a sub-command of a function that turns its own options into a command.
+    """Register a sub-command from a function that turns its options into a command.
 
-    Its options are the function's and those of `_send`.
+    The sub-command also has the options of `_send`.
     """
 
     def run(**options: Any) -> int:
@@ -135,29 +134,29 @@ def _command(make: Callable[..., Command]) -> None:
 
 @_command
 def pause() -> Command:
-    """Wait before the next step."""
+    """Pause before the next step."""
     return commands.Pause()
 
 
 @_command
 def resume() -> Command:
-    """Go on after a pause."""
+    """Continue after a pause."""
     return commands.Resume()
 
 
 @_command
 def hold(
-    off: Annotated[bool, typer.Option("--off", help="Let the schedule go on.")] = False,
+    off: Annotated[bool, typer.Option("--off", help="Release the schedule.")] = False,
 ) -> Command:
-    """Keep the stage while training goes on."""
+    """Hold the stage: training goes on, removal does not."""
     return commands.Hold(on=not off)
 
 
 @_command
 def advance(
-    tokens: Annotated[int, typer.Argument(min=1, help="How many more tokens.")] = 1,
+    tokens: Annotated[int, typer.Argument(min=1, help="Number of tokens.")] = 1,
 ) -> Command:
-    """Remove more tokens now, schedule or not."""
+    """Remove more tokens now, whatever the schedule says."""
     return commands.Advance(tokens)
 
 
@@ -165,7 +164,9 @@ def advance(
 def rollback(
     step: Annotated[
         int | None,
-        typer.Option("--to", min=0, help="Step of a checkpoint (default: before the removal)."),
+        typer.Option(
+            "--to", min=0, help="Step of a checkpoint (default: before the last removal)."
+        ),
     ] = None,
 ) -> Command:
     """Go back to a checkpoint: weights, optimizer and stage."""
@@ -174,7 +175,7 @@ def rollback(
 
 @_command
 def reset_optimizer() -> Command:
-    """Drop the optimizer's state."""
+    """Reset the optimizer's state."""
     return commands.ResetOptimizer()
 
 
@@ -192,10 +193,10 @@ def save() -> Command:
 
 @_command
 def set_delta(
-    tokens: Annotated[float, typer.Argument(help="Tokens an epoch, of the linear schedule.")],
+    tokens: Annotated[float, typer.Argument(help="Tokens per epoch, for the linear schedule.")],
 ) -> Command:
-    """Change how many tokens an epoch are removed."""
-    return commands.SetRemovePerEpoch(_positive(tokens, "tokens an epoch"))
+    """Change how many tokens are removed per epoch."""
+    return commands.SetRemovePerEpoch(_positive(tokens, "tokens per epoch"))
 
 
 @_command
@@ -208,9 +209,9 @@ def set_lr(
 
 @_command
 def stop(
-    now: Annotated[bool, typer.Option("--now", help="Without saving.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="Stop without saving.")] = False,
 ) -> Command:
-    """Save and end the run; 'icot-tui resume' goes on with it."""
+    """Save and stop the run; 'icot-tui resume' continues it."""
     return commands.Stop(save=not now)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from icot_tui.cli.options import Json
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,10 +18,11 @@ app = typer.Typer(
 
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="An option of the task, e.g. digits=4x4."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Option of the task, e.g. digits=4x4; repeatable."
+    ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the examples.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
 @app.command(
@@ -29,18 +31,18 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 )
 def make(
     task: Annotated[str, typer.Argument(help="multiplication, addition or modular.")],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the files go.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for the files.")],
     settings: Settings = None,
     train: Annotated[
-        int | None, typer.Option(min=1, help="Training examples; empty: all that is left.")
+        int | None, typer.Option(min=1, help="Training examples (default: all that are left).")
     ] = None,
     validation: Annotated[int, typer.Option(min=1, help="Validation examples.")] = 1000,
     test: Annotated[int, typer.Option(min=0, help="Test examples.")] = 0,
     seed: Seed = 0,
-    force: Annotated[bool, typer.Option("--force", help="Replace files.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
     json: Json = False,
 ) -> None:
-    """Write train.txt, validation.txt and test.txt of a generated task; no two share a problem."""
+    """Generate train.txt, validation.txt and test.txt for a task; they share no problem."""
     from icot_tui.cli.console import print_json, print_table
     from icot_tui.config import DataConfig
     from icot_tui.data.files import write_files
@@ -76,13 +78,15 @@ def make(
 )
 def show(
     source: Annotated[str, typer.Argument(help="A file, or the name of a task.")],
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many.")] = 5,
-    random: Annotated[bool, typer.Option("--random", help="Any lines, not the first.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="Number of examples.")] = 5,
+    random: Annotated[
+        bool, typer.Option("--random", help="Random lines instead of the first ones.")
+    ] = False,
     settings: Settings = None,
     seed: Seed = 0,
     json: Json = False,
 ) -> None:
-    """Print the first or random examples of a file, or some of a task."""
+    """Print the first or random examples of a file, or generated ones of a task."""
     from dataclasses import asdict
 
     from icot_tui.cli.console import print_json, print_table
@@ -102,16 +106,16 @@ def show(
 
 @app.command(
     epilog="Example: icot-tui data stats train.txt validation.txt --tokenizer gpt2 "
-    "(the first file is what the others are compared with)"
+    "(the others are compared with the first file)"
 )
 def stats(
-    files: Annotated[list[Path], typer.Argument(help="Text files, the training file first.")],
+    files: Annotated[list[Path], typer.Argument(help="Data files, the training file first.")],
     tokenizer: Annotated[
         str, typer.Option(help="character, or a tokenizer's folder or hub name.")
     ] = "character",
     json: Json = False,
 ) -> None:
-    """Sizes, median tokens of the spans (Table 1 of the papers), repeated and shared inputs."""
+    """Print sizes, median token counts (Table 1 of the papers), repeated and shared inputs."""
     from dataclasses import asdict
     from functools import partial
 
@@ -136,7 +140,7 @@ def stats(
         (name, *(f"{value:,.10g}" for value in asdict(values).values()))
         for name, values in measured.items()
     ]
-    print_table(headers, rows, title="median tokens; removable and longest: the most")
+    print_table(headers, rows, title="median token counts; removable and longest: maximum")
 
 
 def _options(settings: list[str] | None) -> Iterator[tuple[str, str]]:
@@ -152,7 +156,7 @@ def _looks_like_path(source: str) -> bool:
 
 
 def _from_file(path: Path, count: int, seed: int | None) -> "list[tuple[int, Example]]":
-    """The first examples, or with a seed as many random ones, in the file's order."""
+    """The first examples, or with a seed random ones, in the order of the file."""
     from itertools import islice
     from random import Random
 

@@ -1,4 +1,4 @@
-"""`icot-tui doctor`: is this machine fit for a run, and what would make it better?"""
+"""`icot-tui doctor`: can this machine train, and what would make it faster?"""
 
 import importlib.metadata
 import os
@@ -10,12 +10,13 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import typer
 
 from icot_tui import resources
 from icot_tui.cli.console import console, print_json, print_table
+from icot_tui.cli.options import Json
 from icot_tui.plain import plain
 
 app = typer.Typer(add_completion=False)
@@ -29,7 +30,7 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at; a failure would stop a run, a warning would not."""
+    """One thing that was checked; a failure would prevent a run, a warning would not."""
 
     topic: str
     status: Literal["ok", "warning", "failure"]
@@ -38,10 +39,8 @@ class Finding:
 
 
 @app.command(epilog="Example: icot-tui doctor --json")
-def doctor(
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
-) -> None:
-    """Check that this machine is fit for a run; exit status 1 if something would stop it."""
+def doctor(json: Json = False) -> None:
+    """Check that this machine can train; exit status 1 if something prevents it."""
     findings = list(examine())
     if json:
         print_json([asdict(finding) for finding in findings])
@@ -53,7 +52,7 @@ def doctor(
 
 
 def examine() -> Iterator[Finding]:
-    """Everything that is looked at, in the order it is told."""
+    """Everything that is checked, in the order of the report."""
     yield from versions()
     yield from processor()
     yield from gpus()
@@ -63,7 +62,7 @@ def examine() -> Iterator[Finding]:
 
 
 def versions() -> Iterator[Finding]:
-    """Python and the libraries, against the versions that the tests ran with."""
+    """Python and the libraries, compared with the tested versions."""
     yield Finding("python", "ok", platform.python_version())
     pins = re.findall(r"^([\w.-]+)==(\S+)", resources.constraints().read_text(), re.MULTILINE)
     tested = dict(pins)
@@ -80,7 +79,7 @@ def versions() -> Iterator[Finding]:
 
 
 def processor() -> Iterator[Finding]:
-    """Cores that this process may use, threads of the tensor library, bfloat16."""
+    """Usable CPU cores, threads of torch, bfloat16."""
     import psutil
     import torch
 
@@ -88,18 +87,18 @@ def processor() -> Iterator[Finding]:
     found = f"{usable} of {psutil.cpu_count()} usable, {torch.get_num_threads()} threads"
     busy = psutil.getloadavg()[0]
     crowded = busy > (usable or 1)
-    advice = f"others keep {busy:.1f} cores busy; training will be slower" if crowded else ""
+    advice = f"load average is {busy:.1f}: training will be slower" if crowded else ""
     yield Finding("cpu cores", "warning" if crowded else "ok", found, advice)
 
     cpuinfo = Path("/proc/cpuinfo")
     flags = set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set()
     fast = sorted(flags & {"amx_bf16", "avx512_bf16", "bf16"})
-    advice = "" if fast else "on this CPU, model.precision = float32 is the fast choice"
-    yield Finding("cpu bfloat16", "ok", ", ".join(fast) or "no instructions for it", advice)
+    advice = "" if fast else "on this CPU, model.precision = float32 is faster"
+    yield Finding("cpu bfloat16", "ok", ", ".join(fast) or "not supported", advice)
 
 
 def gpus() -> Iterator[Finding]:
-    """What the driver sees, and whether torch can use it."""
+    """GPUs that the driver sees, and whether torch can use them."""
     import torch
 
     usable = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -111,7 +110,7 @@ def gpus() -> Iterator[Finding]:
             yield Finding(f"gpu {number}", "warning", found, advice)
         else:
             used = free < 0.9 * total
-            advice = "another process holds memory on it" if used else ""
+            advice = "another process uses memory on it" if used else ""
             yield Finding(f"gpu {number}", "warning" if used else "ok", found, advice)
     if not seen:
         found = "Apple" if torch.backends.mps.is_available() else "none: runs train on the CPU"
@@ -119,7 +118,7 @@ def gpus() -> Iterator[Finding]:
 
 
 def _nvidia_gpus() -> Iterator[tuple[str, int, int]]:
-    """Name, free and total bytes of each GPU that the driver shows."""
+    """Name, free and total bytes of each GPU that the driver sees."""
     import pynvml
 
     try:
@@ -133,18 +132,18 @@ def _nvidia_gpus() -> Iterator[tuple[str, int, int]]:
 
 
 def memory() -> Finding:
-    """Memory that a run could take."""
+    """Memory available to a run."""
     import psutil
 
     held = psutil.virtual_memory()
     little = held.available < 2 * GIB
     found = f"{held.available / GIB:.1f} of {held.total / GIB:.1f} GiB free"
-    advice = "enough for the demo at most; close other programs" if little else ""
+    advice = "only enough for the demo: close other programs" if little else ""
     return Finding("memory", "warning" if little else "ok", found, advice)
 
 
 def folders() -> Iterator[Finding]:
-    """Where runs and encoded data go: permission to write, and space."""
+    """Folders of runs and of encoded data: writable, and enough space."""
     import platformdirs
 
     from icot_tui.engine.run_folder import runs_folder
@@ -154,7 +153,7 @@ def folders() -> Iterator[Finding]:
 
 
 def folder(topic: str, path: Path) -> Finding:
-    """One folder, which need not exist yet; nothing is left behind in it."""
+    """Check one folder, which need not exist yet; leaves nothing behind."""
     path = path.absolute()
     existing = next(parent for parent in (path, *path.parents) if parent.exists())
     try:
@@ -164,9 +163,9 @@ def folder(topic: str, path: Path) -> Finding:
         return Finding(topic, "failure", f"{path}: {error.strerror}", "make it writable")
     found = f"{path}, {free / GIB:.1f} GiB free"
     if free < 0.2 * GIB:
-        return Finding(topic, "failure", found, "no room for a checkpoint: free some space")
+        return Finding(topic, "failure", found, "no space for a checkpoint: free some")
     if free < 5 * GIB:
-        return Finding(topic, "warning", found, "little room for checkpoints of large models")
+        return Finding(topic, "warning", found, "little space for checkpoints of large models")
     return Finding(topic, "ok", found)
 
 
@@ -175,7 +174,7 @@ def terminal() -> Finding:
     inside = "tmux" if os.environ.get("TMUX") else "screen" if os.environ.get("STY") else ""
     inside = inside or ("ssh" if os.environ.get("SSH_CONNECTION") else "")
     if not sys.stdout.isatty():
-        return Finding("terminal", "ok", "none here: plain lines are printed")
+        return Finding("terminal", "ok", "none: plain lines are printed")
     width, height = shutil.get_terminal_size()
     colours = console().color_system or "no"
     found = f"{width}x{height}, {colours} colours, {sys.stdout.encoding}, {inside}".rstrip(", ")
@@ -183,5 +182,5 @@ def terminal() -> Finding:
         advice = "start runs inside tmux: a dropped link would end them"
         return Finding("terminal", "warning", plain(found), advice)
     if width < 80 or height < 24:
-        return Finding("terminal", "warning", plain(found), "80x24 or larger reads better")
+        return Finding("terminal", "warning", plain(found), "80x24 or larger is better")
     return Finding("terminal", "ok", plain(found))

@@ -1,12 +1,14 @@
-"""`icot-tui eval`: how right and how fast a checkpoint is, alone or beside another one."""
+"""`icot-tui eval`: accuracy and speed of a checkpoint, alone or beside another one."""
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from icot_tui.cli.options import Checkpoint, Data, Device, Json, Stage
 
 if TYPE_CHECKING:
     from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 
 SPEED_SECONDS = 5.0
-"""How long the speed is measured, about."""
+"""Roughly how long the speed is measured."""
 
 EXAMPLES = """
 Examples:
@@ -33,8 +35,8 @@ Examples:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What was found of one checkpoint."""
+class EvaluatedCheckpoint:
+    """What was measured of one checkpoint."""
 
     checkpoint: Path
     implicit: bool
@@ -45,98 +47,75 @@ class Measured:
 
 @app.command(epilog=EXAMPLES)
 def evaluate(
-    checkpoint: Annotated[
-        str,
-        typer.Argument(
-            metavar="CHECKPOINT_OR_RUN", help="A run, RUN@best, RUN@STAGE, or a folder."
-        ),
-    ],
-    data: Annotated[
-        Path | None, typer.Option(help="File of examples (default: the run's held-out ones).")
-    ] = None,
-    stage: Annotated[
-        int | None, typer.Option(min=0, help="Removed tokens (default: the checkpoint's).")
-    ] = None,
+    checkpoint: Checkpoint,
+    data: Data = None,
+    stage: Stage = None,
     against: Annotated[
-        str | None, typer.Option(metavar="OTHER", help="Another one, measured side by side.")
+        str | None, typer.Option(metavar="OTHER", help="Another checkpoint, measured side by side.")
     ] = None,
-    against_stage: Annotated[int | None, typer.Option(min=0, help="Its removed tokens.")] = None,
-    examples: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
-    speed: Annotated[bool, typer.Option(help="Measure examples per second, one by one.")] = True,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+    against_stage: Annotated[
+        int | None, typer.Option(min=0, help="Number of removed tokens of --against.")
+    ] = None,
+    examples: Annotated[
+        int | None, typer.Option(min=1, help="Use only this many examples.")
+    ] = None,
+    speed: Annotated[
+        bool, typer.Option(help="Measure examples per second at batch size 1.")
+    ] = True,
+    device: Device = "auto",
+    json: Json = False,
 ) -> None:
-    """Measure a checkpoint: greedy exact match on held-out examples, and speed at batch size 1."""
-    from dataclasses import replace
-
-    from transformers.utils import logging
-
+    """Evaluate a checkpoint: greedy exact match on held-out examples, and speed at batch size 1."""
     from icot_tui.analysis.checkpoints import find_checkpoint
-    from icot_tui.cli.device import pick_device
+    from icot_tui.cli.console import spinner
     from icot_tui.engine.checkpoints.checkpoint import open_checkpoint
     from icot_tui.engine.evaluation.held_out import examples_of, prepare
     from icot_tui.engine.evaluation.speed import measure_speed
     from icot_tui.engine.run_folder import runs_folder
+    from icot_tui.models.device import pick_device, silence_transformers
 
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
+    silence_transformers()
     where = pick_device(device)
-    asked = [(checkpoint, stage)] + ([] if against is None else [(against, against_stage)])
+    named = [(checkpoint, stage)] + ([] if against is None else [(against, against_stage)])
     runs = runs_folder()
-    opened = [(open_checkpoint(find_checkpoint(name, runs)), wanted) for name, wanted in asked]
-    with _busy("reading the examples"):
+    opened = [(open_checkpoint(find_checkpoint(name, runs)), wanted) for name, wanted in named]
+    with spinner("reading the examples") as say:
         text = examples_of(opened[0][0], data, examples)
         prepared = [(one, prepare(one, wanted, text, where)) for one, wanted in opened]
-    with _busy("evaluating"):
-        measured = [_measure(one, model) for one, model in prepared]
-    if speed:
-        with _busy("measuring the speed"):
+        say("evaluating")
+        found = [_evaluate(one, model) for one, model in prepared]
+        if speed:
+            say("measuring the speed")
             speeds = measure_speed([model for _, model in prepared], SPEED_SECONDS)
-        measured = [replace(one, speed=found) for one, found in zip(measured, speeds, strict=True)]
+            found = [replace(one, speed=each) for one, each in zip(found, speeds, strict=True)]
     if json:
-        _print_json(measured)
+        _print_json(found)
     else:
-        _print_table(measured)
+        _print_table(found)
 
 
-def _measure(opened: "OpenedCheckpoint", model: "PreparedModel") -> Measured:
-    import time
-
+def _evaluate(opened: "OpenedCheckpoint", model: "PreparedModel") -> EvaluatedCheckpoint:
     began = time.perf_counter()
     result = model.evaluate(None if opened.config is None else opened.config.evaluation)
-    return Measured(opened.path, model.implicit, result, time.perf_counter() - began)
+    return EvaluatedCheckpoint(opened.path, model.implicit, result, time.perf_counter() - began)
 
 
-@contextmanager
-def _busy(what: str) -> Iterator[None]:
-    """Say what takes so long, on a terminal."""
-    import sys
-
-    from icot_tui.cli.console import console
-
-    if not sys.stderr.isatty():
-        yield
-        return
-    with console(stderr=True).status(what):
-        yield
-
-
-def _ratio(measured: list[Measured]) -> float | None:
-    """How many times as fast the first is as the second."""
-    speeds = [one.speed for one in measured if one.speed is not None]
+def _speed_ratio(found: list[EvaluatedCheckpoint]) -> float | None:
+    """Speed of the first relative to the second."""
+    speeds = [one.speed for one in found if one.speed is not None]
     return speeds[0].ratio(speeds[1]) if len(speeds) > 1 else None
 
 
-def _print_json(measured: list[Measured]) -> None:
+def _print_json(found: list[EvaluatedCheckpoint]) -> None:
     from icot_tui.cli.console import print_json
 
-    first, *others = map(_as_json, measured)
+    first, *others = map(_as_json, found)
     if others:
-        first |= {"against": others[0], "speed_ratio": _ratio(measured)}
+        first |= {"against": others[0], "speed_ratio": _speed_ratio(found)}
     print_json(first)
 
 
-def _as_json(one: Measured) -> dict[str, Any]:
+def _as_json(one: EvaluatedCheckpoint) -> dict[str, Any]:
     result = one.result
     return {
         "checkpoint": str(one.checkpoint),
@@ -155,27 +134,27 @@ def _as_json(one: Measured) -> dict[str, Any]:
     }
 
 
-def _print_table(measured: list[Measured]) -> None:
+def _print_table(found: list[EvaluatedCheckpoint]) -> None:
     from icot_tui.cli.console import print_table
 
-    columns = [dict(_lines(one)) for one in measured]
+    columns = [dict(_lines(one)) for one in found]
     rows = [(name, *(column[name] for column in columns)) for name in columns[0]]
-    ratio = _ratio(measured)
+    ratio = _speed_ratio(found)
     if ratio is not None:
         rows.append(("speed ratio", f"{ratio:.2f}", "1.00"))
-    print_table(("", *(str(one.checkpoint) for one in measured)), rows)
+    print_table(("", *(str(one.checkpoint) for one in found)), rows)
 
 
-def _lines(one: Measured) -> Iterator[tuple[str, str]]:
+def _lines(one: EvaluatedCheckpoint) -> Iterator[tuple[str, str]]:
     result = one.result
     *digits, closing = (f"{share:.3f}" for share in result.token_accuracy)
     yield "removed tokens", f"{result.stage}" + (", nothing is written" if one.implicit else "")
     yield "exact match", f"{result.exact_match:.1%}"
     yield "95 % interval", f"{result.low:.1%} to {result.high:.1%}"
-    yield "right", f"{result.correct:,} of {result.examples:,}"
+    yield "correct", f"{result.correct:,} of {result.examples:,}"
     yield "by answer token", " ".join(digits)
     yield "closing separator", closing
-    yield "loss", f"{result.loss:.4f} nats a token"
+    yield "loss", f"{result.loss:.4f} nats per token"
     yield "evaluated in", f"{one.seconds:.2f} s, {result.decoded:,} examples decoded"
     if one.speed is not None:
         yield "one by one", f"{one.speed.examples_per_second:.4g} examples/s"

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, get_args
 
 import typer
 
+from icot_tui.cli.options import Runs, SeveralRuns
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 from icot_tui.plain import plain
@@ -23,23 +24,24 @@ Examples:
 
 
 def export(
-    names: Annotated[list[str], typer.Argument(metavar="RUN...", help="Names or folders.")],
+    names: SeveralRuns,
     kind: Annotated[
         str, typer.Option("--format", help="csv, parquet, tensorboard or card (Markdown).")
     ] = "csv",
     out: Annotated[
-        Path | None, typer.Option(help="File, or folder for tensorboard (csv, card: the screen).")
+        Path | None,
+        typer.Option(help="File, or folder for tensorboard (csv, card: standard output)."),
     ] = None,
-    runs: Annotated[Path | None, typer.Option("--runs", help="Folder of the runs.")] = None,
+    runs: Runs = None,
 ) -> None:
-    """Write every step and evaluation of runs for other programs, or a model card of one run."""
+    """Export every step and evaluation of runs to other programs, or write a model card."""
     from icot_tui.studies import exporting
     from icot_tui.studies.card import model_card
 
     if kind not in get_args(Format):
         raise UserError(f"--format must be one of {', '.join(get_args(Format))}, not '{kind}'")
     if out is None and kind in ("parquet", "tensorboard"):
-        raise UserError(f"--format {kind} needs --out: where it is to be written")
+        raise UserError(f"--format {kind} needs --out")
     folders = [RunFolder.find(runs or runs_folder(), name) for name in names]
     written: Path | None
     if kind == "tensorboard":

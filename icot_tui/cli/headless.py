@@ -1,14 +1,13 @@
-"""What `train` and `resume` share: train in this process, print, handle signals, report the end."""
+"""Trains a run in this process without a screen: prints, handles signals, reports the result."""
 
 import os
 import shutil
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 
-from icot_tui.cli.progress import Style, best_style
+from icot_tui.cli.console import print_json
+from icot_tui.cli.printer import Style, best_style
 from icot_tui.cli.reporter import Reporter
 from icot_tui.cli.resilient_stdout import ResilientStdout
 from icot_tui.config import RunConfig, load_config
@@ -21,16 +20,15 @@ from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.formatting import duration
-from icot_tui.signals import handling
+from icot_tui.plain import plain
+from icot_tui.signals import ECHO_SECONDS, handling_stop
 
-ECHO_SECONDS = 0.2
-"""A signal that comes again so soon is the same one, passed on by a wrapper."""
 LAUNCHER_ECHO_SECONDS = 3.0
-"""Launchers of several processes pass on what the terminal has already sent to all of them."""
+"""Launchers of several processes repeat a signal that the terminal has sent to all of them."""
 
 
 class StopNow(KeyboardInterrupt):
-    """The user asked a second time: no step more, no saving."""
+    """The user asked a second time: stop without another step, without saving."""
 
 
 def is_main_process() -> bool:
@@ -40,7 +38,7 @@ def is_main_process() -> bool:
 
 @contextmanager
 def report_once() -> Iterator[None]:
-    """Of several processes that meet the same mistake, only the main one tells it."""
+    """If several processes raise the same error, only the main one prints it."""
     try:
         yield
     except UserError as error:
@@ -49,55 +47,67 @@ def report_once() -> Iterator[None]:
         raise UserError("", error.exit_status) from error
 
 
-def drive(folder: RunFolder, config: RunConfig, as_json: bool, quiet: bool, is_new: bool) -> int:
-    """Train a run to its end, or until told to stop.
+def train_run(
+    folder: RunFolder, config: RunConfig, *, as_json: bool, quiet: bool, is_new: bool
+) -> int:
+    """Train a run until it ends or is told to stop.
 
     Returns:
         Exit status: 0 finished, or stopped and saved; 1 stopped without saving.
 
     Raises:
-        UserError: another trainer is at work in it, or the training failed.
+        UserError: another trainer is at work on it, or the training failed.
     """
     if not is_main_process():
         return _follow(folder)
-    commands = CommandQueue(folder.control)  # first: once it is locked, letters are for this one
+    commands = CommandQueue(folder.control)  # before the lock: from then on, mail is for this run
     folder.lock()  # before torch is imported: a folder without a trainer looks like a dead run
-    outlet = ResilientStdout(folder.log)
+    stdout = ResilientStdout(folder.log)
     summary = RunSummary.of(JournalReader(folder.journal).events(), config)
     style: Style = "json" if as_json else "quiet" if quiet else best_style()
-    reporter = Reporter(style, outlet, summary)
-    say = (lambda text: None) if as_json and quiet else reporter.say
+    reporter = Reporter(style, stdout, summary)
+    say = (lambda text: None) if as_json and quiet else reporter.message
     began = time.monotonic()
     try:
-        with handling_stop_signals(commands, say, outlet.hang_up):
-            say(_greeting(folder, is_new))
+        with handling_stop_signals(commands, say, stdout.hang_up):
+            say(_opening_lines(folder, is_new))
             ended = _train(folder, commands, reporter)
             seconds = time.monotonic() - began
-            say(lambda summary: farewell(folder, summary, ended, seconds))
+            say(lambda summary: closing_lines(folder, summary, ended, seconds))
             return 0 if ended.finished or is_saved(folder, ended) else 1
     except StopNow:
-        _leave_word(
-            folder,
-            lambda step: RunEnded(
-                step=step, reason="stopped at once, without saving", finished=False
-            ),
-        )
-        say(
-            remove_empty_run(folder, is_new)
-            or f"stopped unsaved; go on: icot-tui resume {folder.path}"
-        )
+        _record_if_unlocked(folder, stopped_unsaved)
+        say(remove_empty_run(folder, is_new) or resume_hint(folder))
         return 1
     except Exception as error:
         what = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        _leave_word(folder, lambda step: Warned(step=step, message=f"the training failed: {what}"))
+        failure = f"the training failed: {what}"
+        _record_if_unlocked(folder, lambda step: Warned(step=step, message=failure))
         say(remove_empty_run(folder, is_new))
         raise
     finally:
         reporter.close()
 
 
+def resume_run(folder: RunFolder, *, as_json: bool, quiet: bool) -> int:
+    """Continue a run where it stopped; if it is finished, print how it ended.
+
+    Raises:
+        UserError: another trainer is at work on it, or the training failed.
+    """
+    config = load_config(folder.config).config
+    ended = RunSummary.of(JournalReader(folder.journal).events()).ended
+    if ended is None or not ended.finished:
+        return train_run(folder, config, as_json=as_json, quiet=quiet, is_new=False)
+    if is_main_process() and as_json:
+        print_json(ended.as_json())
+    elif is_main_process():
+        print(f"run {folder.name} is finished: {plain(ended.reason)}")
+    return 0
+
+
 def _follow(folder: RunFolder) -> int:
-    """One of the other processes: it says nothing, and stops when the first one does."""
+    """Train in one of the other processes: it prints nothing, and stops when the main one does."""
     try:
         with handling_stop_signals(None, lambda text: None, lambda: None):
             _train(folder, CommandQueue(), None)
@@ -122,59 +132,66 @@ def _train(folder: RunFolder, commands: CommandQueue, reporter: Reporter | None)
 def handling_stop_signals(
     commands: CommandQueue | None, say: Callable[[str], None], hang_up: Callable[[], None]
 ) -> Iterator[None]:
-    """Obey signals: stop after saving, then stop at once; a dropped link stops nothing.
+    """The first signal saves and stops, the second stops at once; a dropped link stops nothing.
 
-    Processes without commands wait for the first one's to reach them.
+    A process without commands is stopped by those of the main process.
     """
-    echo = LAUNCHER_ECHO_SECONDS if os.environ.get("WORLD_SIZE", "1") != "1" else ECHO_SECONDS
-    asked_at: float | None = None
+    asked = False
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal asked_at
-        if asked_at is not None:
-            if time.monotonic() > asked_at + echo:
-                raise StopNow
-            return
-        asked_at = time.monotonic()
+    def stop() -> None:
+        nonlocal asked
+        if asked:
+            raise StopNow
+        asked = True
         if commands is not None:
             commands.put(Stop())
-        say("stopping: this step is finished, then saved (once more: stop at once, unsaved)")
+        say("stopping after this step, then saving (once more: stop at once, without saving)")
 
-    def dropped(number: int, frame: FrameType | None) -> None:
-        hang_up()
-
-    with handling({signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: dropped}):
+    several = os.environ.get("WORLD_SIZE", "1") != "1"
+    with handling_stop(stop, hang_up, LAUNCHER_ECHO_SECONDS if several else ECHO_SECONDS):
         yield
 
 
-def _leave_word(folder: RunFolder, last_word: Callable[[int], Event]) -> None:
-    """Journal how it went wrong, at the last step that was journaled."""
+# How a run ended ------------------------------------------------------------------------------
+
+
+def stopped_unsaved(step: int) -> RunEnded:
+    """The event of a run that was stopped at once."""
+    return RunEnded(step=step, reason="stopped at once, without saving", finished=False)
+
+
+def record_at_last_step(folder: RunFolder, event_at: Callable[[int], Event]) -> None:
+    """Add an event to the journal, at its last step; an empty journal stays empty."""
     step = max((line["step"] for line in JournalReader(folder.journal).lines()), default=None)
-    if step is None:
-        return
+    if step is not None:
+        journal = Journal(folder.journal)
+        journal.write(event_at(step))
+        journal.close()
+
+
+def _record_if_unlocked(folder: RunFolder, event_at: Callable[[int], Event]) -> None:
+    """The same, unless the run is another trainer's."""
     try:
         folder.lock()
-    except UserError:  # the run is another trainer's
+    except UserError:
         return
     try:
-        journal = Journal(folder.journal)
-        journal.write(last_word(step))
-        journal.close()
+        record_at_last_step(folder, event_at)
     finally:
         folder.unlock()
 
 
 def remove_empty_run(folder: RunFolder, is_new: bool) -> str:
-    """Remove a new run's folder if nothing was trained in it, and say so."""
+    """Remove a new run's folder if nothing was trained in it; says so, or is empty."""
     if not is_new or next(JournalReader(folder.journal).lines(), None) is not None:
         return ""
     try:
         folder.lock()
-    except UserError:  # another trainer goes on with it
+    except UserError:  # another trainer has resumed it
         return ""
     shutil.rmtree(folder.path, ignore_errors=True)
     folder.unlock()
-    return f"nothing was trained, so {folder.path} is removed again"
+    return f"nothing was trained, so {folder.path} was removed"
 
 
 def is_saved(folder: RunFolder, ended: RunEnded) -> bool:
@@ -185,50 +202,50 @@ def is_saved(folder: RunFolder, ended: RunEnded) -> bool:
     return bool(checkpoints) and checkpoints[-1].step == ended.step
 
 
-def _greeting(folder: RunFolder, is_new: bool) -> str:
+def resume_hint(folder: RunFolder) -> str:
+    """What to do after a run was stopped at once."""
+    return f"stopped without saving; to resume: icot-tui resume {folder.path}"
+
+
+def _opening_lines(folder: RunFolder, is_new: bool) -> str:
     where, checkpoints = folder.path, list_checkpoints(folder.checkpoints)
-    first = f"run folder  {where}"
-    if not is_new:
-        first += (
-            f", newest checkpoint {checkpoints[-1].name}"
-            if checkpoints
-            else ", no checkpoint yet: the run starts anew"
-        )
-    return "\n".join(
-        (
-            first,
-            f"look at it  icot-tui runs show {where}",
-            f"step in     icot-tui ctl pause|hold|advance|save|stop --run {where}",
-            f"stop        Ctrl-C saves first; go on later with icot-tui resume {where}",
-        )
+    state = ""
+    if not is_new and checkpoints:
+        state = f", newest checkpoint {checkpoints[-1].name}"
+    elif not is_new:
+        state = ", no checkpoint yet: the run starts from the beginning"
+    return (
+        f"run folder  {where}{state}\n"
+        f"inspect     icot-tui runs show {where}\n"
+        f"control     icot-tui ctl pause|hold|advance|save|stop --run {where}\n"
+        f"stop        Ctrl-C saves and stops; to resume: icot-tui resume {where}"
     )
 
 
-def farewell(folder: RunFolder, summary: RunSummary, ended: RunEnded, seconds: float) -> str:
+def closing_lines(folder: RunFolder, summary: RunSummary, ended: RunEnded, seconds: float) -> str:
     """What was reached, and the commands to go on with."""
-    metrics = summary.metrics
+    metrics, asked = summary.metrics, summary.asked
     lines = [f"finished: {ended.reason}" if ended.finished else ended.reason]
     if metrics.evaluation is not None and metrics.best is not None:
         last = metrics.evaluation
         how = "nothing written" if last.implicit else f"{summary.removed_tokens} tokens removed"
         if metrics.phase_name is not None:
             how = how_answered(last.implicit, metrics.phase_name)
-        how = how if summary.asked is None else "prompted"
+        how = how if asked is None else "prompted"
         lines.append(
             f"exact match {last.exact_match:.1%} ({last.low:.1%} to {last.high:.1%}, {how}), "
             f"best {metrics.best:.1%}"
         )
-    asked = summary.asked
     done = f"{ended.step:,} steps" if asked is None else f"{asked.asked:,} questions asked"
     lines.append(f"{done}, {duration(seconds)} this time")
     checkpoint = best_checkpoint(folder, summary)
     if checkpoint is not None:
         is_best = checkpoint.step == metrics.best_step
         lines.append(f"{'best checkpoint' if is_best else 'checkpoint':<17}{checkpoint.path}")
-        lines.append(f"measure it       icot-tui eval {checkpoint.path}")
-    lines.append(f"look at the run  icot-tui runs show {folder.path}")
+        lines.append(f"evaluate         icot-tui eval {checkpoint.path}")
+    lines.append(f"inspect          icot-tui runs show {folder.path}")
     if not ended.finished:
-        lines.append(f"go on            icot-tui resume {folder.path}")
+        lines.append(f"resume           icot-tui resume {folder.path}")
     return "\n".join(lines)
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from icot_tui.cli.options import Json
+
 app = typer.Typer(add_completion=False)
 
 EXAMPLES = """
@@ -20,55 +22,48 @@ Examples:
 def import_checkpoint(
     folder: Annotated[
         Path,
-        typer.Argument(help="With config.json and state_dict.bin, or student and emulator in it."),
+        typer.Argument(help="Has config.json and state_dict.bin, or student and emulator."),
     ],
     out: Annotated[Path, typer.Option(help="The new folder.")],
     base: Annotated[
         str | None,
-        typer.Option(help="Folder or hub name of the architecture (default: what it names)."),
+        typer.Option(help="Folder or hub name of the base model (default: config.json's)."),
     ] = None,
     tokenizer: Annotated[
-        str | None, typer.Option(help="Folder or hub name (default: what it names).")
+        str | None, typer.Option(help="Folder or hub name (default: config.json's).")
     ] = None,
     emulator: Annotated[
         Path | None, typer.Option(help="ICoT-KD: the emulator to couple with the student.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+    json: Json = False,
 ) -> None:
     """Turn a published ICoT-SI or ICoT-KD checkpoint into an ordinary folder.
 
-    Pickles are read without running anything in them. What is missing, unknown or of another
-    shape is listed, and then nothing is written. Of ICoT-KD, the teacher, the student, the
-    emulator, or student and emulator together can be imported; only a pair answers questions.
-    Give --base and --tokenizer where the hub that config.json names can't be reached. Published
-    models read numbers in reverse order and with blanks: icot-tui ask OUT '2 1 * 4 3' is 12*34.
+    Pickles are read without running anything in them. Missing, unknown or misshapen weights are
+    listed, and then nothing is written. Of ICoT-KD, the teacher, the student, the emulator, or
+    student and emulator together can be imported; only the pair answers questions. Give --base and
+    --tokenizer if the hub that config.json names can't be reached. Published models read digits in
+    reverse order, separated by blanks: icot-tui ask OUT '2 1 * 4 3' is 12*34.
     """
-    from transformers.utils import logging
-
     from icot_tui.cli.console import console, print_json
     from icot_tui.engine.checkpoints.published_import import import_published
+    from icot_tui.models.device import silence_transformers
     from icot_tui.plain import plain
 
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
+    silence_transformers()
     imported = import_published(folder, out, base, tokenizer, emulator)
     if json:
-        print_json(
-            {
-                "path": str(imported.path),
-                "kind": imported.kind,
-                "parameters": imported.parameters,
-            }
-        )
+        facts = {"kind": imported.kind, "parameters": imported.parameters}
+        print_json({"path": str(imported.path)} | facts)
         return
     where = plain(str(imported.path))
     lines = [f"{imported.kind}, {imported.parameters:,} parameters, written to {where}"]
     if imported.kind == "pair":
-        lines.append(f"measure it    icot-tui eval {where} --data FILE")
+        lines.append(f"evaluate      icot-tui eval {where} --data FILE")
     elif imported.kind == "language model":
-        lines.append(f"measure it    icot-tui eval {where} --data FILE --stage REMOVED_TOKENS")
-        lines.append(f"train it on   icot-tui train CONFIG --set model.pretrained={where}")
-        lines.append(f"teach by it   --set distillation.from_teacher={where}")
+        lines.append(f"evaluate      icot-tui eval {where} --data FILE --stage REMOVED_TOKENS")
+        lines.append(f"train on it   icot-tui train CONFIG --set model.pretrained={where}")
+        lines.append(f"as a teacher  --set distillation.from_teacher={where}")
     else:
         lines.append(f"build on it   --set distillation.from_{imported.kind}={where}")
     for line in lines:

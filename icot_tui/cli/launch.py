@@ -1,20 +1,27 @@
 """`icot-tui launch`: train a run with the live screen around it."""
 
 import gc
-import json
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from icot_tui.cli.train import Runs, train
+from icot_tui.cli.options import (
+    Ascii,
+    LowBandwidth,
+    Overrides,
+    RunName,
+    Runs,
+    Theme,
+    all_overrides,
+)
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
-    from icot_tui.cli.app_runner import Look
+    from icot_tui.config import RunConfig
     from icot_tui.engine.run_folder import RunFolder
+    from icot_tui.tui.app.options import Options
     from icot_tui.tui.session.parent_process import ParentProcess
 
 app = typer.Typer()
@@ -29,31 +36,20 @@ Examples:
   icot-tui launch --resume demo-2
 """
 
-Theme = Annotated[
-    str | None, typer.Option(help="Theme's name (default: your settings, or $ICOT_TUI_THEME).")
-]
-Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")]
-LowBandwidth = Annotated[
-    bool, typer.Option("--low-bandwidth", help="For slow links: at most two redraws a second.")
-]
-
 
 @app.command(epilog=EXAMPLES)
 def launch(
     config: Annotated[
-        str | None, typer.Argument(help="A TOML file, or a sample's name (default: demo).")
+        str | None, typer.Argument(help="A TOML file, or the name of a sample (default: demo).")
     ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a value; may be repeated."),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the run's folder.")] = None,
+    overrides: Overrides = None,
+    name: RunName = None,
     runs: Runs = None,
     theme: Theme = None,
     ascii_only: Ascii = False,
     low_bandwidth: LowBandwidth = False,
     resume: Annotated[
-        str | None, typer.Option("--resume", metavar="RUN", help="Go on with this run instead.")
+        str | None, typer.Option("--resume", metavar="RUN", help="Resume this run instead.")
     ] = None,
 ) -> int:
     """Train with the live screen: without a config, the CPU demo.
@@ -65,84 +61,80 @@ def launch(
     """
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise UserError(
-            "the screen is for one process; several are started with 'accelerate launch -m "
-            "icot_tui train CONFIG', and 'icot-tui attach' shows them"
+            "the screen is for one process: start several with 'accelerate launch -m icot_tui "
+            "train CONFIG' and watch them with 'icot-tui attach'"
         )
     if resume is not None and (config is not None or overrides or name is not None):
-        raise UserError("--resume goes on with a run as it is: leave out CONFIG, --set and --name")
+        raise UserError("--resume continues a run as it is: leave out CONFIG, --set and --name")
 
     from icot_tui.tui.session import parent_process, terminal
 
     if not terminal.is_usable():
         print("no terminal to draw on: training without the screen", file=sys.stderr)
-        return _train_without_screen(config, overrides, name, runs, resume)
+        if resume is not None:
+            from icot_tui.cli.resume import resume as resume_command
+
+            return resume_command(resume, runs)
+        from icot_tui.cli.train import train
+
+        return train(config or "demo", overrides, runs, name)
     split = parent_process.split()
     if isinstance(split, int):
         return split
 
-    gc.disable()  # what is imported for the first frame is no garbage; the screen enables it again
-    from icot_tui.cli.app_runner import Look
-
-    changes = list(overrides or ())
-    if name is not None:
-        changes.append(f"name={json.dumps(name)}")
-    look = Look(theme, ascii_only, low_bandwidth)
-    return _train_with_screen(config or "demo", changes, runs, resume, look, split)
-
-
-def _train_without_screen(
-    config: str | None,
-    overrides: list[str] | None,
-    name: str | None,
-    runs: Path | None,
-    resume: str | None,
-) -> int:
-    if resume is None:
-        return train(config or "demo", overrides, runs, name)
-    from icot_tui.cli.resume import resume as go_on
-
-    return go_on(resume, runs)
-
-
-def _train_with_screen(
-    config: str,
-    changes: list[str],
-    runs: Path | None,
-    resume: str | None,
-    look: "Look",
-    guardian: "ParentProcess",
-) -> int:
+    gc.disable()  # imports for the first frame leave no garbage; the screen enables it again
     from icot_tui.cli import app_runner
-    from icot_tui.config.loading import load_config
-    from icot_tui.engine.run_folder import RunFolder, runs_folder
+    from icot_tui.engine.run_folder import runs_folder
 
-    runs = runs or runs_folder()
-    folder = None if resume is None else RunFolder.find(runs, resume)
-    if folder is not None and _is_finished(folder):
+    options = app_runner.screen_options(
+        runs or runs_folder(),
+        theme=theme,
+        ascii=ascii_only,
+        low_bandwidth=low_bandwidth,
+        welcome=config in (None, "demo") and resume is None,
+    )
+    if resume is not None:
+        return _resume(resume, options, split)
+    return _train_new(config or "demo", all_overrides(overrides, name), options, split)
+
+
+def _train_new(config: str, changes: list[str], options: "Options", parent: "ParentProcess") -> int:
+    from icot_tui.config.loading import load_config
+
+    return _run(load_config(config, changes).config, None, options, parent)
+
+
+def _resume(run: str, options: "Options", parent: "ParentProcess") -> int:
+    from icot_tui.engine.journal.journal import JournalReader
+    from icot_tui.engine.journal.summary import RunSummary
+    from icot_tui.engine.run_folder import RunFolder
+
+    folder = RunFolder.find(options.runs, run)
+    ended = RunSummary.of(JournalReader(folder.journal).events()).ended
+    if ended is not None and ended.finished:
         print(f"run {folder.name} is finished; to look at it: icot-tui attach {folder.path}")
         return 0
-    loaded = load_config(config, changes).config if folder is None else None
+    return _run(None, folder, options, parent)
 
-    app_runner.prepare(look)
+
+def _run(
+    config: "RunConfig | None",
+    folder: "RunFolder | None",
+    options: "Options",
+    parent: "ParentProcess",
+) -> int:
+    """Train a new run, or resume one, with the screen. Returns the exit status."""
+    from icot_tui.cli import app_runner
+
+    app_runner.prepare(options)
     from icot_tui.tui.session.run_app import run_with_screen
     from icot_tui.tui.session.training_thread import TrainingThread
 
-    engine = TrainingThread(loaded, folder, runs)
-    is_demo = folder is None and config == "demo"
-    left = run_with_screen(
-        lambda _: app_runner.launch_app(engine, runs, look, welcome=is_demo), engine, guardian
-    )
+    engine = TrainingThread(config, folder, options.runs)
+    left = run_with_screen(lambda _: app_runner.launch_app(engine, options), engine, parent)
     from icot_tui.cli.after_screen import wait_for_training
 
     status = wait_for_training(engine, left)
     if left.failure is not None and left.way == "crashed" and status == 0:
-        print(f"the screen failed, the training did not (see {engine.folder.log})")
+        print(f"the screen crashed, but the training did not (see {engine.folder.log})")
     return status
-
-
-def _is_finished(folder: "RunFolder") -> bool:
-    from icot_tui.engine.journal.journal import JournalReader
-    from icot_tui.engine.journal.summary import RunSummary
-
-    ended = RunSummary.of(JournalReader(folder.journal).events()).ended
-    return ended is not None and ended.finished

@@ -1,12 +1,11 @@
-"""`icot-tui play`: ask checkpoints on a screen, and look at what their hidden positions hold."""
+"""`icot-tui play`: ask checkpoints on a screen, and look inside them."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from icot_tui.cli.launch import Ascii, LowBandwidth, Theme
-from icot_tui.cli.train import Runs
+from icot_tui.cli.options import Ascii, Device, LowBandwidth, Runs, Theme
 from icot_tui.errors import UserError
 
 app = typer.Typer(add_completion=False)
@@ -31,8 +30,8 @@ def play(
             help="Runs with all their checkpoints, or single ones (default: the latest run).",
         ),
     ] = None,
-    ask: Annotated[str, typer.Option(metavar="QUESTION", help="Ask this at once.")] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+    ask: Annotated[str, typer.Option(metavar="QUESTION", help="A first question.")] = "",
+    device: Device = "auto",
     runs: Runs = None,
     theme: Theme = None,
     ascii_only: Ascii = False,
@@ -50,25 +49,22 @@ def play(
     if not terminal.is_usable():
         raise UserError("there is no terminal to draw on: 'icot-tui ask' asks without one")
     from icot_tui.cli import app_runner
+    from icot_tui.models.device import pick_device
 
-    look = app_runner.Look(theme, ascii_only, low_bandwidth)
-    app_runner.prepare(look)
-    from icot_tui.cli.device import pick_device
-    from icot_tui.tui.session.run_app import run_with_screen
-
-    left = run_with_screen(
-        lambda _: app_runner.play_app(folder, chosen, look, lambda: pick_device(device), ask), None
+    options = app_runner.screen_options(
+        folder, theme=theme, ascii=ascii_only, low_bandwidth=low_bandwidth
     )
-    if left.failure is not None:
-        raise left.failure
-    return 143 if left.way == "terminated" else 0
+    app_runner.prepare(options)
+    return app_runner.show(
+        lambda: app_runner.play_app(options, chosen, lambda: pick_device(device), ask)
+    )
 
 
 def _known(names: list[str], runs: Path) -> list[str]:
-    """The names, if there is something of each; the latest run's where there are none.
+    """The names, if each stands for something; without any, the latest run's.
 
     Raises:
-        UserError: there is nothing of that name.
+        UserError: one stands for nothing.
     """
     from icot_tui.engine.run_folder import RunFolder
 

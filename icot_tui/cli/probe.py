@@ -1,17 +1,15 @@
 """`icot-tui probe`: what the hidden chain-of-thought positions of a checkpoint hold."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from icot_tui.errors import UserError
+from icot_tui.cli.options import Checkpoint, Data, Device, Json, Stage
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from icot_tui.analysis.loaded_model import LoadedModel
     from icot_tui.analysis.probe_report import ProbeReport
 
 app = typer.Typer(add_completion=False)
@@ -28,162 +26,74 @@ Examples:
 z1, z2, ... are the tokens of the chain of thought; c0, c1, ... the answer's digits, lowest first; \
 ĉ0, ĉ1, ... (also written s0, s1, ...) the running sums of a product.
 
-A cell of the table says how much better a probe reads the target there than its best control \
-does: * where it surely does, # where patching supports it too, (brackets) where reading proves \
-nothing because what was fed up to there already tells. Scores are shares of right readings; \
-R² for running sums.
+Each cell is the margin of the probe over its best control: * if it is significant, # if patching \
+supports it too, (brackets) if it proves nothing because the input up to there gives the target \
+away. Scores are accuracies, or R² for running sums.
 """
 CELL = 7
-"""Columns of the terminal that a cell takes."""
+"""Columns of the terminal per cell."""
 SHADES = ((0.5, "bold success"), (0.25, "success"), (0.1, "warning"), (0.05, "default"))
 
 
 @app.command(epilog=EXAMPLES)
 def probe(
-    checkpoint: Annotated[
-        str, typer.Argument(metavar="CHECKPOINT_OR_RUN", help="A run, RUN@STAGE, or a folder.")
-    ],
+    checkpoint: Checkpoint,
     control: Annotated[
-        str | None, typer.Option(metavar="CHECKPOINT_OR_RUN", help="A No-CoT model, as a control.")
+        str | None, typer.Option(metavar="CHECKPOINT_OR_RUN", help="A No-CoT model as a control.")
     ] = None,
-    examples: Annotated[int, typer.Option(min=100, help="How many examples.")] = 2000,
-    data: Annotated[
-        Path | None, typer.Option(help="File of examples (default: the run's held-out ones).")
-    ] = None,
+    examples: Annotated[int, typer.Option(min=100, help="Number of examples.")] = 2000,
+    data: Data = None,
     target: Annotated[
-        list[str] | None, typer.Option(help="Only this: z3, c1, ĉ2; may be given repeatedly.")
+        list[str] | None, typer.Option(help="Probe only this target: z3, c1, ĉ2; repeatable.")
     ] = None,
-    stage: Annotated[
-        int | None, typer.Option(min=0, help="Removed tokens (default: the checkpoint's).")
-    ] = None,
+    stage: Stage = None,
     patch: Annotated[
-        bool, typer.Option(help="Patch too; without it nothing is called encoded.")
+        bool, typer.Option(help="Also patch; without it nothing counts as encoded.")
     ] = True,
-    seed: Annotated[int, typer.Option(min=0, help="Of parts, shuffles and pairs.")] = 0,
-    again: Annotated[bool, typer.Option(help="Even if the result is kept already.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of folds, shuffles and pairs.")] = 0,
+    again: Annotated[bool, typer.Option(help="Ignore the cached result.")] = False,
+    device: Device = "auto",
+    json: Json = False,
 ) -> None:
-    """Train linear probes with their controls, patch, and say what may be concluded."""
-    from transformers.utils import logging
-
-    from icot_tui.analysis import probe_store
-    from icot_tui.cli.device import pick_device
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    where = pick_device(device)
-    model = _open(checkpoint, where)
-    other = None if control is None else _open(control, where)
-    names = [_target_name(name) for name in target or ()]
-    settings: dict[str, object] = {
-        "examples": examples,
-        "data": None if data is None else _contents(data),
-        "stage": model.stage if stage is None else stage,
-        "seed": seed,
-        "patch": patch,
-        "targets": sorted(names),
-        "control": None if other is None else probe_store.digest(other.opened.path),
-    }
-    folder = model.opened.path
-    name = probe_store.key(folder, settings)
-    report = None if again else probe_store.load(folder, name)
-    if report is None:
-        report = _run(model, other, examples, data, names, stage, patch, seed)
-        _keep(report, folder, name)
-    if json:
-        _print_json(report)
-    else:
-        _print_report(report, bool(names))
-
-
-def _open(name: str, device: str) -> "LoadedModel":
-    from icot_tui.analysis.checkpoints import find_checkpoint, open_safely
-    from icot_tui.analysis.loaded_model import LoadedModel
+    """Train linear probes with controls, patch, and print what may be concluded."""
+    from icot_tui.analysis.probe_checkpoint import (
+        ProbeSettings,
+        open_for_probing,
+        probe_checkpoint,
+    )
+    from icot_tui.cli.console import print_error, print_json, spinner
     from icot_tui.engine.run_folder import runs_folder
+    from icot_tui.models.device import pick_device, silence_transformers
 
-    model = LoadedModel(open_safely(find_checkpoint(name, runs_folder())), device)
-    if model.is_pair:
-        raise UserError(
-            f"{model.label} is ICoT-KD's pair, whose thought is emulated, not hidden: "
-            "'icot-tui ask --thoughts' shows it beside the teacher's"
-        )
-    return model
-
-
-def _target_name(name: str) -> str:
-    """ĉ2 is hard to type: s2 means it too."""
-    return f"ĉ{name[1:]}" if name.startswith("s") else name
-
-
-def _contents(file: Path) -> str:
-    import hashlib
-
-    try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
-    except OSError as error:
-        raise UserError(f"{file} cannot be read: {error.strerror}") from error
-
-
-def _run(
-    model: "LoadedModel",
-    control: "LoadedModel | None",
-    examples: int,
-    data: Path | None,
-    names: Sequence[str],
-    stage: int | None,
-    patch: bool,
-    seed: int,
-) -> "ProbeReport":
-    import sys
-
-    from icot_tui.analysis.examples import load_examples
-    from icot_tui.analysis.probe_run import run_probes
-    from icot_tui.cli.console import console
-
-    found = load_examples(model, examples, data)
-
-    def work(say: Any) -> "ProbeReport":
-        return run_probes(
+    silence_transformers()
+    where, runs = pick_device(device), runs_folder()
+    model = open_for_probing(checkpoint, runs, where)
+    other = None if control is None else open_for_probing(control, runs, where)
+    settings = ProbeSettings(
+        examples=examples,
+        data=data,
+        targets=tuple(target or ()),
+        stage=stage,
+        patch=patch,
+        seed=seed,
+    )
+    with spinner("reading the examples") as say:
+        report = probe_checkpoint(
             model,
-            found.split(model),
-            stage=stage,
-            control=control,
-            control_split=None if control is None else found.split(control),
-            names=names,
-            patch=patch,
-            seed=seed,
+            other,
+            settings,
+            fresh=again,
             say=say,
-            notes=found.notes,
+            note=lambda text: print_error(f"note: {text}"),
         )
-
-    if not sys.stderr.isatty():
-        return work(lambda what: None)
-    with console(stderr=True).status("reading the examples") as status:
-        return work(lambda what: status.update(what) if what else None)
-
-
-def _keep(report: "ProbeReport", folder: Path, name: str) -> None:
-    import sys
-
-    from icot_tui.analysis import probe_store
-    from icot_tui.plain import plain
-
-    try:
-        probe_store.save(report, folder, name)
-    except OSError as error:
-        reason = plain(str(error.strerror))
-        print(f"note: the result could not be kept with the checkpoint: {reason}", file=sys.stderr)
-
-
-def _print_json(report: "ProbeReport") -> None:
-    from icot_tui.cli.console import print_json
-
-    print_json(as_json(report))
+    if json:
+        print_json(as_json(report))
+    else:
+        _print_report(report, bool(target))
 
 
 def as_json(report: "ProbeReport") -> dict[str, Any]:
-    """A report as plain values; grids are lists by site and column, None where nothing was done."""
+    """A report as plain values; grids are lists by site and column, None if not computed."""
     from dataclasses import asdict
 
     from icot_tui.analysis.conclusions import caveats, verdict
@@ -222,7 +132,7 @@ def _or_none(grid: list[list[float]]) -> list[list[float | None]]:
 
 
 def _print_report(report: "ProbeReport", named: bool) -> None:
-    """Heat maps of the named targets, or a line a target and the best one's heat map."""
+    """Heat maps of the named targets; or a line per target, and the best one's heat map."""
     import sys
 
     from icot_tui.analysis.conclusions import caveats, verdict
@@ -296,7 +206,7 @@ def _print_heat_map(report: "ProbeReport", target: int, title: str) -> None:
 
     rows = [list(_cells(report, target, row)) for row in range(len(report.sites))]
     names = [site(name).short for name in report.sites]
-    order = list(reversed(range(len(rows))))  # the last layer on top, as the stream flows upwards
+    order = list(reversed(range(len(rows))))  # the last layer on top
     head = report.targets[target].name
     if not sys.stdout.isatty():
         table = [(names[row], *(cell.plain for cell in rows[row])) for row in order]

@@ -1,23 +1,21 @@
-"""`icot-tui runs`: what runs there are, and how one of them went."""
+"""`icot-tui runs`: list the runs, and show one of them."""
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Any
 
 import typer
 
+from icot_tui.cli import compare, export
 from icot_tui.cli.console import print_json, print_table
-from icot_tui.cli.progress import pace, results
+from icot_tui.cli.narrator import pace, results
+from icot_tui.cli.options import Json, Run, Runs
+from icot_tui.cli.run_record import RunRecord, read_run
 from icot_tui.config import RunConfig
-from icot_tui.config.loading import load_config
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
-from icot_tui.engine.journal.journal import JournalReader
-from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import describe
 from icot_tui.engine.run_folder import RunFolder, runs_folder
-from icot_tui.errors import UserError
 from icot_tui.formatting import age
 from icot_tui.plain import plain
 
@@ -28,69 +26,25 @@ app = typer.Typer(
 )
 
 ROWS = 20
-"""Rows of a long table that are printed; --json has them all."""
-
-Runs = Annotated[
-    Path | None,
-    typer.Option("--runs", help="Folder of the runs (default: $ICOT_TUI_RUNS, or runs)."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-
-
-@dataclass(frozen=True)
-class Look:
-    """All that can be read of a run; `problem` says what can't."""
-
-    folder: RunFolder
-    config: RunConfig | None
-    summary: RunSummary
-    problem: str | None
-
-    @property
-    def status(self) -> str:
-        """What the run does, or that its folder is damaged."""
-        if self.problem is not None:
-            return "damaged"
-        return self.summary.status(self.folder.is_locked(), time.time())
-
-    @property
-    def method(self) -> str:
-        """The method's name."""
-        if self.summary.facts is not None:
-            return self.summary.facts.method
-        return "" if self.config is None else self.config.method.name
-
-
-def look(folder: RunFolder) -> Look:
-    """Read a run's config and journal, as far as they are whole."""
-    config, summary, problem = None, RunSummary(), None
-    try:
-        config = load_config(folder.config).config
-    except (UserError, OSError) as error:
-        problem = str(error)
-    try:
-        summary = RunSummary.of(JournalReader(folder.journal).events(), config)
-    except Exception as error:  # whatever stands there: a list of runs must not break
-        problem = problem or f"{folder.journal} cannot be read: {error}"
-    return Look(folder, config, summary, problem)
+"""How many rows of a long table are printed; --json has them all."""
 
 
 @app.command("list", epilog="Example: icot-tui runs list --json | jq .name")
 def list_runs(runs: Runs = None, json: Json = False) -> None:
-    """List all runs, the newest first."""
+    """List all runs, newest first."""
     where = runs or runs_folder()
-    looks = [look(folder) for folder in RunFolder.all_even_damaged(where)]
+    records = [read_run(folder) for folder in RunFolder.all_even_damaged(where)]
     if json:
-        for one in looks:
+        for one in records:
             print_json(_as_json(one))
-    elif not looks:
-        print(f"there is no run in {plain(str(where))} yet: start one with 'icot-tui train'")
+    elif not records:
+        print(f"no runs in {plain(str(where))} yet: start one with 'icot-tui train'")
     else:
         headers = ("run", "status", "method", "removed", "exact match", "best", "steps", "began")
-        print_table(headers, map(_row, looks))
+        print_table(headers, map(_row, records))
 
 
-def _row(one: Look) -> tuple[str, ...]:
+def _row(one: RunRecord) -> tuple[str, ...]:
     summary, metrics = one.summary, one.summary.metrics
     most = summary.max_cot_tokens
     last = metrics.evaluation
@@ -106,7 +60,7 @@ def _row(one: Look) -> tuple[str, ...]:
     )
 
 
-def _as_json(one: Look) -> dict[str, Any]:
+def _as_json(one: RunRecord) -> dict[str, Any]:
     summary, metrics = one.summary, one.summary.metrics
     return {
         "name": one.folder.name,
@@ -128,15 +82,9 @@ def _as_json(one: Look) -> dict[str, Any]:
 
 
 @app.command(epilog="Example: icot-tui runs show demo")
-def show(
-    run: Annotated[
-        str | None, typer.Argument(help="A run's name or folder (default: the latest).")
-    ] = None,
-    runs: Runs = None,
-    json: Json = False,
-) -> None:
-    """Show one run: its config in short, evaluations, checkpoints and spikes."""
-    one = look(RunFolder.find(runs or runs_folder(), run))
+def show(run: Run = None, runs: Runs = None, json: Json = False) -> None:
+    """Show one run: its config in brief, evaluations, checkpoints and spikes."""
+    one = read_run(RunFolder.find(runs or runs_folder(), run))
     metrics = one.summary.metrics
     checkpoints = [_checkpoint(path, one) for path in list_checkpoints(one.folder.checkpoints)]
     if json:
@@ -160,8 +108,8 @@ def show(
     _print_spikes(one)
 
 
-def _facts(one: Look) -> Iterator[tuple[str, str]]:
-    """The heading: where it is, how it stands, what it is made of."""
+def _facts(one: RunRecord) -> Iterator[tuple[str, str]]:
+    """The heading: folder, status, results, and the config in brief."""
     summary = one.summary
     yield "run", str(one.folder.path)
     yield "status", one.status + (f": {one.problem}" if one.problem else "")
@@ -175,10 +123,10 @@ def _facts(one: Look) -> Iterator[tuple[str, str]]:
     if found := results(summary):
         yield "results", ", ".join(found)
     if one.config is not None:
-        yield from _config_in_short(one.config)
+        yield from _config_in_brief(one.config)
 
 
-def _config_in_short(config: RunConfig) -> Iterator[tuple[str, str]]:
+def _config_in_brief(config: RunConfig) -> Iterator[tuple[str, str]]:
     data, model, train, curriculum = config.data, config.model, config.train, config.curriculum
     options = ", ".join(f"{key} {value}" for key, value in data.options.items())
     yield "data", f"{data.task} {options}".strip() if data.task else str(data.train)
@@ -188,10 +136,10 @@ def _config_in_short(config: RunConfig) -> Iterator[tuple[str, str]]:
         yield "method", f"prompted, {asked.shots} examples {shown} chain of thought"
         return
     yield "model", model.pretrained or f"{model.architecture} {model.layers} x {model.width}"
-    per = "a token" if curriculum.gate_per == "token" else "an example"
+    per = "token" if curriculum.gate_per == "token" else "example"
     clock = {
-        "linear": f"{curriculum.remove_per_epoch:g} tokens an epoch",
-        "loss_gated": f"one token whenever the loss {per} is below {curriculum.gate_loss:g}",
+        "linear": f"{curriculum.remove_per_epoch:g} tokens per epoch",
+        "loss_gated": f"one token whenever the loss per {per} is below {curriculum.gate_loss:g}",
         "stages": f"{len(curriculum.stages)} fixed stages",
     }
     about = f"{config.method.name}" + (
@@ -204,7 +152,7 @@ def _config_in_short(config: RunConfig) -> Iterator[tuple[str, str]]:
     )
 
 
-def _print_evaluations(one: Look) -> None:
+def _print_evaluations(one: RunRecord) -> None:
     evaluations = one.summary.metrics.evaluations
     rows = [
         (
@@ -221,8 +169,8 @@ def _print_evaluations(one: Look) -> None:
     _print_section("evaluations", len(evaluations), headers, rows)
 
 
-def _checkpoint(checkpoint: CheckpointPath, one: Look) -> dict[str, Any]:
-    """What is known of a checkpoint; a damaged one has no stage."""
+def _checkpoint(checkpoint: CheckpointPath, one: RunRecord) -> dict[str, Any]:
+    """A checkpoint as plain values; a damaged one has no stage."""
     exact = {e.result.step: e.result.exact_match for e in one.summary.metrics.evaluations}
     try:
         stage = checkpoint.stage
@@ -255,7 +203,7 @@ def _print_checkpoints(checkpoints: list[dict[str, Any]]) -> None:
     _print_section("checkpoints", len(checkpoints), headers, rows)
 
 
-def _print_spikes(one: Look) -> None:
+def _print_spikes(one: RunRecord) -> None:
     spikes = one.summary.metrics.spikes
     rows = [
         (
@@ -273,15 +221,12 @@ def _print_spikes(one: Look) -> None:
 def _print_section(
     title: str, count: int, headers: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> None:
-    """A table with its title, if there is anything to tell."""
+    """A table with its title, if it has rows."""
     if rows:
         some = f", the last {len(rows)} of {count}" if len(rows) < count else ""
         print(f"\n{title}{some}")
         print_table(headers, rows)
 
-
-# In modules of their own, and imported last: they use what stands above.
-from icot_tui.cli import compare, export  # noqa: E402
 
 app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
 app.command("export", epilog=export.EXAMPLES)(export.export)

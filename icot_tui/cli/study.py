@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from icot_tui.cli.train import Runs
+from icot_tui.cli.options import Json, Runs
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
     from icot_tui.studies.plan import Plan, Trial
     from icot_tui.studies.results import Results
-    from icot_tui.studies.runner import Start, Status
+    from icot_tui.studies.runner import Start, TrialStatus
     from icot_tui.studies.worker_slots import WorkerSlot
 
 app = typer.Typer()
@@ -40,10 +40,10 @@ def study(
         typer.Argument(metavar="NAME_OR_FILE", help="A study; without it, all are listed."),
     ] = None,
     scale: Annotated[str, typer.Option(help="cpu, gpu or paper.")] = "cpu",
-    seeds: Annotated[int | None, typer.Option(min=1, help="How many seeds.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds.")] = None,
     plan: Annotated[
         bool,
-        typer.Option("--plan", help="Print one self-contained command a training, run nothing."),
+        typer.Option("--plan", help="Print one self-contained command per training; run nothing."),
     ] = False,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Trials at once (default: as many as fit).")
@@ -52,19 +52,19 @@ def study(
         str,
         typer.Option(
             metavar="local|ray|ADDRESS",
-            help="This machine, or a Ray cluster: the one it belongs to, or that of the address.",
+            help="This machine, its Ray cluster, or the Ray cluster at an address.",
         ),
     ] = "local",
     runs: Runs = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON lines for machines.")] = False,
+    json: Json = False,
 ) -> int:
     """Rerun a table or a figure: train what is missing, then measure, tabulate and draw.
 
-    It goes on where it stopped, and takes finished runs as they are. Ctrl-C saves and stops. From
-    another terminal, icot-tui attach shows it.
+    It goes on where it stopped and reuses finished runs. Ctrl-C saves and stops. Watch it from
+    another terminal with icot-tui attach.
 
-    Exit status: 0 finished, or stopped and saved; 1 a trial failed, stopped unsaved or was stopped
-    by somebody else; 2 bad input.
+    Exit status: 0 finished, or stopped and saved; 1 a trial failed, stopped without saving or was
+    stopped by somebody else; 2 bad input.
     """
     if name is None:
         return _list(json)
@@ -90,26 +90,16 @@ def _list(json: bool) -> int:
     loaded = [load_study(path).config for path in resources.studies().values()]
     if json:
         for one in loaded:
+            scales = {key: scale.minutes for key, scale in one.scales.items()}
             print_json(
-                {
-                    "name": one.name,
-                    "title": one.title,
-                    "source": one.source,
-                    "about": one.about,
-                    "scales": {key: scale.minutes for key, scale in one.scales.items()},
-                }
+                one.model_dump(include={"name", "title", "source", "about"}) | {"scales": scales}
             )
         return 0
-    rows = [
-        (
-            one.name,
-            one.title,
-            one.source,
-            ", ".join(f"{key} {_minutes(scale.minutes)}" for key, scale in one.scales.items()),
-        )
-        for one in loaded
-    ]
-    print_table(("study", "what it shows", "reruns", "scales, and about how long"), rows)
+    rows = []
+    for one in loaded:
+        sizes = (f"{key} {_minutes(scale.minutes)}" for key, scale in one.scales.items())
+        rows.append((one.name, one.title, one.source, ", ".join(sizes)))
+    print_table(("study", "what it shows", "reruns", "scales and rough durations"), rows)
     return 0
 
 
@@ -120,19 +110,18 @@ def _minutes(minutes: float) -> str:
 
 
 def _print_plan(plan: "Plan", runs: Path, json: bool) -> int:
-    """One line a training, for Slurm arrays and the like; what is left out goes to stderr.
+    """Print one command per training, for Slurm arrays and the like; notes go to stderr.
 
-    Each goes on with what there is of its training, as the study does: jobs are queued again.
+    With --once each resumes what there is of its training, as the study does: jobs get requeued.
     """
     import shlex
-    import sys
 
-    from icot_tui.cli.console import print_json
+    from icot_tui.cli.console import print_error, print_json
     from icot_tui.plain import plain
     from icot_tui.studies.measures import needs
 
     if needs(plan.study.config) == {"config"}:
-        print(f"# {plan.study.config.name} trains nothing: there is no command", file=sys.stderr)
+        print_error(f"# {plan.study.config.name} trains nothing: there is no command")
         return 0
     trials: dict[str, Trial] = {}
     for trial in plan.trials:
@@ -140,80 +129,77 @@ def _print_plan(plan: "Plan", runs: Path, json: bool) -> int:
     for trial in trials.values():
         command = f"{trial.command} --once {shlex.join(['--runs', str(runs)])}"
         if json:
-            print_json(
-                {
-                    "name": trial.name,
-                    "labels": dict(trial.labels),
-                    "seed": trial.seed,
-                    "digest": trial.digest,
-                    "command": command,
-                }
-            )
+            print_json(trial.as_json() | {"command": command})
         else:
             print(plain(command))
     for sentence in plan.skipped:
-        print(plain(sentence), file=sys.stderr)
+        print_error(sentence)
     return 0
 
 
 def _run(plan: "Plan", runs: Path, jobs: int | None, on: str, json: bool) -> int:
-    from icot_tui.cli.study_progress import build_view
+    from icot_tui.cli.study_progress import build_study_progress
+    from icot_tui.signals import handling_stop
     from icot_tui.studies.collect import Collector
     from icot_tui.studies.folder import StudyFolder
     from icot_tui.studies.measures import needs
     from icot_tui.studies.results import write_results
-    from icot_tui.studies.runner import Runner, Status, obeying
+    from icot_tui.studies.runner import Runner, TrialStatus
 
     folder = StudyFolder(runs, plan.name)
     folder.lock()
-    with ExitStack() as afterwards:
-        afterwards.callback(folder.unlock)
+    with ExitStack() as cleanup:
+        cleanup.callback(folder.unlock)
         folder.prepare(plan)
-        view = build_view(plan, folder.path, json)
-        afterwards.callback(view.close)
-        view.greet()
-        statuses = [Status(trial) for trial in plan.trials]
+        progress = build_study_progress(plan, folder.path, json)
+        cleanup.callback(progress.close)
+        progress.begin()
+        statuses = [TrialStatus(trial=trial) for trial in plan.trials]
         runner: Runner | None = None
         if needs(plan.study.config) != {"config"}:
-            places, start = _places(plan, jobs, on)
-            runner = Runner(plan, folder, places, start, view.happened, view.look)
-        wish = _Wish(view.say)
-        afterwards.enter_context(obeying(wish.stop))
+            slots, start = _worker_slots(plan, jobs, on)
+            runner = Runner(plan, folder, slots, start, progress.event, progress.refresh)
+        stop = StudyStop(progress.message)
+        cleanup.enter_context(handling_stop(stop.request))
         if runner is not None:
             statuses = runner.run()
-            wish.stopped |= runner.stopping
-            view.trained()
-        collected = Collector(plan, folder, wish.before_measuring).collect(statuses)
+            stop.requested |= runner.stopping
+            progress.trained()
+        collected = Collector(plan, folder, stop.before_measurement).collect(statuses)
         results = write_results(plan, folder, statuses, collected)
     if json:
         _print_json_results(results)
     else:
         _print_results(plan, results)
-    return _farewell(statuses, results, wish.stopped)
+    return report_problems(statuses, results, stop.requested)
 
 
-class _Wish:
-    """The user's, to stop: nothing new is measured then, and the results are written."""
+class StudyStop:
+    """The user's request to stop: nothing new is measured then, but the results are written."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        self.stopped = False
+        self.requested = False
         self._say = say
 
-    def stop(self) -> None:
-        """Asked by a signal; the second time everything ends at once."""
-        if self.stopped:
+    def request(self) -> None:
+        """Called by a signal; the second time everything ends at once."""
+        if self.requested:
             raise KeyboardInterrupt
-        self.stopped = True
-        self._say("stopping: what was begun is finished (once more: stop at once)")
+        self.requested = True
+        self._say("stopping after the current measurement (once more: stop at once)")
 
-    def before_measuring(self, what: str) -> None:
-        """Say what is measured now; if nothing is to be, that is an error."""
-        if self.stopped:
+    def before_measurement(self, what: str) -> None:
+        """Print what is being measured.
+
+        Raises:
+            UserError: nothing is to be measured any more.
+        """
+        if self.requested:
             raise UserError("not measured, because the study was stopped")
         self._say(what)
 
 
-def _places(plan: "Plan", jobs: int | None, on: str) -> "tuple[list[WorkerSlot], Start]":
+def _worker_slots(plan: "Plan", jobs: int | None, on: str) -> "tuple[list[WorkerSlot], Start]":
     """Where the trials train, and how they are started there."""
     configs = [trial.config for trial in plan.trials]
     if on == "local":
@@ -224,7 +210,7 @@ def _places(plan: "Plan", jobs: int | None, on: str) -> "tuple[list[WorkerSlot],
     from icot_tui.studies.cluster import Cluster
 
     cluster = Cluster(on)
-    return cluster.places(configs, jobs), cluster.start
+    return cluster.slots(configs, jobs), cluster.start
 
 
 def _print_json_results(results: "Results") -> None:
@@ -264,27 +250,26 @@ def _print_results(plan: "Plan", results: "Results") -> None:
         print(f"{'' if number else 'written':<8} {plain(str(path))}")
 
 
-def _farewell(statuses: "list[Status]", results: "Results", stopped: bool) -> int:
-    """Say on stderr what went wrong, and how to go on."""
-    import sys
+def report_problems(statuses: "list[TrialStatus]", results: "Results", stopped: bool) -> int:
+    """Print on stderr what went wrong and how to go on. Returns the exit status."""
+    from icot_tui.cli.console import print_error
 
-    from icot_tui.plain import plain
-
-    amiss = [
+    problems = [
         status
         for status in statuses
         if status.state == "failed" or status.unsaved or (status.state == "stopped" and not stopped)
     ]
-    for status in amiss:
-        print(plain(f"{status.state}: {status.trial.title}: {status.reason}"), file=sys.stderr)
+    for status in problems:
+        print_error(f"{status.state}: {status.trial.title}: {status.reason}")
     if results.problem:
-        print(plain(results.problem), file=sys.stderr)
+        print_error(results.problem)
     for status in statuses:
         if status.state == "waiting" and status.run is not None and status.run.is_locked():
-            where = f"icot-tui ctl stop --run {status.run.path}"
-            text = f"{status.trial.title} is still trained by another process; to stop it: {where}"
-            print(plain(text), file=sys.stderr)
+            print_error(
+                f"{status.trial.title} is still being trained by another process; to stop it: "
+                f"icot-tui ctl stop --run {status.run.path}"
+            )
     left = [status for status in statuses if status.state not in (None, "finished", "failed")]
     if stopped or left:
-        print("stopped before its end; the same command goes on with it", file=sys.stderr)
-    return 1 if amiss else 0
+        print_error("stopped before the end; run the same command again to go on")
+    return 1 if problems else 0

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from icot_tui.cli.progress import best_style, start_live
+from icot_tui.cli.printer import PlainPrinter, best_style, build_printer
 from icot_tui.cli.resilient_stdout import ResilientStdout
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
@@ -16,60 +16,181 @@ from icot_tui.formatting import duration
 from icot_tui.plain import plain
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from icot_tui.studies.folder import StudyEvent
     from icot_tui.studies.plan import Plan
-    from icot_tui.studies.runner import Runner, Status
+    from icot_tui.studies.runner import Runner, TrialStatus
 
 PLAIN_SECONDS = 30.0
-"""Plain lines tell how the trials are so often."""
+"""How often plain lines report the running trials."""
 LIVE_SECONDS = 1.0
-"""The live display is renewed so often."""
+"""How often the live display is redrawn."""
 
 
-class View(Protocol):
-    """One way to print."""
+class JsonStudyProgress:
+    """Prints a JSON line per event, and no messages."""
 
-    def greet(self) -> None:
-        """Say what begins."""
-        ...
+    def __init__(self, plan: "Plan", folder: Path, stdout: ResilientStdout) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._stdout = stdout
 
-    def say(self, text: str) -> None:
-        """Print a line of our own."""
-        ...
+    def begin(self) -> None:
+        """Print what is planned."""
+        self._write(
+            {
+                "event": "StudyStarted",
+                "study": self._plan.study.config.name,
+                "scale": self._plan.scale,
+                "folder": str(self._folder),
+                "trials": [trial.name for trial in self._plan.trials],
+                "skipped": list(self._plan.skipped),
+            }
+        )
 
-    def happened(self, happening: "StudyEvent", status: "Status") -> None:
-        """Something became of a trial."""
-        ...
+    def message(self, text: str) -> None:
+        """Nothing: messages are for people."""
 
-    def look(self, runner: "Runner") -> None:
-        """Show how it stands; called a few times a second."""
-        ...
+    def event(self, event: "StudyEvent", status: "TrialStatus") -> None:
+        """Print what happened to a trial."""
+        self._write({"event": "Trial"} | asdict(event))
+
+    def refresh(self, runner: "Runner") -> None:
+        """Nothing: the runs' journals have it."""
 
     def trained(self) -> None:
-        """No trial trains any more."""
-        ...
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+    def _write(self, line: dict[str, object]) -> None:
+        self._stdout.write(json.dumps({"time": round(time.time(), 3)} | line) + "\n")
+
+
+class StudyProgress:
+    """Prints a line per event, and the running trials: live on a terminal, else now and then."""
+
+    def __init__(self, plan: "Plan", folder: Path, printer: PlainPrinter) -> None:
+        self._plan = plan
+        self._folder = folder
+        self._printer = printer
+        self._summaries = RunSummaries()
+        self._due = 0.0
+
+    def begin(self) -> None:
+        """Print what is planned."""
+        plan, study = self._plan, self._plan.study.config
+        size = plan.study.scale(plan.scale)
+        trainings = len({trial.digest for trial in plan.trials})
+        lines = [
+            f"study {study.name}, {study.title}",
+            f"{trainings} trainings at scale {plan.scale}: about {size.minutes:g} minutes on "
+            f"{size.machine} if none is done yet",
+            *plan.skipped,
+            f"results go to  {self._folder}",
+            f"to watch       icot-tui attach {self._folder}",
+        ]
+        for line in lines:
+            self.message(line)
+
+    def message(self, text: str) -> None:
+        """Print a line."""
+        self._printer.message(text)
+
+    def event(self, event: "StudyEvent", status: "TrialStatus") -> None:
+        """Print what happened to a trial."""
+        what = {
+            "training": "training" if event.run is None else f"resuming {event.run}",
+            "waiting": "waiting",
+            "finished": "already done" if event.reused else "finished",
+            "failed": "failed",
+            "stopped": "stopped",
+        }[event.state]
+        where = f" ({event.run})" if event.run and event.state != "training" else ""
+        why = f": {event.reason}" if event.reason else ""
+        self.message(f"{what:<13} {status.trial.title}{where}{why}")
+
+    def refresh(self, runner: "Runner") -> None:
+        """Show how the trials stand; called a few times a second."""
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due = now + (LIVE_SECONDS if self._printer.live else PLAIN_SECONDS)
+        if self._printer.live:
+            self._printer.draw(self._figures(runner))
+            return
+        for status in runner.statuses:
+            if status.state == "training":
+                words = in_words(status, self._summaries.of(status))
+                self.message(f"{'':<13} {status.trial.title}: {', '.join(words)}")
+
+    def trained(self) -> None:
+        """Erase the trials: none is training any more."""
+        self._printer.draw("")
 
     def close(self) -> None:
         """Leave the terminal as it was."""
-        ...
+        self._printer.close()
+
+    def _figures(self, runner: "Runner") -> "RenderableType":
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, 2))
+        for status in runner.statuses:
+            if status.state not in ("training", "waiting"):
+                continue
+            summary = self._summaries.of(status)
+            most = (summary and summary.max_cot_tokens) or 1
+            gone = min(summary.removed_tokens, most) if summary else 0
+            table.add_row(
+                Text(plain(status.trial.title), style="primary"),
+                ProgressBar(total=most, completed=gone, width=16),
+                Text(plain(", ".join(in_words(status, summary))), no_wrap=True),
+            )
+        return Group(table, Text(", ".join(self._totals(runner)), style="muted"))
+
+    def _totals(self, runner: "Runner") -> list[str]:
+        over = sum(status.over for status in runner.statuses)
+        failed = sum(status.state == "failed" for status in runner.statuses)
+        parts = [f"{over} of {len(runner.statuses)} trials over"]
+        if failed:
+            parts.append(f"{failed} failed")
+
+        def trial_seconds_left(status: "TrialStatus") -> float | None:
+            summary = self._summaries.of(status)
+            return None if summary is None else summary.seconds_left()
+
+        left = seconds_left(runner, trial_seconds_left)
+        if runner.stopping:
+            parts.append("stopping, the trials are being saved (once more: stop at once)")
+        elif left is not None:
+            parts.append(f"about {duration(left)} to go")
+        return parts
 
 
-def build_view(plan: "Plan", folder: Path, as_json: bool) -> View:
-    """The view that fits the terminal."""
-    outlet = ResilientStdout(folder / "log.txt")
+def build_study_progress(
+    plan: "Plan", folder: Path, as_json: bool
+) -> StudyProgress | JsonStudyProgress:
+    """The progress that suits the terminal, or JSON."""
+    stdout = ResilientStdout(folder / "log.txt")
     if as_json:
-        return JsonView(plan, folder, outlet)
-    return (LiveView if best_style() == "live" else PlainView)(plan, folder, outlet)
+        return JsonStudyProgress(plan, folder, stdout)
+    return StudyProgress(plan, folder, build_printer(best_style(), stdout))
 
 
-class Followers:
-    """Reads the journals of the runs at work, a little at a time."""
+class RunSummaries:
+    """Summaries of the running trials; each look reads only what their journals gained."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[Path, JournalReader, RunSummary]] = {}
 
-    def summary(self, status: "Status") -> RunSummary | None:
-        """A trial's run as it stands; None before it has one."""
+    def of(self, status: "TrialStatus") -> RunSummary | None:
+        """Of a trial's run as it stands; None before it has one."""
         if status.run is None:
             return None
         name, path = status.trial.name, status.run.path
@@ -82,10 +203,10 @@ class Followers:
         return summary
 
 
-def in_words(status: "Status", summary: RunSummary | None) -> list[str]:
+def in_words(status: "TrialStatus", summary: RunSummary | None) -> list[str]:
     """How a trial stands: stage, exact match, time to go."""
     if status.state == "waiting":
-        return [status.reason or "another process trains it; waiting for it"]
+        return [status.reason or "waiting for another process that trains it"]
     if summary is None or summary.facts is None:
         return ["getting ready"]
     if summary.paused is not None:
@@ -103,178 +224,23 @@ def in_words(status: "Status", summary: RunSummary | None) -> list[str]:
     return parts
 
 
-def seconds_left(runner: "Runner", left: "Callable[[Status], float | None]") -> float | None:
-    """Time to go for the whole study; None before a trial told how long it takes."""
+def seconds_left(
+    runner: "Runner", trial_seconds_left: "Callable[[TrialStatus], float | None]"
+) -> float | None:
+    """Time to go for the whole study; None before any trial can be estimated."""
     took = [s.seconds for s in runner.statuses if s.seconds is not None and not s.reused]
     now = time.monotonic()
     going: list[float] = []
     for status in runner.statuses:
         if status.state == "training" and status.began is not None:
-            to_go = left(status)
-            if to_go is not None:
-                going.append(to_go)
-                took.append(now - status.began + to_go)
+            left = trial_seconds_left(status)
+            if left is not None:
+                going.append(left)
+                took.append(now - status.began + left)
     if not took:
         return None
     mean = sum(took) / len(took)
     digests = {s.trial.digest for s in runner.statuses if not s.over and s.state != "training"}
     unknown = sum(s.state == "training" for s in runner.statuses) - len(going)
     total = sum(going) + mean * (len(digests) + unknown)
-    return max([total / max(runner.places, 1), *going])
-
-
-class PlainView:
-    """One line a happening, and now and then one for each trial at work."""
-
-    def __init__(self, plan: "Plan", folder: Path, outlet: ResilientStdout) -> None:
-        self._plan = plan
-        self._folder = folder
-        self._outlet = outlet
-        self._followers = Followers()
-        self._due = 0.0
-
-    def greet(self) -> None:
-        """Say what begins."""
-        plan = self._plan
-        size = plan.study.scale(plan.scale)
-        trainings = len({trial.digest for trial in plan.trials})
-        self.say(f"study {plan.study.config.name}, {plan.study.config.title}")
-        about = f"about {size.minutes:g} minutes on {size.machine} if none is done yet"
-        self.say(f"{trainings} trainings at scale {plan.scale}: {about}")
-        for sentence in plan.skipped:
-            self.say(sentence)
-        self.say(f"results go to  {self._folder}")
-        self.say(f"look at it     icot-tui attach {self._folder}")
-
-    def say(self, text: str) -> None:
-        """Print a line of our own."""
-        self._outlet.write(plain(text) + "\n")
-
-    def happened(self, happening: "StudyEvent", status: "Status") -> None:
-        """Something became of a trial."""
-        self.say(self._line(happening, status))
-
-    def _line(self, happening: "StudyEvent", status: "Status") -> str:
-        what = {
-            "training": "training" if happening.run is None else f"going on with {happening.run}",
-            "waiting": "waiting",
-            "finished": "already there" if happening.reused else "finished",
-            "failed": "failed",
-            "stopped": "stopped",
-        }[happening.state]
-        where = f" ({happening.run})" if happening.run and happening.state != "training" else ""
-        why = f": {happening.reason}" if happening.reason else ""
-        return f"{what:<13} {status.trial.title}{where}{why}"
-
-    def look(self, runner: "Runner") -> None:
-        """Tell now and then how the trials at work are."""
-        now = time.monotonic()
-        if now < self._due:
-            return
-        self._due = now + PLAIN_SECONDS
-        for status in runner.statuses:
-            if status.state == "training":
-                words = in_words(status, self._followers.summary(status))
-                self.say(f"{'':<13} {status.trial.title}: {', '.join(words)}")
-
-    def trained(self) -> None:
-        """Nothing."""
-
-    def close(self) -> None:
-        """Nothing."""
-
-
-class JsonView(PlainView):
-    """A JSON line a happening; words of our own go nowhere."""
-
-    def greet(self) -> None:
-        """What is planned."""
-        self._write(
-            {
-                "event": "StudyStarted",
-                "study": self._plan.study.config.name,
-                "scale": self._plan.scale,
-                "folder": str(self._folder),
-                "trials": [trial.name for trial in self._plan.trials],
-                "skipped": list(self._plan.skipped),
-            }
-        )
-
-    def say(self, text: str) -> None:
-        """Nothing."""
-
-    def happened(self, happening: "StudyEvent", status: "Status") -> None:
-        """Print it."""
-        self._write({"event": "Trial"} | asdict(happening))
-
-    def look(self, runner: "Runner") -> None:
-        """Nothing: the runs' journals have it."""
-
-    def _write(self, line: dict[str, object]) -> None:
-        self._outlet.write(json.dumps({"time": round(time.time(), 3)} | line) + "\n")
-
-
-class LiveView(PlainView):
-    """The trials at work in a few lines that are redrawn, with what happened above them."""
-
-    def __init__(self, plan: "Plan", folder: Path, outlet: ResilientStdout) -> None:
-        super().__init__(plan, folder, outlet)
-        self._console, self._live = start_live(outlet)
-
-    def say(self, text: str) -> None:
-        """Print a line above the display."""
-        self._console.print(plain(text), soft_wrap=True)
-
-    def look(self, runner: "Runner") -> None:
-        """Redraw the display."""
-        now = time.monotonic()
-        if now < self._due:
-            return
-        self._due = now + LIVE_SECONDS
-        self._live.update(self._figures(runner), refresh=True)  # type: ignore[arg-type]
-
-    def trained(self) -> None:
-        """Wipe the trials."""
-        self._live.update("", refresh=True)
-
-    def close(self) -> None:
-        """Wipe the display and leave what happened."""
-        self._live.stop()
-
-    def _figures(self, runner: "Runner") -> object:
-        from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table.grid(padding=(0, 2))
-        for status in runner.statuses:
-            if status.state not in ("training", "waiting"):
-                continue
-            summary = self._followers.summary(status)
-            most = (summary and summary.max_cot_tokens) or 1
-            gone = min(summary.removed_tokens, most) if summary else 0
-            table.add_row(
-                Text(plain(status.trial.title), style="primary"),
-                ProgressBar(total=most, completed=gone, width=16),
-                Text(plain(", ".join(in_words(status, summary))), no_wrap=True),
-            )
-        return Group(table, Text(", ".join(self._totals(runner)), style="muted"))
-
-    def _totals(self, runner: "Runner") -> list[str]:
-        over = sum(status.over for status in runner.statuses)
-        failed = sum(status.state == "failed" for status in runner.statuses)
-        parts = [f"{over} of {len(runner.statuses)} trials over"]
-        if failed:
-            parts.append(f"{failed} failed")
-
-        def to_go(status: "Status") -> float | None:
-            summary = self._followers.summary(status)
-            return None if summary is None else summary.seconds_left()
-
-        left = seconds_left(runner, to_go)
-        if runner.stopping:
-            parts.append("stopping: the trials are saved (once more: stop at once)")
-        elif left is not None:
-            parts.append(f"about {duration(left)} to go")
-        return parts
+    return max([total / max(runner.slots, 1), *going])

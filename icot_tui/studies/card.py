@@ -1,4 +1,4 @@
-"""A model card: the facts of a run in Markdown, for whoever gets its checkpoint."""
+"""A model card: the facts of a run in Markdown, to publish with its checkpoint."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def model_card(run: RunFolder) -> str:
     if outcome.config.method.name == "prompted":
         raise UserError(f"run {run.name} only prompted a model: there is none to write a card for")
     if outcome.summary.facts is None:
-        raise UserError(f"run {run.name} never began: there is nothing to tell of it")
+        raise UserError(f"run {run.name} never started: there is nothing to report")
     return "\n\n".join(_parts(outcome)) + "\n"
 
 
@@ -64,7 +64,7 @@ def _parts(outcome: Outcome) -> Iterator[str]:
 
 
 def _is_pair(outcome: Outcome) -> bool:
-    """Does a pair of ICoT-KD answer, which transformers alone can't load?"""
+    """Is it ICoT-KD's pair, which transformers alone can't load?"""
     return outcome.config.method.name == "distillation"
 
 

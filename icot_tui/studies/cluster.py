@@ -1,7 +1,7 @@
-"""Trials on a Ray cluster: one a GPU, or so many CPUs, each in a worker process of its own.
+"""Trials on a Ray cluster: each takes a GPU, or some CPU cores, in a worker process of its own.
 
-The runs' folder is on storage that all nodes share, so everything is where it is on one machine. A
-trainer is the worker itself: neither outlives the other, and with both go the locks.
+The folder of the runs is on storage that all nodes share, so paths are the same everywhere. A
+trainer is the worker itself: neither outlives the other, and the locks end with both.
 """
 
 import contextlib
@@ -19,22 +19,22 @@ from icot_tui.config import RunConfig
 from icot_tui.engine.loop.commands import Stop, post
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.studies.existing_runs import Claim
+from icot_tui.studies.existing_runs import TrainingLock
 from icot_tui.studies.folder import StudyFolder
 from icot_tui.studies.plan import Trial
 from icot_tui.studies.trial_process import arguments, last_error
 from icot_tui.studies.worker_slots import WorkerSlot, share_cores, worker_slot
 
 ADDRESS_VARIABLE = "RAY_ADDRESS"
-"""Where Ray itself is told of the cluster that this machine belongs to."""
+"""Environment variable with the address of the cluster that this machine belongs to."""
 HERE = "ray"
-"""In place of an address: the cluster that this machine belongs to, or else one of it alone."""
+"""In place of an address: the cluster of this machine, or else a new one on it alone."""
 CLIENT = "ray://"
 STORE_BYTES = 100 << 20
-"""Of shared memory for a cluster of ours: nothing but exit statuses goes through it."""
+"""Shared memory of a new cluster: only exit statuses go through it."""
 ANSWER_SECONDS = 5.0
 LOST = -9
-"""The exit status of a trainer that went with its worker."""
+"""Exit status of a trainer whose worker was lost."""
 
 
 class Cluster:
@@ -56,22 +56,22 @@ class Cluster:
             raise UserError(what, 1) from error
         self._ray: Any = ray
         self._needs: dict[str, float] = {}
-        told = os.environ.get(ADDRESS_VARIABLE) if address == HERE else None
-        address = told or address
+        from_variable = os.environ.get(ADDRESS_VARIABLE) if address == HERE else None
+        address = from_variable or address
         try:
-            self._connect(address, bool(told))
+            self._connect(address, bool(from_variable))
         except (OSError, RuntimeError) as error:
             why = getattr(error, "strerror", None) or " ".join(str(error).split("\n")[:1])
             if address.startswith(CLIENT) and "RAY_AUTH_MODE" not in os.environ:
-                why += " (of one that asks for a token, set RAY_AUTH_MODE=token here too)"
+                why += " (if the cluster needs a token, set RAY_AUTH_MODE=token here too)"
             raise UserError(f"no Ray cluster could be reached at {address}: {why}", 1) from error
 
-    def _connect(self, address: str, told: bool) -> None:
-        """To that address, which Ray was `told` of if it is not the user's."""
+    def _connect(self, address: str, from_variable: bool) -> None:
+        """Connect to an address of the user's, or of Ray's environment variable."""
         quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-        if told or address != HERE:
-            if not (told and address in ("auto", "local")):
-                _check(address, ADDRESS_VARIABLE if told else "--on")
+        if from_variable or address != HERE:
+            if not (from_variable and address in ("auto", "local")):
+                _check(address, ADDRESS_VARIABLE if from_variable else "--on")
             self._ray.init(address, **quiet)
             return
         try:
@@ -84,8 +84,8 @@ class Cluster:
             finally:
                 signal.signal(signal.SIGHUP, before)
 
-    def places(self, configs: Sequence[RunConfig], jobs: int | None) -> list[WorkerSlot]:
-        """A place for each trial that trains at the same time, as many as the cluster holds now.
+    def slots(self, configs: Sequence[RunConfig], jobs: int | None) -> list[WorkerSlot]:
+        """A slot for each trial that trains at the same time, as many as the cluster holds now.
 
         Args:
             configs: of the trials.
@@ -107,60 +107,60 @@ class Cluster:
         self,
         study: StudyFolder,
         trial: Trial,
-        place: WorkerSlot,
-        claim: Claim,
+        slot: WorkerSlot,
+        lock: TrainingLock,
         run: RunFolder | None,
     ) -> "ClusterTrainer":
-        """Have a trial trained, or its run gone on with, wherever there is room."""
+        """Have a trial trained, or its run resumed, on any node with room."""
         log = study.log(trial)
         began_at = log.stat().st_size if log.exists() else 0
         task = self._ray.remote(max_calls=1, max_retries=0, **self._needs)(train_here).remote(
-            arguments(study, trial, run), dict(place.environment), str(log), os.getcwd()
+            arguments(study, trial, run), dict(slot.environment), str(log), os.getcwd()
         )
         return ClusterTrainer(
             ray=self._ray,
             task=task,
-            place=place,
-            claim=claim,
+            slot=slot,
+            lock=lock,
             log=log,
             log_start=began_at,
             resumed=run,
         )
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class ClusterTrainer:
-    """A task of the cluster that trains, and the trial's lock, which is held here."""
+    """A training task of the cluster, and the lock of the training, which this process holds."""
 
     ray: Any
     task: Any
-    place: WorkerSlot
-    claim: Claim
+    slot: WorkerSlot
+    lock: TrainingLock
     log: Path
     log_start: int
     resumed: RunFolder | None
     status: int | None = None
-    why: str = ""
-    asked: bool = False
-    cut: bool = False
+    failure: str = ""
+    stop_requested: bool = False
+    cancelled: bool = False
 
     def poll(self) -> int | None:
-        """Its exit status, below 0 if its worker was lost; None while it waits or is at work.
+        """Its exit status, below 0 if its worker was lost; None while it waits or runs.
 
         Raises:
-            UserError: the cluster is gone, and all of our trainers with it.
+            UserError: the cluster is gone, and all trainers with it.
         """
         try:
             if self.status is None and self._is_over():
                 self.status = self._outcome()
-                self.claim.release()
+                self.lock.release()
         except ConnectionError as error:
-            what = f"the Ray cluster is gone ({error}): once it is back, the same command goes on"
+            what = f"the Ray cluster is gone ({error}): once it is back, run the same command again"
             raise UserError(what, 1) from error
         return self.status
 
     def _is_over(self) -> bool:
-        if self.cut:
+        if self.cancelled:
             self.ray.cancel(self.task, force=True)
         done, _ = self.ray.wait([self.task], timeout=0)
         return bool(done)
@@ -169,34 +169,34 @@ class ClusterTrainer:
         try:
             return int(self.ray.get(self.task))
         except self.ray.exceptions.RayTaskError as error:
-            self.why = str(error.cause)
+            self.failure = str(error.cause)
             return 1
         except self.ray.exceptions.RayError as error:
-            self.why = f"its worker was lost ({type(error).__name__})"
+            self.failure = f"its worker was lost ({type(error).__name__})"
             return LOST
 
     def stop(self, run: RunFolder | None) -> None:
-        """Let it save and stop; a second time, or before it is at work: at once.
+        """Let it save and stop; a second call, or one before it runs, stops it at once.
 
-        Ray is told at the next poll: a signal handler must not call it.
+        Ray learns of it at the next poll: a signal handler must not call it.
         """
-        self.cut = self.asked or run is None or not run.is_locked()
-        self.asked = True
-        if run is not None and not self.cut:
+        self.cancelled = self.stop_requested or run is None or not run.is_locked()
+        self.stop_requested = True
+        if run is not None and not self.cancelled:
             with contextlib.suppress(OSError):
                 post(run.control, Stop())
 
     def reason(self) -> str:
         """Why it failed, in one sentence."""
-        return self.why or last_error(self.log, self.log_start, self.status or 0)
+        return self.failure or last_error(self.log, self.log_start, self.status or 0)
 
 
 def _check(address: str, option: str) -> None:
-    """See at once whether anything answers there: Ray itself tries for minutes.
+    """Check at once whether anything answers there: Ray itself would try for minutes.
 
     Raises:
         UserError: it is no address.
-        OSError: nothing does.
+        OSError: nothing answers.
     """
     host, _, port = address.removeprefix(CLIENT).rpartition(":")
     words = "local, ray" if option == "--on" else "local, auto"
@@ -210,10 +210,10 @@ def _check(address: str, option: str) -> None:
 
 
 def train_here(arguments: list[str], environment: dict[str, str], log: str, folder: str) -> int:
-    """On a node: `icot-tui ARGUMENTS` in this very process. Returns its exit status.
+    """On a node: run `icot-tui ARGUMENTS` in this process. Returns its exit status.
 
     Raises:
-        UserError: the node does not see the log.
+        UserError: the node can't write the log.
     """
     with contextlib.suppress(OSError):  # where there is none, relative paths are missed later
         os.chdir(folder)

@@ -9,24 +9,24 @@ from icot_tui import __version__
 from icot_tui.engine.journal.events import QuestionsAsked
 from icot_tui.errors import UserError
 from icot_tui.studies.folder import StudyFolder
-from icot_tui.studies.measurement_cache import Measurements, Subject
+from icot_tui.studies.measurement_cache import MeasuredCheckpoint, MeasurementCache
 from icot_tui.studies.measures import MEASURES, Facts, needs, reported
 from icot_tui.studies.outcome import Outcome, read_outcome
 from icot_tui.studies.plan import Plan, Trial
-from icot_tui.studies.runner import Status
+from icot_tui.studies.runner import TrialStatus
 from icot_tui.studies.spec import MeasureName
 
 CHECKPOINT, DATA = "tokens removed", "data"
-"""Names of the further label of rows that are no whole trial."""
-NO_CHECKPOINT = "no checkpoint of it is left"
+"""Names of the extra label of rows that are not a whole trial."""
+NO_CHECKPOINT = "none of its checkpoints is left"
 
 
 @dataclass(frozen=True)
 class Row:
     """Values of one trial, checkpoint or data set.
 
-    note     what is missing in it
-    remark   what is to be known of its whole trial, which may have several rows
+    note     why values are missing
+    remark   what readers must know about its trial, which may have several rows
     bounds   95 % interval of its exact match over the questions
     device   where its speed was measured
     """
@@ -41,7 +41,7 @@ class Row:
 
     @property
     def trial_labels(self) -> tuple[tuple[str, str], ...]:
-        """Those of its trial."""
+        """The labels of its trial."""
         return tuple(label for label in self.labels if label[0] not in (CHECKPOINT, DATA))
 
 
@@ -55,29 +55,31 @@ class Collected:
 
 
 class Collector:
-    """Reads and asks the finished trials of a study.
+    """Reads and evaluates the finished trials of a study.
 
-    What one trial's files or one checkpoint has wrong becomes a note: hours of training stand
-    behind the other rows.
+    An error in one trial's files or checkpoints becomes a note: the other rows took hours to train.
 
     Args:
         plan: the study's trials.
         folder: of the study.
-        tell: called with a few words before something that takes long.
+        on_measure: called with a few words before each measurement, which takes long.
     """
 
     def __init__(
-        self, plan: Plan, folder: StudyFolder, tell: Callable[[str], None] = lambda text: None
+        self,
+        plan: Plan,
+        folder: StudyFolder,
+        on_measure: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._plan = plan
         self._study = plan.study.config
         self._needs = needs(self._study)
-        self._measured = Measurements(folder.measured, tell)
+        self._cache = MeasurementCache(folder.measured, on_measure)
         self._outcomes: dict[str, Outcome] = {}
         self._unread: dict[str, str] = {}
 
-    def collect(self, statuses: Sequence[Status]) -> Collected:
-        """A row or more for each trial; one that is not finished has a note instead of values."""
+    def collect(self, statuses: Sequence[TrialStatus]) -> Collected:
+        """One or more rows per trial; one that is not finished has a note instead of values."""
         for status in statuses:
             if status.state == "finished" and status.run is not None:
                 try:
@@ -86,10 +88,10 @@ class Collector:
                     self._unread[status.trial.name] = _in_words(error)
         collected = Collected(outcomes=self._outcomes)
         for status in statuses:
-            collected.rows += self._remarked(status)
+            collected.rows += self._rows_with_remark(status)
         return collected
 
-    def _remarked(self, status: Status) -> list[Row]:
+    def _rows_with_remark(self, status: TrialStatus) -> list[Row]:
         trial, outcome = status.trial, self._outcomes.get(status.trial.name)
         try:
             rows = list(self._rows(status))
@@ -97,19 +99,19 @@ class Collector:
             rows = [Row(trial.labels, trial.seed, {}, _in_words(error))]
         if outcome is None:
             return rows
-        remarks = [*_of_training(outcome, reported(self._study))]
+        remarks = [*_training_remarks(outcome, reported(self._study))]
         timed = "speed" in reported(self._study) and any(row.device for row in rows)
         if timed and self._baseline(trial) is None:
-            remarks.append("there is no No-CoT run of the same data and model to time it by")
+            remarks.append("no No-CoT run of the same data and model to compare its speed with")
         return [replace(row, remark="; ".join(remarks)) for row in rows]
 
-    def _rows(self, status: Status) -> Iterator[Row]:
+    def _rows(self, status: TrialStatus) -> Iterator[Row]:
         trial, outcome = status.trial, self._outcomes.get(status.trial.name)
         if self._needs == {"config"}:
-            yield self._row(trial, Facts(trial.config, self._study.report.accurate, outcome))
+            yield self._row(trial, self._facts(trial, outcome=outcome))
         elif outcome is None:
             why = self._unread.get(trial.name) or status.reason or "not finished"
-            yield Row(trial.labels, trial.seed, {}, f"{status.state or 'not begun'}: {why}")
+            yield Row(trial.labels, trial.seed, {}, f"{status.state or 'not started'}: {why}")
         elif outcome.asked is not None:
             yield self._prompted(trial, outcome, outcome.asked)
         elif self._study.report.per == "checkpoint":
@@ -120,20 +122,22 @@ class Collector:
             yield self._by_trial(trial, outcome)
 
     def _by_trial(self, trial: Trial, outcome: Outcome) -> Row:
-        """A trial's result: its best checkpoint."""
-        facts = Facts(trial.config, self._study.report.accurate, outcome)
+        """One row: the trial's best checkpoint."""
+        facts = self._facts(trial, outcome=outcome)
         if not self._needs & {"answers", "speed"}:
             return self._row(trial, facts)
         checkpoint = outcome.checkpoint()
         if checkpoint is None:
             return replace(self._row(trial, facts), note=_missing(outcome))
-        return self._asked(Subject(trial, checkpoint, not outcome.explicit), facts)
+        return self._measured_row(
+            MeasuredCheckpoint(trial, checkpoint, not outcome.explicit), facts
+        )
 
     def _prompted(self, trial: Trial, outcome: Outcome, asked: QuestionsAsked) -> Row:
-        """A model that was only asked: its answers are judged already, and its cost is noted."""
+        """A prompted model: its run has scored the answers already, and its cost becomes a note."""
         right = None if outcome.best is None else outcome.best.exact_match
         found = outcome.summary.metrics.evaluations[-1].result
-        facts = Facts(trial.config, self._study.report.accurate, outcome, right)
+        facts = self._facts(trial, outcome=outcome, exact_match=right)
         row = self._row(trial, facts)
         return replace(row, note=_cost(outcome, asked), bounds=(found.low, found.high))
 
@@ -141,11 +145,11 @@ class Collector:
         most = outcome.summary.max_cot_tokens
         stages, unreadable = outcome.checkpoints()
         for stage, checkpoint in stages:
-            subject = Subject(trial, checkpoint, most is not None and stage >= most)
-            facts = Facts(trial.config, self._study.report.accurate, removed=stage)
-            yield self._asked(subject, facts, (CHECKPOINT, str(stage)))
+            measured = MeasuredCheckpoint(trial, checkpoint, most is not None and stage >= most)
+            facts = self._facts(trial, removed=stage)
+            yield self._measured_row(measured, facts, (CHECKPOINT, str(stage)))
         for name in unreadable:
-            note = f"checkpoint {name} is left out: its state.json cannot be read"
+            note = f"checkpoint {name} is left out: cannot read its state.json"
             yield Row(trial.labels, trial.seed, {}, note)
         if not stages and not unreadable:
             yield Row(trial.labels, trial.seed, {}, NO_CHECKPOINT)
@@ -157,37 +161,37 @@ class Collector:
             if checkpoint is None:
                 yield Row((*trial.labels, extra), trial.seed, {}, _missing(outcome))
             else:
-                subject = Subject(trial, checkpoint, not outcome.explicit)
-                facts = Facts(trial.config, self._study.report.accurate, outcome)
-                yield self._asked(subject, facts, extra, changes)
+                measured = MeasuredCheckpoint(trial, checkpoint, not outcome.explicit)
+                facts = self._facts(trial, outcome=outcome)
+                yield self._measured_row(measured, facts, extra, changes)
 
-    def _asked(
+    def _measured_row(
         self,
-        subject: Subject,
+        measured: MeasuredCheckpoint,
         facts: Facts,
         extra: tuple[str, str] | None = None,
         other: dict[str, Any] | None = None,
     ) -> Row:
-        """A checkpoint's row: what is known of it, and what asking it adds."""
+        """A checkpoint's row: what is known of it, and what measuring it adds."""
         note, device, bounds = "", "", None
         try:
             if "answers" in self._needs:
-                found = self._measured.answers(subject, other)
+                found = self._cache.accuracy(measured, other)
                 right, tokens = found["exact_match"], found["token_accuracy"]
                 facts = replace(facts, exact_match=right, token_accuracy=tokens)
                 bounds = found["low"], found["high"]
             if "speed" in self._needs:
-                timed = self._measured.speed(subject, self._baseline(subject.trial))
+                timed = self._cache.speed(measured, self._baseline(measured.trial))
                 pace, ratio = timed["examples_per_second"], timed["ratio"]
                 facts = replace(facts, examples_per_second=pace, speed=ratio)
                 device = timed["device"]
         except Exception as error:
             note = _in_words(error)
-        row = self._row(subject.trial, facts, extra)
+        row = self._row(measured.trial, facts, extra)
         return replace(row, note=note, bounds=bounds, device=device)
 
     def _baseline(self, trial: Trial) -> Path | None:
-        """The No-CoT checkpoint of the same data and model: of the same seed, if it can be."""
+        """The No-CoT checkpoint of the same data and model, of the same seed if possible."""
         config, own = trial.config, dict(trial.labels)
 
         def likeness(other: Trial) -> tuple[int, bool]:
@@ -205,23 +209,26 @@ class Collector:
         found = (self._outcomes[other.name].checkpoint() for other in ordered)
         return next((checkpoint for checkpoint in found if checkpoint is not None), None)
 
+    def _facts(self, trial: Trial, **known: Any) -> Facts:
+        return Facts(config=trial.config, accurate=self._study.report.accurate, **known)
+
     def _row(self, trial: Trial, facts: Facts, extra: tuple[str, str] | None = None) -> Row:
         values = {name: MEASURES[name].of(facts) for name in reported(self._study)}
         return Row(trial.labels if extra is None else (*trial.labels, extra), trial.seed, values)
 
 
 def _in_words(error: Exception) -> str:
-    """An error as a note; of one that is nobody's mistake also its kind."""
+    """An error as a note; with its type, unless it is meant for users."""
     text = str(error).partition("\n")[0]
     return text if isinstance(error, UserError) else f"{type(error).__name__}: {text}"
 
 
-def _of_training(outcome: Outcome, names: Sequence[MeasureName]) -> Iterator[str]:
-    """What a reader must know to compare a run with others."""
+def _training_remarks(outcome: Outcome, names: Sequence[MeasureName]) -> Iterator[str]:
+    """What readers must know to compare a run with others."""
     if outcome.missed is not None and {"steps", "seconds"} & set(names):
         yield (
             f"it never reached an exact match of {outcome.missed:g} (train.target_accuracy): its "
-            "steps and seconds are all that it was given"
+            "steps and seconds are the whole budget"
         )
     others = ", ".join(version for version in outcome.versions if version != __version__)
     if others:
@@ -229,7 +236,7 @@ def _of_training(outcome: Outcome, names: Sequence[MeasureName]) -> Iterator[str
 
 
 def _cost(outcome: Outcome, asked: QuestionsAsked) -> str:
-    """What a prompted model's figure rests on, and what it took."""
+    """How many questions a prompted model's result rests on, and what it cost."""
     found = outcome.summary.metrics.evaluations[-1].result
     tokens = asked.prompt_tokens + asked.written_tokens
     parts = [

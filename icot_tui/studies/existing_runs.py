@@ -15,55 +15,59 @@ from icot_tui.studies.folder import STUDIES
 from icot_tui.studies.plan import digest_of
 
 HARMLESS = {"pause", "resume", "evaluate", "save", "stop"}
-"""Commands that leave a training what it would have been."""
+"""Commands that do not change what a training computes."""
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a run got: `ended` unless it was resumed since; `touched` by this command, if any."""
+class TrialProgress:
+    """How far a run got.
+
+    ended       how it ended, unless it was resumed since
+    altered_by  the command that changed what it computes, if any did
+    """
 
     step: int = 0
     ended: RunEnded | None = None
-    touched: str = ""
+    altered_by: str = ""
 
     @property
     def finished(self) -> bool:
         """Was the recipe carried out to its end?"""
         return self.ended is not None and self.ended.finished
 
-    def after(self, event: Event) -> "Progress":
-        """What it is after the journal's next event."""
+    def after(self, event: Event) -> "TrialProgress":
+        """The progress after the journal's next event."""
         ended = event if isinstance(event, RunEnded) else None
-        touched = "" if isinstance(event, RunStarted) else self.touched  # or it began anew
+        altered_by = "" if isinstance(event, RunStarted) else self.altered_by  # it starts over
         if isinstance(event, CommandDone) and event.done and event.command not in HARMLESS:
-            touched = event.command
-        return Progress(event.step, ended, touched)
+            altered_by = event.command
+        return TrialProgress(event.step, ended, altered_by)
 
 
 @dataclass
-class _Known:
-    """What was read of a run whose config was written then; `files` is what it trains on."""
+class _IndexedRun:
+    """What was read of a run: its config when it was written then, and its data files."""
 
     written: int
     digest: str
     files: tuple[str, ...]
     journal: JournalReader
-    progress: Progress = field(default_factory=Progress)
+    progress: TrialProgress = field(default_factory=TrialProgress)
 
 
 class RunIndex:
-    """Runs of a folder by their configs' digests; configs and journals are read once."""
+    """Runs of a folder by the digests of their configs; configs and journals are read once."""
 
     def __init__(self, runs: Path) -> None:
         self._runs = runs
-        self._known: dict[Path, _Known] = {}
+        self._known: dict[Path, _IndexedRun] = {}
 
     def of(self, digest: str) -> list[RunFolder]:
-        """The runs of a training, the newest first."""
+        """The runs of a config, newest first."""
         return self.by_digest().get(digest, [])
 
     def by_digest(self) -> dict[str, list[RunFolder]]:
-        """The runs of each training, the newest first; without those whose data changed since."""
+        """The runs of each config, newest first; without those whose data files changed since."""
         runs: dict[str, list[RunFolder]] = {}
         for run in RunFolder.all(self._runs):
             known = self._look_up(run)
@@ -71,16 +75,16 @@ class RunIndex:
                 runs.setdefault(known.digest, []).append(run)
         return runs
 
-    def progress(self, run: RunFolder) -> Progress:
-        """How far a run got; only what its journal gained since the last time is read."""
+    def progress(self, run: RunFolder) -> TrialProgress:
+        """How far a run got; reads only what its journal gained since the last call."""
         known = self._look_up(run)
         if known is None:
-            return Progress()
+            return TrialProgress()
         for _, event in known.journal.events():
             known.progress = known.progress.after(event)
         return known.progress
 
-    def _look_up(self, run: RunFolder) -> _Known | None:
+    def _look_up(self, run: RunFolder) -> _IndexedRun | None:
         try:
             written = os.stat(run.config).st_mtime_ns
         except OSError:
@@ -88,14 +92,14 @@ class RunIndex:
         known = self._known.get(run.path)
         if known is None or known.written != written:
             digest, files = _identity(run)
-            known = self._known[run.path] = _Known(
+            known = self._known[run.path] = _IndexedRun(
                 written, digest, files, JournalReader(run.journal)
             )
         return known
 
 
 def _identity(run: RunFolder) -> tuple[str, tuple[str, ...]]:
-    """The digest of a run's config, and its data files; none of a config that can't be read."""
+    """Digest of a run's config, and its data files; empty if the config can't be read."""
     try:
         config = load_config(run.config).config
     except (UserError, OSError):  # damaged, or of another version
@@ -104,7 +108,7 @@ def _identity(run: RunFolder) -> tuple[str, tuple[str, ...]]:
 
 
 def _newer(file: str, written: int) -> bool:
-    """Was the file written after that? Then a run of that time was trained on something else."""
+    """Was the file written after that? Then the run was trained on other data."""
     try:
         return os.stat(file).st_mtime_ns > written
     except OSError:
@@ -112,45 +116,45 @@ def _newer(file: str, written: int) -> bool:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What there is of a trial: a finished run, one at work, or one to go on with."""
+class ExistingRuns:
+    """The runs there are of a trial: a finished one, one at work, or one that can be resumed."""
 
     finished: RunFolder | None = None
     at_work: RunFolder | None = None
     unfinished: RunFolder | None = None
 
 
-def look_for(index: RunIndex, digest: str) -> Found:
-    """The best run of a training; those that somebody stepped into are not it."""
-    unfinished: tuple[int, RunFolder] | None = None
+def find_existing_runs(index: RunIndex, digest: str) -> ExistingRuns:
+    """The best runs of a config; those that a command altered do not count."""
+    furthest: tuple[int, RunFolder] | None = None
     at_work: RunFolder | None = None
     for run in index.of(digest):
-        so_far = index.progress(run)
-        if so_far.touched:
+        progress = index.progress(run)
+        if progress.altered_by:
             continue
-        if so_far.finished:
-            return Found(finished=run)
+        if progress.finished:
+            return ExistingRuns(finished=run)
         if run.is_locked():
             at_work = at_work or run
-        elif unfinished is None or so_far.step > unfinished[0]:
-            unfinished = so_far.step, run
-    return Found(None, at_work, None if unfinished is None else unfinished[1])
+        elif furthest is None or progress.step > furthest[0]:
+            furthest = progress.step, run
+    return ExistingRuns(None, at_work, None if furthest is None else furthest[1])
 
 
-class Claim:
-    """Holds a training's lock; its trainer inherits it, so that an orphan keeps it to its end."""
+class TrainingLock:
+    """The lock of a training; its trainer inherits it, so that an orphan holds it to its end."""
 
     def __init__(self, file: int) -> None:
         self.file = file
 
     def release(self) -> None:
-        """Close our end; a trainer that still runs goes on holding it."""
+        """Close our end; a trainer that still runs goes on holding the lock."""
         with contextlib.suppress(OSError):
             os.close(self.file)
 
 
-def claim(runs: Path, digest: str) -> Claim | None:
-    """Take a training's lock; None while another trainer, perhaps an orphan, is at work on it.
+def lock_training(runs: Path, digest: str) -> TrainingLock | None:
+    """Take the lock of a training; None while another trainer, perhaps an orphan, holds it.
 
     Raises:
         UserError: the lock can't be written.
@@ -166,4 +170,4 @@ def claim(runs: Path, digest: str) -> Claim | None:
     except OSError:
         os.close(file)
         return None
-    return Claim(file)
+    return TrainingLock(file)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 MISSING = "figures need matplotlib: pip install 'icot-tui[studies]'"
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#222222")
-"""Paul Tol's bright colours, which colour-blind readers tell apart, and black."""
+"""Paul Tol's bright colours, distinguishable for colour-blind readers, and black."""
 MARKERS = "osD^vPX*"
 
 
@@ -26,7 +26,7 @@ def write_figures(drawing: Drawing, folder: Path) -> list[Path]:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise UserError(MISSING, 1) from error
-    # Text stays text, `$` and `_` are no formulas, and the same numbers give the same file.
+    # Text stays text, `$` and `_` start no formula, and equal numbers give equal files.
     with rc_context({"svg.fonttype": "none", "text.parse_math": False, "svg.hashsalt": "icot-tui"}):
         figure = Figure(figsize=(7, 4.2), layout="constrained")
         axes = figure.add_subplot()

@@ -2,10 +2,10 @@
 
 study.toml      the study as it was when it began
 plan.json       its trials: names, digests, commands
-ledger.jsonl    what happened to each, one JSON line a happening
+ledger.jsonl    what happened to each trial, one JSON line per event
 trials/         the trials' configs
 logs/           what the trainers printed
-measured.jsonl  measurements of checkpoints, so that none is made twice
+measured.jsonl  measurements of checkpoints, so that each is made once
 results.json, table.md, table.csv, figure.svg, figure.png
 lock            held by the process that runs the study
 
@@ -35,7 +35,7 @@ State = Literal["training", "waiting", "finished", "failed", "stopped"]
 
 @dataclass(frozen=True)
 class StudyEvent:
-    """Something that became of a trial; `run` is the run's name, once there is one."""
+    """What happened to a trial; `run` is the name of its run, once there is one."""
 
     trial: str
     state: State
@@ -50,6 +50,7 @@ class StudyFolder:
     def __init__(self, runs: Path, name: str) -> None:
         self.runs = runs
         self.path = runs / STUDIES / name
+        self.plan = self.path / "plan.json"
         self.ledger = self.path / "ledger.jsonl"
         self.measured = self.path / "measured.jsonl"
         self.logs = self.path / "logs"
@@ -58,7 +59,7 @@ class StudyFolder:
         self._unwritten: list[dict[str, Any]] = []
 
     def prepare(self, plan: Plan) -> None:
-        """Make the folder and write down what is to be done.
+        """Create the folder and write the plan.
 
         Raises:
             UserError: it can't be written.
@@ -67,19 +68,13 @@ class StudyFolder:
             for folder in (self.path, self.logs, self.trials):
                 folder.mkdir(parents=True, exist_ok=True)
             write_atomically(self.path / "study.toml", plan.study.text)
-            trials = [
-                {
-                    "name": trial.name,
-                    "labels": dict(trial.labels),
-                    "seed": trial.seed,
-                    "digest": trial.digest,
-                    "command": trial.command,
-                }
-                for trial in plan.trials
-            ]
-            content = {"study": plan.study.config.name, "scale": plan.scale, "trials": trials}
-            content["skipped"] = list(plan.skipped)
-            write_atomically(self.path / "plan.json", json.dumps(content, indent=1) + "\n")
+            content = {
+                "study": plan.study.config.name,
+                "scale": plan.scale,
+                "trials": [trial.as_json() for trial in plan.trials],
+                "skipped": list(plan.skipped),
+            }
+            write_atomically(self.plan, json.dumps(content, indent=1) + "\n")
             for trial in plan.trials:
                 write_atomically(self.config(trial), dump_toml(trial.config))
         except OSError as error:
@@ -90,16 +85,16 @@ class StudyFolder:
         return self.trials / f"{trial.name}.toml"
 
     def log(self, trial: Trial) -> Path:
-        """What its trainers printed."""
+        """Log file of a trial's trainers."""
         return self.logs / f"{trial.name}.txt"
 
     # The lock ---------------------------------------------------------------------------------
 
     def lock(self) -> None:
-        """Keep a second process from running the same study, or from writing its plan anew.
+        """Keep other processes from running the same study, or from overwriting its plan.
 
         Raises:
-            UserError: one runs it, or the lock can't be written.
+            UserError: another process runs it, or the lock can't be written.
         """
         path = self.path / "lock"
         try:
@@ -115,34 +110,34 @@ class StudyFolder:
             self._lock = None
             by = f" by process {holder}" if holder else ""
             raise UserError(
-                f"this study is being run already{by}: look at it with 'icot-tui attach "
+                f"this study is being run already{by}: watch it with 'icot-tui attach "
                 f"{self.path}', or stop it with Ctrl-C there"
             ) from error
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, str(os.getpid()).encode(), 0)
 
     def unlock(self) -> None:
-        """Let others in."""
+        """Release the lock."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
 
     # The ledger -------------------------------------------------------------------------------
 
-    def write(self, happening: StudyEvent) -> None:
-        """Note what became of a trial; on a full disk, once there is room (see `flush`)."""
-        self._unwritten.append({"time": round(time.time(), 3)} | asdict(happening))
+    def write(self, event: StudyEvent) -> None:
+        """Record an event; on a full disk, as soon as there is room (see `flush`)."""
+        self._unwritten.append({"time": round(time.time(), 3)} | asdict(event))
         self.flush()
 
     def flush(self) -> None:
-        """Write what waits: a full disk ends no study, just as it ends no training."""
+        """Write the events that wait: a full disk ends no study."""
         with contextlib.suppress(UserError):
             while self._unwritten:
                 append_line(self.ledger, self._unwritten[0])
                 del self._unwritten[0]
 
-    def happenings(self) -> list[StudyEvent]:
-        """All that was noted, oldest first."""
+    def events(self) -> list[StudyEvent]:
+        """All that was recorded, oldest first."""
         known = StudyEvent.__dataclass_fields__
         return [
             StudyEvent(**{key: value for key, value in line.items() if key in known})
@@ -150,9 +145,27 @@ class StudyFolder:
             if "trial" in line and "state" in line
         ]
 
+    # The plan ---------------------------------------------------------------------------------
+
+    def planned_study(self) -> str | None:
+        """Name of the study that the plan is of; None while there is no plan."""
+        name = self._plan().get("study")
+        return name if isinstance(name, str) else None
+
+    def planned_trials(self) -> list[dict[str, Any]]:
+        """The plan's trials as JSON objects; none while there is no plan."""
+        return list(self._plan().get("trials", []))
+
+    def _plan(self) -> dict[str, Any]:
+        try:
+            content = json.loads(self.plan.read_text())
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
 
 def append_line(path: Path, line: dict[str, Any]) -> None:
-    """Append one JSON line with one system call, after a newline where a crash tore the last off.
+    """Append one JSON line with one system call; first ends a line that a crash cut short.
 
     Raises:
         UserError: it can't be written.
@@ -163,7 +176,7 @@ def append_line(path: Path, line: dict[str, Any]) -> None:
             size = os.fstat(file).st_size
             torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"
             content = b"\n" * torn + json.dumps(line).encode() + b"\n"
-            if os.write(file, content) < len(content):  # the torn line is passed over
+            if os.write(file, content) < len(content):  # readers skip the partial line
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(file)
@@ -172,7 +185,7 @@ def append_line(path: Path, line: dict[str, Any]) -> None:
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of such a file; damaged ones are passed over, and a missing file has none."""
+    """The lines of such a file, without damaged ones; none if there is no such file."""
     try:
         content = path.read_bytes()
     except OSError:

@@ -14,8 +14,8 @@ from icot_tui.studies.plan import Trial
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A trial's checkpoint; `everything`: none of its chain of thought is to be written."""
+class MeasuredCheckpoint:
+    """A trial's checkpoint; `everything`: its whole chain of thought is removed."""
 
     trial: Trial
     checkpoint: Path
@@ -24,63 +24,65 @@ class Subject:
     @property
     def key(self) -> list[str]:
         """All that its measurements depend on."""
-        content = fingerprint(self.checkpoint)
+        content = manifest_digest(self.checkpoint)
         return [__version__, self.trial.digest, self.checkpoint.name, content, str(self.everything)]
 
 
-def fingerprint(checkpoint: Path) -> str:
-    """What tells its content from any other's: its manifest has the SHA-256 of each file."""
+def manifest_digest(checkpoint: Path) -> str:
+    """Identifies a checkpoint's content: its manifest has the SHA-256 of each file."""
     return hashlib.sha256((checkpoint / MANIFEST).read_bytes()).hexdigest()[:24]
 
 
-class Measurements:
+class MeasurementCache:
     """Values by key, in a file of the study folder.
 
     Args:
         path: the file.
-        tell: called with a few words before something is measured, which takes long.
+        on_measure: called with a few words before each measurement, which takes long.
     """
 
-    def __init__(self, path: Path, tell: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, on_measure: Callable[[str], None]) -> None:
         self._path = path
-        self._tell = tell
-        self._known = {
+        self._on_measure = on_measure
+        self._known: dict[str, dict[str, Any]] = {
             line["key"]: line["value"]
             for line in read_lines(path)
             if isinstance(line.get("key"), str) and isinstance(line.get("value"), dict)
         }
 
-    def answers(self, subject: Subject, other: dict[str, Any] | None) -> dict[str, Any]:
-        """How right it is, as `checkpoints.Answered` has it; `other` changes its data section."""
-        from icot_tui.studies import checkpoints
+    def accuracy(
+        self, measured: MeasuredCheckpoint, other: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        """`CheckpointAccuracy` as a dictionary; `other` changes the run's data section."""
+        from icot_tui.studies import evaluation
 
-        def ask() -> dict[str, Any]:
-            self._say("asking", subject)
-            return asdict(checkpoints.ask(subject.checkpoint, subject.everything, other))
+        def measure() -> dict[str, Any]:
+            self._announce("evaluating", measured)
+            found = evaluation.measure_accuracy(measured.checkpoint, measured.everything, other)
+            return asdict(found)
 
         changes = json.dumps(other or {}, sort_keys=True)
-        return self._once(["answers", *subject.key, changes], ask)
+        return self._once(["answers", *measured.key, changes], measure)
 
-    def speed(self, subject: Subject, baseline: Path | None) -> dict[str, Any]:
-        """How fast it is beside a No-CoT model, as `checkpoints.Timed` has it."""
-        from icot_tui.studies import checkpoints
+    def speed(self, measured: MeasuredCheckpoint, baseline: Path | None) -> dict[str, Any]:
+        """`CheckpointSpeed` as a dictionary, relative to a No-CoT checkpoint."""
+        from icot_tui.studies import evaluation
 
-        def time() -> dict[str, Any]:
-            self._say("timing", subject)
-            timed = checkpoints.time_it(subject.checkpoint, subject.everything, baseline)
-            return asdict(timed)
+        def measure() -> dict[str, Any]:
+            self._announce("timing", measured)
+            checkpoint, everything = measured.checkpoint, measured.everything
+            return asdict(evaluation.measure_relative_speed(checkpoint, everything, baseline))
 
-        device = checkpoints.described(checkpoints.device_of(subject.trial.config))
-        beside = "" if baseline is None else fingerprint(baseline)
-        return self._once(["speed", *subject.key, beside, device], time)
+        device = evaluation.describe_device(evaluation.device_of(measured.trial.config))
+        beside = "" if baseline is None else manifest_digest(baseline)
+        return self._once(["speed", *measured.key, beside, device], measure)
 
-    def _say(self, doing: str, subject: Subject) -> None:
-        self._tell(f"{doing} {subject.trial.title} ({subject.checkpoint.name})")
+    def _announce(self, what: str, measured: MeasuredCheckpoint) -> None:
+        self._on_measure(f"{what} {measured.trial.title} ({measured.checkpoint.name})")
 
     def _once(self, key: Sequence[str], measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         name = "|".join(key)
         if name not in self._known:
             self._known[name] = measure()
             append_line(self._path, {"key": name, "value": self._known[name]})
-        value: dict[str, Any] = self._known[name]
-        return value
+        return self._known[name]

@@ -1,6 +1,6 @@
-"""What is reported of a trial: each measure's title, how it is written, and where it comes from.
+"""What studies report of a trial: each measure's title, format and source.
 
-A measure needs nothing but the config, or the run's journal, or its checkpoint to be asked.
+A measure needs the config alone, or the run's journal, or a measurement of its checkpoint.
 """
 
 from collections.abc import Callable
@@ -17,9 +17,9 @@ from icot_tui.studies.spec import MeasureName, StudyConfig
 Needs = Literal["config", "journal", "answers", "speed"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Facts:
-    """All that is known of a row of one trial; what was not needed or could not be had is None."""
+    """What is known of one row; what was not needed or is missing is None."""
 
     config: RunConfig
     accurate: float = 0.9
@@ -41,7 +41,7 @@ class Measure:
     of: Callable[[Facts], float | None]
 
     def text(self, value: float | None) -> str:
-        """The value as a reader sees it."""
+        """The value as readers see it."""
         return "–" if value is None else self.pattern.format(value)
 
 
@@ -59,7 +59,7 @@ def _mean_offset(facts: Facts) -> float:
 
 
 def _tokens_internalized(facts: Facts) -> float | None:
-    """Most tokens gone at an evaluation that was still accurate enough."""
+    """Most tokens removed at an evaluation that was still accurate enough."""
     if facts.outcome is None or facts.outcome.explicit:
         return None
     right = [p.removed for p in facts.outcome.points if p.exact_match >= facts.accurate]
@@ -125,7 +125,7 @@ def reported(study: StudyConfig) -> list[MeasureName]:
 
 
 def needs(study: StudyConfig) -> set[Needs]:
-    """What a study's table and figure are made of; only "config" needs no training at all."""
+    """What a study's table and figure need; "config" alone needs no training at all."""
     found: set[Needs] = {MEASURES[name].needs for name in reported(study)}
     if study.plot is not None and study.plot.kind == "curves":
         found.add("journal")

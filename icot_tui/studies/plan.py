@@ -21,8 +21,8 @@ from icot_tui.errors import UserError
 from icot_tui.studies.spec import Axes, Changes, LoadedStudy, ScaleConfig
 
 BASE, DEFAULTS = "base", "defaults"
-LONGEST_NAME = 80
-"""Of a run."""
+MAX_NAME_LENGTH = 80
+"""Of a run's name."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,17 @@ class Trial:
     @property
     def title(self) -> str:
         """Its values and seed in words."""
-        return ", ".join([value for _, value in self.labels] + [f"seed {self.seed}"])
+        return title_of([value for _, value in self.labels], self.seed)
+
+    def as_json(self) -> dict[str, Any]:
+        """What identifies it, and the command that trains it."""
+        return {
+            "name": self.name,
+            "labels": dict(self.labels),
+            "seed": self.seed,
+            "digest": self.digest,
+            "command": self.command,
+        }
 
 
 @dataclass(frozen=True)
@@ -120,8 +130,13 @@ def seeds_of(size: ScaleConfig, count: int | None) -> list[int]:
     return [*size.seeds, *more][:count]
 
 
+def title_of(values: Iterable[str], seed: int) -> str:
+    """A trial's values and seed in words."""
+    return ", ".join([*values, f"seed {seed}"])
+
+
 def digest_of(config: RunConfig) -> str:
-    """What tells one training from another: everything but name and description."""
+    """Identifies what is trained: everything in the config but name and description."""
     apart = {"name", "description"} | ({"prompted"} if config.prompted is None else set())
     content = _even(config.model_dump(exclude=apart))
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
@@ -278,8 +293,8 @@ def _trial(
 ) -> Trial:
     end = f"-s{seed}"
     name = "-".join([study.config.name, scale, *(slug(value) for _, value in labels)])
-    name = name[: LONGEST_NAME - len(end)].rstrip("-") + end
-    title = ", ".join([value for _, value in labels] + [f"seed {seed}"])
+    name = name[: MAX_NAME_LENGTH - len(end)].rstrip("-") + end
+    title = title_of([value for _, value in labels], seed)
     raw = draft.raw | {"seed": seed}
     described = {"name": name, "description": f"{study.config.title}: {title}"}
     config = check(RunConfig, raw | described, draft.origins, f"{study.path}, trial '{title}'")

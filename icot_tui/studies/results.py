@@ -16,26 +16,24 @@ from icot_tui.studies.collect import Collected
 from icot_tui.studies.figure import write_figures
 from icot_tui.studies.folder import StudyFolder
 from icot_tui.studies.plan import Plan
-from icot_tui.studies.runner import Status
+from icot_tui.studies.runner import TrialStatus
 from icot_tui.studies.series import Drawing, make_drawing
 from icot_tui.studies.table import Table, as_data, comma_separated, make_table, markdown
 
-_BEST = (
-    "Exact match is that of the checkpoint which was best on the validation examples, asked about "
-)
-ASKED = {
-    "trial": f"{_BEST}the test examples, or about the same ones where data.test_examples is 0.",
+_BEST = "Exact match is that of the best checkpoint on the validation examples, evaluated on "
+EVALUATED_ON = {
+    "trial": f"{_BEST}the test examples, or on the same ones where data.test_examples is 0.",
     "checkpoint": (
         "Exact match is that of the newest checkpoint kept of each stage, and with everything "
-        "removed of the one which was best on the validation examples, asked about the test "
-        "examples, or about the validation examples where data.test_examples is 0."
+        "removed of the best one on the validation examples, evaluated on the test examples, or on "
+        "the validation examples where data.test_examples is 0."
     ),
     "data": (
-        f"{_BEST}the validation examples of each data set; where nothing in it differs from the "
-        "run's own, about the test examples, if there are any."
+        f"{_BEST}the validation examples of each data set; where it does not differ from the run's "
+        "own, on the test examples, if there are any."
     ),
 }
-"""Which checkpoint was asked about which examples, by report.per."""
+"""Which checkpoint was evaluated on which examples, by report.per."""
 FIGURES = ("figure.svg", "figure.png")
 PACKAGES = ("icot-tui", "torch", "transformers", "numpy")
 
@@ -52,7 +50,7 @@ class Results:
 
 
 def write_results(
-    plan: Plan, folder: StudyFolder, statuses: list[Status], collected: Collected
+    plan: Plan, folder: StudyFolder, statuses: list[TrialStatus], collected: Collected
 ) -> Results:
     """Write results.json, table.md, table.csv and the figures into the study folder.
 
@@ -85,7 +83,7 @@ def write_results(
 
 
 def _figures(drawing: Drawing | None, folder: Path) -> tuple[list[Path], str]:
-    """The figure's files, or why there are none; then those of another time go."""
+    """The figure's files, or why there are none; then old ones are removed."""
     problem = ""
     if drawing is not None:
         try:
@@ -99,7 +97,7 @@ def _figures(drawing: Drawing | None, folder: Path) -> tuple[list[Path], str]:
 
 
 def _facts(
-    plan: Plan, folder: StudyFolder, statuses: list[Status], collected: Collected
+    plan: Plan, folder: StudyFolder, statuses: list[TrialStatus], collected: Collected
 ) -> dict[str, Any]:
     """Cost, commands and versions."""
     outcomes = {outcome.run.name: outcome for outcome in collected.outcomes.values()}.values()
@@ -124,16 +122,12 @@ def _facts(
         "versions": {name: _version(name) for name in PACKAGES}
         | {"python": platform.python_version(), "trained_with": sorted(trained_with)},
         "trials": [
-            {
-                "name": status.trial.name,
-                "labels": dict(status.trial.labels),
-                "seed": status.trial.seed,
+            status.trial.as_json()
+            | {
                 "state": status.state,
                 "reason": status.reason,
                 "reused": status.reused,
                 "run": None if status.run is None else str(status.run.path),
-                "digest": status.trial.digest,
-                "command": status.trial.command,
             }
             for status in statuses
         ],
@@ -150,7 +144,7 @@ def _version(package: str) -> str | None:
 
 
 def _document(plan: Plan, table: Table, facts: dict[str, Any]) -> str:
-    """The table with all that a reader needs to judge and to rerun it."""
+    """The table with all that readers need to assess and to rerun it."""
     study, cost = plan.study.config, facts["cost"]
     source = f" ({study.source})" if study.source else ""
     parts = [f"# {plain(study.title + source)}", f"Scale: {plan.scale}."]
@@ -170,17 +164,17 @@ def _document(plan: Plan, table: Table, facts: dict[str, Any]) -> str:
 
 
 def _measuring(plan: Plan, facts: dict[str, Any]) -> Iterator[str]:
-    """How the checkpoints were asked."""
+    """How the checkpoints were measured."""
     report = plan.study.config.report
     if "exact_match" in report.measures:
-        yield ASKED[report.per]
+        yield EVALUATED_ON[report.per]
     if facts["speed_measured_on"]:
         where = ", ".join(facts["speed_measured_on"])
-        yield f"Speed is that of answering one question at a time on {where}."
+        yield f"Speed is measured at one question at a time, on {where}."
 
 
 def _versions(versions: dict[str, Any]) -> str:
-    """Those of the packages that measured, and of the one that trained."""
+    """Versions of the packages that measured, and of the one that trained."""
     names = [f"{name} {found}" for name, found in versions.items() if isinstance(found, str)]
     trained = ", ".join(versions["trained_with"])
     return ", ".join(names) + (f"; trained with icot-tui {trained}" if trained else "")

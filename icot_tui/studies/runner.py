@@ -1,48 +1,48 @@
-"""Runs a study's trials: so many at once as there are places, each training done once.
+"""Runs the trials of a study: as many at once as there are slots, each config trained once.
 
-Nothing that matters is in this process: a trial is finished when its run says so, and a trainer
-that outlives us keeps the lock of its training. So it can be killed at any moment and started
-again: it reuses what is finished, waits for what is at work, and goes on with what is dead.
+All state that matters is outside this process: a trial is finished when its run says so, and a
+trainer that outlives this process keeps the lock of its training. So the study can be killed at any
+moment and started again: it reuses finished runs, waits for running ones, and resumes dead ones.
 """
 
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
 from typing import Protocol
 
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.signals import handling
-from icot_tui.studies.existing_runs import Claim, RunIndex, claim, look_for
+from icot_tui.signals import handling_stop
+from icot_tui.studies.existing_runs import (
+    RunIndex,
+    TrainingLock,
+    find_existing_runs,
+    lock_training,
+)
 from icot_tui.studies.folder import State, StudyEvent, StudyFolder
 from icot_tui.studies.plan import Plan, Trial
-from icot_tui.studies.trial_process import start as start_here
+from icot_tui.studies.trial_process import start as start_process
 from icot_tui.studies.worker_slots import WorkerSlot
 
 POLL_SECONDS = 0.2
-LOOK_SECONDS = 2.0
-"""How often a trial that somebody else trains is looked at."""
-ECHO_SECONDS = 0.3
-"""A signal that comes again so soon is the same one, passed on by a wrapper."""
+OTHERS_POLL_SECONDS = 2.0
+"""How often a trial that another process trains is looked at."""
 RETRIES = 2
 """How often a trainer that was killed, or lost with its machine, is started again."""
 
 
-class Trainer(Protocol):
-    """A trial's trainer, wherever it is at work."""
+class TrialTrainer(Protocol):
+    """The trainer of a trial, wherever it runs."""
 
-    place: WorkerSlot
+    slot: WorkerSlot
     resumed: RunFolder | None
 
     def poll(self) -> int | None:
-        """Its exit status, below 0 if it was killed or lost; None while it is at work."""
+        """Its exit status, below 0 if it was killed or lost; None while it runs."""
         ...
 
     def stop(self, run: RunFolder | None) -> None:
-        """Let it save its run and stop; a second time: at once. Safe in a signal handler."""
+        """Let it save its run and stop; a second call stops it at once. Signal-safe."""
         ...
 
     def reason(self) -> str:
@@ -50,12 +50,12 @@ class Trainer(Protocol):
         ...
 
 
-Start = Callable[[StudyFolder, Trial, WorkerSlot, Claim, RunFolder | None], Trainer]
-"""Starts a trainer, for a new run or to go on with this one; the claim is its own from then on."""
+Start = Callable[[StudyFolder, Trial, WorkerSlot, TrainingLock, RunFolder | None], TrialTrainer]
+"""Starts a trainer for a new run, or to resume this one; the lock is the trainer's from then on."""
 
 
-@dataclass
-class Status:
+@dataclass(kw_only=True)
+class TrialStatus:
     """What is known of a trial."""
 
     trial: Trial
@@ -81,53 +81,53 @@ class Runner:
     Args:
         plan: the trials.
         folder: of the study.
-        places: where trials train.
+        slots: where trials train.
         start: starts a trainer in one of them.
-        listen: called with each happening, on this thread.
-        look: called a few times a second.
+        on_event: called with each event, on this thread.
+        on_poll: called a few times a second.
     """
 
     def __init__(
         self,
         plan: Plan,
         folder: StudyFolder,
-        places: Sequence[WorkerSlot],
-        start: Start = start_here,
-        listen: Callable[[StudyEvent, Status], None] = lambda happening, status: None,
-        look: Callable[["Runner"], None] = lambda runner: None,
+        slots: Sequence[WorkerSlot],
+        start: Start = start_process,
+        on_event: Callable[[StudyEvent, TrialStatus], None] = lambda event, status: None,
+        on_poll: Callable[["Runner"], None] = lambda runner: None,
     ) -> None:
-        self.statuses = [Status(trial) for trial in plan.trials]
+        self.statuses = [TrialStatus(trial=trial) for trial in plan.trials]
         self.stopping = False
-        self.places = len(places)
+        self.slots = len(slots)
         self._folder = folder
         self._index = RunIndex(folder.runs)
         self._start = start
-        self._listen = listen
-        self._look = look
-        self._free = list(places)
-        self._waiting: deque[Status] = deque()
-        self._elsewhere: dict[str, tuple[Status, WorkerSlot, float]] = {}
-        self._trainers: list[tuple[Status, Trainer]] = []
+        self._on_event = on_event
+        self._on_poll = on_poll
+        self._free = list(slots)
+        self._waiting: deque[TrialStatus] = deque()
+        self._elsewhere: dict[str, tuple[TrialStatus, WorkerSlot, float]] = {}
+        self._trainers: list[tuple[TrialStatus, TrialTrainer]] = []
         self._tries: dict[str, int] = {}
 
-    def run(self) -> list[Status]:
-        """Train until every trial is over, or all that can be until `stop` is called."""
-        with obeying(self.stop):
-            self._waiting.extend(self._reuse())
+    def run(self) -> list[TrialStatus]:
+        """Train until every trial is over, or until what runs has stopped after `stop`."""
+        with handling_stop(self.stop):
+            self._waiting.extend(self._reuse_finished())
             while self._trainers or self._elsewhere or (self._waiting and not self.stopping):
-                self._reap()
-                self._look_elsewhere()
+                self._collect_ended()
+                self._check_elsewhere()
                 self._folder.flush()
                 while self._free and self._waiting and not self.stopping:
                     self._begin(self._waiting.popleft(), self._free.pop(0))
-                self._look(self)
+                self._on_poll(self)
                 time.sleep(POLL_SECONDS)
         return self.statuses
 
     def stop(self) -> None:
-        """Let the trainers save and stop; a second time: let them stop at once.
+        """Let the trainers save and stop; a second call stops them at once.
 
-        Runs that somebody else trains are left alone. Safe in a signal handler.
+        Runs that another process trains are left alone. Signal-safe.
         """
         self.stopping = True
         for status, trainer in self._trainers:
@@ -135,54 +135,57 @@ class Runner:
 
     # One trial --------------------------------------------------------------------------------
 
-    def _reuse(self) -> Iterator[Status]:
-        """Take finished runs as they are; the rest is to be trained, each training once."""
+    def _reuse_finished(self) -> Iterator[TrialStatus]:
+        """Take finished runs as they are; yields what is to be trained, each config once."""
         seen: set[str] = set()
         for status in self.statuses:
-            found = look_for(self._index, status.trial.digest).finished
+            found = find_existing_runs(self._index, status.trial.digest).finished
             if found is not None:
-                self._note(status, "finished", found, reused=True)
+                self._set_state(status, "finished", found, reused=True)
             elif status.trial.digest not in seen:
                 seen.add(status.trial.digest)
                 yield status
 
-    def _begin(self, status: Status, place: WorkerSlot) -> None:
+    def _begin(self, status: TrialStatus, slot: WorkerSlot) -> None:
         digest = status.trial.digest
-        held = claim(self._folder.runs, digest)
-        found = look_for(self._index, digest)
-        if found.finished is None and (held is None or found.at_work is not None):
-            if held is not None:
-                held.release()
-            self._elsewhere[digest] = status, place, time.monotonic() + LOOK_SECONDS
-            if status.state != "waiting":
-                self._note(status, "waiting", found.at_work)
-            status.run = found.at_work
+        lock = lock_training(self._folder.runs, digest)
+        found = find_existing_runs(self._index, digest)
+        if found.finished is None and found.at_work is None and lock is not None:
+            self._train(status, slot, lock, found.unfinished)
             return
-        if found.finished is not None or held is None:
-            if held is not None:
-                held.release()
-            self._free.append(place)
-            self._over(status, "finished", found.finished, reused=status.began is None)
+        if lock is not None:
+            lock.release()
+        if found.finished is not None:
+            self._free.append(slot)
+            self._end(status, "finished", found.finished, reused=status.began is None)
             return
-        status.began = status.began or time.monotonic()
-        trainer = self._start(self._folder, status.trial, place, held, found.unfinished)
-        self._trainers.append((status, trainer))
-        if self.stopping:  # asked while it was being started: it was not told yet
-            trainer.stop(found.unfinished)
-        self._note(status, "training", found.unfinished)
+        self._elsewhere[digest] = status, slot, time.monotonic() + OTHERS_POLL_SECONDS
+        if status.state != "waiting":
+            self._set_state(status, "waiting", found.at_work)
+        status.run = found.at_work
 
-    def _look_elsewhere(self) -> None:
-        """Is a training that somebody else was at free again?"""
+    def _train(
+        self, status: TrialStatus, slot: WorkerSlot, lock: TrainingLock, run: RunFolder | None
+    ) -> None:
+        status.began = status.began or time.monotonic()
+        trainer = self._start(self._folder, status.trial, slot, lock, run)
+        self._trainers.append((status, trainer))
+        if self.stopping:  # requested while it was being started, so it does not know yet
+            trainer.stop(run)
+        self._set_state(status, "training", run)
+
+    def _check_elsewhere(self) -> None:
+        """Try again to begin what another process was training."""
         now = time.monotonic()
-        for digest, (status, place, due) in list(self._elsewhere.items()):
+        for digest, (status, slot, due) in list(self._elsewhere.items()):
             if self.stopping:
                 del self._elsewhere[digest]
-                self._free.append(place)
+                self._free.append(slot)
             elif now >= due:
                 del self._elsewhere[digest]
-                self._begin(status, place)
+                self._begin(status, slot)
 
-    def _reap(self) -> None:
+    def _collect_ended(self) -> None:
         """See which trainers ended, and how."""
         for status, trainer in list(self._trainers):
             if status.run is None:
@@ -190,72 +193,71 @@ class Runner:
             code = trainer.poll()
             if code is not None:
                 self._trainers.remove((status, trainer))
-                self._free.append(trainer.place)
-                self._judge(status, trainer, code)
+                self._free.append(trainer.slot)
+                self._trainer_ended(status, trainer, code)
 
-    def _judge(self, status: Status, trainer: Trainer, code: int) -> None:
-        found = look_for(self._index, status.trial.digest)
+    def _trainer_ended(self, status: TrialStatus, trainer: TrialTrainer, code: int) -> None:
+        found = find_existing_runs(self._index, status.trial.digest)
         run = found.finished or found.at_work or found.unfinished
         if found.finished is not None:
-            return self._over(status, "finished", run)
+            return self._end(status, "finished", run)
         tries = self._tries.get(status.trial.digest, 0) + (code < 0)
         self._tries[status.trial.digest] = tries
         lost = code < 0 and tries <= RETRIES
         if not self.stopping and (lost or (code >= 0 and found.at_work is not None)):
             if lost:
-                self._note(status, "waiting", run, trainer.reason() + "; it is started again")
-            self._waiting.appendleft(status)  # whoever is at work on it then is waited for
+                self._set_state(status, "waiting", run, trainer.reason() + "; it is restarted")
+            self._waiting.appendleft(status)  # if another process trains it now, it waits for that
             return None
         if code == 0:
-            return self._judge_unfinished(status, run)
+            return self._ended_unfinished(status, run)
         if self.stopping:
             status.unsaved = run is not None and self._index.progress(run).step > 0
-            why = f"stopped unsaved ({trainer.reason()}): start the study again to go on"
-            return self._over(status, "stopped", run, why)
-        return self._over(status, "failed", run, trainer.reason())
+            why = f"stopped without saving ({trainer.reason()}): start the study again to go on"
+            return self._end(status, "stopped", run, why)
+        return self._end(status, "failed", run, trainer.reason())
 
-    def _judge_unfinished(self, status: Status, run: RunFolder | None) -> None:
-        """A trainer ended well, but not with what the study needs."""
-        so_far = None if status.run is None else self._index.progress(status.run)
-        if so_far is not None and so_far.touched:
-            why = f"the command {so_far.touched} changed what it trains, so it does not count"
-        elif so_far is not None and so_far.finished:
-            why = "its data changed while it trained, so it does not count"
+    def _ended_unfinished(self, status: TrialStatus, run: RunFolder | None) -> None:
+        """A trainer exited normally, but not with what the study needs."""
+        progress = None if status.run is None else self._index.progress(status.run)
+        if progress is not None and progress.altered_by:
+            why = f"the command {progress.altered_by} altered the training, so it does not count"
+        elif progress is not None and progress.finished:
+            why = "its data changed during the training, so it does not count"
         else:
             who = "" if self.stopping else " by somebody else"
             why = f"stopped{who}, and saved: start the study again to go on"
-            return self._over(status, "stopped", run, why)
-        again = "start the study again to train it anew"
-        return self._over(status, "failed", status.run, f"{why}: {again}")
+            return self._end(status, "stopped", run, why)
+        return self._end(status, "failed", status.run, f"{why}: start the study again to repeat it")
 
-    def _own_run(self, status: Status, trainer: Trainer) -> RunFolder | None:
-        """The folder that a trainer made."""
+    def _own_run(self, status: TrialStatus, trainer: TrialTrainer) -> RunFolder | None:
+        """The run folder that a trainer made."""
         if trainer.resumed is not None:
             return trainer.resumed
         for run in self._index.of(status.trial.digest):
-            so_far = self._index.progress(run)
-            if not so_far.finished and not so_far.touched:
+            progress = self._index.progress(run)
+            if not progress.finished and not progress.altered_by:
                 return run
         return None
 
-    def _over(
+    def _end(
         self,
-        status: Status,
+        status: TrialStatus,
         state: State,
         run: RunFolder | None,
         reason: str = "",
         reused: bool = False,
     ) -> None:
-        """A training is over: for this trial, and for others that need the same one."""
+        """A training is over: for this trial, and for others with the same config."""
         if status.began is not None:
             status.seconds = time.monotonic() - status.began
         for other in self.statuses:
             if other.trial.digest == status.trial.digest and not other.over:
-                self._note(other, state, run, reason, reused or other is not status)
+                self._set_state(other, state, run, reason, reused or other is not status)
 
-    def _note(
+    def _set_state(
         self,
-        status: Status,
+        status: TrialStatus,
         state: State,
         run: RunFolder | None,
         reason: str = "",
@@ -264,25 +266,6 @@ class Runner:
         status.state, status.reason, status.reused = state, reason, reused
         status.run = run or status.run
         name = None if status.run is None else status.run.name
-        happening = StudyEvent(status.trial.name, state, name, reason, reused)
-        self._folder.write(happening)
-        self._listen(happening, status)
-
-
-@contextmanager
-def obeying(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGINT and SIGTERM stop; a dropped link (SIGHUP) stops nothing."""
-
-    last = -ECHO_SECONDS
-
-    def asked(number: int, frame: FrameType | None) -> None:
-        nonlocal last
-        if time.monotonic() >= last + ECHO_SECONDS:
-            last = time.monotonic()
-            stop()
-
-    def dropped(number: int, frame: FrameType | None) -> None:
-        pass  # not ignored outright: that would be inherited
-
-    with handling({signal.SIGINT: asked, signal.SIGTERM: asked, signal.SIGHUP: dropped}):
-        yield
+        event = StudyEvent(status.trial.name, state, name, reason, reused)
+        self._folder.write(event)
+        self._on_event(event, status)

@@ -1,4 +1,4 @@
-"""What a study's figure shows, as plain numbers for whatever draws it."""
+"""What a study's figure shows, as plain numbers for any renderer."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A whole figure; `ticks` names whole x values where they stand for words."""
+    """A whole figure; `ticks` are labels of whole x values."""
 
     title: str
     x_label: str

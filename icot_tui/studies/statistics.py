@@ -28,7 +28,7 @@ class Estimate:
 
 
 def estimate(values: Sequence[float | None]) -> Estimate | None:
-    """Mean and interval of the values that there are; None where there is none."""
+    """Mean and interval of the finite values; None without any."""
     known = [value for value in values if value is not None and math.isfinite(value)]
     if not known:
         return None

@@ -1,6 +1,5 @@
-"""A study as it stands, read from its files: for views from elsewhere, live, dead or finished."""
+"""The trials of a study as its files have them, for views from other processes."""
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,16 +9,17 @@ from typing import Any
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.studies.existing_runs import RunIndex
 from icot_tui.studies.folder import STUDIES, StudyEvent, StudyFolder
+from icot_tui.studies.plan import title_of
 from icot_tui.watch.runs import RunLine, RunList
 
 AT_WORK = ("starting", "training", "paused", "stalled")
-"""What a run does whose trainer is there."""
+"""Statuses of a run that has a trainer."""
 OVER = ("finished", "failed")
 TO_COME = "to come"
 
 
 class TrialList:
-    """The trials of a study, a line each, in its order; cheap to ask for again and again.
+    """The trials of a study, a line each, in its order; cheap to read repeatedly.
 
     Args:
         folder: of the study.
@@ -36,13 +36,13 @@ class TrialList:
         return self.folder.path.name
 
     def read(self, now: float) -> list[RunLine]:
-        """Every trial; one without a run has a folder that is not there."""
+        """Every trial; one without a run has a folder that does not exist."""
         known = {line.name: line for line in self._runs.read(now)}
         runs = self._index.by_digest()
-        last = {happening.trial: happening for happening in self.folder.happenings()}
+        last = {event.trial: event for event in self.folder.events()}
         return [
             self._line(trial, last.get(trial["name"]), runs.get(trial["digest"], []), known)
-            for trial in read_plan(self.folder.path)
+            for trial in self.folder.planned_trials()
         ]
 
     def _line(
@@ -52,7 +52,7 @@ class TrialList:
         runs: list[RunFolder],
         known: dict[str, RunLine],
     ) -> RunLine:
-        title = ", ".join([*trial["labels"].values(), f"seed {trial['seed']}"])
+        title = title_of(trial["labels"].values(), trial["seed"])
         reason = "" if last is None else last.reason
         lines = [known[run.name] for run in runs if run.name in known]
         line = _chosen(lines, last)
@@ -79,7 +79,7 @@ class TrialList:
 
 
 def _chosen(lines: Sequence[RunLine], last: StudyEvent | None) -> RunLine | None:
-    """The run that the study took, or else one at work, or else the newest."""
+    """The run that the study uses, or else one at work, or else the newest."""
     taken = [line for line in lines if last is not None and line.name == last.run]
     working = [line for line in lines if line.status in AT_WORK]
     return next(iter((*taken, *working, *lines)), None)
@@ -100,28 +100,6 @@ def find_study_folder(runs: Path, name: str) -> StudyFolder | None:
     for path in (Path(os.path.abspath(one)) for one in (runs / STUDIES / name, name)):
         if path.parent.name == STUDIES and (path / "plan.json").is_file():
             return StudyFolder(path.parent.parent, path.name)
-    found = [path for path in (runs / STUDIES).glob("*/plan.json") if study_of(path.parent) == name]
-    if not found:
-        return None
-    newest = max(found, key=lambda path: path.stat().st_mtime)
-    return StudyFolder(runs, newest.parent.name)
-
-
-def study_of(folder: Path) -> str | None:
-    """The name of the study whose folder this is."""
-    name = _content(folder).get("study")
-    return name if isinstance(name, str) else None
-
-
-def read_plan(folder: Path) -> list[dict[str, Any]]:
-    """The trials that a study's folder was made for; none while that can't be read."""
-    trials = _content(folder).get("trials", [])
-    return list(trials)
-
-
-def _content(folder: Path) -> dict[str, Any]:
-    try:
-        content = json.loads((folder / "plan.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    studies = (StudyFolder(runs, path.parent.name) for path in (runs / STUDIES).glob("*/plan.json"))
+    found = [study for study in studies if study.planned_study() == name]
+    return max(found, key=lambda study: study.plan.stat().st_mtime, default=None)

@@ -11,31 +11,31 @@ from typing import IO
 
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.studies.existing_runs import Claim
+from icot_tui.studies.existing_runs import TrainingLock
 from icot_tui.studies.folder import StudyFolder
 from icot_tui.studies.plan import Trial
 from icot_tui.studies.worker_slots import WorkerSlot
 
-LAST_WORDS = 4000
-"""Bytes of a log that the reason of a failure is looked for in."""
+LOG_TAIL_BYTES = 4000
+"""Bytes at the end of a log that are searched for the error."""
 
 
 @dataclass(eq=False)
-class Trainer:
-    """A running process, and the place it takes."""
+class TrainerProcess:
+    """A running process, and the slot it takes."""
 
-    place: WorkerSlot
+    slot: WorkerSlot
     process: "subprocess.Popen[bytes]"
     log: Path
     log_start: int
     resumed: RunFolder | None
 
     def poll(self) -> int | None:
-        """Its exit status, below 0 if it was killed; None while it is at work."""
+        """Its exit status, below 0 if it was killed; None while it runs."""
         return self.process.poll()
 
     def stop(self, run: RunFolder | None) -> None:
-        """Let it save and stop; a second time: at once."""
+        """Let it save and stop; a second call stops it at once."""
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGTERM)
 
@@ -49,12 +49,12 @@ class Trainer:
 
 
 def start(
-    study: StudyFolder, trial: Trial, place: WorkerSlot, claim: Claim, run: RunFolder | None
-) -> Trainer:
-    """Train a trial, or go on with its run.
+    study: StudyFolder, trial: Trial, slot: WorkerSlot, lock: TrainingLock, run: RunFolder | None
+) -> TrainerProcess:
+    """Train a trial, or resume its run.
 
-    The trainer has a session of its own: signals for the study reach it through us alone. It
-    inherits the claim, which is released here.
+    The trainer has a session of its own: signals to the study reach it only through this process.
+    It inherits the lock, which is released here.
 
     Raises:
         UserError: its log can't be written.
@@ -67,24 +67,24 @@ def start(
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
-            env=os.environ | dict(place.environment),
-            pass_fds=(claim.file,),
+            env=os.environ | dict(slot.environment),
+            pass_fds=(lock.file,),
             start_new_session=True,
         )
-    claim.release()
-    return Trainer(place, process, log, began_at, run)
+    lock.release()
+    return TrainerProcess(slot, process, log, began_at, run)
 
 
 def arguments(study: StudyFolder, trial: Trial, run: RunFolder | None) -> list[str]:
-    """The command line that trains a trial, or goes on with its run."""
+    """The command line that trains a trial, or resumes its run."""
     task = ["train", str(study.config(trial))] if run is None else ["resume", str(run.path)]
     return [*task, "--runs", str(study.runs), "--quiet"]
 
 
 def last_error(log: Path, start: int, status: int) -> str:
-    """The error that a trainer told last in its log, where what it printed begins at `start`."""
+    """The last error in a trainer's log, whose output begins at byte `start`."""
     with open(log, "rb") as file:
-        file.seek(max(start, os.fstat(file.fileno()).st_size - LAST_WORDS))
+        file.seek(max(start, os.fstat(file.fileno()).st_size - LOG_TAIL_BYTES))
         lines = file.read().decode(errors="replace").splitlines()
     errors = [line for line in lines if line.startswith("error: ")]
     if errors:

@@ -1,4 +1,4 @@
-"""Where trials train: so many places as a machine's GPUs or cores hold."""
+"""Where trials train: one slot per GPU, or as many as the CPU cores allow."""
 
 import os
 from collections.abc import Sequence
@@ -6,22 +6,22 @@ from dataclasses import dataclass
 
 from icot_tui.config import RunConfig
 
-MOST_THREADS = 4
-"""Of one trainer on a CPU: small matrix products gain nothing from more."""
+MAX_THREADS = 4
+"""Threads of a trainer on a CPU: small matrix products gain nothing from more."""
 
 
 @dataclass(frozen=True)
 class WorkerSlot:
-    """What a trainer finds in its environment."""
+    """Room for one trainer: the environment variables that it gets."""
 
     environment: tuple[tuple[str, str], ...]
 
 
 def make_worker_slots(configs: Sequence[RunConfig], jobs: int | None) -> list[WorkerSlot]:
-    """A place for each trial that trains at the same time.
+    """A slot for each trial that trains at the same time.
 
-    On GPUs one each, more where `jobs` says so; on a CPU as many as there are cores, which they
-    share as threads (a config's own train.threads is kept).
+    One per GPU, or more if `jobs` says so; on a CPU one per core, and trials share the cores that
+    are left as threads (a config's own train.threads is kept).
 
     Args:
         configs: of the trials.
@@ -41,24 +41,24 @@ def make_worker_slots(configs: Sequence[RunConfig], jobs: int | None) -> list[Wo
 def share_cores(
     configs: Sequence[RunConfig], jobs: int | None, machines: Sequence[int]
 ) -> tuple[int, int]:
-    """Threads of a trial, and how many trials at once, on machines of so many cores each."""
+    """Threads per trial, and trials at once, on machines with these numbers of cores."""
 
     def room(threads: int) -> int:
         return sum(cores // threads for cores in machines)
 
     least = max((config.train.threads for config in configs), default=0) or 1
     count = min(jobs or max(1, room(least)), max(1, len(configs)))
-    more = range(MOST_THREADS, least, -1)
+    more = range(MAX_THREADS, least, -1)
     return next((threads for threads in more if room(threads) >= count), least), count
 
 
 def worker_slot(threads: int) -> WorkerSlot:
-    """A place on CPU cores."""
+    """A slot on CPU cores."""
     return WorkerSlot((("OMP_NUM_THREADS", str(threads)),))
 
 
 def visible_gpus() -> list[str]:
-    """Names of the GPUs for CUDA_VISIBLE_DEVICES, without importing torch; none where none is."""
+    """Names of the GPUs for CUDA_VISIBLE_DEVICES, found without importing torch."""
     said = os.environ.get("CUDA_VISIBLE_DEVICES")
     if said is not None:
         return [name.strip() for name in said.split(",") if name.strip() not in ("", "-1")]

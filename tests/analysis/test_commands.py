@@ -28,7 +28,7 @@ def test_ask_shows_checkpoints_side_by_side(call):
     rows = dict(line.split("\t", 1) for line in out.splitlines())
     assert rows["true answer"] == "408\t408"
     assert rows["chain of thought"].startswith("[8 4 0 + 0 6 3 0]")
-    assert "8 hidden" in rows["of it"]
+    assert "8 hidden" in rows["tokens"]
 
 
 def test_checkpoints_that_find_no_room_side_by_side_stand_below(call, monkeypatch):
@@ -70,16 +70,19 @@ def test_ask_tries_every_budget_of_thought(call, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["ask", "12*34"], "name a checkpoint or a run, and then the question"),
+        (["ask", "12*34"], "name a checkpoint or a run, then the question"),
         (["ask", "nobody", "12*34"], "there is no checkpoint folder and no run 'nobody'"),
         (["eval", "nobody@best"], "there is no checkpoint folder and no run 'nobody@best'"),
         (["eval", "carries@3"], "its stages are 8"),
         (["ask", "carries", "12+34"], "is no product"),
         (["ask", "carries@3", "12*34"], "its stages are 8"),
         (["ask", "carries", "--file", "gone.txt"], "gone.txt cannot be read"),
-        (["ask", "carries", "12*34", "--stage", "8", "--written", "1"], "--stage goes with"),
+        (
+            ["ask", "carries", "12*34", "--stage", "8", "--written", "1"],
+            "can't be combined",
+        ),
         (["ask", "carries", "--budget-sweep"], "was not trained with mixed stages"),
-        (["ask", "carries", "--budget-sweep", "--thoughts"], "leave --file and --thoughts out"),
+        (["ask", "carries", "--budget-sweep", "--thoughts"], "leave out --file and --thoughts"),
         (["ask", "carries", "12*34", "--thoughts"], "is no pair of ICoT-KD"),
         (["probe", "nobody"], "no run 'nobody'"),
         (["probe", "carries", "--stage", "0"], "no chain-of-thought token is hidden"),

@@ -88,7 +88,7 @@ def test_help_is_broken_by_the_terminal_alone(
     monkeypatch.setenv("COLUMNS", "80")
     assert call("train", "--help") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert any("stops nothing: what would have been printed" in line for line in lines)
+    assert any("link stops nothing: the output then goes" in line for line in lines)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -236,7 +236,7 @@ def test_config_new_overwrites_nothing(
     Path("mine.toml").write_text("precious")
     assert call("config", "new", "mine.toml") == 2
     assert capsys.readouterr().err == (
-        "error: mine.toml exists already; choose another name, or remove it\n"
+        "error: mine.toml already exists: choose another name, or remove it\n"
     )
     assert Path("mine.toml").read_text() == "precious"
     assert call("config", "new", "../escape") == 2

@@ -131,7 +131,7 @@ def test_a_refusal_is_status_1(trainer: StandIn, capsys: Output, json_option: li
 def test_a_trainer_that_is_busy_keeps_the_command(trainer: StandIn, capsys: Output) -> None:
     trainer.answer = lambda command: None
     assert run(["ctl", "evaluate", "--wait", "0.3"]) == 1
-    assert "has taken the command but not answered in 0.3 s" in capsys.readouterr().err
+    assert "received the command but did not answer in 0.3 s" in capsys.readouterr().err
 
 
 def test_a_trainer_that_does_not_listen_finds_no_letter_later(

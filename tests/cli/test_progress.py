@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from icot_tui.cli.progress import Narrator
+from icot_tui.cli.narrator import Narrator
 from icot_tui.engine.journal.events import (
     Event,
     OptimizerReset,
@@ -33,7 +33,7 @@ TALKER = """
 import os, signal, sys, time
 from pathlib import Path
 from icot_tui.cli.resilient_stdout import ResilientStdout
-from icot_tui.cli.progress import best_style
+from icot_tui.cli.printer import best_style
 from icot_tui.cli.reporter import Reporter
 from icot_tui.engine.journal.events import *
 from icot_tui.engine.journal.summary import RunSummary
@@ -42,20 +42,54 @@ style, log, count, pause = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), flo
 outlet = ResilientStdout(log)
 signal.signal(signal.SIGHUP, lambda number, frame: outlet.hang_up())
 reporter = Reporter(best_style() if style == "best" else style, outlet, RunSummary())
-reporter.say("hello \\x1b[31m[bold]you[/bold]")
-reporter(RunStarted(0, "r", "ICoT-SI", "1", "cpu", 1, 1000, 640, 100, 10, 25))
+reporter.message("hello \\x1b[31m[bold]you[/bold]")
+reporter(
+    RunStarted(
+        step=0,
+        name="r",
+        method="ICoT-SI",
+        version="1",
+        device="cpu",
+        processes=1,
+        parameters=1000,
+        train_examples=640,
+        validation_examples=100,
+        steps_per_epoch=10,
+        max_cot_tokens=25,
+    )
+)
 slowest = 0.0
 for step in range(1, count + 1):
     began = time.perf_counter()
-    reporter(StepsTrained(step, step, [1.0], [1.0], min(step, 25), 1e-3, 10, 0, 0.01))
+    reporter(
+        StepsTrained(
+            step=step,
+            first=step,
+            losses=[1.0],
+            gradient_norms=[1.0],
+            stage=min(step, 25),
+            learning_rate=1e-3,
+            supervised_tokens=10,
+            dropped_rows=0,
+            seconds=0.01,
+        )
+    )
     if step <= 25:
-        reporter(TokenRemoved(step, step - 1, step, "on schedule", step == 25))
-        reporter(OptimizerReset(step, f"removal {step}"))
+        reporter(
+            TokenRemoved(
+                step=step,
+                before=step - 1,
+                stage=step,
+                cause="on schedule",
+                everything=step == 25,
+            )
+        )
+        reporter(OptimizerReset(step=step, cause=f"removal {step}"))
     slowest = max(slowest, time.perf_counter() - began)
     time.sleep(pause)
-reporter(Warned(count, "odd \\x1b]0;title\\x07 [red]text[/red] :smile:"))
-reporter(RunEnded(count, "done", True))
-reporter.say(lambda summary: f"{summary.metrics.step} steps, {summary.removed_tokens} removed")
+reporter(Warned(step=count, message="odd \\x1b]0;title\\x07 [red]text[/red] :smile:"))
+reporter(RunEnded(step=count, reason="done", finished=True))
+reporter.message(lambda summary: f"{summary.metrics.step} steps, {summary.removed_tokens} removed")
 began = time.perf_counter()
 closed = reporter.close()
 print(f"{slowest} {time.perf_counter() - began} {closed}", file=open(f"{log}.times", "w"))
@@ -138,8 +172,8 @@ def test_a_terminal_gets_a_live_display_and_a_log_above_it(log: Path) -> None:
 
 def test_a_narrow_terminal_cuts_the_figures_off(log: Path) -> None:
     terminal = Terminal(talk("best", log, count=60, pause=0.02), columns=30)
-    metrics = [line for line in visible(terminal.read()).split("\r\n") if line.startswith("step ")]
-    assert all(line.endswith("…") and len(line) <= 30 for line in metrics)
+    figures = [line for line in visible(terminal.read()).split("\r\n") if line.startswith("step ")]
+    assert all(line.endswith("…") and len(line) <= 30 for line in figures)
 
 
 def test_a_dumb_terminal_gets_plain_lines(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,7 +279,7 @@ def test_quick_removals_become_one_line() -> None:
                 seconds=0.1,
             ),
         ]
-    assert [line for event in told for line in narrator.tell(100.0, event)] == []
+    assert [line for event in told for line in narrator.lines(100.0, event)] == []
     assert [*narrator.overdue(101.0)] == []
     [line] = narrator.overdue(200.0)
     assert line.text == "tokens 1 to 3 removed (on schedule), optimizer reset"
@@ -255,11 +289,11 @@ def test_quick_removals_become_one_line() -> None:
 def test_other_news_come_after_the_removals_before_them() -> None:
     narrator = Narrator(RunSummary())
     assert not [
-        *narrator.tell(
+        *narrator.lines(
             1.0, TokenRemoved(step=5, before=0, stage=1, cause="on schedule", everything=False)
         )
     ]
-    lines = [line.text for line in narrator.tell(1.1, Warned(step=6, message="look"))]
+    lines = [line.text for line in narrator.lines(1.1, Warned(step=6, message="look"))]
     assert lines == ["token 1 removed (on schedule)", "look"]
 
 
@@ -276,19 +310,19 @@ def test_what_a_student_answers_is_told_as_such() -> None:
         steps_per_epoch=10,
     )
     narrator = Narrator(RunSummary.of([(1.0, STARTED), (2.0, begun)]))
-    [line] = narrator.tell(3.0, evaluated(9, 0.5, stage=8, implicit=True))
+    [line] = narrator.lines(3.0, evaluated(9, 0.5, stage=8, implicit=True))
     assert line.text.endswith("examples, reading the teacher's thoughts")
 
 
 def test_removals_of_another_cause_have_their_own_line() -> None:
     narrator = Narrator(RunSummary())
     assert not [
-        *narrator.tell(
+        *narrator.lines(
             1.0, TokenRemoved(step=5, before=0, stage=1, cause="on schedule", everything=False)
         )
     ]
     lines = [
-        *narrator.tell(
+        *narrator.lines(
             1.1, TokenRemoved(step=6, before=1, stage=4, cause="by command", everything=False)
         )
     ]

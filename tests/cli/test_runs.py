@@ -97,7 +97,7 @@ def listed(capsys: Output) -> list[dict[str, object]]:
 
 def test_no_run_yet(runs: Path, capsys: Output) -> None:
     assert run(["runs", "list"]) == 0
-    assert "there is no run" in capsys.readouterr().out
+    assert "no runs in" in capsys.readouterr().out
     assert run(["runs", "show"]) == 2
     assert listed(capsys) == []
 
@@ -166,7 +166,7 @@ def test_show(runs: Path, capsys: Output) -> None:
     assert run(["runs", "show"]) == 0
     text = capsys.readouterr().out
     assert "multiplication digits 2x2" in text
-    assert "one token whenever the loss a token is below 0.1" in text
+    assert "one token whenever the loss per token is below 0.1" in text
     assert "75.0%" in text
     assert "step-00000120\t1\t75.0%\t0.1 MB\tbest" in text
     assert "step-00000060\tdamaged" in text

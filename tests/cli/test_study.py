@@ -15,8 +15,9 @@ import pytest
 from icot_tui import resources
 from icot_tui.cli import headless
 from icot_tui.cli.app import run
-from icot_tui.cli.study import _farewell, _Wish
-from icot_tui.cli.study_progress import LiveView, in_words, seconds_left
+from icot_tui.cli.printer import LivePrinter
+from icot_tui.cli.study import StudyStop, report_problems
+from icot_tui.cli.study_progress import StudyProgress, in_words, seconds_left
 from icot_tui.engine.journal.events import (
     Evaluated,
     Event,
@@ -33,7 +34,7 @@ from icot_tui.engine.session import create_run
 from icot_tui.errors import UserError
 from icot_tui.studies.folder import StudyFolder
 from icot_tui.studies.plan import make_plan
-from icot_tui.studies.runner import Runner, Status
+from icot_tui.studies.runner import Runner, TrialStatus
 from icot_tui.studies.worker_slots import make_worker_slots
 from tests.studies.small import SMALL, small, write_study
 from tests.tiny import tiny
@@ -130,29 +131,29 @@ def test_what_is_missing_in_the_end_is_told(capsys: Output, tmp_path: Path) -> N
     trial = make_plan(small(tmp_path), "cpu").trials[0]
     results = SimpleNamespace(problem="")
 
-    def farewell(stopped: bool, **facts: object) -> int:
-        return _farewell([Status(trial, **facts)], results, stopped)  # type: ignore[arg-type]
+    def report(stopped: bool, **facts: object) -> int:
+        return report_problems([TrialStatus(trial=trial, **facts)], results, stopped)  # type: ignore[arg-type]
 
-    assert farewell(False, state="finished") == 0
+    assert report(False, state="finished") == 0
     assert capsys.readouterr().err == ""
-    assert farewell(True, state="stopped", reason="stopped, and saved") == 0
-    assert farewell(False, state="stopped", reason="stopped by somebody else") == 1
+    assert report(True, state="stopped", reason="stopped, and saved") == 0
+    assert report(False, state="stopped", reason="stopped by somebody else") == 1
     assert "stopped: No CoT, seed 0: stopped by somebody else\n" in capsys.readouterr().err
-    assert farewell(True, state="stopped", reason="no room", unsaved=True) == 1
+    assert report(True, state="stopped", reason="no room", unsaved=True) == 1
     assert "stopped: No CoT, seed 0: no room\n" in capsys.readouterr().err
 
 
 def test_once_stopped_nothing_new_is_measured() -> None:
     said: list[str] = []
-    wish = _Wish(said.append)
-    wish.before_measuring("asking")
-    wish.stop()
+    stop = StudyStop(said.append)
+    stop.before_measurement("asking")
+    stop.request()
     with pytest.raises(UserError, match="not measured"):
-        wish.before_measuring("timing")
+        stop.before_measurement("timing")
     assert said[0] == "asking"
     assert "timing" not in said
     with pytest.raises(KeyboardInterrupt):
-        wish.stop()
+        stop.request()
 
 
 @pytest.mark.parametrize(
@@ -302,15 +303,15 @@ def test_how_trials_stand_in_words(
     assert words[:3] == ["step 100", "removed 3 of 8", "exact match 75.0%"]
     summary.add(12.0, Paused(step=100, reason="writing failed: No space left on device"))
     assert in_words(first, summary)[0] == "paused: writing failed: No space left on device"
-    assert in_words(second, None) == ["another process trains it; waiting for it"]
+    assert in_words(second, None) == ["waiting for another process that trains it"]
     assert seconds_left(runner, lambda status: None) is None
     left = seconds_left(runner, lambda status: 20.0)
     assert left == pytest.approx((20 + 30) / 2, abs=1)
 
     outlet = _Captured()
-    view = LiveView(plan, folder.path, outlet)  # type: ignore[arg-type]
-    view.greet()
-    view.look(runner)
+    view = StudyProgress(plan, folder.path, LivePrinter(outlet))  # type: ignore[arg-type]
+    view.begin()
+    view.refresh(runner)
     view.trained()
     view.close()
     for words in ("No CoT, seed 0", "removed 3 of 8", "0 of 2 trials over"):
@@ -382,7 +383,7 @@ def test_compare_tells_differences_first(two: object, capsys: Output) -> None:
     assert content["differences"] == {"train.learning_rate": [0.01, 0.02]}
     assert content["results"]["steps"] == [95, 0]
     assert run(["runs", "compare", "one"]) == 2
-    assert "name two runs" in capsys.readouterr().err
+    assert "name two or more runs" in capsys.readouterr().err
 
 
 def test_export_csv_leaves_out_what_a_resume_undid(two: object, capsys: Output) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from icot_tui.cli.headless import ECHO_SECONDS, handling_stop_signals
+from icot_tui.cli.headless import handling_stop_signals
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.journal.events import (
     CommandDone,
@@ -28,6 +28,7 @@ from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.run_folder import RunFolder
+from icot_tui.signals import ECHO_SECONDS
 from tests.tiny_file import tiny_toml
 
 TINY = tiny_toml(max_steps=40, evaluate_every=20)
@@ -151,8 +152,8 @@ def test_a_signal_saves_and_stops_and_resume_finishes(cli: Cli) -> None:
     process.terminate()
     output, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, errors) == (0, "")
-    assert "stopping: this step is finished, then saved" in output
-    assert "go on            icot-tui resume runs/tiny" in output
+    assert "stopping after this step, then saving" in output
+    assert "resume           icot-tui resume runs/tiny" in output
     ended = cli.events()[-1]
     assert isinstance(ended, RunEnded)
     assert not ended.finished
@@ -181,7 +182,7 @@ def test_a_second_signal_stops_at_once(cli: Cli) -> None:
     process.send_signal(signal.SIGTERM)
     output, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, errors) == (1, "")
-    assert "stopped unsaved; go on: icot-tui resume runs/tiny" in output
+    assert "stopped without saving; to resume: icot-tui resume runs/tiny" in output
     assert cli.status() == "stopped"
     ended = cli.events()[-1]
     assert isinstance(ended, RunEnded)
@@ -202,7 +203,7 @@ def test_a_signal_before_anything_is_trained_leaves_nothing(cli: Cli) -> None:
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
-    assert "nothing was trained, so runs/tiny is removed again" in output
+    assert "nothing was trained, so runs/tiny was removed" in output
     assert not cli.run_folder.path.exists()
 
 
@@ -355,7 +356,7 @@ def test_a_data_file_that_is_missing(cli: Cli) -> None:
     status, output, errors = cli.run("train", "tiny.toml")
     assert status == 2
     assert "gone.txt" in errors
-    assert "is removed again" in output
+    assert "was removed" in output
 
 
 @pytest.mark.slow

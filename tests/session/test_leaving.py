@@ -138,4 +138,4 @@ def test_after_detaching_sigterm_stops_and_more_of_them_at_once(launch: Launch) 
             break
         time.sleep(0.25)
     assert not screen.wait_for_end().finished
-    assert "stopping: this step is finished" in screen.run_folder.log.read_text()
+    assert "stopping after this step" in screen.run_folder.log.read_text()

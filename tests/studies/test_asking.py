@@ -7,11 +7,11 @@ import torch
 
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.studies import checkpoints
+from icot_tui.studies import evaluation
 from icot_tui.studies.collect import CHECKPOINT, DATA, Collector, Row
 from icot_tui.studies.folder import StudyFolder, read_lines
 from icot_tui.studies.plan import Plan, make_plan
-from icot_tui.studies.runner import Status
+from icot_tui.studies.runner import TrialStatus
 from icot_tui.studies.spec import load_study
 from tests.studies.small import SMALL, small, write_study
 from tests.tiny import tiny, train_new
@@ -64,8 +64,11 @@ def trained(folder: Path) -> dict[str, RunFolder]:
     return {trial.labels[0][1]: train_new(folder / "runs", trial.config) for trial in plan.trials}
 
 
-def finished(plan: Plan, trained: dict[str, RunFolder]) -> list[Status]:
-    return [Status(t, "finished", trained[dict(t.labels)["method"]]) for t in plan.trials]
+def finished(plan: Plan, trained: dict[str, RunFolder]) -> list[TrialStatus]:
+    return [
+        TrialStatus(trial=t, state="finished", run=trained[dict(t.labels)["method"]])
+        for t in plan.trials
+    ]
 
 
 def collected(plan: Plan, folder: Path, trained: dict[str, RunFolder]) -> list[Row]:
@@ -80,7 +83,7 @@ def collected(plan: Plan, folder: Path, trained: dict[str, RunFolder]) -> list[R
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoints, "SPEED_SECONDS", 0.05)
+    monkeypatch.setattr(evaluation, "SPEED_SECONDS", 0.05)
 
 
 def test_the_best_checkpoint_of_each_method(folder: Path, trained: dict[str, RunFolder]) -> None:
@@ -154,7 +157,7 @@ def test_mistakes_in_other_data_are_told_before_anything_is_trained(
 @pytest.mark.parametrize("device", ["cpu", "cuda", "mps", "auto"])
 def test_a_run_of_another_machine_is_asked_on_what_is_here(device: str) -> None:
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    found = checkpoints.device_of(tiny(train={"device": device}))
+    found = evaluation.device_of(tiny(train={"device": device}))
     assert there.get(found, found == "cpu")
     assert found == device or not there.get(device)
-    assert checkpoints.described(found)
+    assert evaluation.describe_device(found)

@@ -16,7 +16,7 @@ from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.errors import UserError
 from icot_tui.studies.cluster import ClusterTrainer, train_here
-from icot_tui.studies.existing_runs import claim
+from icot_tui.studies.existing_runs import lock_training
 from icot_tui.studies.worker_slots import WorkerSlot
 from tests.studies.processes import LONG, NO_COT, PATIENCE, STEPWISE, Studies, wait_for
 from tests.studies.small import write_study
@@ -100,18 +100,18 @@ def test_a_cluster_that_is_gone_ends_the_study_with_a_sentence(tmp_path: Path) -
         def wait(self, tasks: list[object], timeout: float) -> None:
             raise ConnectionError("Client is shutting down.")
 
-    held = claim(tmp_path, "digest")
+    held = lock_training(tmp_path, "digest")
     assert held is not None
     trainer = ClusterTrainer(
         ray=Gone(),
         task=None,
-        place=WorkerSlot(()),
-        claim=held,
+        slot=WorkerSlot(()),
+        lock=held,
         log=tmp_path / "log",
         log_start=0,
         resumed=None,
     )
-    with pytest.raises(UserError, match=r"the Ray cluster is gone .*the same command goes on"):
+    with pytest.raises(UserError, match=r"the Ray cluster is gone .*run the same command again"):
         trainer.poll()
 
 

@@ -22,7 +22,7 @@ def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def threads(found: list[WorkerSlot]) -> list[str]:
-    return [dict(place.environment)["OMP_NUM_THREADS"] for place in found]
+    return [dict(slot.environment)["OMP_NUM_THREADS"] for slot in found]
 
 
 def test_trials_share_the_cores() -> None:
@@ -44,7 +44,7 @@ def test_machines_share_trials_that_fit_on_each() -> None:
 def test_a_gpu_takes_one_trial_unless_more_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 5")
     found = make_worker_slots(configs(9, device="auto"), None)
-    assert [dict(place.environment) for place in found] == [
+    assert [dict(slot.environment) for slot in found] == [
         {"CUDA_VISIBLE_DEVICES": "2"},
         {"CUDA_VISIBLE_DEVICES": "5"},
     ]

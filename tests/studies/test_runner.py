@@ -18,12 +18,17 @@ from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.session import create_run
 from icot_tui.errors import UserError
 from icot_tui.studies import folder as study_folder
-from icot_tui.studies.existing_runs import Claim, Progress, RunIndex, look_for
+from icot_tui.studies.existing_runs import (
+    RunIndex,
+    TrainingLock,
+    TrialProgress,
+    find_existing_runs,
+)
 from icot_tui.studies.folder import StudyEvent, StudyFolder
 from icot_tui.studies.plan import Plan, Trial, make_plan
-from icot_tui.studies.runner import Runner, Status
+from icot_tui.studies.runner import Runner, TrialStatus
 from icot_tui.studies.spec import load_study
-from icot_tui.studies.trial_process import Trainer
+from icot_tui.studies.trial_process import TrainerProcess
 from icot_tui.studies.worker_slots import WorkerSlot
 from tests.studies.small import SMALL, small, write_study
 
@@ -82,7 +87,7 @@ def tell(run: RunFolder, *events: Event) -> None:
 class Ending:
     """A trainer that is at work once, and then ends."""
 
-    place: WorkerSlot
+    slot: WorkerSlot
     ends: Callable[[], int]
     resumed: RunFolder | None = None
     looked_at: bool = False
@@ -102,11 +107,15 @@ class Ending:
 
 def outcome(
     plan: Plan, folder: StudyFolder, code: int, *events: Event, stopping: bool = False
-) -> Status:
+) -> TrialStatus:
     """What becomes of a study's first trial if its trainer journals this and ends so."""
 
     def start(
-        study: StudyFolder, trial: Trial, place: WorkerSlot, claim: Claim, run: RunFolder | None
+        study: StudyFolder,
+        trial: Trial,
+        slot: WorkerSlot,
+        lock: TrainingLock,
+        run: RunFolder | None,
     ) -> Ending:
         own = create_run(trial.config, folder.runs)
 
@@ -116,8 +125,8 @@ def outcome(
                 runner.stop()
             return code
 
-        claim.release()
-        return Ending(place, ends)
+        lock.release()
+        return Ending(slot, ends)
 
     runner = Runner(Plan(plan.study, plan.scale, plan.trials[:1]), folder, [WorkerSlot(())], start)
     (status,) = runner.run()
@@ -129,7 +138,7 @@ def test_stopping_leaves_alone_what_somebody_else_trains(plan: Plan, folder: Stu
     for run in others:
         tell(run, STARTED, TRAINED)
         run.lock()
-    runner = Runner(plan, folder, [WorkerSlot(())] * 2, look=lambda runner: runner.stop())
+    runner = Runner(plan, folder, [WorkerSlot(())] * 2, on_poll=lambda runner: runner.stop())
     assert [status.state for status in runner.run()] == ["waiting", "waiting"]
     assert [list(run.control.iterdir()) for run in others] == [[], []]
 
@@ -138,11 +147,11 @@ def test_a_trial_that_somebody_stepped_into_is_told_truly(plan: Plan, folder: St
     status = outcome(plan, folder, 0, STARTED, TRAINED, STEPPED_IN, FINISHED)
     assert status.state == "failed"
     assert status.reason == (
-        "the command advance changed what it trains, so it does not count: "
-        "start the study again to train it anew"
+        "the command advance altered the training, so it does not count: "
+        "start the study again to repeat it"
     )
     assert status.run is not None
-    assert look_for(RunIndex(folder.runs), status.trial.digest).finished is None
+    assert find_existing_runs(RunIndex(folder.runs), status.trial.digest).finished is None
 
 
 def test_a_trial_that_somebody_stopped_is_no_silent_hole(plan: Plan, folder: StudyFolder) -> None:
@@ -171,7 +180,7 @@ def test_a_trainer_that_any_signal_ended_has_a_reason(
     code = f"import os; os.kill(os.getpid(), {number})"
     process = subprocess.Popen([sys.executable, "-S", "-c", code])
     process.wait()
-    trainer = Trainer(WorkerSlot(()), process, tmp_path / "log", 0, None)
+    trainer = TrainerProcess(WorkerSlot(()), process, tmp_path / "log", 0, None)
     assert trainer.reason() == f"its trainer was killed ({name})"
 
 
@@ -194,11 +203,11 @@ def test_a_run_counts_until_its_data_changes(tmp_path: Path) -> None:
     run = create_run(trial.config, tmp_path / "runs")
     tell(run, STARTED, TRAINED, FINISHED)
     index = RunIndex(tmp_path / "runs")
-    assert look_for(index, trial.digest).finished is not None
+    assert find_existing_runs(index, trial.digest).finished is not None
     (tmp_path / "t.txt").write_text("1||2 #### 2\n")
     os.utime(tmp_path / "t.txt", (4e9, 4e9))
-    assert look_for(index, trial.digest).finished is None
-    assert look_for(RunIndex(tmp_path / "runs"), trial.digest).finished is None
+    assert find_existing_runs(index, trial.digest).finished is None
+    assert find_existing_runs(RunIndex(tmp_path / "runs"), trial.digest).finished is None
 
 
 def test_a_journal_is_read_once(
@@ -209,13 +218,13 @@ def test_a_journal_is_read_once(
     index = RunIndex(folder.runs)
     assert index.progress(run).step == 10
     seen: list[Event] = []
-    original = Progress.after
+    original = TrialProgress.after
 
-    def after(before: Progress, event: Event) -> Progress:
+    def after(before: TrialProgress, event: Event) -> TrialProgress:
         seen.append(event)
         return original(before, event)
 
-    monkeypatch.setattr(Progress, "after", after)
+    monkeypatch.setattr(TrialProgress, "after", after)
     tell(run, FINISHED)
     assert index.progress(run).finished
     assert seen == [FINISHED]
@@ -230,7 +239,7 @@ def test_a_folder_that_another_trainer_goes_on_with_is_not_removed(
     assert remove_empty_run(run, is_new=True) == ""
     assert load_config(run.config)
     resumed.unlock()
-    assert "removed again" in remove_empty_run(run, is_new=True)
+    assert "was removed" in remove_empty_run(run, is_new=True)
     assert not run.path.exists()
 
 
@@ -250,10 +259,10 @@ def test_the_ledger_waits_for_room_on_a_full_disk(
     folder.write(StudyEvent("a", "training"))
     folder.write(StudyEvent("b", "training"))
     monkeypatch.setattr(os, "write", write)
-    assert folder.happenings() == []
+    assert folder.events() == []
     folder.flush()
     folder.flush()
-    assert [happening.trial for happening in folder.happenings()] == ["a", "b"]
+    assert [event.trial for event in folder.events()] == ["a", "b"]
 
     def refused(file: int, content: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -27,14 +27,14 @@ from icot_tui.engine.journal.journal import Journal
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.session import create_run
 from icot_tui.errors import UserError
-from icot_tui.studies import checkpoints, measurement_cache
+from icot_tui.studies import evaluation, measurement_cache
 from icot_tui.studies.collect import CHECKPOINT, DATA, Collected, Collector, Row
 from icot_tui.studies.figure import MISSING, write_figures
 from icot_tui.studies.folder import StudyEvent, StudyFolder, append_line, read_lines
 from icot_tui.studies.outcome import Outcome, read_outcome
 from icot_tui.studies.plan import Plan, make_plan
 from icot_tui.studies.results import write_results
-from icot_tui.studies.runner import Status
+from icot_tui.studies.runner import TrialStatus
 from icot_tui.studies.series import Drawing, Series, make_drawing
 from icot_tui.studies.spec import ReportConfig, load_study
 from icot_tui.studies.statistics import estimate, student_t
@@ -286,7 +286,7 @@ def test_of_several_trainings_only_the_last_counts(tmp_path: Path) -> None:
 # --- trials become rows ---
 
 
-def finished(plan: Plan, runs: Path, checkpoints: bool = True) -> list[Status]:
+def finished(plan: Plan, runs: Path, checkpoints: bool = True) -> list[TrialStatus]:
     """Each trial with a run of that history, and a checkpoint that only looks like one."""
     statuses = []
     for trial in plan.trials:
@@ -298,7 +298,7 @@ def finished(plan: Plan, runs: Path, checkpoints: bool = True) -> list[Status]:
         if checkpoints:
             (run.checkpoints / "step-00000030").mkdir(parents=True)
             (run.checkpoints / "step-00000030" / "manifest.json").write_text(trial.name)
-        statuses.append(Status(trial, "finished", run))
+        statuses.append(TrialStatus(trial=trial, state="finished", run=run))
     return statuses
 
 
@@ -307,19 +307,23 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Instead of being asked, checkpoints are noted here; a No-CoT model makes it a ratio of 2."""
     noted: list[str] = []
 
-    def ask(checkpoint: Path, everything: bool, other: object = None) -> checkpoints.Answered:
+    def ask(
+        checkpoint: Path, everything: bool, other: object = None
+    ) -> evaluation.CheckpointAccuracy:
         noted.append(checkpoint.parent.parent.name)
-        return checkpoints.Answered(0.5, 0.4, 0.6, 10, 0.7, "test")
+        return evaluation.CheckpointAccuracy(0.5, 0.4, 0.6, 10, 0.7, "test")
 
-    def time_it(checkpoint: Path, everything: bool, beside: Path | None) -> checkpoints.Timed:
-        return checkpoints.Timed(100.0, None if beside is None else 2.0, "cpu")
+    def time_checkpoint(
+        checkpoint: Path, everything: bool, beside: Path | None
+    ) -> evaluation.CheckpointSpeed:
+        return evaluation.CheckpointSpeed(100.0, None if beside is None else 2.0, "cpu")
 
-    monkeypatch.setattr(checkpoints, "ask", ask)
-    monkeypatch.setattr(checkpoints, "time_it", time_it)
+    monkeypatch.setattr(evaluation, "measure_accuracy", ask)
+    monkeypatch.setattr(evaluation, "measure_relative_speed", time_checkpoint)
     return noted
 
 
-def rows_of(plan: Plan, statuses: list[Status], folder: Path) -> list[Row]:
+def rows_of(plan: Plan, statuses: list[TrialStatus], folder: Path) -> list[Row]:
     study = StudyFolder(folder, plan.name)
     study.prepare(plan)
     return Collector(plan, study).collect(statuses).rows
@@ -352,13 +356,13 @@ def test_speed_is_not_compared_with_another_model(tmp_path: Path, answers: list[
     plan = make_plan(small(tmp_path, SMALL.replace('[vary.method."ICoT-SI"]', wider)), "cpu")
     other = rows_of(plan, finished(plan, tmp_path / "b"), tmp_path / "b")
     assert [row.values["speed"] for row in other] == [2.0, None]
-    assert "there is no No-CoT run of the same data and model" in other[1].remark
+    assert "no No-CoT run of the same data and model" in other[1].remark
 
 
 def test_another_seed_of_the_same_model_will_do(tmp_path: Path, answers: list[str]) -> None:
     plan = make_plan(small(tmp_path), "cpu", seeds=2)
     statuses = finished(plan, tmp_path / "runs")
-    statuses[1] = Status(plan.trials[1], "failed", reason="no memory")
+    statuses[1] = TrialStatus(trial=plan.trials[1], state="failed", reason="no memory")
     rows = rows_of(plan, statuses, tmp_path / "runs")
     assert [row.values.get("speed") for row in rows] == [2.0, None, 2.0, 2.0]
     assert rows[1].note == "failed: no memory"
@@ -371,14 +375,14 @@ def test_what_one_trial_has_wrong_costs_no_other_row(
     statuses = finished(plan, tmp_path / "runs")
     assert statuses[0].run is not None
     statuses[0].run.config.write_text("data = 3")
-    ask = checkpoints.ask
+    ask = evaluation.measure_accuracy
 
-    def short_of_memory(checkpoint: Path, *rest: Any) -> checkpoints.Answered:
+    def short_of_memory(checkpoint: Path, *rest: Any) -> evaluation.CheckpointAccuracy:
         if "icot-si-s1" in str(checkpoint):
             raise RuntimeError("out of memory\nat the third layer")
         return ask(checkpoint, *rest)
 
-    monkeypatch.setattr(checkpoints, "ask", short_of_memory)
+    monkeypatch.setattr(evaluation, "measure_accuracy", short_of_memory)
     broken, good, also, without = rows_of(plan, statuses, tmp_path / "runs")
     assert broken.note.startswith("finished: ")
     assert "config.toml" in broken.note
@@ -392,13 +396,15 @@ def test_a_trial_without_checkpoints_has_a_row_that_says_so(tmp_path: Path) -> N
     text = SMALL.replace("measures = [", 'per = "checkpoint"\nmeasures = ["removed_tokens", ')
     plan = make_plan(small(tmp_path, text), "cpu")
     rows = rows_of(plan, finished(plan, tmp_path, checkpoints=False), tmp_path)
-    assert [row.note for row in rows] == ["no checkpoint of it is left"] * 2
+    assert [row.note for row in rows] == ["none of its checkpoints is left"] * 2
     run = finished(plan, tmp_path / "damaged")[0].run
-    rows = rows_of(plan, [Status(plan.trials[0], "finished", run)], tmp_path / "damaged")
+    rows = rows_of(
+        plan, [TrialStatus(trial=plan.trials[0], state="finished", run=run)], tmp_path / "damaged"
+    )
     assert [(row.labels[-1], row.note) for row in rows] == [
         (
             ("method", "No CoT"),
-            "checkpoint step-00000030 is left out: its state.json cannot be read",
+            "checkpoint step-00000030 is left out: cannot read its state.json",
         )
     ]
 
@@ -419,7 +425,10 @@ def test_the_document_says_what_it_rests_on(tmp_path: Path, answers: list[str]) 
     plan = make_plan(small(tmp_path, SMALL.replace("Two methods", r"Two\u001b[31m")), "cpu")
     folder = StudyFolder(tmp_path / "runs", plan.name)
     folder.prepare(plan)
-    statuses = [*finished(plan, tmp_path / "runs")[:1], Status(plan.trials[1], "failed")]
+    statuses = [
+        *finished(plan, tmp_path / "runs")[:1],
+        TrialStatus(trial=plan.trials[1], state="failed"),
+    ]
     statuses[1].reason = "killed \x1b]0;x\x07"
     (folder.path / "figure.svg").write_text("of another time")
     collected = Collector(plan, folder).collect(statuses)
@@ -427,8 +436,8 @@ def test_the_document_says_what_it_rests_on(tmp_path: Path, answers: list[str]) 
     results = write_results(plan, folder, statuses, collected)
     text = (folder.path / "table.md").read_text()
     assert "\x1b" not in text and r"Two\x1b[31m" in text and r"killed \x1b]0;x" in text
-    assert "best on the validation examples, asked about the test examples" in text
-    assert "answering one question at a time on cpu." in text
+    assert "best checkpoint on the validation examples, evaluated on the test examples" in text
+    assert "one question at a time, on cpu." in text
     assert "| No CoT | 0.500 [0.400, 0.600] | 2.00 |" in text
     assert not (folder.path / "figure.svg").exists()
     assert [path.name for path in results.files] == ["results.json", "table.md", "table.csv"]
@@ -497,7 +506,7 @@ def test_the_offsets_distribution_needs_no_training(tmp_path: Path) -> None:
     plan = make_plan(load_study("smoothing"), "cpu")
     folder = StudyFolder(tmp_path, plan.name)
     folder.prepare(plan)
-    rows = Collector(plan, folder).collect([Status(trial) for trial in plan.trials]).rows
+    rows = Collector(plan, folder).collect([TrialStatus(trial=trial) for trial in plan.trials]).rows
     table = make_table(rows, plan.study.config.report)
     assert ("4", "0.9817", "0.0187") in table.rows
     assert ("off", "1.0000", "0.0000") in table.rows
@@ -525,7 +534,7 @@ def test_a_torn_ledger_line_is_passed_over(tmp_path: Path) -> None:
     with open(folder.ledger, "a") as file:
         file.write('{"trial": "two", "sta')
     folder.write(StudyEvent("one", "finished", "run-1", reused=True))
-    assert folder.happenings() == [
+    assert folder.events() == [
         StudyEvent("one", "training"),
         StudyEvent("one", "finished", "run-1", reused=True),
     ]

@@ -1,4 +1,4 @@
-"""Asks checkpoints: exact match on examples, and speed beside a No-CoT model (needs torch)."""
+"""Evaluates checkpoints of trials: exact match, and speed relative to a No-CoT model."""
 
 import os
 from collections.abc import Iterator
@@ -8,22 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers.utils import logging
 
 from icot_tui.config import DataConfig, RunConfig
 from icot_tui.curriculum.schedule import ALL
 from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint, open_checkpoint
 from icot_tui.engine.evaluation.held_out import held_out_text, prepare
 from icot_tui.engine.evaluation.speed import measure_speed
+from icot_tui.models.device import silence_transformers
 from icot_tui.studies.plan import other_data
 
 SPEED_SECONDS = float(os.environ.get("ICOT_TUI_SPEED_SECONDS", "5"))
-"""How long two models are timed side by side, about."""
+"""Roughly how long two models are timed side by side."""
 
 
 @dataclass(frozen=True)
-class Answered:
-    """How right a checkpoint is; `token_accuracy` is a mean over the answer's tokens."""
+class CheckpointAccuracy:
+    """Accuracy of a checkpoint; `token_accuracy` is the mean over the answer's tokens."""
 
     exact_match: float
     low: float
@@ -34,21 +34,23 @@ class Answered:
 
 
 @dataclass(frozen=True)
-class Timed:
-    """Examples per second at batch size 1, and how many times as fast as the No-CoT model."""
+class CheckpointSpeed:
+    """Examples per second at batch size 1; `ratio`: relative to the No-CoT model."""
 
     examples_per_second: float
     ratio: float | None
     device: str
 
 
-def ask(checkpoint: Path, everything: bool, other: dict[str, Any] | None = None) -> Answered:
-    """Exact match on a run's test split, or on its held-out examples where it has none.
+def measure_accuracy(
+    checkpoint: Path, everything: bool, other: dict[str, Any] | None = None
+) -> CheckpointAccuracy:
+    """Exact match on a run's test split, or on its validation split if it has none.
 
     Args:
         checkpoint: of a run.
-        everything: nothing of a chain of thought is to be written, however long it is.
-        other: changes to the run's data section: its held-out examples are asked instead.
+        everything: remove the whole chain of thought, however long it is.
+        other: changes to the run's data section, to evaluate on the held-out examples of that.
 
     Raises:
         UserError: the model can't read the examples.
@@ -61,14 +63,22 @@ def ask(checkpoint: Path, everything: bool, other: dict[str, Any] | None = None)
     one = prepare(opened, ALL if everything else None, held_out_text(data, split), device)
     result = one.evaluate(config.evaluation)
     shares = result.token_accuracy[:-1]
-    mean = sum(shares) / max(len(shares), 1)
-    return Answered(result.exact_match, result.low, result.high, result.examples, mean, split)
+    return CheckpointAccuracy(
+        exact_match=result.exact_match,
+        low=result.low,
+        high=result.high,
+        examples=result.examples,
+        token_accuracy=sum(shares) / max(len(shares), 1),
+        split=split,
+    )
 
 
-def time_it(checkpoint: Path, everything: bool, baseline: Path | None) -> Timed:
-    """The speed of a checkpoint, side by side with a No-CoT model's on the same questions.
+def measure_relative_speed(
+    checkpoint: Path, everything: bool, baseline: Path | None
+) -> CheckpointSpeed:
+    """The speed of a checkpoint, measured side by side with a No-CoT model on the same questions.
 
-    On a CPU, of one thread.
+    On a CPU, with one thread.
 
     Raises:
         UserError: a model can't read the examples.
@@ -84,12 +94,12 @@ def time_it(checkpoint: Path, everything: bool, baseline: Path | None) -> Timed:
     ratio = None if baseline is None else 1.0
     if len(speeds) > 1:
         ratio = speeds[0].ratio(speeds[1])
-    return Timed(speeds[0].examples_per_second, ratio, described(device))
+    return CheckpointSpeed(speeds[0].examples_per_second, ratio, describe_device(device))
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """One CPU thread: one example at a time has no work for more, and they wait for each other."""
+    """Use one CPU thread: for a single example, more would only wait for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -99,8 +109,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _open(checkpoint: Path) -> tuple[OpenedCheckpoint, RunConfig]:
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
+    silence_transformers()
     opened = open_checkpoint(checkpoint)
     assert opened.config is not None, "checkpoints of studies belong to runs"
     if opened.config.train.threads:
@@ -109,14 +118,14 @@ def _open(checkpoint: Path) -> tuple[OpenedCheckpoint, RunConfig]:
 
 
 def device_of(config: RunConfig) -> str:
-    """The device that its run was trained on, where there is one here; else what there is."""
+    """The device that the run was trained on if this machine has it, else the best it has."""
     wanted, cuda = config.train.device, torch.cuda.is_available()
     if wanted == "cpu" or (wanted == "mps" and torch.backends.mps.is_available()):
         return wanted
     return "cuda" if cuda else "cpu"
 
 
-def described(device: str) -> str:
+def describe_device(device: str) -> str:
     """A device in words, as a reader of speeds needs it."""
     if device == "cuda":
         return f"cuda ({torch.cuda.get_device_name()})"

@@ -1,0 +1,141 @@
+"""A run's events and figures in words, for the log of a headless run."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from icot_tui.engine.journal.events import (
+    CheckpointFailed,
+    CheckpointSaved,
+    Collapsed,
+    Evaluated,
+    Event,
+    ExampleShown,
+    LossSpike,
+    OptimizerReset,
+    Paused,
+    RolledBack,
+    RunEnded,
+    SpikeRecovered,
+    StepsTrained,
+    TokenRemoved,
+    UpdatesSkipped,
+    Warned,
+)
+from icot_tui.engine.journal.summary import RunSummary
+from icot_tui.engine.journal.wording import describe
+from icot_tui.formatting import count, duration
+from icot_tui.plain import plain
+
+REMOVALS_SECONDS = 5.0
+"""Removals that follow each other within this time share a line."""
+
+STYLES: dict[type[Event], str] = {
+    TokenRemoved: "secondary",
+    Evaluated: "success",
+    SpikeRecovered: "success",
+    LossSpike: "warning",
+    Paused: "warning",
+    RolledBack: "warning",
+    UpdatesSkipped: "warning",
+    Warned: "warning",
+    Collapsed: "error",
+    CheckpointFailed: "error",
+    CheckpointSaved: "muted",
+    RunEnded: "primary",
+}
+"""Theme style of each event's line."""
+
+
+@dataclass(frozen=True)
+class NarratedLine:
+    """One line of the log."""
+
+    when: float
+    step: int
+    text: str
+    style: str = "none"
+
+
+class Narrator:
+    """Turns events into lines; removals in quick succession become one line.
+
+    Args:
+        summary: the run so far, including the event that is being described.
+    """
+
+    def __init__(self, summary: RunSummary) -> None:
+        self._summary = summary
+        self._removals: list[tuple[float, TokenRemoved]] = []
+        self._resets = 0
+
+    def lines(self, when: float, event: Event) -> Iterator[NarratedLine]:
+        """The lines to print now; a removal's line is held back for a while."""
+        if isinstance(event, StepsTrained | ExampleShown):
+            return
+        if isinstance(event, TokenRemoved):
+            if self._removals and self._removals[-1][1].cause != event.cause:
+                yield from self.flush()
+            self._removals.append((when, event))
+        elif isinstance(event, OptimizerReset) and self._follows_removal(event):
+            self._resets += 1
+        else:
+            yield from self.flush()
+            words = describe(event, self._summary.metrics.phase_name)
+            yield NarratedLine(when, event.step, words, STYLES.get(type(event), "none"))
+
+    def overdue(self, now: float) -> Iterator[NarratedLine]:
+        """The line of the removals that were held back long enough."""
+        if self._removals and now >= self._removals[0][0] + REMOVALS_SECONDS:
+            yield from self.flush()
+
+    def flush(self) -> Iterator[NarratedLine]:
+        """The line of the removals that are held back."""
+        if not self._removals:
+            return
+        (_, first), (when, last) = self._removals[0], self._removals[-1]
+        together = TokenRemoved(
+            step=last.step,
+            before=first.before,
+            stage=last.stage,
+            cause=last.cause,
+            everything=last.everything,
+        )
+        reset = ", optimizer reset" if self._resets else ""
+        self._removals, self._resets = [], 0
+        yield NarratedLine(when, last.step, describe(together) + reset, STYLES[TokenRemoved])
+
+    def _follows_removal(self, event: OptimizerReset) -> bool:
+        return bool(self._removals) and self._removals[-1][1].step == event.step
+
+
+def pace(summary: RunSummary) -> list[str]:
+    """Step, loss, speed and remaining time, as far as they are known."""
+    metrics = summary.metrics
+    parts = [f"step {metrics.step:,}"]
+    if metrics.loss is not None:
+        parts.append(f"loss {metrics.loss:.4f}")
+    if summary.steps_per_second is not None:
+        parts.append(f"{summary.steps_per_second:.3g} steps/s")
+    if (left := summary.seconds_left()) is not None:
+        parts.append(f"{duration(left)} to go")
+    if summary.paused is not None:
+        parts.append(f"paused: {plain(summary.paused)}")
+    return parts
+
+
+def results(summary: RunSummary) -> list[str]:
+    """Exact match, spikes and the like, as far as there are any."""
+    metrics = summary.metrics
+    parts: list[str] = []
+    if metrics.evaluation is not None and metrics.best is not None:
+        exact = metrics.evaluation.exact_match
+        parts.append(f"exact match {exact:.1%} (best {metrics.best:.1%})")
+    counts = {
+        "spike": len(metrics.spikes),
+        "open spike": metrics.open_spikes,
+        "optimizer reset": metrics.resets,
+        "rollback": metrics.rollbacks,
+        "skipped update": metrics.skipped_updates,
+        "overlong row": metrics.dropped_rows,
+    }
+    return parts + [count(many, what) for what, many in counts.items() if many]
