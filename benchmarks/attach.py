@@ -31,7 +31,7 @@ from icot_tui.engine.journal.events import (
     StepsTrained,
     TokenRemoved,
 )
-from icot_tui.engine.journal.journal import journal_line
+from icot_tui.engine.journal.lines import encode_line
 from icot_tui.engine.run_folder import RunFolder
 
 PER_LINE = 10
@@ -45,7 +45,7 @@ def make(folder: RunFolder, lines: int) -> None:
     with open(folder.journal, "wb") as file:
 
         def write(event) -> None:
-            file.write(journal_line(when, event))
+            file.write(encode_line(when, event))
 
         when, stage, stage_lines, best = 1.79e9, 0, lines // (TOKENS + 1), 0.0
         write(

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 
 from icot_tui.config import RunConfig
 from icot_tui.engine.checkpoints.checkpoint import OPTIMIZER, list_checkpoints, load_tensors
-from icot_tui.engine.journal.journal import JournalReader, effective
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.loop.commands import CommandQueue
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.engine.session import create_run, run_training
@@ -87,7 +89,8 @@ def final_state(folder: RunFolder) -> dict[str, Any]:
 
 def news(folder: RunFolder, leave_out: tuple[str, ...] = ()) -> list[dict[str, Any]]:
     """What stands in the journal, without times and without resumes."""
-    lines = effective(JournalReader(folder.journal).lines())
+    events = [event for _, event in effective(JournalReader(folder.journal).events())]
+    lines: list[dict[str, Any]] = [msgspec.to_builtins(event) for event in events]
     return [
         {key: value for key, value in line.items() if key not in UNSTEADY}
         for line in lines

@@ -11,14 +11,15 @@ from icot_tui.engine.checkpoints.checkpoint import (
     open_checkpoint,
 )
 from icot_tui.engine.evaluation.removal_plans import max_cot_tokens
-from icot_tui.engine.journal.journal import JournalReader, effective
+from icot_tui.engine.journal.events import Evaluated, PhaseBegan, StepsTrained
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 
 BEST, LATEST = "best", "latest"
 MUTE = ("student", "emulator")
 """Trainings of ICoT-KD whose checkpoints hold one half of the pair that answers."""
-_TOLD = ("RunStarted", "RunResumed", "PhaseBegan", "CheckpointSaved", "Evaluated")
 
 
 @dataclass(frozen=True)
@@ -75,14 +76,14 @@ def _results(run: RunFolder) -> dict[tuple[str, int], float | None]:
 
     A step is evaluated once: where a run went back, the later line stands.
     """
-    lines = JournalReader(run.journal).lines()
+    pairs = JournalReader(run.journal).events()
     phase = ""
     found: dict[tuple[str, int], float | None] = {}
-    for line in effective(line for line in lines if line["event"] in _TOLD):
-        if line["event"] == "PhaseBegan":
-            phase = line["phase"]
-        elif line["event"] == "Evaluated":
-            found[phase, line["step"]] = line.get("exact_match")
+    for _, event in effective(pair for pair in pairs if not isinstance(pair[1], StepsTrained)):
+        if isinstance(event, PhaseBegan):
+            phase = event.phase
+        elif isinstance(event, Evaluated):
+            found[phase, event.step] = event.exact_match
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from icot_tui.cli.console import print_json
@@ -49,7 +50,7 @@ def _send(
             f"'icot-tui resume {folder.path}'",
             1,
         )
-    reader = JournalReader(folder.journal, from_end=True)
+    reader = JournalReader.at_end(folder.journal)
     message = _post(folder, command)
     if no_wait:
         if json:
@@ -61,7 +62,7 @@ def _send(
     if answer is None:
         raise UserError(_no_answer(folder, message, seconds), 1)
     if json:
-        print_json(answer.as_json())
+        print_json(msgspec.to_builtins(answer))
     elif not answer.done:
         raise UserError(f"run {folder.name}, {answer.command}: {answer.effect}", 1)
     else:
@@ -157,7 +158,7 @@ def advance(
     tokens: Annotated[int, typer.Argument(min=1, help="Number of tokens.")] = 1,
 ) -> Command:
     """Remove more tokens now, whatever the schedule says."""
-    return commands.Advance(tokens)
+    return commands.Advance(tokens=tokens)
 
 
 @_command
@@ -170,7 +171,7 @@ def rollback(
     ] = None,
 ) -> Command:
     """Go back to a checkpoint: weights, optimizer and stage."""
-    return commands.Rollback(step)
+    return commands.Rollback(step=step)
 
 
 @_command
@@ -196,7 +197,7 @@ def set_delta(
     tokens: Annotated[float, typer.Argument(help="Tokens per epoch, for the linear schedule.")],
 ) -> Command:
     """Change how many tokens are removed per epoch."""
-    return commands.SetRemovePerEpoch(_positive(tokens, "tokens per epoch"))
+    return commands.SetRemovePerEpoch(remove_per_epoch=_positive(tokens, "tokens per epoch"))
 
 
 @_command
@@ -204,7 +205,7 @@ def set_lr(
     rate: Annotated[float, typer.Argument(help="The new peak learning rate.")],
 ) -> Command:
     """Change the learning rate."""
-    return commands.SetLearningRate(_positive(rate, "a learning rate"))
+    return commands.SetLearningRate(learning_rate=_positive(rate, "a learning rate"))
 
 
 @_command

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import msgspec
+
 from icot_tui.cli.console import print_json
 from icot_tui.cli.printer import Style, best_style
 from icot_tui.cli.reporter import Reporter
@@ -13,7 +15,7 @@ from icot_tui.cli.resilient_stdout import ResilientStdout
 from icot_tui.config import RunConfig, load_config
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
 from icot_tui.engine.journal.events import Event, RunEnded, Warned
-from icot_tui.engine.journal.journal import Journal, JournalReader
+from icot_tui.engine.journal.journal import Journal, JournalReader, last_step
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import how_answered
 from icot_tui.engine.loop.commands import CommandQueue, Stop
@@ -100,7 +102,7 @@ def resume_run(folder: RunFolder, *, as_json: bool, quiet: bool) -> int:
     if ended is None or not ended.finished:
         return train_run(folder, config, as_json=as_json, quiet=quiet, is_new=False)
     if is_main_process() and as_json:
-        print_json(ended.as_json())
+        print_json(msgspec.to_builtins(ended))
     elif is_main_process():
         print(f"run {folder.name} is finished: {plain(ended.reason)}")
     return 0
@@ -162,7 +164,7 @@ def stopped_unsaved(step: int) -> RunEnded:
 
 def record_at_last_step(folder: RunFolder, event_at: Callable[[int], Event]) -> None:
     """Add an event to the journal, at its last step; an empty journal stays empty."""
-    step = max((line["step"] for line in JournalReader(folder.journal).lines()), default=None)
+    step = last_step(folder.journal)
     if step is not None:
         journal = Journal(folder.journal)
         journal.write(event_at(step))
@@ -183,7 +185,7 @@ def _record_if_unlocked(folder: RunFolder, event_at: Callable[[int], Event]) -> 
 
 def remove_empty_run(folder: RunFolder, is_new: bool) -> str:
     """Remove a new run's folder if nothing was trained in it; says so, or is empty."""
-    if not is_new or next(JournalReader(folder.journal).lines(), None) is not None:
+    if not is_new or last_step(folder.journal) is not None:
         return ""
     try:
         folder.lock()

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
 import typer
 
 from icot_tui.cli import compare, export
@@ -93,7 +94,7 @@ def show(run: Run = None, runs: Runs = None, json: Json = False) -> None:
             | {
                 "config": None if one.config is None else one.config.model_dump(),
                 "evaluations": [
-                    {"time": evaluation.time} | asdict(evaluation.result)
+                    {"time": evaluation.time} | msgspec.structs.asdict(evaluation.result)
                     for evaluation in metrics.evaluations
                 ],
                 "checkpoints": checkpoints,

@@ -7,9 +7,9 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import IO
 
-from icot_tui.engine.journal.events import Evaluated, RunResumed, RunStarted, StepsTrained
+from icot_tui.engine.journal.events import Evaluated, PhaseBegan, StepsTrained
 from icot_tui.engine.journal.journal import JournalReader
-from icot_tui.engine.journal.summary import RunSummary
+from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.run_folder import RunFolder, write_atomically
 from icot_tui.errors import UserError
 
@@ -43,16 +43,11 @@ SCALARS = ("stage", *COLUMNS[5:-1])
 def read_steps(run: RunFolder) -> list[Step]:
     """The steps that led to the present, in order: what a resume undid is left out."""
     steps: list[Step] = []
-    summary = RunSummary()
-    for time, event in JournalReader(run.journal).events():
-        summary.add(time, event)
-        phase = summary.metrics.phase_name or ""
+    phase = ""
+    for time, event in effective(JournalReader(run.journal).events()):
         match event:
-            case RunStarted():
-                steps.clear()
-            case RunResumed():
-                while steps and steps[-1].step > event.step:
-                    steps.pop()
+            case PhaseBegan():
+                phase = event.phase
             case StepsTrained():
                 steps += _trained(run.name, time, phase, event)
             case Evaluated():

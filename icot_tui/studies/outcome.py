@@ -5,17 +5,10 @@ from pathlib import Path
 from typing import cast
 
 from icot_tui.config import Phase, RunConfig, load_config
-from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
-from icot_tui.engine.journal.events import (
-    Evaluated,
-    PhaseBegan,
-    QuestionsAsked,
-    RunResumed,
-    RunStarted,
-    TokenRemoved,
-)
+from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
+from icot_tui.engine.journal.events import PhaseBegan, QuestionsAsked, RunStarted
 from icot_tui.engine.journal.journal import JournalReader
-from icot_tui.engine.journal.summary import RunSummary
+from icot_tui.engine.journal.summary import Evaluation, RunSummary
 from icot_tui.engine.run_folder import RunFolder
 
 
@@ -127,43 +120,40 @@ def read_outcome(run: RunFolder) -> Outcome:
         UserError: its config can't be read.
     """
     config = load_config(run.config).config
-    summary = RunSummary(config)
-    points: list[tuple[str, Point]] = []  # with the training they belong to
-    marks: list[tuple[int, float]] = []
-    versions: dict[str, None] = {}
-    phase = ""
+    summary, versions = RunSummary(config), dict[str, None]()
     for time, event in JournalReader(run.journal).events():
         summary.add(time, event)
-        match event:
-            case RunStarted():
-                points.clear()
-                marks.clear()
-                versions[event.version] = None
-            case PhaseBegan():
-                phase = f"{event.number}-{event.phase}"
-            case RunResumed():
-                del points[len(summary.metrics.evaluations) :]
-                marks = [mark for mark in marks if mark[0] <= event.step]
-                phase = CheckpointPath(event.step, 0, Path(event.checkpoint)).phase
-            case TokenRemoved(everything=True):
-                marks.append((event.step, summary.metrics.seconds))
-            case Evaluated():
-                points.append((phase, _point(event, summary)))
-    known = summary.metrics.everything_removed_at
-    at = next((mark for mark in marks if mark[0] == known), marks[0] if marks else None)
-    if config.method.name != "stepwise":
-        at = None
-    last = tuple(point for of, point in points if of == phase)
-    return Outcome(run, config, summary, last, at, tuple(versions), phase)
+        if isinstance(event, RunStarted):
+            versions[event.version] = None
+    metrics, most = summary.metrics, summary.max_cot_tokens
+    return Outcome(
+        run=run,
+        config=config,
+        summary=summary,
+        points=tuple(
+            _point(evaluation, most)
+            for evaluation in metrics.evaluations
+            if _number_and_name(evaluation.phase) == _number_and_name(metrics.phase)
+        ),
+        internalized_at=metrics.internalized if config.method.name == "stepwise" else None,
+        versions=tuple(versions),
+        phase=_number_and_name(metrics.phase),
+    )
 
 
-def _point(event: Evaluated, summary: RunSummary) -> Point:
-    most, shares = summary.max_cot_tokens, event.token_accuracy[:-1]
+def _number_and_name(phase: PhaseBegan | None) -> str:
+    """A training as its checkpoints are called; empty in runs of one."""
+    return "" if phase is None else f"{phase.number}-{phase.phase}"
+
+
+def _point(evaluation: Evaluation, most: int | None) -> Point:
+    result = evaluation.result
+    shares = result.token_accuracy[:-1]
     return Point(
-        event.step,
-        summary.metrics.seconds,
-        event.stage if most is None else min(event.stage, most),
-        event.implicit,
-        event.exact_match,
-        sum(shares) / len(shares) if shares else None,
+        step=result.step,
+        seconds=evaluation.seconds,
+        removed=result.stage if most is None else min(result.stage, most),
+        implicit=result.implicit,
+        exact_match=result.exact_match,
+        token_accuracy=sum(shares) / len(shares) if shares else None,
     )

@@ -14,7 +14,7 @@ Axis = Literal["step", "time", "removed"]
 class Span:
     """A stage and the number of steps that were done when it began."""
 
-    since: int
+    step: int
     stage: int
 
 
@@ -35,13 +35,13 @@ def along_removals(
     """
     if not spans:
         return np.zeros(len(steps))
-    begins = np.array([span.since for span in spans], dtype=np.int64)
+    begins = np.array([span.step for span in spans], dtype=np.int64)
     stages = np.array([span.stage for span in spans], dtype=np.float64)
     if most is not None:
         stages = np.minimum(stages, most)
     previous = float(begins[-1] - begins[-2]) if len(begins) > 1 else 1.0
     lengths = np.append(np.diff(begins), max(previous, last - begins[-1], 1)).astype(np.float64)
-    # The step that begins a stage is the first after `since`.
+    # The step that begins a stage is the first after its `step`.
     at = np.maximum(np.searchsorted(begins, steps, side="left") - 1, 0)
     passed = (steps - begins[at]) / np.maximum(lengths[at], 1)
     result: NDArray[np.float64] = stages[at] + np.clip(passed, 0.0, 1.0)
@@ -50,5 +50,5 @@ def along_removals(
 
 def stage_at(step: int, spans: list[Span]) -> int:
     """The stage that this step was trained at."""
-    at = bisect_right([span.since for span in spans], step - 1) - 1
+    at = bisect_right([span.step for span in spans], step - 1) - 1
     return spans[max(at, 0)].stage if spans else 0

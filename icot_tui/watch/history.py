@@ -1,13 +1,14 @@
 """All that is known of a run, as plain data: folded from its journal, event by event or in bulk.
 
-A resume undoes what came after its checkpoint, as `journal.effective` does. The log keeps what
-was undone: it tells what happened, in the order in which it did.
+A resume undoes what came after its checkpoint. The log keeps what was undone: it has all that
+happened, in the order in which it did.
 """
 
+from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass, replace
 from functools import cached_property
-from posixpath import basename
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ from icot_tui.engine.journal.events import (
     ThoughtsCompared,
     TokenRemoved,
 )
+from icot_tui.engine.journal.rewind import Rewind
 from icot_tui.engine.journal.step_arrays import StepArrays
 from icot_tui.engine.journal.summary import Evaluation, RunSummary
 from icot_tui.engine.journal.wording import describe
@@ -76,38 +78,28 @@ class Training:
     began: PhaseBegan
     evaluations: int
 
+    @property
+    def step(self) -> int:
+        """Steps that were done when it began."""
+        return self.began.step
+
 
 @dataclass(frozen=True)
 class LogLine:
     """Something that happened; `kind` is the name of the event's class.
 
-    `said` is a text, or an event and the training that it belongs to.
+    `content` is a text, or an event and the training that it belongs to.
     """
 
     time: float
     step: int
     kind: str
-    said: str | tuple[Event, str | None]
+    content: str | tuple[Event, str | None]
 
     @cached_property
     def text(self) -> str:
-        """In plain words, formed when looked at: most lines of a long journal never are."""
-        return self.said if isinstance(self.said, str) else describe(*self.said)
-
-
-@dataclass(frozen=True, slots=True)
-class _Bookmark:
-    """How much of everything stood at a checkpoint."""
-
-    losses: int
-    lines: int
-    removals: int
-    resets: int
-    saved: int
-    skipped: int
-    spans: int
-    trainings: int
-    thoughts: int
+        """In plain words, formed on demand: most lines of a long journal are never shown."""
+        return self.content if isinstance(self.content, str) else describe(*self.content)
 
 
 class History:
@@ -142,7 +134,12 @@ class History:
         self.log: deque[LogLine] = deque(maxlen=LOG_LINES)
         self.example: ExampleShown | None = None
         self.skipped: list[int] = []
-        self._bookmarks: dict[str, _Bookmark] = {}
+        self._series: tuple[StepSeries | StepLog, ...] = (self.losses, self.lines)
+        self._lists: tuple[list[Any], ...] = (
+            self.removals, self.resets, self.saved, self.spans, self.trainings, self.thoughts,
+            self.skipped,
+        )  # fmt: skip
+        self._rewind = Rewind(self._lengths, self._cut, self._lengths_at)
 
     @property
     def evaluations(self) -> list[Evaluation]:
@@ -171,18 +168,14 @@ class History:
 
     def add(self, time: float, event: Event) -> None:
         """Take note of the next event."""
-        if isinstance(event, RunStarted):
-            self._cut(_Bookmark(0, 0, 0, 0, 0, 0, 0, 0, 0))
-            self._bookmarks.clear()
-            self.lines.first = event.step
-        elif isinstance(event, RunResumed):
-            self._go_back(event)
+        self._rewind.before(event)
         self.summary.add(time, event)
         self._note(time, event)
         self._follow_stage()
         if not isinstance(event, StepsTrained | ExampleShown):
-            said = event, self.summary.metrics.phase_name
-            self.log.append(LogLine(time, event.step, type(event).__name__, said))
+            content = event, self.summary.metrics.phase_name
+            self.log.append(LogLine(time, event.step, type(event).__name__, content))
+        self._rewind.after(event)
         self.version += 1
 
     def add_lines(self, lines: StepArrays) -> None:
@@ -196,6 +189,8 @@ class History:
     def _note(self, time: float, event: Event) -> None:
         step = event.step
         match event:
+            case RunStarted():
+                self.lines.first = step
             case StepsTrained():
                 self._trained(event)
             case TokenRemoved():
@@ -207,7 +202,6 @@ class History:
             case CheckpointSaved():
                 self.saved.append(Saved(step, time, event.path, event.stage, None))
                 self._match_newest()
-                self._bookmark(event.path)
             case Evaluated() | RunResumed():
                 self._match_newest()
             case PhaseBegan():
@@ -249,57 +243,24 @@ class History:
 
     # Going back ------------------------------------------------------------------------------
 
-    def _bookmark(self, checkpoint: str) -> None:
-        name = basename(checkpoint)
-        self._bookmarks.pop(name, None)  # the newest stands last
-        self._bookmarks[name] = _Bookmark(
-            len(self.losses),
-            len(self.lines),
-            len(self.removals),
-            len(self.resets),
-            len(self.saved),
-            len(self.skipped),
-            len(self.spans),
-            len(self.trainings),
-            len(self.thoughts),
-        )
+    def _lengths(self) -> list[int]:
+        """How much there is of everything."""
+        return [len(items) for items in (*self._series, *self._lists)]
 
-    def _go_back(self, event: RunResumed) -> None:
-        """Cut off all that came after a checkpoint; without its line, what came after its step."""
-        name = basename(event.checkpoint)
-        if name in self._bookmarks:
-            while next(reversed(self._bookmarks)) != name:
-                self._bookmarks.popitem()
-            self._cut(self._bookmarks[name])
-        elif event.step < self.summary.metrics.step:
-            self._cut(self._before(event.step))
-        self._bookmark(event.checkpoint)
-
-    def _before(self, step: int) -> _Bookmark:
+    def _lengths_at(self, step: int) -> list[int]:
+        """How much there was when so many steps were done."""
         lines = self.lines.until(step)
         last = int(self.lines.steps[lines - 1]) if lines else self.lines.first
-        return _Bookmark(
-            self.losses.index(last + 1),
-            lines,
-            sum(removal.step <= step for removal in self.removals),
-            sum(reset.step <= step for reset in self.resets),
-            sum(saved.step <= step for saved in self.saved),
-            sum(skipped <= last for skipped in self.skipped),
-            max(1, sum(span.since <= step for span in self.spans)),
-            sum(training.began.step <= step for training in self.trainings),
-            sum(thoughts.step <= step for thoughts in self.thoughts),
-        )
+        lengths = [bisect_right(items, step, key=_step_of) for items in self._lists]
+        return [self.losses.index(last + 1), lines, *lengths]
 
-    def _cut(self, mark: _Bookmark) -> None:
-        self.losses.cut(mark.losses)
-        self.lines.cut(mark.lines)
-        for items, length in (
-            (self.removals, mark.removals),
-            (self.resets, mark.resets),
-            (self.saved, mark.saved),
-            (self.skipped, mark.skipped),
-            (self.spans, mark.spans),
-            (self.trainings, mark.trainings),
-            (self.thoughts, mark.thoughts),
-        ):
+    def _cut(self, lengths: list[int]) -> None:
+        of_series, of_lists = lengths[: len(self._series)], lengths[len(self._series) :]
+        for series, length in zip(self._series, of_series, strict=True):
+            series.cut(length)
+        for items, length in zip(self._lists, of_lists, strict=True):
             del items[length:]
+
+
+def _step_of(item: Any) -> int:
+    return item if isinstance(item, int) else int(item.step)

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from icot_tui.watch.bulk_reader import JournalFile, Piece, read
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.watch.bulk_reader import Piece, read
 
 WORTH = 64 << 20
 """Bytes; to read fewer takes no longer than to start a process."""
@@ -36,11 +37,11 @@ class ReadAhead:
         )
 
     @classmethod
-    def of(cls, journal: JournalFile) -> "ReadAhead | None":
+    def of(cls, journal: JournalReader) -> "ReadAhead | None":
         """The later part of what there is of a journal; None where it is not worth a process."""
         if journal.size - journal.offset < WORTH:
             return None
-        middle = JournalFile(journal.path)
+        middle = JournalReader(journal.path)
         middle.skip_to(journal.offset + int(FIRST * (journal.size - journal.offset)))
         try:
             return cls(journal.path, middle.offset, journal.size)
@@ -68,9 +69,11 @@ class ReadAhead:
         self._process.communicate()
 
 
-def hand_over(journal: JournalFile, end: int, to: BinaryIO) -> None:
-    """Read a journal up to byte `end`, then write its parts."""
-    parts = [(journal.offset, read(text)) for text in journal.texts(end)]
+def hand_over(path: Path, begin: int, end: int, to: BinaryIO) -> None:
+    """Read a journal from byte `begin` to byte `end`, then write its parts."""
+    journal = JournalReader(path, begin)
+    journal.look()
+    parts = [(journal.offset, read(text)) for text in journal.parts(end)]
     for part in parts:
         pickle.dump(part, to, protocol=5)
 
@@ -78,4 +81,4 @@ def hand_over(journal: JournalFile, end: int, to: BinaryIO) -> None:
 if __name__ == "__main__":
     path, begin, end = sys.argv[1:]
     with contextlib.suppress(BrokenPipeError):
-        hand_over(JournalFile(Path(path), int(begin), int(end)), int(end), sys.stdout.buffer)
+        hand_over(Path(path), int(begin), int(end), sys.stdout.buffer)

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import Status
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.watch.bulk_reader import JournalFile, fold
+from icot_tui.watch.bulk_reader import fold, read
 from icot_tui.watch.history import History
 from icot_tui.watch.source import run_config
 
@@ -37,7 +38,7 @@ class Replay:
         self.folder = folder
         self._config = run_config(folder)
         self._history = History(self._config)
-        self._journal = JournalFile(folder.journal)
+        self._journal = JournalReader(folder.journal)
         self._times, self._ends = _index(folder)
         gaps = np.clip(np.diff(self._times, prepend=self._times[:1]), 0.0, LONGEST_PAUSE)
         self._places = np.cumsum(gaps)
@@ -91,7 +92,7 @@ class Replay:
         self._settle(place)
         if self._journal.offset > self._due():
             self._history = History(self._config, self._history.version + 1)
-            self._journal.forget()
+            self._journal.offset = 0
 
     # The source --------------------------------------------------------------------------------
 
@@ -116,8 +117,8 @@ class Replay:
         until = time.monotonic() + seconds
         version = self._history.version
         self._journal.look()
-        for part in self._journal.parts(self._due()):
-            fold(self._history, part)
+        for text in self._journal.parts(self._due()):
+            fold(self._history, read(text))
             if time.monotonic() >= until:
                 break
         return self._history.version != version
@@ -156,10 +157,10 @@ def line_times(lines: list[bytes]) -> NDArray[np.float64]:
 
 def _index(folder: RunFolder) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """(when each line was written, where in the file it ends)."""
-    journal = JournalFile(folder.journal)
+    journal = JournalReader(folder.journal)
     journal.look()
     times, ends = [np.zeros(0)], [np.zeros(0, np.int64)]
-    for part in journal.texts():
+    for part in journal.parts():
         lines = part.split(b"\n")[:-1]
         times.append(line_times(lines))
         lengths = np.array([len(line) + 1 for line in lines], dtype=np.int64)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from icot_tui.config import RunConfig
+from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary, Status
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.watch.bulk_reader import JournalFile, fold
+from icot_tui.watch.bulk_reader import fold, read
 from icot_tui.watch.source import run_config
 
 WHOLE_BYTES = 2 << 20
@@ -104,19 +105,19 @@ class _Known:
         self._config_written = _written(self._folder.config)
         self._config: RunConfig | None = run_config(self._folder)
         self._summary = RunSummary(self._config)
-        self._journal = JournalFile(self._folder.journal)
+        self._journal = JournalReader(self._folder.journal)
 
     def _read(self) -> None:
         """Take in the news; of a long journal that was never read, its head and its tail."""
         journal = self._journal
         if journal.size - journal.offset > WHOLE_BYTES:
             if journal.offset == 0:
-                for part in journal.parts(HEAD_BYTES):
-                    fold(self._summary, part)
+                for text in journal.parts(HEAD_BYTES):
+                    fold(self._summary, read(text))
                 self._summary.last_event_time = None  # what follows is no silence
             journal.skip_to(_place_of_evaluation(journal))
-        for part in journal.parts():
-            fold(self._summary, part)
+        for text in journal.parts():
+            fold(self._summary, read(text))
 
     def _best(self) -> float | None:
         """As the last evaluation has it: earlier ones may not have been read."""
@@ -137,7 +138,7 @@ def _written(path: Path) -> float | None:
         return None
 
 
-def _place_of_evaluation(journal: JournalFile) -> int:
+def _place_of_evaluation(journal: JournalReader) -> int:
     """A place before the last evaluation, or else before the last lines."""
     begin = max(0, journal.size - EVALUATION_BYTES)
     try:

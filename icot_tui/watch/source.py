@@ -6,10 +6,11 @@ from typing import Protocol
 
 from icot_tui.config import RunConfig
 from icot_tui.config.loading import load_config
+from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import Status
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.watch.bulk_reader import JournalFile, Piece, fold
+from icot_tui.watch.bulk_reader import Piece, fold, read
 from icot_tui.watch.history import History
 from icot_tui.watch.parallel_reader import ReadAhead
 
@@ -66,7 +67,7 @@ class RunFollower:
         self.folder = folder
         self._config = run_config(folder)
         self._history = History(self._config)
-        self._journal = JournalFile(folder.journal)
+        self._journal = JournalReader(folder.journal)
         self._ahead: ReadAhead | None = None
 
     @property
@@ -103,9 +104,9 @@ class RunFollower:
         """What there is to take in, as long as it comes until then."""
         journal, ahead = self._journal, self._ahead
         if ahead is None:
-            yield from journal.parts()
+            yield from map(read, journal.parts())
             return
-        yield from journal.parts(ahead.begin)
+        yield from map(read, journal.parts(ahead.begin))
         if journal.offset >= ahead.begin:
             try:
                 for journal.offset, part in ahead.parts(until - time.monotonic()):
@@ -129,7 +130,7 @@ class RunFollower:
     def _begin_again(self) -> None:
         self._config = run_config(self.folder)
         self._history = History(self._config, self._history.version + 1)
-        self._journal.forget()
+        self._journal.offset = 0
         self._stop_reading_ahead()
 
     def _stop_reading_ahead(self) -> None:

@@ -29,6 +29,7 @@ from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.signals import ECHO_SECONDS
+from tests.tiny import read_lines
 from tests.tiny_file import tiny_toml
 
 TINY = tiny_toml(max_steps=40, evaluate_every=20)
@@ -134,7 +135,7 @@ def test_json_is_the_journal(cli: Cli) -> None:
     assert status == 0
     assert errors.startswith("run folder")
     printed = [json.loads(line) for line in output.splitlines()]
-    written = [*JournalReader(cli.run_folder.journal).lines()]
+    written = read_lines(cli.run_folder)
     assert [line | {"time": 0} for line in printed] == [line | {"time": 0} for line in written]
 
 

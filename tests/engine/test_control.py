@@ -22,7 +22,7 @@ def answers(tmp_path: Path, wishes: dict[int, list[Command]]) -> list[str]:
 
 
 def test_no_more_is_removed_than_is_left(tmp_path: Path) -> None:
-    held, told, done = answers(tmp_path, {2: [Hold(), Advance(99), Advance(2)]})
+    held, told, done = answers(tmp_path, {2: [Hold(), Advance(tokens=99), Advance(tokens=2)]})
     stage = int(held.split()[1])
     left = 8 - stage
     assert told == f"refused: only {left} are left: advance {left} removes them all"
@@ -33,7 +33,7 @@ def test_going_back_tells_that_the_schedule_is_held_again(tmp_path: Path) -> Non
     wishes: dict[int, list[Command]] = {4: [Hold(), Save()], 8: [Hold(on=False)]}
     steps = answers(tmp_path / "first", wishes)
     saved_at = int(steps[1].rpartition(" ")[2])
-    said = answers(tmp_path / "again", wishes | {16: [Rollback(saved_at)]})
+    said = answers(tmp_path / "again", wishes | {16: [Rollback(step=saved_at)]})
     assert said[-1].endswith("; the schedule is held, as it was then")
-    said = answers(tmp_path / "before", wishes | {16: [Rollback(0)]})
+    said = answers(tmp_path / "before", wishes | {16: [Rollback(step=0)]})
     assert said[-1] == "back at step-00000000, stage 0"

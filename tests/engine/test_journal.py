@@ -1,25 +1,33 @@
 import errno
 import json
+import math
 import os
 import random
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import pytest
 
 from icot_tui.engine.journal.events import (
+    EVENTS,
     CheckpointSaved,
+    CommandDone,
     Event,
+    Int64,
     RunResumed,
     RunStarted,
     StepsTrained,
+    ThoughtsCompared,
     TokenRemoved,
     Warned,
 )
-from icot_tui.engine.journal.journal import Journal, JournalReader, effective
+from icot_tui.engine.journal.journal import Journal, JournalReader
+from icot_tui.engine.journal.lines import decode_line, encode_line
+from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.journal.wording import describe
 from icot_tui.errors import UserError
 
@@ -31,7 +39,7 @@ from icot_tui.engine.journal.journal import Journal
 
 journal = Journal(Path(sys.argv[1]))
 for step in range(int(sys.argv[2])):
-    journal.write(Warned(step, f"näws {step} " + "x" * (step % 300)))
+    journal.write(Warned(step=step, message=f"näws {step} " + "x" * (step % 300)))
 journal.close()
 """
 
@@ -78,14 +86,17 @@ def test_non_finite_numbers_are_null(path: Path) -> None:
     journal = Journal(path)
     journal.write(trained(1, float("nan")))
     journal.write(trained(2, float("inf")))
-    assert [line["losses"] for line in JournalReader(path).lines()] == [[None], [None]]
+    assert [line["losses"] for line in map(json.loads, path.read_text().splitlines())] == [
+        [None],
+        [None],
+    ]
     assert "NaN" not in path.read_text()
 
 
 def test_text_that_is_no_unicode_is_written(path: Path) -> None:
     Journal(path).write(Warned(step=1, message=os.fsdecode(b"caf\xe9.txt")))
     [(_, event)] = JournalReader(path).events()
-    assert event == Warned(step=1, message="caf\udce9.txt")
+    assert event == Warned(step=1, message=r"caf\udce9.txt")
 
 
 def test_every_torn_end_is_skipped_and_the_next_writer_starts_a_new_line(path: Path) -> None:
@@ -127,7 +138,6 @@ def test_damaged_and_unknown_lines_are_skipped(path: Path, damaged: bytes) -> No
         file.write(damaged + b"\n")
     Journal(path).write(Warned(step=2, message="after"))
     assert steps(path) == [1, 2]
-    effective(JournalReader(path).lines())
 
 
 def test_fields_of_a_newer_version_are_left_out(path: Path) -> None:
@@ -137,15 +147,15 @@ def test_fields_of_a_newer_version_are_left_out(path: Path) -> None:
 
 def test_a_journal_that_is_not_there_has_no_lines_yet(path: Path) -> None:
     reader = JournalReader(path)
-    assert list(reader.lines()) == []
+    assert list(reader.events()) == []
     Journal(path).write(Warned(step=1, message="x"))
-    assert len(list(reader.lines())) == 1
+    assert len(list(reader.events())) == 1
 
 
 def test_a_reader_from_the_end_sees_only_what_comes(path: Path) -> None:
     journal = Journal(path)
     journal.write(Warned(step=1, message="old"))
-    reader = JournalReader(path, from_end=True)
+    reader = JournalReader.at_end(path)
     journal.write(Warned(step=2, message="new"))
     assert [event.step for _, event in reader.events()] == [2]
 
@@ -217,8 +227,8 @@ def test_a_journal_that_cannot_be_opened_is_the_users_matter(tmp_path: Path) -> 
         Journal(tmp_path / "gone" / "journal.jsonl")
 
 
-def line(event: Event) -> dict[str, object]:
-    return json.loads(json.dumps(event.as_json()))
+def standing(events: list[Event]) -> list[Event]:
+    return [event for _, event in effective((0.0, event) for event in events)]
 
 
 def test_a_resume_undoes_what_came_after_its_checkpoint() -> None:
@@ -232,8 +242,7 @@ def test_a_resume_undoes_what_came_after_its_checkpoint() -> None:
         TokenRemoved(step=10, before=0, stage=1, cause="on schedule", everything=False),
         trained(20),
     ]
-    lines = [line(event) for event in (*before, *undone, *after)]
-    assert effective(lines) == [line(event) for event in (*before, *after)]
+    assert standing([*before, *undone, *after]) == [*before, *after]
 
 
 def test_a_second_resume_from_the_same_checkpoint() -> None:
@@ -241,16 +250,17 @@ def test_a_second_resume_from_the_same_checkpoint() -> None:
         CheckpointSaved(step=10, path="step-10", stage=0, bytes=1, seconds=0.1),
         RunResumed(step=10, checkpoint="step-10"),
     )
-    lines = [line(event) for event in (saved, trained(20), resumed, trained(20), resumed)]
-    assert effective(lines) == [line(event) for event in (saved, resumed, resumed)]
+    assert standing([saved, trained(20), resumed, trained(20), resumed]) == [
+        saved,
+        resumed,
+        resumed,
+    ]
 
 
 def test_a_checkpoint_whose_line_was_lost() -> None:
-    lines = [
-        line(event)
-        for event in (trained(10), RunResumed(step=10, checkpoint="step-10"), trained(20))
-    ]
-    assert effective(lines) == lines
+    resumed = RunResumed(step=10, checkpoint="step-10")
+    assert standing([trained(10), resumed, trained(20)]) == [trained(10), resumed, trained(20)]
+    assert standing([trained(10), trained(20), resumed]) == [trained(10), resumed]
 
 
 def test_a_run_that_starts_anew_undoes_everything() -> None:
@@ -267,61 +277,124 @@ def test_a_run_that_starts_anew_undoes_everything() -> None:
         steps_per_epoch=1,
         max_cot_tokens=1,
     )
-    lines = [line(event) for event in (started, trained(10), started)]
-    assert effective(lines) == [line(started)]
+    assert standing([started, trained(10), started]) == [started]
 
 
 def test_effective_on_random_histories_is_what_the_branch_wrote() -> None:
     """Kill a simulated run at random; what stands is always the history of the surviving branch."""
     chance = random.Random(7)
     for _ in range(200):
-        lines: list[dict[str, object]] = []
-        branch: list[dict[str, object]] = []
-        saved: dict[str, list[dict[str, object]]] = {}
+        events: list[Event] = []
+        branch: list[Event] = []
+        saved: dict[str, list[Event]] = {}
         step = 0
         for _ in range(60):
             dice = chance.random()
             if dice < 0.15 and saved:
                 name = chance.choice(list(saved))
                 step = int(name)
-                new = line(RunResumed(step=step, checkpoint=name))
+                new: Event = RunResumed(step=step, checkpoint=name)
                 branch = [*saved[name], new]
             elif dice < 0.4 and str(step) not in saved:
-                new = line(
-                    CheckpointSaved(step=step, path=str(step), stage=0, bytes=1, seconds=0.1)
-                )
+                new = CheckpointSaved(step=step, path=str(step), stage=0, bytes=1, seconds=0.1)
                 branch = [*branch, new]
                 saved[str(step)] = branch
             else:
                 step += 1
-                new = line(trained(step, chance.random()))
+                new = trained(step, chance.random())
                 branch = [*branch, new]
-            lines.append(new)
-            if new["event"] == "RunResumed":  # newer checkpoints were damaged
+            events.append(new)
+            if isinstance(new, RunResumed):  # newer checkpoints were damaged
                 saved = {name: past for name, past in saved.items() if int(name) < step}
                 saved[str(step)] = branch
-        assert effective(lines) == branch
+        assert standing(events) == branch
 
 
-@pytest.mark.parametrize("kind", sorted(Event.known))
-def test_every_event_has_a_sentence_and_survives_json(kind: str) -> None:
-    values: dict[str, object] = {
-        "int": 3, "str": "text", "float": 0.5, "bool": True,
-        "int | None": None, "list[float | None]": [0.5, None], "list[float]": [0.5],
-        "list[str]": ["1"], "list[int]": [0],
+def filled(kind: type[Event], number: float = 0.5) -> Event:
+    """An event of a kind with some value in every field; `number` where a float belongs."""
+    values = {
+        Int64: 3, str: "text", float: number, bool: True, bool | None: None, Int64 | None: None,
+        float | None: number, list[float | None]: [number, None], list[float]: [number],
+        list[str]: ["1"], list[Int64]: [0],
     }  # fmt: skip
-    known = Event.known[kind]
-    event = known(**{field.name: values[_name(field.type)] for field in fields(known)})
-    assert describe(event) not in ("", kind)
-    assert Event.from_json(json.loads(json.dumps(event.as_json()))) == event
-    lost = {
-        name: None if isinstance(value, float) else value for name, value in line(event).items()
-    }
-    again = Event.from_json(lost)
-    assert again is not None
-    if kind != "Evaluated":  # a share of examples is always finite
-        assert describe(again)
+    return kind(**{field.name: values[field.type] for field in msgspec.structs.fields(kind)})
 
 
-def _name(annotation: object) -> str:
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+@pytest.mark.parametrize("kind", EVENTS.values(), ids=EVENTS)
+def test_every_event_has_a_sentence_and_survives_its_line(kind: type[Event]) -> None:
+    event = filled(kind)
+    assert describe(event) not in ("", kind.__name__)
+    assert decode_line(encode_line(1.5, event)) == (1.5, event)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("kind", EVENTS.values(), ids=EVENTS)
+def test_a_number_that_is_not_finite_is_null(kind: type[Event], number: float) -> None:
+    values = json.loads(encode_line(1.5, filled(kind, number)), parse_constant=pytest.fail)
+    fields = msgspec.structs.fields(kind)
+    for field in fields:
+        if field.type in (float, float | None):
+            assert values[field.name] is None
+    always = {field.name for field in fields if field.type in (float, list[float])}
+    for name in always:  # null in their place is damage
+        assert decode_line(json.dumps(values).encode()) is None
+        values[name] = json.loads(encode_line(1.5, filled(kind)))[name]
+    read = decode_line(json.dumps(values).encode())
+    assert read is not None
+    assert describe(read[1])
+
+
+@pytest.mark.parametrize("kind", EVENTS.values(), ids=EVENTS)
+def test_a_value_of_a_wrong_type_is_damage(kind: type[Event]) -> None:
+    values = json.loads(encode_line(1.5, filled(kind)))
+    wrong: dict[object, list[object]] = {
+        Int64: [True, 1.5, "1", None, 2**63, [1]], str: [1, None, ["x"]], bool: [1, "true", None],
+        float: [True, "1", None], bool | None: [0, "false"], Int64 | None: [True, 1.5, "1", 2**63],
+        float | None: [True, "1", []], list[float | None]: [[True], ["x"], 1.0, None],
+        list[float]: [[None], ["x"], 1.0, None], list[str]: [[1], "x"],
+        list[Int64]: [[0.5], [True]],
+    }  # fmt: skip
+    for field in msgspec.structs.fields(kind):
+        for value in wrong[field.type]:
+            line = json.dumps(values | {field.name: value}).encode()
+            assert decode_line(line) is None, (field.name, value)
+        if field.required:
+            lacking = {name: value for name, value in values.items() if name != field.name}
+            assert decode_line(json.dumps(lacking).encode()) is None, field.name
+
+
+@pytest.mark.parametrize("kind", EVENTS.values(), ids=EVENTS)
+def test_fields_of_newer_versions_are_left_out_of_every_event(kind: type[Event]) -> None:
+    values = json.loads(encode_line(1.5, filled(kind)))
+    line = json.dumps({"newer": {"a": [None]}} | values | {"newest": 1}).encode()
+    assert decode_line(line) == (1.5, filled(kind))
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    event = ThoughtsCompared(step=1, loss=np.float64(0.5), blocks=[np.float64("nan"), 0.5])
+    assert decode_line(encode_line(1.5, event)) == (
+        1.5,
+        ThoughtsCompared(step=1, loss=0.5, blocks=[None, 0.5]),
+    )
+
+
+def test_an_event_of_a_newer_version_is_skipped() -> None:
+    assert decode_line(b'{"time":1.0,"event":"Unheard","step":1}') is None
+
+
+@pytest.mark.parametrize(
+    ("effect", "held"), [("stage 3 is held", True), ("the schedule goes on", False)]
+)
+def test_a_hold_of_version_0_1_is_understood_by_its_words(effect: str, held: bool) -> None:
+    line = {"time": 1.0, "event": "CommandDone", "step": 1, "id": "x", "command": "hold"}
+    [_, event] = decode_line(json.dumps(line | {"done": True, "effect": effect}).encode()) or []
+    assert isinstance(event, CommandDone)
+    assert event.held is held
+    [_, event] = decode_line(json.dumps(line | {"done": False, "effect": effect}).encode()) or []
+    assert isinstance(event, CommandDone)
+    assert event.held is None  # it was refused
+
+
+def test_what_version_0_1_wrote_for_text_that_is_no_unicode_is_read() -> None:
+    line = b'{"time":1.0,"event":"Warned","step":1,"message":"caf\\udce9.txt"}'
+    assert decode_line(line) == (1.0, Warned(step=1, message="caf\udce9.txt"))

@@ -113,7 +113,7 @@ def test_a_finished_run_is_left_as_it_is(every_step, tmp_path):
 
 def test_wishes_after_a_saving_survive_a_stop(tmp_path):
     """All between the same two steps: the checkpoint of that step is written again."""
-    wishes = (Save(), Hold(), SetLearningRate(3e-3), ResetOptimizer(), Evaluate())
+    wishes = (Save(), Hold(), SetLearningRate(learning_rate=3e-3), ResetOptimizer(), Evaluate())
 
     def trained(name, *commands_at_12):
         commands = CommandQueue()

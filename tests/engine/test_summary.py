@@ -19,7 +19,7 @@ from icot_tui.engine.journal.events import (
     Unpaused,
     UpdatesSkipped,
 )
-from icot_tui.engine.journal.journal import effective
+from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.journal.step_arrays import LOSS_WINDOW
 from icot_tui.engine.journal.summary import RunSummary
 from tests import events as made
@@ -161,8 +161,7 @@ def test_folding_equals_folding_what_is_effective() -> None:
             else:
                 step += 1
                 events.append(trained(step, stage, chance.random()))
-        lines = effective([event.as_json() for event in events])
-        kept = [event for line in lines if (event := Event.from_json(line)) is not None]
+        kept = [event for _, event in effective((0.0, event) for event in events)]
         folded, expected = (RunSummary.of((0.0, one) for one in some) for some in (events, kept))
         assert asdict(folded.metrics) == asdict(expected.metrics)
 
@@ -189,7 +188,7 @@ def test_status() -> None:
     assert summary.status(locked=True, now=1001 + 3600) == "stalled"
     summary.add(1003, Paused(step=1, reason="by command"))
     assert summary.status(locked=True, now=1_000_000) == "paused"
-    summary.add(90_000, Unpaused(1))
+    summary.add(90_000, Unpaused(step=1))
     summary.add(90_001, trained(2))
     assert summary.status(locked=True, now=90_002) == "training"
     summary.add(90_003, RunEnded(step=2, reason="stopped by command", finished=False))
@@ -285,7 +284,7 @@ def test_the_loss_gated_schedule_is_foretold_from_the_last_removals() -> None:
 @pytest.mark.parametrize(
     "bend",
     [
-        CommandDone(step=6, id="x", command="hold", done=True, effect="held"),
+        CommandDone(step=6, id="x", command="hold", done=True, effect="held", held=True),
         RolledBack(step=6, checkpoint="step-00000000", stage=0, cause="collapse"),
     ],
 )

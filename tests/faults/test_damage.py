@@ -102,7 +102,7 @@ def test_damaged_checkpoint_is_not_gone_back_to(whole, tmp_path):
     def listen(event):
         if isinstance(event, StepsTrained) and event.step == 12:
             flip_a_bit(damaged / "model.safetensors")
-            commands.put(Rollback(7))
+            commands.put(Rollback(step=7))
 
     folder = train_new(tmp_path, tiny(), commands, listen)
     (done,) = [line for line in read_lines(folder) if line["event"] == "CommandDone"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from icot_tui.engine.loop.commands import Command
+from icot_tui.engine.loop.commands import COMMANDS
 from icot_tui.errors import UserError
 from icot_tui.tui.actions.handlers import HANDLERS
 from icot_tui.tui.actions.keymap import NEEDED, TAKEN, key_map, shown, textual_name
@@ -38,7 +38,7 @@ def test_every_command_of_the_engine_has_an_action() -> None:
     named |= {"evaluate", "save", "stop"}
     with_command = {action.name for action in ACTIONS if action.needs_control}
     assert with_command == named
-    assert set(Command.known) == named | {"resume"}  # which the key for pause does, too
+    assert set(COMMANDS) == named | {"resume"}  # which the key for pause does, too
 
 
 def test_every_action_is_done_somewhere_and_only_once() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from icot_tui.config import RunConfig
+from icot_tui.engine.journal.events import Warned
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.loop.commands import Stop
 from icot_tui.engine.run_folder import RunFolder
@@ -70,5 +71,6 @@ def test_a_failure_is_kept_logged_and_journaled(tmp_path: Path) -> None:
     assert (thread.phase, thread.exit_status) == ("failed", 1)
     assert thread.error == "SystemExit: a library thinks it may"
     assert "SystemExit" in thread.folder.log.read_text()
-    last = list(JournalReader(thread.folder.journal).lines())[-1]
-    assert last["message"] == "the training failed: SystemExit: a library thinks it may"
+    *_, (_, last) = JournalReader(thread.folder.journal).events()
+    assert isinstance(last, Warned)
+    assert last.message == "the training failed: SystemExit: a library thinks it may"

@@ -20,7 +20,7 @@ from icot_tui.engine.journal.events import (
     UpdatesSkipped,
     Warned,
 )
-from icot_tui.engine.journal.journal import journal_line
+from icot_tui.engine.journal.lines import encode_line
 from icot_tui.engine.run_folder import RunFolder
 from tests.events import MOST, STARTED, evaluated, removed, saved
 
@@ -36,7 +36,7 @@ def make(runs: Path, name: str = "run", events: list[Event] | None = None) -> Ru
 
 
 def journal(events: list[Event], since: float = BEGAN) -> bytes:
-    return b"".join(journal_line(since + at, event) for at, event in enumerate(events))
+    return b"".join(encode_line(since + at, event) for at, event in enumerate(events))
 
 
 def any_loss(chance: random.Random) -> float | None:
@@ -92,8 +92,10 @@ def any_run(chance: random.Random, length: int) -> list[Event]:
                     ),
                     UpdatesSkipped(step=step, skipped=2, in_a_row=2),
                     Paused(step=step, reason="by command"),
-                    Unpaused(step),
-                    CommandDone(step=step, id="x", command="hold", done=True, effect="held"),
+                    Unpaused(step=step),
+                    CommandDone(
+                        step=step, id="x", command="hold", done=True, effect="held", held=True
+                    ),
                     Warned(step=step, message='so, "odd"\nand \x1b[1m \ud800 ünusual'),
                     RunEnded(step=step, reason="stopped", finished=False),
                 )

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from icot_tui.engine.journal import journal as journal_file
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.watch import bulk_reader, parallel_reader
+from icot_tui.watch import parallel_reader
 from icot_tui.watch.parallel_reader import ReadAhead
 from icot_tui.watch.source import RunFollower
 from tests.events import STARTED, trained
@@ -20,7 +21,7 @@ from tests.watch.test_history import state
 @pytest.fixture(autouse=True)
 def short_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel_reader, "WORTH", 10_000)
-    monkeypatch.setattr(bulk_reader, "PART_BYTES", 2000)
+    monkeypatch.setattr(journal_file, "PART_BYTES", 2000)
 
 
 def long_run(runs: Path, seed: int = 0) -> RunFolder:

@@ -10,7 +10,7 @@ from icot_tui.engine.journal.events import (
     RunResumed,
     UpdatesSkipped,
 )
-from icot_tui.engine.journal.journal import journal_line
+from icot_tui.engine.journal.lines import encode_line
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.watch.alerts import LITTLE_DISK, STRETCH, AlertRules
 from icot_tui.watch.machine import MachineReading
@@ -32,7 +32,7 @@ class Watched:
         with open(self.folder.journal, "ab") as file:
             for event in events:
                 self.now += 1
-                file.write(journal_line(self.now, event))
+                file.write(encode_line(self.now, event))
         self.follower.poll()
         return [alert.kind for alert in self.rules.look(self.follower, machine, self.now)]
 
@@ -140,7 +140,7 @@ def test_texts_name_the_run_and_what_it_means(tmp_path: Path) -> None:
     run = watched(tmp_path)
     with open(run.folder.journal, "ab") as file:
         file.write(
-            journal_line(
+            encode_line(
                 run.now, RunEnded(step=1, reason="the recipe is carried out", finished=True)
             )
         )

@@ -1,15 +1,14 @@
 import json
 import math
 import random
-from dataclasses import asdict
 
+import msgspec
 import numpy as np
 import pytest
 
-from icot_tui.engine.journal.journal import journal_line, parse_line
+from icot_tui.engine.journal.lines import decode_line, encode_line
 from icot_tui.engine.journal.step_arrays import LOSS_WINDOW, StepArrays
-from icot_tui.watch.bulk_parser import pieces
-from icot_tui.watch.bulk_reader import read, sound_event
+from icot_tui.watch.bulk_reader import pieces, read
 from tests.events import trained
 from tests.watch.runs import any_run
 
@@ -18,11 +17,16 @@ LEFT_OUT = {"gradient_norms", "supervised_tokens", "dropped_rows"}
 """Of lines that were read in bulk; of the last two, the sums are kept."""
 
 
+def as_json(line: bytes) -> Line | None:
+    pair = decode_line(line)
+    return None if pair is None else {"time": pair[0]} | msgspec.to_builtins(pair[1])
+
+
 def read_back(text: bytes) -> list[Line | None]:
     """Every line as it was understood: those read in bulk are put together again."""
     found: list[Line | None] = []
     for piece in pieces(text):
-        found += [parse_line(piece)] if isinstance(piece, bytes) else lines_of(piece)
+        found += [as_json(piece)] if isinstance(piece, bytes) else lines_of(piece)
     return found
 
 
@@ -60,7 +64,7 @@ def any_journal(seed: int, damage: float) -> bytes:
     chance, when, lines = random.Random(seed), 1.79e9, []
     for event in any_run(chance, 200):
         when += chance.choice([0.0, 0.001, 0.5, 7.25])
-        line = journal_line(when, event)
+        line = encode_line(when, event)
         lines.append(_damage(line, chance) if chance.random() < damage else line)
     return b"".join(lines)
 
@@ -90,14 +94,13 @@ def _damage(line: bytes, chance: random.Random) -> bytes:
 def test_bulk_reading_finds_exactly_what_is_read_line_by_line(seed: int) -> None:
     text = any_journal(seed, damage=0.3)
     for line, found in zip(text.split(b"\n")[:-1], read_back(text), strict=True):
-        assert is_exactly(found, parse_line(line)), line
+        assert is_exactly(found, as_json(line)), line
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_what_is_damaged_does_not_depend_on_how_a_line_is_read(seed: int) -> None:
     text = any_journal(seed, damage=0.3)
-    alone = [line for line in map(parse_line, text.split(b"\n")) if line is not None]
-    events = [event for event in map(sound_event, alone) if event is not None]
+    events = [pair for line in text.split(b"\n") if (pair := decode_line(line)) is not None]
     counts = [len(piece.times) if isinstance(piece, StepArrays) else 1 for piece in read(text)]
     assert sum(counts) == len(events)
 
@@ -120,7 +123,7 @@ def test_sums_and_the_last_finite_losses_are_exact(seed: int) -> None:
 
 def test_usual_lines_are_read_in_bulk() -> None:
     lines = b"".join(
-        journal_line(1.79e9 + at, trained(10 * at + 10, losses=[0.5 + at / 7] * 10))
+        encode_line(1.79e9 + at, trained(10 * at + 10, losses=[0.5 + at / 7] * 10))
         for at in range(50)
     )
     (block,) = pieces(lines)
@@ -130,7 +133,7 @@ def test_usual_lines_are_read_in_bulk() -> None:
 
 def test_last_losses_reach_back_over_those_that_were_not_finite() -> None:
     lines = b"".join(
-        journal_line(1.79e9 + at, trained(2 * at + 2, losses=[float(at), None])) for at in range(90)
+        encode_line(1.79e9 + at, trained(2 * at + 2, losses=[float(at), None])) for at in range(90)
     )
     (block,) = pieces(lines)
     assert isinstance(block, StepArrays)
@@ -155,7 +158,7 @@ def test_last_losses_reach_back_over_those_that_were_not_finite() -> None:
     ],
 )
 def test_an_unusual_line_is_left_to_the_reader_of_any_event(what: bytes, instead: bytes) -> None:
-    usual = [journal_line(1.5 + at, trained(at + 1)) for at in range(9)]
+    usual = [encode_line(1.5 + at, trained(at + 1)) for at in range(9)]
     assert what in usual[4]
     lines = [*usual[:4], usual[4].replace(what, instead), *usual[5:]]
     kinds = [type(piece) for piece in pieces(b"".join(lines))]
@@ -164,7 +167,7 @@ def test_an_unusual_line_is_left_to_the_reader_of_any_event(what: bytes, instead
 
 def test_every_field_of_the_event_is_read() -> None:
     """If `StepsTrained` gains one, what is read in bulk must have it as well."""
-    (block,) = pieces(journal_line(1.5, trained(1)))
+    (block,) = pieces(encode_line(1.5, trained(1)))
     assert isinstance(block, StepArrays)
     (line,) = lines_of(block)
-    assert {*line, *LEFT_OUT} == {"time", "event", *asdict(trained(1))}
+    assert {*line, *LEFT_OUT} == {"time", "event", *msgspec.structs.asdict(trained(1))}

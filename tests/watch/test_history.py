@@ -15,9 +15,10 @@ from icot_tui.engine.journal.events import (
     RunResumed,
     StepsTrained,
 )
-from icot_tui.engine.journal.journal import effective, journal_line, parse_line
+from icot_tui.engine.journal.lines import decode_line, encode_line
+from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.journal.summary import RunSummary
-from icot_tui.watch.bulk_reader import fold, read, sound_event
+from icot_tui.watch.bulk_reader import fold, read
 from icot_tui.watch.history import LOG_LINES, History
 from icot_tui.watch.series import single
 from tests.events import MOST, STARTED, evaluated, removed, saved, trained
@@ -33,7 +34,7 @@ def folded(lines: bytes, part_lines: int = 10**9) -> History:
 
 
 def of(*events: Event) -> History:
-    return folded(b"".join(journal_line(BEGAN + at, event) for at, event in enumerate(events)))
+    return folded(b"".join(encode_line(BEGAN + at, event) for at, event in enumerate(events)))
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -44,25 +45,18 @@ def test_a_history_is_that_of_what_is_effective(seed: int) -> None:
     raw = []
     for event in events:
         when += chance.choice([0.0, 0.001, 0.5, 7.25])
-        raw.append(journal_line(when, event))
+        raw.append(encode_line(when, event))
     history = folded(b"".join(raw), chance.choice([1, 7, 10**9]))
-    lines = [line for one in raw if (line := parse_line(one)) is not None]
-    kept = [
-        (line["time"], event)
-        for line in effective(lines)
-        if (event := Event.from_json(line)) is not None
-    ]
+    pairs = [pair for one in raw if (pair := decode_line(one)) is not None]
+    kept = effective(pairs)
     check_series(history, [event for _, event in kept])
     check_lists(history, kept)
-    one_by_one = RunSummary.of(
-        (line["time"], event) for line in lines if (event := Event.from_json(line)) is not None
-    )
-    assert state(history.summary) == state(one_by_one)
+    assert state(history.summary) == state(RunSummary.of(pairs))
     assert asdict(history.summary.metrics) == asdict(RunSummary.of(kept).metrics)
 
 
 def state(summary: RunSummary) -> object:
-    known = {name: value for name, value in vars(summary).items() if name != "_undoable"}
+    known = {name: value for name, value in vars(summary).items() if name != "_metrics"}
     return json.dumps(known | {"metrics": asdict(summary.metrics)}, default=repr)
 
 
@@ -160,19 +154,19 @@ def test_the_log_is_bounded_and_leaves_out_the_losses() -> None:
 
 
 def test_lines_that_are_damaged_or_of_newer_versions_are_left_out() -> None:
-    good = [journal_line(BEGAN, STARTED), journal_line(BEGAN, trained(1))]
+    good = [encode_line(BEGAN, STARTED), encode_line(BEGAN, trained(1))]
     odd = [
         b'{"time":1,"event":"Unheard","step":3}\n',
         b'{"time":1,"event":"StepsTrained","step":2}\n',
-        journal_line(BEGAN, trained(2)).replace(b"[1.0]", b'["x"]'),
-        journal_line(BEGAN, trained(2)).replace(b'"seconds":1.0', b'"seconds":null'),
-        journal_line(BEGAN, evaluated(2)).replace(b'"exact_match":0.5', b'"exact_match":"y"'),
+        encode_line(BEGAN, trained(2)).replace(b"[1.0]", b'["x"]'),
+        encode_line(BEGAN, trained(2)).replace(b'"seconds":1.0', b'"seconds":null'),
+        encode_line(BEGAN, evaluated(2)).replace(b'"exact_match":0.5', b'"exact_match":"y"'),
         b"\xff\xfe{\n",
         b"\n",
         b"[1,2]\n",
-        journal_line(BEGAN, removed(2, 1)).replace(b'"stage":1', b'"stage":true'),
+        encode_line(BEGAN, removed(2, 1)).replace(b'"stage":1', b'"stage":true'),
     ]
-    newer = journal_line(BEGAN, trained(2)).replace(b'"stage"', b'"new":{"a":[]},"stage"')
+    newer = encode_line(BEGAN, trained(2)).replace(b'"stage"', b'"new":{"a":[]},"stage"')
     history = folded(b"".join([*good, *odd, newer]))
     assert history.losses.steps().tolist() == [1, 2]
     assert history.summary.metrics.evaluation is None
@@ -181,9 +175,7 @@ def test_lines_that_are_damaged_or_of_newer_versions_are_left_out() -> None:
 
 def test_every_event_of_the_engine_is_sound() -> None:
     for event in (STARTED, trained(1, losses=[None, 1.0]), removed(1, 1), evaluated(1), saved(1)):
-        line = parse_line(journal_line(1.0, event))
-        assert line is not None
-        assert sound_event(line) == event
+        assert decode_line(encode_line(1.0, event)) == (1.0, event)
 
 
 def test_time_along_the_axis_is_training_time() -> None:

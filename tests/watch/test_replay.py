@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from icot_tui.engine.journal.events import RunEnded
-from icot_tui.engine.journal.journal import journal_line
+from icot_tui.engine.journal.lines import encode_line
 from icot_tui.watch.replay import LONGEST_PAUSE, Replay, line_times
 from tests.events import STARTED, removed, saved, trained
 from tests.watch.runs import BEGAN, make
@@ -32,7 +32,7 @@ def replay(tmp_path: Path, speed: float = 1.0) -> tuple[Replay, Clock]:
     ]
     times = [0, 1, 2, 3602, 3603, 3604]
     folder.journal.write_bytes(
-        b"".join(journal_line(BEGAN + at, event) for at, event in zip(times, events, strict=True))
+        b"".join(encode_line(BEGAN + at, event) for at, event in zip(times, events, strict=True))
     )
     clock = Clock()
     return Replay(folder, speed, clock), clock
@@ -132,5 +132,5 @@ def test_an_empty_journal_and_one_without_times(tmp_path: Path) -> None:
 
 
 def test_when_lines_were_written() -> None:
-    lines = [journal_line(1.5, trained(1)), b"damaged\n", journal_line(20.25, trained(2))]
+    lines = [encode_line(1.5, trained(1)), b"damaged\n", encode_line(20.25, trained(2))]
     np.testing.assert_array_equal(line_times(lines), [1.5, math.nan, 20.25])

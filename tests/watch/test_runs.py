@@ -3,7 +3,7 @@ import time
 from pathlib import Path
 
 from icot_tui.engine.journal.events import RunEnded
-from icot_tui.engine.journal.journal import journal_line
+from icot_tui.engine.journal.lines import encode_line
 from icot_tui.watch.runs import WHOLE_BYTES, RunList
 from tests.events import MOST, STARTED, evaluated, removed, trained
 from tests.watch.runs import BEGAN, journal, make
@@ -70,13 +70,13 @@ def test_of_a_long_journal_the_ends_are_read(tmp_path: Path) -> None:
     folder = make(tmp_path, "long", [])
     losses = [0.123456789] * 100
     with open(folder.journal, "wb") as file:
-        file.write(journal_line(BEGAN, STARTED))
+        file.write(encode_line(BEGAN, STARTED))
         step = 0
         while file.tell() < 3 * WHOLE_BYTES:
             step += 100
-            file.write(journal_line(BEGAN + step, trained(step, 3, losses)))
+            file.write(encode_line(BEGAN + step, trained(step, 3, losses)))
             if step == 2000:
-                file.write(journal_line(BEGAN + step, evaluated(step, 0.125)))
+                file.write(encode_line(BEGAN + step, evaluated(step, 0.125)))
     middle = folder.journal.read_bytes()
     folder.lock()
     runs = RunList(tmp_path)
@@ -85,12 +85,12 @@ def test_of_a_long_journal_the_ends_are_read(tmp_path: Path) -> None:
     assert (line.step, line.stage, line.of, line.age) == (step, 3, MOST, step + 1)
     assert (line.status, line.method) == ("training", "ICoT-SI")
     assert runs.read(now + 4000)[0].status == "stalled"  # what was not read is no silence
-    news = journal_line(now, evaluated(step, 0.75))
+    news = encode_line(now, evaluated(step, 0.75))
     folder.journal.write_bytes(middle + news)
     (line,) = runs.read(now)
     assert (line.accuracy, line.best) == (0.75, 0.75)
     assert RunList(tmp_path).read(now)[0].accuracy == 0.75
-    rest = b"".join(journal_line(now, trained(step + 100 * at, 3, losses)) for at in range(1, 400))
+    rest = b"".join(encode_line(now, trained(step + 100 * at, 3, losses)) for at in range(1, 400))
     folder.journal.write_bytes(middle + news + rest)
     (line,) = RunList(tmp_path).read(now)
     assert (line.accuracy, line.step) == (0.75, step + 39_900)

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 
 from icot_tui.engine.journal.events import RunEnded
-from icot_tui.engine.journal.journal import journal_line
-from icot_tui.watch.bulk_reader import PART_BYTES
+from icot_tui.engine.journal.journal import PART_BYTES
+from icot_tui.engine.journal.lines import encode_line
 from icot_tui.watch.source import RunFollower
 from tests.events import STARTED, removed, trained
 from tests.watch.runs import BEGAN, journal, make
@@ -101,7 +101,7 @@ def test_a_long_journal_is_read_in_parts(tmp_path: Path) -> None:
 
 
 def test_a_line_longer_than_a_part(tmp_path: Path) -> None:
-    long = journal_line(BEGAN, trained(200_000, losses=[0.123456789] * 200_000))
+    long = encode_line(BEGAN, trained(200_000, losses=[0.123456789] * 200_000))
     assert len(long) > 2 * PART_BYTES
     folder = make(tmp_path, events=[STARTED])
     folder.journal.write_bytes(folder.journal.read_bytes() + long + journal([removed(200_000, 1)]))

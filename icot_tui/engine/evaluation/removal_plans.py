@@ -2,6 +2,7 @@
 
 from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint
+from icot_tui.engine.journal.events import RunStarted
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.run_folder import RunFolder
 
@@ -19,11 +20,8 @@ def removal_plan(opened: OpenedCheckpoint) -> RemovalPlan:
 
 def max_cot_tokens(run: RunFolder) -> int | None:
     """Tokens of the run's longest chain of thought, as its journal has it."""
-    for line in JournalReader(run.journal).lines():
-        if line["event"] == "RunStarted":
-            most = line.get("max_cot_tokens")
-            return most if isinstance(most, int) else None
-    return None
+    events = JournalReader(run.journal).events()
+    return next((e.max_cot_tokens for _, e in events if isinstance(e, RunStarted)), None)
 
 
 def _longest_chain(opened: OpenedCheckpoint) -> int:

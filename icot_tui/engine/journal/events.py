@@ -1,63 +1,48 @@
-"""The news of a run: small frozen events, each one JSON line of the journal.
+"""The events of a run: frozen records, each one JSON line of the journal.
 
-`step` counts optimizer steps since the run began. It never goes back, not even after a rollback,
-so that it orders all events of a run. `wording.describe` has them in plain words.
+docs/journal-format.md describes the lines; `wording.describe` puts an event in plain words. A text
+for people (a reason, a cause, an effect) never decides anything: what a program needs has a field
+of its own.
 """
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar
+from typing import Annotated
+
+import msgspec
+
+SCHEMA = 2
+"""Version of the journal's schema that this code writes; it reads all earlier ones."""
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
-@dataclass(frozen=True)
-class Event:
-    """Something that happened when `step` optimizer steps were done."""
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=True):
+    """Something that happened when `step` optimizer steps were done.
 
-    step: int
+    `step` never goes back, not even after a rollback, so that it orders all events of a run.
+    """
 
-    known: ClassVar[dict[str, type["Event"]]] = {}
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        Event.known[cls.__name__] = cls
-
-    def as_json(self) -> dict[str, Any]:
-        """A flat dictionary with the event's name under "event"."""
-        return {"event": type(self).__name__} | asdict(self)
-
-    @staticmethod
-    def from_json(line: dict[str, Any]) -> "Event | None":
-        """The event of a journal line; None for one that a newer version wrote.
-
-        Fields that this version does not know are left out.
-        """
-        kind = Event.known.get(line.get("event", ""))
-        if kind is None:
-            return None
-        names = {field.name for field in fields(kind)}
-        try:
-            return kind(**{name: value for name, value in line.items() if name in names})
-        except TypeError:
-            return None
+    step: Int64
 
 
-@dataclass(frozen=True)
-class RunStarted(Event):
-    """A run began, with the facts that every view of it needs."""
+class RunStarted(Event, frozen=True, kw_only=True):
+    """A run began, with the facts that every view of it needs.
+
+    `schema` is the version of the journal's schema; 1 where a line lacks it (icot-tui 0.1.0).
+    """
 
     name: str
     method: str
     version: str
     device: str
-    processes: int
-    parameters: int
-    train_examples: int
-    validation_examples: int
-    steps_per_epoch: int
-    max_cot_tokens: int
+    processes: Int64
+    parameters: Int64
+    train_examples: Int64
+    validation_examples: Int64
+    steps_per_epoch: Int64
+    max_cot_tokens: Int64
+    schema: Int64 = 1
 
 
-@dataclass(frozen=True)
-class ExampleShown(Event):
+class ExampleShown(Event, frozen=True, kw_only=True):
     """A held-out example as its tokens' texts, to show what is left of a chain of thought.
 
     `removal_order[k]` is the index in `cot` of the token that goes as number k, from 0.
@@ -66,34 +51,31 @@ class ExampleShown(Event):
     input: list[str]
     cot: list[str]
     answer: list[str]
-    removal_order: list[int]
+    removal_order: list[Int64]
 
 
-@dataclass(frozen=True)
-class RunResumed(Event):
+class RunResumed(Event, frozen=True, kw_only=True):
     """The run goes on from a checkpoint: what the journal says of later steps never happened."""
 
     checkpoint: str
 
 
-@dataclass(frozen=True)
-class PhaseBegan(Event):
+class PhaseBegan(Event, frozen=True, kw_only=True):
     """One training of a run of several began: losses and accuracies start anew.
 
     `number` counts from 1 to `phases`, as they are in this run; `unit` is that of the losses.
     """
 
     phase: str
-    number: int
-    phases: int
+    number: Int64
+    phases: Int64
     title: str
     unit: str
-    parameters: int
-    steps_per_epoch: int
+    parameters: Int64
+    steps_per_epoch: Int64
 
 
-@dataclass(frozen=True)
-class PhaseEnded(Event):
+class PhaseEnded(Event, frozen=True, kw_only=True):
     """A training is over, and the next will use the checkpoint that it left."""
 
     phase: str
@@ -101,196 +83,185 @@ class PhaseEnded(Event):
     checkpoint: str
 
 
-@dataclass(frozen=True)
-class ThoughtsStored(Event):
+class ThoughtsStored(Event, frozen=True, kw_only=True):
     """The teacher's states of all training examples are on disk."""
 
-    examples: int
-    bytes: int
+    examples: Int64
+    bytes: Int64
     seconds: float
 
 
-@dataclass(frozen=True)
-class ThoughtsCompared(Event):
+class ThoughtsCompared(Event, frozen=True, kw_only=True):
     """How far the emulator's thoughts of held-out examples are from the teacher's.
 
     `blocks` has half the squared error of each block's thought, a mean over examples; `loss` is
     their sum. The teacher's states have variance 1, so that half the width is knowing nothing.
     """
 
-    loss: float
+    loss: float | None
     blocks: list[float | None]
 
 
-@dataclass(frozen=True)
-class StepsTrained(Event):
+class StepsTrained(Event, frozen=True, kw_only=True):
     """Losses of the steps `first` to `step`, one each; None where it was not finite or no row fit.
 
     Losses are mean nats per supervised token (`PhaseBegan.unit` where there is one), before the
     update of that step.
     """
 
-    first: int
+    first: Int64
     losses: list[float | None]
     gradient_norms: list[float | None]
-    stage: int
+    stage: Int64
     learning_rate: float
-    supervised_tokens: int
-    dropped_rows: int
+    supervised_tokens: Int64
+    dropped_rows: Int64
     seconds: float
 
 
-@dataclass(frozen=True)
-class TokenRemoved(Event):
+class TokenRemoved(Event, frozen=True, kw_only=True):
     """The scheduled stage rose: the step that begins now removes `stage` tokens."""
 
-    before: int
-    stage: int
+    before: Int64
+    stage: Int64
     cause: str
     everything: bool
 
 
-@dataclass(frozen=True)
-class OptimizerReset(Event):
+class OptimizerReset(Event, frozen=True, kw_only=True):
     """AdamW's state was dropped."""
 
     cause: str
 
 
-@dataclass(frozen=True)
-class LossSpike(Event):
+class LossSpike(Event, frozen=True, kw_only=True):
     """The loss stands well above what it was; `removal` is the stage whose removal did it."""
 
-    spike: int
-    removal: int | None
-    baseline: float
-    loss: float
+    spike: Int64
+    removal: Int64 | None
+    baseline: float | None
+    loss: float | None
 
 
-@dataclass(frozen=True)
-class SpikeRecovered(Event):
+class SpikeRecovered(Event, frozen=True, kw_only=True):
     """The loss is back at its baseline."""
 
-    spike: int
-    removal: int | None
-    height: float
-    steps: int
+    spike: Int64
+    removal: Int64 | None
+    height: float | None
+    steps: Int64
 
 
-@dataclass(frozen=True)
-class Collapsed(Event):
+class Collapsed(Event, frozen=True, kw_only=True):
     """A spike neither recovers nor makes progress: no healthy trough."""
 
-    spike: int
-    removal: int | None
-    height: float
-    steps: int
+    spike: Int64
+    removal: Int64 | None
+    height: float | None
+    steps: Int64
 
 
-@dataclass(frozen=True)
-class UpdatesSkipped(Event):
+class UpdatesSkipped(Event, frozen=True, kw_only=True):
     """Updates left out because the loss or a gradient was not finite."""
 
-    skipped: int
-    in_a_row: int
+    skipped: Int64
+    in_a_row: Int64
 
 
-@dataclass(frozen=True)
-class Evaluated(Event):
+class Evaluated(Event, frozen=True, kw_only=True):
     """Exact match on the validation split, at the scheduled stage without smoothing.
 
     `token_accuracy` has one share for each answer token, last one the closing separator, with the
     gold answer before it; `low` and `high` bound the exact match (95 %, Wilson).
     """
 
-    stage: int
+    stage: Int64
     implicit: bool
     exact_match: float
     low: float
     high: float
-    examples: int
-    loss: float
+    examples: Int64
+    loss: float | None
     token_accuracy: list[float]
     best: float
     seconds: float
     samples: str
 
 
-@dataclass(frozen=True)
-class QuestionsAsked(Event):
+class QuestionsAsked(Event, frozen=True, kw_only=True):
     """How far a prompted run is: `asked` of `questions`, counted since it began.
 
     `unread` answers could not be read, and count as wrong; `kept` replies were there from earlier.
     """
 
-    asked: int
-    questions: int
-    right: int
-    unread: int
-    kept: int
-    prompt_tokens: int
-    written_tokens: int
+    asked: Int64
+    questions: Int64
+    right: Int64
+    unread: Int64
+    kept: Int64
+    prompt_tokens: Int64
+    written_tokens: Int64
     seconds: float
 
 
-@dataclass(frozen=True)
-class CheckpointSaved(Event):
+class CheckpointSaved(Event, frozen=True, kw_only=True):
     """A checkpoint is complete on disk."""
 
     path: str
-    stage: int
-    bytes: int
+    stage: Int64
+    bytes: Int64
     seconds: float
 
 
-@dataclass(frozen=True)
-class CheckpointFailed(Event):
+class CheckpointFailed(Event, frozen=True, kw_only=True):
     """A checkpoint could not be written; nothing half-written is left."""
 
     reason: str
 
 
-@dataclass(frozen=True)
-class RolledBack(Event):
+class RolledBack(Event, frozen=True, kw_only=True):
     """Weights, optimizer and curriculum are those of a checkpoint; the data goes on."""
 
     checkpoint: str
-    stage: int
+    stage: Int64
     cause: str
 
 
-@dataclass(frozen=True)
-class CommandDone(Event):
-    """A command was carried out, or refused, between two steps."""
+class CommandDone(Event, frozen=True, kw_only=True):
+    """A command was carried out, or refused, between two steps.
+
+    `held`, after a `hold` that was carried out: is the removal schedule held now?
+    """
 
     id: str
     command: str
     done: bool
     effect: str
+    held: bool | None = None
 
 
-@dataclass(frozen=True)
-class Paused(Event):
+class Paused(Event, frozen=True, kw_only=True):
     """The run waits for a command."""
 
     reason: str
 
 
-@dataclass(frozen=True)
-class Unpaused(Event):
+class Unpaused(Event, frozen=True, kw_only=True):
     """The run goes on."""
 
 
-@dataclass(frozen=True)
-class Warned(Event):
+class Warned(Event, frozen=True, kw_only=True):
     """Something the user should know."""
 
     message: str
 
 
-@dataclass(frozen=True)
-class RunEnded(Event):
+class RunEnded(Event, frozen=True, kw_only=True):
     """The trainer stopped; `finished` says whether the recipe was carried out to its end."""
 
     reason: str
     finished: bool
+
+
+EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}
+"""Every event by its name in the journal."""

@@ -1,23 +1,24 @@
 """The journal: append-only, one JSON line an event, read by every view of a run.
 
 A line is written with one system call to a file opened for appending, so that readers see whole
-lines; what a crash tore off is skipped. Non-finite numbers are null.
+lines; what a crash tore off is skipped.
 """
 
-import json
-import math
+import contextlib
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
-from typing import Any
-
-from pydantic_core import from_json
 
 from icot_tui.engine.journal.events import Event
+from icot_tui.engine.journal.lines import decode_line, encode_line
 from icot_tui.errors import UserError
 
-JOURNAL = "journal.jsonl"
+PART_BYTES = 1 << 20
+"""Read at once: large enough to be quick, small enough to stay in the processor's cache."""
+LONGEST_LINE = 64 << 20
+"""Bytes; a longer line was not written by a run."""
 
 
 class Journal:
@@ -37,7 +38,7 @@ class Journal:
 
     def write(self, event: Event) -> None:
         """Append an event; on failure it waits in memory and `error` says why."""
-        self._unwritten += journal_line(time.time(), event)
+        self._unwritten += encode_line(time.time(), event)
         self.flush()
 
     def flush(self) -> bool:
@@ -64,111 +65,104 @@ class Journal:
         os.close(self._file)
 
 
-def journal_line(when: float, event: Event) -> bytes:
-    """An event as the journal has it, with the line's end."""
-    line = {"time": round(when, 3)} | event.as_json()
-    text = json.dumps(_finite(line), ensure_ascii=False, separators=(",", ":"))
-    return text.encode(errors="backslashreplace") + b"\n"  # surrogates become JSON's own escapes
+class JournalReader:
+    """Reads a journal that is being written, a part at a time, from `offset` on.
+
+    A journal that is not there yet has no lines. A torn last line waits to be whole.
+
+    Args:
+        path: the file.
+        offset: where a line begins.
+
+    Attributes:
+        offset: of the first line that was not read.
+        size: of the file when it was last looked at.
+        done: was all read that was there?
+    """
+
+    def __init__(self, path: Path, offset: int = 0) -> None:
+        self.path = path
+        self.offset = self.size = offset
+        self.done = False
+        self._inode: int | None = None
+
+    @classmethod
+    def at_end(cls, path: Path) -> "JournalReader":
+        """A reader of what will be appended from now on."""
+        return cls(path, path.stat().st_size if path.exists() else 0)
+
+    def look(self) -> bool:
+        """Look at the file; False when it is another one, or shorter than what was read."""
+        try:
+            seen = os.stat(self.path)
+        except OSError:  # not there yet, or gone: what was read stands
+            self.size = self.offset
+            return True
+        same = self._inode in (None, seen.st_ino) and seen.st_size >= self.offset
+        self._inode, self.size = seen.st_ino, seen.st_size
+        return same
+
+    def skip_to(self, offset: int) -> None:
+        """Go on after the first line's end from an offset on."""
+        with contextlib.suppress(OSError), open(self.path, "rb") as file:
+            file.seek(offset)
+            self.offset = offset + len(file.readline(LONGEST_LINE))
+
+    def parts(self, until: int | None = None) -> Iterator[bytes]:
+        """Whole lines up to the end that was seen, or to byte `until`.
+
+        A part counts as read once it was handed out.
+        """
+        end = self.size if until is None else min(until, self.size)
+        self.done = self.offset >= self.size
+        if self.offset >= end:
+            return
+        try:
+            file = open(self.path, "rb", buffering=0)  # noqa: SIM115 - the with statement follows
+        except OSError:
+            return
+        wanted = PART_BYTES
+        with file:
+            while self.offset < end:
+                text, count = _whole_lines(file, self.offset, min(wanted, end - self.offset))
+                if text:
+                    self.offset += len(text)
+                    self.done = self.offset >= self.size
+                    wanted = PART_BYTES
+                    yield text
+                elif count < wanted:
+                    self.done = True  # but for a torn line
+                    return
+                elif wanted < LONGEST_LINE:
+                    wanted *= 4
+                else:
+                    self.offset += count
+
+    def events(self) -> Iterator[tuple[float, Event]]:
+        """(time, event) of each line since the last call that this version knows.
+
+        Raises:
+            OSError: the journal is there but can't be read.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            open(self.path, "rb").close()
+        self.look()
+        for part in self.parts():
+            yield from filter(None, map(decode_line, part.split(b"\n")[:-1]))
+
+
+def last_step(path: Path) -> int | None:
+    """The last step that a journal tells of; None where it tells of none."""
+    return max((event.step for _, event in JournalReader(path).events()), default=None)
+
+
+def _whole_lines(file: FileIO, offset: int, wanted: int) -> tuple[bytes, int]:
+    """(whole lines, bytes read) from an offset on."""
+    file.seek(offset)
+    raw = file.read(wanted) or b""
+    return raw[: raw.rfind(b"\n") + 1], len(raw)
 
 
 def _ends_with_newline(file: int) -> bool:
     size = os.fstat(file).st_size
     return size == 0 or os.pread(file, 1, size - 1) == b"\n"
-
-
-def _finite(value: Any) -> Any:
-    """The value with every non-finite number replaced by None, which is all JSON knows."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return value
-
-
-class JournalReader:
-    """Reads a journal from its start, or its present end, and later what was appended since.
-
-    A journal that is not there yet has no lines.
-    """
-
-    def __init__(self, path: Path, from_end: bool = False) -> None:
-        self._path = path
-        self._offset = path.stat().st_size if from_end and path.exists() else 0
-        self._torn = b""
-
-    def lines(self) -> Iterator[dict[str, Any]]:
-        """Each complete line since the last call; damaged lines are skipped."""
-        try:
-            file = open(self._path, "rb")  # noqa: SIM115 - the with statement follows
-        except FileNotFoundError:
-            return
-        with file:
-            file.seek(self._offset)
-            for raw in file:
-                self._offset += len(raw)
-                self._torn += raw
-                if not self._torn.endswith(b"\n"):
-                    return
-                complete, self._torn = self._torn, b""
-                line = parse_line(complete)
-                if line is not None:
-                    yield line
-
-    def events(self) -> Iterator[tuple[float, Event]]:
-        """(time, event) for each new line that this version knows."""
-        for line in self.lines():
-            event = Event.from_json(line)
-            if event is not None:
-                yield line_time(line), event
-
-
-def parse_line(line: bytes) -> dict[str, Any] | None:
-    """A journal line as a dictionary with "event" and "step"; None where it is damaged."""
-    try:
-        parsed = from_json(line)
-    except ValueError:  # it is stricter than json about lone surrogates
-        try:
-            parsed = json.loads(line)
-        except (ValueError, RecursionError):
-            return None
-    if not isinstance(parsed, dict):
-        return None
-    whole = isinstance(parsed.get("event"), str) and isinstance(parsed.get("step"), int)
-    return parsed if whole else None
-
-
-def line_time(line: dict[str, Any]) -> float:
-    """When a line was written, in seconds since the epoch; 0 where it does not say."""
-    when = line.get("time")
-    return float(when) if isinstance(when, int | float) else 0.0
-
-
-def effective(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What really led to the present: a resume undoes all that came after its checkpoint.
-
-    A run that died before its first checkpoint starts anew, which undoes everything.
-    """
-    kept: list[dict[str, Any]] = []
-    for line in lines:
-        if line["event"] == "RunStarted":
-            kept.clear()
-        if line["event"] == "RunResumed":
-            del kept[_resumed_after(kept, line) :]
-        kept.append(line)
-    return kept
-
-
-def _resumed_after(lines: list[dict[str, Any]], resumed: dict[str, Any]) -> int:
-    """How many lines stand when a run goes on from `resumed["checkpoint"]`.
-
-    A kill between the checkpoint and its line leaves no line, but then nothing came after it.
-    """
-    name = resumed.get("checkpoint")
-    for index in range(len(lines) - 1, -1, -1):
-        line = lines[index]
-        saved = line["event"] == "CheckpointSaved" and line.get("path") == name
-        if saved or (line["event"] == "RunResumed" and line.get("checkpoint") == name):
-            return index + 1
-    return sum(line["step"] <= resumed["step"] for line in lines)

@@ -1,10 +1,10 @@
-"""The numbers of a run that a resume can undo, and the bookmarks that undo them."""
+"""The numbers of a run that a resume can undo, and how it undoes them."""
 
 from array import array
 from dataclasses import dataclass, field, replace
-from posixpath import basename
 
 from icot_tui.engine.journal.events import Collapsed, Evaluated, PhaseBegan, SpikeRecovered
+from icot_tui.engine.journal.rewind import Rewind
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,16 @@ class SpikeSummary:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """An evaluation and when it was."""
+    """An evaluation, when it was, and what it was of.
+
+    seconds  of training before it
+    phase    the training it belongs to, in a run of several
+    """
 
     time: float
     result: Evaluated
+    seconds: float = 0.0
+    phase: PhaseBegan | None = None
 
 
 @dataclass(slots=True)
@@ -46,6 +52,8 @@ class Metrics:
     """The training that is under way, in a run of several."""
     everything_removed_at: int | None = None
     """The step at which the last chain-of-thought token went; None while one is left."""
+    internalized: tuple[int, float] | None = None
+    """That step and the seconds of training until then; kept when tokens come back."""
     losses: tuple[float, ...] = ()
     """Finite losses of the last steps."""
     learning_rate: float | None = None
@@ -98,75 +106,33 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
-class _Bookmark:
-    """Where the metrics stood: the small ones copied, the lists by their lengths."""
+class _Mark:
+    """Where the metrics stood, in constant space: small ones copied, lists by their lengths."""
 
-    metrics: Metrics
+    small: Metrics
     losses: "array[float]"
     evaluations: int
     spikes: int
     closed: int
 
 
-class Undoable:
-    """Metrics that go back to a checkpoint; a bookmark takes constant space, however long the run.
+class RewindableMetrics:
+    """Metrics that go back to a checkpoint.
 
     Attributes:
         now: the metrics as they stand.
+        rewind: tell it of each event.
     """
 
     def __init__(self) -> None:
         self.now = Metrics()
-        self._bookmarks: dict[str, _Bookmark] = {}  # in the journal's order
         self._closed: list[tuple[int, SpikeSummary]] = []  # spikes as they were before they closed
+        self.rewind = Rewind(self._mark, self._restore, self._at_step)
 
-    def start(self, step: int) -> None:
-        """A run begins: nothing stands of what was before."""
-        self.now = Metrics(step=step)
-        self._bookmarks.clear()
-        self._closed.clear()
-
-    def bookmark(self, checkpoint: str) -> None:
-        """Remember the present metrics under a checkpoint's name."""
-        name, now = basename(checkpoint), self.now
-        small = replace(now, losses=(), evaluations=[], spikes=[])
-        self._bookmarks.pop(name, None)
-        self._bookmarks[name] = _Bookmark(
-            small,
-            array("d", now.losses),
-            len(now.evaluations),
-            len(now.spikes),
-            len(self._closed),
-        )
-
-    def go_back(self, checkpoint: str, step: int) -> None:
-        """Back to a checkpoint; one that was never journaled is what stood at its step."""
-        name = basename(checkpoint)
-        if name not in self._bookmarks:
-            if step >= self.now.step:
-                return
-            earlier = [key for key, mark in self._bookmarks.items() if mark.metrics.step <= step]
-            if not earlier:
-                return self.start(step)
-            name = earlier[-1]
-        while next(reversed(self._bookmarks)) != name:
-            self._bookmarks.popitem()
-        mark, before = self._bookmarks[name], self.now
-        while len(self._closed) > mark.closed:
-            index, spike = self._closed.pop()
-            before.spikes[index] = spike
-        del before.spikes[mark.spikes :], before.evaluations[mark.evaluations :]
-        self.now = replace(
-            mark.metrics,
-            losses=tuple(mark.losses),
-            evaluations=before.evaluations,
-            spikes=before.spikes,
-        )
-
-    def at(self, checkpoint: str) -> Metrics | None:
-        """The small metrics as they stood at a checkpoint, if it was journaled."""
-        mark = self._bookmarks.get(basename(checkpoint))
-        return None if mark is None else mark.metrics
+    def held_at(self, checkpoint: str) -> bool:
+        """Was the removal schedule held at a checkpoint? No, where its line was lost."""
+        mark = self.rewind.at(checkpoint)
+        return mark is not None and mark.small.held
 
     def close_spike(self, event: SpikeRecovered | Collapsed) -> None:
         """Note what became of a spike."""
@@ -181,3 +147,27 @@ class Undoable:
                     collapsed=isinstance(event, Collapsed),
                 )
                 return
+
+    def _mark(self) -> _Mark:
+        now = self.now
+        return _Mark(
+            small=replace(now, losses=(), evaluations=[], spikes=[]),
+            losses=array("d", now.losses),
+            evaluations=len(now.evaluations),
+            spikes=len(now.spikes),
+            closed=len(self._closed),
+        )
+
+    def _restore(self, mark: _Mark) -> None:
+        evaluations, spikes = self.now.evaluations, self.now.spikes
+        while len(self._closed) > mark.closed:
+            index, spike = self._closed.pop()
+            spikes[index] = spike
+        del spikes[mark.spikes :], evaluations[mark.evaluations :]
+        self.now = replace(
+            mark.small, losses=tuple(mark.losses), evaluations=evaluations, spikes=spikes
+        )
+
+    def _at_step(self, step: int) -> _Mark:
+        """The last checkpoint before: smaller steps than that are not remembered."""
+        return self._mark() if step >= self.now.step else self.rewind.newest

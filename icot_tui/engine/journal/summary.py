@@ -1,7 +1,7 @@
 """A run in a few numbers, folded from its journal: what every list, line and screen shows.
 
 `RunSummary.add` takes constant work an event, so that a view can follow a run for days. A resume
-undoes what came after its checkpoint, as `journal.effective` does.
+undoes what came after its checkpoint (see `rewind.Rewind`).
 """
 
 from collections import deque
@@ -33,9 +33,8 @@ from icot_tui.engine.journal.events import (
     Unpaused,
     UpdatesSkipped,
 )
-from icot_tui.engine.journal.metrics import Evaluation, Metrics, SpikeSummary, Undoable
+from icot_tui.engine.journal.metrics import Evaluation, Metrics, RewindableMetrics, SpikeSummary
 from icot_tui.engine.journal.step_arrays import LOSS_WINDOW, StepArrays
-from icot_tui.engine.loop.commands import Hold
 
 __all__ = ["Evaluation", "Metrics", "RunSummary", "SpikeSummary", "Status"]
 
@@ -72,9 +71,9 @@ class RunSummary:
         self.paused: str | None = None
         self.ended: RunEnded | None = None
         self.asked: QuestionsAsked | None = None
-        self._undoable = Undoable()
-        self._looks: deque[tuple[int, float]] = deque(maxlen=PACE_WINDOW)  # steps, seconds
-        self._marks: deque[tuple[float, int]] = deque(maxlen=PACE_WINDOW)  # time, step
+        self._metrics = RewindableMetrics()
+        self._recent_lines: deque[tuple[int, float]] = deque(maxlen=PACE_WINDOW)  # steps, seconds
+        self._recent_ends: deque[tuple[float, int]] = deque(maxlen=PACE_WINDOW)  # time, step
         self._longest_silence = 0.0
 
     @classmethod
@@ -90,7 +89,7 @@ class RunSummary:
     @property
     def metrics(self) -> Metrics:
         """The numbers that a resume can undo, as they stand."""
-        return self._undoable.now
+        return self._metrics.now
 
     # What the views ask -----------------------------------------------------------------------
 
@@ -114,8 +113,8 @@ class RunSummary:
     @property
     def steps_per_second(self) -> float | None:
         """Training steps a second lately, evaluations and pauses left out."""
-        seconds = sum(seconds for _, seconds in self._looks)
-        return sum(steps for steps, _ in self._looks) / seconds if seconds > 0 else None
+        seconds = sum(seconds for _, seconds in self._recent_lines)
+        return sum(steps for steps, _ in self._recent_lines) / seconds if seconds > 0 else None
 
     def status(self, locked: bool, now: float) -> Status:
         """What the run does, given whether a trainer holds its lock."""
@@ -138,9 +137,9 @@ class RunSummary:
         end = self.last_step()
         if end is None or self.paused is not None or self.ended is not None:
             return None
-        if len(self._marks) < 3:
+        if len(self._recent_ends) < 3:
             return None
-        (begin_time, begin_step), (end_time, end_step) = self._marks[0], self._marks[-1]
+        (begin_time, begin_step), (end_time, end_step) = self._recent_ends[0], self._recent_ends[-1]
         if end_step <= begin_step or end_time <= begin_time:
             return None
         pace = (end_time - begin_time) / (end_step - begin_step)
@@ -172,15 +171,19 @@ class RunSummary:
         if self.last_event_time is not None and awaited:
             self._longest_silence = max(self._longest_silence, time - self.last_event_time)
         self.last_event_time = time
-        if isinstance(event, RunResumed):
-            self._undoable.go_back(event.checkpoint, event.step)
+        self._metrics.rewind.before(event)
+        self._take_in(time, event)
+        self._metrics.rewind.after(event)
+
+    def _take_in(self, time: float, event: Event) -> None:
         metrics = self.metrics
         metrics.step = event.step
         match event:
             case RunStarted():
                 self._start(time, event)
             case RunResumed():
-                self._resume(event)
+                self.resumes += 1
+                self._begin()
             case PhaseBegan():  # another model, another loss: what was best says nothing here
                 metrics.phase, metrics.losses = event, ()
                 metrics.best_so_far, metrics.best_step = (False, -1.0), None
@@ -196,11 +199,11 @@ class RunSummary:
                     SpikeSummary(event.spike, event.step, event.removal, event.baseline, event.loss)
                 )
             case SpikeRecovered() | Collapsed():
-                self._undoable.close_spike(event)
+                self._metrics.close_spike(event)
             case UpdatesSkipped():
                 metrics.skipped_updates += event.skipped
             case Evaluated():
-                metrics.evaluations.append(Evaluation(time, event))
+                metrics.evaluations.append(Evaluation(time, event, metrics.seconds, metrics.phase))
                 if (event.implicit, event.exact_match) > metrics.best_so_far:
                     metrics.best_so_far = event.implicit, event.exact_match
                     metrics.best_step = event.step
@@ -208,18 +211,17 @@ class RunSummary:
                 self.asked = event
             case CheckpointSaved():
                 metrics.checkpoint = event.path
-                self._undoable.bookmark(event.path)
             case RolledBack():
                 self._roll_back(event)
-            case CommandDone(done=True, command="hold", effect=effect):
-                metrics.clock_changed, metrics.held = True, effect != Hold.let_go
+            case CommandDone(held=bool(held)):
+                metrics.clock_changed, metrics.held = True, held
             case CommandDone(done=True, command="set-delta"):
                 metrics.clock_changed = True
             case Paused():
                 self.paused = event.reason
             case Unpaused():
                 self.paused = None
-                self._marks.clear()
+                self._recent_ends.clear()
             case RunEnded():
                 self.ended = event
                 self.paused = None
@@ -249,25 +251,20 @@ class RunSummary:
         if len(ends) <= PACE_WINDOW:
             ends = np.concatenate([[lines.first - 1], ends])
         counts = (ends[1:] - ends[:-1]).tolist()
-        self._looks.extend(zip(counts, seconds[last], strict=True))
-        self._marks.extend(zip(times[last].tolist(), ends[1:].tolist(), strict=True))
+        self._recent_lines.extend(zip(counts, seconds[last], strict=True))
+        self._recent_ends.extend(zip(times[last].tolist(), ends[1:].tolist(), strict=True))
 
     def _start(self, time: float, event: RunStarted) -> None:
         """A run begins; one that died before its first checkpoint begins anew."""
         self.facts = event
-        self._undoable.start(event.step)
         self.started = time if self.started is None else self.started
-        self.ended = self.paused = None
-        self._looks.clear()
-        self._marks.clear()
+        self._begin()
 
-    def _resume(self, event: RunResumed) -> None:
-        """The metrics are those of a checkpoint again; another resume may begin there."""
-        self._undoable.bookmark(event.checkpoint)
-        self.resumes += 1
+    def _begin(self) -> None:
+        """A trainer is at work from here on."""
         self.ended = self.paused = None
-        self._looks.clear()
-        self._marks.clear()
+        self._recent_lines.clear()
+        self._recent_ends.clear()
 
     def _trained(self, time: float, event: StepsTrained) -> None:
         metrics = self.metrics
@@ -280,8 +277,8 @@ class RunSummary:
         if event.stage != metrics.stage:  # a method that does not start at 0
             everything = self.facts is not None and event.stage >= self.facts.max_cot_tokens
             self._move_to(event.stage, everything, since=event.first - 1)
-        self._looks.append((len(event.losses), event.seconds))
-        self._marks.append((time, event.step))
+        self._recent_lines.append((len(event.losses), event.seconds))
+        self._recent_ends.append((time, event.step))
 
     def _move_to(self, stage: int, everything: bool, since: int | None = None) -> None:
         metrics = self.metrics
@@ -291,13 +288,13 @@ class RunSummary:
             metrics.everything_removed_at = None
         elif metrics.everything_removed_at is None:
             metrics.everything_removed_at = metrics.stage_since
+            metrics.internalized = metrics.stage_since, metrics.seconds
 
     def _roll_back(self, event: RolledBack) -> None:
         """Weights and curriculum went back; what was spent and seen stays."""
         metrics = self.metrics
         metrics.rollbacks += 1
         metrics.removals, metrics.losses, metrics.clock_changed = (), (), True
-        then = self._undoable.at(event.checkpoint)
-        metrics.held = then is not None and then.held
+        metrics.held = self._metrics.held_at(event.checkpoint)
         most = self.max_cot_tokens
         self._move_to(event.stage, most is not None and event.stage >= most)

@@ -39,8 +39,8 @@ class Trackers:
                 values["loss"] = sum(losses) / len(losses)
             self._accelerator.log(values, step=event.step)
         elif isinstance(event, Evaluated):
-            values = {"exact_match": event.exact_match, "validation_loss": event.loss}
-            self._accelerator.log(values, step=event.step)
+            found = {"exact_match": event.exact_match, "validation_loss": event.loss}
+            self._accelerator.log(found, step=event.step)
 
     def close(self) -> None:
         """Let them finish."""

@@ -1,4 +1,4 @@
-"""Carries out wishes between two steps, and waits when told to or when the disk is full."""
+"""Carries out commands between two steps; waits while paused, or while the disk is full."""
 
 import time
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from icot_tui.engine.journal.events import (
     Event,
     Paused,
     Unpaused,
+    UpdatesSkipped,
     Warned,
 )
 from icot_tui.engine.journal.journal import Journal
@@ -39,7 +40,7 @@ RETRY_SECONDS = 5.0
 
 
 class StopRequest(Cancelled):
-    """The run ends here; the text says who wants it."""
+    """The run ends here; the text says why."""
 
     def __init__(self, reason: str, save: bool) -> None:
         super().__init__(reason)
@@ -47,9 +48,9 @@ class StopRequest(Cancelled):
 
 
 class Control:
-    """The one way for wishes.
+    """Takes commands from the queue; all processes carry them out at the same step.
 
-    With several processes the first one hears them, and all carry them out at the same step.
+    Only the first process reads the queue.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Control:
         self._every_steps = 1 if processes.count == 1 else every_steps
         self._waiting: list[Command] = []
         self._paused: str | None = None
-        self._go_back: tuple[str, int | None] | None = None
+        self._trouble: Collapsed | UpdatesSkipped | None = None
 
     @property
     def rank(self) -> int:
@@ -75,14 +76,14 @@ class Control:
         return self._processes.rank
 
     def process_commands(self, trainer: "Trainer") -> None:
-        """Carry out what was wished since the last step; while paused, wait for more.
+        """Carry out what came since the last step; while paused, wait for more.
 
         Raises:
-            StopRequest: the run shall end.
+            StopRequest: the run is to end.
         """
         if trainer.state.step % self._every_steps:
             return
-        self._go_back_if_needed(trainer)
+        self._roll_back_if_needed(trainer)
         if self._journal is not None and self._journal.error is not None:
             self.until_it_works(trainer, self._flush_journal)
         for command in self._take():
@@ -109,7 +110,7 @@ class Control:
         return any(isinstance(command, commands.Stop) for command in self._waiting)
 
     def check_stop(self, step: int, emit: Callable[[Event], None]) -> None:
-        """Leave a long preparation if a stop is waiting; other wishes wait on.
+        """Leave a long preparation if a stop is waiting; other commands wait on.
 
         Raises:
             StopRequest: it is.
@@ -118,21 +119,12 @@ class Control:
             return
         for command in self._waiting:
             if isinstance(command, commands.Stop):
-                emit(
-                    CommandDone(
-                        step=step,
-                        id=command.id,
-                        command=command.name,
-                        done=True,
-                        effect="stopping, nothing is lost",
-                    )
-                )
+                emit(_answer(step, command, "stopping, nothing is lost"))
         raise StopRequest("stopped by command while a training was prepared", save=False)
 
     def _take(self) -> list[Command]:
-        heard = self._waiting + self._queue.take()
-        self._waiting = []
-        return self._processes.share(heard)
+        taken, self._waiting = self._waiting + self._queue.take(), []
+        return self._processes.share(taken)
 
     # Commands -------------------------------------------------------------------------------
 
@@ -143,10 +135,7 @@ class Control:
             effect, done = f"refused: {refusal}", False
         if done and isinstance(command, CHANGES):
             trainer.store.outdated()
-        step = trainer.state.step
-        trainer.emit(
-            CommandDone(step=step, id=command.id, command=command.name, done=done, effect=effect)
-        )
+        trainer.emit(_answer(trainer.state.step, command, effect, done))
         if isinstance(command, commands.Stop):
             saving = "after saving" if command.save else "at once"
             raise StopRequest(f"stopped by command, {saving}", command.save)
@@ -163,7 +152,7 @@ class Control:
                 return f"going on at step {step:,}"
             case commands.Hold(on=on):
                 curriculum.held = on
-                return f"stage {curriculum.stage} is held" if on else command.let_go
+                return f"stage {curriculum.stage} is held" if on else "the schedule goes on"
             case commands.Advance(tokens=tokens):
                 if tokens < 1:
                     raise ValueError("advance by 1 token or more")
@@ -223,7 +212,7 @@ class Control:
         if self._paused is None:
             raise ValueError("the run is not paused")
         self._paused = None
-        trainer.emit(Unpaused(trainer.state.step))
+        trainer.emit(Unpaused(step=trainer.state.step))
 
     def until_it_works(self, trainer: "Trainer", write: Callable[[], None]) -> None:
         """Write something; while the disk refuses, wait and try again, and say so once.
@@ -236,14 +225,11 @@ class Control:
             if failure != reason:
                 reason = failure
                 trainer.emit(CheckpointFailed(step=trainer.state.step, reason=failure))
-                trainer.emit(
-                    Paused(
-                        step=trainer.state.step, reason=f"{failure}; trying again until it works"
-                    )
-                )
+                again = f"{failure}; trying again until it works"
+                trainer.emit(Paused(step=trainer.state.step, reason=again))
             self._wait_for_disk(trainer)
         if reason is not None and self._paused is None:
-            trainer.emit(Unpaused(trainer.state.step))
+            trainer.emit(Unpaused(step=trainer.state.step))
 
     def _failure(self, write: Callable[[], None]) -> str | None:
         try:
@@ -259,15 +245,7 @@ class Control:
             time.sleep(POLL_SECONDS)
             for command in self._take():
                 if isinstance(command, commands.Stop):
-                    trainer.emit(
-                        CommandDone(
-                            step=trainer.state.step,
-                            id=command.id,
-                            command=command.name,
-                            done=True,
-                            effect="stopping, unsaved",
-                        )
-                    )
+                    trainer.emit(_answer(trainer.state.step, command, "stopping, unsaved"))
                     raise StopRequest("stopped by command while the disk was full", save=False)
                 if isinstance(command, commands.Resume):
                     return
@@ -279,38 +257,50 @@ class Control:
             assert self._journal.error is not None
             raise self._journal.error
 
-    # Trouble --------------------------------------------------------------------------------
+    # Rolling back on its own ------------------------------------------------------------------
 
     def collapsed(self, event: Collapsed) -> None:
-        """A spike does not recover: what the policy says happens before the next step."""
+        """A spike does not recover: do before the next step what the policy says."""
         if self._spikes.policy != "log":
-            self._go_back = ("collapse", event.removal)
+            self._trouble = event
 
-    def not_finite(self, in_a_row: int) -> None:
-        """Too many updates were skipped: go back before the next step."""
-        self._go_back = (f"{in_a_row} updates in a row were not finite", None)
+    def not_finite(self, event: UpdatesSkipped) -> None:
+        """Too many updates in a row were skipped: go back before the next step."""
+        self._trouble = event
 
-    def _go_back_if_needed(self, trainer: "Trainer") -> None:
-        if self._go_back is None:
+    def _roll_back_if_needed(self, trainer: "Trainer") -> None:
+        """Roll back, or pause where that is the policy, it failed too often, or it can't be done.
+
+        A collapse goes back to before its removal and slows the schedule down.
+        """
+        trouble, self._trouble = self._trouble, None
+        if trouble is None:
             return
-        (cause, removal), self._go_back = self._go_back, None
-        state = trainer.state
-        if cause == "collapse":
-            if self._spikes.policy == "pause" or state.collapses >= self._spikes.max_rollbacks:
-                self.pause(trainer, f"collapse since removal {removal}")
-                return
-        elif state.failures >= self._spikes.max_rollbacks:
-            self.pause(trainer, cause)
-            return
+        state, most = trainer.state, self._spikes.max_rollbacks
+        if isinstance(trouble, Collapsed):
+            if self._spikes.policy == "pause" or state.collapses >= most:
+                return self.pause(trainer, f"collapse since removal {trouble.removal}")
+            cause, removal, slow_down = "collapse", trouble.removal, self._spikes.slow_down
+        else:
+            cause = f"{trouble.in_a_row} updates in a row were not finite"
+            removal, slow_down = None, 1.0
+            if state.failures >= most:
+                return self.pause(trainer, cause)
         try:
             checkpoint = trainer.store.newest(below_stage=removal)
         except UserError as error:
             trainer.emit(Warned(step=state.step, message=str(error)))
-            self.pause(trainer, cause)
-            return
-        if cause == "collapse":
+            return self.pause(trainer, cause)
+        if isinstance(trouble, Collapsed):
             state.collapses += 1
-            trainer.roll_back(checkpoint, cause, slow_down=self._spikes.slow_down)
         else:
             state.failures += 1
-            trainer.roll_back(checkpoint, cause)
+        trainer.roll_back(checkpoint, cause, slow_down=slow_down)
+
+
+def _answer(step: int, command: Command, effect: str, done: bool = True) -> CommandDone:
+    """The event that answers a command."""
+    held = command.on if done and isinstance(command, commands.Hold) else None
+    return CommandDone(
+        step=step, id=command.id, command=command.name, done=done, effect=effect, held=held
+    )

@@ -13,6 +13,7 @@ from icot_tui.data.load import Data
 from icot_tui.data.tokenizing import decode
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, newest_verified
 from icot_tui.engine.journal.events import (
+    SCHEMA,
     CheckpointSaved,
     Event,
     ExampleShown,
@@ -140,6 +141,7 @@ class RunExecutor:
                     validation_examples=len(data.validation),
                     steps_per_epoch=trainer.order.steps_per_epoch,
                     max_cot_tokens=training.train.max_cot_tokens,
+                    schema=SCHEMA,
                 )
             )
             emit(_example_shown(data, training.plan))
@@ -205,10 +207,8 @@ def _within_length(config: RunConfig, data: Data) -> Data:
 
 
 def _is_journaled(journal: Path, checkpoint: CheckpointPath) -> bool:
-    lines = JournalReader(journal).lines()
-    return any(
-        line["event"] == "CheckpointSaved" and line["path"] == checkpoint.name for line in lines
-    )
+    events = (event for _, event in JournalReader(journal).events())
+    return any(isinstance(e, CheckpointSaved) and e.path == checkpoint.name for e in events)
 
 
 def _example_shown(data: Data, plan: RemovalPlan) -> ExampleShown:

@@ -232,9 +232,10 @@ class Trainer:
             self.state.skipped_in_a_row = self.state.skipped_in_a_row + 1 if was_skipped else 0
         if any(skipped):
             in_a_row = self.state.skipped_in_a_row
-            self.emit(UpdatesSkipped(step=self.state.step, skipped=sum(skipped), in_a_row=in_a_row))
+            event = UpdatesSkipped(step=self.state.step, skipped=sum(skipped), in_a_row=in_a_row)
+            self.emit(event)
             if in_a_row >= self.config.train.max_skipped:
-                self.control.not_finite(in_a_row)
+                self.control.not_finite(event)
 
     @contextmanager
     def clock_stopped(self) -> Iterator[None]:

@@ -17,6 +17,7 @@ from icot_tui.data.examples import Example
 from icot_tui.engine.evaluation.exact_match import wilson
 from icot_tui.engine.evaluation.samples import Sample, write_samples
 from icot_tui.engine.journal.events import (
+    SCHEMA,
     CommandDone,
     Evaluated,
     Event,
@@ -181,6 +182,7 @@ class _Prompting:
                 validation_examples=held_out,
                 steps_per_epoch=1,
                 max_cot_tokens=0,
+                schema=SCHEMA,
             )
         )
 
@@ -281,7 +283,7 @@ class _Prompting:
         low, high = wilson(tally.right, asked)
         self._emit(
             Evaluated(
-                0,
+                step=0,
                 stage=0,
                 implicit=not self._prompted.cot,
                 exact_match=share,

@@ -25,7 +25,7 @@ def _holding_means(view: RunView, answer: Answer) -> str:
 
 
 def _advance(view: RunView, answer: Answer) -> Command:
-    return commands.Advance(int(answer or 0))
+    return commands.Advance(tokens=int(answer or 0))
 
 
 def _advancing_means(view: RunView, answer: Answer) -> str:
@@ -40,7 +40,7 @@ def _advancing_means(view: RunView, answer: Answer) -> str:
 
 
 def _rollback(view: RunView, answer: Answer) -> Command:
-    return commands.Rollback(None if answer is None else int(answer))
+    return commands.Rollback(step=None if answer is None else int(answer))
 
 
 def _going_back_means(view: RunView, answer: Answer) -> str:
@@ -68,7 +68,7 @@ def _resetting_means(view: RunView, answer: Answer) -> str:
 
 
 def _set_delta(view: RunView, answer: Answer) -> Command:
-    return commands.SetRemovePerEpoch(float(answer or 0))
+    return commands.SetRemovePerEpoch(remove_per_epoch=float(answer or 0))
 
 
 def _delta_means(view: RunView, answer: Answer) -> str:
@@ -79,7 +79,7 @@ def _delta_means(view: RunView, answer: Answer) -> str:
 
 
 def _set_rate(view: RunView, answer: Answer) -> Command:
-    return commands.SetLearningRate(float(answer or 0))
+    return commands.SetLearningRate(learning_rate=float(answer or 0))
 
 
 def _rate_means(view: RunView, answer: Answer) -> str:

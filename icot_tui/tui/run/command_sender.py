@@ -51,7 +51,7 @@ class CommandSender:
                 False,
             )
         if self._reader is None:
-            self._reader = JournalReader(self._folder.journal, from_end=True)
+            self._reader = JournalReader.at_end(self._folder.journal)
         self._waiting[command.id] = _Waiting(command, now)
         try:
             if self._send is not None:

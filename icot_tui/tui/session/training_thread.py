@@ -11,7 +11,7 @@ from typing import Literal
 
 from icot_tui.config import RunConfig, dump_toml, load_config
 from icot_tui.engine.journal.events import Event, RunEnded, Warned
-from icot_tui.engine.journal.journal import Journal, JournalReader
+from icot_tui.engine.journal.journal import Journal, last_step
 from icot_tui.engine.loop.commands import Command, CommandQueue
 from icot_tui.engine.loop.memory import nothing_collected
 from icot_tui.engine.run_folder import RunFolder
@@ -147,8 +147,7 @@ class TrainingThread:
 
     def _journal(self, message: str) -> None:
         """Tell other viewers, unless nothing was journaled yet."""
-        lines = JournalReader(self.folder.journal).lines()
-        step = max((line["step"] for line in lines), default=None)
+        step = last_step(self.folder.journal)
         if step is not None:
             journal = Journal(self.folder.journal)
             journal.write(Warned(step=step, message=message))
