@@ -1,4 +1,4 @@
-"""Where the real data and the golden values are that some tests compare with."""
+"""Where the papers' data and published checkpoints are, for the tests that read real files."""
 
 import os
 from pathlib import Path

@@ -4,12 +4,14 @@ import errno
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from icot_tui.cli.app import run
 from icot_tui.data import files
 from icot_tui.data.examples import read_lines
-from tests.shared import shared
+from icot_tui.data.tasks import make_task
+from tests.golden.tokenizer import digits_tokenizer
 
 MAKE = ["data", "make", "multiplication", "--set", "digits=2x2", "--validation", "40"]
 
@@ -111,10 +113,14 @@ def test_stats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert str(train) in capsys.readouterr().out
 
 
-def test_stats_of_the_papers_data(capsys: pytest.CaptureFixture[str]) -> None:
-    files = [str(shared("data", f"{n}_by_{n}_mult", "valid.txt")) for n in (4, 9)]
-    tokenizer = str(shared("data", "gpt2_tokenizer"))
-    assert run(["data", "stats", *files, "--tokenizer", tokenizer, "--json"]) == 0
+def test_stats_of_the_papers_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [tmp_path / f"{size}.txt" for size in ("4x4", "9x9")]
+    for file in files:
+        task = make_task("multiplication", {"digits": file.stem})
+        file.write_bytes(task.lines(task.sample(20, np.random.default_rng(0))))
+    digits_tokenizer().save_pretrained(tmp_path / "tokenizer")
+    names = map(str, (*files, "--tokenizer", tmp_path / "tokenizer"))
+    assert run(["data", "stats", *names, "--json"]) == 0
     four, nine = json.loads(capsys.readouterr().out).values()
     assert [four[key] for key in ("input", "cot", "answer", "removable")] == [9, 46, 8, 47]
     assert [nine[key] for key in ("input", "cot", "answer", "removable")] == [19, 246, 18, 247]

@@ -1,6 +1,5 @@
-"""Ids: the golden ones, the fast path against the tokenizer, borders, and back to text."""
+"""Ids: the fast path against the tokenizer, borders, and back to text."""
 
-import json
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from icot_tui.data.examples import Example, format_line, parse_line
 from icot_tui.data.tasks import make_task
 from icot_tui.data.tokenizing import character_tokenizer, encode_prompt, encode_texts
 from icot_tui.errors import UserError
-from tests.shared import shared
+from tests.golden.tokenizer import digits_tokenizer
 
 ALPHABET = "0123456789*+-()"
 CHARACTERS = character_tokenizer(ALPHABET + "aé")
@@ -40,24 +39,9 @@ def assert_equal(left: EncodedSplit, right: EncodedSplit) -> None:
         assert ours.dtype == theirs.dtype
 
 
-@pytest.mark.parametrize("data", ["4_by_4_mult/valid.txt", "gsm8k/valid.txt"])
-def test_golden_ids(data: str, gpt2: Any) -> None:
-    golden = json.loads(shared("golden", "si", "losses.json").read_text())
-    values = [entry for entry in golden if entry["data"] == data and entry["tokens_removed"] == 0]
-    ids = next(v["first_input_ids"] for v in values if "first_input_ids" in v)
-    lines = shared("data", data).read_text().splitlines(keepends=True)[:8]
-    split = Encoder(gpt2).encode(chunk("".join(lines)))
-    length = len(split.example(0))
-    assert split.example(0).tolist() == ids[:length]
-    assert set(ids[length:]) <= {gpt2.eos_token_id}  # padding
-    assert split.max_length == len(ids) == values[0]["sequence_length"]
-    supervised = int((split.lengths - split.prompt_lengths).sum())
-    assert supervised == values[0]["supervised_tokens"]
-
-
 @pytest.mark.parametrize(("digits", "removable"), [(4, 47), (5, 75), (7, 149), (9, 247), (11, 369)])
-def test_removable_tokens_of_gpt2(digits: int, removable: int, gpt2: Any) -> None:
-    split = Encoder(gpt2).encode(sample(f"{digits}x{digits}", 20))
+def test_removable_tokens_of_gpt2(digits: int, removable: int) -> None:
+    split = Encoder(digits_tokenizer()).encode(sample(f"{digits}x{digits}", 20))
     assert set(split.cot_lengths.tolist()) == {removable}
 
 
@@ -70,13 +54,12 @@ def test_removable_tokens_of_characters(digits: int, removable: int) -> None:
 @pytest.mark.parametrize(
     ("digits", "format"), [("4x4", "long"), ("2x2,3x5,1x2", "long"), ("5x9", "tree")]
 )
-@pytest.mark.parametrize("kind", ["gpt2", "character"])
-def test_fast_path_is_exact(digits: str, format: str, kind: str, gpt2: Any) -> None:
-    tokenizer = gpt2 if kind == "gpt2" else CHARACTERS
+def test_fast_path_is_exact(digits: str, format: str, byte_pairs: Any) -> None:
     text = sample(digits, format=format)
-    encoder = Encoder(tokenizer)
-    assert encoder._by_table(text) is not None
-    assert_equal(encoder.encode(text), Encoder(tokenizer, fast=False).encode(text))
+    for tokenizer in (byte_pairs, CHARACTERS):
+        encoder = Encoder(tokenizer)
+        assert encoder._by_table(text) is not None
+        assert_equal(encoder.encode(text), Encoder(tokenizer, fast=False).encode(text))
 
 
 SYMBOLS = st.sampled_from([*"0123456789*+()", "#", "|", " ", " ", " ", " ", "\n", "||", " #### "])
@@ -111,9 +94,9 @@ def test_marked_lines_mean_what_parsed_ones_do(text: str) -> None:
         "a\u00a0 1||3 #### 4",
     ],
 )
-def test_irregular_lines_go_through_the_tokenizer(line: str, gpt2: Any) -> None:
+def test_irregular_lines_go_through_the_tokenizer(line: str, byte_pairs: Any) -> None:
     text = chunk("1 2||3 #### 4\n" + line + "\n\n")
-    tokenizers = [gpt2, CHARACTERS] if "\u00a0" not in line else [gpt2]
+    tokenizers = [byte_pairs, CHARACTERS] if "\u00a0" not in line else [byte_pairs]
     for tokenizer in tokenizers:
         split = Encoder(tokenizer).encode(text)
         example = parse_line(line, "")
@@ -164,9 +147,9 @@ def test_a_start_token(start: str) -> None:
     assert decode_example(tokenizer, split, 1) == Example("1 2", "3", "4")
 
 
-def test_the_separator_in_the_text_is_refused(gpt2: Any) -> None:
+def test_the_separator_in_the_text_is_refused(byte_pairs: Any) -> None:
     with pytest.raises(UserError, match=r"train\.txt, line 2: .*separator <\|endoftext\|>"):
-        Encoder(gpt2).encode(chunk("1||2 #### 3\n1||2 <|endoftext|> 4 #### 3\n"))
+        Encoder(byte_pairs).encode(chunk("1||2 #### 3\n1||2 <|endoftext|> 4 #### 3\n"))
 
 
 def test_unknown_characters_are_named() -> None:
@@ -182,10 +165,10 @@ STRIPPED = TEXT.map(str.strip).filter(bool)
 
 @settings(max_examples=60, deadline=None)
 @given(STRIPPED, TEXT.map(str.strip), STRIPPED)
-def test_any_text_comes_back(gpt2: Any, x: str, z: str, y: str) -> None:
+def test_any_text_comes_back(byte_pairs: Any, x: str, z: str, y: str) -> None:
     example = Example(x, z, y)
     text = chunk(format_line(example) + "\n")
-    for tokenizer in (gpt2, character_tokenizer(x + z + y)):
+    for tokenizer in (byte_pairs, character_tokenizer(x + z + y)):
         assert decode_example(tokenizer, Encoder(tokenizer).encode(text), 0) == example
 
 

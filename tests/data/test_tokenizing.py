@@ -70,8 +70,8 @@ def test_unknown_characters_are_refused(tokenizer: Any) -> None:
         encode_prompt(tokenizer, f"1 {SEPARATOR} 2")
 
 
-def test_prompts_are_prefixes_of_whole_texts(tokenizer: Any, gpt2: Any) -> None:
-    for each in (tokenizer, gpt2):
+def test_prompts_are_prefixes_of_whole_texts(tokenizer: Any, byte_pairs: Any) -> None:
+    for each in (tokenizer, byte_pairs):
         end = each.eos_token
         whole = encode_texts(each, [f" 1 * 2 {end} 3 {end} #### 4 {end}"])[0]
         prompt = encode_prompt(each, "1 * 2")

@@ -1,7 +1,4 @@
-"""The published ICoT-KD code's positions, states and losses (shared golden values)."""
-
-import json
-from pathlib import Path
+"""The published code's positions, states and losses of ICoT-KD (arXiv 2311.01460)."""
 
 import numpy as np
 import pytest
@@ -9,9 +6,6 @@ import torch
 
 from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.curriculum.schedule import ALL
-from icot_tui.data.chunks import Chunk
-from icot_tui.data.encoding import Encoder
-from icot_tui.data.tokenizing import pretrained_tokenizer
 from icot_tui.methods.distillation.objectives import (
     CoupledObjective,
     EmulatorObjective,
@@ -24,46 +18,34 @@ from icot_tui.methods.distillation.published import (
 )
 from icot_tui.methods.distillation.teacher import teacher_thoughts
 from icot_tui.models.published import load_published
-from tests.shared import shared
+from tests.golden.tokenizer import SEPARATOR
+from tests.golden.values import examples, golden
 
 ANSWER_ONLY = RemovalPlan(answer_only=True)
 
 
-def golden():
-    path = Path(__file__).parents[2].parent / "shared/golden/kd/values.json"
-    return json.loads(path.read_text()) if path.exists() else [None]
-
-
 @pytest.fixture(scope="module")
-def models():
-    folder, base = shared("golden/kd"), str(shared("golden/kd/base_config"))
+def models(checkpoints):
+    base = str(checkpoints / "kd_base")
     return {
-        "teacher": load_published(folder / "teacher", base).eval(),
-        "student": load_published_student(folder / "student", base).eval(),
-        1: load_published_emulator(folder / "emulator_single", base).eval(),
-        5: load_published_emulator(folder / "emulator_mixture", base).eval(),
+        "teacher": load_published(checkpoints / "teacher", base).eval(),
+        "student": load_published_student(checkpoints / "student", base).eval(),
+        1: load_published_emulator(checkpoints / "emulator_single", base).eval(),
+        5: load_published_emulator(checkpoints / "emulator_mixture", base).eval(),
     }
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return Encoder(pretrained_tokenizer(str(shared("data/gpt2_tokenizer"))))
 
 
 class Case:
     """One entry of the golden values with its batch."""
 
-    def __init__(self, row, encoder):
-        first, count = row["first_example"], row["examples"]
-        lines = shared("data", row["data"]).read_bytes().splitlines(keepends=True)
-        split = encoder.encode(Chunk(b"".join(lines[first : first + count]), row["data"], 1))
-        rows = np.arange(count)
-        self.split = split
+    def __init__(self, row):
+        split = examples(row["data"], row["first_example"], row["examples"])
+        rows = np.arange(len(split))
         self.first = split.prompt_lengths.astype(np.int64) - 1
         self.second = self.first + split.cot_lengths + 1
         self.separators = torch.from_numpy(self.first)
-        self.whole = torch.from_numpy(remove(split, rows, 0, RemovalPlan(), 50256).ids)
-        self.batch = remove(split, rows, ALL, ANSWER_ONLY, 50256)
+        self.whole = torch.from_numpy(remove(split, rows, 0, RemovalPlan(), SEPARATOR).ids)
+        self.batch = remove(split, rows, ALL, ANSWER_ONLY, SEPARATOR)
         self.prompts = self.whole[:, : self.first.max() + 1]
         places = ThoughtPlaces()
         self.positions = places.positions(self.first, self.second, 4)
@@ -77,19 +59,17 @@ class Case:
 
 
 def name_of(row):
-    return row and f"{row['data']}-{row['first_example']}-{row['mixture_size']}"
+    return f"{row['data']}-{row['first_example']}-{row['mixture_size']}"
 
 
-@pytest.fixture(params=golden(), ids=name_of)
+@pytest.fixture(params=golden("kd"), ids=name_of)
 def row(request):
-    if request.param is None:
-        shared("golden/kd/values.json")
     return request.param
 
 
 @pytest.fixture
-def case(row, encoder):
-    return Case(row, encoder)
+def case(row):
+    return Case(row)
 
 
 def close(values, expected):
