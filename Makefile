@@ -1,6 +1,7 @@
 # Every target does its own set-up in .venv, once: a new pyproject.toml or constraints.txt renews it.
-#   make demo    watch the demo train on the CPU          make test    run the tests
-#   make check   lint, format, types                make clean   remove the set-up
+#   make demo       watch the demo train on the CPU    make check   lint, format, types
+#   make test       run all tests                      make clean   remove the set-up
+#   make test-fast  run those that take a moment: all but the tests marked slow
 # PIP_FLAGS goes to pip, PYTEST_FLAGS to pytest.
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ PYTEST_FLAGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test check clean
+.PHONY: demo test test-fast check clean
 
 demo: $(READY)
 	$(BIN)/icot-tui launch
@@ -17,6 +18,9 @@ demo: $(READY)
 # One thread a process: two test processes on two cores would otherwise fight for them.
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 $(PYTEST_FLAGS)
+
+test-fast: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m 'not slow' $(PYTEST_FLAGS)
 
 check: $(READY)
 	$(BIN)/ruff check .
