@@ -14,7 +14,8 @@ from statistics import median
 import torch
 from transformers.utils import logging
 
-from icot_tui.analysis.checkpoints import catalogue, find_checkpoint, open_safely
+from icot_tui.analysis.checkpoint_entries import run_entries
+from icot_tui.analysis.checkpoints import find_checkpoint, open_safely
 from icot_tui.analysis.examples import load_examples
 from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.analysis.model_cache import ModelCache, warm_up
@@ -29,7 +30,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def asking(run: RunFolder, most: int) -> None:
-    entries = catalogue(run)[:most]
+    entries = run_entries(run)[:most]
     kept = ModelCache()
     # Products of two digits, as in the demo.
     questions = [f"{a}*{b}" for a in range(12, 99, 7) for b in range(13, 99, 9)]
@@ -61,12 +62,7 @@ def probing(run: RunFolder, control: str | None, examples: int) -> None:
         other = LoadedModel(open_safely(find_checkpoint(control, runs_folder())))
     found = load_examples(model, examples)
     cpu, began = time.process_time(), time.perf_counter()
-    report = run_probes(
-        model,
-        found.split(model),
-        control=other,
-        control_split=None if other is None else found.split(other),
-    )
+    report = run_probes(model, found, other)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - began
     targets, sites, columns = report.scores.shape
     print(

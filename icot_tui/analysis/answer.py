@@ -1,6 +1,6 @@
-"""What is asked for and what comes back: an answer with all that can be told of it."""
+"""An answer with its tokens, probabilities and chain of thought; and how tokens are chosen."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from icot_tui.analysis.questions import Question
 
 @dataclass(frozen=True)
 class Sampling:
-    """Drawing tokens instead of taking the likeliest; the same seed draws the same answer."""
+    """Draw tokens instead of taking the most likely; the same seed draws the same answer."""
 
     temperature: float = 1.0
     seed: int = 0
@@ -26,23 +26,23 @@ class AnswerToken:
     probability: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a checkpoint made of a question.
+    """A checkpoint's answer to a question.
 
-    stage        tokens removed, as it was asked
-    chain        the chain of thought, ghosts included; without a known example no ghosts
-    hidden       how many of its tokens are not written; None without a known example
+    stage        tokens removed when it was asked
+    chain        the chain of thought; hidden tokens are included where the correct one is known
+    hidden       how many of its tokens are hidden; None where the correct one is unknown
     answer       in the model's form; None when it wrote none
     shown        the same as a person writes it
-    tokens       of the answer, with probabilities; the last one is the separator that closes it
-    expected     the true answer as a person writes it; None where nobody knows
-    right        is the answer the true one? None where nobody knows
+    tokens       of the answer, with probabilities; the last one is the closing separator
+    expected     the correct answer as a person writes it; None where it is unknown
+    right        is the answer correct? None where that is unknown
     written      chain-of-thought tokens that the model wrote
-    decoded      all tokens that it wrote, separators and the answer's included
-    seconds      that writing took
+    decoded      all tokens that it wrote, with separators and the answer
+    seconds      spent on writing
     finished     did it close its answer within the budget?
-    notes        what should be known to read this rightly, a sentence each
+    notes        what should be known to read this correctly, a sentence each
     """
 
     question: Question
@@ -62,42 +62,32 @@ class Answer:
     finished: bool
     notes: tuple[str, ...] = ()
 
-
-def as_json(answer: Answer) -> dict[str, Any]:
-    """An answer as plain values."""
-    return {
-        "checkpoint": answer.checkpoint,
-        "step": answer.step,
-        "stage": answer.stage,
-        "input": answer.question.input,
-        "answer": answer.shown,
-        "model_answer": answer.answer,
-        "expected": answer.expected,
-        "right": answer.right,
-        "finished": answer.finished,
-        "tokens": [{"text": t.text, "probability": t.probability} for t in answer.tokens],
-        "chain": [
-            {
-                "text": token.text,
-                "written": token.written,
-                "place": token.place,
-                "probability": token.probability,
-                "expected": token.expected,
-            }
-            for token in answer.chain
-        ],
-        "written": answer.written,
-        "hidden": answer.hidden,
-        "decoded": answer.decoded,
-        "seconds": answer.seconds,
-        "notes": answer.notes,
-    }
+    def as_json(self) -> dict[str, Any]:
+        """The answer as plain values."""
+        return {
+            "checkpoint": self.checkpoint,
+            "step": self.step,
+            "stage": self.stage,
+            "input": self.question.input,
+            "answer": self.shown,
+            "model_answer": self.answer,
+            "expected": self.expected,
+            "right": self.right,
+            "finished": self.finished,
+            "tokens": [asdict(token) for token in self.tokens],
+            "chain": [asdict(token) for token in self.chain],
+            "written": self.written,
+            "hidden": self.hidden,
+            "decoded": self.decoded,
+            "seconds": self.seconds,
+            "notes": self.notes,
+        }
 
 
 class TokenChooser:
-    """The next token: greedy, or drawn for a single row; the separator is fed where it is due.
+    """Chooses the next token: greedily, or drawn for a single row; the separator where it is due.
 
-    It counts its calls: of the rows of one batch, and of no other.
+    It counts its calls, so each batch needs its own.
     """
 
     def __init__(self, sampling: Sampling | None, forced_end: int | None, separator: int) -> None:

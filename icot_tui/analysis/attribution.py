@@ -1,16 +1,16 @@
-"""What the answer depends on: swap one token of the input, and watch the answer's logits."""
+"""What the answer depends on: swap one token of the input and compare the answer's logits."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from icot_tui.analysis.activations import batches
 from icot_tui.analysis.aligned_examples import AlignedExamples
+from icot_tui.analysis.probe_report import Grid
 from icot_tui.analysis.residual_stream import ResidualStream
-
-Grid = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Attribution:
 
     columns  [I] their names
     digits   [K] c0, c1, ...
-    logit    [I, K] mean fall of the right token's logit when the column's token is another one
-    size     [I, K] mean of the same without its sign: also what moves up and down counts
-    changed  [I, K] share of examples in which the arg-max becomes another token
+    logit    [I, K] mean fall of the right token's logit when the column holds another token
+    size     [I, K] mean absolute change of it
+    changed  [I, K] share of examples in which the arg-max changes
     examples averaged over
     """
 
@@ -40,68 +40,63 @@ def attribute(
     rows: NDArray[np.int64] | None = None,
     seed: int = 0,
 ) -> Attribution:
-    """Swap each column's token for one that another example has there; all else stays.
+    """Replace each column's token by one that another example has there; all else stays.
 
     The gold answer is fed in all cases, so that each digit is looked at by itself.
 
     Args:
         stream: of the model.
         aligned: the examples.
-        rows: which of them are looked at; None: all.
+        rows: which of them are used; None: all.
         seed: of the swaps.
     """
     rows = np.arange(len(aligned)) if rows is None else rows
     columns = np.flatnonzero(aligned.varies[: aligned.separator])
-    rng, k = np.random.default_rng(seed), aligned.digits
-    shape = (len(columns), k)
+    rng = np.random.default_rng(seed)
+    shape = (len(columns), aligned.digits)
     fall, size, changed = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     for part in batches(aligned, rows):
-        gold = aligned.tokens[part, aligned.answer : aligned.answer + k]
-        plain, best = _at_answer(stream, aligned, part, gold)
+        ids, positions = aligned.inputs(part)
+        before, best = _gold_logits(stream, aligned, part, ids, positions)
         for number, column in enumerate(columns.tolist()):
-            other = _others(aligned.tokens[:, column], part, rng)
-            swapped, then = _at_answer(stream, aligned, part, gold, column, other)
-            fall[number] += (plain - swapped).sum(0)
-            size[number] += np.abs(plain - swapped).sum(0)
-            changed[number] += (best != then).sum(0)
-    names = aligned.names
+            swapped = ids.clone()
+            swapped[np.arange(len(part)), aligned.columns[part, column]] = torch.from_numpy(
+                _other_tokens(aligned.tokens[:, column], part, rng)
+            )
+            after, best_after = _gold_logits(stream, aligned, part, swapped, positions)
+            fall[number] += (before - after).sum(0)
+            size[number] += np.abs(before - after).sum(0)
+            changed[number] += (best != best_after).sum(0)
     return Attribution(
-        tuple(names[column] for column in columns),
-        names[aligned.answer : aligned.answer + k],
-        fall / len(rows),
-        size / len(rows),
-        changed / len(rows),
-        len(rows),
+        columns=tuple(aligned.names[column] for column in columns),
+        digits=aligned.names[aligned.answer :],
+        logit=fall / len(rows),
+        size=size / len(rows),
+        changed=changed / len(rows),
+        examples=len(rows),
     )
 
 
-def _others(
+def _other_tokens(
     tokens: NDArray[np.int64], rows: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """[n] tokens that stand in a column of other examples, as often as there, but never its own."""
+    """[n] tokens from the same column of random examples, but never a row's own token."""
     own, drawn = tokens[rows], rng.choice(tokens, len(rows))
     while (same := drawn == own).any():
         drawn[same] = rng.choice(tokens, int(same.sum()))
     return drawn
 
 
-def _at_answer(
+def _gold_logits(
     stream: ResidualStream,
     aligned: AlignedExamples,
     rows: NDArray[np.int64],
-    gold: NDArray[np.int64],
-    column: int | None = None,
-    tokens: NDArray[np.int64] | None = None,
+    ids: Tensor,
+    positions: Tensor | None,
 ) -> tuple[Grid, NDArray[np.int64]]:
-    """([n, K] logits of the gold tokens less the mean logit, [n, K] arg-max)."""
-    ids, positions = aligned.rows(rows)
-    if column is not None:
-        ids[np.arange(len(rows)), aligned.columns[rows, column]] = torch.from_numpy(tokens)
-    device = next(stream.lm.parameters()).device
-    logits = stream.forward(ids.to(device), None if positions is None else positions.to(device))
-    where = aligned.columns[rows, aligned.answer - 1 :][:, : aligned.digits]
-    at = logits[torch.arange(len(rows))[:, None], torch.from_numpy(where)].float().cpu()
-    # Logits have no zero: what moves all of them alike says nothing.
-    centred = at - at.mean(-1, keepdim=True)
-    right = centred.gather(2, torch.from_numpy(gold)[..., None])[..., 0]
-    return right.double().numpy(), at.argmax(-1).numpy()
+    """([n, K] logits of the gold answer less the mean logit, [n, K] arg-max)."""
+    logits = stream.forward(ids, positions)[aligned.before_answer(rows)].float().cpu()
+    centred = logits - logits.mean(-1, keepdim=True)  # a shift of all logits means nothing
+    gold = torch.from_numpy(aligned.tokens[rows, aligned.answer :])
+    right = centred.gather(2, gold[..., None])[..., 0]
+    return right.double().numpy(), logits.argmax(-1).numpy()

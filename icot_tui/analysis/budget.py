@@ -17,7 +17,7 @@ from icot_tui.errors import UserError
 MOST_POINTS = 17
 """Budgets that are tried where not all are."""
 TIMED = 16
-"""ProbeTargets asked one by one to measure the speed."""
+"""Questions asked one by one to measure the speed."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class BudgetPoint:
 
 
 def check_mixed(model: LoadedModel) -> None:
-    """Budgets say something only where the run was trained at all of them.
+    """A budget can be chosen only where the run was trained at all stages.
 
     Raises:
         UserError: it was not.
@@ -58,7 +58,7 @@ def sweep(
     split: EncodedSplit,
     stages: Sequence[int] | None = None,
     timed: int = TIMED,
-    say: Callable[[str], None] = lambda what: None,
+    on_progress: Callable[[str], None] = lambda what: None,
 ) -> list[BudgetPoint]:
     """Ask one model with several budgets, from the most written tokens to none.
 
@@ -70,7 +70,7 @@ def sweep(
         split: held-out examples in its tokens.
         stages: tokens removed; None: every stage, or of many an even choice.
         timed: examples that are asked one by one for the speed; 0: it is not measured.
-        say: told what is done; what it raises ends the work.
+        on_progress: called with what is being done; what it raises ends the work.
     """
     longest = split.max_cot_tokens
     if stages is None:
@@ -79,9 +79,11 @@ def sweep(
     questions = [model.reader.example(split, index) for index in range(len(split))]
     right = []
     for number, stage in enumerate(stages, 1):
-        say(f"asking with budget {number} of {len(stages)}")
+        on_progress(f"asking with budget {number} of {len(stages)}")
         right.append(sum(bool(answer.right) for answer in _ask(model, questions, stage)))
-    speeds = _speeds(model, questions, stages, timed, say) if timed else [None] * len(stages)
+    speeds = (
+        _speeds(model, questions, stages, timed, on_progress) if timed else [None] * len(stages)
+    )
     count = len(questions)
     return [
         BudgetPoint(max(longest - stage, 0), stage, count, n / count, *wilson(n, count), speed)
@@ -107,13 +109,13 @@ def _speeds(
     questions: Sequence[Question],
     stages: Sequence[int],
     timed: int,
-    say: Callable[[str], None],
+    on_progress: Callable[[str], None],
 ) -> list[float | None]:
     """Examples per second of the median question, the first one aside, which warms up."""
     places = np.linspace(0, len(questions) - 1, min(timed, len(questions)) + 1).astype(int)
     seconds = []
     for number, place in enumerate(places.tolist()):
-        say(f"measuring the speed, {number} of {len(places) - 1}")
+        on_progress(f"measuring the speed, {number} of {len(places) - 1}")
         asked = [_ask(model, [questions[place]], stage)[0] for stage in stages]
         seconds.append([answer.seconds for answer in asked])
     return [1 / median(taken) for taken in zip(*seconds[1:], strict=True)]

@@ -1,4 +1,4 @@
-"""The chain of thought drawn whole: what the model wrote, and ghosts where it no longer writes."""
+"""The whole chain of thought: what the model wrote, and ghosts for its hidden tokens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 class ChainToken:
     """One position of the chain of thought.
 
-    text         the token's text; a ghost has what the explicit chain of thought has there
+    text         the token's text; a ghost's is that of the correct chain of thought
     written      did the model write it? Otherwise it is a ghost: hidden at this stage
-    place        its index in the explicit chain of thought; None for what goes beyond it
-    probability  what the model gave the written token; None for ghosts
-    expected     the explicit chain's token there; None where it is not known
+    place        its index in the correct chain of thought; None for what goes beyond it
+    probability  of the written token; None for ghosts
+    expected     the correct token there; None where it is not known
     """
 
     text: str
@@ -23,7 +23,7 @@ class ChainToken:
 
     @property
     def right(self) -> bool | None:
-        """Is the written token the explicit chain's? None for ghosts and where none is known."""
+        """Is the written token correct? None for ghosts and where that is unknown."""
         if not self.written or self.place is None or self.expected is None:
             return None
         return self.text.strip() == self.expected.strip()
@@ -35,16 +35,16 @@ def whole_chain(
     explicit: Sequence[str] | None,
     hidden: Sequence[int],
 ) -> tuple[ChainToken, ...]:
-    """Written tokens and ghosts in the order of the explicit chain of thought.
+    """Written tokens and ghosts in the order of the correct chain of thought.
 
     Written tokens take the places that are not hidden, one after another. What the model writes
-    beyond them follows the last such place; where it writes fewer, nothing stands.
+    beyond them follows the last such place; where it writes fewer, nothing is shown.
 
     Args:
         written: [W] texts of the chain-of-thought tokens that the model wrote.
-        probabilities: [W] what it gave them.
-        explicit: [m] texts of the explicit chain; None where it is not known.
-        hidden: places in it that the stage removes.
+        probabilities: [W] their probabilities.
+        explicit: [m] texts of the correct chain; None where it is not known.
+        hidden: indices in it that the stage removes.
     """
     own = [
         ChainToken(text, True, None, chance)

@@ -1,111 +1,16 @@
-"""Finding checkpoints: by folder, or of a run by stage, age or accuracy."""
+"""Finding and opening checkpoints: by folder, or of a run by stage, age or accuracy."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
-from icot_tui.engine.checkpoints.checkpoint import (
-    CheckpointPath,
-    OpenedCheckpoint,
-    list_checkpoints,
-    open_checkpoint,
-)
-from icot_tui.engine.evaluation.removal_plans import max_cot_tokens
-from icot_tui.engine.journal.events import Evaluated, PhaseBegan, StepsTrained
-from icot_tui.engine.journal.journal import JournalReader
-from icot_tui.engine.journal.rewind import effective
+from icot_tui.analysis.checkpoint_entries import run_entries
+from icot_tui.engine.checkpoints.checkpoint import BEST, LATEST, OpenedCheckpoint, open_checkpoint
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 
-BEST, LATEST = "best", "latest"
-MUTE = ("student", "emulator")
-"""Trainings of ICoT-KD whose checkpoints hold one half of the pair that answers."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One checkpoint of a run.
-
-    stage        tokens removed
-    exact_match  of its training's evaluation at its step; None without one
-    implicit     was everything removed?
-    best         the best of those that answer: implicit ones before others, then by exact match
-    latest       the newest
-    phase        which of ICoT-KD's trainings wrote it; empty in runs of one
-    """
-
-    path: Path
-    step: int
-    stage: int
-    exact_match: float | None
-    implicit: bool
-    best: bool = False
-    latest: bool = False
-    phase: str = ""
-
-    @property
-    def answers(self) -> bool:
-        """Is it more than one half of ICoT-KD's pair?"""
-        return self.phase not in MUTE
-
-    @property
-    def label(self) -> str:
-        """Short name: the run, and what tells its checkpoints apart."""
-        return f"{self.path.parent.parent.name}@{self.stage} ({self.path.name})"
-
-
-def catalogue(run: RunFolder) -> list[Entry]:
-    """All checkpoints of a run, sorted by stage and then by age."""
-    results, most = _results(run), max_cot_tokens(run)
-    found = [
-        entry
-        for checkpoint in list_checkpoints(run.checkpoints)
-        if (entry := _entry(checkpoint, results, most)) is not None
-    ]
-    if not found:
-        return []
-    newest = found[-1].path
-    rated = [entry for entry in found if entry.answers and entry.exact_match is not None]
-    best = max(rated, key=_rank).path if rated else None
-    marked = [replace(e, best=e.path == best, latest=e.path == newest) for e in found]
-    return sorted(marked, key=lambda entry: entry.stage)
-
-
-def _results(run: RunFolder) -> dict[tuple[str, int], float | None]:
-    """Exact match by training and step: what one ends with, the next begins with.
-
-    A step is evaluated once: where a run went back, the later line stands.
-    """
-    pairs = JournalReader(run.journal).events()
-    phase = ""
-    found: dict[tuple[str, int], float | None] = {}
-    for _, event in effective(pair for pair in pairs if not isinstance(pair[1], StepsTrained)):
-        if isinstance(event, PhaseBegan):
-            phase = event.phase
-        elif isinstance(event, Evaluated):
-            found[phase, event.step] = event.exact_match
-    return found
-
-
-def _rank(entry: Entry) -> tuple[bool, float]:
-    return entry.implicit, entry.exact_match or 0.0
-
-
-def _entry(
-    checkpoint: CheckpointPath, results: dict[tuple[str, int], float | None], most: int | None
-) -> Entry | None:
-    try:
-        stage = checkpoint.stage
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # deleted or damaged meanwhile
-    phase = checkpoint.phase.partition("-")[2]
-    accuracy = results.get((phase, checkpoint.step))
-    implicit = most is not None and stage >= most
-    return Entry(checkpoint.path, checkpoint.step, stage, accuracy, implicit, phase=phase)
-
 
 def find_checkpoint(name: str, runs: Path) -> Path:
-    """The folder that `name` means.
+    """The folder of a checkpoint.
 
     Args:
         name: a checkpoint's folder; or a run (name or folder), alone for its newest checkpoint, or
@@ -128,7 +33,18 @@ def find_checkpoint(name: str, runs: Path) -> Path:
         )
     if not (folder / "config.toml").is_file():
         return folder
-    return chosen(RunFolder(folder), which)
+    return choose_checkpoint(RunFolder(folder), which)
+
+
+def find_sources(names: Sequence[str], runs: Path) -> list[Path]:
+    """Folders of runs and checkpoints by their names; without names, the latest run.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if not names:
+        return [RunFolder.find(runs, None).path]
+    return [_folder(name, runs) or find_checkpoint(name, runs) for name in names]
 
 
 def _folder(name: str, runs: Path) -> Path | None:
@@ -138,15 +54,15 @@ def _folder(name: str, runs: Path) -> Path | None:
     return None
 
 
-def chosen(run: RunFolder, which: str) -> Path:
+def choose_checkpoint(run: RunFolder, which: str) -> Path:
     """A run's checkpoint by `best`, `latest`, a stage, a training, or its folder's name.
 
     Raises:
-        UserError: it has none such.
+        UserError: the run has no such checkpoint.
     """
-    if which == LATEST:  # the newest may be damaged: let the opening look for a whole one
+    if which == LATEST:  # opening it falls back to an older one if the newest is damaged
         return run.path
-    entries = catalogue(run)
+    entries = run_entries(run)
     if not entries:
         raise UserError(f"run {run.name} has no checkpoint yet")
     if which == BEST:
@@ -157,16 +73,11 @@ def chosen(run: RunFolder, which: str) -> Path:
         named = [e for e in entries if which and which in (e.phase, e.path.name)]
         found = named or [e for e in entries if e.answers and which == str(e.stage)]
     if not found:
-        stages = ", ".join(map(str, sorted({entry.stage for entry in entries})))
+        stages = ", ".join(map(str, sorted({entry.stage or 0 for entry in entries})))
         phases = ", ".join(dict.fromkeys(entry.phase for entry in entries if entry.phase))
         known = f"its stages are {stages}" + (f", its trainings {phases}" if phases else "")
         raise UserError(f"run {run.name} has no checkpoint '@{which}': {known}")
     return found[-1].path
-
-
-def one_per_stage(entries: Sequence[Entry]) -> list[Entry]:
-    """The newest checkpoint of each stage that answers."""
-    return list({entry.stage: entry for entry in entries if entry.answers}.values())
 
 
 def open_safely(path: Path) -> OpenedCheckpoint:
@@ -176,7 +87,7 @@ def open_safely(path: Path) -> OpenedCheckpoint:
         UserError: it is damaged, gone, not finished, or no model's folder.
     """
     if path.name.startswith((".writing-", ".deleting-")):
-        raise UserError(f"checkpoint {path} is being written or deleted: take another one")
+        raise UserError(f"checkpoint {path} is being written or deleted: choose another one")
     try:
         opened = open_checkpoint(path)
     except UserError:

@@ -1,100 +1,81 @@
-"""What a report shows, in words: no more than the three conditions allow to conclude."""
+"""A probe report in words: no more than its three conditions allow to conclude."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
 from icot_tui.analysis.probe_report import NO_COT, ProbeReport
-from icot_tui.analysis.residual_stream import site
+from icot_tui.analysis.sites import Site
 
 CONTROL_WORDS = {
-    "constant": "always saying the commonest",
+    "constant": "always guessing the most common value",
     "shuffled": "shuffled labels",
     "untrained": "an untrained model",
     "no_cot": "the No-CoT model",
 }
 
 
-def place_words(report: ProbeReport, row: int, column: int) -> str:
-    """`layer 2 out, column ####`."""
-    short = site(report.sites[row]).short
-    layer = "the embeddings" if short == "embed" else f"layer {short}"
-    return f"{layer}, column {report.columns[column]}"
+def place_words(report: ProbeReport, site: int, column: int) -> str:
+    """`the output of layer 2, column ####`."""
+    return f"{Site.parse(report.sites[site]).words}, column {report.columns[column]}"
 
 
-def score_words(report: ProbeReport, target: int, score: float) -> str:
-    """An accuracy as a percentage; an R² with the typical error it means."""
+def score_words(report: ProbeReport, target: int, site: int, column: int) -> str:
+    """The score and its best control: `98% correct, against 31% correct for shuffled labels`."""
+    control, best = report.best_control(target, site, column)
+    score = _score(report, target, float(report.scores[target, site, column]))
+    return f"{score}, against {_score(report, target, best)} for {CONTROL_WORDS[control]}"
+
+
+def _score(report: ProbeReport, target: int, score: float) -> str:
+    """An accuracy as a percentage; an R² with the typical error that it means."""
     facts = report.targets[target]
     if facts.kind != "sum":
-        return f"{score:.0%} right"
+        return f"{score:.0%} correct"
     return f"R² {score:.2f} (error {facts.spread * max(1 - score, 0.0) ** 0.5:.1f})"
 
 
-def verdict(report: ProbeReport, target: int) -> str:
-    """One or two sentences on a target: what is shown, and what may be concluded."""
+def conclusion(report: ProbeReport, target: int) -> str:
+    """One or two sentences on a target: what was found, and what may be concluded."""
     facts = report.targets[target]
-    row, column = cell_to_tell(report, target)
+    site, column = report.cell_to_show(target)
     name = f"{facts.name}, {facts.words}"
-    where = place_words(report, row, column)
+    where = place_words(report, site, column)
     if facts.kind != "token" and column == facts.last_column:
-        where += " (where the digit itself is about to be said)"
-    score = score_words(report, target, float(report.scores[target, row, column]))
-    rival, best = _rival(report, target, row, column)
-    against = f"against {score_words(report, target, best)} for {CONTROL_WORDS[rival]}"
+        where += " (where the digit itself is about to be written)"
+    score = score_words(report, target, site, column)
     if report.encoded[target].any():
-        share = float(report.patched[target, row, column])
-        chance = float(report.patched_control[target, row, column])
+        share = float(report.patched[target, site, column])
+        chance = float(report.patched_control[target, site, column])
         return (
-            f"{name}, is encoded at {where}: a probe reads it there ({score}, {against}), and "
-            f"taking the activation from another question changes the answer as it says in "
-            f"{share:.0%} of the cases (by chance {chance:.0%})."
+            f"{name}, is encoded at {where}: a probe reads it there ({score}), and patching in the "
+            f"activation of another question changes the answer as predicted in {share:.0%} of "
+            f"the pairs (by chance {chance:.0%})."
         )
-    if (report.read & report.counts)[target].any():
-        return f"{name}, can be read at {where} ({score}, {against}), {_doubt(report, target)}."
-    if report.read[target].any():
+    if report.readable[target].any():
+        return f"{name}, can be read at {where} ({score}), {_doubt(report, target)}."
+    if report.beats_controls[target].any():
         return (
-            f"{name}, can be read only where what was written already tells it: nothing follows "
-            "about the hidden states."
+            f"{name}, can be read only where the tokens before already give it away: this says "
+            "nothing about the hidden states."
         )
     return (
-        f"{name}, was not found: where a probe reads it best, at {where}, it has {score}, "
-        f"{against}. That no linear probe beats its controls does not prove that nothing is there."
+        f"{name}, was not found: at its best place, {where}, a probe reaches {score}. That no "
+        "linear probe beats its controls does not prove that nothing is there."
     )
 
 
 def _doubt(report: ProbeReport, target: int) -> str:
+    unknown = "it is present, but whether the model uses it is not known"
     tried = report.patched[target]
     if not report.targets[target].testable:
-        return (
-            "but the task does not say what the answer should become without it, so that patching "
-            "could not be tried: it stands there, whether it is used is not known"
-        )
+        return f"but it was not patched, as the task predicts no change of the answer: {unknown}"
     if np.isnan(tried).all():
-        return "but nothing was patched: it stands there, whether it is used is not known"
+        return f"but nothing was patched: {unknown}"
     return (
-        "but patching there does not change the answer as it should "
-        f"({np.nanmax(tried):.0%} of the cases at most): no sign that it is used there"
+        "but patching there does not change the answer as predicted "
+        f"(in {np.nanmax(tried):.0%} of the pairs at most): no sign that the model uses it there"
     )
-
-
-def cell_to_tell(report: ProbeReport, target: int) -> tuple[int, int]:
-    """The cell to speak of: encoded ones first, then readable ones, by their margins; or the one
-    that is read best, controls or not.
-    """
-    counts = np.broadcast_to(report.counts[target], report.margins[target].shape)
-    values = np.where(counts, report.scores[target], -np.inf)
-    for allowed in (report.encoded[target], (report.read & report.counts)[target]):
-        if allowed.any():
-            values = np.where(allowed, report.margins[target], -np.inf)
-            break
-    row, column = np.unravel_index(int(values.argmax()), values.shape)
-    return int(row), int(column)
-
-
-def _rival(report: ProbeReport, target: int, row: int, column: int) -> tuple[str, float]:
-    there = {name: float(grid[target, row, column]) for name, grid in report.controls.items()}
-    best = max(there, key=lambda name: there[name])
-    return best, there[best]
 
 
 def caveats(report: ProbeReport) -> Iterator[str]:
@@ -102,12 +83,12 @@ def caveats(report: ProbeReport) -> Iterator[str]:
     yield from report.notes
     if NO_COT not in report.controls:
         yield (
-            "no No-CoT model was given: what any model must hold that answers rightly is not told "
-            "apart from what its hidden chain of thought left behind"
+            "no No-CoT control was given, so any model that answers correctly might show this: it "
+            "need not come from the hidden chain of thought"
         )
     if report.accuracy.size and report.accuracy.min() < 0.5:
+        shares = ", ".join(f"c{k} {share:.0%}" for k, share in enumerate(report.accuracy))
         yield (
-            "the model gets some answer digits wrong more often than right "
-            f"({', '.join(f'c{k} {share:.0%}' for k, share in enumerate(report.accuracy))}): "
-            "patching can show little there"
+            f"the model gets some answer digits wrong more often than right ({shares}): patching "
+            "can show little there"
         )

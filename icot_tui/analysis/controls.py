@@ -1,22 +1,25 @@
-"""Models that cannot know what is asked for, and how their places match."""
+"""Control models, which show what a probe reads where nothing is hidden."""
 
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from icot_tui.analysis.linear_probe import ProbeScores
 from icot_tui.analysis.probe_report import Grid
-from icot_tui.analysis.residual_stream import Site
+from icot_tui.analysis.sites import Site
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+Places = dict[tuple[Site, str], int]
+"""Number of each place, a site and a column's name, in the order of a grid's cells."""
+
 
 def untrained(lm: "PreTrainedModel", seed: int) -> "PreTrainedModel":
-    """A model of the same shape with random weights, where the other one is.
+    """A model of the same shape with random weights, on the same device.
 
-    The process's random generator is as before afterwards; it is not left alone meanwhile.
+    It draws from the process's random generator, whose state is restored afterwards.
     """
     from transformers import AutoModelForCausalLM
 
@@ -24,32 +27,19 @@ def untrained(lm: "PreTrainedModel", seed: int) -> "PreTrainedModel":
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model: PreTrainedModel = AutoModelForCausalLM.from_config(bare.config)
-    first = next(bare.parameters())
-    return model.to(first.device).eval()
+    return model.to(next(bare.parameters()).device).eval()
 
 
-def at_same_places(
-    sites: Sequence[Site],
-    columns: Sequence[str],
-    their_sites: Sequence[Site],
-    their_columns: Sequence[str],
-) -> Callable[[Grid, Grid], Grid]:
-    """A function that brings a control's grid into our shape.
+def at_places(scores: ProbeScores, theirs: Places, ours: Places) -> ProbeScores:
+    """A control's scores [T, S' * C'] at our places: [T, S * C].
 
-    It takes values and scores, both [T, S', C'], and gives [T, S, C] values: those at the place of
-    the same name, or, where the control has no such place, those where its score is best.
+    Where the control has no place of that name, its best for the target counts.
     """
-    site_of = {site: number for number, site in enumerate(their_sites)}
-    column_of = {name: number for number, name in enumerate(their_columns)}
+    best = scores.score.argmax(1)
+    index = np.array([[theirs.get(place, top) for place in ours] for top in best.tolist()])
 
-    def bring(values: Grid, scores: Grid) -> Grid:
-        flat, best = values.reshape(len(values), -1), scores.reshape(len(scores), -1).argmax(1)
-        ours = np.empty((len(values), len(sites), len(columns)))
-        ours[:] = flat[np.arange(len(values)), best][:, None, None]
-        for row, site in enumerate(sites):
-            for at, name in enumerate(columns):
-                if site in site_of and name in column_of:
-                    ours[:, row, at] = values[:, site_of[site], column_of[name]]
-        return ours
+    def take(grid: Grid) -> Grid:
+        taken: Grid = np.take_along_axis(grid, index, axis=1)
+        return taken
 
-    return bring
+    return scores.map(take)

@@ -1,7 +1,7 @@
-"""ICoT-KD's thoughts: what the emulator foretells of them beside what the teacher holds.
+"""ICoT-KD's emulated thoughts beside the teacher's (arXiv 2311.01460).
 
 n examples, B rows, L blocks, H width. A distance is the mean squared difference of two states over
-H: the teacher's have variance 1, so that 0 is the same, and 2 is what unrelated ones have.
+H: the teacher's have variance 1, so that 0 means the same, and about 2 unrelated.
 """
 
 from collections.abc import Sequence
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 CLEAR = 0.9
-"""An emulated thought that is not nearer to the teacher's by a tenth is no better than a guess."""
+"""Below this share of a guess's distance, an emulated thought is better than a guess."""
 EXAMPLES = 200
-"""Held-out questions that the controls are taken from."""
+"""Held-out questions for averages and controls."""
 AT_ONCE = 64
-"""ProbeTargets a forward pass of the emulator."""
+"""Questions in one forward pass of the emulator."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,8 @@ class Distances:
     """How far a block's thought is from the teacher's.
 
     own     the emulated one
-    before  that of the emulator as its own training left it, before it was coupled; None where it
-            is gone
-    guess   the mean of the teacher's thoughts about all questions: the best that one can say
-            without having read the question
+    before  the same of the emulator before coupling; None where that is gone
+    guess   the mean of the teacher's thoughts: the best guess without the question
     """
 
     own: float
@@ -61,7 +59,7 @@ class LayerThought:
     place    what the teacher read there: z3 is its third chain-of-thought token
     token    that token
     here     for this question
-    others   how far the emulated one is from the teacher's about other questions, on the average
+    others   mean distance of the emulated one from the teacher's about other questions
     average  over held-out questions
     """
 
@@ -73,13 +71,13 @@ class LayerThought:
     average: Distances
 
     @property
-    def foretold(self) -> bool:
+    def predicted(self) -> bool:
         """Does the emulator clearly beat a guess, over the held-out questions?"""
         return self.average.own < CLEAR * self.average.guess
 
     @property
-    def was_foretold(self) -> bool:
-        """Did it, before the two were coupled?"""
+    def was_predicted(self) -> bool:
+        """Did it before coupling?"""
         before = self.average.before
         return before is not None and before < CLEAR * self.average.guess
 
@@ -122,8 +120,8 @@ class ThoughtComparison:
         """
         if question.gold is None:
             raise UserError(
-                "nobody knows the chain of thought of this question, so the teacher can't think "
-                "it: ask one of the run's task"
+                "the chain of thought of this question is unknown, so there are no "
+                "teacher's thoughts: ask a question of the run's task"
             )
         if not self._fits(question.gold).all():
             raise UserError("the chain of thought is too long for the teacher: ask something else")
@@ -153,14 +151,14 @@ class ThoughtComparison:
         return [Distances(*three) for three in zip(own, before, guess, strict=True)]
 
     def _fits(self, split: EncodedSplit) -> NDArray[np.bool_]:
-        """[n] has the teacher positions enough to think it?"""
+        """[n] does the teacher have enough positions?"""
         table = getattr(self._teacher.config, "max_position_embeddings", None)
         needed = split.prompt_lengths.astype(np.int64) + split.cot_lengths + 1
         fits: NDArray[np.bool_] = needed <= (np.inf if table is None else table)
         return fits
 
     def _where(self, gold: EncodedSplit) -> list[int]:
-        """[L] where the teacher's thoughts stand."""
+        """[L] positions of the teacher's thoughts."""
         first = gold.prompt_lengths.astype(np.int64) - 1
         blocks = int(self._teacher.config.num_hidden_layers)
         places = self._places.positions(first, first + gold.cot_lengths + 1, blocks)[0]
@@ -232,21 +230,21 @@ def _before(model: LoadedModel, section: DistillationConfig) -> Thinker | None:
 
 def summary(thoughts: Sequence[LayerThought], examples: int) -> str:
     """What may be concluded, over the held-out questions."""
-    foretold = sum(one.foretold for one in thoughts)
-    told = (
-        f"Over {examples:,} questions, in {foretold} of {len(thoughts)} layers the emulated "
-        "thought is clearly nearer to the teacher's than the mean of all its thoughts is, which "
-        "knows nothing of the question"
+    clear = sum(one.predicted for one in thoughts)
+    text = (
+        f"Over {examples:,} questions, in {clear} of {len(thoughts)} layers the emulated "
+        "thought is clearly nearer to the teacher's than the mean of all its thoughts is, a guess "
+        "that ignores the question"
     )
     if any(one.average.before is None for one in thoughts):
-        return f"{told}."
-    return f"{told}; before the coupled training, in {sum(o.was_foretold for o in thoughts)}."
+        return f"{text}."
+    return f"{text}; before the coupled training, in {sum(o.was_predicted for o in thoughts)}."
 
 
 def as_values(thoughts: Sequence[LayerThought]) -> list[dict[str, Any]]:
     """As plain values."""
     return [
-        asdict(one) | {"foretold": one.foretold, "was_foretold": one.was_foretold}
+        asdict(one) | {"foretold": one.predicted, "was_foretold": one.was_predicted}
         for one in thoughts
     ]
 

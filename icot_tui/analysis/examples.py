@@ -1,4 +1,4 @@
-"""Examples to look into a checkpoint with: held-out ones first, in the checkpoint's own tokens."""
+"""Examples that checkpoints are analysed on: held-out ones first."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from icot_tui.errors import UserError
 
 
 @dataclass(frozen=True)
-class Examples:
+class ProbeExamples:
     """Lines of examples, and how many of them the model was trained on."""
 
     text: Chunk
@@ -35,25 +35,20 @@ class Examples:
             return []
         return [
             f"{self.trained_on:,} of the {self.count:,} examples are training examples of the "
-            "model: there are no more held-out ones (each probe is still scored on examples that "
-            "it was not fitted to)"
+            "model, since there are no more held-out ones (each probe is still scored on examples "
+            "that it was not fitted to)"
         ]
 
 
-def load_examples(model: LoadedModel, count: int, file: Path | None = None) -> Examples:
-    """So many examples: validation, then test, then, if there are no more, training ones.
-
-    Args:
-        model: says where the run's data is.
-        count: how many at most.
-        file: take them from here instead.
+def load_examples(model: LoadedModel, count: int, file: Path | None = None) -> ProbeExamples:
+    """At most `count` examples of a file, or of the model's run: validation, test, then training.
 
     Raises:
-        UserError: the checkpoint belongs to no run and no file is given, or a file is missing.
+        UserError: no file is given and the checkpoint belongs to no run, or a file is missing.
     """
     if file is not None:
         lines = _lines(read_chunks(file, count), count)
-        return Examples(Chunk(b"".join(lines), str(file), 1), len(lines), 0)
+        return ProbeExamples(Chunk(b"".join(lines), str(file), 1), len(lines), 0)
     config = model.opened.config
     if config is None:
         raise UserError(
@@ -66,7 +61,7 @@ def load_examples(model: LoadedModel, count: int, file: Path | None = None) -> E
             more = _lines(source.chunks(name), count - len(lines))
             lines += more
             trained_on += len(more) if name == "train" else 0
-    return Examples(
+    return ProbeExamples(
         Chunk(b"".join(lines), f"the examples of {config.name}", 1), len(lines), trained_on
     )
 

@@ -1,23 +1,22 @@
 """Linear probes for many places and many targets at once, in closed form.
 
-A class is read by linear discriminant analysis: the linear classifier of classes with one common
-covariance. With S the covariance of the activations, M [H, V] the centred class means and Π the
-classes' shares, the covariance within classes is S - M Π Mᵀ, and by Woodbury
+Classes are predicted by linear discriminant analysis (one covariance for all classes). With S the
+covariance of the activations, M [H, V] the centred class means and Π the classes' shares, the
+covariance within classes is S - M Π Mᵀ, and by Woodbury
 
     (S - M Π Mᵀ)⁻¹ M = S⁻¹ M (I - Π Mᵀ S⁻¹ M)⁻¹,
 
-so that one Cholesky factor a place serves all targets. (Least squares on one-hot targets would do
-with the first factor, but lets middle classes never win where classes lie in a row, as digits do.)
-A running sum is read by ridge regression from the same factor.
+so that one Cholesky factor a place serves all targets. (Least squares on one-hot targets needs no
+more, but never picks the middle one of classes that lie on a line, as digits do.) A running sum is
+predicted by ridge regression from the same factor.
 
-Folds: with five parts of the examples, three fit the probes, one chooses the ridge, one scores;
-each part scores once. Examples that are one another's permutations (12 * 34 and 34 * 12) share a
-part.
+Five folds: three fit the probes, one chooses the ridge, one scores; each scores once. Examples that
+are permutations of one another (12 * 34 and 34 * 12) share a fold.
 
 P places, N examples, H width, T targets of V classes at most.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,14 +32,14 @@ PLACE_BYTES = 256 << 20
 NOISE = 1e-5
 """Differences below this share of an activation's size are rounding errors."""
 LEAST_LEVEL = 1e-2
-"""Of the mean variance, where an activation hardly varies: keeps rounding from ruling."""
+"""Of the mean variance, where an activation hardly varies: rounding must not dominate."""
 _ABSENT = -1e9
 """The score of a class that no fitting example has."""
 
 
 @dataclass(frozen=True)
 class ProbeTargets:
-    """What is to be read: T targets, classes or numbers.
+    """T targets of probes, classes or numbers.
 
     classes  [Tc, N] classes from 0
     counts   [Tc] how many classes each has
@@ -82,32 +81,31 @@ class ProbeTargets:
 
 @dataclass(frozen=True)
 class ProbeScores:
-    """How well held-out examples were read: 1 - loss, and the loss's spread.
+    """How well held-out examples are predicted: [T, P] for P places, classes first, then numbers.
 
-    The loss of a class is 0 or 1, so that its score is the accuracy; that of a number is the
-    squared error in units of its variance, so that its score is R².
-
-    mean    [T, P] mean loss; classes first, then numbers
-    square  [T, P] mean squared loss
+    score  accuracy of classes, R² of numbers
+    error  its standard error
     """
 
-    mean: Tensor
-    square: Tensor
-    examples: int
+    score: NDArray[np.float64]
+    error: NDArray[np.float64]
 
-    @property
-    def score(self) -> Tensor:
-        """[T, P] accuracy or R²."""
-        return 1 - self.mean
+    @classmethod
+    def of(cls, mean: Tensor, square: Tensor, examples: int) -> "ProbeScores":
+        """From the mean loss and mean squared loss [T, P].
 
-    @property
-    def error(self) -> Tensor:
-        """[T, P] standard error of the score."""
-        return ((self.square - self.mean**2).clamp(min=0) / self.examples).sqrt()
+        The loss of a class is 0 or 1; that of a number the squared error in units of its variance.
+        """
+        error = ((square - mean**2).clamp(min=0) / examples).sqrt()
+        return cls((1 - mean).double().numpy(), error.double().numpy())
+
+    def map(self, change: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> "ProbeScores":
+        """The same rearrangement of scores and errors."""
+        return ProbeScores(change(self.score), change(self.error))
 
 
 def folds(prompts: NDArray[np.int64], seed: int = 0) -> NDArray[np.int64]:
-    """[N] part of each example, by chance but the same for permutations of one another.
+    """[N] random fold of each example, the same for permutations of one another.
 
     Args:
         prompts: [N, L] tokens of the inputs.
@@ -121,35 +119,34 @@ def folds(prompts: NDArray[np.int64], seed: int = 0) -> NDArray[np.int64]:
     return found
 
 
-def constant_scores(questions: ProbeTargets, part: NDArray[np.int64]) -> ProbeScores:
-    """[T, 1] what always saying the fitting examples' commonest class, or their mean, gets."""
-    hot, numbers = questions.one_hot(), questions.numbers
+def constant_scores(targets: ProbeTargets, part: NDArray[np.int64]) -> ProbeScores:
+    """[T, 1] of always predicting the fitting examples' most common class, or their mean."""
+    hot, numbers = targets.one_hot(), targets.numbers
     losses = torch.zeros(len(hot) + len(numbers), len(part))
     for fold in range(FOLDS):
-        test, fit = _masks(part, fold)[2], _masks(part, fold)[0]
+        fit, _, test = _masks(part, fold)
         common = hot[:, :, fit].sum(2).argmax(1)
-        losses[: len(hot), test] = (questions.classes[:, test] != common[:, None]).float()
+        losses[: len(hot), test] = (targets.classes[:, test] != common[:, None]).float()
         mean = numbers[:, fit].mean(1, keepdim=True)
         losses[len(hot) :, test] = (numbers[:, test] - mean) ** 2
-    return ProbeScores(losses.mean(1)[:, None], (losses**2).mean(1)[:, None], len(part))
+    return ProbeScores.of(losses.mean(1)[:, None], (losses**2).mean(1)[:, None], len(part))
 
 
-def probe(activations: Tensor, questions: ProbeTargets, part: NDArray[np.int64]) -> ProbeScores:
+def probe(activations: Tensor, targets: ProbeTargets, part: NDArray[np.int64]) -> ProbeScores:
     """Fit and score probes for every place and target.
 
     Args:
         activations: [P, N, H].
-        questions: T targets.
-        part: [N] from `folds`.
+        targets: what to predict.
+        part: [N] fold of each example.
     """
     places, examples, _ = activations.shape
-    row = 4 * examples * max(1, len(questions.counts)) * questions.widest // FOLDS + 1
+    row = 4 * examples * max(1, len(targets.counts)) * targets.widest // FOLDS + 1
     size = max(1, PLACE_BYTES // row)
     parts = [
-        _probe(activations[begin : begin + size], questions, part)
-        for begin in range(0, places, size)
+        _probe(activations[begin : begin + size], targets, part) for begin in range(0, places, size)
     ]
-    return ProbeScores(
+    return ProbeScores.of(
         torch.cat([losses for losses, _ in parts], 1),
         torch.cat([squares for _, squares in parts], 1),
         examples,
@@ -163,25 +160,25 @@ def _masks(part: NDArray[np.int64], fold: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @torch.no_grad()
-def _probe(x: Tensor, questions: ProbeTargets, part: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+def _probe(x: Tensor, targets: ProbeTargets, part: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
     """([T, P], [T, P]) mean loss and mean squared loss."""
     rounding = NOISE * x.abs().mean((1, 2), keepdim=True).clamp(min=1e-30)
     x = x - x.mean(1, keepdim=True)
     spread = x.std(1, keepdim=True)
     x = torch.where(spread > rounding, x / spread, 0.0)
-    hot = questions.one_hot()
-    sums = _Sums(x, hot, questions.numbers, part)
-    total = torch.zeros(len(hot) + len(questions.numbers), len(x))
+    hot = targets.one_hot()
+    sums = _Sums(x, hot, targets.numbers, part)
+    total = torch.zeros(len(hot) + len(targets.numbers), len(x))
     squares = torch.zeros_like(total)
     for fold in range(FOLDS):
         _, choose, test = _masks(part, fold)
-        held, fitted = sums.without(fold, (fold + 1) % FOLDS), []
+        moments, fitted = sums.without(fold, (fold + 1) % FOLDS), []
         for ridge in RIDGES:
-            fit = _fit(held, ridge)
-            fitted.append((_losses(x[:, choose], fit, questions, choose), fit))
+            fit = _fit(moments, ridge)
+            fitted.append((_losses(x[:, choose], fit, targets, choose), fit))
         best = torch.stack([losses.mean(2) for losses, _ in fitted]).argmin(0)  # [T, P]
         for number, (_, fit) in enumerate(fitted):
-            losses = _losses(x[:, test], fit, questions, test) * (best == number)[..., None]
+            losses = _losses(x[:, test], fit, targets, test) * (best == number)[..., None]
             total += losses.sum(2)
             squares += (losses**2).sum(2)
     return total / len(part), squares / len(part)
@@ -203,7 +200,7 @@ class _Moments:
 
 
 class _Sums:
-    """Sums over each part, so that every choice of parts is a matter of adding."""
+    """Sums over each fold; those over several folds follow by adding."""
 
     def __init__(self, x: Tensor, hot: Tensor, numbers: Tensor, part: NDArray[np.int64]) -> None:
         self._parts = []
@@ -233,7 +230,7 @@ class _Sums:
 
 @dataclass(frozen=True)
 class _Fit:
-    """Readouts: [P, H, Tc, V] weights and [P, Tc, V] biases of classes; [P, H, Tn], [P, Tn]."""
+    """Weights: [P, H, Tc, V] weights and [P, Tc, V] biases of classes; [P, H, Tn], [P, Tn]."""
 
     classes: Tensor
     biases: Tensor
@@ -255,24 +252,24 @@ def _fit(moments: _Moments, ridge: float) -> _Fit:
     with_numbers = moments.x_numbers.double() / n
     with_numbers -= mean[:, :, None] * (moments.numbers.double() / n)  # [P, H, Tn]
     solved = torch.cholesky_solve(torch.cat([means.flatten(2), with_numbers], 2), factor)
-    targets, widest = counts.shape
-    inverse = solved[:, :, : targets * widest].reshape(means.shape)  # S⁻¹ M
+    classified, widest = counts.shape
+    inverse = solved[:, :, : classified * widest].reshape(means.shape)  # S⁻¹ M
     overlap = torch.einsum("phtv,phtw->ptvw", means, inverse)
     within = torch.eye(widest, dtype=torch.double) - shares[:, :, None] * overlap
     weights = torch.linalg.solve(within.mT, inverse.permute(0, 2, 3, 1))  # [P, Tc, V, H]
     weights = weights.permute(0, 3, 1, 2)
     biases = shares.clamp(min=1e-12).log() - (means * weights).sum(1) / 2
     biases = torch.where(counts > 0, biases, _ABSENT) - torch.einsum("ph,phtv->ptv", mean, weights)
-    slopes = solved[:, :, targets * widest :]
+    slopes = solved[:, :, classified * widest :]
     offsets = moments.numbers.double() / n - torch.einsum("ph,pht->pt", mean, slopes)
     return _Fit(weights.float(), biases.float(), slopes.float(), offsets.float())
 
 
-def _losses(x: Tensor, fit: _Fit, questions: ProbeTargets, where: Tensor) -> Tensor:
+def _losses(x: Tensor, fit: _Fit, targets: ProbeTargets, where: Tensor) -> Tensor:
     """[T, P, n] of the examples x [P, n, H]."""
     scores = x @ fit.classes.flatten(2)  # [P, n, Tc * V]
     scores = scores.view(*scores.shape[:2], *fit.classes.shape[2:]) + fit.biases[:, None]
     said = scores.argmax(3).permute(2, 0, 1)  # [Tc, P, n]
-    wrong = (said != questions.classes[:, None, where]).float()
+    wrong = (said != targets.classes[:, None, where]).float()
     read = (x @ fit.numbers + fit.offsets[:, None]).permute(2, 0, 1)
-    return torch.cat([wrong, (read - questions.numbers[:, None, where]) ** 2])
+    return torch.cat([wrong, (read - targets.numbers[:, None, where]) ** 2])

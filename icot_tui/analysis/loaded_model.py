@@ -1,16 +1,14 @@
 """Asking a checkpoint: a question in, an answer with its whole chain of thought out.
 
-How a model is told to write n tokens of its chain of thought, m - n of them hidden:
+To have n of the m tokens of its chain of thought written, the other m - n hidden, a model is asked
+exactly as it was trained at stage m - n, with the prompt ` {x} SEP`:
 
-- It is asked exactly as it was trained at stage m - n: ` {x} SEP`, from which it writes on.
-- With kept positions the ids say it: the token before the gap carries the id of the gap's end, so
-  that the prompt itself tells how many tokens are gone (side "left"), and the model begins at that
-  offset of its chain.
-- With side "right" the chain begins as ever and only its end is missing: after n tokens the
-  separator is fed instead of chosen, and it is not allowed before.
-- With side "left" and without kept positions nothing in the prompt tells the stages apart: the
-  model writes as many as it is used to, and the answer says so. `curriculum.mixed_stages` therefore
-  asks for kept positions.
+- With side "left" and kept positions, the position ids show how many tokens are gone: the token
+  before the gap has the id of the gap's end, and the model continues from there.
+- With side "right", the separator is fed after n tokens, and it can't be chosen before.
+- With side "left" and without kept positions, nothing in the prompt tells the stages apart: the
+  model writes as many tokens as it is used to, and the answer says so. `curriculum.mixed_stages`
+  therefore requires kept positions.
 """
 
 import time
@@ -26,6 +24,7 @@ from torch import Tensor
 
 from icot_tui.analysis.answer import Answer, AnswerToken, Sampling, TokenChooser
 from icot_tui.analysis.chain import whole_chain
+from icot_tui.analysis.checkpoint_entries import has_mixed_stages
 from icot_tui.analysis.checkpoints import run_of, stage_of
 from icot_tui.analysis.questions import Question, QuestionReader
 from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint
@@ -38,16 +37,16 @@ from icot_tui.engine.evaluation.staged_examples import StagedExamples
 from icot_tui.errors import UserError
 from icot_tui.models.supervised import SupervisedLM
 
-TOGETHER = 256
+BATCH_ROWS = 256
 """Rows that are decoded and scored at once; no more than `decode` takes as one batch."""
-UNKNOWN_BUDGET = 256
+DEFAULT_BUDGET = 256
 """Tokens that may be written where no example tells how many are needed."""
 
 
 class LoadedModel:
     """A checkpoint that answers questions at its own stage, or at another one.
 
-    Random generators of the process are left alone.
+    The process's random generators are never used.
 
     Args:
         opened: the checkpoint.
@@ -62,7 +61,7 @@ class LoadedModel:
         self.stage = stage_of(opened)
         self.reader = QuestionReader(opened.tokenizer, opened.config)
         self.bytes = sum(p.numel() * p.element_size() for p in self.lm.parameters())
-        self._answers = AnswerReader(self.token_format)
+        self._answer_reader = AnswerReader(self.token_format)
         self._scorer = SupervisedLM(self.lm).eval()
 
     @property
@@ -80,9 +79,7 @@ class LoadedModel:
     @property
     def chooses_budget(self) -> bool:
         """Was the run trained at all stages at once, so that a budget of thought can be chosen?"""
-        config = self.opened.config
-        staged = config is not None and config.method.name == "stepwise"
-        return config is not None and staged and config.curriculum.mixed_stages > 0
+        return self.opened.config is not None and has_mixed_stages(self.opened.config)
 
     @property
     def is_pair(self) -> bool:
@@ -132,20 +129,20 @@ class LoadedModel:
                 f"{self.label} is ICoT-KD's pair, which never writes a chain of thought: neither "
                 "written nor removed tokens can be chosen"
             )
-        size = TOGETHER if sampling is None else 1  # each draws for itself
-        groups = [list(questions[at : at + size]) for at in range(0, len(questions), size)]
-        return [
-            answer for group in groups for answer in self._group(group, written, stage, sampling)
-        ]
+        size = BATCH_ROWS if sampling is None else 1  # each draws its own tokens
+        answers: list[Answer] = []
+        for at in range(0, len(questions), size):
+            answers += self._answer_batch(questions[at : at + size], written, stage, sampling)
+        return answers
 
-    def _group(
+    def _answer_batch(
         self,
-        questions: list[Question],
+        questions: Sequence[Question],
         written: int | None,
         stage: int | None,
         sampling: Sampling | None,
     ) -> list[Answer]:
-        asked = [self._asked(question, written, stage) for question in questions]
+        asked = [self._staged(question, written, stage) for question in questions]
         prefixes = _join([one.prefixes for one in asked])
         separator_id = self.token_format.separator_id
         choose = TokenChooser(sampling, self._forced_end(asked[0], written), separator_id)
@@ -153,14 +150,14 @@ class LoadedModel:
         found = decode(self.lm, prefixes, separator_id, choose if choose.special else arg_max)
         seconds = (time.perf_counter() - began) / len(questions)
         tokens = [found.row(row) for row in range(len(questions))]
-        chances = self._probabilities(asked, tokens)
+        probabilities = self._probabilities(asked, tokens)
         return [
-            self._report(one, wrote, chance, seconds, written)
-            for one, wrote, chance in zip(asked, tokens, chances, strict=True)
+            self._answer(one, wrote, probability, seconds, written)
+            for one, wrote, probability in zip(asked, tokens, probabilities, strict=True)
         ]
 
-    def _asked(self, question: Question, written: int | None, stage: int | None) -> "_Asked":
-        """A question as the model meets it at a stage."""
+    def _staged(self, question: Question, written: int | None, stage: int | None) -> "_Staged":
+        """A question as the model's input at a stage."""
         chain = None if question.gold is None else question.gold.max_cot_tokens
         if written is not None:
             most = chain if chain is not None else self.reader.typical_cot_tokens
@@ -181,22 +178,22 @@ class LoadedModel:
                 f"{self.opened.path} has no training state: say how many chain-of-thought tokens "
                 "are removed (0 writes the whole chain of thought)"
             )
-        prefixes = self._known(question, stage) if chain is not None else self._new(question, stage)
-        return _Asked(question, stage, prefixes)
+        prefixes = self._without_gold if chain is None else self._with_gold
+        return _Staged(question, stage, prefixes(question, stage))
 
-    def _known(self, question: Question, stage: int) -> Prefixes:
-        """With a gold example, which tells lengths and position ids."""
+    def _with_gold(self, question: Question, stage: int) -> Prefixes:
+        """With a gold example, which determines lengths and position ids."""
         assert question.gold is not None
         zero, table = np.zeros(1, dtype=np.int64), position_table(self.lm)
         staged = StagedExamples.of(
-            self.token_format, question.gold, zero, stage, self._most(), table
+            self.token_format, question.gold, zero, stage, self._budget(), table
         )
         last = int(staged.lengths[0] + staged.shift.tokens[0])
         self._check_length(last, "the question with its answer")
         return staged.prefixes(zero, zero)
 
-    def _new(self, question: Question, stage: int) -> Prefixes:
-        """Of an unknown question only the prompt can be measured."""
+    def _without_gold(self, question: Question, stage: int) -> Prefixes:
+        """Without a gold example only the prompt's length is known."""
         length, table = len(question.prompt), position_table(self.lm)
         plan = self.token_format.plan
         removed = min(stage, self.reader.typical_cot_tokens or 0)
@@ -205,13 +202,13 @@ class LoadedModel:
         )
         ahead = int(shift.tokens[0])
         self._check_length(length + ahead + 1, "the question")
-        budget = self._most() or UNKNOWN_BUDGET
+        budget = self._budget() or DEFAULT_BUDGET
         if table is not None:
             budget = min(budget, table - length - ahead)
         separators = np.array([int(plan.answer_only)])  # no thought, so none to end it
         return Prefixes.from_rows([question.prompt], shift, separators, np.array([budget]))
 
-    def _most(self) -> int | None:
+    def _budget(self) -> int | None:
         config = self.opened.config
         return None if config is None else config.evaluation.max_new_tokens
 
@@ -222,15 +219,15 @@ class LoadedModel:
                 f"{what} needs {needed} positions, but the model has {table}: ask a shorter one"
             )
 
-    def _forced_end(self, asked: "_Asked", written: int | None) -> int | None:
+    def _forced_end(self, asked: "_Staged", written: int | None) -> int | None:
         """After how many tokens the separator is fed; None where the model chooses."""
         return written if self.token_format.plan.side == "right" else None
 
     @torch.no_grad()
     def _probabilities(
-        self, asked: Sequence["_Asked"], tokens: Sequence[list[int]]
+        self, asked: Sequence["_Staged"], tokens: Sequence[list[int]]
     ) -> list[list[float]]:
-        """What the model gave each token that it wrote, in one pass over all rows."""
+        """The probability of each written token, in one pass over all rows."""
         prompts = [list(one.question.prompt) for one in asked]
         rows = [prompt + wrote[:-1] for prompt, wrote in zip(prompts, tokens, strict=True)]
         width, pad = max(map(len, rows)), self.token_format.separator_id
@@ -243,10 +240,10 @@ class LoadedModel:
         shift = _join([one.prefixes for one in asked]).shift
         positions = shift.positions(width) if shift.tokens.any() else None
         losses, _ = self._scorer.score(
-            self._put(ids),
-            None if positions is None else self._put(self._within_table(positions)),
-            self._put(np.array(states, dtype=np.int64)),
-            self._put(np.array([token for wrote in tokens for token in wrote], dtype=np.int64)),
+            self._tensor(ids),
+            None if positions is None else self._tensor(self._within_table(positions)),
+            self._tensor(np.array(states, dtype=np.int64)),
+            self._tensor(np.array([token for wrote in tokens for token in wrote], dtype=np.int64)),
         )
         flat = torch.exp(-losses.double()).tolist()
         ends = np.cumsum([0, *(len(wrote) for wrote in tokens)])
@@ -257,26 +254,26 @@ class LoadedModel:
         table = position_table(self.lm)
         return positions if table is None else np.minimum(positions, table - 1)
 
-    def _put(self, values: NDArray[np.int64]) -> Tensor:
+    def _tensor(self, values: NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
 
-    def _report(
+    def _answer(
         self,
-        asked: "_Asked",
+        asked: "_Staged",
         tokens: list[int],
-        chances: list[float],
+        probabilities: list[float],
         seconds: float,
-        wished: int | None,
+        wanted: int | None,
     ) -> Answer:
-        question, answers = asked.question, self._answers
-        parts = answers.parts(tokens)
+        question, reader = asked.question, self._answer_reader
+        parts = reader.parts(tokens)
         cot = len(parts[0])
         section = parts[1] if len(parts) > 1 else []
-        text = answers.text(section)
-        start = answers.begin(tokens)
-        begin = start + (answers.mark_length(section) or 0)
+        text = reader.text(section)
+        start = reader.begin(tokens)
+        begin = start + (reader.mark_length(section) or 0)
         end = start + len(section) + (len(parts) > 2) if text is not None else begin
-        expected, explicit, hidden = self._truth(asked)
+        expected, explicit, hidden = self._gold(asked)
         finished = len(parts) > 2
         texts = [self.token_text(token) for token in tokens]
         return Answer(
@@ -284,63 +281,60 @@ class LoadedModel:
             checkpoint=self.label,
             step=self.step,
             stage=asked.stage,
-            chain=whole_chain(texts[:cot], chances[:cot], explicit, hidden),
+            chain=whole_chain(texts[:cot], probabilities[:cot], explicit, hidden),
             hidden=None if explicit is None else len(hidden),
             answer=text,
             shown=None if text is None else self.reader.shown_answer(text),
-            tokens=tuple(
-                AnswerToken(text, chance)
-                for text, chance in zip(texts[begin:end], chances[begin:end], strict=True)
-            ),
+            tokens=tuple(map(AnswerToken, texts[begin:end], probabilities[begin:end])),
             expected=None if expected is None else self.reader.shown_answer(expected),
             right=None if expected is None else finished and text == expected,
             written=cot,
             decoded=len(tokens),
             seconds=seconds,
             finished=finished,
-            notes=tuple(self._notes(asked, cot, wished, finished)),
+            notes=tuple(self._notes(asked, cot, wanted, finished)),
         )
 
-    def _truth(self, asked: "_Asked") -> tuple[str | None, list[str] | None, list[int]]:
+    def _gold(self, asked: "_Staged") -> tuple[str | None, list[str] | None, list[int]]:
         """The gold answer, the explicit chain's tokens, and which of them are hidden."""
         gold = asked.question.gold
         if gold is None:
             return None, None, []
         ids = gold.example(0).tolist()
         begin, length = int(gold.prompt_lengths[0]), int(gold.cot_lengths[0])
-        expected = self._answers.text(ids[begin + length + 1 : -1])
+        expected = self._answer_reader.text(ids[begin + length + 1 : -1])
         hidden = self.token_format.plan.removal_order(length)[: asked.stage]
         return expected, [self.token_text(i) for i in ids[begin : begin + length]], hidden
 
     def token_text(self, token: int) -> str:
-        """A token's own text, without blanks around it unless it is but blanks; SEP by name."""
+        """A token's text, without surrounding blanks unless it is only blanks; SEP by name."""
         if token == self.token_format.separator_id:
             return "SEP"
         text = str(self.opened.tokenizer.decode([token]))
         return text.strip() or text
 
-    def _notes(self, asked: "_Asked", cot: int, wished: int | None, finished: bool) -> Any:
+    def _notes(self, asked: "_Staged", cot: int, wanted: int | None, finished: bool) -> Any:
         if not finished:
-            yield "the model did not close its answer within the tokens it may write"
+            yield "the model did not finish its answer within its token budget"
         if self.is_pair and asked.question.gold is None:
             yield "ICoT-KD's pair never writes a chain of thought: it has no stages"
-        if wished is None or asked.stage == self.stage:
+        if wanted is None or asked.stage == self.stage:
             return
         if not self.chooses_budget:
             yield (
-                "this run was not trained with mixed stages: at another number of written tokens "
-                "than its own it meets what it may have forgotten or never saw"
+                "this run was not trained with mixed stages: it may have forgotten, or never "
+                "learnt, to write another number of tokens than its stage's"
             )
         plan = self.token_format.plan
         if plan.side != "right" and not plan.keep_positions and asked.stage:
             yield (
                 "without kept positions nothing tells this model how many tokens to write: "
-                f"it was asked for {wished} and chose {cot}"
+                f"it was asked for {wanted} and chose {cot}"
             )
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Staged:
     """A question at a stage, as one row to be continued."""
 
     question: Question

@@ -1,4 +1,4 @@
-"""Checkpoints kept open, so that changing to and fro between them costs nothing."""
+"""Checkpoints kept open, so that switching between them costs nothing."""
 
 import threading
 from collections import OrderedDict
@@ -8,7 +8,7 @@ from icot_tui.analysis.checkpoints import open_safely
 from icot_tui.analysis.loaded_model import LoadedModel
 
 MEMORY_LIMIT = 1 << 30
-"""Bytes of parameters kept, unless told otherwise."""
+"""Default limit of kept parameters in bytes."""
 
 _Key = tuple[Path, int]
 
@@ -55,7 +55,7 @@ class ModelCache:
 
 
 def _key(path: Path) -> _Key:
-    """The folder and when it was made: a rewritten checkpoint is another one."""
+    """The folder and its time: a rewritten checkpoint is another one."""
     try:
         return path.resolve(), path.stat().st_mtime_ns
     except OSError:

@@ -1,13 +1,13 @@
-"""Taking an activation from another question: does the answer change as it should?
+"""Activation patching: take an activation from another question and see how the answer changes.
 
-Base and source are two examples; the activation at one place of the base is replaced by the
-source's, either all of it or only its part in the space that the target's class means span (so that
-what else stands there stays). The target's effect says which token the answer digit should become.
-The gold answer is fed up to that digit, and the digit is the arg-max.
+Base and source are two examples. The activation at one place of the base is replaced by the
+source's: all of it, or only its part in the space that the target's class means span, so that
+everything else stays. The target's effect predicts which token the answer digit becomes. The gold
+answer is fed up to that digit, and the digit is the arg-max.
 
-Only pairs count whose base the model answers rightly at that digit, and whose prediction is another
-token than that. The control compares the same changed answers with what some other source would
-have predicted: a patch that merely breaks the answer does no better than that.
+Only pairs count whose base the model answers correctly at that digit and whose prediction is
+another token. The control compares the same changed answers with the prediction from a third
+example: a patch that merely breaks the answer matches it as often.
 """
 
 from collections.abc import Sequence
@@ -22,29 +22,31 @@ from torch import Tensor
 from icot_tui.analysis.activations import batches
 from icot_tui.analysis.aligned_examples import AlignedExamples
 from icot_tui.analysis.probe_targets import Effect, Target
-from icot_tui.analysis.residual_stream import ResidualStream, Site
+from icot_tui.analysis.residual_stream import ResidualStream
+from icot_tui.analysis.sites import Site
 
 PAIRS = 256
-"""Pairs a place and target."""
+"""At most so many pairs for each place and target."""
 FEWEST_PAIRS = 50
+"""With fewer, patching supports nothing."""
 DRAWN = 16
 """Random pairs drawn for each one wanted."""
 LEAST_GAIN = 0.1
-"""Predicted changes must be so much more frequent than the control's."""
+"""How much more frequent predicted changes must be than the control's."""
 SURE = 4.0
-"""And the gain so many standard errors: at this many, some 600 places give 0.02 false alarms."""
+"""And by how many standard errors: among some 600 places this gives 0.02 false alarms."""
 Mode = Literal["whole", "part"]
 
 
 @dataclass(frozen=True)
 class Patched:
-    """What patching one place did.
+    """The effect of patching one place.
 
     pairs    how many counted
     share    of them in which the answer digit became what was predicted
-    control  the same for the prediction of another source
+    control  the same for the prediction from a third example
     changed  share in which it changed at all
-    mode     whole activation, or the target's part of it
+    mode     the whole activation, or the target's part of it
     """
 
     pairs: int
@@ -58,15 +60,15 @@ class Patched:
         """Does the answer change as predicted, far more often than by chance?"""
         if self.pairs < FEWEST_PAIRS:
             return False
-        spread = self.share * (1 - self.share) + self.control * (1 - self.control)
-        error = max((spread / self.pairs) ** 0.5, 1 / self.pairs)
+        variance = self.share * (1 - self.share) + self.control * (1 - self.control)
+        error = max((variance / self.pairs) ** 0.5, 1 / self.pairs)
         gain = self.share - self.control
         return gain >= LEAST_GAIN and gain >= SURE * error
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Pairs of a target: [n] bases, sources, the digit's predicted token, and the control's."""
+class PatchPairs:
+    """[n] bases and sources, the digit's predicted token, and the control's prediction."""
 
     base: NDArray[np.int64]
     source: NDArray[np.int64]
@@ -75,38 +77,29 @@ class Pairs:
 
 
 class Patcher:
-    """Patches places of one model on aligned examples.
-
-    Args:
-        stream: the model's.
-        aligned: its examples.
-        seed: of the pairs.
-    """
+    """Patches places of one model on aligned examples; `seed` draws the pairs."""
 
     def __init__(self, stream: ResidualStream, aligned: AlignedExamples, seed: int = 0) -> None:
         self._stream, self.aligned, self._seed = stream, aligned, seed
-        self._device = next(stream.lm.parameters()).device
-        self._written = self._digits(np.arange(len(aligned)))  # [N, K]
-        gold = aligned.tokens[:, aligned.answer :]
-        self._right = self._written == gold
+        parts = [self._predictions(rows) for rows in batches(aligned)]
+        self._right = np.concatenate(parts) == aligned.tokens[:, aligned.answer :]  # [N, K]
 
     @property
     def accuracy(self) -> NDArray[np.float64]:
-        """[K] share of right tokens at each answer digit, the gold ones fed before it."""
+        """[K] share of right tokens at each answer digit, with the gold ones fed before it."""
         found: NDArray[np.float64] = self._right.mean(axis=0)
         return found
 
-    def pairs(self, effect: Effect) -> Pairs:
+    def pairs(self, effect: Effect) -> PatchPairs:
         """Random pairs that count, at most PAIRS."""
         rng = np.random.default_rng((self._seed, effect.digit))
-        n, wanted = len(self.aligned), PAIRS * DRAWN
-        base, source, other = rng.integers(0, n, (3, wanted))
+        base, source, other = rng.integers(0, len(self.aligned), (3, PAIRS * DRAWN))
         own = self.aligned.answer_tokens(effect.digit)[base]
         predicted, control = effect.predicted(base, source), effect.predicted(base, other)
         counts = self._right[base, effect.digit] & (predicted != own) & (predicted >= 0)
         counts &= (control != own) & (control != predicted) & (control >= 0)
         kept = np.flatnonzero(counts)[:PAIRS]
-        return Pairs(base[kept], source[kept], predicted[kept], control[kept])
+        return PatchPairs(base[kept], source[kept], predicted[kept], control[kept])
 
     def patch(
         self,
@@ -115,25 +108,28 @@ class Patcher:
         activations: Tensor,
         target: Target,
         mode: Mode = "whole",
-        pairs: Pairs | None = None,
+        pairs: PatchPairs | None = None,
     ) -> Patched:
         """Patch one place for one target.
 
         Args:
-            site: place on the residual stream.
-            column: of the aligned.
-            activations: [N, H] what stands there.
+            site: on the residual stream.
+            column: aligned column.
+            activations: [N, H] there.
             target: with an effect.
-            mode: replace all of it, or the target's part.
+            mode: replace the whole activation, or the target's part.
             pairs: from `pairs`, if they are known already.
         """
         assert target.effect is not None
-        pairs = pairs or self.pairs(target.effect)
+        digit, pairs = target.effect.digit, pairs or self.pairs(target.effect)
         if not len(pairs.base):
             return Patched(0, 0.0, 0.0, 0.0, mode)
-        span = _span(activations, target) if mode == "part" else None
-        became = self._became(site, column, activations, pairs, span)[:, target.effect.digit]
-        own = self.aligned.answer_tokens(target.effect.digit)[pairs.base]
+        shift = activations[pairs.source] - activations[pairs.base]  # [n, H]
+        if mode == "part":
+            span = _span(activations, target)
+            shift = shift @ span @ span.T
+        became = self._patched_predictions(site, column, pairs.base, shift)[:, digit]
+        own = self.aligned.answer_tokens(digit)[pairs.base]
         return Patched(
             len(pairs.base),
             float((became == pairs.predicted).mean()),
@@ -142,49 +138,43 @@ class Patcher:
             mode,
         )
 
-    def _became(
-        self, site: Site, column: int, activations: Tensor, pairs: Pairs, span: Tensor | None
+    def _patched_predictions(
+        self, site: Site, column: int, base: NDArray[np.int64], shift: Tensor
     ) -> NDArray[np.int64]:
-        move = activations[pairs.source] - activations[pairs.base]  # [n, H]
-        if span is not None:
-            move = move @ span @ span.T
-        found = []
-        for part in batches(self.aligned, np.arange(len(pairs.base))):
-            rows, where = pairs.base[part], self.aligned.columns[pairs.base[part], column]
-            shift, at = move[part].to(self._device), torch.from_numpy(where).to(self._device)
+        """[n, K] arg-max at each answer digit, with `shift` added at a place of the base rows."""
+        found, device = [], self._stream.device
+        for part in batches(self.aligned, np.arange(len(base))):
+            index = (
+                torch.arange(len(part)),
+                torch.from_numpy(self.aligned.columns[base[part], column]),
+            )
+            added = shift[part].to(device)
 
-            def change(activation: Tensor, shift: Tensor = shift, at: Tensor = at) -> Tensor:
+            def change(
+                activation: Tensor,
+                added: Tensor = added,
+                index: tuple[Tensor, Tensor] = index,
+            ) -> Tensor:
                 changed = activation.clone()
-                changed[torch.arange(len(at), device=at.device), at] += shift.to(changed.dtype)
+                changed[index] += added.to(changed.dtype)
                 return changed
 
             with self._stream.changing(site, change):
-                found.append(self._forward(rows))
+                found.append(self._predictions(base[part]))
         return np.concatenate(found)
 
-    def _digits(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.concatenate([self._forward(part) for part in batches(self.aligned, rows)])
-
     @torch.no_grad()
-    def _forward(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _predictions(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """[n, K] arg-max at each answer digit."""
-        aligned = self.aligned
-        ids, positions = aligned.rows(rows)
-        logits = self._stream.forward(
-            ids.to(self._device), None if positions is None else positions.to(self._device)
-        )
-        where = torch.from_numpy(aligned.columns[rows, aligned.answer - 1 : -1]).to(self._device)
-        if aligned.digits != where.shape[1]:
-            where = where[:, : aligned.digits]
-        at = torch.arange(len(rows), device=self._device)[:, None]
-        best: NDArray[np.int64] = logits[at, where].argmax(-1).cpu().numpy()
+        logits = self._stream.forward(*self.aligned.inputs(rows))
+        best: NDArray[np.int64] = logits[self.aligned.before_answer(rows)].argmax(-1).cpu().numpy()
         return best
 
 
 def _span(activations: Tensor, target: Target) -> Tensor:
     """[H, r] orthonormal: where the class means differ, or the direction of a running sum.
 
-    The means, not the probe's weights: weights also cancel noise, and to move along them would
+    The means, not the probe's weights: weights also cancel noise, and moving along them would
     change what the model never reads (Haufe et al., 2014).
     """
     x = activations - activations.mean(0)
@@ -201,6 +191,6 @@ def _span(activations: Tensor, target: Target) -> Tensor:
     return kept
 
 
-def best_of(tried: Sequence[Patched]) -> Patched:
+def strongest(patched: Sequence[Patched]) -> Patched:
     """The one that says most for the target: one that supports it first, then by its gain."""
-    return max(tried, key=lambda one: (one.supports, one.share - one.control))
+    return max(patched, key=lambda one: (one.supports, one.share - one.control))

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from icot_tui.analysis import probe_store
@@ -10,33 +9,8 @@ from icot_tui.analysis.checkpoints import find_checkpoint, open_safely
 from icot_tui.analysis.examples import load_examples
 from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.analysis.probe_report import ProbeReport
-from icot_tui.analysis.probe_run import run_probes
+from icot_tui.analysis.probe_run import ProbeSettings, run_probes
 from icot_tui.errors import UserError
-
-
-@dataclass(frozen=True)
-class ProbeSettings:
-    """What is probed, and how.
-
-    examples  how many at most
-    data      file of examples; None: the run's held-out ones
-    targets   only these, such as z3, c1, ĉ2 (or s2); empty: all
-    stage     tokens removed; None: the checkpoint's own stage
-    patch     also patch, without which nothing counts as encoded
-    seed      of folds, shuffles, the untrained model and the pairs
-    """
-
-    examples: int = 2000
-    data: Path | None = None
-    targets: tuple[str, ...] = ()
-    stage: int | None = None
-    patch: bool = True
-    seed: int = 0
-
-    @property
-    def target_names(self) -> list[str]:
-        """The targets; ĉ2 is hard to type, so s2 is the same."""
-        return [f"ĉ{name[1:]}" if name.startswith("s") else name for name in self.targets]
 
 
 def open_for_probing(name: str, runs: Path, device: str) -> LoadedModel:
@@ -82,18 +56,7 @@ def probe_checkpoint(
     if report is not None:
         return report
     found = load_examples(model, settings.examples, settings.data)
-    report = run_probes(
-        model,
-        found.split(model),
-        stage=settings.stage,
-        control=control,
-        control_split=None if control is None else found.split(control),
-        names=settings.target_names,
-        patch=settings.patch,
-        seed=settings.seed,
-        say=say,
-        notes=found.notes,
-    )
+    report = run_probes(model, found, control, settings, say)
     try:
         probe_store.save(report, folder, key)
     except OSError as error:

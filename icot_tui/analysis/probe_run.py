@@ -1,11 +1,11 @@
-"""Is a hidden token encoded at a place? Probes with their controls, and patching (section 6).
+"""Is a hidden token encoded at a place? Probes with controls, and patching (see docs/probing.md).
 
-A cell (place on the stream × column) is called encoded only if
+A cell (site × column) is called encoded only if
 
-a. reading it there counts: the column comes before the token or the digit is written;
+a. the column comes before the token or digit is written, so that reading it there means something;
 b. the probe, on held-out examples, beats every control: a constant, shuffled labels, an untrained
    model of the same shape, and a No-CoT model if one is given;
-c. patching the activation there changes the answer as the target says, far more often than by
+c. patching the activation there changes the answer as the target predicts, far more often than by
    chance.
 """
 
@@ -13,14 +13,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from icot_tui.analysis.activations import collect, site_groups
 from icot_tui.analysis.aligned_examples import AlignedExamples
-from icot_tui.analysis.controls import at_same_places, untrained
+from icot_tui.analysis.controls import Places, at_places, untrained
+from icot_tui.analysis.examples import ProbeExamples
 from icot_tui.analysis.linear_probe import (
     FOLDS,
     ProbeScores,
@@ -30,91 +31,96 @@ from icot_tui.analysis.linear_probe import (
     probe,
 )
 from icot_tui.analysis.loaded_model import LoadedModel
-from icot_tui.analysis.patching import Patcher, best_of
+from icot_tui.analysis.patching import Patcher, strongest
 from icot_tui.analysis.probe_report import (
     CONSTANT,
     NO_COT,
     SHUFFLED,
     UNTRAINED,
-    Grid,
     ProbeReport,
     TargetFacts,
 )
 from icot_tui.analysis.probe_targets import Target, find_targets
-from icot_tui.analysis.residual_stream import ResidualStream, Site
-from icot_tui.data.encoded import EncodedSplit
+from icot_tui.analysis.residual_stream import ResidualStream
 from icot_tui.errors import UserError
 
 FEWEST_EXAMPLES = 100
-Say = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class ScoreGrids:
-    """[T, S, C] scores and their standard errors at places of a model."""
+class ProbeSettings:
+    """What is probed, and how.
 
-    scores: Grid
-    errors: Grid
+    examples  how many at most
+    data      file of examples; None: the run's held-out ones
+    targets   only these, such as z3, c1, ĉ2 (or s2); empty: all
+    stage     tokens removed; None: the checkpoint's own stage
+    patch     also patch, without which nothing counts as encoded
+    seed      of folds, shuffles, the untrained model and the pairs
+    """
+
+    examples: int = 2000
+    data: Path | None = None
+    targets: tuple[str, ...] = ()
+    stage: int | None = None
+    patch: bool = True
+    seed: int = 0
+
+    @property
+    def target_names(self) -> list[str]:
+        """The targets; ĉ2 is hard to type, so s2 is the same."""
+        return [f"ĉ{name[1:]}" if name.startswith("s") else name for name in self.targets]
 
 
 def run_probes(
     model: LoadedModel,
-    split: EncodedSplit,
-    *,
-    stage: int | None = None,
+    examples: ProbeExamples,
     control: LoadedModel | None = None,
-    control_split: EncodedSplit | None = None,
-    names: Sequence[str] = (),
-    patch: bool = True,
-    seed: int = 0,
-    say: Say = lambda what: None,
-    notes: Sequence[str] = (),
+    settings: ProbeSettings = ProbeSettings(),
+    on_progress: OnProgress = lambda what: None,
 ) -> ProbeReport:
-    """Probe every place for every target, controls and patching included.
+    """Probe every place for every target, with controls and patching.
 
     Args:
         model: the checkpoint.
-        split: examples in its tokens.
-        stage: tokens removed; None: the checkpoint's own.
+        examples: what it is probed on.
         control: a No-CoT checkpoint, read at its own stage.
-        control_split: the same examples in its tokens.
-        names: only these targets; none: all.
-        patch: also patch, without which nothing is called encoded.
-        seed: of parts, shuffles, the untrained model and the pairs.
-        say: told what is being done now and then; what it raises ends the work.
-        notes: go into the report.
+        settings: see there.
+        on_progress: called often with what is being done; what it raises ends the work.
 
     Raises:
-        UserError: nothing is hidden, too few examples, or a model of an unknown kind.
+        UserError: nothing is hidden, too few examples, or the model's blocks can't be found.
     """
     began = time.perf_counter()
-    stage = model.stage if stage is None else stage
+    split, seed = examples.split(model), settings.seed
+    stage = model.stage if settings.stage is None else settings.stage
     if stage is None:
         raise UserError(f"{model.opened.path} has no training state: give --stage")
     if len(split) < FEWEST_EXAMPLES:
         raise UserError(f"{len(split)} examples are too few for probes: {FEWEST_EXAMPLES} at least")
     aligned = AlignedExamples.of(model, split, stage)
-    targets = _chosen(find_targets(model, aligned), names)
+    targets = _chosen(find_targets(model, aligned), settings.target_names)
     part = folds(aligned.tokens[:, : aligned.separator], seed)
     if len(np.unique(part)) < FOLDS:
-        raise UserError("the examples are too much alike to keep some of them apart")
-    questions = _questions(targets)
-    stream = ResidualStream(model.lm)
-    measure = partial(_measure, part=part, sites=stream.sites, say=say)
+        raise UserError("the examples are too much alike to hold some of them out")
+    labels, stream = _labels(targets), ResidualStream(model.lm)
+    measure = partial(_measure, part=part, on_progress=on_progress)
 
-    say("probing the checkpoint")
-    mixed_up = questions.shuffled(np.random.default_rng(seed))
-    own, shuffled = measure(stream, aligned, [questions, mixed_up])
-    say("probing an untrained model")
-    [raw] = measure(ResidualStream(untrained(model.lm, seed)), aligned, [questions])
-    constant = _spread(constant_scores(questions, part), own.scores.shape)
-    controls = {CONSTANT: constant, SHUFFLED: shuffled, UNTRAINED: raw}
+    shuffled = labels.shuffled(np.random.default_rng(seed))
+    own, of_shuffled = measure("probing the checkpoint", stream, aligned, [labels, shuffled])
+    bare = ResidualStream(untrained(model.lm, seed))
+    [of_untrained] = measure("probing an untrained model", bare, aligned, [labels])
+    constant = constant_scores(labels, part)
+    controls = {
+        CONSTANT: constant.map(lambda grid: np.broadcast_to(grid, own.score.shape)),
+        SHUFFLED: of_shuffled,
+        UNTRAINED: of_untrained,
+    }
     if control is not None:
-        say("probing the control")
-        controls[NO_COT] = _no_cot(
-            control, control_split or split, aligned, stream, measure, questions
-        )
-    empty = np.full(own.scores.shape, np.nan)
+        there = partial(measure, "probing the control", labels=[labels])
+        controls[NO_COT] = _no_cot(control, examples, there, _places(stream, aligned))
+    shape = len(targets), len(stream.sites), len(aligned.names)
     report = ProbeReport(
         checkpoint=model.label,
         stage=stage,
@@ -122,20 +128,19 @@ def run_probes(
         targets=tuple(map(_facts, targets)),
         sites=tuple(site.name for site in stream.sites),
         columns=aligned.names,
-        scores=own.scores,
-        errors=own.errors,
-        controls={name: found.scores for name, found in controls.items()},
-        control_errors={name: found.errors for name, found in controls.items()},
-        patched=empty,
-        patched_control=empty,
-        supported=np.zeros(empty.shape, dtype=np.bool_),
+        scores=own.score.reshape(shape),
+        errors=own.error.reshape(shape),
+        controls={name: one.score.reshape(shape) for name, one in controls.items()},
+        control_errors={name: one.error.reshape(shape) for name, one in controls.items()},
+        patched=np.full(shape, np.nan),
+        patched_control=np.full(shape, np.nan),
+        supported=np.zeros(shape, dtype=np.bool_),
         accuracy=np.zeros(0),
         seconds=0.0,
-        notes=tuple(notes),
+        notes=tuple(examples.notes),
     )
-    if patch:
-        say("patching")
-        report = _patched(report, Patcher(stream, aligned, seed), stream, targets, say)
+    if settings.patch:
+        report = _patch(report, Patcher(stream, aligned, seed), stream, targets, on_progress)
     return replace(report, seconds=time.perf_counter() - began)
 
 
@@ -152,7 +157,7 @@ def _chosen(targets: list[Target], names: Sequence[str]) -> list[Target]:
     return [known[name] for name in known if not names or name in names]
 
 
-def _questions(targets: Sequence[Target]) -> ProbeTargets:
+def _labels(targets: Sequence[Target]) -> ProbeTargets:
     return ProbeTargets.of(
         [target.values for target in targets if target.kind != "sum"],
         [target.values for target in targets if target.kind == "sum"],
@@ -160,85 +165,72 @@ def _questions(targets: Sequence[Target]) -> ProbeTargets:
 
 
 def _facts(target: Target) -> TargetFacts:
-    spread = float(target.values.std()) if target.kind == "sum" else 1.0
     return TargetFacts(
         name=target.name,
         kind=target.kind,
         words=target.words,
         classes=len(target.classes),
         last_column=target.last_column,
-        spread=spread,
+        spread=float(target.values.std()) if target.kind == "sum" else 1.0,
         testable=target.effect is not None,
     )
 
 
-def _measure(
-    stream: ResidualStream,
-    aligned: AlignedExamples,
-    asked: Sequence[ProbeTargets],
-    part: NDArray[np.int64],
-    sites: Sequence[Site],
-    say: Say,
-) -> list[ScoreGrids]:
-    """Probes at all places, a few sites at once, for each set of questions."""
-    found: list[list[ScoreGrids]] = [[] for _ in asked]
-    for group in site_groups(aligned, sites, stream.width):
-        activations = collect(stream, aligned, group).flatten(0, 1)
-        for questions, parts in zip(asked, found, strict=True):
-            parts.append(_as_grid(probe(activations, questions, part), len(group)))
-            say("")
-    return [_joined(parts) for parts in found]
-
-
-def _joined(parts: Sequence[ScoreGrids]) -> ScoreGrids:
-    return ScoreGrids(
-        np.concatenate([one.scores for one in parts], axis=1),
-        np.concatenate([one.errors for one in parts], axis=1),
-    )
-
-
-def _as_grid(scores: ProbeScores, sites: int) -> ScoreGrids:
-    def grid(values: torch.Tensor) -> Grid:
-        return values.double().numpy().reshape(len(values), sites, -1)
-
-    return ScoreGrids(grid(scores.score), grid(scores.error))
-
-
-def _spread(scores: ProbeScores, shape: tuple[int, ...]) -> ScoreGrids:
-    """The same at every place."""
-    one = _as_grid(scores, 1)
-    return ScoreGrids(*(np.broadcast_to(grid, shape).copy() for grid in (one.scores, one.errors)))
+def _places(stream: ResidualStream, aligned: AlignedExamples) -> Places:
+    places = [(site, name) for site in stream.sites for name in aligned.names]
+    return {place: number for number, place in enumerate(places)}
 
 
 def _no_cot(
     control: LoadedModel,
-    split: EncodedSplit,
-    aligned: AlignedExamples,
+    examples: ProbeExamples,
+    measure: Callable[[ResidualStream, AlignedExamples], list[ProbeScores]],
+    ours: Places,
+) -> ProbeScores:
+    """The control at its own stage, at places of the same names."""
+    split = examples.split(control)
+    stage = split.max_cot_tokens if control.stage is None else control.stage
+    stream, aligned = ResidualStream(control.lm), AlignedExamples.of(control, split, stage)
+    [scores] = measure(stream, aligned)
+    return at_places(scores, _places(stream, aligned), ours)
+
+
+def _measure(
+    what: str,
     stream: ResidualStream,
-    measure: Callable[..., list[ScoreGrids]],
-    questions: ProbeTargets,
-) -> ScoreGrids:
-    """The control at places of the same names; where it has none, its best for the target."""
-    other = AlignedExamples.of(
-        control, split, split.max_cot_tokens if control.stage is None else control.stage
-    )
-    if len(other) != len(aligned):
+    aligned: AlignedExamples,
+    labels: Sequence[ProbeTargets],
+    part: NDArray[np.int64],
+    on_progress: OnProgress,
+) -> list[ProbeScores]:
+    """[T, S * C] scores of probes at all places, a few sites at once, for each set of labels."""
+    if len(aligned) != len(part):
         raise UserError("the control must be given the same examples")
-    theirs = ResidualStream(control.lm)
-    [found] = measure(theirs, other, [questions], sites=theirs.sites)
-    places = at_same_places(stream.sites, aligned.names, theirs.sites, other.names)
-    return ScoreGrids(places(found.scores, found.scores), places(found.errors, found.scores))
+    found: list[list[ProbeScores]] = [[] for _ in labels]
+    for group in site_groups(stream, aligned):
+        on_progress(what)
+        activations = collect(stream, aligned, group).flatten(0, 1)
+        for each, scores in zip(labels, found, strict=True):
+            scores.append(probe(activations, each, part))
+            on_progress(what)
+    return [
+        ProbeScores(
+            np.concatenate([one.score for one in scores], axis=1),
+            np.concatenate([one.error for one in scores], axis=1),
+        )
+        for scores in found
+    ]
 
 
-def _patched(
+def _patch(
     report: ProbeReport,
     patcher: Patcher,
     stream: ResidualStream,
     targets: Sequence[Target],
-    say: Say,
+    on_progress: OnProgress,
 ) -> ProbeReport:
-    """Patch every place where reading counts and the probe beats its controls."""
-    wanted = report.counts & report.read  # [T, S, C]
+    """Patch every valid place whose probe beats its controls."""
+    wanted = report.valid & report.beats_controls  # [T, S, C]
     wanted &= np.array([target.effect is not None for target in targets])[:, None, None]
     share, chance = report.patched.copy(), report.patched_control.copy()
     supported = report.supported.copy()
@@ -252,12 +244,11 @@ def _patched(
             continue
         activations = collect(stream, patcher.aligned, [site])[0]  # [C, N, H]
         for number, column in np.argwhere(wanted[:, place]).tolist():
-            say("")
-            found = best_of(
+            on_progress("patching")
+            there, target = activations[column], targets[number]
+            found = strongest(
                 [
-                    patcher.patch(
-                        site, column, activations[column], targets[number], mode, pairs[number]
-                    )
+                    patcher.patch(site, column, there, target, mode, pairs[number])
                     for mode in ("whole", "part")
                 ]
             )

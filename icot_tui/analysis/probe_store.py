@@ -1,7 +1,7 @@
-"""Reports kept with their checkpoint: `analysis/probe-<key>.json` and `.safetensors`.
+"""Reports saved with their checkpoint: `analysis/probe-<key>.json` and `.safetensors`.
 
-The key is made of the weights' digest and of all settings, so that a changed checkpoint or question
-never meets an old answer.
+The key is a digest of the weights and of all settings, so that other weights or settings never
+find an old report.
 """
 
 import hashlib
@@ -20,13 +20,15 @@ from icot_tui.engine.run_folder import write_atomically
 from icot_tui.errors import UserError
 
 VERSION = 1
-"""To be raised when the same settings would find other numbers."""
+"""To be raised when the same settings would give other numbers."""
 FOLDER = "analysis"
 _GRIDS = ("scores", "errors", "patched", "patched_control", "supported", "accuracy")
+_NESTED = ("controls", "control_errors")
+_PLAIN = ("checkpoint", "stage", "examples", "sites", "columns", "seconds", "notes")
 
 
 def digest(checkpoint: Path) -> str:
-    """The same for the same weights.
+    """A digest of the weights.
 
     Raises:
         UserError: the folder has no weights.
@@ -55,12 +57,12 @@ def _sha256(path: Path) -> str:
 
 def key(checkpoint: Path, settings: Mapping[str, object]) -> str:
     """The name of a report."""
-    told = {"version": VERSION, "checkpoint": digest(checkpoint), **settings}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    made_of = {"version": VERSION, "checkpoint": digest(checkpoint), **settings}
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def save(report: ProbeReport, checkpoint: Path, name: str) -> Path:
-    """Keep a report with its checkpoint; returns the JSON file.
+    """Save a report with its checkpoint; returns the JSON file.
 
     Raises:
         OSError: the folder can't be written.
@@ -69,32 +71,25 @@ def save(report: ProbeReport, checkpoint: Path, name: str) -> Path:
 
     folder = checkpoint / FOLDER
     folder.mkdir(exist_ok=True)
-    grids = {grid: np.ascontiguousarray(getattr(report, grid)) for grid in _GRIDS}
-    for kind in ("controls", "control_errors"):
-        grids |= {f"{kind}/{n}": np.ascontiguousarray(g) for n, g in getattr(report, kind).items()}
+    grids = {name: getattr(report, name) for name in _GRIDS}
+    for kind in _NESTED:
+        grids |= {f"{kind}/{name}": grid for name, grid in getattr(report, kind).items()}
+    weights = as_bytes({name: np.ascontiguousarray(grid) for name, grid in grids.items()})
     beside = folder / f".probe-{name}.{os.getpid()}"
     try:
-        beside.write_bytes(as_bytes(grids))
+        beside.write_bytes(weights)
         os.replace(beside, folder / f"probe-{name}.safetensors")
     finally:
         beside.unlink(missing_ok=True)
-    plain = {
-        "checkpoint": report.checkpoint,
-        "stage": report.stage,
-        "examples": report.examples,
-        "targets": [asdict(target) for target in report.targets],
-        "sites": report.sites,
-        "columns": report.columns,
-        "seconds": report.seconds,
-        "notes": report.notes,
-    }
+    plain = {name: getattr(report, name) for name in _PLAIN}
+    plain["targets"] = [asdict(target) for target in report.targets]
     path = folder / f"probe-{name}.json"
-    write_atomically(path, json.dumps(plain))  # last: a report without it is not there
+    write_atomically(path, json.dumps(plain))  # last: without it there is no report
     return path
 
 
 def load(checkpoint: Path, name: str) -> ProbeReport | None:
-    """A kept report; None where there is none that is whole."""
+    """A saved report; None where there is no complete one."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -102,23 +97,16 @@ def load(checkpoint: Path, name: str) -> ProbeReport | None:
     try:
         plain: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
         grids = load_file(path.with_suffix(".safetensors"))
-        return ProbeReport(
-            checkpoint=plain["checkpoint"],
-            stage=plain["stage"],
-            examples=plain["examples"],
-            targets=tuple(TargetFacts(**target) for target in plain["targets"]),
-            sites=tuple(plain["sites"]),
-            columns=tuple(plain["columns"]),
-            controls=_group(grids, "controls"),
-            control_errors=_group(grids, "control_errors"),
-            seconds=plain["seconds"],
-            notes=tuple(plain["notes"]),
-            **{grid: grids[grid] for grid in _GRIDS},
-        )
+        fields = {name: plain[name] for name in _PLAIN}
+        fields |= {name: tuple(plain[name]) for name in ("sites", "columns", "notes")}
+        fields |= {name: grids[name] for name in _GRIDS}
+        fields |= {kind: _nested(grids, kind) for kind in _NESTED}
+        targets = tuple(TargetFacts(**target) for target in plain["targets"])
+        return ProbeReport(targets=targets, **fields)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError):
         return None
 
 
-def _group(grids: Mapping[str, Grid], kind: str) -> dict[str, Grid]:
+def _nested(grids: Mapping[str, Grid], kind: str) -> dict[str, Grid]:
     front = f"{kind}/"
     return {name.removeprefix(front): g for name, g in grids.items() if name.startswith(front)}

@@ -1,4 +1,4 @@
-"""From what a person types to what a model reads, with the true answer where it is known."""
+"""From what a person types to what a model reads, with the correct answer where it is known."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 EXAMPLES = 32
-"""Examples that tell how long chains of thought are."""
+"""Examples that the typical length of chains of thought is taken from."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Question:
     input   x, as the model reads it
     shown   x, as a person writes it
     prompt  token ids of ` {x} SEP`
-    gold    the whole example as token ids, one row; None where nobody knows the true answer
+    gold    the whole example as token ids, one row; None where the correct answer is unknown
     """
 
     text: str
@@ -76,7 +76,7 @@ class QuestionReader:
 
     @cached_property
     def typical_cot_tokens(self) -> int | None:
-        """Tokens of a middling chain of thought of the task or the file; None without either."""
+        """Median length of chains of thought of the task or the file; None without either."""
         task = self.task
         if task is None:
             lines = list(self._known.values())[:EXAMPLES]
@@ -133,7 +133,7 @@ class QuestionReader:
         prompt = encode_prompt(self._tokenizer, x)
         unknown = self._tokenizer.unk_token_id
         if unknown is not None and unknown in prompt[:-1]:
-            raise UserError("the tokenizer has no token for a part of the question: reword it")
+            raise UserError("the tokenizer has no token for a part of the question: rephrase it")
         gold = None if line is None else self._gold(line)
         return Question(text, x, self.shown_input(x), tuple(prompt), gold)
 

@@ -1,68 +1,25 @@
 """Reading and replacing activations of any causal language model through plain hooks.
 
-Names are TransformerLens's, on its residual stream:
-
-    blocks.0.hook_resid_pre      what enters the first block: the embeddings
-    blocks.{i}.hook_resid_mid    after the attention of block i, where the rest of the block
-                                 follows it (found out by trying, not by name)
-    blocks.{i}.hook_resid_post   what leaves block i
+Sites are named in `sites`. A block has a resid_mid only if its MLP reads the sum of the block's
+input and its attention, which is found out by trying and not by the model's name.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from icot_tui.analysis.sites import Site
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 Change = Callable[[Tensor], Tensor]
-"""From an activation [B, L, H] to what takes its place."""
-_NUDGE = 1.0
-
-
-@dataclass(frozen=True)
-class Site:
-    """A place on the residual stream.
-
-    name     TransformerLens's
-    block    index of its block
-    part     resid_pre, resid_mid or resid_post
-    """
-
-    block: int
-    part: str
-
-    @property
-    def name(self) -> str:
-        """As in TransformerLens."""
-        return f"blocks.{self.block}.hook_{self.part}"
-
-    @property
-    def short(self) -> str:
-        """For narrow places: `embed`, `1 mid`, `2 out`; layers count from 1."""
-        if self.part == "resid_pre":
-            return "embed"
-        return f"{self.block + 1} {'mid' if self.part == 'resid_mid' else 'out'}"
-
-
-def site(name: str) -> Site:
-    """The site of a TransformerLens name.
-
-    Raises:
-        UserError: it is none of those that are offered.
-    """
-    match = re.fullmatch(r"blocks\.(\d+)\.hook_(resid_pre|resid_mid|resid_post)", name)
-    if not match:
-        raise UserError(f"'{name}' is no place such as blocks.0.hook_resid_post")
-    return Site(int(match[1]), match[2])
+"""From an activation [B, L, H] to its replacement."""
 
 
 class ResidualStream:
@@ -79,27 +36,21 @@ class ResidualStream:
         self.lm = lm
         bare = lm.get_base_model() if hasattr(lm, "get_base_model") else lm
         self.decoder, self.blocks = _find_blocks(bare)
+        weight: Tensor = lm.get_input_embeddings().weight
+        self.device, self.width = weight.device, int(weight.shape[1])
         self._attention = [_child(block, ("attn", "attention")) for block in self.blocks]
-        self.has_middle = self._middle_is_real()
-
-    @property
-    def width(self) -> int:
-        """H."""
-        return int(self.lm.get_input_embeddings().weight.shape[1])
+        self.has_middle = self._mlp_follows_attention()
 
     @property
     def sites(self) -> list[Site]:
-        """All places, from the embeddings up."""
+        """All sites, from the embeddings up."""
         parts = ["resid_mid", "resid_post"] if self.has_middle else ["resid_post"]
         blocks = range(len(self.blocks))
         return [Site(0, "resid_pre"), *(Site(block, part) for block in blocks for part in parts)]
 
     def forward(self, ids: Tensor, positions: Tensor | None) -> Tensor:
-        """[B, L, V] logits of rows that are padded on the right."""
-        # Without a mask, jumping position ids would be taken for packed sequences.
-        mask = None if positions is None else torch.ones_like(ids)
-        out = self.lm(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False)
-        logits: Tensor = out.logits
+        """[B, L, V] logits of rows that are padded on the right, on any device."""
+        logits: Tensor = forward(self.lm, ids, positions).logits
         return logits
 
     @contextmanager
@@ -118,29 +69,29 @@ class ResidualStream:
 
     @contextmanager
     def changing(self, where: Site, change: Change) -> Iterator[None]:
-        """Let `change` look at an activation, and replace it by what it returns."""
+        """Replace an activation by what `change` makes of it."""
         block, handles = self.blocks[where.block], []
         if where.part == "resid_pre":
             handles = [block.register_forward_pre_hook(partial(_into, change), with_kwargs=True)]
         elif where.part == "resid_post":
             handles = [block.register_forward_hook(partial(_out_of, change))]
         else:
-            # What stands in the middle is the sum of two: the change goes into the attention's.
-            attention, entering = self._attention[where.block], []
+            # resid_mid is input + attention: the change is made to the attention's output.
+            attention, inputs = self._attention[where.block], []
             assert attention is not None
 
-            def look(activation: Tensor) -> Tensor:
-                entering.append(activation)
+            def keep_input(activation: Tensor) -> Tensor:
+                inputs.append(activation)
                 return activation
 
-            def alter(added: Tensor) -> Tensor:
-                middle = entering.pop() + added
+            def change_sum(attended: Tensor) -> Tensor:
+                middle = inputs.pop() + attended
                 changed = change(middle)
-                return added if changed is middle else added + (changed - middle)
+                return attended if changed is middle else attended + (changed - middle)
 
             handles = [
-                block.register_forward_pre_hook(partial(_into, look), with_kwargs=True),
-                attention.register_forward_hook(partial(_out_of, alter)),
+                block.register_forward_pre_hook(partial(_into, keep_input), with_kwargs=True),
+                attention.register_forward_hook(partial(_out_of, change_sum)),
             ]
         try:
             yield
@@ -149,30 +100,30 @@ class ResidualStream:
                 handle.remove()
 
     @torch.no_grad()
-    def _middle_is_real(self) -> bool:
-        """Does the rest of a block start from `entering + attention`, and add to it?
+    def _mlp_follows_attention(self) -> bool:
+        """Does the MLP read the sum of the block's input and its attention, and add to it?
 
-        Tried out on the first block: a nudge to the attention's output must reach what the rest
-        reads (in a block that works in parallel it does not), and the parts must add up.
+        Tried on the first block: a change of the attention's output must reach the MLP's input (in
+        a parallel block it does not), and the parts must add up to the block's output.
         """
-        rest = _child(self.blocks[0], ("mlp", "feed_forward", "ffn", "moe"))
-        if rest is None or any(attention is None for attention in self._attention):
+        mlp = _child(self.blocks[0], ("mlp", "feed_forward", "ffn", "moe"))
+        if mlp is None or any(attention is None for attention in self._attention):
             return False
-        words = self.lm.get_input_embeddings().weight
-        ids = torch.arange(1, 5, device=words.device).remainder(len(words))[None]
+        vocabulary = len(self.lm.get_input_embeddings().weight)
+        ids = torch.arange(1, 5).remainder(vocabulary)[None]
         where, after = Site(0, "resid_mid"), Site(0, "resid_post")
         read: list[Tensor] = []
         added: list[Tensor] = []
 
-        def note(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        def record(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
             read.append(args[0] if args else kwargs["hidden_states"])
             added.append(output[0] if isinstance(output, tuple) else output)
 
-        handle = rest.register_forward_hook(note, with_kwargs=True)
+        handle = mlp.register_forward_hook(record, with_kwargs=True)
         try:
             with self.recording([where, after]) as plain:
                 self.forward(ids, None)
-            with self.changing(where, _nudged):
+            with self.changing(where, _shifted):
                 self.forward(ids, None)
             adds_up = torch.allclose(plain[where] + added[0], plain[after], atol=1e-4, rtol=1e-3)
         except (TypeError, KeyError, RuntimeError, IndexError):  # a block of another kind
@@ -182,17 +133,28 @@ class ResidualStream:
         return adds_up and not torch.equal(read[0], read[1])
 
 
-def _nudged(activation: Tensor) -> Tensor:
+def forward(lm: "PreTrainedModel", ids: Tensor, positions: Tensor | None, **options: Any) -> Any:
+    """The model's output for rows that are padded on the right, on any device."""
+    device = next(lm.parameters()).device
+    ids, positions = ids.to(device), None if positions is None else positions.to(device)
+    # Without a mask, jumping position ids would be taken for packed sequences.
+    mask = None if positions is None else torch.ones_like(ids)
+    return lm(
+        input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False, **options
+    )
+
+
+def _shifted(activation: Tensor) -> Tensor:
     changed = activation.clone()
-    changed[..., 0] += _NUDGE
+    changed[..., 0] += 1.0
     return changed
 
 
 def _find_blocks(lm: nn.Module) -> tuple[nn.Module, nn.ModuleList]:
-    """The module that holds the blocks, and the blocks.
+    """The module that holds the blocks, and the blocks: as many as the config has layers.
 
     Raises:
-        UserError: no list of so many modules as the config has layers.
+        UserError: there is no such list of modules.
     """
     config: Any = lm.config
     config = config.get_text_config() if hasattr(config, "get_text_config") else config
@@ -201,7 +163,9 @@ def _find_blocks(lm: nn.Module) -> tuple[nn.Module, nn.ModuleList]:
         for child in parent.children():
             if isinstance(child, nn.ModuleList) and len(child) == layers:
                 return parent, child
-    raise UserError(f"the blocks of a {type(lm).__name__} cannot be found: no hidden states")
+    raise UserError(
+        f"the blocks of a {type(lm).__name__} cannot be found, so its hidden states can't be read"
+    )
 
 
 def _child(block: nn.Module, names: tuple[str, ...]) -> nn.Module | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from icot_tui.analysis.answer import Answer
     from icot_tui.analysis.chain import ChainToken
-    from icot_tui.analysis.emulation import LayerThought
+    from icot_tui.analysis.emulation import LayerThought, ThoughtComparison
     from icot_tui.analysis.loaded_model import LoadedModel
 
 app = typer.Typer(add_completion=False)
@@ -109,7 +109,6 @@ def ask(
     if stage is not None and (all_stages or written is not None):
         raise UserError("--stage can't be combined with --all-stages or --written")
     from icot_tui.analysis.answer import Sampling
-    from icot_tui.analysis.emulation import ThoughtComparison
     from icot_tui.models.device import pick_device, silence_transformers
 
     silence_transformers()
@@ -120,7 +119,7 @@ def ask(
 
         print_sweeps(models, examples, json)
         return
-    compare = [ThoughtComparison(one) for one in models] if thoughts else []
+    compare = _comparisons(models) if thoughts else []
     by_model = [
         one.answer(
             [one.reader.read(text, raw) for text in texts],
@@ -143,7 +142,8 @@ def ask(
 def _open(
     names: Sequence[str], stage: int | None, all_stages: bool, device: str
 ) -> "list[LoadedModel]":
-    from icot_tui.analysis.checkpoints import catalogue, find_checkpoint, one_per_stage
+    from icot_tui.analysis.checkpoint_entries import newest_of_each_stage, run_entries
+    from icot_tui.analysis.checkpoints import find_checkpoint
     from icot_tui.analysis.model_cache import ModelCache
     from icot_tui.engine.run_folder import RunFolder, runs_folder
 
@@ -154,7 +154,7 @@ def _open(
         if all_stages:
             if not is_run:
                 raise UserError(f"--all-stages needs a run, but {name} is a single checkpoint")
-            paths += [entry.path for entry in one_per_stage(catalogue(RunFolder(folder)))]
+            paths += [entry.path for entry in newest_of_each_stage(run_entries(RunFolder(folder)))]
         elif stage is not None and is_run:
             paths.append(find_checkpoint(f"{name}@{stage}", runs))
         else:
@@ -165,14 +165,19 @@ def _open(
     return [opened.open(path) for path in paths]
 
 
+def _comparisons(models: "Sequence[LoadedModel]") -> "list[ThoughtComparison]":
+    from icot_tui.analysis.emulation import ThoughtComparison
+
+    return [ThoughtComparison(model) for model in models]
+
+
 def _print_json(
     text: str, answers: "Sequence[Answer]", thoughts: "Sequence[Sequence[LayerThought]]"
 ) -> None:
-    from icot_tui.analysis.answer import as_json
     from icot_tui.analysis.emulation import as_values
     from icot_tui.cli.console import print_json
 
-    values = [as_json(answer) for answer in answers]
+    values = [answer.as_json() for answer in answers]
     for value, layers in zip(values, thoughts, strict=False):
         value["thoughts"] = as_values(layers)
     print_json({"question": text, "answers": values})

@@ -36,7 +36,7 @@ def _sweep(model: "LoadedModel", examples: int) -> "list[BudgetPoint]":
     from icot_tui.cli.console import spinner
 
     with spinner("reading the examples") as say:
-        return sweep(model, load_examples(model, examples).split(model), say=say)
+        return sweep(model, load_examples(model, examples).split(model), on_progress=say)
 
 
 def _print_table(name: str, points: "Sequence[BudgetPoint]") -> None:

@@ -56,11 +56,8 @@ def probe(
     json: Json = False,
 ) -> None:
     """Train linear probes with controls, patch, and print what may be concluded."""
-    from icot_tui.analysis.probe_checkpoint import (
-        ProbeSettings,
-        open_for_probing,
-        probe_checkpoint,
-    )
+    from icot_tui.analysis.probe_checkpoint import open_for_probing, probe_checkpoint
+    from icot_tui.analysis.probe_run import ProbeSettings
     from icot_tui.cli.console import print_error, print_json, spinner
     from icot_tui.engine.run_folder import runs_folder
     from icot_tui.models.device import pick_device, silence_transformers
@@ -96,7 +93,7 @@ def as_json(report: "ProbeReport") -> dict[str, Any]:
     """A report as plain values; grids are lists by site and column, None if not computed."""
     from dataclasses import asdict
 
-    from icot_tui.analysis.conclusions import caveats, verdict
+    from icot_tui.analysis.conclusions import caveats, conclusion
 
     return {
         "checkpoint": report.checkpoint,
@@ -110,14 +107,14 @@ def as_json(report: "ProbeReport") -> dict[str, Any]:
         "targets": [
             asdict(facts)
             | {
-                "verdict": verdict(report, number),
+                "verdict": conclusion(report, number),
                 "encoded": bool(report.encoded[number].any()),
                 "score": report.scores[number].tolist(),
                 "error": report.errors[number].tolist(),
                 "controls": {n: grid[number].tolist() for n, grid in report.controls.items()},
                 "margin": report.margins[number].tolist(),
-                "counts": report.counts[number][0].tolist(),
-                "beats_controls": report.read[number].tolist(),
+                "counts": report.valid[number][0].tolist(),
+                "beats_controls": report.beats_controls[number].tolist(),
                 "patched": _or_none(report.patched[number].tolist()),
                 "patched_by_chance": _or_none(report.patched_control[number].tolist()),
                 "encoded_cells": report.encoded[number].tolist(),
@@ -135,7 +132,7 @@ def _print_report(report: "ProbeReport", named: bool) -> None:
     """Heat maps of the named targets; or a line per target, and the best one's heat map."""
     import sys
 
-    from icot_tui.analysis.conclusions import caveats, verdict
+    from icot_tui.analysis.conclusions import caveats, conclusion
     from icot_tui.cli.console import console, print_table
     from icot_tui.plain import plain
 
@@ -155,7 +152,7 @@ def _print_report(report: "ProbeReport", named: bool) -> None:
         f"{plain(report.checkpoint)}, {report.stage} tokens removed, {report.examples:,} examples, "
         f"{report.seconds:.0f} s"
     )
-    lines = [verdict(report, number) for number in shown]
+    lines = [conclusion(report, number) for number in shown]
     lines += [f"note: {note}" for note in caveats(report)]
     if sys.stdout.isatty():
         screen = console()
@@ -166,31 +163,26 @@ def _print_report(report: "ProbeReport", named: bool) -> None:
 
 
 def _rank(report: "ProbeReport", target: int) -> tuple[bool, float]:
-    from icot_tui.analysis.conclusions import cell_to_tell
-
-    row, column = cell_to_tell(report, target)
+    row, column = report.cell_to_show(target)
     return bool(report.encoded[target].any()), float(report.margins[target, row, column])
 
 
 def _summary(report: "ProbeReport", target: int) -> tuple[str, ...]:
-    from icot_tui.analysis.conclusions import cell_to_tell
-    from icot_tui.analysis.residual_stream import site
-
-    row, column = cell_to_tell(report, target)
+    row, column = report.cell_to_show(target)
     cell = target, row, column
     share = float(report.patched[cell])
     patched = "" if share != share else f"{share:.0%} (chance {report.patched_control[cell]:.0%})"
     if report.encoded[target].any():
         said = "encoded"
-    elif (report.read & report.counts)[target].any():
+    elif report.readable[target].any():
         said = "readable"
     else:
         said = "not found"
     return (
         report.targets[target].name,
-        f"{site(report.sites[row]).short}, {report.columns[column]}",
+        f"{report.site_labels[row]}, {report.columns[column]}",
         f"{report.scores[cell]:.2f}",
-        f"{report.best_control[cell]:.2f}",
+        f"{report.best_control(*cell)[1]:.2f}",
         f"{report.margins[cell]:+.2f}",
         patched,
         said,
@@ -200,12 +192,11 @@ def _summary(report: "ProbeReport", target: int) -> tuple[str, ...]:
 def _print_heat_map(report: "ProbeReport", target: int, title: str) -> None:
     import sys
 
-    from icot_tui.analysis.residual_stream import site
     from icot_tui.cli.console import console, print_table
     from icot_tui.plain import plain
 
     rows = [list(_cells(report, target, row)) for row in range(len(report.sites))]
-    names = [site(name).short for name in report.sites]
+    names = report.site_labels
     order = list(reversed(range(len(rows))))  # the last layer on top
     head = report.targets[target].name
     if not sys.stdout.isatty():
@@ -234,11 +225,11 @@ def _cells(report: "ProbeReport", target: int, row: int) -> "Iterator[Text]":
 
     for column, margin in enumerate(report.margins[target, row].tolist()):
         text = f"{margin:+.2f}".replace("0.", ".")
-        if not report.counts[target, 0, column]:
+        if not report.valid[target, 0, column]:
             yield Text(f"({text})", "dim")
             continue
         mark = " "
-        if report.read[target, row, column]:
+        if report.beats_controls[target, row, column]:
             mark = "#" if report.encoded[target, row, column] else "*"
         shade = next((style for least, style in SHADES if margin >= least), "dim")
         yield Text(f"{text}{mark}", shade if mark != " " else "dim")

@@ -39,9 +39,15 @@ def ignores(runs):
 
 
 @pytest.fixture(scope="session")
-def split(carries):
+def examples(carries):
     """500 examples."""
-    return load_examples(carries, 500).split(carries)
+    return load_examples(carries, 500)
+
+
+@pytest.fixture(scope="session")
+def split(carries, examples):
+    """The examples in the tokenizer of the models."""
+    return examples.split(carries)
 
 
 @pytest.fixture(scope="session")

@@ -9,15 +9,11 @@ import pytest
 
 from icot_tui.analysis import probe_store
 from icot_tui.analysis.budget import sweep
-from icot_tui.analysis.checkpoints import (
-    catalogue,
-    find_checkpoint,
-    one_per_stage,
-    open_safely,
-)
+from icot_tui.analysis.checkpoint_entries import newest_of_each_stage, run_entries
+from icot_tui.analysis.checkpoints import find_checkpoint, open_safely
 from icot_tui.analysis.examples import load_examples
 from icot_tui.analysis.model_cache import ModelCache
-from icot_tui.analysis.probe_run import run_probes
+from icot_tui.analysis.probe_run import ProbeSettings, run_probes
 from icot_tui.engine.evaluation.held_out import token_format_of
 from icot_tui.engine.journal.events import CheckpointSaved, Evaluated, RunStarted
 from icot_tui.engine.journal.journal import Journal
@@ -73,14 +69,14 @@ def run(tmp_path_factory):
 
 
 def test_the_catalogue_is_sorted_by_stage_with_accuracy(run):
-    entries = catalogue(run)
+    entries = run_entries(run)
     assert [(entry.stage, entry.step, entry.exact_match) for entry in entries] == [
         (0, 0, 0.9), (0, 10, 0.95), (3, 20, 0.6), (8, 30, 0.2), (8, 40, None)
     ]  # fmt: skip
     assert [entry.implicit for entry in entries] == [False, False, False, True, True]
     assert [entry.step for entry in entries if entry.best] == [30]  # implicit before all others
     assert [entry.step for entry in entries if entry.latest] == [40]
-    assert [entry.step for entry in one_per_stage(entries)] == [10, 20, 40]
+    assert [entry.step for entry in newest_of_each_stage(entries)] == [10, 20, 40]
 
 
 def test_checkpoints_are_found_by_run_stage_age_and_folder(run):
@@ -105,7 +101,7 @@ def test_the_order_of_a_random_side_is_that_of_training(run):
 
 
 def test_checkpoints_are_kept_open_within_the_limit(run):
-    paths = [entry.path for entry in catalogue(run)]
+    paths = [entry.path for entry in run_entries(run)]
     kept = ModelCache()
     first = kept.open(paths[0])
     assert kept.open(paths[0]) is first
@@ -157,8 +153,8 @@ def test_examples_are_held_out_ones_first(carries):
     assert "100 of the 500 examples are training examples" in many.notes[0]
 
 
-def test_a_report_is_kept_with_its_checkpoint_and_read_back(carries, split, tmp_path):
-    report = run_probes(carries, split, names=["z1", "z2"], notes=["a note"])
+def test_a_report_is_kept_with_its_checkpoint_and_read_back(carries, examples, tmp_path):
+    report = run_probes(carries, examples, settings=ProbeSettings(targets=("z1", "z2")))
     folder = tmp_path / "checkpoint"
     shutil.copytree(carries.opened.path, folder)
     name = probe_store.key(folder, {"examples": 800})
@@ -171,7 +167,7 @@ def test_a_report_is_kept_with_its_checkpoint_and_read_back(carries, split, tmp_
         assert np.array_equal(getattr(back, field), getattr(report, field), equal_nan=True), field
     assert back.controls.keys() == report.controls.keys()
     assert replace(back, **{f: None for f in ("scores", "errors")}).targets == report.targets
-    assert back.notes == ("a note",)
+    assert back.notes == report.notes and len(back.notes) == 1
     open_safely(folder)  # still whole
 
     assert probe_store.key(folder, {"examples": 801}) != name

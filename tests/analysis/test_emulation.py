@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from icot_tui.analysis import emulation
-from icot_tui.analysis.checkpoints import catalogue, find_checkpoint, one_per_stage, open_safely
+from icot_tui.analysis.checkpoint_entries import newest_of_each_stage, run_entries
+from icot_tui.analysis.checkpoints import find_checkpoint, open_safely
 from icot_tui.analysis.emulation import ThoughtComparison, summary
 from icot_tui.analysis.examples import load_examples
 from icot_tui.analysis.loaded_model import LoadedModel
@@ -114,7 +115,7 @@ def test_each_checkpoint_has_the_accuracy_of_its_own_training(run):
     """What one training ends with, the next begins with, at the same step."""
     told = iter(lines_of(run, "PhaseBegan") + lines_of(run, "Evaluated"))
     begins = [next(told)["step"] for _ in range(4)]
-    entries = catalogue(run)
+    entries = run_entries(run)
     assert {entry.path for entry in entries} == {c.path for c in list_checkpoints(run.checkpoints)}
     for entry in entries:
         number = ["teacher", "student", "emulator", "coupled"].index(entry.phase)
@@ -125,7 +126,7 @@ def test_each_checkpoint_has_the_accuracy_of_its_own_training(run):
     ends = [entry for entry in entries if entry.exact_match is not None]
     assert {(entry.phase, entry.step) for entry in ends} >= {("teacher", 6), ("coupled", 24)}
     assert [entry.phase for entry in entries if entry.best] == ["coupled"]
-    assert [entry.phase for entry in one_per_stage(entries)] == ["teacher", "coupled"]
+    assert [entry.phase for entry in newest_of_each_stage(entries)] == ["teacher", "coupled"]
     with pytest.raises(UserError, match="its stages are 0, 8, its trainings teacher, student"):
         find_checkpoint(f"{run.path}@5", run.path.parent)
 
@@ -144,7 +145,7 @@ def test_distances_are_those_of_the_run(run, pair, monkeypatch):
     assert [(one.layer, one.place) for one in layers] == [(1, "SEP"), (2, "SEP2")]
     # The first block's input at the first separator is that of every question.
     assert layers[0].here.guess == layers[0].average.guess == pytest.approx(0, abs=1e-6)
-    assert not layers[0].foretold
+    assert not layers[0].predicted
 
 
 def test_a_perfect_emulator_and_a_guess_are_told_apart(pair):
@@ -166,7 +167,7 @@ def test_a_perfect_emulator_and_a_guess_are_told_apart(pair):
 def test_what_has_no_teacher_is_one_sentence(run, pair, carries):
     with pytest.raises(UserError, match="is no pair of ICoT-KD"):
         ThoughtComparison(carries)
-    with pytest.raises(UserError, match="nobody knows the chain of thought"):
+    with pytest.raises(UserError, match="chain of thought of this question is unknown"):
         ThoughtComparison(pair).of(pair.reader.read("2 1 * 4", raw=True))
 
 

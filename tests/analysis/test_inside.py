@@ -8,7 +8,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from icot_tui.analysis.attention import attention, mean_attention
 from icot_tui.analysis.attribution import attribute
 from icot_tui.analysis.logit_lens import LogitLens
-from icot_tui.analysis.residual_stream import ResidualStream, Site, site
+from icot_tui.analysis.residual_stream import ResidualStream
+from icot_tui.analysis.sites import Site
 from icot_tui.errors import UserError
 
 SIZES = {
@@ -76,7 +77,7 @@ def test_a_change_is_carried_on_and_gone_afterwards(family):
 
 def test_a_changed_middle_reaches_both_the_mlp_and_the_stream(carries, aligned):
     stream = ResidualStream(carries.lm)
-    ids, positions = aligned.rows(np.arange(2))
+    ids, positions = aligned.inputs(np.arange(2))
     middle, after = Site(0, "resid_mid"), Site(0, "resid_post")
     with torch.no_grad():
         with stream.recording([middle, after]) as plain:
@@ -88,17 +89,17 @@ def test_a_changed_middle_reaches_both_the_mlp_and_the_stream(carries, aligned):
 
 
 def test_names_are_transformer_lens_s():
-    assert site("blocks.1.hook_resid_mid") == Site(1, "resid_mid")
+    assert Site.parse("blocks.1.hook_resid_mid") == Site(1, "resid_mid")
     assert Site(1, "resid_mid").name == "blocks.1.hook_resid_mid"
-    with pytest.raises(UserError, match="no place such as"):
-        site("h.1")
+    with pytest.raises(UserError, match="is not a site such as"):
+        Site.parse("h.1")
 
 
 def test_the_lens_says_the_answer_where_it_stands_and_not_before(carries, aligned):
     lens = LogitLens(ResidualStream(carries.lm))
     mark = aligned.names.index("####")
     for row in range(20):
-        ids, positions = aligned.rows(np.array([row]))
+        ids, positions = aligned.inputs(np.array([row]))
         gold = int(aligned.answer_tokens(0)[row])
         read = lens.read(ids, positions, chosen=gold)
         at = dict(zip(read.sites, read.of_chosen[:, mark].tolist(), strict=True))

@@ -96,7 +96,7 @@ def test_kept_positions_are_those_of_training(carries, split):
     """The prompt of a question at a stage carries exactly the ids of the training batch."""
     question = carries.reader.example(split, 3)
     for written in (0, 3, 8):
-        prefixes = carries._asked(question, written, None).prefixes
+        prefixes = carries._staged(question, written, None).prefixes
         batch = carries.token_format.batch(split, np.array([3]), 8 - written)
         length = len(question.prompt)
         positions = prefixes.shift.positions(length)
@@ -131,14 +131,14 @@ def test_any_number_of_questions_is_asked_in_parts(carries, monkeypatch):
     questions = [carries.reader.read(f"{number}*34") for number in (12, 99, 10, 71, 70)]
     whole = carries.answer(questions)
     sizes = []
-    group = LoadedModel._group
+    group = LoadedModel._answer_batch
 
     def counted(self, questions, *rest):
         sizes.append(len(questions))
         return group(self, questions, *rest)
 
-    monkeypatch.setattr(loaded_model, "TOGETHER", 2)
-    monkeypatch.setattr(LoadedModel, "_group", counted)
+    monkeypatch.setattr(loaded_model, "BATCH_ROWS", 2)
+    monkeypatch.setattr(LoadedModel, "_answer_batch", counted)
     parts = carries.answer(questions)
     assert sizes == [2, 2, 1] and carries.answer([]) == []
     assert [one.question for one in parts] == questions

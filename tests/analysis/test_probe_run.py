@@ -1,13 +1,16 @@
 """Probes, controls and patching against models whose hidden content is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from icot_tui.analysis.conclusions import verdict
+from icot_tui.analysis.conclusions import conclusion
 from icot_tui.analysis.patching import Patcher
-from icot_tui.analysis.probe_run import run_probes
+from icot_tui.analysis.probe_run import ProbeSettings, run_probes
 from icot_tui.analysis.probe_targets import find_targets
-from icot_tui.analysis.residual_stream import ResidualStream, Site
+from icot_tui.analysis.residual_stream import ResidualStream
+from icot_tui.analysis.sites import Site
 from icot_tui.errors import UserError
 
 OUT_0, MID_1, OUT_1 = (
@@ -17,6 +20,7 @@ OUT_0, MID_1, OUT_1 = (
 )
 HOLDS = {(OUT_0, "SEP"), (MID_1, "SEP"), (OUT_1, "SEP"), (MID_1, "####"), (OUT_1, "####")}
 """Where z1 stands in the model that carries it."""
+ONLY_Z1 = ProbeSettings(targets=("z1",))
 USED = {(OUT_0, "SEP"), (MID_1, "####"), (OUT_1, "####")}
 """Where a change of it changes the answer."""
 INGREDIENTS = {("blocks.0.hook_resid_mid", "SEP")}
@@ -24,8 +28,8 @@ INGREDIENTS = {("blocks.0.hook_resid_mid", "SEP")}
 
 
 @pytest.fixture(scope="module")
-def report(carries, split):
-    return run_probes(carries, split)
+def report(carries, examples):
+    return run_probes(carries, examples)
 
 
 def cells(report, grid, name):
@@ -50,7 +54,7 @@ def test_columns_are_named(report):
 
 
 def test_what_stands_there_is_read_and_elsewhere_nothing_is(report):
-    read = cells(report, report.read & report.counts, "z1")
+    read = cells(report, report.readable, "z1")
     assert HOLDS <= read <= HOLDS | INGREDIENTS
     for site, column in HOLDS:
         assert score(report, "z1", site, column) == 1.0
@@ -66,38 +70,38 @@ def test_a_target_that_the_model_does_not_carry_is_not_encoded(report):
         assert not cells(report, report.encoded, name), name
 
 
-def test_what_nobody_reads_stands_there_but_is_not_encoded(ignores, split):
-    report = run_probes(ignores, split, names=["z1"])
-    assert (OUT_0, "SEP") in cells(report, report.read & report.counts, "z1")
+def test_what_nobody_reads_stands_there_but_is_not_encoded(ignores, examples):
+    report = run_probes(ignores, examples, settings=ONLY_Z1)
+    assert (OUT_0, "SEP") in cells(report, report.readable, "z1")
     assert not report.encoded.any()
-    assert "cannot be" not in verdict(report, 0) and "is encoded" not in verdict(report, 0)
+    assert "cannot be" not in conclusion(report, 0) and "is encoded" not in conclusion(report, 0)
 
 
-def test_a_control_that_carries_it_too_takes_the_claim_away(carries, split):
-    report = run_probes(carries, split, control=carries, names=["z1"])
+def test_a_control_that_carries_it_too_takes_the_claim_away(carries, examples):
+    report = run_probes(carries, examples, carries, ONLY_Z1)
     assert not report.encoded.any()
     assert np.abs(report.margins[0, -1, 7]) < 1e-6
-    assert "the No-CoT model" in verdict(report, 0)
+    assert "the No-CoT model" in conclusion(report, 0)
 
 
-def test_the_control_that_ignores_it_takes_it_away_only_where_it_stands(carries, ignores, split):
-    report = run_probes(carries, split, control=ignores, names=["z1"])
+def test_the_control_that_ignores_it_takes_it_away_only_where_it_stands(carries, ignores, examples):
+    report = run_probes(carries, examples, ignores, ONLY_Z1)
     assert cells(report, report.encoded, "z1") - INGREDIENTS == {(MID_1, "####"), (OUT_1, "####")}
 
 
 def test_where_the_answer_was_fed_reading_does_not_count(report):
     target = [facts.name for facts in report.targets].index("z1")
-    assert report.counts[target, 0].tolist() == [True] * 8 + [False] * 4
+    assert report.valid[target, 0].tolist() == [True] * 8 + [False] * 4
     assert report.columns[report.targets[target].last_column] == "####"
     c2 = [facts.name for facts in report.targets].index("ĉ2")
     assert report.columns[report.targets[c2].last_column] == "c1"
 
 
-def test_without_patching_nothing_is_encoded(carries, split):
-    report = run_probes(carries, split, names=["z1"], patch=False)
-    assert report.read.any()
+def test_without_patching_nothing_is_encoded(carries, examples):
+    report = run_probes(carries, examples, settings=replace(ONLY_Z1, patch=False))
+    assert report.beats_controls.any()
     assert not report.encoded.any()
-    assert "nothing was patched" in verdict(report, 0)
+    assert "nothing was patched" in conclusion(report, 0)
 
 
 def test_controls_of_chance_are_at_chance(report):
@@ -112,9 +116,9 @@ def test_controls_of_chance_are_at_chance(report):
 
 
 def test_the_words_say_what_was_found(report):
-    said = {facts.name: verdict(report, number) for number, facts in enumerate(report.targets)}
+    said = {facts.name: conclusion(report, number) for number, facts in enumerate(report.targets)}
     assert "z1, hidden token 1 of the chain of thought, is encoded at" in said["z1"]
-    assert "100% right" in said["z1"]
+    assert "100% correct" in said["z1"]
     assert "does not prove" in said["z7"]
 
 
@@ -142,8 +146,8 @@ def test_patching_changes_the_answer_where_it_is_used_and_nowhere_else(carries, 
         assert patched.supports == used
 
 
-def test_a_stage_without_hidden_tokens_and_an_unknown_target_are_refused(carries, split):
+def test_a_stage_without_hidden_tokens_and_an_unknown_target_are_refused(carries, examples):
     with pytest.raises(UserError, match="no chain-of-thought token is hidden"):
-        run_probes(carries, split, stage=0)
+        run_probes(carries, examples, settings=ProbeSettings(stage=0))
     with pytest.raises(UserError, match="there is no target 'z4': there are z1, z2"):
-        run_probes(carries, split, names=["z4"])
+        run_probes(carries, examples, settings=ProbeSettings(targets=("z4",)))

@@ -12,15 +12,16 @@ import torch
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from icot_tui.analysis.checkpoint_entries import all_entries
 from icot_tui.cli import app as cli
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.tui.play.action_table import FOOTER_KEYS, PLAY_ACTIONS, PLAY_GROUPS, PLAY_KEYS
 from icot_tui.tui.play.backend import Backend
 from icot_tui.tui.play.budget_plot import BudgetPlot
-from icot_tui.tui.play.checkpoint_list import list_checkpoints
 from icot_tui.tui.play.handlers import HANDLERS
+from icot_tui.tui.play.question_field import QuestionHistory
 from icot_tui.tui.play.question_file import FileAnswersDialog
-from icot_tui.tui.play.records import VIEWS, QuestionHistory
+from icot_tui.tui.play.records import VIEWS
 from icot_tui.tui.play.screen import PlayScreen
 from icot_tui.tui.session.screen_exit import ExitChoice
 from icot_tui.watch.source import RunFollower
@@ -304,7 +305,7 @@ def test_a_small_screen_tells_what_an_answer_cost_and_whose_it_is(runs: Path) ->
 def test_a_random_example_is_another_one_each_time(runs: Path) -> None:
     backend = Backend()
     backend.load(lambda what: None)
-    entry = list_checkpoints([runs / "tiny"])[0]
+    entry = all_entries([runs / "tiny"])[0]
     split = backend.split(entry)
     backend._splits[entry.path] = split.only(np.arange(len(split)) < 2)
     drawn = [""]

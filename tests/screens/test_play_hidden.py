@@ -14,10 +14,10 @@ from icot_tui.tui.play import probe_reports
 from icot_tui.tui.play.heat_map import (
     ASCII_SHADES,
     ENCODED,
+    GIVEN,
     NARROWEST,
-    READ,
+    READABLE,
     SHADES,
-    TOLD,
     WIDEST,
     HeatMap,
     as_text,
@@ -80,8 +80,8 @@ def test_the_views_of_a_question(runs: Path) -> None:
         assert heat is not None and "".join(heat.tokens).startswith("21*43SEP")
         assert heat.columns[:5] == ("a0", "a1", "*", "b0", "b1")
         assert ((heat.values >= 0) & (heat.values <= 1)).all()
-        told = heat.tells[heat.start[0]][heat.start[1]]
-        assert "would say" in told and "no proof" in words(screen)
+        told = heat.details[heat.start[0]][heat.start[1]]
+        assert "predicts" in told and "no proof" in words(screen)
         assert any("2 out" in row for row in picture(screen))
         row, column = screen.hidden.grid.cursor
         await press(pilot, "up" if row == 0 else "down", "left")
@@ -134,7 +134,7 @@ def test_probes_are_trained_stopped_kept_and_read_again(
         heat = screen.hidden.heat  # z1 stands at SEP and at ####, as it was wired
         assert heat is not None
         marks = {mark for row in heat.marks for mark in row}
-        assert ENCODED in marks and TOLD in marks
+        assert ENCODED in marks and GIVEN in marks
         assert heat.marks[heat.start[0]][heat.start[1]] == ENCODED
         assert heat.columns[heat.start[1]] in ("SEP", "####")
         assert "is encoded at" in words(screen)
@@ -205,10 +205,10 @@ def test_a_pair_answers_and_its_thoughts_stand_beside_the_teacher_s(runs: Path) 
         )
         assert (heat.values >= 0).all() and heat.values[0, 3] == pytest.approx(0, abs=1e-6)
         assert "of 2 layers the emulated thought is clearly nearer" in words(screen)
-        assert "before its chain of thought" in heat.tells[0][0]
+        assert "before its chain of thought" in heat.details[0][0]
         await press(pilot, "2")
         await mapped(screen, pilot)
-        assert screen.hidden.heat is None and "which 6 shows" in words(screen)
+        assert screen.hidden.heat is None and "which view 6 shows" in words(screen)
         await press(pilot, "p")
         assert "models that think alone" in toasts(screen)[-1]
 
@@ -249,13 +249,13 @@ def a_map(values: list[list[float]], marks: list[list[str]] | None = None) -> He
         high=1.0,
         texts=tuple(tuple(f"{value:+.2f}".replace("0.", ".") for value in row) for row in values),
         marks=tuple(map(tuple, marks or [[""] * columns] * rows)),
-        tells=tuple(("told",) * columns for _ in range(rows)),
-        words=("words",),
+        details=tuple(("told",) * columns for _ in range(rows)),
+        captions=("words",),
     )
 
 
 def test_cells_fit_their_width_and_can_be_read_without_colour() -> None:
-    heat = a_map([[0.0, 0.5, 1.0, float("nan")]], [["", READ, ENCODED, TOLD]])
+    heat = a_map([[0.0, 0.5, 1.0, float("nan")]], [["", READABLE, ENCODED, GIVEN]])
     for width in range(NARROWEST, WIDEST + 1):
         for column in range(4):
             for shades in (SHADES, ASCII_SHADES):
@@ -264,7 +264,7 @@ def test_cells_fit_their_width_and_can_be_read_without_colour() -> None:
     assert cell_text(heat, 0, 2, 7, ASCII_SHADES, True).strip() == "+1.00#"
     assert cell_text(heat, 0, 1, 7, ASCII_SHADES, True) == ":+.50* "
     assert "#" in cell_text(heat, 0, 2, 3, ASCII_SHADES, True)
-    narrow = a_map([[0.19, 0.37, 0.02, -0.02, -0.1]], [[READ, ENCODED, TOLD, TOLD, ""]])
+    narrow = a_map([[0.19, 0.37, 0.02, -0.02, -0.1]], [[READABLE, ENCODED, GIVEN, GIVEN, ""]])
     cells = [cell_text(narrow, 0, column, 5, SHADES, False) for column in range(5)]
     assert cells == [".19* ", ".37# ", "(.02)", " (-) ", "-.10 "]
     assert [heat.level(0, column) for column in range(4)] == [0, 2, 4, 0]

@@ -1,14 +1,14 @@
-"""Answers as lines: right or wrong, how sure each token is, the chain of thought drawn whole."""
+"""Answers as lines: right or wrong, the probability of each token, the whole chain of thought."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
+from icot_tui.analysis.checkpoint_entries import PAIR, CheckpointEntry
 from icot_tui.formatting import count, percent
 from icot_tui.plain import plain
 from icot_tui.tui.panels.text import (
-    EMPTY,
     Glyphs,
     Line,
     Piece,
@@ -18,7 +18,7 @@ from icot_tui.tui.panels.text import (
     wrap,
     wrapped,
 )
-from icot_tui.tui.play.records import PAIR, AskResult, CheckpointEntry, ChosenToken
+from icot_tui.tui.play.records import AskResult, ChosenToken
 
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer, AnswerToken
@@ -29,7 +29,7 @@ INDENT = 9
 
 
 def choosable(result: AskResult) -> list[ChosenToken]:
-    """Tokens that can be looked at, in their order: chain of thought, then the true answer."""
+    """Tokens that can be chosen: of the chain of thought, then of the correct answer."""
     answer = result.answer
     if answer is None:
         return []
@@ -67,11 +67,11 @@ def answer_lines(
     """One checkpoint's answer.
 
     Args:
-        result: what came of the question.
+        result: the answer.
         width: cells.
-        glyph: the signs of this terminal.
-        first: is it the one whose tokens can be chosen?
-        focused: has the pane the focus?
+        glyph: characters to draw with.
+        first: is it the one under the cursor?
+        focused: does the pane have the focus?
         chosen: the token under the cursor.
         short: only what fits a small pane.
     """
@@ -84,8 +84,8 @@ def answer_lines(
     if lines == [head] and not short:  # no room for both
         lines += _labelled("cost", wrap(cost, max(8, width - INDENT)))
     lines += _labelled("answer", [_answer(answer, glyph)])
-    sure = _sure(answer, glyph, chosen)
-    lines += _labelled("how sure", wrap(sure, max(8, width - INDENT)))
+    shares = _probabilities(answer, glyph, chosen)
+    lines += _labelled("how sure", wrap(shares, max(8, width - INDENT)))
     lines += _labelled("thought", _chain(answer, width - INDENT, chosen))
     if not short:
         for note in answer.notes:
@@ -97,7 +97,7 @@ def _head(entry: CheckpointEntry, glyph: Glyphs, first: bool, focused: bool) -> 
     mark = (glyph.arrow if first else "  ", "bold accent" if focused else "bold")
     staged = entry.stage is not None and not entry.is_pair
     stage = f"  stage {entry.stage}" if staged else ""
-    of = f" of {entry.most}" if staged and entry.most is not None else ""
+    of = f" of {entry.max_cot_tokens}" if staged and entry.max_cot_tokens is not None else ""
     return line(mark, (entry.label, "bold primary"), f"{stage}{of}", (_kind(entry), "dim"))
 
 
@@ -132,7 +132,7 @@ def _cost(result: AskResult) -> str:
 def _answer(answer: "Answer", glyph: Glyphs) -> Line:
     shown = "no answer" if answer.shown is None else answer.shown
     if answer.right is None:
-        return line((shown, "bold"), ("  nobody knows the true answer", "dim"))
+        return line((shown, "bold"), ("  the correct answer is unknown", "dim"))
     if answer.right:
         return line((shown, "bold"), (f"  {glyph.right} right", "bold success"))
     return line(
@@ -140,35 +140,30 @@ def _answer(answer: "Answer", glyph: Glyphs) -> Line:
     )
 
 
-def _sure(answer: "Answer", glyph: Glyphs, chosen: ChosenToken | None) -> Line:
+def _probabilities(answer: "Answer", glyph: Glyphs, chosen: ChosenToken | None) -> Line:
+    """Each token of the answer with its probability; the chosen one highlighted."""
     pieces: list[Piece] = []
-    place = 0
-    for token in answer.tokens:
-        is_end = token.text == SEPARATOR
-        mine = not is_end and chosen is not None and chosen.part != "chain"
-        here = mine and chosen is not None and chosen.place == place
-        place += not is_end
-        bar = f" {level(token.probability, glyph)}" if glyph.levels else ""
-        style = "success" if token.probability >= 0.9 else "warning"
-        text = plain(token.text)
+    chosen_place = None if chosen is None or chosen.part == "chain" else chosen.place
+    for place, token in enumerate(answer.tokens):
+        here = place == chosen_place and token.text != SEPARATOR
+        text, share = plain(token.text), token.probability
+        colour = "success" if share >= 0.9 else "warning" if share >= 0.5 else "error"
         pieces += [
             (
                 f"[{text}]" if here and not glyph.levels else text,
                 "bold reverse" if here else "bold",
             ),
-            (bar, style if token.probability >= 0.5 else "error"),
-            (f" {percent(token.probability)}".replace(" %", "%"), "dim"),
+            (f" {level(share, glyph)}" if glyph.levels else "", colour),
+            (f" {percent(share)}".replace(" %", "%"), "dim"),
             ("  ", ""),
         ]
     return tuple(pieces)
 
 
 def _chain(answer: "Answer", width: int, chosen: ChosenToken | None) -> list[Line]:
-    """Written tokens solid; ghosts faint, and in brackets, which also serve without colours."""
+    """Written tokens solid, hidden ones dim and in brackets."""
     chain = answer.chain
     if not chain:
-        if answer.hidden is None:
-            return [line(("it writes no chain of thought", "dim"))]
         return [line(("no chain of thought", "dim"))]
     pieces: list[Piece] = []
     for at, token in enumerate(chain):
@@ -220,52 +215,26 @@ def chosen_words(chosen: ChosenToken, answer: "Answer") -> str:
     if chosen.part != "chain":
         own = _written(answer)
         if chosen.place >= len(own):
-            return f"{chosen.words}: the model wrote none there"
+            return f"{chosen.words}: the model wrote no token there"
         said, chance = plain(own[chosen.place].text), percent(own[chosen.place].probability)
         if said == chosen.text:
             return f"{chosen.words}: the model gave it {chance}"
         return f"{chosen.words}: the model wrote '{said}' ({chance})"
     token = next(one for one in answer.chain if one.place == chosen.place)
     if not token.written:
-        return f"{chosen.words}: the explicit chain of thought has it there"
+        hidden = f"hidden token {chosen.place + 1} '{chosen.text}'"
+        return f"{hidden} (written at stage 0)"
     sure = "" if token.probability is None else f" ({percent(token.probability)})"
     if token.right is False:
         wrote, true = plain(token.text), plain(token.expected or "")
-        return f"token {chosen.place + 1}: it wrote '{wrote}'{sure}, the true chain has '{true}'"
+        return f"token {chosen.place + 1}: the model wrote '{wrote}'{sure}, correct is '{true}'"
     return f"{chosen.words}{sure}"
 
 
-def all_lines(
-    results: Sequence[AskResult],
-    width: int,
-    glyph: Glyphs,
-    current: int,
-    focused: bool,
-    chosen: ChosenToken | None,
-) -> tuple[list[Line], int]:
-    """All answers one below the other, and the line at which the current one begins."""
-    lines: list[Line] = []
-    begin = 0
-    for at, result in enumerate(results):
-        if lines:
-            lines.append(EMPTY)
-        mine = at == current
-        if mine:
-            begin = len(lines)
-        lines += answer_lines(
-            result,
-            width,
-            glyph,
-            first=mine,
-            focused=focused,
-            chosen=chosen if mine else None,
-        )
-    return lines, begin
-
-
 def summary_line(results: Sequence[AskResult]) -> str:
-    """`3 of 4 right`, for the title."""
-    known = [o.answer.right for o in results if o.answer is not None and o.answer.right is not None]
+    """`3 of 4 answers right`, for the title."""
+    right = [one.answer.right for one in results if one.answer is not None]
+    known = [one for one in right if one is not None]
     if len(results) < 2 or not known:
         return ""
     return f"{sum(known)} of {count(len(known), 'answer')} right"

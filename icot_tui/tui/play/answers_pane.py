@@ -9,7 +9,6 @@ from icot_tui.tui.panels.base import out_of_sight
 from icot_tui.tui.panels.lines import Lines
 from icot_tui.tui.panels.text import EMPTY, Line, clip, glyphs, line, wrapped
 from icot_tui.tui.play.answer_lines import (
-    all_lines,
     answer_lines,
     choosable,
     chosen_words,
@@ -22,8 +21,8 @@ HELP = (
     "Ask the model something: write a question such as 12*34 and press Enter.",
     "Escape leaves the line in which you write. Then r asks a random held-out example, h one that "
     "the model finds hard, a several stages side by side; l looks inside, and ? shows all keys.",
-    "Tokens in [brackets] are hidden: the model no longer writes them, and what stands there is "
-    "what the explicit chain of thought has.",
+    "Tokens in [brackets] are hidden: the model no longer writes them; shown are those of "
+    "the whole chain of thought, as it is written at stage 0.",
 )
 
 
@@ -38,21 +37,18 @@ class AnswerLines(Lines):
         Binding("enter", "screen.do('look')", "look inside", show=False),
     ]
 
-    class Move(Message):
-        """Another token or answer is wanted."""
-
-        def __init__(self, tokens: int, answers: int) -> None:
-            super().__init__()
-            self.tokens = tokens
-            self.answers = answers
-
     def action_token(self, by: int) -> None:
         """Go to another token."""
-        self.post_message(self.Move(by, 0))
+        self._pane.move(by, 0)
 
     def action_answer(self, by: int) -> None:
         """Go to another answer."""
-        self.post_message(self.Move(0, by))
+        self._pane.move(0, by)
+
+    @property
+    def _pane(self) -> "AnswersPane":
+        assert isinstance(self.parent, AnswersPane)
+        return self.parent
 
 
 class AnswersPane(Panel):
@@ -69,25 +65,25 @@ class AnswersPane(Panel):
         self.results: list[AskResult] = []
         self.at = 0
         self.short = False
-        self._said: tuple[str, ...] = HELP
+        self._message: tuple[str, ...] = HELP
         self._token: tuple[str, int] | None = None
         self._sum = False
 
     def compose(self) -> ComposeResult:
-        """Nothing but lines."""
+        """Only lines."""
         yield self.lines
 
-    # What is shown ------------------------------------------------------------------------------
+    # Content ------------------------------------------------------------------------------------
 
-    def clear(self, said: str) -> None:
-        """A new question: nothing is answered yet."""
-        self.results, self._said = [], (said,)
+    def clear(self, message: str) -> None:
+        """Remove all answers, and show a message instead."""
+        self.results, self._message = [], (message,)
         self.draw()
 
-    def say(self, said: str) -> None:
-        """What is being done while there is no answer, or what went wrong."""
+    def say(self, message: str) -> None:
+        """Show a message, or the help if it is empty, while there are no answers."""
         if not self.results:
-            self._said = (said,) if said else HELP
+            self._message = (message,) if message else HELP
             self.draw()
 
     def add(self, result: AskResult) -> None:
@@ -120,7 +116,7 @@ class AnswersPane(Panel):
         return [] if result is None else choosable(result)
 
     def _index(self, choices: list[ChosenToken]) -> int:
-        """The token that was chosen; where this answer has none such, the first hidden one."""
+        """The chosen token's index; the first hidden one if this answer lacks that token."""
         for at, chosen in enumerate(choices):
             if (chosen.part, chosen.place) == self._token:
                 return at
@@ -141,7 +137,7 @@ class AnswersPane(Panel):
         self.post_message(self.ChoiceChanged())
 
     def toggle_sum(self) -> str:
-        """The running sum before a digit, or the digit; says why not."""
+        """Switch between a digit and the running sum before it; returns why it can't."""
         chosen = self.chosen
         if chosen is None or chosen.part == "chain":
             return "Running sums stand before answer digits: choose one first."
@@ -151,67 +147,73 @@ class AnswersPane(Panel):
         self.post_message(self.ChoiceChanged())
         return ""
 
-    def on_answer_lines_move(self, event: AnswerLines.Move) -> None:
-        """The arrow keys."""
-        event.stop()
-        self.move(event.tokens, event.answers)
-
     # Drawing ----------------------------------------------------------------------------------
 
     def draw(self) -> None:
-        """Lines of all answers; in a small pane only those of the current one."""
+        """Show all answers; in a small pane only the current one."""
         width, height = self.lines.size
         if not width:
             return
-        glyph = glyphs(self.lines.ascii)
-        chosen, current = self.chosen, self.current
+        current, begin = self.current, 0
         self.border_title = f"answers  {summary_line(self.results)}".rstrip()
         if current is None:
-            made: list[Line] = []
-            for sentence in self._said:
-                made += [*wrapped(sentence, width), EMPTY]
-            self.lines.show(made)
-            return
-        begin = 0
-        if self.short and current.answer is not None:
-            made = answer_lines(
-                current, width, glyph, first=True, focused=self.lines.has_focus,
-                chosen=chosen, short=True,
-            )  # fmt: skip
-            if len(made) > height:
-                made = [*clip(made, width, 2), *_around_choice(made[2:], height - 2)]
+            lines = [each for text in self._message for each in (*wrapped(text, width), EMPTY)]
+        elif self.short and current.answer is not None:
+            lines = self._answer_lines(current, width)
+            if len(lines) > height:
+                lines = [*clip(lines, width, 2), *_around_choice(lines[2:], height - 2)]
         else:
-            made, begin = all_lines(
-                self.results, width, glyph, self.at, self.lines.has_focus, chosen
-            )
-            if chosen is not None and current.answer is not None:
-                told = chosen_words(chosen, current.answer)
-                made += [EMPTY, *wrapped(told, width, "accent")]
-        self.lines.show(made)
+            lines, begin = self._all_lines(width)
+        self.lines.show(lines)
         above = round(self.lines.scroll_y)
-        if begin < above or begin + 4 > above + height:
+        if current is not None and (begin < above or begin + 4 > above + height):
             self.lines.scroll_to(y=begin, animate=False, force=True)
+
+    def _answer_lines(self, result: AskResult, width: int) -> list[Line]:
+        first = result is self.current
+        return answer_lines(
+            result,
+            width,
+            glyphs(self.lines.ascii),
+            first=first,
+            focused=self.lines.has_focus,
+            chosen=self.chosen if first else None,
+            short=self.short and first and result.answer is not None,
+        )
+
+    def _all_lines(self, width: int) -> tuple[list[Line], int]:
+        """All answers, the chosen token in words, and the line at which the current one begins."""
+        lines: list[Line] = []
+        begin = 0
+        for result in self.results:
+            if lines:
+                lines.append(EMPTY)
+            if result is self.current:
+                begin = len(lines)
+            lines += self._answer_lines(result, width)
+        current, chosen = self.current, self.chosen
+        if chosen is not None and current is not None and current.answer is not None:
+            lines += [EMPTY, *wrapped(chosen_words(chosen, current.answer), width, "accent")]
+        return lines, begin
 
     def on_resize(self) -> None:
         """Break the lines anew."""
         self.call_after_refresh(self.draw)
 
     def on_descendant_focus(self) -> None:
-        """The arrow before the current answer lights up."""
+        """Highlight the arrow before the current answer."""
         self.draw()
 
-    def on_descendant_blur(self) -> None:
-        """And goes out."""
-        self.draw()
+    on_descendant_blur = on_descendant_focus
 
     def on_lines_scrolled(self, event: Lines.Scrolled) -> None:
-        """Say on the border how much is out of sight."""
+        """Show on the border how much is out of sight."""
         event.stop()
         self.set_border(subtitle=out_of_sight(self.lines))
 
 
 def _around_choice(lines: list[Line], room: int) -> list[Line]:
-    """So many of the lines that the chosen token is among them."""
+    """As many lines as there is room for, the chosen token's among them."""
     at = next(
         (n for n, each in enumerate(lines) if any("reverse" in style for _, style in each)), 0
     )

@@ -1,6 +1,6 @@
-"""The worker's hands: opens checkpoints, asks them, picks examples. Only one thread uses it.
+"""Opens checkpoints, asks them, picks examples; for one thread, the worker's.
 
-Random generators of the process are left alone: a trainer of the same process draws from them.
+It never draws from the process's random generators, which a trainer of the same process uses.
 """
 
 import random
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from icot_tui.analysis.checkpoint_entries import CheckpointEntry
 from icot_tui.errors import UserError
-from icot_tui.tui.play.records import AskOptions, AskResult, CheckpointEntry, ViewRequest
+from icot_tui.tui.play.records import AskOptions, AskResult, ViewRequest
 
 if TYPE_CHECKING:
     from icot_tui.analysis.aligned_examples import AlignedExamples
@@ -25,11 +26,10 @@ if TYPE_CHECKING:
     from icot_tui.data.encoded import EncodedSplit
     from icot_tui.tui.play.heat_map import HeatMap
 
-Say = Callable[[str], None]
 EXAMPLES = 500
-"""Examples that means are taken over, and among which a random one is drawn."""
+"""Examples that random ones and averages are taken from."""
 AT_ONCE = 64
-"""Questions of a file that are asked before the next look at whether they are still wanted."""
+"""Questions of a file that are asked between two checks for cancellation."""
 SWEPT = 200
 """Examples that each budget of thought is tried on."""
 LOOKED_AT = 64
@@ -37,11 +37,11 @@ LOOKED_AT = 64
 
 
 class Backend:
-    """What is kept between two questions.
+    """Opened checkpoints, and what was computed for them.
 
     Args:
-        device: says where models go; asked once PyTorch is there.
-        memory_limit: bytes of parameters that are kept; None: the usual.
+        device: says where models go; called once PyTorch is loaded.
+        memory_limit: bytes of parameters that are kept; None: the default.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Backend:
 
     # Checkpoints --------------------------------------------------------------------------------
 
-    def load(self, say: Say) -> None:
+    def load(self, on_progress: Callable[[str], None]) -> None:
         """Import what the first question would otherwise wait for.
 
         Raises:
@@ -67,10 +67,10 @@ class Backend:
         """
         if self._open is not None:
             return
-        say("loading PyTorch")
+        on_progress("loading PyTorch")
         import torch  # noqa: F401
 
-        say("loading the model library")
+        on_progress("loading the model library")
         from transformers.utils import logging
 
         from icot_tui.analysis.model_cache import MEMORY_LIMIT, ModelCache, warm_up
@@ -86,85 +86,72 @@ class Backend:
         Raises:
             UserError: it cannot be opened.
         """
-        assert self._open is not None, "load comes first"
+        assert self._open is not None, "call load first"
         if not entry.path.is_dir():
-            raise UserError(f"checkpoint {entry.path} is gone: take another one")
+            raise UserError(f"checkpoint {entry.path} is gone: choose another one")
         return self._open.open(entry.path)
 
     # Asking -------------------------------------------------------------------------------------
 
     def ask(self, entry: CheckpointEntry, text: str, options: AskOptions) -> AskResult:
-        """Put a question to one checkpoint; what goes wrong is told in the result."""
-        from icot_tui.analysis.answer import Sampling
-
+        """Put a question to one checkpoint; problems are in the result."""
         began = time.perf_counter()
         try:
             model = self.open(entry)
-            sampling = None if options.sampled is None else Sampling(seed=options.sampled)
-            written = options.written if model.chooses_budget else None
-            answer = model.ask(
-                text,
-                raw=options.raw,
-                written=written,
-                stage=_stage(model, written),
-                sampling=sampling,
-            )
+            [answer] = _answers(model, [model.reader.read(text, options.raw)], options)
         except UserError as error:
             return AskResult(entry, None, str(error), time.perf_counter() - began)
         seconds = time.perf_counter() - began
-        return AskResult(entry, answer, "", seconds, _true_digits(model, answer))
+        return AskResult(entry, answer, "", seconds, _gold_digits(model, answer))
 
     def ask_all(
-        self, entry: CheckpointEntry, texts: Sequence[str], options: AskOptions, say: Say
+        self,
+        entry: CheckpointEntry,
+        texts: Sequence[str],
+        options: AskOptions,
+        on_progress: Callable[[str], None],
     ) -> list[AskResult]:
-        """Put many questions to one checkpoint; what goes wrong is told in their results."""
+        """Put many questions to one checkpoint; problems are in the results."""
         results: dict[int, AskResult] = {}
         readable: list[tuple[int, Question]] = []
         try:
             model = self.open(entry)
         except UserError as error:
             return [AskResult(entry, None, str(error))] * len(texts)
-        for place, text in enumerate(texts):
+        for index, text in enumerate(texts):
             try:
-                readable.append((place, model.reader.read(text, options.raw)))
+                readable.append((index, model.reader.read(text, options.raw)))
             except UserError as error:
-                results[place] = AskResult(entry, None, str(error))
+                results[index] = AskResult(entry, None, str(error))
         for begin in range(0, len(readable), AT_ONCE):
-            say(f"asking {entry.label}: {begin:,} of {len(readable):,}")
+            on_progress(f"asking {entry.label}: {begin:,} of {len(readable):,}")
             part = readable[begin : begin + AT_ONCE]
-            results |= self._ask_together(entry, model, part, options)
-        return [results[place] for place in range(len(texts))]
+            asked = self._ask_together(entry, model, [question for _, question in part], options)
+            results |= dict(zip([index for index, _ in part], asked, strict=True))
+        return [results[index] for index in range(len(texts))]
 
     def _ask_together(
         self,
         entry: CheckpointEntry,
         model: "LoadedModel",
-        asked: "Sequence[tuple[int, Question]]",
+        questions: "list[Question]",
         options: AskOptions,
-    ) -> dict[int, AskResult]:
-        """Outcomes by place; where one question can't be answered, each is asked by itself."""
-        from icot_tui.analysis.answer import Sampling
-
-        sampling = None if options.sampled is None else Sampling(seed=options.sampled)
-        written = options.written if model.chooses_budget else None
-        stage = _stage(model, written)
+    ) -> list[AskResult]:
+        """Where one of the questions can't be answered, each is asked by itself."""
         try:
-            answers = model.answer(
-                [question for _, question in asked], written=written, stage=stage, sampling=sampling
-            )
+            answers = _answers(model, questions, options)
         except UserError as error:
-            if len(asked) == 1:
-                return {asked[0][0]: AskResult(entry, None, str(error))}
-            alone = [self._ask_together(entry, model, [one], options) for one in asked]
-            return {place: result for found in alone for place, result in found.items()}
-        return {
-            place: AskResult(entry, answer, "", answer.seconds)
-            for (place, _), answer in zip(asked, answers, strict=True)
-        }
+            if len(questions) == 1:
+                return [AskResult(entry, None, str(error))]
+            alone = [self._ask_together(entry, model, [one], options) for one in questions]
+            return [result for [result] in alone]
+        return [AskResult(entry, answer, "", answer.seconds) for answer in answers]
 
     # A budget of thought ------------------------------------------------------------------------
 
-    def sweep(self, entry: CheckpointEntry, say: Say) -> "list[BudgetPoint]":
+    def sweep(
+        self, entry: CheckpointEntry, on_progress: Callable[[str], None]
+    ) -> "list[BudgetPoint]":
         """Accuracy and speed for each number of written tokens.
 
         Raises:
@@ -177,7 +164,7 @@ class Backend:
         if entry.path not in self._sweeps:
             split = self.split(entry)
             few = split.only(np.arange(len(split)) < SWEPT)
-            self._sweeps[entry.path] = sweep(model, few, say=say)
+            self._sweeps[entry.path] = sweep(model, few, on_progress=on_progress)
         return self._sweeps[entry.path]
 
     # Examples -----------------------------------------------------------------------------------
@@ -200,7 +187,7 @@ class Backend:
         return self._splits[entry.path]
 
     def aligned(self, entry: CheckpointEntry, stage: int) -> "AlignedExamples":
-        """The examples laid on one another at a stage."""
+        """The examples, aligned at a stage."""
         from icot_tui.analysis.aligned_examples import AlignedExamples
 
         key = entry.path, stage
@@ -209,7 +196,7 @@ class Backend:
         return self._aligned[key]
 
     def random_question(self, entry: CheckpointEntry, asked: str) -> "Question":
-        """A held-out example, another one than was asked last."""
+        """A random held-out example other than the one asked last."""
         split, reader = self.split(entry), self.open(entry).reader
         places = self._dice.sample(range(len(split)), len(split))
         drawn = (reader.example(split, place) for place in places)
@@ -241,28 +228,38 @@ class Backend:
 
         if entry.path not in self._compared:
             comparison = ThoughtComparison(self.open(entry))
-            self._compared = {entry.path: comparison}  # two more models: only the last is kept
+            self._compared = {entry.path: comparison}  # of two more models
         return self._compared[entry.path]
 
-    def look(self, looking: ViewRequest, answer: "Answer") -> "HeatMap":
-        """The heat map that is wanted.
+    def look(self, request: ViewRequest, answer: "Answer") -> "HeatMap":
+        """The heat map that is asked for.
 
         Raises:
             UserError: this question, or this model, has none.
         """
         from icot_tui.tui.play import views
 
-        return views.heat_map(self, looking, answer)
+        return views.heat_map(self, request, answer)
 
 
-def _stage(model: "LoadedModel", written: int | None) -> int | None:
+def _answers(
+    model: "LoadedModel", questions: "list[Question]", options: AskOptions
+) -> "list[Answer]":
     """Where no run tells the stage, the whole chain of thought is asked for."""
-    unknown = model.stage is None and written is None and not model.is_pair
-    return 0 if unknown else None
+    from icot_tui.analysis.answer import Sampling
+
+    written = options.written if model.chooses_budget else None
+    stage_unknown = model.stage is None and written is None and not model.is_pair
+    return model.answer(
+        questions,
+        written=written,
+        stage=0 if stage_unknown else None,
+        sampling=None if options.sampled is None else Sampling(seed=options.sampled),
+    )
 
 
-def _true_digits(model: "LoadedModel", answer: "Answer") -> tuple[str, ...]:
-    """Tokens of the true answer, as far as it is known."""
+def _gold_digits(model: "LoadedModel", answer: "Answer") -> tuple[str, ...]:
+    """Tokens of the correct answer, as far as it is known."""
     from icot_tui.analysis.aligned_examples import AlignedExamples
 
     if answer.question.gold is None:
@@ -271,11 +268,10 @@ def _true_digits(model: "LoadedModel", answer: "Answer") -> tuple[str, ...]:
         aligned = AlignedExamples.of(model, answer.question.gold, answer.stage)
     except UserError:  # too long to look inside
         return ()
-    ids = aligned.tokens[0, aligned.answer : aligned.answer + aligned.digits].tolist()
-    return tuple(map(model.token_text, ids))
+    return tuple(map(model.token_text, aligned.tokens[0, aligned.answer :].tolist()))
 
 
 def _ease(answer: "Answer") -> tuple[bool, float]:
-    """Wrong answers come first, then those that the model was least sure of."""
+    """Sorts wrong answers first, then those that the model was least sure of."""
     sure = min((token.probability for token in answer.tokens), default=0.0)
     return bool(answer.right), sure

@@ -25,7 +25,7 @@ KEYS = "left and right read the charts   w writes them to files   escape leaves"
 
 
 class BudgetPlot(Screen[None]):
-    """What each written token buys, and what it costs.
+    """What each written token gains and costs.
 
     Args:
         name: the checkpoint.
@@ -55,7 +55,7 @@ class BudgetPlot(Screen[None]):
         self._name_in_words = plain(name)
 
     def compose(self) -> ComposeResult:
-        """Title, what it comes to, the charts."""
+        """Title, summary, charts."""
         title = f"budget of thought  {self._name_in_words}"
         yield Static(title, markup=False, classes="header")
         yield Static(conclusion(self.points), markup=False, classes="words")
@@ -64,7 +64,7 @@ class BudgetPlot(Screen[None]):
         yield Static(KEYS, markup=False, classes="keys")
 
     def action_read(self, by: int) -> None:
-        """Both charts are read at the same budget."""
+        """Move the cursor of both charts."""
         for chart in (self.accuracy, self.speed):
             if by < 0:
                 chart.cursor_left()
@@ -72,7 +72,7 @@ class BudgetPlot(Screen[None]):
                 chart.cursor_right()
 
     def action_write(self) -> None:
-        """Drawings and tables."""
+        """Write both charts as drawings and tables."""
         charts = (("accuracy", self.accuracy), ("speed", self.speed))
         try:
             paths = [
@@ -118,20 +118,20 @@ def plot_budget(screen: "PlayScreen") -> None:
 
 
 def conclusion(points: "Sequence[BudgetPoint]") -> str:
-    """What the ends of the curve say.
+    """The two ends of the curve in words.
 
     Args:
         points: ascending by written tokens.
     """
     least, most = points[0], points[-1]
-    told = (
+    text = (
         f"{percent(least.exact_match)} right with {least.written} tokens written, "
         f"{percent(most.exact_match)} with {most.written} ({least.examples:,} examples)."
     )
     if least.examples_per_second and most.examples_per_second:
         times = least.examples_per_second / most.examples_per_second
-        told += f" Writing {least.written} is {times:.1f} times as fast as writing {most.written}."
-    return told
+        text += f" Writing {least.written} is {times:.1f} times as fast as writing {most.written}."
+    return text
 
 
 def _accuracy(points: "Sequence[BudgetPoint]") -> ChartData:

@@ -10,10 +10,10 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from icot_tui.analysis.checkpoint_entries import CheckpointEntry, newest_of_each_stage
 from icot_tui.formatting import percent
 from icot_tui.plain import plain
 from icot_tui.tui.frame.panel import Panel
-from icot_tui.tui.play.records import CheckpointEntry
 
 HEADING = "    stage  correct   step"
 """Names of the list's columns."""
@@ -25,18 +25,18 @@ class CheckpointList(OptionList):
     BINDINGS = [Binding("space", "choose_too", "choose", show=False)]
 
     class Changed(Message):
-        """Others are chosen now."""
+        """The choice changed."""
 
     def __init__(self) -> None:
         super().__init__(markup=False, id="checkpoints")
         self.entries: list[CheckpointEntry] = []
         self._chosen: set[Path] = set()
-        self.by_itself = True
-        """Were the chosen ones chosen for the user, not by them?"""
+        self.is_default = True
+        """Is the choice the default, not the user's?"""
 
     @property
     def chosen(self) -> list[CheckpointEntry]:
-        """Those that are asked, in the list's order."""
+        """The chosen ones, in the list's order."""
         return [one for one in self.entries if one.path in self._chosen]
 
     @property
@@ -48,7 +48,7 @@ class CheckpointList(OptionList):
     def show(
         self, entries: Sequence[CheckpointEntry], chosen: Sequence[CheckpointEntry] | None = None
     ) -> None:
-        """Show these; what was chosen stays so, unless it is told anew."""
+        """Show these; what was chosen stays chosen, unless `chosen` is given."""
         before = self.current
         self.entries = list(entries)
         if chosen is not None:
@@ -62,7 +62,7 @@ class CheckpointList(OptionList):
 
     def choose(self, chosen: Sequence[CheckpointEntry]) -> None:
         """Choose these and no others."""
-        self.by_itself = False
+        self.is_default = False
         self._chosen = {one.path for one in chosen}
         self._draw()
         self.post_message(self.Changed())
@@ -81,8 +81,7 @@ class CheckpointList(OptionList):
 
     def choose_stages(self) -> None:
         """The newest that answers, of each stage of each run."""
-        newest = {(one.run, one.stage): one for one in self.entries if one.answers}
-        self.choose(list(newest.values()))
+        self.choose(newest_of_each_stage(self.entries))
 
     def _draw(self) -> None:
         at, scroll = self.highlighted, self.scroll_y
@@ -99,7 +98,7 @@ class CheckpointList(OptionList):
         several = len({other.run for other in self.entries}) > 1
         flag = "best" if one.best else "latest" if one.latest else ""
         accuracy = "" if one.exact_match is None else percent(one.exact_match)
-        # Of ICoT-KD the training says more than the stage, but takes more room.
+        # For ICoT-KD, the training says more than the stage, but takes more room.
         stage = f"{one.phase:>8}" if one.phase else f"{one.stage:>5}"
         correct = f"{accuracy:>7}" if one.phase else f"{accuracy:>9}"
         step = f"{one.step or 0:>6,} "
@@ -121,7 +120,7 @@ class CheckpointList(OptionList):
 
 
 class CheckpointsPane(Panel):
-    """Holds the list; below it, the run of the one under the cursor."""
+    """The list, and below it the run of the entry under the cursor."""
 
     label = "checkpoints"
 
@@ -135,7 +134,7 @@ class CheckpointsPane(Panel):
 def defaults(
     entries: Sequence[CheckpointEntry], sources: Sequence[Path], live: bool
 ) -> list[CheckpointEntry]:
-    """Who is asked at first: of each run the best, or the newest while it is trained."""
+    """The default choice: the best of each run, or the newest while it is trained."""
     chosen = []
     for source in sources:
         mine = [one for one in entries if one.path == source]

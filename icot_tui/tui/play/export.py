@@ -26,11 +26,8 @@ def as_words(text: str, results: Sequence[AskResult], heat: HeatMap | None) -> s
 
 def as_values(text: str, results: Sequence[AskResult], heat: HeatMap | None) -> dict[str, Any]:
     """The same as plain values; answers as `icot-tui ask --json` prints them."""
-    from icot_tui.analysis.answer import as_json
-
     answers = [
-        {"checkpoint": result.entry.label, "path": str(result.entry.path)}
-        | ({"problem": result.problem} if result.answer is None else as_json(result.answer))
+        {"checkpoint": result.entry.label, "path": str(result.entry.path)} | result.as_json()
         for result in results
     ]
     found: dict[str, Any] = {"question": text, "answers": answers}
@@ -42,7 +39,7 @@ def as_values(text: str, results: Sequence[AskResult], heat: HeatMap | None) -> 
             "columns": heat.columns,
             "values": values,
             "marks": heat.marks,
-            "words": heat.words,
+            "words": heat.captions,
         }
     return found
 

@@ -76,7 +76,7 @@ def choose_budget(screen: "PlayScreen") -> None:
         screen.tell("Each model writes as many tokens as it is used to again.")
         _ask_again(screen)
         return
-    most = max((one.most or 0) for one in mixed) or None
+    most = max((one.max_cot_tokens or 0) for one in mixed) or None
 
     def chosen(number: int | float | None) -> None:
         if number is not None:

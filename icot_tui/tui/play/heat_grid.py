@@ -1,4 +1,4 @@
-"""Draws a heat map in cells that are shaded by the theme's colours, or by signs without colour."""
+"""Draws a heat map in cells shaded by the theme's colours, or by characters without colour."""
 
 from rich.cells import set_cell_size
 from rich.segment import Segment
@@ -14,10 +14,10 @@ from icot_tui.plain import plain
 from icot_tui.tui.play.heat_map import (
     ASCII_SHADES,
     ENCODED,
+    GIVEN,
     LABEL,
     LEVELS,
     SHADES,
-    TOLD,
     Fit,
     HeatMap,
     cell_text,
@@ -43,7 +43,7 @@ class HeatGrid(Widget, can_focus=True):
     """
 
     class Moved(Message):
-        """The cursor stands elsewhere."""
+        """The cursor moved."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class HeatGrid(Widget, can_focus=True):
         self._shading: list[Style] = []
 
     def show(self, heat: HeatMap | None, same: bool = False) -> None:
-        """Show a map; the cursor begins where it says, or stays where it is if it fits there."""
+        """Show a map; with `same`, the cursor stays where it is if the shapes agree."""
         before, self.heat = self.heat, heat
         if heat is not None:
             shape = None if before is None else before.values.shape
@@ -62,9 +62,9 @@ class HeatGrid(Widget, can_focus=True):
         self.post_message(self.Moved())
 
     @property
-    def told(self) -> str:
+    def detail(self) -> str:
         """The cell under the cursor in words."""
-        return "" if self.heat is None else self.heat.tells[self.cursor[0]][self.cursor[1]]
+        return "" if self.heat is None else self.heat.details[self.cursor[0]][self.cursor[1]]
 
     def action_move(self, up: int, right: int) -> None:
         """Move the cursor by a cell."""
@@ -83,7 +83,7 @@ class HeatGrid(Widget, can_focus=True):
         return self.ascii or self.app.no_color
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        """A line a row, and the headings."""
+        """A line for each row, and the headings."""
         heat = self.heat
         return 1 if heat is None else len(heat.rows) + self._headings(heat)
 
@@ -153,7 +153,7 @@ class HeatGrid(Widget, can_focus=True):
     def _style(self, heat: HeatMap, row: int, column: int) -> Style:
         mark, level = heat.marks[row][column], heat.level(row, column)
         extra = Style(bold=True, underline=True) if mark == ENCODED else Style()
-        if mark == TOLD or heat.values[row, column] != heat.values[row, column]:
+        if mark == GIVEN or heat.values[row, column] != heat.values[row, column]:
             return Style(dim=True)
         if self._plain:
             return extra + (Style(bold=True) if level == LEVELS else Style())
@@ -161,7 +161,7 @@ class HeatGrid(Widget, can_focus=True):
 
     @property
     def _shades(self) -> list[Style]:
-        """A style a level, the theme's background with more and more of its primary colour."""
+        """A style for each level, from the theme's background to its primary colour."""
         if not self._shading:
             variables = self.app.theme_variables
             try:
@@ -169,7 +169,7 @@ class HeatGrid(Widget, can_focus=True):
             except (KeyError, ColorParseError):
                 under = over = Color.parse("ansi_default")
             if under.ansi is not None or over.ansi is not None:
-                colour = over.rich_color  # the terminal's own colours can't be mixed
+                colour = over.rich_color  # the terminal's own colours can't be blended
                 self._shading = [
                     Style(dim=True),
                     Style(),
@@ -188,13 +188,9 @@ class HeatGrid(Widget, can_focus=True):
         return self._shading
 
     def notify_style_update(self) -> None:
-        """Another theme: mix anew."""
+        """Another theme: blend again."""
         super().notify_style_update()
         self._shading = []
-
-    def on_focus(self) -> None:
-        """The cursor is drawn alike, the border around tells."""
-        self.refresh()
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor where the click was."""

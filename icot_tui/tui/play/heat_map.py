@@ -1,5 +1,6 @@
 """A heat map as plain data, and how it becomes cells of the terminal."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,38 +12,40 @@ WIDEST, NARROWEST = 7, 3
 """Cells of the terminal that a column takes."""
 LABEL = 8
 """Cells of the rows' names."""
-ENCODED, READ, TOLD = "#", "*", "()"
+ENCODED, READABLE, GIVEN = "#", "*", "()"
+"""Marks of cells; GIVEN: the tokens before already give it away, so that reading proves nothing."""
+Cells = tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class HeatMap:
     """R rows, drawn from the last one down to the first, and C columns.
 
-    title    what is seen
+    title    what is shown
     rows     [R] names, at most LABEL - 1 characters
     columns  [C] names
-    tokens   [C] what stands there in this question; empty where many are averaged
+    tokens   [C] of this question; empty where many are averaged
     values   [R, C]; NaN where nothing was measured
     low, high  values of the faintest and the strongest shade
     texts    [R][C] the value in at most 4 characters
-    marks    [R][C] ENCODED, READ, TOLD (reading there proves nothing) or nothing
-    tells    [R][C] the cell in words
-    words    what is shown and what may be concluded, a sentence or two each
+    marks    [R][C] ENCODED, READABLE, GIVEN or nothing
+    details  [R][C] the cell in words
+    captions what is shown and what may be concluded, a sentence or two each
     start    where the cursor begins
-    reader   column that reads (attention); None elsewhere
+    reader   the column whose attention is shown; None in other views
     """
 
     title: str
     rows: tuple[str, ...]
     columns: tuple[str, ...]
-    tokens: tuple[str, ...]
+    tokens: tuple[str, ...] = ()
     values: NDArray[np.float64]
-    low: float
+    low: float = 0.0
     high: float
-    texts: tuple[tuple[str, ...], ...]
-    marks: tuple[tuple[str, ...], ...]
-    tells: tuple[tuple[str, ...], ...]
-    words: tuple[str, ...]
+    texts: Cells
+    marks: Cells
+    details: Cells
+    captions: tuple[str, ...]
     start: tuple[int, int] = (0, 0)
     reader: int | None = None
 
@@ -55,13 +58,35 @@ class HeatMap:
         return round(min(max(share, 0.0), 1.0) * LEVELS)
 
 
+def cells(values: NDArray[np.float64], text: Callable[[int, int], str]) -> Cells:
+    """A text for each cell, from its row and column."""
+    rows, columns = values.shape
+    return tuple(tuple(text(row, column) for column in range(columns)) for row in range(rows))
+
+
+def percents(values: NDArray[np.float64]) -> Cells:
+    """Whole percents; nothing where there is no value."""
+    return cells(values, lambda *cell: "" if np.isnan(values[cell]) else f"{values[cell]:.0%}")
+
+
+def no_marks(values: NDArray[np.float64]) -> Cells:
+    """A map without marks."""
+    return cells(values, lambda row, column: "")
+
+
+def highest(values: NDArray[np.float64]) -> tuple[int, int]:
+    """The cell with the highest value."""
+    row, column = np.unravel_index(int(np.nan_to_num(values, nan=-1.0).argmax()), values.shape)
+    return int(row), int(column)
+
+
 @dataclass(frozen=True)
 class Fit:
     """How much of a map there is room for.
 
-    cell   columns of the terminal for each column of the map
-    first  the first column that is seen
-    count  how many are
+    cell   cells of the terminal for each column of the map
+    first  the first visible column
+    count  how many are visible
     """
 
     cell: int
@@ -74,27 +99,26 @@ def fit(columns: int, width: int, cursor: int) -> Fit:
     room = max(NARROWEST, width - LABEL)
     cell = min(WIDEST, max(NARROWEST, room // max(columns, 1)))
     if cell in (NARROWEST, NARROWEST + 1) and columns * 5 > room and columns * NARROWEST > room:
-        cell = 5  # not all fit anyway: then those that are seen tell their numbers
+        cell = 5  # not all fit anyway: then the visible ones show their numbers
     count = max(1, min(columns, room // cell))
     first = min(max(0, cursor - count // 2), columns - count)
     return Fit(cell, first, count)
 
 
 def cell_text(heat: HeatMap, row: int, column: int, width: int, shades: str, plain: bool) -> str:
-    """One cell, so wide; where colours don't shade it, signs do."""
+    """One cell of this width; `plain` shades with characters instead of colours."""
     mark, text = heat.marks[row][column], heat.texts[row][column]
     shade = shades[heat.level(row, column)]
-    inner = width - 1  # a blank keeps the columns apart
+    inner = width - 1  # the last one separates the columns
     if inner < 4:
-        body = shade * (inner - 1) + (mark if mark in (ENCODED, READ) else " ")
-        return f"{body} " if plain else f"{body}{shade if shade == ' ' else ' '}"
-    opening, closing = ("(", ")") if mark == TOLD else ("", mark)
+        return shade * (inner - 1) + (mark if mark in (ENCODED, READABLE) else " ") + " "
+    opening, closing = ("(", ")") if mark == GIVEN else ("", mark)
     body = f"{opening}{text}{closing}"
     if mark and len(body) > inner:
         body = f"{opening}{text.lstrip('+')}{closing}"
-        if mark == TOLD and text.startswith("-"):
+        if mark == GIVEN and text.startswith("-"):
             body = "(-)"
-        if len(body) == width:  # the bracket keeps them apart
+        if len(body) == width:  # the bracket separates the columns
             return body
     if plain and len(body) < inner:
         body = shade + body.rjust(inner - 1)
@@ -102,11 +126,11 @@ def cell_text(heat: HeatMap, row: int, column: int, width: int, shades: str, pla
 
 
 def as_text(heat: HeatMap) -> str:
-    """The map as a plain table, to be copied."""
+    """The map as a table of plain text."""
     lines = [heat.title, "\t".join(("", *heat.columns))]
     if heat.tokens:
         lines.append("\t".join(("", *heat.tokens)))
     for row in reversed(range(len(heat.rows))):
-        cells = (f"{t}{m[:1]}" for t, m in zip(heat.texts[row], heat.marks[row], strict=True))
-        lines.append("\t".join((heat.rows[row], *cells)))
-    return "\n".join((*lines, *heat.words))
+        texts = (f"{t}{m[:1]}" for t, m in zip(heat.texts[row], heat.marks[row], strict=True))
+        lines.append("\t".join((heat.rows[row], *texts)))
+    return "\n".join((*lines, *heat.captions))

@@ -1,4 +1,4 @@
-"""The pane that looks inside: a heat map, the cell under the cursor, and what may be concluded."""
+"""The pane of hidden positions: a heat map, the cell under the cursor, and its captions."""
 
 from collections.abc import Hashable
 
@@ -21,7 +21,7 @@ GAP = 2
 
 
 class ViewTabs(Static):
-    """The views with their keys; a click goes to one."""
+    """The views with their keys; a click opens one."""
 
     DEFAULT_CSS = """
     ViewTabs { height: 1; text-wrap: nowrap; text-overflow: clip; }
@@ -39,7 +39,7 @@ class ViewTabs(Static):
         self.view: ViewName = "probe"
 
     def show(self, view: ViewName) -> None:
-        """Mark the view that is seen."""
+        """Mark the view that is open."""
         self.view = view
         pieces: list[tuple[str, str]] = []
         for at, name in enumerate(VIEWS, start=1):
@@ -48,7 +48,7 @@ class ViewTabs(Static):
         self.update(Content.assemble(*pieces))
 
     def on_click(self, event: events.Click) -> None:
-        """Go there."""
+        """Open the view."""
         at = 0
         for name in VIEWS:
             end = at + 2 + len(name)
@@ -74,12 +74,12 @@ class HiddenPane(Panel):
         self.cell = Static("", markup=False, classes="cell")
         self.words = Lines()
         self.heat: HeatMap | None = None
-        self._said: tuple[str, ...] = ()
+        self._captions: tuple[str, ...] = ()
         self._style = ""
         self._key: Hashable = None
 
     def compose(self) -> ComposeResult:
-        """From above to below."""
+        """From top to bottom."""
         yield self.tabs
         yield self.grid
         yield self.cell
@@ -90,31 +90,31 @@ class HiddenPane(Panel):
         self.grid.ascii = self.words.ascii = ascii_only
 
     def show_map(self, heat: HeatMap, key: Hashable) -> None:
-        """A map has come; the cursor stays where it is on a map of the same key."""
+        """Show a map; the cursor stays where it is on a map of the same key."""
         same, self._key = key == self._key, key
         self.heat = heat
         self.grid.show(heat, same)
-        self._say((heat.words[0], f"Seen here: {heat.title}.", *heat.words[1:]), "")
+        self._show_captions((heat.captions[0], f"Shown: {heat.title}.", *heat.captions[1:]), "")
 
     def show_words(self, view: ViewName, words: str, problem: bool = False) -> None:
-        """There is no map: say why, or what is being done."""
+        """Show no map, but why there is none or what is being done."""
         self.tabs.show(view)
         self.heat = None
         self.grid.show(None)
         self.cell.update("")
-        self._say((words,), "warning" if problem else "dim")
+        self._show_captions((words,), "warning" if problem else "dim")
 
-    def _say(self, words: tuple[str, ...], style: str) -> None:
-        self._said, self._style = words, style
+    def _show_captions(self, captions: tuple[str, ...], style: str) -> None:
+        self._captions, self._style = captions, style
         self.words.scroll_to(y=0, animate=False)
-        self._draw_words()
+        self._draw_captions()
 
-    def _draw_words(self) -> None:
+    def _draw_captions(self) -> None:
         width = self.words.size.width
         if not width:
             return
         lines: list[Line] = []
-        for at, sentence in enumerate(self._said):
+        for at, sentence in enumerate(self._captions):
             if self._style or at == 0:
                 lines += wrapped(sentence, width, self._style or "bold")
             else:
@@ -123,15 +123,15 @@ class HiddenPane(Panel):
 
     def on_resize(self) -> None:
         """Break the words anew."""
-        self.call_after_refresh(self._draw_words)
+        self.call_after_refresh(self._draw_captions)
 
     @on(HeatGrid.Moved)
     def _moved(self, event: HeatGrid.Moved) -> None:
         event.stop()
-        self.cell.update(Content(plain(self.grid.told)))
-        self.call_after_refresh(self._draw_words)
+        self.cell.update(Content(plain(self.grid.detail)))
+        self.call_after_refresh(self._draw_captions)
 
     def on_lines_scrolled(self, event: Lines.Scrolled) -> None:
-        """Say on the border how much is out of sight."""
+        """Show on the border how much is out of sight."""
         event.stop()
         self.set_border(subtitle=out_of_sight(self.words))

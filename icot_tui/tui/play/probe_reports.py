@@ -1,4 +1,4 @@
-"""Probe reports of a checkpoint: the best one that is kept with it, or one made on demand."""
+"""Probe reports of a checkpoint: those saved with it, or one made on demand."""
 
 import os
 import subprocess
@@ -9,21 +9,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from icot_tui.analysis.checkpoint_entries import CheckpointEntry, no_cot_control
 from icot_tui.errors import UserError
-from icot_tui.tui.play.checkpoint_list import no_cot_control
-from icot_tui.tui.play.records import CheckpointEntry
 from icot_tui.tui.session.quiet_libraries import QUIET
 
 if TYPE_CHECKING:
     from icot_tui.analysis.probe_report import ProbeReport
 
 FEW, MANY = 500, 2000
-"""Examples on demand; MANY is what `icot-tui probe` takes."""
-WAIT_SECONDS = 0.2
+"""Examples on demand; MANY is the default of `icot-tui probe`."""
+POLL_SECONDS = 0.2
 
 
-def kept(checkpoint: Path, stage: int) -> "list[ProbeReport]":
-    """Reports kept with a checkpoint for a stage, those that say most first."""
+def saved(checkpoint: Path, stage: int) -> "list[ProbeReport]":
+    """Reports saved with a checkpoint for a stage, the most informative first."""
     from icot_tui.analysis import probe_store
 
     found = []
@@ -33,11 +32,11 @@ def kept(checkpoint: Path, stage: int) -> "list[ProbeReport]":
         report = probe_store.load(checkpoint, path.stem.removeprefix("probe-"))
         if report is not None and report.stage == stage:
             found.append(report)
-    return sorted(found, key=_tells, reverse=True)
+    return sorted(found, key=_informative, reverse=True)
 
 
 def _is_newer(report: Path, checkpoint: Path) -> bool:
-    """Was it made of the weights that are there now?"""
+    """Is it newer than the weights?"""
     try:
         made = report.stat().st_mtime
         weights = [p.stat().st_mtime for p in checkpoint.glob("*.safetensors")]
@@ -47,16 +46,16 @@ def _is_newer(report: Path, checkpoint: Path) -> bool:
     return all(made >= each for each in weights)
 
 
-def _tells(report: "ProbeReport") -> tuple[bool, bool, int]:
+def _informative(report: "ProbeReport") -> tuple[bool, bool, int]:
     from icot_tui.analysis.probe_report import NO_COT
 
-    # Patching leaves the accuracy of each answer digit behind, even where nothing was patched.
+    # Patching measures the accuracy of each answer digit, even where nothing was patched.
     return report.accuracy.size > 0, NO_COT in report.controls, report.examples
 
 
 def find(checkpoint: Path, stage: int, target: str) -> "tuple[ProbeReport, int] | None":
-    """The report that says most of a target, and the target's number in it."""
-    for report in kept(checkpoint, stage):
+    """The most informative report on a target, and the target's number in it."""
+    for report in saved(checkpoint, stage):
         names = [facts.name for facts in report.targets]
         if target in names:
             return report, names.index(target)
@@ -67,18 +66,19 @@ def run(
     entry: CheckpointEntry,
     stage: int,
     examples: int,
-    there: Sequence[CheckpointEntry],
-    say: Callable[[str], None],
+    others: Sequence[CheckpointEntry],
+    on_progress: Callable[[str], None],
 ) -> None:
-    """Train probes for all targets, with controls and patching, and keep them.
+    """Train probes for all targets, with controls and patching, and save the report.
 
-    A process of its own does it, as the random weights of the untrained control are drawn from the
-    process's generator, which a trainer beside us must not notice. What `say` raises ends it.
+    It runs in a process of its own: the untrained control's weights are drawn from the process's
+    random generator, which a trainer in this process must not notice. What `on_progress` raises
+    ends it.
 
     Raises:
-        UserError: it could not be done.
+        UserError: it failed.
     """
-    control = no_cot_control(entry, there)
+    control = no_cot_control(entry, others)
     command = [sys.executable, "-m", "icot_tui", "probe", str(entry.path.resolve())]
     command += ["--examples", str(examples), "--stage", str(stage), "--device", "cpu", "--json"]
     if control is not None:
@@ -91,19 +91,21 @@ def run(
             stdout=subprocess.DEVNULL,
             stderr=errors,
             env=os.environ | QUIET,
-            start_new_session=True,  # a Ctrl-C, or the terminal's end, is the screen's business
+            start_new_session=True,  # Ctrl-C and the terminal's end concern the screen only
         )
         try:
             while work.poll() is None:
                 passed = time.monotonic() - began
-                say(f"training probes on {examples:,} examples, with controls: {passed:.0f} s")
-                time.sleep(WAIT_SECONDS)
+                on_progress(
+                    f"training probes on {examples:,} examples, with controls: {passed:.0f} s"
+                )
+                time.sleep(POLL_SECONDS)
         finally:
             if work.poll() is None:
                 work.kill()
                 work.wait()
         errors.seek(0)
-        told = errors.read()
+        output = errors.read()
     if work.returncode:
-        lines = [line for line in told.splitlines() if line.startswith("error: ")]
+        lines = [line for line in output.splitlines() if line.startswith("error: ")]
         raise UserError(lines[-1].removeprefix("error: ") if lines else "the probes failed")

@@ -1,12 +1,43 @@
-"""The line in which one asks."""
+"""The input line for questions."""
+
+from dataclasses import dataclass, field
 
 from textual.binding import Binding
 from textual.message import Message
 from textual.widgets import Input
 
-from icot_tui.tui.play.records import QuestionHistory
+MAX_LENGTH = 4000
 
-LONGEST = 4000
+
+@dataclass
+class QuestionHistory:
+    """Questions that were asked, for up and down."""
+
+    asked: list[str] = field(default_factory=list)
+    _at: int = 0
+    _draft: str = ""
+
+    def add(self, text: str) -> None:
+        """Add a question, unless it is the same as the last."""
+        if text and self.asked[-1:] != [text]:
+            self.asked.append(text)
+        self._at = len(self.asked)
+
+    def back(self, now: str) -> str:
+        """The previous one; what is being written is kept."""
+        if self._at == len(self.asked):
+            self._draft = now
+        if not self.asked:
+            return now
+        self._at = max(0, self._at - 1)
+        return self.asked[self._at]
+
+    def forward(self, now: str) -> str:
+        """The next one, and finally what was being written."""
+        if self._at >= len(self.asked):
+            return now
+        self._at += 1
+        return self._draft if self._at == len(self.asked) else self.asked[self._at]
 
 
 class QuestionField(Input):
@@ -19,31 +50,28 @@ class QuestionField(Input):
     ]
 
     class Left(Message):
-        """The user wants the keys."""
+        """The user left the field."""
 
     def __init__(self) -> None:
         super().__init__(
-            placeholder="a question, such as 12*34, and Enter", max_length=LONGEST, id="question"
+            placeholder="a question, such as 12*34, and Enter", max_length=MAX_LENGTH, id="question"
         )
         self.cursor_blink = False
         self.history = QuestionHistory()
 
     def action_earlier(self) -> None:
-        """The question before."""
-        self._take(self.history.back(self.value))
+        """Recall the previous question."""
+        self.write(self.history.back(self.value))
 
     def action_later(self) -> None:
-        """The question after."""
-        self._take(self.history.forward(self.value))
+        """Recall the next question."""
+        self.write(self.history.forward(self.value))
 
-    def _take(self, text: str) -> None:
+    def write(self, text: str) -> None:
+        """Replace the question."""
         self.value = text
         self.cursor_position = len(text)
 
-    def write(self, text: str) -> None:
-        """Put a question there."""
-        self._take(text)
-
     def action_leave_field(self) -> None:
-        """Give the keys their meaning back."""
+        """Leave the field, so that keys are actions again."""
         self.post_message(self.Left())

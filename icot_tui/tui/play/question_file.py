@@ -1,10 +1,10 @@
-"""Questions of a file: asked of all chosen checkpoints, listed with what came of them."""
+"""Questions of a file: put to all chosen checkpoints, and listed with their answers."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from textual import on
@@ -14,11 +14,12 @@ from textual.widget import Widget
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
+from icot_tui.analysis.checkpoint_entries import CheckpointEntry
 from icot_tui.formatting import count
 from icot_tui.plain import plain
 from icot_tui.tui.actions.export import keep
 from icot_tui.tui.panels.text import Glyphs, glyphs
-from icot_tui.tui.play.records import AskResult, CheckpointEntry
+from icot_tui.tui.play.records import AskResult
 from icot_tui.tui.screens.dialog import Dialog, text
 
 if TYPE_CHECKING:
@@ -32,42 +33,43 @@ QUESTION_WIDTH, ANSWER_WIDTH = 28, 14
 
 @dataclass(frozen=True)
 class FileAnswers:
-    """What came of a file: [Q] questions, and of each of [C] checkpoints [Q] results."""
+    """[Q] questions of a file, and [Q] results of each of [C] checkpoints."""
 
     questions: Sequence[str]
     checkpoints: Sequence[CheckpointEntry]
     results: Sequence[Sequence[AskResult]]
 
     def scores(self) -> list[str]:
-        """A sentence a checkpoint."""
+        """A sentence for each checkpoint."""
         return [
             f"{plain(entry.label)}: {_score(mine)}"
             for entry, mine in zip(self.checkpoints, self.results, strict=True)
         ]
 
     def as_lines(self) -> str:
-        """A line of JSON a question, as `icot-tui ask --file --json` prints them."""
+        """A line of JSON for each question, as `icot-tui ask --file --json` prints them."""
         lines = []
-        for question, *found in zip(self.questions, *self.results, strict=True):
-            lines.append(json.dumps({"question": question, "answers": list(map(_values, found))}))
-        return "\n".join(lines) + "\n"
+        for question, *results in zip(self.questions, *self.results, strict=True):
+            answers = [result.as_json() for result in results]
+            lines.append(json.dumps({"question": question, "answers": answers}) + "\n")
+        return "".join(lines)
 
 
 class QuestionFileDialog(Dialog[str]):
-    """The file's path; Enter sends it."""
+    """Asks for the file's path."""
 
     title_in_words = "questions from a file"
-    hint = "enter asks them, escape leaves"
+    hint = "enter asks them, escape closes"
     DEFAULT_CSS = """
     QuestionFileDialog Input { width: 100%; height: 1; }
     """
 
     def content(self) -> Sequence[Widget]:
-        """What is asked, and the line."""
+        """The prompt, and the input line."""
         field = Input(placeholder="questions.txt")
         field.cursor_blink = False
-        told = f"One question a line, or whole examples; {MOST:,} at most. Where is the file?"
-        return [text(told), field]
+        prompt = f"One question a line, or whole examples; {MOST:,} at most. Where is the file?"
+        return [text(prompt), field]
 
     @on(Input.Submitted)
     def _send(self, event: Input.Submitted) -> None:
@@ -76,7 +78,7 @@ class QuestionFileDialog(Dialog[str]):
 
 
 class FileAnswersDialog(Dialog[str]):
-    """A line a question; Enter asks it again, to see all of its answer."""
+    """A line for each question; Enter asks it again, to see the whole answer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("w", "write", "write", show=False)]
     title_in_words = "questions of the file"
@@ -91,7 +93,7 @@ class FileAnswersDialog(Dialog[str]):
         super().__init__()
         self.found = batch
         self._glyphs = glyphs(ascii_only)
-        # As wide as a line of its list: room for mark, gaps and the box.
+        # As wide as a line of the list: with marks, gaps and the box.
         self.width = QUESTION_WIDTH + (ANSWER_WIDTH + 3) * len(batch.checkpoints) + 10
 
     def content(self) -> Sequence[Widget]:
@@ -117,7 +119,7 @@ class FileAnswersDialog(Dialog[str]):
 
 
 def ask_file(screen: "PlayScreen") -> None:
-    """Ask for a file, put its questions to the chosen checkpoints, and list what came of them."""
+    """Ask for a file, put its questions to the chosen checkpoints, and list the answers."""
     asked = screen.list.chosen
     if not asked:
         screen.tell("No checkpoint is chosen: Tab to the list, Space chooses.", "warning")
@@ -153,17 +155,13 @@ def ask_file(screen: "PlayScreen") -> None:
 def _score(results: Sequence[AskResult]) -> str:
     answers = [result.answer for result in results if result.answer is not None]
     known = [answer.right for answer in answers if answer.right is not None]
-    told = f"{sum(known):,} of {count(len(known), 'answer')} right" if known else "no truth known"
+    score = (
+        f"{sum(known):,} of {count(len(known), 'answer')} right"
+        if known
+        else "correct answers unknown"
+    )
     problems = len(results) - len(answers)
-    return told + (f", {problems:,} could not be asked" if problems else "")
-
-
-def _values(result: AskResult) -> dict[str, Any]:
-    from icot_tui.analysis.answer import as_json
-
-    if result.answer is None:
-        return {"checkpoint": result.entry.label, "problem": result.problem}
-    return as_json(result.answer)
+    return score + (f", {problems:,} could not be asked" if problems else "")
 
 
 def _row(question: str, results: Sequence[AskResult], glyph: Glyphs) -> Content:
@@ -179,7 +177,7 @@ def _row(question: str, results: Sequence[AskResult], glyph: Glyphs) -> Content:
 
 
 def _cut(words: str, width: int, glyph: Glyphs) -> str:
-    """So many cells, none of them obeyed by the terminal."""
+    """Cut or padded to so many cells, with control characters made visible."""
     words = plain(words)
     if cell_len(words) > width:
         return set_cell_size(words, width - 1) + glyph.ellipsis

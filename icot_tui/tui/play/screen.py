@@ -16,25 +16,19 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from icot_tui.analysis.checkpoint_entries import CheckpointEntry, all_entries, modified_times
+from icot_tui.analysis.checkpoints import find_sources
 from icot_tui.plain import plain
 from icot_tui.tui.frame.footer import Footer
 from icot_tui.tui.play import handlers
 from icot_tui.tui.play.action_table import FOOTER_KEYS, PLAY_ACTIONS, PLAY_KEYS, footer
 from icot_tui.tui.play.answers_pane import AnswersPane
 from icot_tui.tui.play.backend import Backend
-from icot_tui.tui.play.checkpoint_list import find_sources, list_checkpoints, stamp
 from icot_tui.tui.play.checkpoints_pane import HEADING, CheckpointList, CheckpointsPane, defaults
 from icot_tui.tui.play.heat_map import HeatMap
 from icot_tui.tui.play.hidden_pane import HiddenPane, ViewTabs
 from icot_tui.tui.play.question_field import QuestionField
-from icot_tui.tui.play.records import (
-    VIEWS,
-    AskOptions,
-    AskResult,
-    CheckpointEntry,
-    ViewName,
-    ViewRequest,
-)
+from icot_tui.tui.play.records import VIEWS, AskOptions, AskResult, ViewName, ViewRequest
 from icot_tui.tui.play.status_line import head
 from icot_tui.tui.play.worker import Job, Worker
 
@@ -175,25 +169,25 @@ class PlayScreen(ModalScreen[None]):
         def work(job: Job) -> Read:
             job.report("reading the list of checkpoints")
             sources = self.sources or find_sources(self._names, self._runs)
-            return sources, list_checkpoints(sources)
+            return sources, all_entries(sources)
 
-        self._stamp = stamp(self.sources)
+        self._stamp = modified_times(self.sources)
         self.worker.submit("list", work, self._listed, self._list_failed)
 
     def _look_for_news(self) -> None:
-        if self.sources and stamp(self.sources) != self._stamp:
+        if self.sources and modified_times(self.sources) != self._stamp:
             self.read_list()
 
     def _listed(self, read: Read) -> None:
         self.sources, entries = read
         if not self._stamp:
-            self._stamp = stamp(self.sources)
+            self._stamp = modified_times(self.sources)
         if not entries:
             self.answers.say("There is no checkpoint yet: the first is written soon.")
         if entries == self.list.entries:
             return
         first = not self.list.entries
-        chosen = defaults(entries, self.sources, self._live) if self.list.by_itself else None
+        chosen = defaults(entries, self.sources, self._live) if self.list.is_default else None
         self.list.show(entries, chosen)
         self.show_head()
         if first:

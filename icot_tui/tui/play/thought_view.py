@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from icot_tui.tui.play.heat_map import LABEL, HeatMap
+from icot_tui.tui.play.heat_map import LABEL, HeatMap, cells, no_marks
 from icot_tui.tui.play.records import ViewRequest
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ FAR = 2.0
 """Distance of unrelated thoughts."""
 
 
-def thoughts(backend: "Backend", looking: ViewRequest, answer: "Answer") -> HeatMap:
+def thoughts(backend: "Backend", request: ViewRequest, answer: "Answer") -> HeatMap:
     """Distances by layer, with their controls.
 
     Raises:
@@ -25,31 +25,29 @@ def thoughts(backend: "Backend", looking: ViewRequest, answer: "Answer") -> Heat
     """
     from icot_tui.analysis.emulation import summary
 
-    comparison = backend.thoughts(looking.entry)
+    comparison = backend.thoughts(request.entry)
     layers = comparison.of(answer.question)
-    found = [[o.here.own, o.here.before, o.others, o.here.guess] for o in layers]
+    found = [[one.here.own, one.here.before, one.others, one.here.guess] for one in layers]
     values = np.array(found, dtype=np.float64)  # NaN for None
     return HeatMap(
         title="how far the emulated thought is from the teacher's, layer by layer",
         rows=tuple(_label(one) for one in layers),
         columns=COLUMNS,
-        tokens=(),
         values=values,
-        low=0.0,
         high=FAR,
-        texts=tuple(tuple(map(_short, row)) for row in values.tolist()),
-        marks=tuple(("",) * len(COLUMNS) for _ in layers),
-        tells=tuple(_tells(one, comparison.examples) for one in layers),
-        words=(
+        texts=cells(values, lambda *cell: _short(values[cell])),
+        marks=no_marks(values),
+        details=tuple(_details(one, comparison.examples) for one in layers),
+        captions=(
             summary(layers, comparison.examples),
             "A row is a layer, with the token that the teacher read where its thought was taken. "
-            "A cell is a distance: 0 the same thought, about 2 unrelated ones.",
-            "own: emulated from the teacher's; before: as its own training left the emulator; "
-            "others: emulated from the teacher's about other questions; guess: the mean of its "
-            "thoughts from the teacher's, as good as one can do without the question. Only what "
-            "is below guess is foretold.",
-            "Coupled training asks for right answers alone: from then on the emulator is free to "
-            "think otherwise than the teacher.",
+            "A cell is a distance: 0 means the same thought, about 2 unrelated ones.",
+            "own: from the emulated thought to the teacher's; before: the same for the emulator as "
+            "its own training left it; others: from the emulated thought to the teacher's about "
+            "other questions; guess: from the mean of the teacher's thoughts, the best guess "
+            "without the question. Only what is below guess is predicted from the question.",
+            "Coupled training asks for correct answers only, so from then on the emulator's "
+            "thoughts may depart from the teacher's.",
         ),
     )
 
@@ -68,15 +66,16 @@ def _label(one: "LayerThought") -> str:
     return f"{one.layer} {read}"[: LABEL - 1]
 
 
-def _tells(one: "LayerThought", examples: int) -> tuple[str, ...]:
-    read = {"SEP": "the separator before", "SEP2": "the separator after"}.get(one.place)
-    read = f"{read} its chain of thought" if read else f"'{one.token}', token {one.place[1:]}"
+def _details(one: "LayerThought", examples: int) -> tuple[str, ...]:
+    separator = {"SEP": "before", "SEP2": "after"}.get(one.place)
+    read = f"'{one.token}', token {one.place[1:]}"
+    if separator:
+        read = f"the separator {separator} its chain of thought"
     where = f"layer {one.layer}, where the teacher read {read}"
     many, here, average = f"over {examples:,} questions", one.here, one.average
-    before = "the emulator of before the coupled training is gone"
+    before = "the emulator as it was before coupling is gone"
     if here.before is not None:
-        before = f"it was {here.before:.3f} before the two were coupled"
-        before += f" ({average.before:.3f} {many})"
+        before = f"it was {here.before:.3f} before coupling ({average.before:.3f} {many})"
     return (
         f"{where}: the emulated thought is {here.own:.3f} from it ({average.own:.3f} {many})",
         f"{where}: {before}",

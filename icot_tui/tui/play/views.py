@@ -1,4 +1,4 @@
-"""The views of a hidden position as heat maps: those that come from probes are made here."""
+"""Heat maps of a token: which view makes which, and those that come from probes."""
 
 from typing import TYPE_CHECKING
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from icot_tui.errors import UserError
 from icot_tui.tui.play import probe_reports
-from icot_tui.tui.play.heat_map import ENCODED, READ, TOLD, HeatMap
-from icot_tui.tui.play.question_views import attention, attribution, lens, percent, site_rows
+from icot_tui.tui.play.heat_map import ENCODED, GIVEN, READABLE, HeatMap, cells, highest, percents
+from icot_tui.tui.play.question_views import attention, attribution, lens
 from icot_tui.tui.play.records import VIEWS, ChosenToken, ViewRequest
 from icot_tui.tui.play.thought_view import thoughts
 
@@ -17,102 +17,90 @@ if TYPE_CHECKING:
     from icot_tui.tui.play.backend import Backend
 
 
-def heat_map(backend: "Backend", looking: ViewRequest, answer: "Answer") -> HeatMap:
-    """The map that is wanted.
+def heat_map(backend: "Backend", request: ViewRequest, answer: "Answer") -> HeatMap:
+    """The map that is asked for.
 
     Raises:
         UserError: this question, or this model, has no such map, or not yet.
     """
-    if looking.view == "thoughts":
-        return thoughts(backend, looking, answer)
-    if looking.entry.is_pair:
+    if request.view == "thoughts":
+        return thoughts(backend, request, answer)
+    if request.entry.is_pair:
         raise UserError(
-            "ICoT-KD's pair holds its thought in what the emulator foretells of each layer, which "
-            f"{VIEWS.index('thoughts') + 1} shows: the other views are for models that think alone"
+            "ICoT-KD's pair holds its thought in the states that the emulator predicts, which "
+            f"view {VIEWS.index('thoughts') + 1} shows: the other views are for single models"
         )
-    if looking.view in ("probe", "patching"):
-        return _of_probes(backend, looking, answer)
-    if looking.view == "attribution":
-        return attribution(backend, looking, answer)
+    if request.view in ("probe", "patching"):
+        return _of_probes(request, answer)
+    if request.view == "attribution":
+        return attribution(backend, request, answer)
     if answer.question.gold is None:
         raise UserError(
-            "nobody knows the true answer of this question, so that it can't be fed to the model: "
-            "ask one of the run's task"
+            "the correct answer to this question is unknown, so it can't be fed to the model: ask "
+            "a question of the run's task"
         )
-    if looking.view == "lens":
-        return lens(backend, looking, answer)
-    return attention(backend, looking, answer)
+    return (lens if request.view == "lens" else attention)(backend, request, answer)
 
 
-# Probes and patching ----------------------------------------------------------------------------
-
-
-def _of_probes(backend: "Backend", looking: ViewRequest, answer: "Answer") -> HeatMap:
-    chosen, path = looking.chosen, looking.entry.path
+def _of_probes(request: ViewRequest, answer: "Answer") -> HeatMap:
+    chosen, path = request.chosen, request.entry.path
     found = probe_reports.find(path, answer.stage, chosen.name)
     if found is not None:
-        patched = looking.view == "patching"
-        return _patching_map(*found, chosen) if patched else _probe_map(*found, chosen)
+        return _patching_map(*found, chosen) if request.view == "patching" else _probe_map(*found)
     if chosen.part == "chain" and not chosen.hidden:
-        raise UserError("the model writes this token: probes look for hidden ones and for digits")
+        raise UserError("the model writes this token: probes are for hidden tokens and digits")
     if not answer.hidden:
         raise UserError(
             "no chain-of-thought token is hidden at this stage: choose a checkpoint that has "
             "removed some"
         )
-    if probe_reports.kept(path, answer.stage):
+    if probe_reports.saved(path, answer.stage):
         raise UserError(
-            f"there is nothing to probe for: {chosen.name} is the same in all examples, or the "
-            "task has no such thing"
+            f"there is nothing to probe for: {chosen.name} is the same in all examples, or does "
+            "not exist in this task"
         )
     raise UserError(
         f"no probes were trained for this checkpoint yet: p trains them on {probe_reports.FEW:,} "
-        f"examples, P on {probe_reports.MANY:,}, which is slower and surer; Escape stops them"
+        f"examples, P on {probe_reports.MANY:,} (slower, more certain); Escape stops them"
     )
 
 
-def _probe_map(report: "ProbeReport", target: int, chosen: ChosenToken) -> HeatMap:
-    from icot_tui.analysis.conclusions import caveats, cell_to_tell, verdict
+def _probe_map(report: "ProbeReport", target: int) -> HeatMap:
+    from icot_tui.analysis.conclusions import caveats, conclusion, place_words, score_words
 
     margins = report.margins[target]
-    counts = np.broadcast_to(report.counts[target], margins.shape)
-    marks = _marks(report, target)
-    texts = tuple(tuple(_signed(value) for value in row) for row in margins.tolist())
+    valid = np.broadcast_to(report.valid[target], margins.shape)
+    beats, encoded = report.beats_controls[target], report.encoded[target]
+
+    def mark(row: int, column: int) -> str:
+        if not valid[row, column]:
+            return GIVEN
+        if not beats[row, column]:
+            return ""
+        return ENCODED if encoded[row, column] else READABLE
+
+    def detail(row: int, column: int) -> str:
+        where = place_words(report, row, column)
+        return f"{where}: {score_words(report, target, row, column)}"
+
     return HeatMap(
-        title="how much better a probe reads it than its best control does",
-        rows=site_rows(report.sites),
+        title="how much better a probe reads it than the best control does",
+        rows=report.site_labels,
         columns=report.columns,
-        tokens=(),
-        values=np.where(counts, margins, np.minimum(margins, 0.1)),
-        low=0.0,
-        high=max(0.4, float(np.where(counts, margins, 0.0).max(initial=0.0))),
-        texts=texts,
-        marks=marks,
-        tells=tuple(
-            tuple(_tell_probe(report, target, row, column) for column in range(len(report.columns)))
-            for row in range(len(report.sites))
-        ),
-        words=(
-            verdict(report, target),
-            f"{ENCODED} encoded: read, and patching agrees   {READ} surely read   (in brackets) "
-            "proves nothing: what was fed up to there tells it already",
+        values=np.where(valid, margins, np.minimum(margins, 0.1)),
+        high=max(0.4, float(np.where(valid, margins, 0.0).max(initial=0.0))),
+        texts=cells(margins, lambda *cell: _signed(margins[cell])),
+        marks=cells(margins, mark),
+        details=cells(margins, detail),
+        captions=(
+            conclusion(report, target),
+            f"{ENCODED} encoded: readable, and patching agrees   {READABLE} readable for sure   "
+            "(in brackets) proves nothing: the tokens up to there already give it away",
             *caveats(report),
             f"{report.examples:,} examples, {report.stage} tokens removed",
         ),
-        start=cell_to_tell(report, target),
+        start=report.cell_to_show(target),
     )
-
-
-def _marks(report: "ProbeReport", target: int) -> tuple[tuple[str, ...], ...]:
-    def mark(row: int, column: int) -> str:
-        if not report.counts[target, 0, column]:
-            return TOLD
-        if not report.read[target, row, column]:
-            return ""
-        return ENCODED if report.encoded[target, row, column] else READ
-
-    columns = range(len(report.columns))
-    return tuple(tuple(mark(row, column) for column in columns) for row in range(len(report.sites)))
 
 
 def _signed(value: float) -> str:
@@ -120,23 +108,12 @@ def _signed(value: float) -> str:
     return text.replace("0.", ".") if abs(value) < 1 else f"{value:+.1f}"
 
 
-def _tell_probe(report: "ProbeReport", target: int, row: int, column: int) -> str:
-    from icot_tui.analysis.conclusions import CONTROL_WORDS, place_words, score_words
-
-    controls = {name: float(grid[target, row, column]) for name, grid in report.controls.items()}
-    best = max(controls, key=lambda name: controls[name])
-    score = score_words(report, target, float(report.scores[target, row, column]))
-    against = score_words(report, target, controls[best])
-    return f"{place_words(report, row, column)}: {score}; {CONTROL_WORDS[best]}: {against}"
-
-
 def _patching_map(report: "ProbeReport", target: int, chosen: ChosenToken) -> HeatMap:
-    from icot_tui.analysis.conclusions import place_words, verdict
+    from icot_tui.analysis.conclusions import conclusion, place_words
 
     share, chance = report.patched[target], report.patched_control[target]
-    sites, columns = range(len(report.sites)), range(len(report.columns))
 
-    def tell(row: int, column: int) -> str:
+    def detail(row: int, column: int) -> str:
         where = place_words(report, row, column)
         if np.isnan(share[row, column]):
             return f"{where}: not patched, since no probe reads it there for sure"
@@ -146,28 +123,24 @@ def _patching_map(report: "ProbeReport", target: int, chosen: ChosenToken) -> He
         )
 
     if not report.targets[target].testable:
-        tried = "The task does not say what the answer should become, so nothing was patched."
+        tried = "The task does not predict what the answer becomes, so nothing was patched."
     elif np.isnan(share).all():
-        tried = "Nothing was patched: no probe beat its controls where reading counts."
+        tried = "Nothing was patched: no probe beat its controls in a valid column."
     else:
         tried = (
             "The activation is taken from another question; a cell says how often the answer then "
-            f"changed as {chosen.name} says it should. Empty cells were not tried."
+            f"changed as {chosen.name} predicts. Empty cells were not tried."
         )
-    start = np.unravel_index(int(np.nan_to_num(share, nan=-1.0).argmax()), share.shape)
+    encoded = report.encoded[target]
     return HeatMap(
         title="share of predicted changes when the activation is patched",
-        rows=site_rows(report.sites),
+        rows=report.site_labels,
         columns=report.columns,
-        tokens=(),
         values=share,
-        low=0.0,
         high=1.0,
-        texts=tuple(tuple(percent(value) for value in row) for row in share.tolist()),
-        marks=tuple(
-            tuple(ENCODED if report.encoded[target, r, c] else "" for c in columns) for r in sites
-        ),
-        tells=tuple(tuple(tell(row, column) for column in columns) for row in sites),
-        words=(tried, verdict(report, target)),
-        start=(int(start[0]), int(start[1])),
+        texts=percents(share),
+        marks=cells(share, lambda *cell: ENCODED if encoded[cell] else ""),
+        details=cells(share, detail),
+        captions=(tried, conclusion(report, target)),
+        start=highest(share),
     )
