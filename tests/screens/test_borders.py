@@ -15,10 +15,9 @@ from icot_tui.tui.frame.borders import BorderDrag, BorderHandle, border_at
 from icot_tui.tui.frame.layout import (
     LEAST_HEIGHT,
     LEAST_WIDTH,
-    Box,
     LayoutChoices,
     arrange,
-    plan,
+    panel_rows,
     shape_of,
 )
 from icot_tui.tui.session.screen_exit import ExitChoice
@@ -30,26 +29,26 @@ Go = Pilot[ExitChoice]
 class Area:
     """Panels in an area, and a pointer over them."""
 
-    def __init__(self, width: int, height: int, wanted: LayoutChoices) -> None:
-        self.size, self.wanted = (width, height - 3), wanted
+    def __init__(self, width: int, height: int, choices: LayoutChoices) -> None:
+        self.size, self.choices = (width, height - 3), choices
         self.shape = shape_of(width, height)
 
     @property
-    def boxes(self) -> dict[str, Box]:
-        return arrange(*self.size, self.shape, self.wanted)
+    def boxes(self) -> dict[str, Region]:
+        return arrange(*self.size, self.shape, self.choices)
 
-    def grip(self, at: tuple[int, int]) -> BorderHandle:
+    def handle(self, at: tuple[int, int]) -> BorderHandle:
         return border_at(self.boxes, *at)
 
     def pull(self, start: tuple[int, int], end: tuple[int, int]) -> None:
         boxes = self.boxes
-        grip = border_at(boxes, *start)
-        rows = plan(self.shape, self.size[1], self.wanted)
-        BorderDrag(grip, start, boxes, self.shape, rows).drag(*end, self.wanted)
+        handle = border_at(boxes, *start)
+        rows = panel_rows(self.shape, self.size[1], self.choices)
+        BorderDrag(handle, start, boxes, self.shape, rows).move_to(*end, self.choices)
 
 
 def test_borders_are_two_cells_wide_and_cross_at_corners() -> None:
-    boxes = {"a": Box(0, 0, 10, 5), "b": Box(10, 0, 10, 5), "c": Box(0, 5, 20, 5)}
+    boxes = {"a": Region(0, 0, 10, 5), "b": Region(10, 0, 10, 5), "c": Region(0, 5, 20, 5)}
     assert border_at(boxes, 9, 2) == border_at(boxes, 10, 2) == BorderHandle(beside=("a", "b"))
     assert (
         border_at(boxes, 3, 4)
@@ -69,26 +68,26 @@ def test_a_border_follows_the_pointer_and_no_other_one_moves(size: tuple[int, in
         area = Area(*size, LayoutChoices(hidden))
         before = area.boxes
         start = chance.randrange(area.size[0]), chance.randrange(area.size[1])
-        grip = area.grip(start)
+        handle = area.handle(start)
         by = chance.randint(-3, 3), chance.randint(-2, 2)
         area.pull(start, (start[0] + by[0], start[1] + by[1]))
         after = area.boxes
-        held = grip.edges
+        held = handle.edges
         for name, box in before.items():
             moved = after[name]
             across = (name in held["right"]) - (name in held["left"])
             down = (name in held["bottom"]) - (name in held["top"])
             wide, tall = box.width + across * by[0], box.height + down * by[1]
-            assert moved.width == wide or LEAST_WIDTH in (moved.width, *beside(after, grip))
-            assert moved.height == tall or LEAST_HEIGHT in (moved.height, *stacked(after, grip))
+            assert moved.width == wide or LEAST_WIDTH in (moved.width, *beside(after, handle))
+            assert moved.height == tall or LEAST_HEIGHT in (moved.height, *stacked(after, handle))
 
 
-def beside(boxes: dict[str, Box], grip: BorderHandle) -> list[int]:
-    return [boxes[name].width for name in grip.beside or ()]
+def beside(boxes: dict[str, Region], handle: BorderHandle) -> list[int]:
+    return [boxes[name].width for name in handle.beside or ()]
 
 
-def stacked(boxes: dict[str, Box], grip: BorderHandle) -> list[int]:
-    return [boxes[name].height for row in grip.stacked or () for name in row]
+def stacked(boxes: dict[str, Region], handle: BorderHandle) -> list[int]:
+    return [boxes[name].height for row in handle.stacked or () for name in row]
 
 
 def test_a_place_that_panels_take_turns_in_keeps_its_size() -> None:
@@ -98,7 +97,7 @@ def test_a_place_that_panels_take_turns_in_keeps_its_size() -> None:
     held = area.boxes["samples"]
     assert (held.x, held.y) == (corner.x + 5, corner.y + 2)
     for panel in ("accuracy", "log", "machine"):
-        area.wanted.go_to(panel)
+        area.choices.go_to(panel)
         assert held in area.boxes.values()
 
 

@@ -3,13 +3,13 @@
 import random
 
 import pytest
+from textual.geometry import Region
 
 from icot_tui.tui.actions.table import PANEL_IDS
 from icot_tui.tui.app.redraw_rate import LONGEST, SHARE, SHORTEST, SLOW_LINK_BYTES, Pace
 from icot_tui.tui.frame.layout import (
     HEAVIEST,
     LIGHTEST,
-    Box,
     LayoutChoices,
     arrange,
     divide,
@@ -17,7 +17,7 @@ from icot_tui.tui.frame.layout import (
 )
 
 
-def cells(boxes: dict[str, Box]) -> list[tuple[int, int]]:
+def cells(boxes: dict[str, Region]) -> list[tuple[int, int]]:
     return [
         (x, y)
         for box in boxes.values()
@@ -52,24 +52,24 @@ def test_panels_fill_the_area_and_never_overlap() -> None:
         widths, heights = (
             {panel: chance.uniform(LIGHTEST, HEAVIEST) for panel in PANEL_IDS} for _ in range(2)
         )
-        wanted = LayoutChoices(hidden, widths, heights, chart=chance.choice(("loss", "accuracy")))
-        boxes = arrange(width, height - 3, shape_of(width, height), wanted)
+        choices = LayoutChoices(hidden, widths, heights, chart=chance.choice(("loss", "accuracy")))
+        boxes = arrange(width, height - 3, shape_of(width, height), choices)
         covered = cells(boxes)
         assert len(covered) == len(set(covered)) == width * (height - 3)
         assert all(box.width >= 12 and box.height >= 3 for box in boxes.values())
 
 
 def test_a_number_key_brings_a_panel_in_wherever_there_is_room_for_few() -> None:
-    wanted = LayoutChoices(hidden=["log"])
-    wanted.go_to("log")
-    assert wanted.hidden == []
-    assert set(arrange(80, 21, "compact", wanted)) == {"removal", "loss", "log"}
-    assert set(arrange(50, 17, "spine", wanted)) == {"log"}
-    wanted.go_to("accuracy")
-    assert set(arrange(80, 21, "compact", wanted)) == {"removal", "accuracy", "log"}
-    wanted.full = "accuracy"
-    wanted.go_to("spikes")
-    assert arrange(120, 38, "grid", wanted) == {"spikes": Box(0, 0, 120, 38)}
+    choices = LayoutChoices(hidden=["log"])
+    choices.go_to("log")
+    assert choices.hidden == []
+    assert set(arrange(80, 21, "compact", choices)) == {"removal", "loss", "log"}
+    assert set(arrange(50, 17, "spine", choices)) == {"log"}
+    choices.go_to("accuracy")
+    assert set(arrange(80, 21, "compact", choices)) == {"removal", "accuracy", "log"}
+    choices.full = "accuracy"
+    choices.go_to("spikes")
+    assert arrange(120, 38, "grid", choices) == {"spikes": Region(0, 0, 120, 38)}
 
 
 def test_shares_add_up_to_the_whole() -> None:

@@ -10,7 +10,7 @@ from icot_tui.engine.journal.events import (
     RunEnded,
     RunResumed,
 )
-from icot_tui.tui.frame.header import parts
+from icot_tui.tui.frame.header import header_parts
 from icot_tui.tui.panels.removal import RemovalPanel
 from tests.screens.panel_run import Told, look
 
@@ -167,7 +167,7 @@ def test_distillation_tells_which_training_it_is(tmp_path):
     bar = next(each for each in lines if "█" in each)
     assert [part[0] for part in bar.split()] == ["█", "▒", "░", "░"]
     assert title in " ".join(lines) and "goes next" not in " ".join(lines)
-    header = [text for text, _ in parts(told.view())]
+    header = [text for text, _ in header_parts(told.view())]
     assert "student (2 of 4)" in header
 
 

@@ -16,7 +16,7 @@ from icot_tui.engine.journal.events import (
 )
 from icot_tui.engine.loop.commands import CommandQueue
 from icot_tui.tui.app.app import WorkbenchApp
-from icot_tui.tui.frame.header import beside, parts
+from icot_tui.tui.frame.header import fit_parts, header_parts
 from icot_tui.tui.panels.accuracy import AccuracyPanel, accuracy_data
 from icot_tui.tui.panels.removal import RemovalPanel
 from icot_tui.tui.panels.resets import ResetsPanel
@@ -162,11 +162,11 @@ def test_a_resume_undoes_a_training_that_began_later(tmp_path):
 def test_the_header_names_the_training_before_all_that_one_may_do(tmp_path):
     told = distilling(tmp_path, phases=4, name="compare-2x2-cpu-icot-kd-s0")
     told.tell(RunEnded(step=told.step, reason="done", finished=True))
-    known = parts(told.view())
+    known = header_parts(told.view())
     for mode, shown in (("watching", "watching"), ("replay, 20 times as fast", "replay")):
-        left, mode = beside(known, mode, 78, " · ")
+        left, mode = fit_parts(known, mode, 78, " · ")
         assert left[2][0] == "coupled pair (4 of 4)" and mode == shown
-    assert beside(known[:1], "watching, in control", 50, " · ")[1] == "watching, in control"
+    assert fit_parts(known[:1], "watching, in control", 50, " · ")[1] == "watching, in control"
 
 
 def test_what_has_to_do_with_removals_is_not_offered(tmp_path: Path) -> None:

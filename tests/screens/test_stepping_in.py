@@ -89,7 +89,7 @@ def test_what_a_number_means_is_told_while_it_is_written(tmp_path: Path) -> None
         await press(pilot, "backspace", "9")
         assert "It can be 6 at most" in about(app)
         await press(pilot, "backspace", "x", "enter")
-        assert "Write a whole number" in about(app)
+        assert "Enter a whole number" in about(app)
         await press(pilot, "escape", "l")
         assert dialog(app).query_one(Input).value == "5e-05"
         await press(pilot, "minus", "1")

@@ -71,9 +71,9 @@ def test_detached_watched_by_several_and_dead(launch: Launch) -> None:
             break
     viewer.wait_for_text("run tiny started: ")
     os.kill(trainer, signal.SIGKILL)
-    viewer.wait_for_text("dead: it stopped writing without an end")
+    viewer.wait_for_text("trainer gone, last heard")
     late = launch(command="attach", run="tiny")
-    late.wait_for_text("dead: it stopped writing without an end")
+    late.wait_for_text("trainer gone, last heard")
 
 
 def test_saving_and_stopping_is_told_on_the_terminal(launch: Launch) -> None:

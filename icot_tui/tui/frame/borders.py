@@ -1,19 +1,19 @@
-"""Borders between panels: which one lies under the pointer, and how it is dragged."""
+"""Borders between panels: the one under the pointer, and dragging it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 from textual.css.types import PointerShape
+from textual.geometry import Region
 
 from icot_tui.tui.actions.table import PANEL_IDS
 from icot_tui.tui.frame.layout import (
     CHARTS,
     LEAST_HEIGHT,
     LEAST_WIDTH,
-    Box,
     LayoutChoices,
-    Plan,
+    Rows,
     Shape,
     bounded,
 )
@@ -23,7 +23,7 @@ Names = tuple[str, ...]
 
 @dataclass(frozen=True)
 class BorderHandle:
-    """What of a board can be dragged at some place; at a corner it is both.
+    """The borders that can be dragged at some place; two at a corner.
 
     Attributes:
         beside: the panels to the left and to the right of the border.
@@ -42,63 +42,64 @@ class BorderHandle:
 
     @property
     def pointer(self) -> PointerShape:
-        """How a pointer looks that can drag it, as style sheets call it."""
+        """The shape of a pointer that can drag it."""
         if self.beside and self.stacked:
             return "move"
         return "ew-resize" if self.beside else "ns-resize" if self.stacked else "default"
 
 
-def border_at(boxes: Mapping[str, Box], x: int, y: int) -> BorderHandle:
+def border_at(regions: Mapping[str, Region], x: int, y: int) -> BorderHandle:
     """The borders at this cell; each is two cells wide, one of either panel."""
-    rows = _rows(boxes)
+    rows = _names_by_row(regions)
     beside = [
         (left, right)
         for row in rows
         for left, right in pairwise(row)
-        if x - boxes[right].x in (-1, 0) and 0 <= y - boxes[right].y < boxes[right].height
+        if x - regions[right].x in (-1, 0) and 0 <= y - regions[right].y < regions[right].height
     ]
     stacked = [
-        (above, below) for above, below in pairwise(rows) if y - boxes[below[0]].y in (-1, 0)
+        (above, below) for above, below in pairwise(rows) if y - regions[below[0]].y in (-1, 0)
     ]
     return BorderHandle(*beside[:1] or (None,), *stacked[:1])
 
 
 @dataclass(frozen=True)
 class BorderDrag:
-    """A border that is held.
+    """A border that is being dragged.
 
     Attributes:
-        at: the cell where it was taken.
-        boxes, shape, plan: of the board at that moment.
+        start: the cell where the drag began.
+        regions, shape, rows: of the panels at that moment.
     """
 
-    grip: BorderHandle
-    at: tuple[int, int]
-    boxes: Mapping[str, Box]
+    handle: BorderHandle
+    start: tuple[int, int]
+    regions: Mapping[str, Region]
     shape: Shape
-    plan: Plan
+    rows: Rows
 
-    def drag(self, x: int, y: int, wanted: LayoutChoices) -> None:
-        """Want such sizes that the border comes to this cell.
+    def move_to(self, x: int, y: int, choices: LayoutChoices) -> None:
+        """Choose sizes that bring the border to this cell.
 
-        Panels keep their least size, and those that are not beside the border keep theirs.
+        Panels keep their least size, and those that do not touch the border keep theirs.
         """
-        rows = _rows(self.boxes)
-        if self.grip.beside is not None:
-            at = next(at for at, row in enumerate(rows) if self.grip.beside[0] in row)
-            wide = {name: self.boxes[name].width for name in rows[at]}
-            _move(wide, *self.grip.beside, x - self.at[0], LEAST_WIDTH)
-            wanted.widths |= self._for_turns(_weights(wide, dict(self.plan[at][1])))
-        if self.grip.stacked is not None:
-            (above, *_), (below, *_) = self.grip.stacked
-            tall = {row[0]: self.boxes[row[0]].height for row in rows}
-            _move(tall, above, below, y - self.at[1], LEAST_HEIGHT)
-            usual = {row[0]: share for row, (share, _) in zip(rows, self.plan, strict=True)}
+        rows = _names_by_row(self.regions)
+        if self.handle.beside is not None:
+            at = next(at for at, row in enumerate(rows) if self.handle.beside[0] in row)
+            wide = {name: self.regions[name].width for name in rows[at]}
+            _resize(wide, *self.handle.beside, x - self.start[0], LEAST_WIDTH)
+            choices.widths |= self._for_all_turns(_weights(wide, dict(self.rows[at][1])))
+        if self.handle.stacked is not None:
+            (above, *_), (below, *_) = self.handle.stacked
+            tall = {row[0]: self.regions[row[0]].height for row in rows}
+            _resize(tall, above, below, y - self.start[1], LEAST_HEIGHT)
+            usual = {row[0]: share for row, (share, _) in zip(rows, self.rows, strict=True)}
             found = _weights(tall, usual)
-            wanted.heights |= self._for_turns({name: found[row[0]] for row in rows for name in row})
+            heights = {name: found[row[0]] for row in rows for name in row}
+            choices.heights |= self._for_all_turns(heights)
 
-    def _for_turns(self, weights: Mapping[str, float]) -> dict[str, float]:
-        """Where panels take turns in one place, its size is that of all of them."""
+    def _for_all_turns(self, weights: Mapping[str, float]) -> dict[str, float]:
+        """Panels that take turns in one place share its size."""
         if self.shape == "grid":
             return dict(weights)
         turns = CHARTS, tuple(name for name in PANEL_IDS if name not in (*CHARTS, "removal"))
@@ -109,18 +110,18 @@ class BorderDrag:
         }
 
 
-def _rows(boxes: Mapping[str, Box]) -> list[Names]:
-    return [tuple(row) for _, row in groupby(boxes, key=lambda name: boxes[name].y)]
+def _names_by_row(regions: Mapping[str, Region]) -> list[Names]:
+    return [tuple(row) for _, row in groupby(regions, key=lambda name: regions[name].y)]
 
 
-def _move(sizes: dict[str, int], before: str, behind: str, by: int, least: int) -> None:
-    """Give to one what the other loses."""
-    by = max(min(by, sizes[behind] - least), least - sizes[before])
+def _resize(sizes: dict[str, int], before: str, after: str, by: int, least: int) -> None:
+    """One gets what the other loses."""
+    by = max(min(by, sizes[after] - least), least - sizes[before])
     sizes[before] += by
-    sizes[behind] -= by
+    sizes[after] -= by
 
 
 def _weights(sizes: Mapping[str, int], usual: Mapping[str, float]) -> dict[str, float]:
-    """How much larger than usual these are, for `layout.divide` to give them just these sizes."""
+    """The relative sizes for which `layout.divide` gives exactly these sizes."""
     whole = sum(usual[name] for name in sizes) / sum(sizes.values())
     return {name: bounded(size * whole / usual[name]) for name, size in sizes.items()}

@@ -1,47 +1,39 @@
-"""Which panel stands where: a pure function of the size and of what the user wants to see."""
+"""Which panel stands where: a pure function of the terminal's size and the user's choices."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from textual.geometry import Region
+
 from icot_tui.tui.actions.table import PANEL_IDS
 
 Shape = Literal["grid", "compact", "stack", "spine", "too small"]
+Rows = list[tuple[float, list[tuple[str, float]]]]
+"""Rows from the top: (relative height, panels from the left with their relative widths)."""
 
 SMALLEST = (50, 20)
-"""Columns and rows of a terminal below which nothing can be read."""
-HEADER, FOOTER, TABS = 1, 1, 1
+"""Columns and rows of the smallest terminal that is used."""
 CHARTS = ("loss", "accuracy")
-ROWS: tuple[tuple[int, tuple[tuple[str, int], ...]], ...] = (
-    (10, (("removal", 52), ("resets", 26), ("machine", 42))),
-    (16, (("loss", 1), ("accuracy", 1))),
-    (13, (("spikes", 38), ("samples", 40), ("log", 42))),
-)
-"""The grid: rows with their heights, and in them panels with their widths, all relative."""
+GRID: Rows = [
+    (10, [("removal", 52), ("resets", 26), ("machine", 42)]),
+    (16, [("loss", 1), ("accuracy", 1)]),
+    (13, [("spikes", 38), ("samples", 40), ("log", 42)]),
+]
 LEAST_WIDTH, LEAST_HEIGHT = 16, 5
 LIGHTEST, HEAVIEST = 0.15, 4.0
-"""How small and how large a panel can be made, beside its usual size."""
-
-
-@dataclass(frozen=True)
-class Box:
-    """Where a panel stands, in cells."""
-
-    x: int
-    y: int
-    width: int
-    height: int
+"""The smallest and the largest size of a panel, relative to its usual size."""
 
 
 @dataclass
 class LayoutChoices:
-    """What the user wants to see.
+    """What the user has chosen to see.
 
     Attributes:
         hidden: panels that are not shown.
-        widths: how much wider than usual; 1 where left out.
-        heights: how much higher than usual; a row is as high as its highest panel.
-        full: the panel that has the whole screen.
+        widths: width relative to the usual one; 1 where left out.
+        heights: height relative to the usual one; a row is as high as its highest panel.
+        full: the panel that fills the screen.
         chart: the chart that is shown where there is room for one.
         side: the panel beside it.
         single: the panel that is shown where there is room for one.
@@ -56,7 +48,7 @@ class LayoutChoices:
     single: str = "removal"
 
     def go_to(self, panel: str) -> None:
-        """Bring a panel in wherever there is not room for all."""
+        """Bring a panel into view wherever there is not room for all."""
         self.single = panel
         if panel in CHARTS:
             self.chart = panel
@@ -72,19 +64,19 @@ class LayoutChoices:
         for weights in (self.widths, self.heights):
             weights[panel] = bounded(weights.get(panel, 1.0) * factor)
 
-    def usual_sizes(self) -> None:
-        """Take back what was made larger or smaller."""
+    def reset_sizes(self) -> None:
+        """Give all panels their usual sizes."""
         self.widths.clear()
         self.heights.clear()
 
 
 def bounded(weight: float) -> float:
-    """What is left of a weight that is too small or too large to be useful."""
+    """The relative size, within its limits."""
     return round(min(max(weight, LIGHTEST), HEAVIEST), 3)
 
 
 def shape_of(width: int, height: int) -> Shape:
-    """How a terminal of this size is used."""
+    """The arrangement for a terminal of this size."""
     if width < SMALLEST[0] or height < SMALLEST[1]:
         return "too small"
     if width >= 104 and height >= 30:
@@ -94,50 +86,40 @@ def shape_of(width: int, height: int) -> Shape:
     return "stack" if height >= 36 else "spine"
 
 
-def arrange(width: int, height: int, shape: Shape, wanted: LayoutChoices) -> dict[str, Box]:
-    """The panels that are seen, and where, in an area of this size."""
+def arrange(width: int, height: int, shape: Shape, choices: LayoutChoices) -> dict[str, Region]:
+    """The panels in view, each with its cells in an area of this size."""
     if shape == "too small":
         return {}
-    if wanted.full is not None:
-        return {wanted.full: Box(0, 0, width, height)}
-    if shape == "spine":
-        return {wanted.single: Box(0, 0, width, height)}
-    return _rows(width, height, plan(shape, height, wanted), wanted)
+    single = choices.full or (choices.single if shape == "spine" else None)
+    if single is not None:
+        return {single: Region(0, 0, width, height)}
+    regions, y = {}, 0
+    rows = panel_rows(shape, height, choices)
+    tall = [share * max(choices.heights.get(name, 1.0) for name, _ in row) for share, row in rows]
+    for (_, row), lines in zip(rows, divide(height, tall, LEAST_HEIGHT), strict=True):
+        x = 0
+        wide = [part * choices.widths.get(name, 1.0) for name, part in row]
+        for (name, _), columns in zip(row, divide(width, wide, LEAST_WIDTH), strict=True):
+            regions[name] = Region(x, y, columns, lines)
+            x += columns
+        y += lines
+    return regions
 
 
-Plan = list[tuple[float, list[tuple[str, float]]]]
-
-
-def plan(shape: Shape, height: int, wanted: LayoutChoices) -> Plan:
-    """Rows of panels, with relative heights and widths, less those that are hidden."""
+def panel_rows(shape: Shape, height: int, choices: LayoutChoices) -> Rows:
+    """Rows of panels with their usual relative sizes, without the hidden ones."""
     if shape == "grid":
-        rows: Plan = [(share, [(name, part) for name, part in row]) for share, row in ROWS]
+        rows = GRID
     elif shape == "compact":
         top = 8 if height >= 24 else 7
-        middle = [(wanted.chart, 44.0), (wanted.side, 36.0)]
+        middle = [(choices.chart, 44.0), (choices.side, 36.0)]
         rows = [(top, [("removal", 1.0)]), (max(1, height - top), middle)]
     else:
-        rows = [(9, [("removal", 1.0)]), (13, [(wanted.chart, 1.0)]), (11, [(wanted.side, 1.0)])]
-    shown = [
-        (share, [(name, part) for name, part in row if name not in wanted.hidden])
-        for share, row in rows
-    ]
-    kept = [(share, row) for share, row in shown if row]
-    left = next((name for name in PANEL_IDS if name not in wanted.hidden), "removal")
-    return kept or [(1.0, [(left, 1.0)])]
-
-
-def _rows(width: int, height: int, plan: Plan, wanted: LayoutChoices) -> dict[str, Box]:
-    boxes, y = {}, 0
-    tall = [share * max(wanted.heights.get(name, 1.0) for name, _ in row) for share, row in plan]
-    for (_, row), rows in zip(plan, divide(height, tall, LEAST_HEIGHT), strict=True):
-        x = 0
-        wide = [part * wanted.widths.get(name, 1.0) for name, part in row]
-        for (name, _), columns in zip(row, divide(width, wide, LEAST_WIDTH), strict=True):
-            boxes[name] = Box(x, y, columns, rows)
-            x += columns
-        y += rows
-    return boxes
+        rows = [(9, [("removal", 1.0)]), (13, [(choices.chart, 1.0)]), (11, [(choices.side, 1.0)])]
+    hidden = choices.hidden
+    shown = [(share, [part for part in row if part[0] not in hidden]) for share, row in rows]
+    first = next((name for name in PANEL_IDS if name not in hidden), "removal")
+    return [(share, row) for share, row in shown if row] or [(1.0, [(first, 1.0)])]
 
 
 def divide(total: int, shares: Sequence[float], least: int) -> list[int]:

@@ -18,16 +18,16 @@ log = logging.getLogger("icot_tui.screen")
 
 
 class Panel(Vertical):
-    """A titled box that shows one side of a run; `show` is called at each redraw it is seen in.
+    """A titled box that shows one side of a run; `show` is called at each redraw while in view.
 
     `show` must cost little when nothing changed: a panel remembers the version it has drawn.
 
     Attributes:
-        failed: an error took its place, and it is left out from then on.
+        failed: an error message has replaced the panel, and it is not drawn any more.
     """
 
     label: ClassVar[str] = ""
-    """Title on the border, and what settings and the palette call the panel."""
+    """The panel's name: on its border, in settings and in the palette."""
 
     DEFAULT_CSS = """
     Panel {
@@ -53,7 +53,7 @@ class Panel(Vertical):
         self.set_border(title=self.label)
 
     def set_border(self, **texts: str) -> None:
-        """Set `title` or `subtitle` if it is another one: that draws the whole box anew."""
+        """Set `title` or `subtitle` if it differs: setting it redraws the whole box."""
         for name, text in texts.items():
             if self._on_border.get(name, "") != text:
                 self._on_border[name] = text
@@ -64,7 +64,7 @@ class Panel(Vertical):
         raise NotImplementedError
 
     def show_safely(self, view: RunView) -> None:
-        """Draw this moment of the run, or say that it can't be done."""
+        """Draw this moment of the run, or an error message."""
         if self.failed:
             return
         try:
@@ -73,30 +73,30 @@ class Panel(Vertical):
             self.fail(error)
 
     def fail(self, error: Exception) -> None:
-        """Say what is wrong, once, in place of what stood here."""
+        """Replace the panel by an error message."""
         if self.failed:
             return
         self.failed = True
         log.error("the panel %s failed", self.id, exc_info=error)
-        what = plain(f"{type(error).__name__}: {error}")
         for child in self.children:
             child.display = False
-        said = f"this panel failed: {what}. The training is not touched by it."
-        self.mount(Static(said, markup=False, classes="failure"))
+        what = plain(f"{type(error).__name__}: {error}")
+        message = f"this panel failed: {what}. The training is not affected."
+        self.mount(Static(message, markup=False, classes="failure"))
 
     def catch_paint_errors(self) -> None:
-        """From now on an error while Textual paints this panel is its own, not the app's."""
+        """From now on an error while Textual paints this panel fails the panel, not the app."""
         for widget in self.query("*"):
-            setattr(widget, "render_lines", self._contained(widget))  # noqa: B010
+            setattr(widget, "render_lines", self._caught(widget))  # noqa: B010
 
-    def _contained(self, widget: Widget) -> Callable[[Region], list[Strip]]:
+    def _caught(self, widget: Widget) -> Callable[[Region], list[Strip]]:
         paint = widget.render_lines
 
         def render_lines(crop: Region) -> list[Strip]:
             try:
                 return paint(crop)
             except Exception as error:
-                self.call_later(self.fail, error)  # nothing may change while it is painted
+                self.call_later(self.fail, error)  # nothing may change during painting
                 return [Strip.blank(crop.width)] * crop.height
 
         return render_lines

@@ -1,4 +1,4 @@
-"""The box of a dialog, which cuts off as little as can be where there is not room for all."""
+"""The box of a dialog; where there is not room for all of it, the list shrinks first."""
 
 from textual.containers import Vertical
 from textual.geometry import Region, Size
@@ -8,7 +8,7 @@ from textual.widget import Widget
 from textual.widgets import OptionList
 
 LEAST_ROWS = 4
-"""Of a list, before words are cut off for it."""
+"""Rows that a list keeps before text is cut off."""
 
 
 class DialogBox(Vertical):
@@ -25,32 +25,29 @@ class DialogBox(Vertical):
 
 
 class FittedLayout(VerticalLayout):
-    """Takes what does not fit from the list, which scrolls, and only then from the longest text."""
+    """Shrinks the list, which scrolls, and only then the longest text."""
 
     name = "fitted"
 
     def arrange(
         self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True
     ) -> ArrangeResult:
-        """A placement for every widget; with a height of 0 it is asked how much all would take."""
+        """A placement for every widget; a height of 0 asks how much all of them need."""
         placed = list(super().arrange(parent, children, size, greedy))
-        too_much = max((one.region.bottom + one.margin.bottom for one in placed), default=0)
-        too_much -= size.height
-        if size.height and too_much > 0:
-            return _shortened(placed, too_much)
-        return placed
+        bottom = max((each.region.bottom + each.margin.bottom for each in placed), default=0)
+        return _shorten(placed, bottom - size.height) if 0 < size.height < bottom else placed
 
 
-def _shortened(placed: list[WidgetPlacement], by: int) -> list[WidgetPlacement]:
-    rows = {one.widget: one.region.height for one in placed}
-    for widget in sorted(rows, key=lambda one: (not isinstance(one, OptionList), -rows[one]))[:2]:
+def _shorten(placed: list[WidgetPlacement], by: int) -> list[WidgetPlacement]:
+    rows = {each.widget: each.region.height for each in placed}
+    for widget in sorted(rows, key=lambda it: (not isinstance(it, OptionList), -rows[it]))[:2]:
         least = LEAST_ROWS if isinstance(widget, OptionList) else 1
         less = max(0, min(by, rows[widget] - least))
         rows[widget] -= less
         by -= less
     fitted, up = [], 0
-    for one in placed:
-        x, y, width, height = one.region
-        fitted.append(one._replace(region=Region(x, y - up, width, rows[one.widget])))
-        up += height - rows[one.widget]
+    for each in placed:
+        x, y, width, height = each.region
+        fitted.append(each._replace(region=Region(x, y - up, width, rows[each.widget])))
+        up += height - rows[each.widget]
     return fitted

@@ -1,4 +1,4 @@
-"""The list of checkpoints one can go back to."""
+"""The list of checkpoints to go back to."""
 
 from typing import TYPE_CHECKING
 
@@ -20,9 +20,7 @@ def checkpoint_dialog(view: RunView, action: Action) -> ChoiceDialog[int]:
     latest = {saved.step: saved for saved in view.history.saved if saved.step in kept}
     saved = sorted(latest.values(), key=lambda each: each.step, reverse=True)
     if not saved:
-        return ChoiceDialog(
-            "go back", (), intro="There is no checkpoint yet to go back to; s writes one."
-        )
+        return ChoiceDialog("go back", (), intro="There is no checkpoint yet; s saves one.")
     return ChoiceDialog(
         "go back to a checkpoint",
         [DialogChoice(each.step, _line(each, view.now)) for each in saved],

@@ -1,4 +1,4 @@
-"""What all dialogs share: a box in the middle, a title, plain text, and escape leaves."""
+"""The base of all dialogs, and the dialog that offers a choice."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ from icot_tui.tui.screens.box import DialogBox
 Result = TypeVar("Result")
 Value = TypeVar("Value")
 LOW = 23
-"""Rows of a terminal; where there are fewer, dialogs do without empty ones."""
+"""In terminals with fewer rows dialogs have no empty ones."""
 
 
 class Dialog(ModalScreen[Result | None], Generic[Result]):
-    """A box over the screen; escape leaves it with None."""
+    """A box in the middle of the screen; escape closes it with None."""
 
     BINDINGS = [Binding("escape", "cancel", "leave", show=False)]
     DEFAULT_CSS = """
@@ -66,7 +66,7 @@ class Dialog(ModalScreen[Result | None], Generic[Result]):
 
     VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW, "-high")]
     title_in_words = ""
-    hint = "escape leaves"
+    hint = "escape cancels"
     width = 64
 
     def compose(self) -> ComposeResult:
@@ -78,23 +78,23 @@ class Dialog(ModalScreen[Result | None], Generic[Result]):
         yield box
 
     def content(self) -> Sequence[Widget]:
-        """What stands in the box."""
+        """The widgets in the box."""
         raise NotImplementedError
 
     def action_cancel(self) -> None:
-        """Leave without an answer."""
+        """Close without an answer."""
         self.dismiss(None)
 
 
 def text(content: str | Content, id: str | None = None) -> Static:
-    """Plain words; nothing in them is markup."""
+    """A paragraph; nothing in it is markup."""
     plain = Content(content) if isinstance(content, str) else content
     return Static(plain, markup=False, classes="text", id=id)
 
 
 @dataclass(frozen=True)
 class DialogChoice(Generic[Value]):
-    """One thing that can be chosen: its name, and what it means."""
+    """One option: its value, its name, and what it means."""
 
     value: Value
     label: str
@@ -103,9 +103,11 @@ class DialogChoice(Generic[Value]):
 
 
 class ChoiceDialog(Dialog[Value]):
-    """One of several; Enter takes it, and so does its own key or a click.
+    """A choice among several; Enter, the option's own key or a click takes it.
 
-    `about` writes what would happen with the choice that is highlighted.
+    Args:
+        about: says what the highlighted option would do.
+        highlighted: called with each option that is highlighted.
     """
 
     def __init__(
@@ -121,7 +123,7 @@ class ChoiceDialog(Dialog[Value]):
     ) -> None:
         super().__init__()
         self.title_in_words = title
-        self.hint = "enter chooses, escape leaves"
+        self.hint = "enter chooses, escape cancels"
         self.width = width
         self._choices = choices
         self._intro = intro
@@ -130,7 +132,7 @@ class ChoiceDialog(Dialog[Value]):
         self._highlighted = highlighted
 
     def content(self) -> Sequence[Widget]:
-        """Intro, choices, what the highlighted one means."""
+        """Intro, options, and what the highlighted one means."""
         options = OptionList(*map(option, self._choices), markup=False)
         options.highlighted = min(self._start, len(self._choices) - 1) if self._choices else None
         widgets: list[Widget] = [text(self._intro)] if self._intro else []
@@ -142,7 +144,7 @@ class ChoiceDialog(Dialog[Value]):
         return widgets
 
     @on(OptionList.OptionHighlighted)
-    def _tell(self, event: OptionList.OptionHighlighted) -> None:
+    def _explain(self, event: OptionList.OptionHighlighted) -> None:
         value = self._choices[event.option_index].value
         if self._about is not None:
             self.query_one("#about", Static).update(Content(self._about(value)))
@@ -154,7 +156,7 @@ class ChoiceDialog(Dialog[Value]):
         self.dismiss(self._choices[event.option_index].value)
 
     def on_key(self, event: events.Key) -> None:
-        """Take the choice that has this key."""
+        """Take the option that has this key."""
         for choice in self._choices:
             if choice.key and choice.key == event.character:
                 event.stop()
@@ -163,7 +165,7 @@ class ChoiceDialog(Dialog[Value]):
 
 
 def option(choice: DialogChoice[Value]) -> Option:
-    """A line for the choice, and a second one with its meaning."""
+    """A line with the option's name, and a second one with its meaning."""
     parts: list[str | tuple[str, str]] = []
     if choice.key:
         parts.append((f"{choice.key}  ", "bold $accent"))
@@ -175,6 +177,6 @@ def option(choice: DialogChoice[Value]) -> Option:
 
 
 def confirmation(title: str, meaning: str, yes: str, no: str) -> ChoiceDialog[bool]:
-    """Says what will happen, and asks."""
+    """Says what will happen and asks for yes or no."""
     choices = (DialogChoice(True, yes, key="y"), DialogChoice(False, no, key="n"))
     return ChoiceDialog(title, choices, intro=meaning)

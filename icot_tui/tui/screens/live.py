@@ -129,7 +129,7 @@ class LiveScreen(Screen[None]):
 
     def go_to(self, name: str) -> None:
         """Bring a panel in and give it the focus."""
-        self.board.wanted.go_to(name)
+        self.board.choices.go_to(name)
         self.rearrange()
         self._focus(name)  # now, not at the next redraw: the next key means this panel
 

@@ -1,4 +1,4 @@
-"""Asks for a number, says at once what is wrong with it, and what it would do."""
+"""A dialog that asks for a number and says at once whether it is valid and what it would do."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,50 +11,50 @@ from icot_tui.tui.screens.dialog import Dialog, text
 
 
 def whole_number(least: int, most: int | None) -> Callable[[str], int]:
-    """Reads a whole number within bounds; raises ValueError with a sentence."""
+    """A parser of whole numbers within bounds; it raises ValueError with a sentence."""
 
-    def read(written: str) -> int:
+    def parse(text: str) -> int:
         try:
-            value = int(written.replace(",", ""))
+            value = int(text.replace(",", ""))
         except ValueError:
-            raise ValueError("Write a whole number, such as 1.") from None
+            raise ValueError("Enter a whole number, such as 1.") from None
         if value < least:
             raise ValueError(f"It must be {least} or more.")
         if most is not None and value > most:
             raise ValueError(f"It can be {most:,} at most: no more tokens are left.")
         return value
 
-    return read
+    return parse
 
 
-def positive_number(written: str) -> float:
-    """Reads a number above 0; raises ValueError with a sentence."""
+def positive_number(text: str) -> float:
+    """Parses a number above 0; raises ValueError with a sentence."""
     try:
-        value = float(written)
+        value = float(text)
     except ValueError:
-        raise ValueError("Write a number, such as 8, 0.5 or 5e-5.") from None
+        raise ValueError("Enter a number, such as 8, 0.5 or 5e-5.") from None
     if not 0 < value < float("inf"):
         raise ValueError("It must be above 0, and finite.")
     return value
 
 
 class NumberDialog(Dialog[int | float]):
-    """One line to write a number in; Enter sends it if it is right."""
+    """An input line for a number; Enter accepts it if it is valid."""
 
     def __init__(
         self,
         title: str,
         intro: str,
         present: str,
-        read: Callable[[str], int | float],
+        parse: Callable[[str], int | float],
         about: Callable[[int | float], str],
     ) -> None:
         super().__init__()
         self.title_in_words = title
-        self.hint = "enter does it, escape leaves"
+        self.hint = "enter accepts, escape cancels"
         self._intro = intro
         self._present = present
-        self._read = read
+        self._parse = parse
         self._about = about
 
     DEFAULT_CSS = """
@@ -64,33 +64,33 @@ class NumberDialog(Dialog[int | float]):
     """
 
     def content(self) -> Sequence[Widget]:
-        """What is asked, the line, what the number would do."""
+        """The question, the input line, and what the number would do."""
         field = Input(self._present, select_on_focus=True)
         field.cursor_blink = False
         return [text(self._intro), field, text("", id="about")]
 
     def on_mount(self) -> None:
-        """Say what the present number means."""
-        self._tell(self._present)
+        """Explain the present number."""
+        self._explain(self._present)
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
-        self._tell(event.value)
+        self._explain(event.value)
 
     @on(Input.Submitted)
-    def _send(self, event: Input.Submitted) -> None:
+    def _submitted(self, event: Input.Submitted) -> None:
         try:
-            value = self._read(event.value.strip())
+            value = self._parse(event.value.strip())
         except ValueError:
             self.app.bell()
             return
         self.dismiss(value)
 
-    def _tell(self, written: str) -> None:
+    def _explain(self, written: str) -> None:
         about = self.query_one("#about", Static)
         try:
-            told, wrong = self._about(self._read(written.strip())), False
+            explanation, wrong = self._about(self._parse(written.strip())), False
         except ValueError as error:
-            told, wrong = str(error), True
+            explanation, wrong = str(error), True
         about.set_class(wrong, "-wrong")
-        about.update(Content(told))
+        about.update(Content(explanation))

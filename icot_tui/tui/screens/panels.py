@@ -1,4 +1,4 @@
-"""Which panels are shown."""
+"""The dialog that shows and hides panels."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,27 +12,27 @@ from icot_tui.tui.actions.table import PANEL_IDS
 from icot_tui.tui.frame.layout import LayoutChoices
 from icot_tui.tui.screens.dialog import Dialog, text
 
-RESET = "everything as it was at first"
+RESET = "reset to the default layout"
 
 
 class PanelsDialog(Dialog[bool]):
-    """Enter or space shows and hides a panel; the last line gives back the usual sizes."""
+    """Enter or space shows and hides a panel; the last line resets the layout."""
 
     title_in_words = "panels"
-    hint = "enter shows or hides, escape leaves"
+    hint = "enter shows or hides, escape closes"
     width = 48
     BINDINGS = [("space", "show_or_hide", "show or hide"), ("v", "cancel", "leave")]
 
-    def __init__(self, wanted: LayoutChoices, changed: Callable[[], None]) -> None:
+    def __init__(self, choices: LayoutChoices, changed: Callable[[], None]) -> None:
         super().__init__()
-        self._wanted = wanted
+        self._choices = choices
         self._changed = changed
 
     def content(self) -> Sequence[Widget]:
         """A line a panel."""
         options = OptionList(*map(Option, self._lines()), markup=False)
         options.highlighted = 0
-        return [text("What is hidden takes no room and no time."), options]
+        return [text("A hidden panel takes no space and no time."), options]
 
     def action_show_or_hide(self) -> None:
         """Show or hide the panel that is highlighted."""
@@ -45,10 +45,10 @@ class PanelsDialog(Dialog[bool]):
         self._toggle(event.option_index)
 
     def _toggle(self, at: int) -> None:
-        hidden = self._wanted.hidden
+        hidden = self._choices.hidden
         if at >= len(PANEL_IDS):
             hidden.clear()
-            self._wanted.usual_sizes()
+            self._choices.reset_sizes()
         elif PANEL_IDS[at] in hidden:
             hidden.remove(PANEL_IDS[at])
         elif len(hidden) < len(PANEL_IDS) - 1:  # one is left
@@ -61,10 +61,7 @@ class PanelsDialog(Dialog[bool]):
     def _lines(self) -> list[Content]:
         lines = []
         for number, panel in enumerate(PANEL_IDS, start=1):
-            mark = " " if panel in self._wanted.hidden else "x"
-            style = "dim" if panel in self._wanted.hidden else ""
-            lines.append(
-                Content.assemble((f"[{mark}] ", "bold $accent"), (f"{number} {panel}", style))
-            )
+            mark, style = ("[ ] ", "dim") if panel in self._choices.hidden else ("[x] ", "")
+            lines.append(Content.assemble((mark, "bold $accent"), (f"{number} {panel}", style)))
         lines.append(Content.assemble(("    ", ""), (RESET, "dim")))
         return lines

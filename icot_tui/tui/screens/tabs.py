@@ -1,7 +1,7 @@
 """The line that names the panels where there is not room for all of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from textual import events
 from textual.content import Content
@@ -11,32 +11,30 @@ from textual.widgets import Static
 from icot_tui.tui.actions.table import PANEL_IDS
 
 
-@dataclass(frozen=True)
-class Tab:
-    """A panel's number and name, in cells `start` to `end`."""
+class Tab(NamedTuple):
+    """A panel's number and name, and the cell where they begin."""
 
     panel: str
-    label: str
+    text: str
     start: int
-    end: int
 
 
 def tabs(seen: Sequence[str], width: int) -> list[Tab]:
-    """All panels; where there is little room only those that are seen have their names."""
+    """All panels; where there is little room only those in view have their names."""
     for brief in (False, True):
         made: list[Tab] = []
-        at = 0
+        start = 0
         for number, panel in enumerate(PANEL_IDS, start=1):
-            label = f"{number}" if brief and panel not in seen else f"{number} {panel}"
-            made.append(Tab(panel, label, at, at + len(label)))
-            at += len(label) + 2
-        if at - 2 <= width:
+            text = f"{number}" if brief and panel not in seen else f"{number} {panel}"
+            made.append(Tab(panel, text, start))
+            start += len(text) + 2
+        if start - 2 <= width:
             break
     return made
 
 
 class Tabs(Static):
-    """A click, or the number, brings a panel in."""
+    """A click on a name, or its number key, shows the panel."""
 
     DEFAULT_CSS = """
     Tabs { height: 1; padding: 0 1; display: none; }
@@ -55,19 +53,19 @@ class Tabs(Static):
         self._drawn: object = None
 
     def show(self, seen: Sequence[str]) -> None:
-        """Mark the panels that are in sight."""
+        """Mark the panels in view."""
         self._tabs = tabs(seen, self.size.width)
-        if self._drawn == (self._tabs, tuple(seen)):
+        if self._drawn == (self._tabs, seen):
             return
-        self._drawn = (self._tabs, tuple(seen))
-        pieces: list[tuple[str, str]] = []
+        self._drawn = self._tabs, seen
+        parts: list[tuple[str, str]] = []
         for tab in self._tabs:
             style = "bold $primary underline" if tab.panel in seen else "dim"
-            pieces += [("  " if pieces else "", ""), (tab.label, style)]
-        self.update(Content.assemble(*pieces))
+            parts += [("  " if parts else "", ""), (tab.text, style)]
+        self.update(Content.assemble(*parts))
 
     def on_click(self, event: events.Click) -> None:
-        """Bring in what was clicked."""
+        """Show the panel that was clicked."""
         for tab in self._tabs:
-            if tab.start <= event.x - 1 < tab.end:
+            if 0 <= event.x - 1 - tab.start < len(tab.text):
                 self.post_message(self.Clicked(tab.panel))
