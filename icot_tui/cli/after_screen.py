@@ -60,10 +60,10 @@ def wait_for_training(engine: TrainingThread, left: ScreenExit) -> int:
 
 
 def _stop_as_asked(engine: TrainingThread, left: ScreenExit, say: Callable[[str], None]) -> None:
-    if left.way == "save":
+    if left.reason == "save":
         engine.send(Stop())
         say("stopping after this step, then saving (Ctrl-C twice: stop at once, without saving)")
-    elif left.way == "now":
+    elif left.reason == "now":
         engine.send(Stop(save=False))
         if engine.startup_phase is not None or not engine.join(LAST_STEP_SECONDS):
             raise StopNow

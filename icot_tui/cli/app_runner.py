@@ -105,6 +105,6 @@ def show(build_app: "Callable[[], App[ExitChoice]]") -> int:
     from icot_tui.tui.session.run_app import run_with_screen
 
     left: ScreenExit = run_with_screen(lambda _: build_app(), None)
-    if left.failure is not None:
-        raise left.failure
-    return 143 if left.way == "terminated" else 0
+    if left.error is not None:
+        raise left.error
+    return 143 if left.reason == "terminated" else 0

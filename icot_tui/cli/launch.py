@@ -78,9 +78,9 @@ def launch(
         from icot_tui.cli.train import train
 
         return train(config or "demo", overrides, runs, name)
-    split = parent_process.split()
-    if isinstance(split, int):
-        return split
+    forked = parent_process.fork()
+    if isinstance(forked, int):
+        return forked
 
     gc.disable()  # imports for the first frame leave no garbage; the screen enables it again
     from icot_tui.cli import app_runner
@@ -94,8 +94,8 @@ def launch(
         welcome=config in (None, "demo") and resume is None,
     )
     if resume is not None:
-        return _resume(resume, options, split)
-    return _train_new(config or "demo", all_overrides(overrides, name), options, split)
+        return _resume(resume, options, forked)
+    return _train_new(config or "demo", all_overrides(overrides, name), options, forked)
 
 
 def _train_new(config: str, changes: list[str], options: "Options", parent: "ParentProcess") -> int:
@@ -135,6 +135,6 @@ def _run(
     from icot_tui.cli.after_screen import wait_for_training
 
     status = wait_for_training(engine, left)
-    if left.failure is not None and left.way == "crashed" and status == 0:
+    if left.error is not None and left.reason == "crashed" and status == 0:
         print(f"the screen crashed, but the training did not (see {engine.folder.log})")
     return status

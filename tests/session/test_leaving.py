@@ -118,7 +118,7 @@ def test_sigterm_closes_the_screen_then_saves_and_stops(launch: Launch) -> None:
     assert in_order(screen, before)
     screen.train_on()
     screen.wait_for(lambda: "told of here" in screen.run_folder.log.read_text())
-    screen.process.terminate()  # the guardian passes it on
+    screen.process.terminate()  # the parent process passes it on
     assert screen.status() == 0
     assert not screen.wait_for_end().finished
     assert list(screen.run_folder.checkpoints.iterdir())

@@ -62,7 +62,7 @@ def test_noise_resizes_and_a_violent_end(launch: Launch) -> None:
     assert in_order(screen, before)
 
 
-def test_the_guardians_death_hurts_no_training(launch: Launch) -> None:
+def test_the_death_of_the_parent_process_hurts_no_training(launch: Launch) -> None:
     screen = launch()
     screen.wait_for_step(1)
     trainer = screen.trainer()

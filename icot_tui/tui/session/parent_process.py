@@ -1,8 +1,8 @@
-"""A thin parent that stands between the shell and the process that trains.
+"""A thin parent process between the shell and the process that trains.
 
-It is split off before anything heavy is there, and only waits: it passes signals down and the exit
-status up, stops and continues with its child, puts the terminal in order if the child died without
-doing so, and goes when the child tells it to, which gives the shell back while training goes on.
+It is forked off before anything heavy is loaded, and only waits: it passes signals down and the
+exit status up, stops and continues with its child, restores the terminal if the child died without
+doing so, and exits when the child releases it, which gives the shell back while training goes on.
 """
 
 import contextlib
@@ -14,63 +14,66 @@ from types import FrameType
 from icot_tui.tui.session import terminal
 
 OPENED, CLOSED, RELEASED = b"o", b"c", b"r"
-LONGEST_FAREWELL = 2000
-"""Bytes; so few pass through a pipe in one piece."""
+MAX_MESSAGE_BYTES = 2000
+"""So few bytes pass through a pipe in one piece."""
 
 
 class ParentProcess:
-    """The child's side: tells the parent what the screen does, and knows whether it lives."""
+    """The child's side: notifies the parent of what the screen does, and knows if it lives.
 
-    def __init__(self, news: int, life: int) -> None:
-        self._news = news
-        self.life = life
-        """Readable once the parent is gone."""
-        self.may_stop = _has_shell(os.getppid())
-        """Is there a shell that would continue a stopped process?"""
+    Attributes:
+        alive: a descriptor that becomes readable once the parent is gone.
+        can_stop: is there a shell that would continue a stopped process?
+    """
+
+    def __init__(self, pipe: int, alive: int) -> None:
+        self._pipe = pipe
+        self.alive = alive
+        self.can_stop = _has_shell(os.getppid())
 
     def opened(self) -> None:
         """The terminal is in the screen's modes from now on."""
-        self._tell(OPENED)
+        self._send(OPENED)
 
     def closed(self) -> None:
-        """The terminal is as it was."""
-        self._tell(CLOSED)
+        """The terminal is restored."""
+        self._send(CLOSED)
 
-    def release(self, farewell: str) -> None:
-        """Have the parent print a line and go."""
-        self._tell(RELEASED + farewell.encode(errors="replace")[:LONGEST_FAREWELL])
-        os.close(self._news)
-        self._news = -1
+    def release(self, message: str) -> None:
+        """Have the parent print a line and exit."""
+        self._send(RELEASED + message.encode(errors="replace")[:MAX_MESSAGE_BYTES])
+        os.close(self._pipe)
+        self._pipe = -1
 
-    def _tell(self, news: bytes) -> None:
+    def _send(self, data: bytes) -> None:
         with contextlib.suppress(OSError):
-            os.write(self._news, news)
+            os.write(self._pipe, data)
 
 
-def split() -> ParentProcess | int:
+def fork() -> ParentProcess | int:
     """Fork: the child gets a ParentProcess, the parent the exit status once all is over."""
-    hear, tell = os.pipe()
-    life, alive = os.pipe()
+    receive, send = os.pipe()
+    alive, kept_open = os.pipe()
     child = os.fork()
     if child:
-        os.close(tell)
-        os.close(life)
-        return _Watch(child, hear).wait()  # `alive` stays open as long as this process lives
-    os.close(hear)
-    os.close(alive)
-    return ParentProcess(tell, life)
+        os.close(send)
+        os.close(alive)
+        return _ParentLoop(child, receive).wait()  # `kept_open` closes when this process ends
+    os.close(receive)
+    os.close(kept_open)
+    return ParentProcess(send, alive)
 
 
-class _Watch:
+class _ParentLoop:
     """The parent's side."""
 
-    def __init__(self, child: int, news: int) -> None:
+    def __init__(self, child: int, pipe: int) -> None:
         self._child = child
-        self._news = news
+        self._pipe = pipe
         self._screen_open = False
         self._released = False
-        self._farewell = b""
-        self._modes = terminal.attributes()
+        self._message = b""
+        self._modes = terminal.get_modes()
 
     def wait(self) -> int:
         """Wait until the child has ended or releases us; the exit status."""
@@ -85,25 +88,25 @@ class _Watch:
         for number in (signal.SIGINT, signal.SIGQUIT):  # the terminal sends them to the child too
             signal.signal(number, signal.SIG_IGN)
         while True:
-            status = self._look()
+            status = self._child_status()
             if status is not None:
-                return self._end(status)
+                return self._exit_status(status)
             if self._released:
-                terminal.say(1, self._farewell.decode(errors="replace") + "\n")
+                terminal.write_message(1, self._message.decode(errors="replace") + "\n")
                 return 0
-            watched = [woken] if self._news < 0 else [woken, self._news]
+            watched = [woken] if self._pipe < 0 else [woken, self._pipe]
             ready = select.select(watched, [], [])[0]
             if woken in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(woken, 4096)
-            if self._news in ready:
-                self._hear()
+            if self._pipe in ready:
+                self._receive()
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._child, number)
 
-    def _look(self) -> int | None:
+    def _child_status(self) -> int | None:
         """The child's wait status once it has ended; stops with it if it was stopped."""
         ended, status = os.waitpid(self._child, os.WNOHANG | os.WUNTRACED)
         if not ended:
@@ -111,41 +114,42 @@ class _Watch:
         if not os.WIFSTOPPED(status):
             return status
         os.kill(os.getpid(), signal.SIGSTOP)
-        self._pass_on(signal.SIGCONT, None)  # the shell may have continued us alone
+        self._pass_on(signal.SIGCONT, None)  # the shell may have continued only us
         return None
 
-    def _hear(self) -> None:
-        news = os.read(self._news, LONGEST_FAREWELL + 16)
-        if not news:
-            os.close(self._news)
-            self._news = -1
+    def _receive(self) -> None:
+        data = os.read(self._pipe, MAX_MESSAGE_BYTES + 16)
+        if not data:
+            os.close(self._pipe)
+            self._pipe = -1
             return
-        before, released, farewell = news.partition(RELEASED)
+        before, released, message = data.partition(RELEASED)
         if before:
             self._screen_open = before.endswith(OPENED)
         if released:
-            self._released, self._farewell = True, farewell
+            self._released, self._message = True, message
 
-    def _end(self, status: int) -> int:
-        while self._news >= 0 and select.select([self._news], [], [], 0)[0]:
-            self._hear()
+    def _exit_status(self, status: int) -> int:
+        while self._pipe >= 0 and select.select([self._pipe], [], [], 0)[0]:
+            self._receive()
         if self._released:
             return 0
         if self._screen_open:
-            terminal.reset(1, self._modes)
+            terminal.restore(1, self._modes)
         if os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
-            terminal.say(2, f"icot-tui was ended by signal {number} ({_name(number)})\n")
+            message = f"icot-tui was ended by signal {number} ({_name(number)})\n"
+            terminal.write_message(2, message)
             return 128 + number
         return os.WEXITSTATUS(status)
 
 
-def _has_shell(guardian: int) -> bool:
-    """Does the guardian have a parent of its session that could continue it once stopped?"""
+def _has_shell(process: int) -> bool:
+    """Does the process have a parent in its session that could continue it once stopped?"""
     try:
-        with open(f"/proc/{guardian}/stat") as file:
-            facts = file.read().rpartition(")")[2].split()
-        parent, group, session = (int(fact) for fact in facts[1:4])
+        with open(f"/proc/{process}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
+        parent, group, session = (int(field) for field in fields[1:4])
         return os.getsid(parent) == session and os.getpgid(parent) != group
     except (OSError, ValueError):
         return False

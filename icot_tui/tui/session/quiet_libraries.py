@@ -1,4 +1,4 @@
-"""What libraries would draw on the screen, if they were not asked to be quiet."""
+"""Keeps libraries from drawing progress bars on the screen."""
 
 import os
 
@@ -8,10 +8,10 @@ QUIET = {
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
-"""Switches progress bars off, whose drawings would fill the log."""
+"""Environment variables that switch off progress bars, which would fill the log."""
 
 
 def quiet_libraries() -> None:
-    """Ask for no progress bars; before the libraries are imported."""
+    """Switch off progress bars; to be called before the libraries are imported."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)

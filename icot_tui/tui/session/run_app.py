@@ -1,4 +1,4 @@
-"""Runs the screen, and sees to it that its end is never the training's."""
+"""Runs the screen and makes sure that its end never ends the training."""
 
 import contextlib
 import faulthandler
@@ -26,138 +26,139 @@ from icot_tui.tui.session.terminal import Terminal
 from icot_tui.tui.session.training_thread import TrainingThread
 
 SWITCH_SECONDS = 5e-5
-"""Python's thread switch interval: a drawing thread holds the usual one against every step."""
-ECHO_SECONDS = 0.2
-"""A signal that comes again so soon is the same one, passed on by the guardian."""
-OVERDUE_SECONDS = 10.0
-"""A screen that was told to leave and has not by then hangs: the training goes on without it."""
+"""Python's thread switch interval: with the usual one a drawing thread slows down every step."""
+SAME_SIGNAL_SECONDS = 0.2
+"""A signal that comes again so soon is the same one, passed on by the parent process."""
+EXIT_SECONDS = 10.0
+"""A screen that has not ended so long after it was told to hangs; training goes on without it."""
+
+BuildApp = Callable[[TrainingThread | None], App[ExitChoice]]
 
 
 def run_with_screen(
-    build_app: Callable[[TrainingThread | None], App[ExitChoice]],
-    engine: TrainingThread | None,
-    guardian: ParentProcess | None = None,
+    build_app: BuildApp, training: TrainingThread | None, parent: ParentProcess | None = None
 ) -> ScreenExit:
-    """Run the app until it is left, one way or the other; the terminal is restored by then.
+    """Run the app until it ends; on return the terminal is restored.
 
-    With an engine, it is started, and may well be at work still on return. The signal handlers stay
-    in force then: SIGHUP and SIGTERM end no process whose engine is at work.
+    The training is started, and may well be running still on return. The signal handlers stay
+    in force then: SIGHUP and SIGTERM do not end a process that trains.
 
     Args:
-        build_app: makes the app; its run returns how it was left.
-        engine: made, and not started; None for a mere viewer.
-        guardian: the thin parent, if there is one; released when the user detaches.
+        build_app: makes the app, which returns the user's choice.
+        training: made but not started; None for a mere viewer.
+        parent: the parent process, if there is one; released when the user detaches.
     """
     quiet_libraries()
     terminal = Terminal()
-    terminal.lend(engine.folder.log if engine else None)
-    departure = ScreenRunner(engine, guardian, terminal)
-    if engine is not None:
-        engine.start()
+    terminal.redirect_output(training.folder.log if training else None)
+    runner = ScreenRunner(training, parent, terminal)
+    if training is not None:
+        training.start()
     switch = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
-        left = departure.run(build_app)
+        ended = runner.run(build_app)
     finally:
         gc.enable()
         sys.setswitchinterval(switch)
-        if engine is not None:
-            engine.painted.set()
-    _part(left, terminal, guardian, engine)
-    return left
+        if training is not None:
+            training.screen_ready.set()
+    _hand_back_terminal(ended, terminal, parent, training)
+    return ended
 
 
 class ScreenRunner:
-    """Knows why the screen has to go, makes it go, and notices if it does not."""
+    """Runs the app, ends it when its terminal is gone or a signal comes, and notices a hang."""
 
     def __init__(
-        self, engine: TrainingThread | None, guardian: ParentProcess | None, terminal: Terminal
+        self, training: TrainingThread | None, parent: ParentProcess | None, terminal: Terminal
     ) -> None:
-        self._engine = engine
-        self._guardian = guardian
+        self._training = training
+        self._parent = parent
         self._terminal = terminal
         self._driver: ScreenDriver | None = None
-        self._way: ExitReason | None = None
+        self._reason: ExitReason | None = None
         self._asked_at = 0.0
         self._over = False
         self._app: App[ExitChoice] | None = None
         self._streams = sys.stdout, sys.stderr
         self._catch_signals()
 
-    def run(self, build_app: Callable[[TrainingThread | None], App[ExitChoice]]) -> ScreenExit:
-        """Run the app with all that guards it."""
-        failure: Exception | None = None
-        answer: ExitChoice | None = None
+    def run(self, build_app: BuildApp) -> ScreenExit:
+        """Run the app until it ends, however it ends."""
+        error: Exception | None = None
+        choice: ExitChoice | None = None
         faulthandler.enable(2)
         threading.Thread(target=self._watch, name="screen-watch", daemon=True).start()
         try:
-            self._app = build_app(self._engine)
-            self._app.driver_class = driver_for(self._link())
-            answer = self._app.run()
+            self._app = build_app(self._training)
+            self._app.driver_class = driver_for(self._context())
+            choice = self._app.run()
             if self._app.return_code:
-                failure = self._app._exception or RuntimeError("the screen failed")
-        except Exception as error:
+                error = self._app._exception or RuntimeError("the screen failed")
+        except Exception as failure:
             traceback.print_exc()
-            failure = error
+            error = failure
         self._over = True
         for number in (signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH):  # Textual's, whose loop
             signal.signal(number, signal.SIG_DFL)  # has ended
-        if self._guardian is not None:
-            self._guardian.closed()
-        if self._way == "terminated":
-            time.sleep(max(0.0, self._asked_at + ECHO_SECONDS - time.monotonic()))
-        return self._left(answer, failure)
+        if self._parent is not None:
+            self._parent.closed()
+        if self._reason == "terminated":
+            time.sleep(max(0.0, self._asked_at + SAME_SIGNAL_SECONDS - time.monotonic()))
+        return self._exit_of(choice, error)
 
-    def _left(self, answer: ExitChoice | None, failure: Exception | None) -> ScreenExit:
-        if answer in ("save", "now"):
-            return ScreenExit(answer)
-        if self._way is not None:
-            return ScreenExit(self._way)
-        if failure is not None:
-            return ScreenExit("crashed", failure)
-        if self._engine is None or not self._engine.alive:
-            return ScreenExit("close")
-        return ScreenExit("detach" if answer in (None, "close") else answer)
+    def _exit_of(self, choice: ExitChoice | None, error: Exception | None) -> ScreenExit:
+        if choice in ("save", "now"):
+            return ScreenExit(choice)
+        if self._reason is not None:
+            return ScreenExit(self._reason)
+        if error is not None:
+            return ScreenExit("crashed", error)
+        return ScreenExit(
+            "close" if self._training is None or not self._training.alive else "detach"
+        )
 
-    def leave(self, way: ExitReason) -> None:
-        """Have the screen go; safe from any thread and from a signal handler."""
-        if self._way is None and not self._over:
+    def end(self, reason: ExitReason) -> None:
+        """End the screen; safe from any thread and from a signal handler."""
+        if self._reason is None and not self._over:
             self._asked_at = time.monotonic()
-            self._way = way
-            self._exit()
+            self._reason = reason
+            self._schedule_exit()
 
-    def _exit(self) -> None:
+    def _schedule_exit(self) -> None:
         if self._driver is not None and self._app is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 self._driver.loop.call_soon_threadsafe(self._exit_app)
 
     def _exit_app(self) -> None:
-        if self._app is not None and self._app.return_value is None:  # the user was not quicker
+        if self._app is not None and self._app.return_value is None:  # the user was not faster
             self._app.exit()
 
-    def _link(self) -> DriverContext:
-        may_stop = self._guardian.may_stop if self._guardian is not None else self._engine is None
+    def _context(self) -> DriverContext:
         return DriverContext(
             descriptor=self._terminal.descriptor,
             opened=self._opened,
             painted=self._painted,
-            lost=lambda: self.leave("gone"),
-            may_stop=may_stop,
+            lost=lambda: self.end("gone"),
+            can_stop=self._parent.can_stop if self._parent else self._training is None,
         )
 
     def _opened(self, driver: ScreenDriver) -> None:
         self._driver = driver
-        if self._guardian is not None:
-            self._guardian.opened()
-        if self._way is not None:
-            self._exit()
+        if self._parent is not None:
+            self._parent.opened()
+        if self._reason is not None:
+            self._schedule_exit()
 
     def _painted(self) -> None:
-        # Textual takes Python's streams while it runs, and drops what nobody asked it for.
+        # Textual replaces Python's streams while it runs and drops what is printed.
         sys.stdout, sys.stderr = self._streams
         gc.enable()
-        if self._engine is not None:
-            self._engine.painted.set()
+        if self._training is not None:
+            self._training.screen_ready.set()
+
+    # Signals ------------------------------------------------------------------------------------
 
     def _catch_signals(self) -> None:
         for number, handler in (
@@ -169,71 +170,74 @@ class ScreenRunner:
                 signal.signal(number, handler)
 
     def _on_hangup(self, number: int, frame: FrameType | None) -> None:
-        self.leave("gone")
+        self.end("gone")
 
     def _on_terminate(self, number: int, frame: FrameType | None) -> None:
+        """The first one ends the screen, a second one stops the training."""
         now = time.monotonic()
-        if self._way == "terminated" and now < self._asked_at + ECHO_SECONDS:
+        if self._reason == "terminated" and now < self._asked_at + SAME_SIGNAL_SECONDS:
             return
-        if self._way is None and not self._over:
-            self.leave("terminated")
-        elif self._engine is not None:
-            self._engine.send(Stop())
+        if self._reason is None and not self._over:
+            self.end("terminated")
+        elif self._training is not None:
+            self._training.send(Stop())
 
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
-        """From outside, or a terminal that turns the key into a signal: a key it is."""
+        """Sent from outside, or by a terminal that turns the key into a signal: treat as a key."""
         if self._driver is not None and not self._over:
             self._driver.process_message(events.Key("ctrl+c", "\x03"))
 
-    def _watch(self) -> None:
-        """Notice a parent that is gone, and a screen that hangs."""
-        life = [self._guardian.life] if self._guardian is not None else []
-        while not self._over:
-            ready: list[Any] = select.select(life, [], [], 0.5)[0]
-            if ready:
-                life = []
-                self.leave("gone")
-            if self._way is not None and time.monotonic() > self._asked_at + OVERDUE_SECONDS:
-                self._go_on_alone()
+    # A hanging screen ---------------------------------------------------------------------------
 
-    def _go_on_alone(self) -> None:
-        """The app's code hangs in the main thread: this one sees the training to its end."""
+    def _watch(self) -> None:
+        """Notice a parent process that is gone, and a screen that hangs."""
+        alive = [self._parent.alive] if self._parent is not None else []
+        while not self._over:
+            ready: list[Any] = select.select(alive, [], [], 0.5)[0]
+            if ready:
+                alive = []
+                self.end("gone")
+            if self._reason is not None and time.monotonic() > self._asked_at + EXIT_SECONDS:
+                self._abandon_screen()
+
+    def _abandon_screen(self) -> None:
+        """The app hangs in the main thread: wait for the training in this one, then exit."""
         if self._over:
             return
         faulthandler.dump_traceback(2)
-        self._terminal.reset()
-        if self._guardian is not None:
-            self._guardian.closed()
+        self._terminal.restore()
+        if self._parent is not None:
+            self._parent.closed()
         status = 1
-        if self._engine is not None:
-            self._engine.painted.set()
-            self._engine.join()
-            status = 0 if self._engine.ended is not None else 1
+        if self._training is not None:
+            self._training.screen_ready.set()
+            self._training.join()
+            status = 0 if self._training.ended is not None else 1
         if not self._over:
             os._exit(status)
 
 
-def _part(
-    left: ScreenExit,
+def _hand_back_terminal(
+    ended: ScreenExit,
     terminal: Terminal,
-    guardian: ParentProcess | None,
-    engine: TrainingThread | None,
+    parent: ParentProcess | None,
+    training: TrainingThread | None,
 ) -> None:
-    """See to the terminal: who has it from now on, and what is told there."""
-    if engine is None or not engine.alive or left.way in ("save", "now"):
-        terminal.give_back()
+    """Restore, keep or detach from the terminal, and tell the user what goes on."""
+    if training is None or not training.alive or ended.reason in ("save", "now"):
+        terminal.restore_output()
         return
     process = f"process {os.getpid()}"
-    back = f"icot-tui attach {engine.folder.path}"
-    if left.way == "terminated":
-        terminal.say(
+    attach = f"icot-tui attach {training.folder.path}"
+    if ended.reason == "terminated":
+        terminal.write_message(
             f"the screen is closed, training goes on without it ({process}); "
-            f"SIGTERM or Ctrl-C saves and stops; to look at it: {back}\n"
+            f"SIGTERM or Ctrl-C saves and stops; to look at it: {attach}\n"
         )
         return
-    terminal.leave()
-    if guardian is not None and left.way in ("detach", "crashed"):
-        failed = f"the screen failed, see {engine.folder.log}; " if left.failure else ""
-        guardian.release(
-            f"{failed}training goes on in the background ({process}); come back with: {back}"
+    terminal.detach()
+    if parent is not None and ended.reason in ("detach", "crashed"):
+        failed = f"the screen failed, see {training.folder.log}; " if ended.error else ""
+        parent.release(
+            f"{failed}training goes on in the background ({process}); come back with: {attach}"
         )

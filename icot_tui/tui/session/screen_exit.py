@@ -1,4 +1,4 @@
-"""How the screen can be left, and what that means to the training."""
+"""How a screen can end, and what that means for the training."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,12 +8,12 @@ ExitChoice = Literal["detach", "save", "now", "close"]
 nothing to stop, simply close."""
 
 ExitReason = Literal["detach", "save", "now", "close", "gone", "terminated", "crashed"]
-"""The same, with what happens to a screen: its terminal is gone, SIGTERM came, its code failed."""
+"""The same, or what happened to the screen: its terminal is gone, SIGTERM came, its code failed."""
 
 
 @dataclass(frozen=True)
 class ScreenExit:
-    """How the screen was left, and what went wrong with it, if its code failed."""
+    """Why the screen ended, and the error if its code failed."""
 
-    way: ExitReason
-    failure: Exception | None = None
+    reason: ExitReason
+    error: Exception | None = None

@@ -1,4 +1,4 @@
-"""The user's terminal, kept apart from descriptors 1 and 2, which belong to the log meanwhile."""
+"""The user's terminal, kept apart from descriptors 1 and 2, which write to the log meanwhile."""
 
 import contextlib
 import os
@@ -24,23 +24,23 @@ def is_usable() -> bool:
     return able and os.isatty(0) and os.isatty(1)
 
 
-def attributes() -> list[Any] | None:
-    """The terminal's modes; None if they can't be had."""
+def get_modes() -> list[Any] | None:
+    """The terminal's modes; None if they can't be read."""
     try:
         return termios.tcgetattr(0)
     except termios.error:
         return None
 
 
-def reset(descriptor: int, modes: list[Any] | None) -> None:
-    """Give the terminal back after a screen that could not; waits for no stalled one."""
-    say(descriptor, LEAVE_SCREEN)
+def restore(descriptor: int, modes: list[Any] | None) -> None:
+    """Restore the terminal after a screen that could not; does not wait for a stalled one."""
+    write_message(descriptor, LEAVE_SCREEN)
     if modes is not None:
         with contextlib.suppress(termios.error):
             termios.tcsetattr(descriptor, termios.TCSANOW, modes)
 
 
-def say(descriptor: int, text: str, seconds: float = 1.0) -> None:
+def write_message(descriptor: int, text: str, seconds: float = 1.0) -> None:
     """Write a short text if the terminal takes it within so many seconds."""
     with contextlib.suppress(OSError, ValueError):
         if select.select([], [descriptor], [], seconds)[1]:
@@ -48,19 +48,19 @@ def say(descriptor: int, text: str, seconds: float = 1.0) -> None:
 
 
 class Terminal:
-    """Holds the terminal for the screen while whatever prints is led to a log."""
+    """Keeps the terminal for the screen while everything printed goes to a log."""
 
     def __init__(self) -> None:
         self.descriptor = os.dup(1)
-        self._modes = attributes()
+        self._modes = get_modes()
         self._before = {number: os.dup(number) for number in (1, 2) if os.isatty(number)}
         self._streams = sys.__stdout__, sys.__stderr__
         self._log: int | None = None
 
-    def lend(self, log: Path | None) -> None:
-        """Point standard output and errors at the log; without one, where nobody sees them.
+    def redirect_output(self, log: Path | None) -> None:
+        """Point standard output and error at the log; without one, at a file that is discarded.
 
-        Whoever asks Python for the original streams, as Textual does for the terminal's size,
+        Code that asks Python for the original streams, as Textual does for the terminal's size,
         still finds the terminal.
         """
         _flush()
@@ -70,17 +70,17 @@ class Terminal:
         screen = os.fdopen(self.descriptor, "w", encoding="utf-8", errors="replace", closefd=False)
         vars(sys).update(__stdout__=screen, __stderr__=screen)
 
-    def give_back(self) -> None:
-        """Standard output and errors go to the terminal again."""
+    def restore_output(self) -> None:
+        """Point standard output and error at the terminal again."""
         _flush()
         for number, descriptor in self._before.items():
             os.dup2(descriptor, number)
         self._close()
 
-    def leave(self) -> None:
-        """Have nothing to do with the terminal any more: its end, and its keys, reach others."""
+    def detach(self) -> None:
+        """Let go of the terminal: its end and its keys do not reach this process any more."""
         _flush()
-        with contextlib.suppress(OSError):  # it leads a process group: started by no guardian
+        with contextlib.suppress(OSError):  # it leads a process group: it has no waiting parent
             os.setsid()
         nowhere = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, self.descriptor):  # not closed: a late frame may still go there
@@ -88,13 +88,13 @@ class Terminal:
         os.close(nowhere)
         self._close()
 
-    def say(self, text: str) -> None:
-        """Tell the user something beside the log, if the terminal takes it."""
-        say(self.descriptor, text)
+    def write_message(self, text: str) -> None:
+        """Write to the terminal, not to the log, if it takes the text in time."""
+        write_message(self.descriptor, text)
 
-    def reset(self) -> None:
-        """Give the terminal back for a screen that does not do it itself."""
-        reset(self.descriptor, self._modes)
+    def restore(self) -> None:
+        """Restore the terminal for a screen that does not do it itself."""
+        restore(self.descriptor, self._modes)
 
     def _close(self) -> None:
         vars(sys).update(__stdout__=self._streams[0], __stderr__=self._streams[1])
@@ -115,7 +115,7 @@ def _open_log(log: Path | None) -> int:
 
 
 def _flush() -> None:
-    """What waits in Python's buffers goes where it was meant to go."""
+    """Write out Python's buffers before the descriptors change."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()

@@ -1,4 +1,4 @@
-"""What goes to the terminal, which may be slow, stalled or gone: nobody ever waits for it."""
+"""Writes to a terminal that may be slow, stalled or gone, without ever making anybody wait."""
 
 import os
 import select
@@ -6,22 +6,22 @@ import threading
 import time
 from collections.abc import Callable
 
-PATIENCE = 0.5
-"""Seconds that earlier frames may be under way before later ones are dropped."""
-MOST_WAITING = 1 << 20
-"""Bytes that may wait, however quick the terminal seems to be."""
-PIECE = 4096
+STALL_SECONDS = 0.5
+"""Once earlier frames have been under way for so long, later ones are dropped."""
+MAX_WAITING_BYTES = 1 << 20
+"""Bytes that may wait, however fast the terminal seems to be."""
+BYTES_PER_WRITE = 4096
 
 
 class TerminalWriter:
-    """Writes to a terminal on a thread of its own; `write` only leaves the text there.
+    """Writes on a thread of its own; `write` only queues the text.
 
-    While the terminal takes nothing, what comes is dropped and not piled up: once it takes
-    something again, `recovered` is called, and the screen has to be drawn whole.
+    While the terminal takes nothing, new frames are dropped instead of piling up. When it takes
+    something again, `recovered` is called, and the whole screen has to be redrawn.
 
     Args:
         descriptor: of the terminal; stays open.
-        gone: called once, on the writing thread, when the terminal is no more.
+        gone: called once, on the writing thread, when the terminal is gone.
         recovered: called on the writing thread.
     """
 
@@ -47,7 +47,7 @@ class TerminalWriter:
         return self._dropping
 
     def write(self, text: str, keep: bool = False) -> None:
-        """Send a text; it is dropped if the terminal is stalled, unless it is to be kept."""
+        """Send a text; it is dropped if the terminal is stalled, unless `keep` is set."""
         data = text.encode(errors="replace")
         with self._changed:
             if self._dead or self._closed:
@@ -55,24 +55,23 @@ class TerminalWriter:
             now = time.monotonic()
             if self._busy_since is None:
                 self._busy_since = now
-            late = now - self._busy_since > PATIENCE or self._size > MOST_WAITING
+            late = now - self._busy_since > STALL_SECONDS or self._size > MAX_WAITING_BYTES
             if late and not keep:
-                self._drop()
-                return
+                self._clear()
+                self._dropping = True
             if self._dropping and not keep:
                 return
             self._waiting.append(data)
             self._size += len(data)
             self._changed.notify_all()
 
-    def forget_frames(self) -> None:
-        """Drop what waits: the screen is about to be left."""
+    def drop_waiting(self) -> None:
+        """Drop the frames that wait: the screen is about to be closed."""
         with self._changed:
-            self._waiting.clear()
-            self._size = 0
+            self._clear()
 
     def close(self, seconds: float) -> bool:
-        """Take nothing more, and wait a while until all is written; False if it is not.
+        """Take nothing more and wait until all is written; False if it is not in time.
 
         A stalled terminal gets the rest when it takes something again, if the process still lives.
         """
@@ -83,10 +82,9 @@ class TerminalWriter:
                 lambda: self._dead or self._busy_since is None, timeout=seconds
             )
 
-    def _drop(self) -> None:
+    def _clear(self) -> None:
         self._waiting.clear()
         self._size = 0
-        self._dropping = True
 
     def _work(self) -> None:
         while (batch := self._take()) is not None:
@@ -108,16 +106,15 @@ class TerminalWriter:
                     return None
                 self._changed.wait()
             batch = b"".join(self._waiting)
-            self._waiting.clear()
-            self._size = 0
+            self._clear()
             self._busy_since = time.monotonic()
             return batch
 
     def _write_all(self, rest: bytes) -> None:
         while rest:
             try:
-                count = os.write(self._descriptor, rest[:PIECE])
-            except BlockingIOError:  # somebody else made the terminal non-blocking
+                count = os.write(self._descriptor, rest[:BYTES_PER_WRITE])
+            except BlockingIOError:  # another process made the terminal non-blocking
                 select.select([], [self._descriptor], [], 1.0)
                 continue
             self.written += count

@@ -1,4 +1,4 @@
-"""The training on a thread of its own, which waits for no screen and outlives each."""
+"""The training on a thread of its own, which never waits for a screen and outlives it."""
 
 import contextlib
 import importlib
@@ -30,30 +30,31 @@ LIBRARIES: tuple[tuple[Phase, tuple[str, ...]], ...] = (
     ("loading PyTorch", ("torch",)),
     ("loading the model library", ("accelerate", "icot_tui.engine.session")),
 )
-"""What is imported behind the first frame, in the order in which it is told."""
+"""What is imported behind the first frame, in this order."""
 SCREEN_SECONDS = 5.0
-"""A screen that has not been painted after so long is waited for no longer."""
+"""How long the first frame of the screen is waited for."""
 
 
 class TrainingThread:
-    """Trains a run, new or resumed, and says what it does; made and started outside the app.
+    """Trains a run, new or resumed, and reports its phase; made and started outside the app.
 
-    The run folder is there, and locked, before torch is imported. The thread is no daemon: whatever
-    becomes of the rest of the process, Python waits for it.
+    The run folder exists, and is locked, before torch is imported. The thread is not a daemon:
+    whatever happens to the rest of the process, Python waits for it.
 
     Attributes:
         folder: of the run.
         is_new: was the folder made here?
-        commands: wishes of this process and of the run's mailbox.
-        phase: what it does, in plain words.
+        commands: those of this process and of the run's mailbox.
+        phase: what it does now, in plain words.
         phase_since: when that began, on the monotonic clock.
         ended: how the run ended; None before.
         seconds: how long it took this time, once it has ended.
-        error: the sentence for the user if it failed; the traceback is in the folder's log.
-        exit_status: 1, or 2 where the input was bad, if it failed.
+        error: the message for the user if it failed; the traceback is in the folder's log.
+        exit_status: of a failure: 2 for bad input, otherwise 1.
+        screen_ready: to be set once the screen is painted, or will never be.
 
     Raises:
-        UserError: the folder can't be made, or another trainer is at work in it.
+        UserError: the folder can't be created, or another process trains in it.
     """
 
     def __init__(self, config: RunConfig | None, folder: RunFolder | None, runs: Path) -> None:
@@ -71,7 +72,7 @@ class TrainingThread:
         self.ended: RunEnded | None = None
         self.error: str | None = None
         self.exit_status = 0
-        self.painted = threading.Event()
+        self.screen_ready = threading.Event()
         self._listener: Callable[[Event], None] | None = None
         self._thread = threading.Thread(target=self._work, name="engine")
 
@@ -82,15 +83,15 @@ class TrainingThread:
 
     @property
     def alive(self) -> bool:
-        """Does it work?"""
+        """Is it running?"""
         return self._thread.is_alive()
 
     def start(self) -> None:
-        """Begin; libraries are imported once the screen is painted, or no longer waited for."""
+        """Begin; libraries are imported once the screen is painted or no longer waited for."""
         self._thread.start()
 
     def listen(self, listener: Callable[[Event], None] | None) -> None:
-        """Have each event told on the training thread, after it was journaled."""
+        """Call the listener with each event, on the training thread, after it was journaled."""
         self._listener = listener
 
     def send(self, command: Command) -> None:
@@ -98,15 +99,15 @@ class TrainingThread:
         self.commands.put(command)
 
     def join(self, seconds: float | None = None) -> bool:
-        """Wait for the end, or so long; True if it has ended."""
+        """Wait for the end, at most so long; True if it has ended."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def _work(self) -> None:
-        self.painted.wait(SCREEN_SECONDS)
+        self.screen_ready.wait(SCREEN_SECONDS)
         try:
             self._train()
-        except BaseException as error:  # not even a library's sys.exit goes unnoticed
+        except BaseException as error:  # even a library's sys.exit is reported
             self._fail(error)
 
     def _train(self) -> None:
@@ -119,7 +120,7 @@ class TrainingThread:
 
         self._enter("preparing data and model")
         began = time.monotonic()
-        self.ended = run_training(self.folder, self.commands, self._hear)
+        self.ended = run_training(self.folder, self.commands, self._on_event)
         self.seconds = time.monotonic() - began
         self._enter("ended")
 
@@ -127,7 +128,7 @@ class TrainingThread:
         self.phase_since = time.monotonic()
         self.phase = phase
 
-    def _hear(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         if self.phase != "training":
             self._enter("training")
         if self._listener is not None:

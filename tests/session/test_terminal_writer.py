@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from icot_tui.tui.session.terminal_writer import PATIENCE, TerminalWriter
+from icot_tui.tui.session.terminal_writer import STALL_SECONDS, TerminalWriter
 
 PATIENT = 10.0
 
@@ -22,7 +22,7 @@ class Far:
         tty.setraw(self.slave)
         self.gone = threading.Event()
         self.recovered = threading.Event()
-        self.outgoing = TerminalWriter(self.slave, self.gone.set, self.recovered.set)
+        self.writer = TerminalWriter(self.slave, self.gone.set, self.recovered.set)
 
     def read_until(self, text: bytes) -> bytes:
         read = b""
@@ -34,9 +34,9 @@ class Far:
     def fill(self) -> None:
         """Write frames until the terminal takes no more and frames are dropped."""
         deadline = time.monotonic() + PATIENT
-        while not self.outgoing.stalled:
+        while not self.writer.stalled:
             assert time.monotonic() < deadline
-            self.outgoing.write("frame " * 1000)
+            self.writer.write("frame " * 1000)
             time.sleep(0.01)
 
 
@@ -50,39 +50,39 @@ def far() -> Iterator[Far]:
 
 def test_writes_in_order(far: Far) -> None:
     for number in range(100):
-        far.outgoing.write(f"<{number}>")
+        far.writer.write(f"<{number}>")
     assert far.read_until(b"<99>") == b"".join(b"<%d>" % number for number in range(100))
-    assert far.outgoing.close(PATIENT)
-    assert far.outgoing.written == sum(len(f"<{number}>") for number in range(100))
+    assert far.writer.close(PATIENT)
+    assert far.writer.written == sum(len(f"<{number}>") for number in range(100))
 
 
 def test_never_waits_for_a_stalled_terminal_and_keeps_little(far: Far) -> None:
     far.fill()
     began = time.monotonic()
     for _ in range(10_000):
-        far.outgoing.write("frame " * 1000)
+        far.writer.write("frame " * 1000)
     assert time.monotonic() - began < PATIENT
-    assert far.outgoing._size == 0
+    assert far.writer._size == 0
 
 
 def test_says_when_a_stalled_terminal_takes_something_again(far: Far) -> None:
     far.fill()
-    time.sleep(PATIENCE)
+    time.sleep(STALL_SECONDS)
     assert not far.recovered.is_set()
     reader = threading.Thread(target=far.read_until, args=(b"after",))
     reader.start()
     assert far.recovered.wait(PATIENT)
-    far.outgoing.write("after")
+    far.writer.write("after")
     reader.join(PATIENT)
-    assert not reader.is_alive() and not far.outgoing.stalled
+    assert not reader.is_alive() and not far.writer.stalled
 
 
 def test_what_must_arrive_is_kept_through_a_stall(far: Far) -> None:
     far.fill()
-    far.outgoing.forget_frames()
-    far.outgoing.write("leave the screen", keep=True)
+    far.writer.drop_waiting()
+    far.writer.write("leave the screen", keep=True)
     began = time.monotonic()
-    assert not far.outgoing.close(0.2)
+    assert not far.writer.close(0.2)
     assert time.monotonic() - began < PATIENT / 2
     assert b"leave the screen" in far.read_until(b"leave the screen")
 
@@ -93,7 +93,7 @@ def test_tells_once_that_the_terminal_is_gone(far: Far, stalled: bool) -> None:
         far.fill()
     os.close(far.master)
     far.master = -1
-    far.outgoing.write("anybody there?", keep=True)
+    far.writer.write("anybody there?", keep=True)
     assert far.gone.wait(PATIENT)
-    far.outgoing.write("no error")
-    assert far.outgoing.close(PATIENT)
+    far.writer.write("no error")
+    assert far.writer.close(PATIENT)

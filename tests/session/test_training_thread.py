@@ -1,4 +1,4 @@
-"""The engine's thread, without any screen."""
+"""The training thread, without any screen."""
 
 from pathlib import Path
 
@@ -16,14 +16,14 @@ from tests.tiny import tiny
 PATIENCE = 100.0
 
 
-def engine(runs: Path, config: RunConfig) -> TrainingThread:
+def training(runs: Path, config: RunConfig) -> TrainingThread:
     thread = TrainingThread(config, None, runs)
-    thread.painted.set()
+    thread.screen_ready.set()
     return thread
 
 
 def test_trains_and_tells_how_far_it_is(tmp_path: Path) -> None:
-    thread = engine(tmp_path, tiny())
+    thread = training(tmp_path, tiny())
     heard: list[str] = []
     thread.listen(lambda event: heard.append(f"{type(event).__name__}: {thread.startup_phase}"))
     assert thread.folder.is_locked() and thread.startup_phase == "opening the screen"
@@ -36,14 +36,14 @@ def test_trains_and_tells_how_far_it_is(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_being_trained_is_refused(tmp_path: Path) -> None:
-    first = engine(tmp_path, tiny())
+    first = training(tmp_path, tiny())
     with pytest.raises(UserError, match="is being trained already"):
         TrainingThread(None, RunFolder(first.folder.path), tmp_path)
     first.folder.unlock()
 
 
 def test_commands_are_carried_out(tmp_path: Path) -> None:
-    thread = engine(tmp_path, tiny(train={"max_steps": 10_000_000}))
+    thread = training(tmp_path, tiny(train={"max_steps": 10_000_000}))
     thread.send(Stop())
     thread.start()
     assert thread.join(PATIENCE)
@@ -51,7 +51,7 @@ def test_commands_are_carried_out(tmp_path: Path) -> None:
 
 
 def test_bad_input_becomes_a_sentence(tmp_path: Path) -> None:
-    thread = engine(tmp_path, tiny(data={"train_examples": 3}))
+    thread = training(tmp_path, tiny(data={"train_examples": 3}))
     thread.start()
     assert thread.join(PATIENCE)
     assert (thread.phase, thread.exit_status) == ("failed", 2)
@@ -64,7 +64,7 @@ def test_a_failure_is_kept_logged_and_journaled(tmp_path: Path) -> None:
     def fail(event: object) -> None:
         raise SystemExit("a library thinks it may")
 
-    thread = engine(tmp_path, tiny())
+    thread = training(tmp_path, tiny())
     thread.listen(fail)
     thread.start()
     assert thread.join(PATIENCE)
