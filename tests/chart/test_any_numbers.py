@@ -6,12 +6,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from icot_tui.tui.chart.data import SEVERITY, ChartData, Curve, Mark
+from icot_tui.tui.chart.data import ChartData, Curve, Mark
 from icot_tui.tui.chart.draw import draw
 from icot_tui.tui.chart.export import as_csv, as_svg, as_text
 from icot_tui.tui.chart.prepare import prepare
 from icot_tui.tui.chart.smooth import WINDOWS
-from icot_tui.tui.chart.style import ChartStyle
+from icot_tui.tui.chart.style import MARKS, ChartStyle
 from icot_tui.tui.chart.viewport import (
     Viewport,
     panned,
@@ -47,7 +47,7 @@ def curves(draw_value):
     )
 
 
-marks = st.builds(Mark, numbers, st.sampled_from(sorted(SEVERITY)), names)
+marks = st.builds(Mark, numbers, st.sampled_from(sorted(MARKS)), names)
 charts = st.builds(
     ChartData,
     st.lists(curves(), max_size=4).map(tuple),

@@ -22,8 +22,8 @@ def chart(*curves, marks=(), **options):
     return prepare(ChartData(curves, marks, "step", "loss", 0, "nothing", **options))
 
 
-def lines(prepared, view=None, size=(40, 10), look=None):
-    return draw(prepared, view or Viewport(), *size, look)[0].lines()
+def lines(prepared, view=None, size=(40, 10), style=None):
+    return draw(prepared, view or Viewport(), *size, style)[0].lines()
 
 
 @given(st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), max_size=80), st.integers(2, 40))
@@ -80,7 +80,7 @@ def test_thinning_keeps_the_lowest_and_the_highest_of_each_column(values, column
             assert thinned.low[at] <= np.nanmin(inside)
             assert thinned.high[at] >= np.nanmax(inside)
     assert len(thinned.at) <= columns
-    assert len(thinned.broken) == len(set(place[np.isnan(y)]))
+    assert len(thinned.nonfinite) == len(set(place[np.isnan(y)]))
 
 
 def test_a_line_is_broken_at_what_is_not_finite_and_at_zero_on_a_log_axis():
@@ -89,7 +89,7 @@ def test_a_line_is_broken_at_what_is_not_finite_and_at_zero_on_a_log_axis():
     assert downsample(x, y, 0, 5, 60, log=False).joined.tolist() == [False, True, False, True, True]
     on_log = downsample(x, y, 0, 5, 60, log=True)
     assert on_log.joined.tolist() == [False, True, False, False]
-    assert len(on_log.broken) == 1  # a zero is a gap, but nothing is wrong with it
+    assert len(on_log.nonfinite) == 1  # a zero is a gap, but nothing is wrong with it
 
 
 def test_a_straight_line_is_one_dot_wide():
@@ -213,7 +213,7 @@ def test_many_marks_leave_room_between_their_lines():
 def test_curves_are_told_apart_without_colour():
     x = np.arange(100)
     both = chart(Curve("this", x, x + 1.0), Curve("other", x, 200.0 - x))
-    drawn = lines(both, look=ChartStyle(letters=True), size=(60, 12))
+    drawn = lines(both, style=ChartStyle(letters=True), size=(60, 12))
     assert "A this" in drawn[0] and "B other" in drawn[0]
     assert "A" in "".join(drawn[1:]) and "B" in "".join(drawn[1:])
 

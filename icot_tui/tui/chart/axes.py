@@ -8,9 +8,9 @@ from icot_tui.tui.chart.viewport import column_at
 
 
 def draw_axes(plot: Plot, levels: list[Tick]) -> None:
-    """The upright axis with ticks at `levels`, and the one along the bottom with its own."""
+    """The y axis with ticks at `levels`, and the x axis with its own."""
     canvas, layout = plot.canvas, plot.layout
-    line, corner, left, down, bar = "|+++-" if plot.look.ascii else "│└┤┬─"
+    line, corner, left, down, bar = "|+++-" if plot.style.ascii else "│└┤┬─"
     x = layout.left - 1
     canvas.paint(slice(layout.header, layout.bottom), x, line, LINE)
     canvas.paint(layout.bottom, slice(x + 1, None), bar, LINE)
@@ -28,11 +28,11 @@ def draw_axes(plot: Plot, levels: list[Tick]) -> None:
 
 
 def _labels(plot: Plot) -> list[tuple[int, str, int]]:
-    """Column, label and where it begins, for ticks that find room beside the axis' own name."""
+    """(column, label, first column of the label) of the ticks that fit beside the axis' name."""
     layout, (start, end), data = plot.layout, plot.window, plot.prepared.data
     width = layout.left + layout.columns
     # Hours name themselves: `3h20m`.
-    name = "" if data.x_label == "hours" else fit(data.x_label, width // 3, plot.look.ascii)
+    name = "" if data.x_label == "hours" else fit(data.x_label, width // 3, plot.style.ascii)
     name_width = width_of([(name, QUIET)])
     plot.canvas.write(width - name_width, layout.bottom + 1, name, QUIET)
     room = width - (name_width + 2 if name else 0)

@@ -1,4 +1,4 @@
-"""A sheet of character cells to draw on, and the finished drawing."""
+"""Character cells to draw on, and the finished drawing."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Weight = Literal["plain", "quiet", "faint", "bold"]
 
 
 class Ink(NamedTuple):
-    """What something is drawn with: a colour's name, and how strongly."""
+    """A colour's name and its weight."""
 
     colour: str
     weight: Weight = "plain"
@@ -26,10 +26,10 @@ Run = tuple[str, Ink]
 """Text in one ink."""
 
 HALF = "\0"
-"""What stands for the right half of a wide character."""
+"""Stands for the right half of a wide character."""
 BLANK = Ink("foreground")
 QUIET, LINE = Ink("foreground", "quiet"), Ink("foreground", "faint")
-"""What labels and notes, and what axes are drawn with."""
+"""For labels and notes, and for axes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +47,12 @@ class Frame:
         return [text[y * width : (y + 1) * width] for y in range(height)]
 
     def lines(self) -> list[str]:
-        """The lines as they are read; each is as wide as the frame."""
+        """The lines as text; each is as wide as the frame."""
         return [text.replace(HALF, "") for text in self.texts()]
 
 
 class Canvas:
-    """Cells to draw on. What falls outside is cut off."""
+    """Cells to draw on; what falls outside is cut off."""
 
     def __init__(self, width: int, height: int) -> None:
         self.cells = np.full((max(height, 0), max(width, 0)), ord(" "), np.uint32)
@@ -77,18 +77,18 @@ class Canvas:
         return x
 
     def write_runs(self, x: int, y: int, runs: list[Run]) -> int:
-        """Write texts of several inks one after the other; returns the column after them."""
+        """Write several runs; returns the column after them."""
         for text, ink in runs:
             x = self.write(x, y, text, ink)
         return x
 
     def paint(self, y: Any, x: Any, character: str | NDArray[Any], ink: Ink) -> None:
-        """Put one character, or an array of code points, on cells chosen as numpy chooses them."""
+        """Put one character, or an array of code points, on the cells that numpy indexes select."""
         self.cells[y, x] = ord(character) if isinstance(character, str) else character
         self.inks[y, x] = self.ink(ink)
 
     def frame(self) -> Frame:
-        """What has been drawn."""
+        """The finished drawing."""
         # Blanks take the ink of what stands before them: fewer changes of colour to send.
         inked = np.where(self.cells != ord(" "), np.arange(self.cells.shape[1]), 0)
         before = np.maximum.accumulate(inked, axis=1) if inked.size else inked
@@ -97,10 +97,10 @@ class Canvas:
 
 
 def fit(text: str, width: int, ascii: bool = False) -> str:
-    """Text made safe and cut to so many cells, with an ellipsis if something is lost.
+    """Printable text of at most so many cells, with an ellipsis where it is cut.
 
-    What takes no cell of its own is left out. What can't be printed becomes a question mark; with
-    `ascii`, that is all but ASCII.
+    Characters of no width are left out; those that can't be printed (with `ascii`, all but ASCII)
+    become question marks.
     """
     text = unicodedata.normalize("NFC", plain(text[:1000]))
     if ascii:
@@ -121,5 +121,5 @@ def _printable(character: str) -> str:
 
 
 def width_of(runs: list[Run]) -> int:
-    """How many cells texts take."""
+    """The width of runs, in cells."""
     return sum(cell_len(text) for text, _ in runs)

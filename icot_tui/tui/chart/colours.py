@@ -1,4 +1,4 @@
-"""From inks to what the terminal gets: the theme's colours, mixed with the background."""
+"""From inks to the terminal's colours: the theme's, mixed with the background."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,20 +16,20 @@ from icot_tui.tui.chart.style import series_colour
 
 _NAMES = ("primary", "secondary", "accent", "success", "warning", "error", "foreground")
 _DARK_BLUE = Color.parse("ansi_blue").ansi
-"""Hardly to be seen as a thin line on black, in most terminals."""
+"""Hardly visible as a thin line on black in most terminals."""
 _SHARES = {"quiet": 0.62, "faint": 0.4}
-"""How much of its colour such an ink has; the rest is background."""
+"""The share of its colour in an ink of this weight; the rest is background."""
 
 
 @dataclass(frozen=True)
 class ThemeColours:
-    """The colours of a theme as far as charts need them; equal ones draw equally.
+    """The colours of a theme that charts need; equal ones draw equally.
 
     Attributes:
-        names: the theme's colours by name, as it writes them.
-        background: what the chart stands on.
+        names: the theme's colours by name, in its own notation.
+        background: behind the chart.
         ansi: only the terminal's own sixteen colours.
-        colourless: the app has been told to use no colours.
+        colourless: the app may use no colours.
     """
 
     names: tuple[tuple[str, str], ...]
@@ -40,7 +40,7 @@ class ThemeColours:
 
     @classmethod
     def of(cls, widget: Widget) -> "ThemeColours":
-        """Those of the theme the widget's app has now."""
+        """Those of the app's present theme."""
         app = widget.app
         theme = app.current_theme
         known = app.theme_variables
@@ -50,7 +50,7 @@ class ThemeColours:
 
     @property
     def few(self) -> bool:
-        """Whether colours don't tell curves apart for certain."""
+        """Can't colours be relied on to tell curves apart?"""
         return self.ansi or self.colourless
 
     def style(self, ink: Ink) -> Style:
@@ -64,14 +64,12 @@ def _style(colours: ThemeColours, ink: Ink) -> Style:
     known = dict(colours.names)
     if ink.colour.startswith("series") and ink.colour[6:].isdigit():
         number = int(ink.colour[6:])
-        own = _rgb(known.get("primary", ""))
-        written = series_colour(number, dark=colours.dark, ansi=colours.ansi, own=own)
+        own = _parse(known.get("primary", ""))
+        rgb = None if own is None else own.rgb
+        written = series_colour(number, dark=colours.dark, ansi=colours.ansi, own=rgb)
     else:
         written = known.get(ink.colour, known.get("foreground", "ansi_default"))
-    try:
-        colour = Color.parse(written)
-    except ColorParseError:
-        colour = Color.parse("ansi_default")
+    colour = _parse(written) or Color.parse("ansi_default")
     background = colours.background
     if colours.dark and colour.ansi == _DARK_BLUE:
         colour = Color.parse("ansi_bright_blue")
@@ -82,15 +80,15 @@ def _style(colours: ThemeColours, ink: Ink) -> Style:
     return Style(color=colour.rich_color, bgcolor=background.rich_color, bold=bold)
 
 
-def _rgb(written: str) -> tuple[int, int, int] | None:
+def _parse(written: str) -> Color | None:
     try:
-        return Color.parse(written).rgb
+        return Color.parse(written)
     except ColorParseError:
         return None
 
 
 def strips_of(frame: Frame, colours: ThemeColours) -> list[Strip]:
-    """The frame's lines, ready to be shown."""
+    """The frame's lines as Textual's strips."""
     styles = [colours.style(ink) for ink in frame.palette]
     width = frame.cells.shape[1]
     strips = []

@@ -11,16 +11,6 @@ Floats = NDArray[np.float64]
 Numbers = NDArray[Any]
 MarkKind = Literal["removal", "reset", "spike", "collapse", "rollback", "training"]
 
-SEVERITY: dict[str, int] = {
-    "collapse": 5,
-    "spike": 4,
-    "training": 3,
-    "rollback": 3,
-    "removal": 2,
-    "reset": 1,  # most removals come with one; the removal is what the reader looks for
-}
-"""Which of the marks on one spot is shown."""
-
 
 @dataclass(frozen=True, eq=False)
 class Curve:
@@ -29,8 +19,8 @@ class Curve:
     Attributes:
         x: positions, usually ascending. Points at a position that is not finite are left out.
         y: values, as many as positions.
-        colour: one of the theme ("primary", "error") or of the palette ("series0" to "series7").
-        smooth: may be smoothed, with the values themselves drawn faintly behind.
+        colour: of the theme ("primary", "error") or the palette ("series0" to "series7").
+        smooth: may be smoothed, with the raw values drawn faintly behind.
         points: each value is a measurement of its own and gets a dot.
 
     Raises:
@@ -52,7 +42,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Mark:
-    """Something that happened at a position, with a name for it ("removal 3")."""
+    """An event at a position, with its name ("removal 3")."""
 
     x: float
     kind: MarkKind
@@ -61,16 +51,16 @@ class Mark:
 
 @dataclass(frozen=True, eq=False)
 class ChartData:
-    """All that a chart shows.
+    """Everything a chart shows.
 
     Attributes:
-        x_label: what runs along the bottom; positions of "hours" are written as `3h20m`.
-        version: another one means that something else is to be drawn.
-        empty: the sentence that stands there as long as there is nothing to draw.
+        x_label: of the x axis; positions of "hours" are written as `3h20m`.
+        version: differs whenever something else is to be drawn.
+        empty: the message shown while there is nothing to draw.
         percent: values are shares from 0 to 1, written as 0 % to 100 %.
         levels: horizontal lines to compare with, each a value and its name.
-        span: what the axis along the bottom covers at least, so that charts one above the other
-            have their marks in line; None: as much as the curves.
+        span: what the x axis covers at least, so that charts above each other line up; None: as
+            much as the curves.
     """
 
     curves: tuple[Curve, ...]

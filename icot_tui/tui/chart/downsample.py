@@ -1,4 +1,4 @@
-"""A line of any number of points as one stroke a column: from its lowest to its highest value."""
+"""Downsampling: any number of points as one entry a column, with its minimum and maximum."""
 
 from dataclasses import dataclass
 
@@ -13,15 +13,15 @@ Columns = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Downsampled:
-    """What is left of a line, one entry for each column that has points.
+    """A downsampled line: one entry for each column that has points.
 
-    The neighbours just outside of the window come along, so that the line runs up to its edges.
+    The nearest points outside the window are included, so that the line reaches its edges.
 
     Attributes:
-        at: the column; whole numbers inside of the window, anything for the neighbours.
+        at: the column; whole numbers inside the window, anything for the neighbours.
         first, last, low, high: of the values in the column.
-        joined: whether the line goes on from the entry before.
-        broken: columns with values that are not finite.
+        joined: does the line continue from the entry before?
+        nonfinite: columns with values that are not finite.
     """
 
     at: Floats
@@ -30,35 +30,37 @@ class Downsampled:
     low: Floats
     high: Floats
     joined: NDArray[np.bool_]
-    broken: Columns
+    nonfinite: Columns
 
 
 def columns_of(x: Floats, start: float, end: float, columns: int) -> Columns:
-    """The column of each position in the window; the last one holds the right end as well."""
+    """The column of each position in the window; the last one includes the right end."""
     return np.clip((x - start) / (end - start) * columns, 0, columns - 1).astype(np.int64)
 
 
 def downsample(
     x: Floats, y: Numbers, start: float, end: float, columns: int, log: bool
 ) -> Downsampled:
-    """The points within start to end (start < end), spread over so many columns.
+    """The points from start to end (start < end) in so many columns.
 
-    `x` is finite and ascending. Values at or below zero are gaps on a log axis.
+    `x` is finite and ascending. On a log axis values at or below zero are gaps.
     """
     begin = max(0, int(np.searchsorted(x, start, "left")) - 1)
     stop = min(len(x), int(np.searchsorted(x, end, "right")) + 1)
     x, y = x[begin:stop], y[begin:stop]
     good = usable(y, log)
     breaks = np.zeros(0, np.int64)
-    broken = breaks
+    nonfinite = breaks
     if not good.all():
         holes = np.flatnonzero(~good)
         breaks = holes - np.arange(len(holes))  # before which of the points that are left
         wrong = x[holes[~np.isfinite(y[holes])]]
         wrong = wrong[(wrong >= start) & (wrong <= end)]
-        broken = np.unique(columns_of(wrong, start, end, columns))
+        nonfinite = np.unique(columns_of(wrong, start, end, columns))
         x, y = x[good], y[good]
-    return _strokes(x=x, y=y, start=start, end=end, columns=columns, breaks=breaks, broken=broken)
+    return _strokes(
+        x=x, y=y, start=start, end=end, columns=columns, breaks=breaks, nonfinite=nonfinite
+    )
 
 
 def _strokes(
@@ -68,7 +70,7 @@ def _strokes(
     end: float,
     columns: int,
     breaks: Columns,
-    broken: Columns,
+    nonfinite: Columns,
 ) -> Downsampled:
     first = int(np.searchsorted(x, start, "left"))
     stop = max(first, int(np.searchsorted(x, end, "right")))
@@ -84,31 +86,19 @@ def _strokes(
     if stop < len(x):
         starts, ends = np.append(starts, stop), np.append(ends, stop + 1)
         at = np.append(at, _outside(x[stop], start, end, columns))
-    if not len(starts):
-        none = np.zeros(0)
-        return Downsampled(
-            at=none,
-            first=none,
-            last=none,
-            low=none,
-            high=none,
-            joined=np.zeros(0, np.bool_),
-            broken=broken,
-        )
-    low = bounded(np.minimum.reduceat(y[: ends[-1]], starts))
-    high = bounded(np.maximum.reduceat(y[: ends[-1]], starts))
+    y = y[: ends[-1] if len(ends) else 0]
     whole = np.ones(len(x) + 1, np.bool_)
     whole[breaks] = False
     joined = whole[starts]
-    joined[0] = False
+    joined[:1] = False
     return Downsampled(
         at=at,
         first=bounded(y[starts]),
         last=bounded(y[ends - 1]),
-        low=low,
-        high=high,
+        low=bounded(np.minimum.reduceat(y, starts)),
+        high=bounded(np.maximum.reduceat(y, starts)),
         joined=joined,
-        broken=broken,
+        nonfinite=nonfinite,
     )
 
 

@@ -1,4 +1,4 @@
-"""A chart taken along: as text, as a table of its points, as a drawing."""
+"""A chart exported as text, as CSV or as SVG."""
 
 import csv
 import io
@@ -17,10 +17,10 @@ __all__ = ["as_csv", "as_svg", "as_text"]
 
 
 def as_text(
-    prepared: Prepared, view: Viewport, width: int, height: int, look: ChartStyle | None = None
+    prepared: Prepared, view: Viewport, width: int, height: int, style: ChartStyle | None = None
 ) -> str:
-    """The chart as plain lines without blanks at their ends."""
-    frame, _ = draw(prepared, view, width, height, look)
+    """The chart as lines of text without trailing blanks."""
+    frame, _ = draw(prepared, view, width, height, style)
     return "\n".join(line.rstrip() for line in frame.lines()) + "\n"
 
 

@@ -1,49 +1,50 @@
-"""The lines above the plot: what is drawn, or what stands at the cursor."""
+"""The lines above the plot: the legend, or the values at the cursor."""
 
 from icot_tui.tui.chart.canvas import QUIET, Canvas, Ink, Run, fit, width_of
+from icot_tui.tui.chart.data import MarkKind
 from icot_tui.tui.chart.prepare import Prepared
 from icot_tui.tui.chart.readout import BREVITY, NAME_WIDTH, STRONG, TEXT, readout
-from icot_tui.tui.chart.style import ChartStyle, mark_ink
+from icot_tui.tui.chart.style import MARKS, ChartStyle
 from icot_tui.tui.chart.viewport import Viewport
 
 Runs = list[Run]
 NAME_WIDTHS = (NAME_WIDTH, 18, 12)
-"""Cells that a curve's name may take: shorter ones where they would not fit otherwise."""
+"""Cells that a curve's name may take, the widest that fits."""
 
 
 def header_lines(
-    prepared: Prepared, view: Viewport, look: ChartStyle, column: float, width: int, height: int
+    prepared: Prepared, view: Viewport, style: ChartStyle, column: float, width: int, height: int
 ) -> list[Runs]:
-    """The legend or, with a cursor, the readout, laid out for a chart of this size.
+    """The legend or, with a cursor, the readout, laid out for this size; may be empty.
 
-    `column` is how much of the positions one column shows. There may be no line at all.
+    `column` is the width of a column in positions.
     """
     if height < 5 or width < 12:
         return []
     if view.cursor is None:
-        ways = [legend(prepared, look, name_width) for name_width in NAME_WIDTHS]
+        ways = [legend(prepared, style, name_width) for name_width in NAME_WIDTHS]
         return _laid(ways, width, max(1, height // 5), "  ")
-    between = " - " if look.ascii else " · "
-    ways = [readout(prepared, view, look, column, brevity) for brevity in BREVITY]
+    between = " - " if style.ascii else " · "
+    ways = [readout(prepared, view, style, column, brevity) for brevity in BREVITY]
     return _laid(ways, width, max(1, height // 4), between)
 
 
-def legend(prepared: Prepared, look: ChartStyle, name_width: int = NAME_WIDTH) -> list[Runs]:
-    """What is measured, and the name of each curve after a piece of its line."""
+def legend(prepared: Prepared, style: ChartStyle, name_width: int = NAME_WIDTH) -> list[Runs]:
+    """What is measured, and the name of each curve after its swatch."""
     data = prepared.data
     curves = [line.curve for line in prepared.lines]
     parts: list[Runs] = []
     if [curve.name for curve in curves] != [data.y_label] and data.y_label:
-        parts.append([(fit(data.y_label, NAME_WIDTH, look.ascii), STRONG)])
+        parts.append([(fit(data.y_label, NAME_WIDTH, style.ascii), STRONG)])
     for place, curve in enumerate(curves):
-        swatch = look.swatch(place, len(curves))
-        name = fit(curve.name, name_width, look.ascii)
+        swatch = style.swatch(place, len(curves))
+        name = fit(curve.name, name_width, style.ascii)
         parts.append([(swatch + " ", Ink(curve.colour, "bold")), (name, TEXT)])
     return parts
 
 
 def draw_header(canvas: Canvas, lines: list[Runs], notes: list[Runs]) -> None:
-    """Write the lines, and on the right of the last one as many notes as there is room for."""
+    """Write the lines, and at the right of the last one as many notes as fit."""
     width = canvas.cells.shape[1]
     used = 0
     for y, runs in enumerate(lines):
@@ -56,25 +57,25 @@ def draw_header(canvas: Canvas, lines: list[Runs], notes: list[Runs]) -> None:
 
 
 def notes(
-    prepared: Prepared, view: Viewport, look: ChartStyle, kinds: list[str], broken: int
+    prepared: Prepared, view: Viewport, style: ChartStyle, kinds: list[MarkKind], nonfinite: int
 ) -> list[Runs]:
-    """Beside the legend, the most important first: gaps, axis, marks, smoothing."""
+    """Notes beside the legend, the most important first: gaps, axis, marks, smoothing."""
     parts: list[Runs] = []
-    if broken:
-        parts.append([(f"{look.broken} not finite", Ink("error"))])
+    if nonfinite:
+        parts.append([(f"{style.nonfinite} not finite", Ink("error"))])
     if view.log:
         parts.append([("log", QUIET)])
     if view.window is not None:
         parts.append([("zoomed", QUIET)])
     for kind in kinds:
-        parts.append([(f"{look.mark(kind)} ", mark_ink(kind)), (kind, QUIET)])
+        parts.append([(f"{style.mark(kind)} ", MARKS[kind].ink), (kind, QUIET)])
     if view.smoothing and any(line.curve.smooth for line in prepared.lines):
         parts.append([(f"smoothed over {view.smoothing}", QUIET)])
     return parts
 
 
 def wrap(parts: list[Runs], width: int, lines: int, between: str) -> tuple[list[Runs], int]:
-    """Lay parts out over at most so many lines; also how many found no place."""
+    """Lay parts out on at most so many lines; also how many did not fit."""
     laid: list[Runs] = [[]]
     for place, part in enumerate(parts):
         gap = [(between, QUIET)] if laid[-1] else []
@@ -90,7 +91,7 @@ def wrap(parts: list[Runs], width: int, lines: int, between: str) -> tuple[list[
 
 
 def _laid(ways: list[list[Runs]], width: int, lines: int, between: str) -> list[Runs]:
-    """The first of several ways that fits; else the last, with a word on how many are missing."""
+    """The first of several ways that fits; else the last, with the number of missing parts."""
     for parts in ways:
         laid, missing = wrap(parts, width, lines, between)
         if not missing and all(width_of(part) <= width for part in parts):

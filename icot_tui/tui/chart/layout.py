@@ -1,7 +1,6 @@
-"""Where the parts of a chart stand, and what range of values it shows."""
+"""Where the parts of a chart are, and the range of values it shows."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ from icot_tui.tui.chart.prepare import LARGEST, Prepared, bounded, usable
 from icot_tui.tui.chart.viewport import Span, Viewport
 
 LEAST = 1e-280
-"""Spans below can't be divided by."""
+"""Smaller spans can't be divided by."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,8 @@ class ChartLayout:
         return self.header + self.rows
 
 
-def arranged(width: int, height: int, header: int, label: int) -> ChartLayout:
-    """The parts of a chart of this size, with labels as wide as `label` if there is room."""
+def chart_layout(width: int, height: int, header: int, label: int) -> ChartLayout:
+    """The parts of a chart of this size, with labels `label` cells wide if there is room."""
     axis = height >= 5 and width >= 12
     rows = max(0, height - header - (2 if axis else 0))
     left = (label + 1 if 0 < label < width // 2 else 0) + (1 if axis else 0)
@@ -51,7 +50,7 @@ class Scale:
     log: bool
 
     def rows(self, values: Floats, many: int, cell: int = 1) -> Floats:
-        """Rows of dots, of so many, counted from the top; values outside lie outside."""
+        """Rows of dots, counted from the top, of so many; values outside the range lie outside."""
         low, high = self.low, self.high
         if self.log:
             values, low, high = np.log10(values), math.log10(low), math.log10(high)
@@ -67,7 +66,7 @@ class Scale:
 
 
 def scale_of(prepared: Prepared, view: Viewport, start: float, end: float) -> Scale | None:
-    """What fits all that is seen from start to end; None if no value can be drawn."""
+    """The scale that fits all values from start to end; None if none can be drawn."""
     data = prepared.data
     ranges = [_range(line.y, *line.between(start, end), view.log) for line in prepared.lines]
     seen = [span for span in ranges if span is not None]
@@ -84,20 +83,9 @@ def scale_of(prepared: Prepared, view: Viewport, start: float, end: float) -> Sc
     return _log_scale(low, high) if view.log else Scale(low, high, log=False)
 
 
-def mark_columns(prepared: Prepared, start: float, end: float) -> slice:
-    """Which marks lie within the window."""
-    first = int(np.searchsorted(prepared.mark_x, start, "left"))
-    return slice(first, int(np.searchsorted(prepared.mark_x, end, "right")))
-
-
 def whole_positions(data: ChartData) -> bool:
-    """Whether only whole numbers make sense along the bottom."""
+    """Do only whole numbers make sense on the x axis?"""
     return data.x_label == "step" or all(curve.x.dtype.kind in "iu" for curve in data.curves)
-
-
-def longest(labels: Iterable[str]) -> int:
-    """The length of the longest label."""
-    return max(map(len, labels), default=0)
 
 
 def _range(values: np.ndarray, first: int, end: int, log: bool) -> Span | None:
@@ -112,7 +100,7 @@ def _range(values: np.ndarray, first: int, end: int, log: bool) -> Span | None:
 
 
 def _with_room(low: float, high: float) -> Span:
-    """From zero up where the values come near it; some room around values that are all the same."""
+    """A range from zero where the values come near it, and some room around equal values."""
     if high - low <= max(LEAST, 1e-12 * max(abs(low), abs(high))):
         room = abs(high) * 0.5 if abs(high) > LEAST else 1.0
         return low - room, high + room

@@ -1,4 +1,4 @@
-"""The inner part of a chart: levels, marks, curves, gaps and the cursor."""
+"""The inside of a chart: levels, marks, curves, gaps and the cursor."""
 
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -7,37 +7,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.tui.chart.canvas import LINE, QUIET, Canvas, Ink, fit, width_of
+from icot_tui.tui.chart.data import MarkKind
 from icot_tui.tui.chart.downsample import Downsampled, columns_of, downsample
-from icot_tui.tui.chart.layout import ChartLayout, Scale, mark_columns
+from icot_tui.tui.chart.layout import ChartLayout, Scale
 from icot_tui.tui.chart.prepare import Prepared, PreparedCurve
 from icot_tui.tui.chart.raster import BRAILLE, FAINT, Dots, braille, strokes, thirds
 from icot_tui.tui.chart.smooth import smoothed_line, smoothed_value
-from icot_tui.tui.chart.style import ChartStyle, mark_ink
+from icot_tui.tui.chart.style import MARKS, ChartStyle
 from icot_tui.tui.chart.viewport import Span, Viewport, column_at, nearest
 
 _THIRDS = np.array([ord(character) for character in " '-|.|||"], np.uint32)
 """By bits 1, 2 and 4 from the top: a line in ASCII characters."""
 _ROOM = (4, 4, 4, 3, 2, 1)
-"""By severity: how far a mark's line stays from others that are as severe or more."""
+"""By severity: how far a mark's line stays from others at least as severe."""
 _FEW_SMOOTHED = 2
-"""Of more curves than these only the smoothed lines are drawn: the rest would be a thicket."""
+"""With more curves only the smoothed lines are drawn, for clarity."""
 
 
 class Plot(NamedTuple):
-    """What is drawn where, and how."""
+    """What is drawn, where and how."""
 
     canvas: Canvas
     layout: ChartLayout
     prepared: Prepared
     view: Viewport
-    look: ChartStyle
+    style: ChartStyle
     window: Span
     scale: Scale | None
 
     @property
     def fine(self) -> tuple[int, int]:
         """Columns and rows of dots in a cell."""
-        return (1, 3) if self.look.ascii else (2, 4)
+        return (1, 3) if self.style.ascii else (2, 4)
 
     def row(self, value: float) -> int | None:
         """The row of cells of a value, from the top of the plot."""
@@ -59,8 +60,8 @@ class Layer:
     inks: NDArray[np.uint8]
 
 
-def draw_plot(plot: Plot) -> tuple[int, set[str]]:
-    """Draw all of it; returns how many columns are not finite, and the kinds of marks seen."""
+def draw_plot(plot: Plot) -> tuple[int, set[MarkKind]]:
+    """Draw everything; returns how many columns are not finite, and the kinds of marks in view."""
     if plot.layout.columns <= 0 or plot.layout.rows <= 0:
         return 0, set()
     _level_lines(plot)
@@ -69,26 +70,26 @@ def draw_plot(plot: Plot) -> tuple[int, set[str]]:
     faint = Layer(np.zeros(shape, np.uint8), np.zeros(shape, np.uint8))
     strong = Layer(np.zeros(shape, np.uint8), np.zeros(shape, np.uint8))
     raws = [_curve(plot, line, faint, strong) for line in reversed(plot.prepared.lines)][::-1]
-    sparse = plot.look.letters or plot.look.ascii
+    sparse = plot.style.letters or plot.style.ascii
     _paint(plot, faint, FAINT if sparse else None)
     _paint(plot, strong, None)
     drawn = list(enumerate(zip(plot.prepared.lines, raws, strict=True)))
     for place, (line, raw) in reversed(drawn):
         _points(plot, line, raw)
-        letter = plot.look.letter(place, len(raws))
+        letter = plot.style.letter(place, len(raws))
         if letter:
             _letters(plot, line, raw, letter, place / len(raws))
-    broken = np.unique(np.concatenate([np.zeros(0, np.int64)] + [raw.broken for raw in raws]))
-    broken = np.unique(broken // plot.fine[0])
-    _broken(plot, broken)
+    columns = [np.zeros(0, np.int64), *(raw.nonfinite for raw in raws)]
+    nonfinite = np.unique(np.concatenate(columns) // plot.fine[0])
+    _nonfinite(plot, nonfinite)
     taken = (faint.dots | strong.dots) > 0
     _cursor(plot, taken)
     _level_names(plot, taken)
-    return len(broken), kinds
+    return len(nonfinite), kinds
 
 
 def _curve(plot: Plot, line: PreparedCurve, faint: Layer, strong: Layer) -> Downsampled:
-    """Add a curve to the layers; returns its values as they are, thinned."""
+    """Add a curve to the layers; returns its raw values, downsampled."""
     start, end = plot.window
     curve, view = line.curve, plot.view
     columns = plot.layout.columns * plot.fine[0]
@@ -106,16 +107,16 @@ def _curve(plot: Plot, line: PreparedCurve, faint: Layer, strong: Layer) -> Down
     return raw
 
 
-def _add(plot: Plot, layer: Layer, thinned: Downsampled, ink: Ink) -> None:
-    if plot.scale is None or not len(thinned.at):
+def _add(plot: Plot, layer: Layer, line: Downsampled, ink: Ink) -> None:
+    if plot.scale is None or not len(line.at):
         return
     wide, high = plot.fine
     rows = plot.layout.rows
-    parts = np.stack([thinned.first, thinned.last, thinned.low, thinned.high])
+    parts = np.stack([line.first, line.last, line.low, line.high])
     parts = plot.scale.rows(parts, rows * high, high)
-    placed = replace(thinned, first=parts[0], last=parts[1], low=parts[2], high=parts[3])
+    placed = replace(line, first=parts[0], last=parts[1], low=parts[2], high=parts[3])
     begin, end = strokes(placed, plot.layout.columns * wide)
-    dots = (thirds if plot.look.ascii else braille)(begin, end, rows)
+    dots = (thirds if plot.style.ascii else braille)(begin, end, rows)
     np.bitwise_or(layer.dots, dots, out=layer.dots)
     layer.inks[dots > 0] = plot.canvas.ink(ink)
 
@@ -123,12 +124,12 @@ def _add(plot: Plot, layer: Layer, thinned: Downsampled, ink: Ink) -> None:
 def _paint(plot: Plot, layer: Layer, pattern: Dots | None) -> None:
     """Put a layer on the canvas, over what is there."""
     dots = layer.dots
-    if pattern is not None and not plot.look.ascii:
+    if pattern is not None and not plot.style.ascii:
         dots = dots & pattern.reshape(1, -1)[:, np.arange(dots.shape[1]) % pattern.size]
     rows, columns = np.nonzero(dots)
     picked = dots[rows, columns]
     glyphs = BRAILLE + picked.astype(np.uint32)
-    if plot.look.ascii:
+    if plot.style.ascii:
         glyphs = _THIRDS[picked] if pattern is None else np.full(len(picked), ord("."), np.uint32)
     y, x = rows + plot.layout.header, columns + plot.layout.left
     plot.canvas.cells[y, x] = glyphs
@@ -136,7 +137,7 @@ def _paint(plot: Plot, layer: Layer, pattern: Dots | None) -> None:
 
 
 def _points(plot: Plot, line: PreparedCurve, raw: Downsampled) -> None:
-    """Dots for measurements, and for single points that no line shows."""
+    """Dots for measurements, and for single points without a line."""
     if plot.scale is None or not len(raw.at):
         return
     wide, high = plot.fine
@@ -149,11 +150,11 @@ def _points(plot: Plot, line: PreparedCurve, raw: Downsampled) -> None:
     columns = raw.at[wanted].astype(np.int64) // wide
     seen = (rows >= 0) & (rows < plot.layout.rows)
     y, x = rows[seen].astype(np.int64) + plot.layout.header, columns[seen] + plot.layout.left
-    plot.canvas.paint(y, x, plot.look.point, Ink(line.curve.colour, "bold"))
+    plot.canvas.paint(y, x, plot.style.point, Ink(line.curve.colour, "bold"))
 
 
 def _letters(plot: Plot, line: PreparedCurve, raw: Downsampled, letter: str, shift: float) -> None:
-    """The curve's letter along it, every 24 cells; the next curve's come a little later."""
+    """The curve's letter every 24 cells along it, shifted for each curve."""
     wide = plot.fine[0]
     if plot.scale is None or not len(raw.at):
         return
@@ -173,7 +174,7 @@ def _letters(plot: Plot, line: PreparedCurve, raw: Downsampled, letter: str, shi
 
 
 def _level_lines(plot: Plot) -> None:
-    bar = "-" if plot.look.ascii else "╌"
+    bar = "-" if plot.style.ascii else "╌"
     left, header = plot.layout.left, plot.layout.header
     for value, _ in plot.prepared.data.levels:
         row = plot.row(value)
@@ -186,7 +187,7 @@ def _level_names(plot: Plot, taken: NDArray[np.bool_]) -> None:
     columns = plot.layout.columns
     for value, label in plot.prepared.data.levels:
         row = plot.row(value)
-        name = fit(label, max(0, columns // 2), plot.look.ascii)
+        name = fit(label, max(0, columns // 2), plot.style.ascii)
         if row is None or not name:
             continue
         text = f" {name} "
@@ -205,59 +206,60 @@ def _level_names(plot: Plot, taken: NDArray[np.bool_]) -> None:
             plot.write(*place, text, QUIET)
 
 
-def _marks(plot: Plot) -> set[str]:
-    """A line for as many marks as there is room for; on the axis a sign for each column with any.
+def _marks(plot: Plot) -> set[MarkKind]:
+    """A line for as many marks as fit, and a character on the axis for each column with any.
 
-    Returns the kinds that are seen.
+    Returns the kinds in view.
     """
-    layout, look = plot.layout, plot.look
-    part = mark_columns(plot.prepared, *plot.window)
+    layout, style = plot.layout, plot.style
+    part = plot.prepared.marks_between(*plot.window)
     columns = columns_of(plot.prepared.mark_x[part], *plot.window, layout.columns)
-    severest: dict[int, str] = {}
+    severest: dict[int, MarkKind] = {}
     for column, mark in zip(columns.tolist(), plot.prepared.marks[part], strict=True):
-        if look.severity(mark.kind) >= look.severity(severest.get(column, "")):
+        present = severest.get(column)
+        if present is None or MARKS[mark.kind].severity >= MARKS[present].severity:
             severest[column] = mark.kind
-    for column in _with_room(severest, look):
+    for column in _with_room(severest):
         kind = severest[column]
-        line = ":" if look.ascii else "┊" if kind in ("removal", "reset") else "╎"
+        line = ":" if style.ascii else "┊" if kind in ("removal", "reset") else "╎"
         plot.canvas.paint(
-            slice(layout.header, layout.bottom), layout.left + column, line, mark_ink(kind)
+            slice(layout.header, layout.bottom), layout.left + column, line, MARKS[kind].ink
         )
     if layout.axis:
         for column, kind in severest.items():
-            plot.write(column, layout.rows, look.mark(kind), mark_ink(kind))
+            plot.write(column, layout.rows, style.mark(kind), MARKS[kind].ink)
     return set(severest.values())
 
 
-def _with_room(lined: dict[int, str], look: ChartStyle) -> list[int]:
-    """The columns that get a line, the severest first."""
+def _with_room(kinds: dict[int, MarkKind]) -> list[int]:
+    """The columns whose marks get a line; the severest come first."""
     chosen: set[int] = set()
-    for column in sorted(lined, key=lambda place: (-look.severity(lined[place]), place)):
-        room = _ROOM[look.severity(lined[column])]
+    for column in sorted(kinds, key=lambda place: (-MARKS[kinds[place]].severity, place)):
+        room = _ROOM[MARKS[kinds[column]].severity]
         if not any(column + near in chosen for near in range(1 - room, room)):
             chosen.add(column)
     return sorted(chosen)
 
 
-def _broken(plot: Plot, columns: NDArray[np.int64]) -> None:
+def _nonfinite(plot: Plot, columns: NDArray[np.int64]) -> None:
     """Red columns where values are not finite."""
-    layout, look = plot.layout, plot.look
+    layout, style = plot.layout, plot.style
     x = columns + layout.left
     lines = np.arange(layout.header, layout.bottom)
-    plot.canvas.paint(lines[:, None], x[None, :], ":" if look.ascii else "░", Ink("error"))
+    plot.canvas.paint(lines[:, None], x[None, :], ":" if style.ascii else "░", Ink("error"))
     bottom = layout.bottom if layout.axis else layout.bottom - 1
-    plot.canvas.paint(bottom, x, look.broken, Ink("error", "bold"))
+    plot.canvas.paint(bottom, x, style.nonfinite, Ink("error", "bold"))
 
 
 def _cursor(plot: Plot, taken: NDArray[np.bool_]) -> None:
-    """A line, and a dot on each curve at the point that is read out; adds to the cells taken."""
+    """A line, and a dot on each curve at the point of the readout; adds to the cells taken."""
     view, layout, (start, end) = plot.view, plot.layout, plot.window
     if view.cursor is None or not start <= view.cursor <= end:
         return
     column = column_at(view.cursor, start, end, layout.columns)
     strong = Ink("foreground", "bold")
     lines = slice(layout.header, layout.bottom)
-    plot.canvas.paint(lines, layout.left + column, "|" if plot.look.ascii else "│", strong)
+    plot.canvas.paint(lines, layout.left + column, "|" if plot.style.ascii else "│", strong)
     curves = plot.prepared.lines
     taken[:, column] = True
     for place, line in reversed(list(enumerate(curves))):
@@ -270,5 +272,5 @@ def _cursor(plot: Plot, taken: NDArray[np.bool_]) -> None:
             value = smoothed_value(line, index, view.smoothing)
         row = plot.row(value)
         if row is not None:
-            dot = plot.look.letter(place, len(curves)) or plot.look.dot
+            dot = plot.style.letter(place, len(curves)) or plot.style.dot
             plot.write(column, row, dot, Ink(line.curve.colour, "bold"))

@@ -1,4 +1,4 @@
-"""Curves and marks made fit for drawing: in order, and with positions that are all finite."""
+"""Curves and marks prepared for drawing: sorted, and with finite positions only."""
 
 from dataclasses import dataclass
 
@@ -8,21 +8,20 @@ from numpy.typing import NDArray
 from icot_tui.tui.chart.data import ChartData, Curve, Floats, Mark, Numbers
 
 LARGEST = 1e290
-"""Values beyond are drawn here: differences and sums of thousands stay finite."""
+"""Larger values are drawn here, so that differences and sums of thousands stay finite."""
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedCurve:
-    """A curve with its positions finite and ascending; values may be anything still."""
+    """A curve with finite, ascending positions; values may still be anything."""
 
     curve: Curve
     x: Floats
     y: Numbers
 
     def between(self, start: float, end: float) -> tuple[int, int]:
-        """Indexes of the points from `start` to `end`, both included: first, last plus one."""
-        first = int(np.searchsorted(self.x, start, "left"))
-        return first, max(first, int(np.searchsorted(self.x, end, "right")))
+        """(first, last + 1) indexes of the points from `start` to `end`, both included."""
+        return _between(self.x, start, end)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,9 +40,13 @@ class Prepared:
     marks: tuple[Mark, ...]
     mark_x: Floats
 
+    def marks_between(self, start: float, end: float) -> slice:
+        """The marks from `start` to `end`, both included."""
+        return slice(*_between(self.mark_x, start, end))
+
 
 def prepare(data: ChartData) -> Prepared:
-    """Sort and sift; costs one look at every value."""
+    """Sort and filter; reads every value once."""
     lines = tuple(_line(curve) for curve in data.curves)
     ends = [(line.x[0], line.x[-1]) for line in lines if len(line.x)]
     if ends and data.span and max(map(abs, data.span)) <= LARGEST:
@@ -68,12 +71,17 @@ def bounded(values: Numbers) -> Floats:
     return wide if values.dtype == np.float32 else np.clip(wide, -LARGEST, LARGEST)
 
 
+def _between(x: Floats, start: float, end: float) -> tuple[int, int]:
+    first = int(np.searchsorted(x, start, "left"))
+    return first, max(first, int(np.searchsorted(x, end, "right")))
+
+
 def _line(curve: Curve) -> PreparedCurve:
     x, y = np.asarray(curve.x), np.asarray(curve.y)
     if y.dtype.kind != "f" or y.dtype.itemsize < 4:
         y = y.astype(np.float64)
     with np.errstate(all="ignore"):
-        # What ascends between two finite ends is finite throughout: mostly, one look is enough.
+        # What ascends between two finite ends is finite throughout: mostly one pass is enough.
         ascends = bool(len(x)) and bool((x[1:] >= x[:-1]).all())
         x = x.astype(np.float64)
         if not (ascends and abs(x[0]) <= LARGEST and abs(x[-1]) <= LARGEST):

@@ -14,29 +14,28 @@ _LEFT_DOTS, _RIGHT_DOTS = (0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80)
 
 
 def _spans(dots: tuple[int, ...]) -> Dots:
-    """By five times the first dot plus the end: the dots from first up to, without, end."""
+    """At index 5 * first + end: the dots from first up to and without end."""
     pairs = [sum(dots[first:end]) for first in range(5) for end in range(5)]
     return np.array(pairs, np.uint8)
 
 
 _LEFT, _RIGHT = _spans(_LEFT_DOTS), _spans(_RIGHT_DOTS)
 FAINT = np.array([[0x01 | 0x20, 0x08 | 0x04]], np.uint8)
-"""A sparse pattern that makes dots look faint where there is no colour to do it."""
+"""A sparse pattern that makes curves look faint without colour."""
 
 
-def strokes(thinned: Downsampled, columns: int) -> tuple[Rows, Rows]:
-    """The first and the last row of dots in each column; empty where the first is greater.
+def strokes(line: Downsampled, columns: int) -> tuple[Rows, Rows]:
+    """The first and last row of dots in each column; empty where the first is greater.
 
-    The values in `thinned` are rows already, counted from the top (`first`, `last`, `low`, `high`).
-    Lines between columns run straight; each column has the rows whose centre the line crosses, so
-    that a line is one dot wide.
+    The values of `line` are rows already, counted from the top. Lines between columns are straight;
+    each column has the rows whose centre the line crosses, so that a line is one dot wide.
     """
     top, bottom = np.full(columns, np.inf), np.full(columns, -np.inf)
-    inside = (thinned.at >= 0) & (thinned.at < columns) & (thinned.at == np.floor(thinned.at))
-    at = thinned.at[inside].astype(np.int64)
-    top[at] = np.minimum(thinned.low[inside], thinned.high[inside])
-    bottom[at] = np.maximum(thinned.low[inside], thinned.high[inside])
-    crossing = _crossings(thinned, columns)
+    inside = (line.at >= 0) & (line.at < columns) & (line.at == np.floor(line.at))
+    at = line.at[inside].astype(np.int64)
+    top[at] = np.minimum(line.low[inside], line.high[inside])
+    bottom[at] = np.maximum(line.low[inside], line.high[inside])
+    crossing = _crossings(line, columns)
     for edge in (crossing[:-1], crossing[1:]):
         top, bottom = np.fmin(top, edge), np.fmax(bottom, edge)
     empty = top > bottom
@@ -63,17 +62,17 @@ def thirds(first: Rows, last: Rows, rows: int) -> Dots:
     return bits.astype(np.uint8)
 
 
-def _crossings(thinned: Downsampled, columns: int) -> Floats:
-    """Where the line crosses the borders of the columns (columns + 1); NaN where it does not."""
+def _crossings(line: Downsampled, columns: int) -> Floats:
+    """Where the line crosses the columns + 1 borders; NaN where it does not."""
     crossing = np.full(columns + 1, np.nan)
-    if len(thinned.at) < 2:
+    if len(line.at) < 2:
         return crossing
     border = np.arange(columns + 1) - 0.5
-    left = np.searchsorted(thinned.at, border, "right") - 1
-    on = (left >= 0) & (left < len(thinned.at) - 1)
-    on[on] = thinned.joined[left[on] + 1]
+    left = np.searchsorted(line.at, border, "right") - 1
+    on = (left >= 0) & (left < len(line.at) - 1)
+    on[on] = line.joined[left[on] + 1]
     left, border = left[on], border[on]
-    begin, end = thinned.at[left], thinned.at[left + 1]
+    begin, end = line.at[left], line.at[left + 1]
     share = (border - begin) / (end - begin)
-    crossing[on] = thinned.last[left] * (1 - share) + thinned.first[left + 1] * share
+    crossing[on] = line.last[left] * (1 - share) + line.first[left + 1] * share
     return crossing

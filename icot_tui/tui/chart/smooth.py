@@ -6,9 +6,9 @@ from icot_tui.tui.chart.data import Floats, Numbers
 from icot_tui.tui.chart.prepare import PreparedCurve, bounded
 
 WINDOWS = (0, 5, 25, 100, 500)
-"""Over about how many values can be smoothed; 0: not at all."""
+"""The choices of about how many values to smooth over; 0: none."""
 REACH = 8
-"""What lies this many windows back counts for less than 0.04 %."""
+"""Values this many windows back weigh less than 0.04 %."""
 _BLOCKS = 4096  # more than any screen has columns
 
 

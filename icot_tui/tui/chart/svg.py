@@ -6,10 +6,10 @@ import numpy as np
 
 from icot_tui.plain import plain
 from icot_tui.tui.chart.downsample import Downsampled, downsample
-from icot_tui.tui.chart.layout import Scale, mark_columns, scale_of, whole_positions
+from icot_tui.tui.chart.layout import Scale, scale_of, whole_positions
 from icot_tui.tui.chart.prepare import Prepared, PreparedCurve
 from icot_tui.tui.chart.smooth import smoothed_line
-from icot_tui.tui.chart.style import series_colour
+from icot_tui.tui.chart.style import MARKS, series_colour
 from icot_tui.tui.chart.ticks import position_ticks, value_ticks
 from icot_tui.tui.chart.viewport import Span, Viewport, visible
 
@@ -23,13 +23,6 @@ _COLOURS = {
     "success": "#2f7336",
     "warning": "#b06a00",
     "error": "#c0261e",
-}
-_MARKS = {
-    "removal": "#b0b8c0",
-    "reset": "#c9a8dc",
-    "spike": "#e0962c",
-    "collapse": "#c0261e",
-    "rollback": "#0f7080",
 }
 _STYLE = "text{font:13px system-ui,sans-serif;fill:#24292f}.q{fill:#6a737d}path{fill:none}"
 
@@ -86,10 +79,10 @@ def _axes(prepared: Prepared, window: Span, scale: Scale) -> list[str]:
 
 def _marks(prepared: Prepared, window: Span) -> list[str]:
     parts = []
-    part = mark_columns(prepared, *window)
+    part = prepared.marks_between(*window)
     for x, mark in zip(_x(prepared.mark_x[part], window), prepared.marks[part], strict=True):
         path = f"M{x:.1f} {_TOP}V{HEIGHT - _BOTTOM}"
-        parts.append(_stroke(path, _MARKS.get(mark.kind, "#b0b8c0"), "2 3", mark.label))
+        parts.append(_stroke(path, MARKS[mark.kind].svg, "2 3", mark.label))
     return parts
 
 
@@ -111,7 +104,7 @@ def _curve(line: PreparedCurve, view: Viewport, window: Span, scale: Scale) -> l
         x, y = smoothed_line(line, first, stop, view.smoothing)
         mean = downsample(x, y, *window, columns, view.log)
         parts.append(_stroke(_path(mean, scale, columns), colour, wide=1.8))
-    for column in raw.broken:
+    for column in raw.nonfinite:
         x = _LEFT + (column + 0.5) * _PLOT_WIDTH / columns
         path = f"M{x:.1f} {_TOP}V{HEIGHT - _BOTTOM}"
         parts.append(_stroke(path, "#c0261e", label="not finite", seen=0.5))
@@ -125,18 +118,18 @@ def _curve(line: PreparedCurve, view: Viewport, window: Span, scale: Scale) -> l
     return parts
 
 
-def _path(thinned: Downsampled, scale: Scale, columns: int) -> str:
+def _path(line: Downsampled, scale: Scale, columns: int) -> str:
     """Through the first, lowest, highest and last value of each column; clipped at the sides."""
-    if not len(thinned.at):
+    if not len(line.at):
         return ""
-    inside = (thinned.at > -1) & (thinned.at < columns + 1)
-    at = np.clip(thinned.at + 0.5, 0, columns)
+    inside = (line.at > -1) & (line.at < columns + 1)
+    at = np.clip(line.at + 0.5, 0, columns)
     x = _LEFT + at * _PLOT_WIDTH / columns
-    steps = [_y(v, scale) for v in (thinned.first, thinned.low, thinned.high, thinned.last)]
+    steps = [_y(v, scale) for v in (line.first, line.low, line.high, line.last)]
     commands: list[str] = []
     for place in np.flatnonzero(inside):
         heights = dict.fromkeys(f"{values[place]:.1f}" for values in steps)
-        begins = not thinned.joined[place] or not commands
+        begins = not line.joined[place] or not commands
         points = [f"{x[place]:.1f} {height}" for height in heights]
         commands.append(("M" if begins else "L") + "L".join(points))
     return "".join(commands)

@@ -1,4 +1,4 @@
-"""Where an axis is labelled, and how its numbers are written."""
+"""The ticks of an axis and their labels."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def value_ticks(low: float, high: float, most: int, log: bool, percent: bool) -> list[Tick]:
-    """Ticks of the upright axis, at most `most`, ascending."""
+    """Ticks of the y axis, at most `most`, ascending."""
     if log:
         places = _log_places(low, high, most)
         if len(places) >= 2:
@@ -31,17 +31,13 @@ def linear_ticks(low: float, high: float, most: int, percent: bool = False) -> l
 
 
 def position_ticks(low: float, high: float, most: int, label: str, whole: bool) -> list[Tick]:
-    """Ticks of the axis along the bottom: times for "hours", whole numbers where all are whole."""
+    """Ticks of the x axis: times for "hours", whole numbers where `whole`."""
     if label != "hours":
         ticks = linear_ticks(low, high, most)
         if whole:
-            whole_ones = [place for place, _ in ticks if place == round(place)]
-            ticks = _distinct(
-                whole_ones,
-                lambda value, digits: short(
-                    value, 10.0**-digits * max(1.0, _least_gap(whole_ones))
-                ),
-            )
+            places = [place for place, _ in ticks if place == round(place)]
+            gap = min((after - before for before, after in pairwise(places)), default=1.0)
+            return _distinct(places, lambda value, digits: short(value, max(1.0, gap) / 10**digits))
         return ticks
     wanted = (high - low) * 3600 / max(most, 1)
     if wanted > _SECONDS[-1]:
@@ -78,7 +74,7 @@ def time_of_hours(hours: float, exact: bool = False) -> str:
 
 
 def _decimal(value: float, step: float) -> str:
-    """With as many decimals as the step has, but no zeros at the end."""
+    """With as many decimals as the step has, without trailing zeros."""
     step = abs(step)
     fitting = (digits for digits in range(9) if abs(round(step, digits) - step) <= 1e-6 * step)
     text = f"{value:.{next(fitting, 9)}f}"
@@ -130,11 +126,6 @@ def _distinct(places: Iterable[float], label: Callable[[float, int], str]) -> li
             break
     told = {text: place for place, text in zip(reversed(places), reversed(labels), strict=True)}
     return sorted((place, text) for text, place in told.items())
-
-
-def _least_gap(places: list[float]) -> float:
-    gaps = [after - before for before, after in pairwise(places)]
-    return min(gaps, default=1.0)
 
 
 def _times(hours: Iterable[float]) -> list[Tick]:

@@ -1,4 +1,4 @@
-"""What part of the data a chart shows, and how; every change makes a new one."""
+"""The part of the data that a chart shows, and how."""
 
 from dataclasses import dataclass, replace
 
@@ -13,14 +13,14 @@ Span = tuple[float, float]
 
 @dataclass(frozen=True)
 class Viewport:
-    """A look at the data.
+    """What a chart shows of its data; every change makes a new one.
 
     Attributes:
-        window: first and last position shown; None: all there is, and what comes.
-        following: the window moves along when newer data come.
+        window: first and last position shown; None: everything, new data included.
+        following: the window moves along with new data.
         log: the values are on a logarithmic axis.
         smoothing: over about how many values; one of `smooth.WINDOWS`.
-        cursor: the position that is read out.
+        cursor: the position of the readout.
     """
 
     window: Span | None = None
@@ -31,7 +31,7 @@ class Viewport:
 
 
 def visible(view: Viewport, extent: Span) -> Span:
-    """The first and the last position shown, the one always less than the other."""
+    """The first and last position shown; the first is always smaller."""
     start, end = _widened(*extent)
     if view.window is None:
         return start, end
@@ -44,9 +44,9 @@ def visible(view: Viewport, extent: Span) -> Span:
 
 
 def zoomed(view: Viewport, extent: Span, factor: float, anchor: float | None = None) -> Viewport:
-    """Show `factor` times as much (below 1: less), with what is at `anchor` staying in its place.
+    """Show `factor` times the range (below 1: less), with `anchor` staying in its place.
 
-    Without an anchor: the cursor if it is seen, the newest while following, else the middle.
+    Without an anchor: the cursor if visible, the newest point while following, else the middle.
     """
     start, end = visible(view, extent)
     first, last = _widened(*extent)
@@ -61,14 +61,14 @@ def zoomed(view: Viewport, extent: Span, factor: float, anchor: float | None = N
 
 
 def panned(view: Viewport, extent: Span, share: float) -> Viewport:
-    """Move by this share of what is shown, to the right if above zero."""
+    """Move by this share of the range, to the right if positive."""
     start, end = visible(view, extent)
     move = (end - start) * share
     return windowed(view, extent, start + move, end + move)
 
 
 def windowed(view: Viewport, extent: Span, start: float, end: float) -> Viewport:
-    """Show from start to end, kept within the data; with room for all, everything."""
+    """Show start to end, kept within the data; everything if it fits."""
     first, last = _widened(*extent)
     if end - start >= (last - first) * (1 - 1e-9):
         return replace(view, window=None, following=False)
@@ -78,7 +78,7 @@ def windowed(view: Viewport, extent: Span, start: float, end: float) -> Viewport
 
 
 def with_cursor(view: Viewport, extent: Span, x: float) -> Viewport:
-    """Put the cursor there and, if it is out of sight, bring it to the middle."""
+    """Put the cursor there and, if it is out of view, bring it to the middle."""
     first, last = _widened(*extent)
     x = min(max(x, first), last)
     start, end = visible(view, extent)
@@ -89,7 +89,7 @@ def with_cursor(view: Viewport, extent: Span, x: float) -> Viewport:
 
 
 def stepped(view: Viewport, prepared: Prepared, columns: int, many: int) -> Viewport:
-    """Move the cursor over so many columns (below zero: left), on to the next point there is."""
+    """Move the cursor by so many columns (negative: left), on to the next point there is."""
     if prepared.extent is None or not many:
         return view
     start, end = visible(view, prepared.extent)
@@ -106,9 +106,9 @@ def stepped(view: Viewport, prepared: Prepared, columns: int, many: int) -> View
 
 
 def to_mark(view: Viewport, prepared: Prepared, forward: bool) -> Viewport:
-    """Put the cursor on the next removal, or the one before; on any mark where none is a removal.
+    """Put the cursor on the next or previous removal; on any mark where none is a removal.
 
-    From no cursor, these are the first and the last removal in sight.
+    Without a cursor these are the first and the last removal in view.
     """
     if prepared.extent is None:
         return view
@@ -146,7 +146,7 @@ def column_at(x: float, start: float, end: float, columns: int) -> int:
 
 
 def _widened(start: float, end: float) -> Span:
-    """With some width, where there is none that numbers of this size can show."""
+    """The span, made wide enough for numbers of this size to differ."""
     if end - start > max(1e-12 * max(abs(start), abs(end)), 1e-280):
         return start, end
     room = max(0.5, 1e-6 * abs(start))

@@ -1,4 +1,4 @@
-"""The chart as a widget: it draws when something changed, and repaints only the lines that did."""
+"""The chart as a widget: it draws when something changed and repaints only the cells that did."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,10 +33,10 @@ _NOTHING = ChartData((), (), "", "", None, "")
 
 
 class Chart(Widget, can_focus=True):
-    """A chart of curves over steps, hours or removed tokens, with marks of what happened.
+    """A chart of curves over steps, hours or removed tokens, with marks of events.
 
-    It has no keys of its own; whoever has calls its methods. The wheel zooms at the pointer,
-    dragging pans, a click puts the value cursor.
+    It has no keys of its own: actions call its methods. The wheel zooms at the pointer, dragging
+    pans, a click sets the value cursor.
     """
 
     DEFAULT_CSS: ClassVar[str] = """
@@ -78,7 +78,7 @@ class Chart(Widget, can_focus=True):
         return self._prepared.data
 
     def show(self, data: ChartData) -> None:
-        """Show these data. Costs nothing if their version is that of the ones shown."""
+        """Show these data; costs nothing if their version is the one shown."""
         before = self._prepared.data
         if data.version == before.version and data.x_label == before.x_label:
             return
@@ -88,72 +88,74 @@ class Chart(Widget, can_focus=True):
         self._redraw()
 
     def zoom_in(self, anchor: float | None = None) -> None:
-        """Show half of what is shown, around the cursor or the given position."""
+        """Halve the range that is shown, around the cursor or the given position."""
         self._zoom(0.5, anchor)
 
     def zoom_out(self, anchor: float | None = None) -> None:
-        """Show twice of what is shown."""
+        """Double the range that is shown."""
         self._zoom(2.0, anchor)
 
     def pan_left(self) -> None:
-        """Move the view a quarter of its width to what came before."""
+        """Move the view left by a quarter of its width."""
         self._pan(-0.25)
 
     def pan_right(self) -> None:
-        """Move the view a quarter of its width to what came after."""
+        """Move the view right by a quarter of its width."""
         self._pan(0.25)
 
     def reset_view(self) -> None:
-        """Show everything, and follow what comes; the cursor goes."""
-        self._look_at(replace(self.viewport, window=None, following=False, cursor=None))
+        """Show everything, follow new data, and hide the cursor."""
+        self._set_viewport(replace(self.viewport, window=None, following=False, cursor=None))
 
     def toggle_log(self) -> None:
-        """Put the values on a logarithmic axis, or back on an even one."""
-        self._look_at(replace(self.viewport, log=not self.viewport.log))
+        """Switch the value axis between logarithmic and linear."""
+        self._set_viewport(replace(self.viewport, log=not self.viewport.log))
 
     def cycle_smoothing(self) -> None:
-        """Smooth more; after the strongest, not at all."""
-        self._look_at(next_smoothing(self.viewport))
+        """Smooth more; after the strongest, none."""
+        self._set_viewport(next_smoothing(self.viewport))
 
     def cursor_left(self, n: int = 1) -> None:
-        """Move the value cursor n columns to the left; without one, put it on the newest point."""
-        self._look_at(stepped(self.viewport, self._prepared, self._layout.columns, -n))
+        """Move the value cursor n columns left; without one, put it on the newest point."""
+        self._set_viewport(stepped(self.viewport, self._prepared, self._layout.columns, -n))
 
     def cursor_right(self, n: int = 1) -> None:
-        """Move the value cursor n columns to the right."""
-        self._look_at(stepped(self.viewport, self._prepared, self._layout.columns, n))
+        """Move the value cursor n columns right."""
+        self._set_viewport(stepped(self.viewport, self._prepared, self._layout.columns, n))
 
     def hide_cursor(self) -> None:
-        """Take the value cursor away; the view stays."""
-        self._look_at(replace(self.viewport, cursor=None))
+        """Hide the value cursor; the view stays."""
+        self._set_viewport(replace(self.viewport, cursor=None))
 
     def next_mark(self) -> None:
         """Put the cursor on the next removal and bring it into view."""
-        self._look_at(to_mark(self.viewport, self._prepared, forward=True))
+        self._set_viewport(to_mark(self.viewport, self._prepared, forward=True))
 
     def previous_mark(self) -> None:
         """Put the cursor on the removal before and bring it into view."""
-        self._look_at(to_mark(self.viewport, self._prepared, forward=False))
+        self._set_viewport(to_mark(self.viewport, self._prepared, forward=False))
 
     def text(self) -> str:
-        """The chart as it stands on the screen, as plain lines."""
-        return as_text(self._prepared, self.viewport, *self.size, self._style())
+        """The chart as on the screen, as plain lines."""
+        return as_text(
+            self._prepared, self.viewport, *self.size, self._style(ThemeColours.of(self))
+        )
 
     def csv(self) -> str:
         """Every point of every curve within the view, one a line."""
         return as_csv(self._prepared, self.viewport)
 
     def svg(self) -> str:
-        """The view as a drawing."""
+        """The view as an SVG drawing."""
         return as_svg(self._prepared, self.viewport)
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Lines of the chart; drawn anew if what they depend on has changed."""
+        """Lines of the chart; drawn again if what they depend on has changed."""
         self._update()
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
-        """One line of what was drawn last."""
+        """One line of the last drawing."""
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width)
 
     def watch_ascii(self) -> None:
@@ -184,16 +186,16 @@ class Chart(Widget, can_focus=True):
         if self._moved:
             share = (start - event.x) / max(self._layout.columns, 1)
             moved = panned(view, self._prepared.extent, share)
-            self._look_at(replace(moved, cursor=view.cursor))
+            self._set_viewport(replace(moved, cursor=view.cursor))
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
-        """End of a drag; without any movement it was a click."""
+        """End a drag; without movement it was a click."""
         self.release_mouse()
         clicked = self._dragged_from is not None and not self._moved
         self._dragged_from = None
         if clicked and self._prepared.extent is not None:
             extent = self._prepared.extent
-            self._look_at(with_cursor(self.viewport, extent, self._position_at(event.x)))
+            self._set_viewport(with_cursor(self.viewport, extent, self._position_at(event.x)))
 
     def _wheel(self, event: events.MouseEvent, zoom: Callable[[float], None]) -> None:
         event.stop()
@@ -201,7 +203,7 @@ class Chart(Widget, can_focus=True):
             zoom(self._position_at(event.x))
 
     def _position_at(self, x: int) -> float:
-        """The position under a column of the widget, which stands in the middle of its cell."""
+        """The position under the middle of a column of the widget."""
         assert self._prepared.extent is not None
         start, end = visible(self.viewport, self._prepared.extent)
         share = (x - self.gutter.left - self._layout.left + 0.5) / max(self._layout.columns, 1)
@@ -209,23 +211,23 @@ class Chart(Widget, can_focus=True):
 
     def _zoom(self, factor: float, anchor: float | None) -> None:
         if self._prepared.extent is not None:
-            self._look_at(zoomed(self.viewport, self._prepared.extent, factor, anchor))
+            self._set_viewport(zoomed(self.viewport, self._prepared.extent, factor, anchor))
 
     def _pan(self, share: float) -> None:
         if self._prepared.extent is not None:
-            self._look_at(panned(self.viewport, self._prepared.extent, share))
+            self._set_viewport(panned(self.viewport, self._prepared.extent, share))
 
-    def _look_at(self, view: Viewport) -> None:
+    def _set_viewport(self, view: Viewport) -> None:
         if view != self.viewport:
             self.viewport = view
             self._redraw()
 
     def _redraw(self) -> None:
-        """Draw now if the chart can be seen, and have the cells repainted that are different."""
+        """Draw now if the chart is visible, and repaint the cells that differ."""
         if not self.is_mounted:
             return
         if not self.size or not self.is_on_screen:
-            self.refresh()  # draws nothing now, and all of it once it is seen
+            self.refresh()  # draws nothing now, and everything once visible
             return
         before = self._frame
         self._update()
@@ -234,17 +236,16 @@ class Chart(Widget, can_focus=True):
         if changed:
             self.refresh(*changed)
 
-    def _style(self) -> ChartStyle:
-        colours = ThemeColours.of(self)
+    def _style(self, colours: ThemeColours) -> ChartStyle:
         return ChartStyle(ascii=self.ascii, letters=colours.few)
 
     def _update(self) -> None:
-        """Draw if data, size, view or theme are others than when it was last drawn."""
+        """Draw if data, size, view or theme have changed since the last drawing."""
         colours = ThemeColours.of(self)
         state = (self._prepared, self.viewport, self.size, self.ascii, colours)
         if state == self._drawn:
             return
-        look = ChartStyle(ascii=self.ascii, letters=colours.few)
-        self._frame, self._layout = draw(self._prepared, self.viewport, *self.size, look)
+        style = self._style(colours)
+        self._frame, self._layout = draw(self._prepared, self.viewport, *self.size, style)
         self._strips = strips_of(self._frame, colours)
         self._drawn = state
