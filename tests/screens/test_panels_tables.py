@@ -39,7 +39,7 @@ def test_an_open_spike_recovers_since_its_removal(tmp_path):
     told = Told(tmp_path).start().train(100).remove().train(20, 2.0)
     told.tell(LossSpike(step=110, spike=1, removal=1, baseline=1.0, loss=2.0)).train(20, 1.5)
     text = "\n".join(look(SpikesPanel(), told.view(), WIDE))
-    assert "recovering since 40 steps, 50 % of it left" in text
+    assert "recovering for 40 steps, 50 % left" in text
 
 
 def test_a_collapse_is_told_and_what_ended_it(tmp_path):
@@ -151,7 +151,7 @@ def test_accuracy_says_how_sure_it_is_and_which_digits_fell(tmp_path):
     told = Told(tmp_path).start().train(100).evaluate(0.9, [1.0, 0.95, 0.9, 1.0]).train(100)
     told.evaluate(0.4, [1.0, 0.4, 0.85, 1.0])
     lines = look(AccuracyPanel(), told.view(), (80, 16))
-    assert lines[0].startswith("exact match 40.0 %, 35.0 % to 45.0 % (95 % sure), 200 examples")
+    assert lines[0].startswith("exact match 40.0 %, 35.0 % to 45.0 % (95 % interval), 200 examples")
     assert "best so far 90.0 %, steps still written" in "\n".join(lines)
     assert lines[-1].split() == ["digits", "1", "█", "2", "▄↓", "3", "▇", "4", "█"]
 

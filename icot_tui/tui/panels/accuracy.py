@@ -1,4 +1,4 @@
-"""Accuracy on held-out examples: exact match, which digits hold, and what it is compared with."""
+"""Accuracy on held-out examples: exact match, digits, and levels to compare with."""
 
 from collections.abc import Iterator
 
@@ -11,8 +11,7 @@ from icot_tui.engine.journal.wording import how_answered
 from icot_tui.formatting import count, percent
 from icot_tui.tui.chart.data import ChartData, Curve
 from icot_tui.tui.chart.widget import Chart
-from icot_tui.tui.frame.panel import Panel
-from icot_tui.tui.panels.base import Area
+from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.curves import (
     AXIS_LABELS,
     along,
@@ -21,23 +20,22 @@ from icot_tui.tui.panels.curves import (
     marks,
 )
 from icot_tui.tui.panels.digits import digits_line
-from icot_tui.tui.panels.lines import Lines
-from icot_tui.tui.panels.text import Line, cells, cut, glyphs, line, wrapped
+from icot_tui.tui.panels.text import Line, cells, cut, line, wrapped
 from icot_tui.tui.panels.trainings import name_of
 from icot_tui.tui.run.view import RunView
 from icot_tui.watch.overlays import Overlay
 
 EMPTY_TEXT = "Accuracy on held-out examples appears here with the first evaluation"
 WORDS_ONLY = 6
-"""Rows below which there is no room for a chart."""
+"""With fewer rows there is no chart."""
 BASELINES = {"No CoT": "No CoT", "Explicit CoT": "explicit CoT"}
-"""Methods that are compared with as one level, and how the level is called."""
+"""Methods that are drawn as one level to compare with, and the level's name."""
 EARLIER_COLOURS = ("secondary", "accent", "success")
-"""Of the trainings before the present one, which has the run's own; none is another run's."""
+"""Colours of the trainings before the present one; no other run has them."""
 
 
-class AccuracyPanel(Panel):
-    """A chart of exact match, or of every digit, and what it means in words.
+class AccuracyPanel(TextPanel):
+    """A chart of exact match or of every digit, and the latest evaluation in words.
 
     Attributes:
         per_digit: draw a curve for each digit of the answer.
@@ -51,24 +49,21 @@ class AccuracyPanel(Panel):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.chart = Chart()
-        self.lines = Lines()
         self.lines.can_focus = False
         self.per_digit = False
-        self._view: RunView | None = None
-        self._drawn: object = None
 
     def compose(self) -> ComposeResult:
         yield self.chart
         yield self.lines
 
     def toggle_digits(self) -> None:
-        """Draw a curve for each digit, or one of exact match."""
+        """Switch between a curve for each digit and one of exact match."""
         self.per_digit = not self.per_digit
         if self._view is not None:
             self.show_safely(self._view)
 
     def show(self, view: RunView) -> None:
-        """Hand the curves over and write the words, if they changed."""
+        """Draw chart and text if they have changed."""
         self._view = view
         size = self.content_size
         if not size.width or not size.height:
@@ -77,9 +72,7 @@ class AccuracyPanel(Panel):
         if key == self._drawn:
             return
         self._drawn = key
-        plain = view.ascii or self.app.no_color
-        area = Area(size.width, size.height, glyphs(view.ascii), plain)
-        words = accuracy_lines(view, area)
+        words = accuracy_lines(view, self.area(view, size))
         evaluated = bool(view.history.summary.metrics.evaluations) or bool(view.overlays)
         _display(self.chart, size.height >= WORDS_ONLY or not evaluated)
         _display(self.lines, evaluated)
@@ -88,11 +81,6 @@ class AccuracyPanel(Panel):
         self.lines.show(words)
         self.chart.show(accuracy_data(view, self.per_digit))
 
-    def on_resize(self) -> None:
-        """There may be more room for words."""
-        if self._view is not None:
-            self.call_after_refresh(self.show_safely, self._view)
-
 
 def _display(widget: Widget, wanted: bool) -> None:
     if widget.display != wanted:
@@ -100,7 +88,7 @@ def _display(widget: Widget, wanted: bool) -> None:
 
 
 def _version(view: RunView) -> object:
-    """Changes with evaluations, and with what is marked between them."""
+    """Changes with evaluations and with marks."""
     overlays = tuple(
         (other.name, other.colour_index, len(other.source.history.summary.metrics.evaluations))
         for other in view.overlays
@@ -140,7 +128,7 @@ def _empty(view: RunView) -> str:
 
 
 def _own_curves(view: RunView) -> list[Curve]:
-    """One; of a run of several trainings one for each, as each measures something else."""
+    """One curve; one for each training of a run with several, as each measures something else."""
     history, curves = view.history, []
     for at, training in enumerate(history.trainings[:-1]):
         x, shares = exact_match(history, view.axis, history.evaluations_of(at))
@@ -169,14 +157,14 @@ def _digit_curves(view: RunView) -> Iterator[Curve]:
 
 
 def _baseline(overlay: Overlay) -> str | None:
-    """What a run to compare with is called, if it is one that stands as a level."""
+    """The name of a run that is drawn as a level; None for others."""
     facts = overlay.source.history.summary.facts
     return None if facts is None else BASELINES.get(facts.method)
 
 
 def _levels(view: RunView) -> Iterator[tuple[float, str]]:
     metrics = view.history.summary.metrics
-    is_only = len(view.history.trainings) < 2  # a level runs through all that is drawn
+    is_only = len(view.history.trainings) < 2  # a level runs across all trainings
     if metrics.best is not None and metrics.best_so_far[0] and is_only:
         yield metrics.best, f"best, {_how_best(metrics)}"
     for overlay in view.overlays:
@@ -186,14 +174,14 @@ def _levels(view: RunView) -> Iterator[tuple[float, str]]:
 
 
 def accuracy_lines(view: RunView, area: Area) -> list[Line]:
-    """Exact match, how sure it is, the best, and the digits."""
+    """Exact match with its interval, the best so far, and the digits."""
     metrics, evaluations = view.history.summary.metrics, view.history.evaluations
     if not evaluations:
         return wrapped(_empty(view), area.width, "dim")
     last = evaluations[-1].result
     head = line(("exact match ", "dim"), (percent(last.exact_match), "bold primary"))
     low, high = percent(last.low), percent(last.high)
-    extras = [f", {low} to {high} (95 % sure)", f", {count(last.examples, 'example')}"]
+    extras = [f", {low} to {high} (95 % interval)", f", {count(last.examples, 'example')}"]
     for extra in extras:
         if cells(head) + len(extra) <= area.width:
             head = (*head, (extra, ""))

@@ -1,10 +1,11 @@
-"""What the panels made of lines share: they draw when something changed, and only then."""
+"""The base of all panels made of text: they redraw only when something changed."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.geometry import Size
 
 from icot_tui.tui.frame.panel import Panel
 from icot_tui.tui.panels.lines import Lines
@@ -14,13 +15,13 @@ from icot_tui.tui.run.view import RunView
 
 @dataclass(frozen=True)
 class Area:
-    """The room that a panel has, and what it may draw with.
+    """The size of a panel and the characters and colours it may use.
 
     Attributes:
         width: cells.
-        height: cells; what is longer scrolls.
-        glyph: the signs of this terminal.
-        plain: nothing may depend on colour.
+        height: cells; longer text scrolls.
+        glyph: the characters of this terminal.
+        plain: meaning must not depend on colour.
     """
 
     width: int
@@ -35,7 +36,7 @@ class Area:
 
 
 class TextPanel(Panel):
-    """A panel of lines: subclasses say what the lines are, and what they depend on."""
+    """A panel of lines: subclasses define the lines and the values they depend on."""
 
     DEFAULT_CSS = """
     TextPanel { border-subtitle-color: $secondary; }
@@ -52,7 +53,7 @@ class TextPanel(Panel):
         yield self.lines
 
     def key(self, view: RunView) -> Hashable:
-        """Changes when the lines do."""
+        """What the lines depend on: they are redrawn when it changes."""
         raise NotImplementedError
 
     def draw(self, view: RunView, area: Area) -> Sequence[Line]:
@@ -60,11 +61,11 @@ class TextPanel(Panel):
         raise NotImplementedError
 
     def title(self, view: RunView) -> str:
-        """What stands on the border."""
+        """The title on the border."""
         return self.label
 
     def show(self, view: RunView) -> None:
-        """Draw this moment of the run, if it differs from the last one or the size does."""
+        """Draw this moment of the run if its key or the size has changed."""
         self._view = view
         size = self.lines.size
         if not size.width or not size.height:
@@ -75,23 +76,26 @@ class TextPanel(Panel):
         self._drawn = key
         self.set_border(title=self.title(view))
         self.lines.ascii = view.ascii
+        self.lines.show(self.draw(view, self.area(view, size)))
+
+    def area(self, view: RunView, size: Size) -> Area:
+        """The area of this size."""
         plain = view.ascii or self.app.no_color
-        area = Area(size.width, size.height, glyphs(view.ascii), plain)
-        self.lines.show(self.draw(view, area))
+        return Area(size.width, size.height, glyphs(view.ascii), plain)
 
     def on_resize(self) -> None:
-        """The lines depend on the size."""
+        """Redraw for the new size."""
         if self._view is not None:
             self.call_after_refresh(self.show_safely, self._view)
 
     def on_lines_scrolled(self, event: Lines.Scrolled) -> None:
-        """Say on the border how much is out of sight."""
+        """Show on the border how much is out of view."""
         event.stop()
         self.set_border(subtitle=out_of_sight(self.lines))
 
 
 def out_of_sight(lines: Lines) -> str:
-    """How many lines are not seen, in words; empty when all are."""
+    """`▲ 3 above  ▼ 12 below`; empty when all lines are in view."""
     up, down = ("^", "v") if lines.ascii else ("▲", "▼")
     parts = []
     if lines.above:

@@ -1,4 +1,4 @@
-"""What the charts of a run and of those beside it have in common: marks, axis, version."""
+"""What all charts of a run share: curves, marks, axis, version."""
 
 from collections.abc import Hashable, Sequence
 from typing import Any
@@ -16,21 +16,21 @@ from icot_tui.watch.history import History
 Floats = NDArray[np.float64]
 Steps = Sequence[int] | NDArray[np.int64]
 ALL_DRAWN = 50_000
-"""A run of so many steps is handed to the chart as a whole."""
+"""Up to so many steps the chart gets the whole run."""
 FINE, ROUGH = 4096, 512
-"""Columns of the part of a longer run that is looked at, and of the rest on either side."""
+"""Columns of the visible part of a longer run, and of the rest on either side."""
 LOOKED_UP = 4096
-"""Steps whose places are compared with a part of the axis."""
+"""Steps that are looked up to find a part of the axis."""
 AXIS_LABELS: dict[Axis, str] = {
     "step": "step",
     "time": "hours",
     "removed": "removed tokens",
 }
-"""What is written below the charts."""
+"""Labels of the x axis."""
 
 
 def version(view: RunView) -> Hashable:
-    """Another one where the charts' data may differ."""
+    """Changes whenever the charts' data may differ."""
     others = tuple(
         (overlay.name, overlay.colour_index, overlay.source.history.version)
         for overlay in view.overlays
@@ -39,18 +39,18 @@ def version(view: RunView) -> Hashable:
 
 
 def along(history: History, steps: Steps, axis: Axis) -> Floats:
-    """Where these steps lie along the axis; times in hours."""
+    """The positions of these steps on the axis; times in hours."""
     places = history.along(np.asarray(steps, dtype=np.int64), axis)
     return places / 3600 if axis == "time" else places
 
 
 def losses(history: History, axis: Axis, window: tuple[float, float] | None) -> tuple[Floats, Any]:
-    """(x, loss) of a run, everything of a short one; of a long one as much as can be seen.
+    """(x, loss) of a run; of a long one only as much as is visible.
 
     Of several trainings only the present one's: the others have other losses.
 
     Args:
-        window: the part of the axis that is looked at closely; None: all of it.
+        window: the visible part of the axis; None: all of it.
     """
     series = history.losses
     if len(series) <= ALL_DRAWN:
@@ -74,7 +74,7 @@ def losses(history: History, axis: Axis, window: tuple[float, float] | None) -> 
 def _standing(
     history: History, axis: Axis, steps: NDArray[np.int64], values: Any
 ) -> tuple[Floats, Any]:
-    """The points without those of removals that were gone back on, which would lie over others."""
+    """The points without those of removals that were rolled back, which would overlap others."""
     x = along(history, steps, axis)
     if axis != "removed":
         return x, values
@@ -85,7 +85,7 @@ def _standing(
 
 
 def rollback_steps(history: History) -> list[int]:
-    """Steps at which the run went back to a checkpoint."""
+    """Steps at which the run was rolled back."""
     if not history.summary.metrics.rollbacks:
         return []
     return [entry.step for entry in history.log if entry.kind == "RolledBack"]
@@ -109,7 +109,7 @@ def marks(history: History, axis: Axis) -> tuple[Mark, ...]:
         found.append((removal.step, Mark(0.0, "removal", f"{gone} removed")))
     removed = {removal.step for removal in history.removals}
     for reset in history.resets:
-        if reset.step not in removed:  # a removal's own reset goes without saying
+        if reset.step not in removed:  # a removal implies its own reset
             cause = plain(reset.cause)
             found.append((reset.step, Mark(0.0, "reset", f"optimizer reset, {cause}")))
     for spike in history.summary.metrics.spikes:
@@ -134,7 +134,7 @@ def marks(history: History, axis: Axis) -> tuple[Mark, ...]:
 def exact_match(
     history: History, axis: Axis, evaluations: Sequence[Evaluation] | None = None
 ) -> tuple[Floats, Floats]:
-    """(x, share) of these evaluations, or else of the present training's."""
+    """(x, exact match) of these evaluations, by default the present training's."""
     evaluations = history.evaluations if evaluations is None else evaluations
     shares = np.array([each.result.exact_match for each in evaluations], dtype=np.float64)
     steps = np.array([each.result.step for each in evaluations], dtype=np.int64)
@@ -142,7 +142,7 @@ def exact_match(
 
 
 def digit_shares(evaluations: Sequence[Evaluation]) -> Floats:
-    """[evaluations, answer tokens] how often each was right, the closing separator left out."""
+    """[evaluations, answer tokens] accuracy of each token, without the closing separator."""
     rows = [each.result.token_accuracy[:-1] for each in evaluations]
     table = np.full((len(rows), max(map(len, rows), default=0)), np.nan)
     for at, row in enumerate(rows):

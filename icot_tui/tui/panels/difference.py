@@ -1,9 +1,10 @@
 """Where two short texts differ, character by character."""
 
 from difflib import SequenceMatcher
+from itertools import groupby
 
 LONGEST = 400
-"""Characters compared one by one; what is longer is compared as a whole."""
+"""Longer texts are compared as a whole."""
 
 
 def wrong_characters(written: str, gold: str) -> list[bool]:
@@ -28,11 +29,6 @@ def wrong_characters(written: str, gold: str) -> list[bool]:
 
 
 def runs(text: str, wrong: list[bool]) -> list[tuple[str, bool]]:
-    """The text cut where right turns into wrong, and back."""
-    pieces: list[tuple[str, bool]] = []
-    for character, is_wrong in zip(text, wrong, strict=True):
-        if pieces and pieces[-1][1] == is_wrong:
-            pieces[-1] = (pieces[-1][0] + character, is_wrong)
-        else:
-            pieces.append((character, is_wrong))
-    return pieces
+    """The text in pieces, each all right or all wrong."""
+    pairs = groupby(zip(text, wrong, strict=True), key=lambda pair: pair[1])
+    return [("".join(character for character, _ in run), is_wrong) for is_wrong, run in pairs]

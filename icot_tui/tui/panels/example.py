@@ -1,4 +1,4 @@
-"""What is left of a chain of thought, on a real example: removed tokens as ghosts."""
+"""A real example with what is left of its chain of thought."""
 
 from functools import lru_cache
 
@@ -13,9 +13,9 @@ from icot_tui.tui.panels.base import Area
 from icot_tui.tui.panels.text import Line, Piece, cut, line, wrap
 
 LABEL = 11
-"""Cells of the labels at the left, where there is room for them."""
+"""Cells of the labels at the left, where they fit."""
 ROOMY = 34
-"""From this width on there is."""
+"""From this width on there are labels."""
 
 
 @lru_cache(maxsize=16)
@@ -27,7 +27,7 @@ def _task(name: str, options: tuple[tuple[str, str], ...]) -> Task | None:
 
 
 def task_of(config: RunConfig | None) -> Task | None:
-    """The generated task of a run, which knows how a person writes its questions and answers."""
+    """The generated task of a run, which formats its questions and answers for people."""
     if config is None or config.data.task is None:
         return None
     options = config.data.options
@@ -40,7 +40,7 @@ def task_of(config: RunConfig | None) -> Task | None:
 
 
 def joined(tokens: list[str]) -> str:
-    """Tokens as text; blanks between them unless they bring their own."""
+    """Tokens as text, separated by blanks unless they contain their own."""
     return "".join(tokens) if any(token[:1].isspace() for token in tokens) else " ".join(tokens)
 
 
@@ -58,7 +58,7 @@ def example_lines(
     rows: int,
     marks_next: bool = True,
 ) -> list[Line]:
-    """Question, reasoning and answer, in at most so many rows; the reasoning comes first."""
+    """Question, reasoning and answer in at most so many rows; the reasoning is most important."""
     label = LABEL if area.width >= ROOMY else 0
     width = area.width - label
     chain = chain_lines(example, stage, area, width, rows >= 5, marks_next)
@@ -71,7 +71,7 @@ def example_lines(
     if rows >= len(shown) + 1:
         human = task.human_answer(answer) if task else ""
         shown += _span("answer", answer, human, label, area)
-    if len(shown) > rows > 0:  # what goes next must be seen
+    if len(shown) > rows > 0:  # what goes next must be visible
         at = next((i for i, each in enumerate(shown) if _has_next(each)), 0)
         first = max(0, min(at - rows + 2, len(shown) - rows)) if at >= rows else 0
         shown = shown[first : first + rows]
@@ -86,7 +86,7 @@ def chain_lines(
     with_caret: bool,
     marks_next: bool = True,
 ) -> list[Line]:
-    """The chain of thought; removed tokens are ghosts, the next one to go is marked."""
+    """The chain of thought; removed tokens are faint, the next one to go is marked."""
     order = example.removal_order
     gone = set(order[:stage])
     following = order[stage] if marks_next and stage < len(order) else None
@@ -126,7 +126,7 @@ def _has_next(pieces: Line) -> bool:
 
 
 def _caret(pieces: Line, width: int, area: Area) -> Line:
-    """A line beneath that points to the next token to go."""
+    """A line below that points to the next token to go."""
     before = 0
     for text, style in pieces:
         if "reverse" in style:
@@ -148,7 +148,7 @@ def _labelled(label: str, lines: list[Line], width: int) -> list[Line]:
 
 
 def _span(label: str, text: str, human: str, width: int, area: Area) -> list[Line]:
-    """A text on one line, beside it how a person writes it."""
+    """A text on one line, and beside it as people write it."""
     shown = line(text, (f"   {human}", "dim")) if human and human != text else line(text)
     row = _labelled(label, [shown], width)[0]
     return [cut(row, area.width, area.glyph.ellipsis)]

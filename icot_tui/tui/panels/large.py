@@ -1,4 +1,4 @@
-"""A heading whose numbers are three rows high, for panels with room to spare."""
+"""A heading with numbers three rows high, for panels with spare rows."""
 
 import re
 
@@ -14,9 +14,9 @@ ROWS = (
 
 
 def large_heading(text: str, area: Area) -> list[Line]:
-    """`stage 3 of 8   5 tokens left` with large numbers in its first half; empty where it can't be.
+    """`stage 3 of 8   5 tokens left` with large numbers before the blanks; empty in ASCII.
 
-    Words stand on the middle row. What follows two or more blanks stays small, at the right.
+    Words are on the middle row; what follows two or more blanks stays small, at the right.
     """
     if area.ascii:
         return []

@@ -1,7 +1,6 @@
-"""Every event in plain words, and what native code printed; a filter narrows it down."""
+"""Every event in plain words, and what native code printed; with a filter."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from textual import on
 from textual.app import ComposeResult
@@ -9,17 +8,15 @@ from textual.binding import Binding
 from textual.widgets import Input
 
 from icot_tui.formatting import clock
-from icot_tui.tui.frame.panel import Panel
-from icot_tui.tui.panels.base import out_of_sight
-from icot_tui.tui.panels.lines import Lines
+from icot_tui.tui.panels.base import TextPanel
 from icot_tui.tui.panels.log_feed import MOST_ENTRIES, OUTPUT, LogFeed
 from icot_tui.tui.panels.text import Line, line, wrap, wrapped
 from icot_tui.tui.run.view import RunView
 from icot_tui.watch.history import LogLine
 
 WITH_STEPS = 60
-"""From this width on each line says its step."""
-EMPTY_TEXT = "Every removal, reset, spike and evaluation is told here, in plain words."
+"""From this width on each line has its step."""
+EMPTY_TEXT = "Every removal, reset, spike and evaluation appears here in plain words."
 
 STYLES = {
     "TokenRemoved": "secondary",
@@ -44,22 +41,14 @@ STYLES = {
 """Style of each kind of line."""
 
 
-@dataclass(frozen=True)
-class Shape:
-    """What the lines' form depends on."""
-
-    width: int
-    ascii: bool
-
-
-class LogPanel(Panel):
-    """Lines that follow the run's end, unless scrolled up, and a filter."""
+class LogPanel(TextPanel):
+    """The log follows the run, unless scrolled up; a filter selects lines."""
 
     label = "log"
+    follow = True
 
     BINDINGS = [Binding("escape", "clear_filter", "show all", show=False)]
     DEFAULT_CSS = """
-    LogPanel { border-subtitle-color: $secondary; }
     LogPanel > Input {
         height: 1;
         border: none;
@@ -70,73 +59,65 @@ class LogPanel(Panel):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self.lines = Lines(follow=True)
         self.input = Input(placeholder="show only lines with ...", select_on_focus=False)
-        self.wanted: tuple[str, ...] = ()
+        self.filter: tuple[str, ...] = ()
         self._feed: LogFeed | None = None
-        self._view: RunView | None = None
-        self._shape: Shape | None = None
-        self._says_empty = True
+        self._width = 0
+        self._is_empty = True
 
     def compose(self) -> ComposeResult:
         yield self.input
         yield self.lines
 
-    # Following --------------------------------------------------------------------------------
-
     def show(self, view: RunView) -> None:
         """Append what is new."""
-        self._view = view
+        self._view, self.lines.ascii = view, view.ascii
         if self._feed is None or self._feed.source is not view.source:
-            self._feed, self._shape = LogFeed(view.source), None
-        if not self.lines.size.width:
+            self._feed, self._width = LogFeed(view.source), 0
+        width = self.lines.size.width
+        if not width:
             return
-        new, anew = self._feed.look(view)
-        shape = Shape(self.lines.size.width, view.ascii)
-        if anew or shape != self._shape or (new and self._says_empty):
-            self._shape = shape
+        new, changed = self._feed.look(view)
+        if changed or width != self._width or (new and self._is_empty):
+            self._width = width
             self._rebuild()
         elif new:
-            self.lines.append(list(self._formed(new)), MOST_ENTRIES)
-
-    # Showing ----------------------------------------------------------------------------------
+            self.lines.append(list(self._lines_of(new)), MOST_ENTRIES)
 
     def _rebuild(self) -> None:
-        """All lines anew: another width, another filter."""
-        assert self._shape is not None and self._feed is not None
-        lines = list(self._formed(self._feed.entries))
-        self._says_empty = not lines
+        """All lines again: the width or the filter has changed."""
+        assert self._feed is not None
+        lines = list(self._lines_of(self._feed.entries))
+        self._is_empty = not lines
         if lines:
             at_end = self.lines.at_end
-            self.lines.ascii = self._shape.ascii
             self.lines.show(lines)
             if at_end:
                 self.lines.scroll_end(animate=False)
             return
-        text = EMPTY_TEXT if not self.wanted else f"No line has {' and '.join(self.wanted)} in it."
-        self.lines.show(wrapped(text, self._shape.width, "dim"))
+        text = f"No line contains {' and '.join(self.filter)}." if self.filter else EMPTY_TEXT
+        self.lines.show(wrapped(text, self._width, "dim"))
 
-    def _formed(self, entries: Iterable[LogLine]) -> Iterator[Line]:
-        assert self._shape is not None
+    def _lines_of(self, entries: Iterable[LogLine]) -> Iterator[Line]:
         for entry in entries:
-            if self._is_wanted(entry):
-                yield from formed(entry, self._shape.width)
+            if self._matches(entry):
+                yield from log_lines(entry, self._width)
 
-    def _is_wanted(self, entry: LogLine) -> bool:
-        if not self.wanted:
+    def _matches(self, entry: LogLine) -> bool:
+        if not self.filter:
             return True
         text = f"{entry.kind} {entry.text} step {entry.step:,} {entry.step}".lower()
-        return all(word in text for word in self.wanted)
+        return all(word in text for word in self.filter)
 
     # Filtering --------------------------------------------------------------------------------
 
     def action_filter(self) -> None:
-        """Let the user write what to look for."""
+        """Ask for the words to filter by."""
         self.input.display = True
         self.input.focus()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Escape is ours only while there is a filter."""
+        """Escape clears the filter while there is one."""
         return action != "clear_filter" or self.input.display
 
     def action_clear_filter(self) -> None:
@@ -149,10 +130,9 @@ class LogPanel(Panel):
     def narrow(self, event: Input.Changed) -> None:
         """Show only lines that have all these words in them."""
         event.stop()
-        self.wanted = tuple(event.value.lower().split())
-        wanted = f": {event.value}" if self.wanted else ""
-        self.set_border(title=self.label + wanted)
-        if self._shape is not None:
+        self.filter = tuple(event.value.lower().split())
+        self.set_border(title=self.label + (f": {event.value}" if self.filter else ""))
+        if self._width:
             self._rebuild()
             self.lines.scroll_end(animate=False)
 
@@ -160,22 +140,12 @@ class LogPanel(Panel):
     def read_on(self, event: Input.Submitted) -> None:
         """Back to the lines; an empty filter goes away."""
         event.stop()
-        self.input.display = bool(self.wanted)
+        self.input.display = bool(self.filter)
         self.lines.focus()
 
-    def on_resize(self) -> None:
-        """Lines are broken anew."""
-        if self._view is not None:
-            self.call_after_refresh(self.show, self._view)
 
-    def on_lines_scrolled(self, event: Lines.Scrolled) -> None:
-        """Say on the border that there is more."""
-        event.stop()
-        self.set_border(subtitle=out_of_sight(self.lines))
-
-
-def formed(entry: LogLine, width: int) -> list[Line]:
-    """A log line: time, step where there is room, and the words, wrapped beneath themselves."""
+def log_lines(entry: LogLine, width: int) -> list[Line]:
+    """A log line: time, step where there is room, and the text with a hanging indent."""
     when = clock(entry.time)
     if width < WITH_STEPS:
         head = f"{when[:5]} " if width < WITH_STEPS // 2 else f"{when} "

@@ -1,4 +1,4 @@
-"""What the log shows: the run's events and what native code printed, each told once."""
+"""The entries of the log: the run's events and what native code printed, each once."""
 
 from bisect import insort
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from icot_tui.watch.source import Source
 
 MOST_ENTRIES = 5000
 OUTPUT = "Output"
-"""Kind of the lines that are no events."""
+"""Kind of the lines that are not events."""
 
 
 class LogFeed:
-    """Collects the entries of one source; a look at it costs no more than what is new.
+    """Collects the entries of one source; a look costs no more than the new entries.
 
     Attributes:
         entries: all that are kept, the oldest first.
@@ -30,24 +30,24 @@ class LogFeed:
 
     def look(self, view: RunView) -> tuple[Sequence[LogLine], bool]:
         """(the entries that are new, whether earlier ones changed too)."""
-        new, anew = self._events(view)
+        new, changed = self._events(view)
         printed = self._printed(view)
         if self.entries or not new:
             new += printed
-        else:  # what was there before we looked is sorted in
+        else:  # at the first look: sort older output in
             for entry in printed:
                 insort(new, entry, key=lambda each: each.time)
-        if anew:
+        if changed:
             new = [entry for entry in self.entries if entry.kind == OUTPUT] + new
             new.sort(key=lambda each: each.time)
             self.entries = []
         self.entries += new
         if len(self.entries) > MOST_ENTRIES * 11 // 10:
             del self.entries[:-MOST_ENTRIES]
-        return new, anew
+        return new, changed
 
     def _events(self, view: RunView) -> tuple[list[LogLine], bool]:
-        """Events after the last one that was seen; all of them if the run was rewound."""
+        """Events after the last one seen; all of them if the run was rewound."""
         history = view.history
         other = self._history is not None and history is not self._history
         if history.version == self._version and not other:

@@ -1,4 +1,4 @@
-"""The training loss, with a mark at whatever may have moved it."""
+"""The training loss, with marks at events that may have changed it."""
 
 from collections.abc import Hashable
 
@@ -27,7 +27,7 @@ class LossPanel(Panel):
         yield self.chart
 
     def show(self, view: RunView) -> None:
-        """Hand the curves over, if they or the part that is looked at changed."""
+        """Update the chart if the curves or the visible part have changed."""
         self.chart.ascii = view.ascii
         window = self.chart.viewport.window
         shown = (version(view), view.phase, window)
@@ -37,17 +37,17 @@ class LossPanel(Panel):
 
 
 def _label(view: RunView) -> str:
-    """What is measured, where it is not what one expects."""
+    """The name of the loss."""
     phase = view.history.summary.metrics.phase
     return "loss" if phase is None or phase.unit.startswith("nats") else "loss: squared error"
 
 
 def loss_data(view: RunView, shown: Hashable, window: tuple[float, float] | None) -> ChartData:
-    """The run's loss and that of the runs beside it.
+    """The losses of the run and of its overlays.
 
     Args:
         shown: the version of the data.
-        window: the part of the axis that is looked at; None: all of it.
+        window: the visible part of the axis; None: all of it.
     """
     x, values = losses(view.history, view.axis, window)
     curves = [Curve(view.source.folder.name, x, values, "primary")]  # drawn over the others

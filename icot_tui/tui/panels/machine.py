@@ -1,4 +1,4 @@
-"""How fast it goes, how long it takes, and what the machine gives."""
+"""Speed, remaining time, and the load of the machine."""
 
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from icot_tui.watch.machine import GpuReading, MachineReading
 
 BESIDE_BARS = 30
-"""Cells that a label and words beside a bar need."""
+"""Cells for the label and the text beside a bar."""
 SHORTEST_BAR, LONGEST_BAR = 4, 24
 ALMOST_FULL = 0.92
 LITTLE_DISK = 5e9
-"""Bytes left below which the disk is a worry."""
+"""With fewer bytes left the disk is marked."""
 
 
 class MachinePanel(TextPanel):
-    """Speed, time to go, GPU, processor, memory, disk."""
+    """Speed, remaining time, GPU, processor, memory, disk."""
 
     label = "machine"
 
@@ -32,7 +32,7 @@ class MachinePanel(TextPanel):
         return view.history.version, view.machine, view.status, round(quiet)
 
     def draw(self, view: RunView, area: Area) -> Sequence[Line]:
-        lines = _aligned(_pace(view), area)
+        lines = _aligned(_pace(view, area), area)
         if view.machine is not None:
             readings = _aligned(_readings(view.machine, area), area)
             if len(lines) + len(readings) > area.height:
@@ -45,8 +45,8 @@ class MachinePanel(TextPanel):
         return lines
 
 
-def _pace(view: RunView) -> list[tuple[str, Line]]:
-    """What the journal knows, on whatever machine the run is."""
+def _pace(view: RunView, area: Area) -> list[tuple[str, Line]]:
+    """What the journal knows, on whichever machine the run is."""
     summary = view.history.summary
     metrics, rows = summary.metrics, []
     if summary.facts is None:
@@ -64,9 +64,9 @@ def _pace(view: RunView) -> list[tuple[str, Line]]:
         rows.append(("time", line(f"{duration(metrics.seconds)} of training")))
     elif left is not None and view.status == "training":
         end = (f", until {moment(view.now + left, view.now)}", "dim")
-        rows.append(("to go", line((rough(left), "bold"), end)))
+        rows.append(("left", line((rough(left), "bold"), end)))
     else:
-        rows.append(("to go", line(("not known ahead", "dim"))))
+        rows.append(("left", line((_no_estimate(view, area), "dim"))))
     return rows
 
 
@@ -75,12 +75,27 @@ def _standing_still(view: RunView) -> Line:
     if summary.ended is not None:
         return line((f"the run has {view.status}", "dim"))
     if view.status == "dead" and summary.last_event_time is not None:
-        return line((f"stopped writing {age(view.now - summary.last_event_time)}", "bold error"))
-    return line(("the first steps are on their way", "dim"))
+        return line(
+            (f"trainer gone, last heard {age(view.now - summary.last_event_time)}", "bold error")
+        )
+    return line(("waiting for the first steps", "dim"))
+
+
+def _no_estimate(view: RunView, area: Area) -> str:
+    """Why the remaining time is unknown."""
+    config = view.history.summary.config
+    if (
+        view.status == "training"
+        and config is not None
+        and config.curriculum.schedule == "loss_gated"
+    ):
+        long = "no estimate: the schedule waits for the loss"
+        return long if len(long) + len("left ") <= area.width else "the schedule waits for the loss"
+    return "no estimate"
 
 
 def _tokens_per_second(summary: RunSummary) -> float | None:
-    """Supervised tokens a second of training, over the whole run."""
+    """Supervised tokens per second of training, over the whole run."""
     metrics = summary.metrics
     return metrics.supervised_tokens / metrics.seconds if metrics.seconds > 0 else None
 
@@ -105,7 +120,7 @@ def _readings(reading: "MachineReading", area: Area, terse: bool = False) -> lis
 
 
 def _gpu(label: str, gpu: "GpuReading", area: Area, terse: bool) -> list[tuple[str, Line]]:
-    """Use, memory and power, a row each; in one row where there are too few."""
+    """Load, memory and power in a row each, or all in one row if `terse`."""
     if terse:
         known = [] if gpu.use is None else [whole_percent(gpu.use)]
         known += [] if gpu.memory_used is None else [gigabytes(gpu.memory_used)]
@@ -136,7 +151,7 @@ def _gpu_facts(gpu: "GpuReading", area: Area) -> list[str]:
 
 
 def _share(share: float, text: str, area: Area, full_is_bad: bool = True) -> Line:
-    """A bar, where there is room for one, and what it means."""
+    """A bar, where there is room for one, and its meaning."""
     style = "error" if full_is_bad and share >= ALMOST_FULL else "primary"
     cells = min(area.width - BESIDE_BARS, LONGEST_BAR)
     if cells < SHORTEST_BAR:
@@ -152,10 +167,10 @@ def _aligned(rows: list[tuple[str, Line]], area: Area) -> list[Line]:
 def _no_reading(view: RunView, area: Area) -> list[Line]:
     facts = view.history.summary.facts
     if facts is None:
-        return wrapped("Speed, memory and the time to go appear here.", area.width, "dim")
-    text = f"The run is on another machine ({facts.device}); what that one does is not seen here."
+        return wrapped("Speed, memory and remaining time appear here.", area.width, "dim")
+    text = f"The run is on another machine ({facts.device}), whose load is not visible here."
     if isinstance(view.source, Replay):
-        text = "What the machine did is not kept, and so not played again."
+        text = "The load of the machine is not recorded, so a replay can't show it."
     if view.status in ("finished", "stopped", "dead", "starting"):
         return []
     return wrapped(text, area.width, "dim")

@@ -1,21 +1,21 @@
-"""What native code and libraries printed while the run went on: the run folder's log.txt."""
+"""What native code and libraries printed during the run: the run folder's log.txt."""
 
 import os
 import re
 from pathlib import Path
 
 AT_ONCE = 64 * 1024
-"""Bytes read in one look; a file that grows faster is skipped ahead."""
+"""Bytes read at once; of a file that grows faster a part is skipped."""
 AT_FIRST = 16 * 1024
-"""Of a file that is there already, only the end matters."""
+"""Bytes read of the end of a file that already exists."""
 CLOCK_SLACK = 60.0
-"""Seconds by which another machine's clock may go before ours."""
+"""Seconds by which another machine's clock may be ahead of ours."""
 _RETOLD = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  step ")
-"""Lines of a headless run that tell what the journal tells."""
+"""Lines of a headless run that repeat the journal."""
 
 
 class OutputFile:
-    """Reads the lines that were added since the last look; looks cost one system call."""
+    """Reads the lines added since the last look; a look costs one system call."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -23,7 +23,7 @@ class OutputFile:
         self._torn = b""
 
     def new_lines(self, now: float) -> tuple[float, list[str]]:
-        """(when the file was last written, its new lines); what is later than `now` waits."""
+        """(time of the last write, new lines); what was written after `now` waits."""
         try:
             found = os.stat(self._path)
         except OSError:

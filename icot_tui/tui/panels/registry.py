@@ -18,5 +18,5 @@ PANELS: tuple[type[Panel], ...] = (
 
 
 def create_panels() -> list[Panel]:
-    """All panels, new."""
+    """One new panel of each kind."""
     return [make(id=name) for name, make in zip(PANEL_IDS, PANELS, strict=True)]

@@ -1,4 +1,4 @@
-"""The spine of the screen: how much of the chain of thought is gone, and what goes next."""
+"""The removal panel: how much of the chain of thought is gone, and what goes next."""
 
 from collections.abc import Hashable, Sequence
 
@@ -14,7 +14,7 @@ from icot_tui.tui.panels.trainings import training_lines, trainings_bar, trainin
 from icot_tui.tui.run.view import RunView
 
 FULL_EXAMPLE, HALF_EXAMPLE = 4, 2
-"""Rows that an example takes with question and answer, and its reasoning alone."""
+"""Rows of an example with question and answer, and of its reasoning only."""
 LARGE_HEADING = 4
 """Spare rows that a large heading and a thick bar need."""
 
@@ -99,24 +99,24 @@ def _arranged(
     view: RunView,
     area: Area,
     head: list[Line],
-    told: list[list[Line]],
+    texts: list[list[Line]],
     stage: int,
     marks_next: bool = True,
 ) -> list[Line]:
-    """Heading, example and schedule, with air between them where there is room.
+    """Heading, example and schedule, with empty lines between them where there is room.
 
     Args:
-        told: what is said of the schedule, the longest version first.
-        marks_next: one of the example's tokens goes next.
+        texts: about the schedule, the longest version first.
+        marks_next: mark the token of the example that goes next.
     """
     if area.height <= len(head):
         return head[: area.height]
     room = area.height - len(head)
     example, config = view.history.example, view.history.summary.config
-    needed = [*([FULL_EXAMPLE] * (len(told) - 2)), HALF_EXAMPLE, 1]
+    needed = [*([FULL_EXAMPLE] * (len(texts) - 2)), HALF_EXAMPLE, 1]
     words = next(
-        (each for each, rows in zip(told, needed, strict=False) if len(each) + rows <= room),
-        told[-1],
+        (each for each, rows in zip(texts, needed, strict=False) if len(each) + rows <= room),
+        texts[-1],
     )
     shown = []
     if example is not None and room > len(words):
@@ -126,7 +126,7 @@ def _arranged(
 
 
 def _spread(head: list[Line], blocks: list[list[Line]], area: Area) -> list[Line]:
-    """The blocks beneath each other; spare room makes the heading large and sets them apart."""
+    """The blocks below each other; spare rows make the heading large and separate them."""
     blocks = [block for block in blocks if block]
     spare = area.height - len(head) - sum(map(len, blocks)) - len(blocks)
     lines = list(head)
@@ -153,12 +153,12 @@ def _heading(stage: int, most: int, area: Area) -> Line:
 
 
 def _bar(stage: int, most: int, area: Area, marks_next: bool = True) -> Line:
-    """All tokens: removed ones as ghosts, the next one marked, those that remain solid."""
+    """All tokens: removed ones faint, the next one marked, the remaining ones solid."""
     if most <= 0:
         return line(("this run's examples have no chain of thought", "dim"))
     gone = stage * area.width // most
     following = 0
-    if stage < most and marks_next:  # a bar of more tokens than cells marks at least one cell
+    if stage < most and marks_next:  # with more tokens than cells at least one cell is marked
         gone = min(gone, area.width - 1)
         following = max(1, (stage + 1) * area.width // most - gone)
     glyph = area.glyph
@@ -171,7 +171,7 @@ def _bar(stage: int, most: int, area: Area, marks_next: bool = True) -> Line:
 
 
 def _ahead(view: RunView, facts: RunStarted, area: Area) -> list[list[Line]]:
-    """What comes next, and how long it takes until nothing is written: the longest words first."""
+    """The next removals and the time until full internalization; the longest version first."""
     summary, width = view.history.summary, area.width
     if summary.removed_tokens >= facts.max_cot_tokens:
         return _celebration(view, facts, area)
@@ -185,7 +185,7 @@ def _ahead(view: RunView, facts: RunStarted, area: Area) -> list[list[Line]]:
     if forecast is not None:
         steps, seconds = forecast
         about = count(steps, "step") if seconds is None else f"about {rough(max(1.0, seconds))}"
-        full = wrapped(f"Fully internalized in {about}, at this pace.", width, "dim")
+        full = wrapped(f"Fully internalized in {about} at this pace.", width, "dim")
     if summary.paused is not None:
         full = wrapped(f"Paused: {summary.paused}.", width, "bold warning")
     long, short = wrapped(ahead.sentence, width, style), wrapped(ahead.short, width, style)
@@ -197,7 +197,7 @@ def _celebration(view: RunView, facts: RunStarted, area: Area) -> list[list[Line
     since = view.history.summary.metrics.everything_removed_at
     when = "" if since is None else f" since step {since:,}"
     style, width = "bold success", area.width
-    first = wrapped(f"Nothing is written any more{when}.", width, style)
+    first = wrapped(f"Fully internalized{when}.", width, style)
     tokens = count(facts.max_cot_tokens, "token")
     text = f"All {tokens} of reasoning are gone: the model answers straight from the question."
-    return [first + wrapped(text, width), first, wrapped(f"nothing written{when}", width, style)]
+    return [first + wrapped(text, width), first, wrapped(f"internalized{when}", width, style)]

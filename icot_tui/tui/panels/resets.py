@@ -1,4 +1,4 @@
-"""Optimizer resets: how many, and how long the optimizer has had to warm up since.
+"""Optimizer resets: their number, and the steps since the last one.
 
 ICoT-KD, which has none of its own, shows its emulator's error here.
 """
@@ -15,7 +15,7 @@ from icot_tui.watch.history import Reset
 
 
 class ResetsPanel(TextPanel):
-    """Count, the last one with its cause, steps since."""
+    """Number of resets, the last one with its cause, steps since."""
 
     label = "resets"
 
@@ -45,7 +45,7 @@ class ResetsPanel(TextPanel):
             _when(last, area),
         ]
         if tall:
-            text = "Each drops AdamW's averages, which still push for the token that is gone."
+            text = "A reset clears AdamW's averages, which still favour the removed token."
             note = wrapped(text, area.width, "dim")
             if len(lines) + len(note) < area.height:
                 lines += [EMPTY, *note]
@@ -65,9 +65,9 @@ def _when(last: Reset, area: Area) -> Line:
 def _none_yet(view: RunView, area: Area) -> list[Line]:
     config = view.history.summary.config
     if method_of(view.history.summary) != "stepwise":
-        text = "None: nothing is removed step by step here, so the optimizer keeps its state."
+        text = "None: this method removes nothing step by step, so the optimizer keeps its state."
     elif config is not None and not config.curriculum.reset_optimizer:
         text = "None: this run keeps the optimizer's state when a token is removed."
     else:
-        text = "None so far. The optimizer's state is dropped with each removed token."
+        text = "None so far. The optimizer's state is reset with each removed token."
     return wrapped(text, area.width, "dim")

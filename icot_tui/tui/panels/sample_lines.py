@@ -1,4 +1,4 @@
-"""Validation examples as lines: what was asked, what the model wrote, and where it is wrong."""
+"""Validation examples as lines: question, the model's answer, and where it is wrong."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,13 @@ from icot_tui.tui.panels.difference import runs, wrong_characters
 from icot_tui.tui.panels.text import Line, cells, columns, cut, line
 
 GROUPS = {
-    "random": ("picked by chance, the same ones each time", "by chance"),
-    "worst": ("wrong, with the largest loss", "most wrong"),
-    "best": ("right, with the smallest loss", "most right"),
+    "random": ("random examples (the same each time)", "random examples"),
+    "worst": ("wrong, with the largest loss", "largest loss"),
+    "best": ("right, with the smallest loss", "smallest loss"),
 }
-"""Why samples were kept, in many words and in few, in the order in which they are shown."""
+"""Why samples were kept, in many words and in few, in the order shown."""
 LONG = 0.4
-"""Share of the width from which on a question gets a line of its own."""
+"""Questions that take a larger share of the width get a line of their own."""
 WITH_REASONING, WITH_LABELS = 56, 36
 """Widths from which on there is room for them."""
 
@@ -79,7 +79,7 @@ def _answer(text: str, task: Task | None) -> str:
 
 
 def _written(sample: Sample, task: Task | None, area: Area) -> Line:
-    """The model's answer, its wrong characters marked; they read without colour too."""
+    """The model's answer with its wrong characters marked, also without colour."""
     if sample.model_answer is None:
         return line(("no answer", "error"))
     written, gold = _answer(sample.model_answer, task), _answer(sample.answer, task)

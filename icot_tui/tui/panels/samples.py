@@ -1,4 +1,4 @@
-"""The latest validation examples: what the model was asked, what it wrote, where it is wrong."""
+"""The latest validation examples: questions, answers, and where they are wrong."""
 
 from collections.abc import Hashable, Sequence
 
@@ -10,11 +10,11 @@ from icot_tui.tui.run.view import RunView
 from icot_tui.watch.samples import samples_of
 
 WITH_NOUN = 40
-"""From this width on there is room for it."""
+"""From this width on the heading says 'examples'."""
 
 
 class SamplesPanel(TextPanel):
-    """Right and wrong answers, the difference marked."""
+    """Right and wrong answers, with the differences marked."""
 
     label = "samples"
 
@@ -25,11 +25,11 @@ class SamplesPanel(TextPanel):
     def draw(self, view: RunView, area: Area) -> Sequence[Line]:
         evaluation = view.history.summary.metrics.evaluation
         if evaluation is None:
-            text = "What the model answers to held-out questions appears here with each evaluation."
+            text = "The model's answers to held-out questions appear here after each evaluation."
             return wrapped(text, area.width, "dim")
         kept = samples_of(view.source.folder, evaluation)
         if kept.problem:
-            text = f"The examples of the evaluation at step {evaluation.step:,} are not there."
+            text = f"The examples of the evaluation at step {evaluation.step:,} are missing."
             return wrapped(text, area.width, "dim")
         right = round(evaluation.exact_match * evaluation.examples)
         noun = " examples" if area.width >= WITH_NOUN else ""

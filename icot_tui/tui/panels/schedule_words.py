@@ -1,4 +1,4 @@
-"""What the removal schedule does next, in words: as far as the journal and the config tell."""
+"""The next removals in words, as far as journal and config determine them."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,12 @@ from icot_tui.watch.estimates import seconds_per_step
 from icot_tui.watch.history import History
 
 FAR = 4
-"""Removals that the outlook names."""
+"""Removals that the outlook lists."""
 
 
 @dataclass(frozen=True)
 class ScheduleText:
-    """What the schedule does next: as a sentence, and in the few words that fit anywhere."""
+    """The schedule's next removal: as a sentence, and in few words that fit anywhere."""
 
     sentence: str
     short: str
@@ -31,11 +31,11 @@ def next_removal(history: History, facts: RunStarted) -> ScheduleText:
     config = summary.config
     if summary.metrics.held:
         stage = summary.removed_tokens
-        text = f"Held by you at stage {stage}: nothing more goes until you let go."
+        text = f"You hold the schedule at stage {stage}: no removals until you release it."
         return ScheduleText(text, "held by you", held=True)
     if config is None:
-        text = "When the next token goes is not known: the run's config.toml is missing."
-        return ScheduleText(text, "schedule not known")
+        text = "The next removal is unknown: the run's config.toml is missing."
+        return ScheduleText(text, "schedule unknown")
     schedule = build_schedule(config.curriculum, facts.steps_per_epoch)
     schedule = schedule.inner if isinstance(schedule, Beyond) else schedule
     if isinstance(schedule, LossGated):
@@ -44,9 +44,9 @@ def next_removal(history: History, facts: RunStarted) -> ScheduleText:
     if not ahead:
         if config.curriculum.schedule == "stages":
             return ScheduleText(
-                "The list of stages is at its end: no more is removed.", "no more goes"
+                "The list of stages has ended: no more removals.", "no more removals"
             )
-        return ScheduleText("The next token goes on schedule.", "next on schedule")
+        return ScheduleText("The next token is removed on schedule.", "next on schedule")
     steps, subject = ahead[0].step - summary.metrics.step, _subject(summary, ahead[0].stage)
     if ahead[0].sure:
         return ScheduleText(f"{subject} {_in(steps, summary)}.", f"next {_soon(steps)}")
@@ -55,7 +55,7 @@ def next_removal(history: History, facts: RunStarted) -> ScheduleText:
 
 
 def outlook(summary: RunSummary) -> str:
-    """The removals after the next one; empty where nobody can know."""
+    """The removals after the next one; empty if unknown."""
     ahead = summary.removals_ahead(FAR + 1)[1:]
     if not ahead:
         return ""
@@ -65,7 +65,7 @@ def outlook(summary: RunSummary) -> str:
 
 
 def to_full(summary: RunSummary) -> tuple[int, float | None] | None:
-    """(steps, seconds) until nothing is written any more; None where nobody can know."""
+    """(steps, seconds) until everything is removed; None if unknown."""
     step = None if summary.ended is not None else summary.everything_removed_at()
     if step is None or step <= summary.metrics.step:
         return None
@@ -75,7 +75,7 @@ def to_full(summary: RunSummary) -> tuple[int, float | None] | None:
 
 
 def smoothed_loss(history: History, window: int) -> float | None:
-    """Mean loss of the last steps, at most a window, none from before the last removal."""
+    """Mean loss of the last steps: at most a window, and none before the last removal."""
     metrics = history.summary.metrics
     steps = min(window, metrics.step - metrics.stage_since, len(history.losses))
     if steps <= 0:
@@ -86,7 +86,7 @@ def smoothed_loss(history: History, window: int) -> float | None:
 
 
 def _gated(schedule: LossGated, history: History, config: RunConfig) -> ScheduleText:
-    """What has to happen for a loss-gated removal."""
+    """The condition for a loss-gated removal."""
     summary = history.summary
     metrics = summary.metrics
     subject = _subject(summary, _after(summary, config))
@@ -119,14 +119,16 @@ def _after(summary: RunSummary, config: RunConfig) -> int:
 
 
 def _subject(summary: RunSummary, stage: int) -> str:
-    """What goes when the stage rises to that one."""
+    """What is removed when the stage rises to that one."""
     most = summary.max_cot_tokens or 0
     left, tokens = most - summary.metrics.stage, stage - summary.metrics.stage
     if stage < most:
-        return "The next token goes" if tokens == 1 else f"The next {tokens} tokens go"
+        return (
+            "The next token is removed" if tokens == 1 else f"The next {tokens} tokens are removed"
+        )
     if left == 1:
-        return "The last token goes"
-    return f"All {left} tokens that are left go at once"
+        return "The last token is removed"
+    return f"All {left} remaining tokens are removed at once"
 
 
 def _in(steps: int, summary: RunSummary) -> str:

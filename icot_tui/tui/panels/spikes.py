@@ -1,4 +1,4 @@
-"""Loss spikes, the newest first: which removal made them, and what became of them."""
+"""Loss spikes, the newest first: the removal that caused each, and its outcome."""
 
 from collections.abc import Hashable, Sequence
 from statistics import median
@@ -13,13 +13,13 @@ from icot_tui.tui.run.view import RunView
 from icot_tui.watch.estimates import SpikeNow, spike_now
 
 MOST = 100
-"""Spikes that are listed: drawn again at each step as long as the newest is open."""
+"""Spikes that are listed; the list is redrawn at each step while the newest is open."""
 WIDE = 44
 """From this width on the table has headings and full words."""
 WITH_STEPS = 64
-"""From this width on it says when."""
+"""From this width on it has the step."""
 TIGHT = 26
-"""Up to this width only what matters most has room."""
+"""Up to this width only the most important columns fit."""
 
 
 class SpikesPanel(TextPanel):
@@ -48,14 +48,16 @@ class SpikesPanel(TextPanel):
             rows.insert(0, tuple(line((head, "dim")) for head in _heads(removing, area)))
         lines += columns(rows, gap=2 if area.width > TIGHT else 1)
         if len(metrics.spikes) > MOST:
-            lines.append(line((f"and {len(metrics.spikes) - MOST:,} before", "dim")))
+            lines.append(line((f"and {len(metrics.spikes) - MOST:,} earlier", "dim")))
         return lines
 
 
 def _none_yet(view: RunView, area: Area) -> list[Line]:
     trained = view.history.summary.metrics.step > 0
     text = (
-        "No loss spike so far." if trained else "Training has not begun, so there is no spike yet."
+        "No loss spike so far."
+        if trained
+        else "Training has not begun, so there are no spikes yet."
     )
     what = "a removal makes the loss jump" if removes(view.history.summary) else "the loss jumps"
     more = (
@@ -66,7 +68,7 @@ def _none_yet(view: RunView, area: Area) -> list[Line]:
 
 
 def _overview(metrics: Metrics, area: Area) -> Line:
-    """How many, and how they end."""
+    """How many spikes, and how they ended."""
     spikes = metrics.spikes
     recovered = [s.steps for s in spikes if s.steps is not None and not s.collapsed]
     collapsed = sum(spike.collapsed for spike in spikes)
@@ -86,15 +88,15 @@ def _overview(metrics: Metrics, area: Area) -> Line:
 
 
 def _state(view: RunView, spike: SpikeSummary, is_present: bool) -> SpikeNow | None:
-    """What a spike does that is not over; None for all others."""
+    """The state of a spike that is not over; None for all others."""
     return spike_now(view.history, spike) if is_present and spike.open else None
 
 
 def _heads(removing: bool, area: Area) -> tuple[str, ...]:
-    removal, became = ("removal", "what became of it") if area.width >= WIDE else ("token", "steps")
+    removal, outcome = ("removal", "outcome") if area.width >= WIDE else ("token", "steps")
     if not removing:
-        return "step", "height", became
-    return (*("step",) * (area.width >= WITH_STEPS), removal, "height", became)
+        return "step", "height", outcome
+    return (*("step",) * (area.width >= WITH_STEPS), removal, "height", outcome)
 
 
 def _row(spike: SpikeSummary, now: SpikeNow | None, removing: bool, area: Area) -> tuple[Line, ...]:
@@ -109,7 +111,7 @@ def _row(spike: SpikeSummary, now: SpikeNow | None, removing: bool, area: Area) 
 
 
 def _height(spike: SpikeSummary, now: SpikeNow | None) -> str:
-    """Above the baseline, in nats; of an open spike what is known so far."""
+    """Above the baseline, in nats; of an open spike the highest so far."""
     height = spike.height if now is None else now.height
     if height is not None:
         return signed(height)
@@ -129,8 +131,8 @@ def _outcome(spike: SpikeSummary, now: SpikeNow | None, wide: bool, area: Area) 
     if spike.steps is not None:
         return line((f"{glyph.right} recovered in {steps}" if wide else bare, "success"))
     if now is None:
-        return line(("ended by going back to a checkpoint" if wide else "went back", "dim"))
+        return line(("ended by a rollback" if wide else "rollback", "dim"))
     if not wide:
         return line((f"open {bare}", "bold warning"))
-    left = "" if now.left is None else f", {whole_percent(now.left)} of it left"
-    return line((f"recovering since {steps}{left}", "bold warning"))
+    left = "" if now.left is None else f", {whole_percent(now.left)} left"
+    return line((f"recovering for {steps}{left}", "bold warning"))

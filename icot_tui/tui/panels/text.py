@@ -1,7 +1,7 @@
-"""Lines of styled text as plain data: put together, wrapped, cut and filled with bars.
+"""Lines of styled text as plain data: assembled, wrapped, cut, and with bars.
 
 A style is a few words: a colour of the theme (`primary`, `error`, ...) and `bold`, `dim`, `strike`,
-`underline`, `reverse`. Text is made safe as it becomes part of a line: nothing in it is markup or
+`underline`, `reverse`. Text is sanitized as it becomes part of a line: nothing in it is markup or a
 terminal control.
 """
 
@@ -21,7 +21,7 @@ EMPTY: Line = ()
 
 @dataclass(frozen=True)
 class Glyphs:
-    """The signs that panels draw with."""
+    """The characters that panels draw with."""
 
     removed: str
     next: str
@@ -74,7 +74,7 @@ ASCII = Glyphs(
 
 
 def glyphs(ascii_only: bool) -> Glyphs:
-    """The signs of a terminal."""
+    """The characters for a terminal."""
     return ASCII if ascii_only else UNICODE
 
 
@@ -90,12 +90,12 @@ def text_of(pieces: Line) -> str:
 
 
 def cells(pieces: Line) -> int:
-    """Cells that the line takes."""
+    """The width of the line, in cells."""
     return sum(cell_len(text) for text, _ in pieces)
 
 
 def cut(pieces: Line, width: int, ellipsis: str = "…") -> Line:
-    """The line, at most so wide; an ellipsis stands for what is left out."""
+    """The line, cut to a width, with an ellipsis if anything is cut."""
     if cells(pieces) <= width:
         return pieces
     room = max(0, width - len(ellipsis))
@@ -111,13 +111,13 @@ def cut(pieces: Line, width: int, ellipsis: str = "…") -> Line:
 
 
 def apart(left: Line, right: Line, width: int) -> Line:
-    """Left and right at the two ends; the right one is left out where there is no room."""
+    """Left and right at the two ends; without the right one if it does not fit."""
     gap = width - cells(left) - cells(right)
     return left if gap < 2 or not right else (*left, (" " * gap, ""), *right)
 
 
 def wrap(pieces: Line, width: int, hang: int = 0) -> list[Line]:
-    """The line broken between words; later lines begin with `hang` blanks."""
+    """The line wrapped between words; later lines are indented by `hang` cells."""
     if cells(pieces) <= width:
         return [pieces]
     hang = hang if hang < width // 2 else 0
@@ -143,23 +143,23 @@ def wrap(pieces: Line, width: int, hang: int = 0) -> list[Line]:
 
 
 def wrapped(text: str, width: int, style: str = "") -> list[Line]:
-    """A sentence as lines."""
+    """A paragraph as lines."""
     return wrap(line((text, style)), width)
 
 
 def clip(lines: Iterable[Line], width: int, height: int) -> list[Line]:
-    """The first lines, none of them too wide."""
+    """The first lines, cut to the width."""
     return [cut(each, width) for each in list(lines)[:height]]
 
 
 def bar(share: float, width: int, glyph: Glyphs, style: str = "primary") -> Line:
-    """A bar that is filled to a share from 0 to 1."""
+    """A bar filled to a share from 0 to 1."""
     filled = round(min(max(share, 0.0), 1.0) * width)
     return ((glyph.full * filled, style), (glyph.hollow * (width - filled), "dim"))
 
 
 def level(share: float, glyph: Glyphs) -> str:
-    """One sign, the higher the larger the share; where there are no such signs, percent."""
+    """One character, the higher the larger the share; in ASCII, percent."""
     if not glyph.levels:
         return f"{100 * share:.0f}"
     at = round(min(max(share, 0.0), 1.0) * (len(glyph.levels) - 1))
@@ -167,7 +167,7 @@ def level(share: float, glyph: Glyphs) -> str:
 
 
 def columns(rows: Sequence[Sequence[Line]], gap: int = 2) -> list[Line]:
-    """Rows of cells, each column as wide as its widest cell; the last one is not filled up."""
+    """A table, each column as wide as its widest cell; the last one is not padded."""
     if not rows:
         return []
     widths = [max(cells(cell) for cell in column) for column in zip(*rows, strict=True)]
@@ -181,14 +181,14 @@ def columns(rows: Sequence[Sequence[Line]], gap: int = 2) -> list[Line]:
 
 
 def _words(pieces: Line) -> Iterable[Piece]:
-    """Words with the blanks after them; a word may consist of several pieces, cut there."""
+    """Words with their trailing blanks; a word of several pieces stays in pieces."""
     for text, style in pieces:
         for word in re.findall(r"\s*\S+\s*|\s+", text):
             yield word, style
 
 
 def _without_end(pieces: list[Piece]) -> Line:
-    """The line without the blanks at its end."""
+    """The line without trailing blanks."""
     while pieces and not pieces[-1][0].rstrip():
         pieces.pop()
     if pieces:

@@ -1,4 +1,4 @@
-"""How far an emulator's thoughts are from the teacher's: a bar for each block."""
+"""The error of an emulator against the teacher: a bar for each block."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,12 @@ SMALLEST_BAR, LARGEST_BAR = 3, 24
 
 
 def thought_error_lines(thoughts: Sequence[ThoughtsCompared], area: Area) -> list[Line]:
-    """The newest error of each block, as a bar of the largest ever, and what it was at first."""
+    """The latest error of each block as a share of the largest, and the first one."""
     if not thoughts:
-        text = "Once the emulator trains, its error stands here: how far its thoughts are from the "
-        return wrapped(f"{text}teacher's, block by block.", area.width, "dim")
+        text = (
+            "Once the emulator trains, its error against the teacher appears here, block by block."
+        )
+        return wrapped(text, area.width, "dim")
     first, last = thoughts[0].blocks, thoughts[-1].blocks
     most = max((error for error in [*first, *last] if error is not None), default=0.0) or 1.0
     numbers = [line(("now", "dim")), *(line((decimal(error), "bold")) for error in last)]
@@ -28,5 +30,5 @@ def thought_error_lines(thoughts: Sequence[ThoughtsCompared], area: Area) -> lis
         line(("by block, ", "dim"), f"step {thoughts[-1].step:,}"),
         *columns(list(zip(names, bars, numbers, before, strict=False)), gap=1),
     ]
-    note = wrapped("0 is the teacher's own thought.", area.width, "dim")
+    note = wrapped("0 is the teacher's own state.", area.width, "dim")
     return [*lines, EMPTY, *note] if len(lines) + len(note) < area.height else lines

@@ -1,4 +1,4 @@
-"""The trainings of a run of several, one after another: which is at work, and what came of each."""
+"""The trainings of a run with several: the present one, and the result of each."""
 
 from icot_tui.engine.journal import forecast
 from icot_tui.engine.journal.summary import RunSummary
@@ -10,16 +10,16 @@ from icot_tui.tui.run.view import RunView
 from icot_tui.watch.history import History
 
 NAMES = {"coupled": "coupled pair"}
-"""Trainings that are called otherwise than in configs."""
+"""Trainings with another name than in configs."""
 
 
 def name_of(phase: str) -> str:
-    """A training as people call it."""
+    """A training's name for people."""
     return NAMES.get(phase, phase)
 
 
 def trainings_done(summary: RunSummary) -> int:
-    """How many are over; the next one is at work, if there is one."""
+    """How many are over; the next one is the present one."""
     phase, ended = summary.metrics.phase, summary.ended
     if phase is None:
         return 0
@@ -27,7 +27,7 @@ def trainings_done(summary: RunSummary) -> int:
 
 
 def trainings_bar(summary: RunSummary, area: Area) -> Line:
-    """Those that are over, the present one, those to come."""
+    """A bar of the finished, the present and the future trainings."""
     phase, glyph = summary.metrics.phase, area.glyph
     if phase is None:
         return ()
@@ -46,7 +46,7 @@ def trainings_bar(summary: RunSummary, area: Area) -> Line:
 
 
 def training_lines(view: RunView, area: Area) -> list[Line]:
-    """A line for each training of the run: its result, how long it takes, what is measured."""
+    """A line for each training: its result, its steps, and what is measured."""
     history, config = view.history, view.history.summary.config
     names = [training.began.phase for training in history.trainings]
     if config is not None and config.distillation is not None:
@@ -57,7 +57,7 @@ def training_lines(view: RunView, area: Area) -> list[Line]:
 
 
 def _row(history: History, at: int, name: str, now: int, area: Area) -> tuple[Line, Line, Line]:
-    """What a training is called, its result, and how long it takes."""
+    """A training's name, result and steps."""
     if at >= len(history.trainings):
         return line((f"  {name_of(name)}", "dim")), (), line(("to come", "dim"))
     is_over = at < now
@@ -69,7 +69,7 @@ def _row(history: History, at: int, name: str, now: int, area: Area) -> tuple[Li
 
 
 def _result(history: History, at: int, is_over: bool) -> str:
-    """The newest exact match of a training; of one that is over the best, which goes on."""
+    """The latest exact match of a training; the best, which is kept, if it is over."""
     shares = [each.result.exact_match for each in history.evaluations_of(at)]
     if not shares:
         return ""
@@ -77,7 +77,7 @@ def _result(history: History, at: int, is_over: bool) -> str:
 
 
 def _steps(history: History, at: int) -> str:
-    """How long it took, or how far it is."""
+    """The steps it took, or its progress."""
     summary, began = history.summary, history.trainings[at].began
     if at + 1 < len(history.trainings):
         return count(history.trainings[at + 1].began.step - began.step, "step")
@@ -93,7 +93,7 @@ def _steps(history: History, at: int) -> str:
 
 
 def _more(history: History, at: int) -> tuple[str, ...]:
-    """What the model does before it answers, or how far off an emulator is: the longest first."""
+    """What the model writes before it answers, or an emulator's error; the longest first."""
     if at >= len(history.trainings):
         return ()
     phase = history.trainings[at].began.phase
@@ -105,7 +105,7 @@ def _more(history: History, at: int) -> tuple[str, ...]:
 
 
 def _with_more(row: Line, more: tuple[str, ...], area: Area) -> Line:
-    """The line with what is told besides, where there is room for it."""
+    """The line with the longest addition that fits."""
     room = area.width - cells(row) - 2
     told = next((text for text in more if len(text) <= room), "")
     if told:
