@@ -95,7 +95,7 @@ def test_a_filter_that_nothing_fits_says_so(tmp_path):
         panel.action_filter()
         await pilot.press(*"zzz")
         await pilot.pause()
-        assert "No line has zzz in it." in texts(panel)[0]
+        assert "No line contains zzz." in texts(panel)[0]
 
     look_at_any(panel, Told(tmp_path).start().view(), (80, 12), check)
 

@@ -59,7 +59,7 @@ def test_question_and_answer_stand_there_as_people_write_them(tmp_path):
 
 def test_a_linear_schedule_tells_the_steps_until_the_next_removal(tmp_path):
     text = said(Told(tmp_path).start().train(100).remove().train(40))
-    assert "The next token is removed in 60 steps" in text
+    assert "The next token goes in 60 steps" in text
     assert "Fully internalized in about" in text
 
 
@@ -74,9 +74,9 @@ def test_a_loss_gate_tells_what_it_waits_for(tmp_path):
 def test_a_list_of_stages_tells_how_many_go_together(tmp_path):
     stages = [{"stage": 0, "steps": 100}, {"stage": 5, "steps": 100}, {"stage": 8, "steps": 10}]
     told = Told(tmp_path, curriculum={"schedule": "stages", "stages": stages}).start().train(40)
-    assert "The next 5 tokens are removed in 60 steps" in said(told)
+    assert "The next 5 tokens go in 60 steps" in said(told)
     told.train(60).remove(5)
-    assert "All 3 tokens that are left go at once in 100 steps" in said(told)
+    assert "All 3 remaining tokens go at once in 100 steps" in said(told)
 
 
 def test_a_held_schedule_is_said_to_be_held_until_it_is_let_go(tmp_path):

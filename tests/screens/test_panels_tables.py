@@ -62,7 +62,7 @@ def test_hundreds_of_spikes_are_listed_newest_first(tmp_path):
         )
     lines = look(SpikesPanel(), told.view(), WIDE)
     assert "399 steps" in lines[2] and "398 steps" in lines[3]
-    assert lines[-1] == "and 300 before" and len(lines) == 103
+    assert lines[-1] == "and 300 earlier" and len(lines) == 103
 
 
 def test_resets_are_counted_with_the_last_ones_cause(tmp_path):
@@ -90,7 +90,7 @@ def test_samples_that_are_gone_are_no_crash(tmp_path):
     told = Told(tmp_path).start().train(10).evaluate(0.5, [1.0])
     for file in told.folder.samples.iterdir():
         file.unlink()
-    assert "are not there" in " ".join(look(SamplesPanel(), told.view(), (60, 12)))
+    assert "are missing" in " ".join(look(SamplesPanel(), told.view(), (60, 12)))
 
 
 def test_differences_are_found_character_by_character():

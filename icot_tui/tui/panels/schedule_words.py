@@ -46,7 +46,7 @@ def next_removal(history: History, facts: RunStarted) -> ScheduleText:
             return ScheduleText(
                 "The list of stages has ended: no more removals.", "no more removals"
             )
-        return ScheduleText("The next token is removed on schedule.", "next on schedule")
+        return ScheduleText("The next token goes on schedule.", "next on schedule")
     steps, subject = ahead[0].step - summary.metrics.step, _subject(summary, ahead[0].stage)
     if ahead[0].sure:
         return ScheduleText(f"{subject} {_in(steps, summary)}.", f"next {_soon(steps)}")
@@ -123,12 +123,10 @@ def _subject(summary: RunSummary, stage: int) -> str:
     most = summary.max_cot_tokens or 0
     left, tokens = most - summary.metrics.stage, stage - summary.metrics.stage
     if stage < most:
-        return (
-            "The next token is removed" if tokens == 1 else f"The next {tokens} tokens are removed"
-        )
+        return "The next token goes" if tokens == 1 else f"The next {tokens} tokens go"
     if left == 1:
-        return "The last token is removed"
-    return f"All {left} remaining tokens are removed at once"
+        return "The last token goes"
+    return f"All {left} remaining tokens go at once"
 
 
 def _in(steps: int, summary: RunSummary) -> str:
