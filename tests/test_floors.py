@@ -57,6 +57,7 @@ def test_imports_only_from_below(module):
     assert not above or module == "icot_tui.__main__"
 
 
+@pytest.mark.slow
 def test_the_engine_knows_no_screen():
     engine = [module for module in modules() if 4 <= floor(module) < len(FLOORS)]
     code = "; ".join(

@@ -135,6 +135,7 @@ def test_damaged_and_unfinished_checkpoints_are_one_sentence(run, tmp_path):
         open_safely(tmp_path / "gone")
 
 
+@pytest.mark.slow
 def test_the_sweep_has_a_point_for_each_budget(carries):
     split = load_examples(carries, 10).split(carries)
     points = sweep(carries, split)
@@ -153,6 +154,7 @@ def test_examples_are_held_out_ones_first(carries):
     assert "100 of the 500 examples are training examples" in many.notes[0]
 
 
+@pytest.mark.slow
 def test_a_report_is_kept_with_its_checkpoint_and_read_back(carries, examples, tmp_path):
     report = run_probes(carries, examples, settings=ProbeSettings(targets=("z1", "z2")))
     folder = tmp_path / "checkpoint"

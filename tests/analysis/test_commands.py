@@ -52,6 +52,7 @@ def test_ask_in_json_and_from_a_file(call, tmp_path):
     assert len([t for t in lines[0]["answers"][0]["chain"] if not t["written"]]) == 8
 
 
+@pytest.mark.slow
 def test_ask_tries_every_budget_of_thought(call, tmp_path):
     config = make_config(name="mixed", curriculum={"mixed_stages": 0.5, "keep_positions": True})
     add_checkpoint(make_run(tmp_path, config), config, wired_model(config, True), 8)
@@ -97,6 +98,7 @@ def test_bad_input_is_one_sentence(call, arguments, told):
     assert not out
 
 
+@pytest.mark.slow
 def test_probe_prints_a_table_and_words_and_keeps_the_result(call, monkeypatch):
     arguments = ["probe", "carries", "--examples", "400", "--target", "z1", "--target", "s1"]
     status, out, err = call(*arguments)
@@ -120,6 +122,7 @@ def test_probe_prints_a_table_and_words_and_keeps_the_result(call, monkeypatch):
     assert call(*arguments)[1] == out
 
 
+@pytest.mark.slow
 def test_probe_in_json(call):
     status, out, err = call("probe", "ignores", "--examples", "400", "--json", "--target", "z1")
     assert status == 0, err
@@ -130,6 +133,7 @@ def test_probe_in_json(call):
     assert len(target["score"][0]) == len(report["columns"]) == 12
 
 
+@pytest.mark.slow
 def test_probe_against_a_control(call):
     status, out, err = call(
         "probe", "carries", "--control", "ignores", "--examples", "400", "--target", "z1", "--json"

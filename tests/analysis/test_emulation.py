@@ -52,6 +52,7 @@ def alone(pair, prompt):
     return row[len(prompt) :], chances
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["12*34", "99*99", "10*57"])
 def test_the_pair_answers_at_once(pair, text):
     answer = pair.ask(text)
@@ -183,6 +184,7 @@ def test_later_runs_find_the_teacher_of_what_they_build_on(run, tmp_path):
     assert found.name.endswith("-1-teacher")
 
 
+@pytest.mark.slow
 def test_the_command_tells_it(run, capsys):
     assert cli.run(["ask", str(run.path), "12*34", "--thoughts", "--json"]) == 0
     [answer] = json.loads(capsys.readouterr().out)["answers"]

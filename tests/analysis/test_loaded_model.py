@@ -61,6 +61,7 @@ def test_an_answer_is_what_generate_writes(plain, text):
         assert last == pytest.approx(chances[-len(last) :].tolist(), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_many_questions_at_once_get_the_answers_they_get_alone(plain):
     texts = [f"{a}*{b}" for a, b in np.random.default_rng(0).integers(10, 100, (30, 2))]
     together = plain.answer([plain.reader.read(text) for text in texts])
@@ -112,6 +113,7 @@ def test_with_side_right_so_many_tokens_are_written_and_then_the_separator(tmp_p
         assert [t.written for t in answer.chain] == [True] * written + [False] * (8 - written)
 
 
+@pytest.mark.slow
 def test_many_questions_with_a_budget_get_the_answers_they_get_alone(tmp_path):
     """Of unlike lengths, too: the separator is fed to each row when its own thought is over."""
     asked = model(tmp_path, side="right", name="right", data={"options": {"digits": "2x1,2x2"}})

@@ -43,6 +43,7 @@ def score(report, name, site, column):
     return report.scores[target, report.sites.index(site), report.columns.index(column)]
 
 
+@pytest.mark.slow
 def test_columns_are_named(report):
     expected = ["a0", "a1", "*", "b0", "b1", "SEP", "SEP2", "####", "c0", "c1", "c2", "c3"]
     assert list(report.columns) == expected
@@ -70,6 +71,7 @@ def test_a_target_that_the_model_does_not_carry_is_not_encoded(report):
         assert not cells(report, report.encoded, name), name
 
 
+@pytest.mark.slow
 def test_what_nobody_reads_stands_there_but_is_not_encoded(ignores, examples):
     report = run_probes(ignores, examples, settings=ONLY_Z1)
     assert (OUT_0, "SEP") in cells(report, report.readable, "z1")
@@ -77,6 +79,7 @@ def test_what_nobody_reads_stands_there_but_is_not_encoded(ignores, examples):
     assert "cannot be" not in conclusion(report, 0) and "is encoded" not in conclusion(report, 0)
 
 
+@pytest.mark.slow
 def test_a_control_that_carries_it_too_takes_the_claim_away(carries, examples):
     report = run_probes(carries, examples, carries, ONLY_Z1)
     assert not report.encoded.any()
@@ -84,6 +87,7 @@ def test_a_control_that_carries_it_too_takes_the_claim_away(carries, examples):
     assert "the No-CoT model" in conclusion(report, 0)
 
 
+@pytest.mark.slow
 def test_the_control_that_ignores_it_takes_it_away_only_where_it_stands(carries, ignores, examples):
     report = run_probes(carries, examples, ignores, ONLY_Z1)
     assert cells(report, report.encoded, "z1") - INGREDIENTS == {(MID_1, "####"), (OUT_1, "####")}
@@ -97,6 +101,7 @@ def test_where_the_answer_was_fed_reading_does_not_count(report):
     assert report.columns[report.targets[c2].last_column] == "c1"
 
 
+@pytest.mark.slow
 def test_without_patching_nothing_is_encoded(carries, examples):
     report = run_probes(carries, examples, settings=replace(ONLY_Z1, patch=False))
     assert report.beats_controls.any()
@@ -122,6 +127,7 @@ def test_the_words_say_what_was_found(report):
     assert "does not prove" in said["z7"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["whole", "part"])
 def test_patching_changes_the_answer_where_it_is_used_and_nowhere_else(carries, aligned, mode):
     from icot_tui.analysis.activations import collect

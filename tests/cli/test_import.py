@@ -67,6 +67,7 @@ def pair(request, convert, published, tmp_path_factory):
     return out, COMPONENTS[request.param]
 
 
+@pytest.mark.slow
 def test_stepwise_evaluates_to_the_golden_losses(si):
     for row in golden("si"):
         if row["data"] == "4_by_4_mult" and not row["keep_position"] and row["tokens_removed"] < 11:
@@ -75,6 +76,7 @@ def test_stepwise_evaluates_to_the_golden_losses(si):
             assert found == pytest.approx(row["mean_loss"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_pair_evaluates_to_the_golden_losses(pair):
     folder, components = pair
     for row in golden("kd"):
@@ -84,6 +86,7 @@ def test_a_pair_evaluates_to_the_golden_losses(pair):
             assert found == pytest.approx(row["coupled_loss"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_eval_command_measures_a_pair(pair, capsys, tmp_path):
     folder, components = pair
     data = tmp_path / "some.txt"
@@ -102,6 +105,7 @@ def test_the_eval_command_measures_a_pair(pair, capsys, tmp_path):
     assert run(["eval", str(folder), *options, "--stage", "3"]) == 2
 
 
+@pytest.mark.slow
 def test_both_emulators_and_the_student_alone(convert, tmp_path):
     student = convert("student", tmp_path / "student", "kd")
     emulator = convert("emulator_mixture", tmp_path / "emulator", "kd")
@@ -211,6 +215,7 @@ def test_mistakes_are_told(published, refusal, tmp_path):
     assert run(["import", str(teacher), "--out", str(there), *base, *tokenizer]) == 2
 
 
+@pytest.mark.slow
 def test_an_imported_model_can_be_trained_on(si, published, tmp_path):
     from tests.tiny import tiny, train_new
 

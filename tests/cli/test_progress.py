@@ -29,6 +29,8 @@ from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.formatting import duration
 from tests.events import STARTED, evaluated
 
+pytestmark = pytest.mark.slow
+
 TALKER = """
 import os, signal, sys, time
 from pathlib import Path

@@ -172,6 +172,7 @@ def test_bad_input_is_one_sentence(capsys: Output, arguments: list[str], sentenc
     assert len(error.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_study_that_trains_nothing_is_done_at_once(capsys: Output, runs: Path) -> None:
     assert run(["study", "smoothing"]) == 0
     output = capsys.readouterr().out

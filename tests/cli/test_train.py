@@ -111,6 +111,7 @@ def cli(tmp_path: Path) -> Iterator[Cli]:
         process.wait()
 
 
+@pytest.mark.slow
 def test_a_run_from_start_to_end(cli: Cli) -> None:
     status, output, errors = cli.run("train", "tiny.toml")
     assert (status, errors) == (0, "")
@@ -130,6 +131,7 @@ def test_a_run_from_start_to_end(cli: Cli) -> None:
     assert [one["step"] for one in shown["evaluations"]] == [20, 40]
 
 
+@pytest.mark.slow
 def test_json_is_the_journal(cli: Cli) -> None:
     status, output, errors = cli.run("train", "tiny.toml", "--json")
     assert status == 0
@@ -139,6 +141,7 @@ def test_json_is_the_journal(cli: Cli) -> None:
     assert [line | {"time": 0} for line in printed] == [line | {"time": 0} for line in written]
 
 
+@pytest.mark.slow
 def test_quiet(cli: Cli) -> None:
     status, output, errors = cli.run("train", "tiny.toml", "--quiet", "--name", "7")
     assert (status, errors) == (0, "")
@@ -195,6 +198,7 @@ def test_a_second_signal_stops_at_once(cli: Cli) -> None:
     assert process.wait(PATIENCE) == 0
 
 
+@pytest.mark.slow
 def test_a_signal_before_anything_is_trained_leaves_nothing(cli: Cli) -> None:
     process = cli.start("train", "tiny.toml", *ENDLESS)
     assert process.stdout is not None
@@ -208,6 +212,7 @@ def test_a_signal_before_anything_is_trained_leaves_nothing(cli: Cli) -> None:
     assert not cli.run_folder.path.exists()
 
 
+@pytest.mark.slow
 def test_a_dropped_link_stops_nothing(cli: Cli) -> None:
     master, slave = os.openpty()
     process = cli.start(
@@ -325,6 +330,7 @@ def test_a_killed_run_is_dead_and_so_is_one_that_fails(cli: Cli) -> None:
     assert cli.status() == "dead"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -349,6 +355,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     assert list(cli.folder.glob("runs/*/*")) == []
 
 
+@pytest.mark.slow
 def test_a_data_file_that_is_missing(cli: Cli) -> None:
     config = (cli.folder / "tiny.toml").read_text()
     files = 'train = "gone.txt"\nvalidation = "gone.txt"\n'

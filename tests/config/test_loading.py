@@ -311,6 +311,7 @@ def configs(draw: st.DrawFn) -> RunConfig:
     return RunConfig.model_validate(raw)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(configs())
 def test_a_written_config_loads_back_to_the_identical_one(

@@ -44,6 +44,7 @@ def test_the_prompt_must_tell_the_stages_apart():
     assert CurriculumConfig(mixed_stages=0.3, side="right").mixed_stages == 0.3
 
 
+@pytest.mark.slow
 def test_a_run_trains_with_it_and_resumes(tmp_path):
     import shutil
 

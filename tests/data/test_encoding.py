@@ -163,6 +163,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="|#\n"), min_size
 STRIPPED = TEXT.map(str.strip).filter(bool)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(STRIPPED, TEXT.map(str.strip), STRIPPED)
 def test_any_text_comes_back(byte_pairs: Any, x: str, z: str, y: str) -> None:

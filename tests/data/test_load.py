@@ -174,6 +174,7 @@ def test_second_time_nothing_is_built(cache: Path) -> None:
     assert first.tokenizer.get_vocab() == second.tokenizer.get_vocab()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

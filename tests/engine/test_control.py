@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from icot_tui.engine.journal.events import Event, StepsTrained
 from icot_tui.engine.loop.commands import Advance, Command, CommandQueue, Hold, Rollback, Save
 from tests.tiny import read_lines, tiny, train_new
@@ -21,6 +23,7 @@ def answers(tmp_path: Path, wishes: dict[int, list[Command]]) -> list[str]:
     return [line["effect"] for line in read_lines(folder) if line["event"] == "CommandDone"]
 
 
+@pytest.mark.slow
 def test_no_more_is_removed_than_is_left(tmp_path: Path) -> None:
     held, told, done = answers(tmp_path, {2: [Hold(), Advance(tokens=99), Advance(tokens=2)]})
     stage = int(held.split()[1])
@@ -29,6 +32,7 @@ def test_no_more_is_removed_than_is_left(tmp_path: Path) -> None:
     assert done == f"stage {stage} becomes {stage + 2} with the next step"
 
 
+@pytest.mark.slow
 def test_going_back_tells_that_the_schedule_is_held_again(tmp_path: Path) -> None:
     wishes: dict[int, list[Command]] = {4: [Hold(), Save()], 8: [Hold(on=False)]}
     steps = answers(tmp_path / "first", wishes)

@@ -74,6 +74,7 @@ def ragged_prompts(count, seed=0):
     return [rng.integers(0, VOCABULARY, rng.integers(1, 12)).tolist() for _ in range(count)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
 def test_equals_one_row_at_a_time(lm, batch_size):
     prompts = ragged_prompts(40)

@@ -76,6 +76,7 @@ def lines_of(folder, event):
     return [line for line in read_lines(folder) if line["event"] == event]
 
 
+@pytest.mark.slow
 def test_four_trainings_follow_each_other(whole):
     assert [line["phase"] for line in lines_of(whole, "PhaseBegan")] == list(PHASES)
     assert [line["phase"] for line in lines_of(whole, "PhaseEnded")] == list(PHASES)[:3]
@@ -105,6 +106,7 @@ def test_the_emulator_is_chosen_by_its_distance_from_the_teacher(whole):
         assert sum(line["blocks"]) == pytest.approx(line["loss"])
 
 
+@pytest.mark.slow
 def test_each_loss_falls(tmp_path):
     """Even in a few dozen steps."""
     config = distilled(
@@ -119,6 +121,7 @@ def test_each_loss_falls(tmp_path):
         assert np.mean(of_phase[-8:]) < np.mean(of_phase[:4])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [0, 5, 6, 9, 12, 15, 18, 23])
 def test_resume_at_any_training(whole, tmp_path, step):
     shutil.copytree(whole.path, tmp_path / "copy", ignore=shutil.ignore_patterns("lock"))
@@ -137,6 +140,7 @@ def border_index(folder, step):
     return steps.index(step) + 1 if step in steps else sum(s <= step for s in steps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", list(PHASES)[1:])
 def test_stop_as_a_training_begins(whole, tmp_path, phase):
     commands = CommandQueue()
@@ -180,6 +184,7 @@ def test_kill_in_every_training(whole, tmp_path, saved):
     assert news(folder, ("ThoughtsStored",)) == news(whole, ("ThoughtsStored",))
 
 
+@pytest.mark.slow
 def test_trainings_one_by_one_are_those_of_one_run(whole, tmp_path):
     """With what an earlier run left."""
     from_whole = {
@@ -201,6 +206,7 @@ def test_trainings_one_by_one_are_those_of_one_run(whole, tmp_path):
     assert_same(one, open_student(whole.checkpoints / theirs_chosen).state_dict())
 
 
+@pytest.mark.slow
 def test_stored_and_recomputed_thoughts_train_alike(whole, tmp_path):
     section = {"mixture_components": 2, "stored_gigabytes": 0.0}
     folder = train_new(tmp_path, distilled(distillation=section))
@@ -212,6 +218,7 @@ def test_stored_and_recomputed_thoughts_train_alike(whole, tmp_path):
         assert ours["losses"] == pytest.approx(theirs["losses"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_micro_batches_change_nothing(whole, tmp_path):
     folder = train_new(
         tmp_path, distilled(train={"micro_batch_size": None}, model={"layers": 2, "dropout": 0.0})
@@ -225,6 +232,7 @@ def test_micro_batches_change_nothing(whole, tmp_path):
         assert ours["losses"] == pytest.approx(theirs["losses"], rel=2e-3)
 
 
+@pytest.mark.slow
 def test_a_frozen_emulator_stays_as_it_is(tmp_path):
     section = {"freeze_emulator": True, "mixture_components": 2}
     folder = train_new(tmp_path, distilled(distillation=section))
@@ -236,6 +244,7 @@ def test_a_frozen_emulator_stays_as_it_is(tmp_path):
     assert_same(open_emulator(last).state_dict(), before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subset", ["first_column", "last_column", "top_row", "bottom_row"])
 def test_every_subset_trains(tmp_path, subset):
     section = {"subset": subset, "delta": 3.0 if subset == "top_row" else None, "start": "teacher"}
@@ -243,6 +252,7 @@ def test_every_subset_trains(tmp_path, subset):
     assert lines_of(folder, "RunEnded")[0]["finished"]
 
 
+@pytest.mark.slow
 def test_other_decoder_families(tmp_path):
     folder = train_new(
         tmp_path,
@@ -318,6 +328,7 @@ def test_a_summary_foretells_the_end_and_starts_anew_with_each_training(whole):
     assert 24 in ends
 
 
+@pytest.mark.slow
 def test_a_stop_is_heard_while_the_teachers_thoughts_are_stored(whole, tmp_path):
     commands = CommandQueue()
 
@@ -363,6 +374,7 @@ def test_the_eval_command_finds_what_the_run_found(whole, capsys):
     assert found["loss"] == pytest.approx(last["loss"])
 
 
+@pytest.mark.slow
 def test_evaluating_changes_nothing_of_a_pretrained_models_trainings(tmp_path):
     """Its own dropout must not come back with the end of an evaluation."""
     sizes = {"vocab_size": 40, "n_positions": 64, "n_embd": 16, "n_layer": 2, "n_head": 2}
@@ -381,6 +393,7 @@ def test_evaluating_changes_nothing_of_a_pretrained_models_trainings(tmp_path):
     assert losses[0] == losses[1]
 
 
+@pytest.mark.slow
 def test_a_run_is_known_by_its_best_even_if_that_came_last(tmp_path):
     """No checkpoint's state knows of the evaluation at the end."""
     folder = train_new(
@@ -393,6 +406,7 @@ def test_a_run_is_known_by_its_best_even_if_that_came_last(tmp_path):
     assert find_outcome(str(folder.path), "teacher").name == "step-00000024-1-teacher"
 
 
+@pytest.mark.slow
 def test_examples_left_out_of_every_training_are_told(tmp_path):
     data = {
         "task": "multiplication", "options": {"digits": "2x1,2x2"}, "train_examples": 90,
@@ -422,6 +436,7 @@ def test_student_and_emulator_must_be_of_one_size(whole, tmp_path):
         train_new(tmp_path, distilled(distillation=pair))
 
 
+@pytest.mark.slow
 def test_comparing_thoughts_is_no_training_time(tmp_path, monkeypatch):
     clock_stopped, errors, stopped = Trainer.clock_stopped, Distiller._errors, []
 
@@ -454,6 +469,7 @@ def test_a_row_that_only_fills_up_has_its_separator_among_what_is_fed():
     assert fed[0, row.prompt_lengths[0] - 1] == 0 and row.prompt_lengths[0] == 3
 
 
+@pytest.mark.slow
 def test_thoughts_are_stored_where_room_cannot_be_claimed(whole, tmp_path, monkeypatch):
     monkeypatch.delattr(os, "posix_fallocate", raising=False)  # as on macOS
     folder = train_new(tmp_path, distilled())

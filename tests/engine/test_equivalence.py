@@ -31,6 +31,7 @@ def plain(tmp_path_factory):
     return losses(train_new(tmp_path_factory.mktemp("plain"), config))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -96,6 +97,7 @@ def base(tmp_path_factory):
     return list_checkpoints(folder.checkpoints)[-1].path
 
 
+@pytest.mark.slow
 def test_adapters_train_alone_and_resume_exactly(base, tmp_path):
     model = {"pretrained": str(base), "lora": {"rank": 2, "targets": ["c_attn"]}}
     data = {"tokenizer": str(base)}

@@ -214,6 +214,7 @@ def assert_equals_the_definition(model, split, tokenizer, stage, plan, **setting
     return result.correct
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "plan"),
     [
@@ -228,6 +229,7 @@ def test_equals_plain_greedy_decoding(model, split, tokenizer, stage, plan):
     assert_equals_the_definition(model, split, tokenizer, stage, plan)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("architecture", "stage", "plan"),
     [
@@ -244,6 +246,7 @@ def test_equals_plain_greedy_decoding_after_removal(architecture, stage, plan, s
     assert 8 < right < 16, "the model should have learnt to be right and wrong at this stage"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["gpt2", "llama"])
 @pytest.mark.parametrize("plan", [RemovalPlan(), KEPT_LEFT], ids=["plain", "kept"])
 def test_equals_plain_greedy_decoding_of_a_random_model(architecture, split, tokenizer, plan):
@@ -326,6 +329,7 @@ def test_loss_and_token_accuracy(model, split, tokenizer):
     assert result.token_accuracy == pytest.approx([*expected, float(np.mean(closing))])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", [1, 2, 5, 40])
 def test_shards_merge_to_the_whole(model, split, tokenizer, world):
     config = EvaluationConfig(batch_size=4, samples=6)
@@ -445,6 +449,7 @@ class Clock:
         return self.now
 
 
+@pytest.mark.slow
 def test_speed(split, model, tokenizer):
     token_format = TokenFormat(tokenizer, SEP, RemovalPlan())
     slow = PreparedModel(model.lm, split, 0, token_format)

@@ -26,6 +26,8 @@ from tests.tiny import (
     train_new,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def every_step(tmp_path_factory):

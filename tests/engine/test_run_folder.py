@@ -87,6 +87,7 @@ def test_one_trainer_at_a_time(tmp_path: Path) -> None:
     assert folder.holder() is None
 
 
+@pytest.mark.slow
 def test_looking_at_the_lock_keeps_no_trainer_out(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "run", "")
     (folder.path / "lock").touch()

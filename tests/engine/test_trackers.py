@@ -6,6 +6,7 @@ from icot_tui.errors import UserError
 from tests.tiny import news, tiny, train_new
 
 
+@pytest.mark.slow
 def test_tensorboard_has_losses_and_accuracy(tmp_path):
     from tensorboard.backend.event_processing import event_accumulator as reader
 

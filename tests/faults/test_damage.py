@@ -41,6 +41,8 @@ from icot_tui.engine.session import create_run
 from icot_tui.errors import UserError
 from tests.tiny import assert_same, final_tensors, news, read_lines, tiny, train, train_new
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):

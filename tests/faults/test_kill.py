@@ -10,6 +10,8 @@ import pytest
 from icot_tui.engine.run_folder import RunFolder
 from tests.tiny import assert_same, final_tensors, news
 
+pytestmark = pytest.mark.slow
+
 KILLS = int(os.environ.get("ICOT_TUI_TEST_KILLS", "50"))
 
 

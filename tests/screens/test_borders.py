@@ -107,6 +107,7 @@ async def pull(pilot: Go, to: Offset) -> None:
     await settled(pilot)
 
 
+@pytest.mark.slow
 def test_borders_light_up_are_dragged_with_the_mouse_and_remembered(tmp_path: Path) -> None:
     told = a_run(tmp_path)
     path = tmp_path / "state" / "screen.json"
@@ -158,6 +159,7 @@ def test_with_little_bandwidth_panels_move_once_the_border_is_let_go(tmp_path: P
     drive(tmp_path, steps, told.source, low_bandwidth=True)
 
 
+@pytest.mark.slow
 def test_a_border_let_go_outside_of_the_terminal_or_while_it_is_resized_is_free(
     tmp_path: Path,
 ) -> None:

@@ -15,6 +15,7 @@ from tests.screens.workbench import a_run, dialog, drive, press
 Go = Pilot[ExitChoice]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(50, 20), (80, 24), (120, 40)])
 def test_what_is_highlighted_is_in_sight_to_the_end_of_every_list(
     tmp_path: Path, size: tuple[int, int]
@@ -45,6 +46,7 @@ def test_what_is_highlighted_is_in_sight_to_the_end_of_every_list(
     drive(tmp_path, steps, told.source, size, control=True)
 
 
+@pytest.mark.slow
 def test_scroll_bars_are_those_of_the_app_that_is_seen(tmp_path: Path) -> None:
     told = a_run(tmp_path)
 

@@ -29,6 +29,7 @@ from tests.screens.workbench import (
 Go = Pilot[ExitChoice]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keys", "answer"), [("qd", "detach"), ("qs", "save"), ("qn", "now"), ("q", None)]
 )
@@ -74,6 +75,7 @@ def test_when_training_ends_the_screen_stays_with_a_summary(tmp_path: Path) -> N
     assert with_engine(tmp_path, engine, steps).return_value == "close"
 
 
+@pytest.mark.slow
 def test_q_leaves_from_the_summary_too(tmp_path: Path) -> None:
     told = a_run(tmp_path)
     engine = Engine(told)
@@ -135,6 +137,7 @@ def test_a_failed_training_is_told_in_a_sentence(tmp_path: Path) -> None:
     with_engine(tmp_path, engine, steps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("key", "opened"), [("k", PlayScreen), ("r", Runs)])
 def test_the_summary_leads_on_to_the_playground_and_to_other_runs(
     key: str, opened: type, tmp_path: Path
@@ -151,6 +154,7 @@ def test_the_summary_leads_on_to_the_playground_and_to_other_runs(
     drive(tmp_path, steps, told.source)
 
 
+@pytest.mark.slow
 def test_a_run_is_exported_for_other_programs(tmp_path: Path) -> None:
     told = a_run(tmp_path)
 
@@ -168,6 +172,7 @@ def test_a_run_is_exported_for_other_programs(tmp_path: Path) -> None:
     assert (export / "README.md").read_text().startswith("---")
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_be_exported_says_why(tmp_path: Path) -> None:
     told = a_run(tmp_path)
     (told.folder.path / "export").write_text("in the way")

@@ -87,6 +87,7 @@ def test_lines_are_made_for_the_width(name, tmp_path):
     look_at_any(panel, view, (34, 12), check)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PANELS)
 def test_a_panel_that_has_drawn_the_moment_draws_nothing(name, tmp_path):
     view = in_the_midst(Told(tmp_path))

@@ -89,6 +89,7 @@ def test_a_held_schedule_is_said_to_be_held_until_it_is_let_go(tmp_path):
     assert "Held" not in said(told)
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_back_or_on_is_held_if_it_was_at_that_checkpoint(tmp_path):
     def saved(path):
         return CheckpointSaved(step=told.step, path=path, stage=told.stage, bytes=100, seconds=0.1)

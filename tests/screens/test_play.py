@@ -46,6 +46,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return folder
 
 
+@pytest.mark.slow
 def test_a_question_is_answered_with_all_that_can_be_told(runs: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
         assert [one.stage for one in screen.list.entries] == sorted(
@@ -68,6 +69,7 @@ def test_a_question_is_answered_with_all_that_can_be_told(runs: Path) -> None:
     drive(runs, ["tiny"], steps)
 
 
+@pytest.mark.slow
 def test_a_run_without_checkpoints_says_so_until_there_is_one(tmp_path: Path) -> None:
     config = make_config(name="young")
     run = make_run(tmp_path, config)
@@ -82,6 +84,7 @@ def test_a_run_without_checkpoints_says_so_until_there_is_one(tmp_path: Path) ->
     drive(tmp_path, ["young"], steps)
 
 
+@pytest.mark.slow
 def test_every_stage_side_by_side(runs: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
         await ask(screen, pilot, "12*34")
@@ -114,6 +117,7 @@ BAD = (("12+34", "is no product"), ("123*4", "123"), ("zwölf \x1b[2J", "is no p
 LONG = "9 " * 900
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_is_one_sentence(runs: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
         for question, told in (*BAD, (LONG, "")):
@@ -155,6 +159,7 @@ def test_a_damaged_and_a_lost_checkpoint_are_told_and_the_others_answer(
     drive(tmp_path, ["tiny"], steps)
 
 
+@pytest.mark.slow
 def test_nothing_is_asked_of_the_process_s_random_generators_and_threads(runs: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
         await ask(screen, pilot, "12*34")  # what is imported first may do as it likes
@@ -173,6 +178,7 @@ def test_nothing_is_asked_of_the_process_s_random_generators_and_threads(runs: P
     drive(runs, ["tiny"], steps)
 
 
+@pytest.mark.slow
 def test_random_and_hardest_examples_and_history(runs: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
         await ask(screen, pilot, "12*34")
@@ -207,6 +213,7 @@ def test_history_keeps_what_is_being_written() -> None:
     assert [history.forward(""), history.forward(""), history.forward("x")] == ["2*2", "draft", "x"]
 
 
+@pytest.mark.slow
 def test_a_budget_of_thought_where_the_run_allows_it(runs: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
         entry = screen.list.entries
@@ -227,6 +234,7 @@ def test_a_budget_of_thought_where_the_run_allows_it(runs: Path) -> None:
     drive(runs, ["tiny", "mixed"], steps)
 
 
+@pytest.mark.slow
 def test_the_budget_of_thought_is_plotted(runs: Path, tmp_path: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
         entry = screen.list.entries
@@ -253,6 +261,7 @@ def test_the_budget_of_thought_is_plotted(runs: Path, tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_file_of_questions_is_asked_at_once(runs: Path, tmp_path: Path) -> None:
     file = tmp_path / "questions.txt"
     file.write_text("12*34\n\n[red]zwölf\x1b[2J\n2 1 * 4 3||8 4 0 + 0 6 3 0 #### 8 0 4 0\n")
@@ -316,6 +325,7 @@ def test_a_random_example_is_another_one_each_time(runs: Path) -> None:
     assert all(one != other for one, other in pairwise(drawn))
 
 
+@pytest.mark.slow
 def test_answers_are_taken_along(runs: Path, tmp_path: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
         await ask(screen, pilot, "12*34")
@@ -332,6 +342,7 @@ def test_answers_are_taken_along(runs: Path, tmp_path: Path) -> None:
     assert len(list(kept.glob("screen-*.svg"))) == 1
 
 
+@pytest.mark.slow
 def test_ascii_only_and_every_size(runs: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
         await ask(screen, pilot, "12*34")
@@ -351,6 +362,7 @@ def test_ascii_only_and_every_size(runs: Path) -> None:
     drive(runs, ["tiny"], steps, ascii=True)
 
 
+@pytest.mark.slow
 def test_the_live_screen_opens_it_and_gets_the_keys_back(runs: Path) -> None:
     async def steps(app, pilot) -> None:  # type: ignore[no-untyped-def]
         await press(pilot, "k")

@@ -69,6 +69,7 @@ async def ask_hidden(screen: PlayScreen, pilot: Go) -> None:
     await ask(screen, pilot, "12*34")
 
 
+@pytest.mark.slow
 def test_the_views_of_a_question(runs: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
         await ask_hidden(screen, pilot)
@@ -114,6 +115,7 @@ def test_the_views_of_a_question(runs: Path) -> None:
     drive(runs, ["carries"], steps)
 
 
+@pytest.mark.slow
 def test_probes_are_trained_stopped_kept_and_read_again(
     runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,6 +168,7 @@ def test_probes_are_trained_stopped_kept_and_read_again(
     drive(runs, ["carries"], again)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_looked_at_is_said(runs: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
         await press(pilot, "escape", "l")
@@ -188,6 +191,7 @@ def test_what_cannot_be_looked_at_is_said(runs: Path) -> None:
     drive(runs, ["carries"], steps)
 
 
+@pytest.mark.slow
 def test_a_pair_answers_and_its_thoughts_stand_beside_the_teacher_s(runs: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
         assert [one.phase for one in screen.list.chosen] == ["coupled"]
@@ -224,6 +228,7 @@ def test_a_pair_answers_and_its_thoughts_stand_beside_the_teacher_s(runs: Path) 
     drive(runs, ["pair"], steps)
 
 
+@pytest.mark.slow
 def test_the_thoughts_of_a_model_that_thinks_alone_are_refused(runs: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
         await ask_hidden(screen, pilot)

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import pytest
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
@@ -15,6 +16,7 @@ from tests.screens.workbench import a_run, dialog, drive, picture, press, until
 Go = Pilot[ExitChoice]
 
 
+@pytest.mark.slow
 def test_runs_are_listed_filtered_laid_over_and_opened(tmp_path: Path) -> None:
     told = a_run(tmp_path, "first")
     other = a_run(tmp_path, "second")
@@ -61,6 +63,7 @@ def test_a_highlighted_run_stays_so_when_others_come_and_go(tmp_path: Path) -> N
     drive(tmp_path, steps, told[0].source)
 
 
+@pytest.mark.slow
 def test_without_any_run_one_is_told_what_to_do(tmp_path: Path) -> None:
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
         assert isinstance(app.screen, Runs)

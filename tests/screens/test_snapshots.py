@@ -104,6 +104,7 @@ def a_run(clock: Stepping) -> Told:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("look", LOOKS)
 def test_screens_look_as_they_did(
     look: str, clock: Stepping, monkeypatch: pytest.MonkeyPatch

@@ -45,6 +45,7 @@ COMMANDS: list[tuple[tuple[str, ...], Command]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("commands", [COMMANDS[:6], COMMANDS[6:11], COMMANDS[11:]])
 def test_each_key_posts_its_command_and_the_effect_is_told(
     tmp_path: Path, commands: list[tuple[tuple[str, ...], Command]]
@@ -64,6 +65,7 @@ def test_each_key_posts_its_command_and_the_effect_is_told(
     drive(tmp_path, steps, told.source, SMALL, control=True)
 
 
+@pytest.mark.slow
 def test_nothing_is_posted_when_one_thinks_better_of_it(tmp_path: Path) -> None:
     told = a_run(tmp_path)
     queue = CommandQueue(told.folder.control)
@@ -78,6 +80,7 @@ def test_nothing_is_posted_when_one_thinks_better_of_it(tmp_path: Path) -> None:
     drive(tmp_path, steps, told.source, SMALL, control=True)
 
 
+@pytest.mark.slow
 def test_what_a_number_means_is_told_while_it_is_written(tmp_path: Path) -> None:
     told = a_run(tmp_path)
 
@@ -157,6 +160,7 @@ def test_a_refusal_is_told_as_the_run_says_it(tmp_path: Path) -> None:
     drive(tmp_path, steps, told.source, SMALL, control=True)
 
 
+@pytest.mark.slow
 def test_a_viewer_can_not_step_in_and_is_told_how_to(tmp_path: Path) -> None:
     told = a_run(tmp_path)
     queue = CommandQueue(told.folder.control)

@@ -62,6 +62,7 @@ def header(app: WorkbenchApp) -> str:
     return "".join(segment.text for segment in app.live._compositor.render_strips()[0])
 
 
+@pytest.mark.slow
 def test_trials_at_work_are_shown_one_after_the_other(plan: Plan, folder: StudyFolder) -> None:
     names = [trial.name for trial in plan.trials]
     first, second = (at_work(plan, number, folder.runs) for number in (0, 1))
@@ -115,6 +116,7 @@ def test_each_variant_is_drawn_where_not_all_seeds_can_be() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_what_the_user_opens_stays(plan: Plan, folder: StudyFolder) -> None:
     names = [trial.name for trial in plan.trials]
     first, second = (at_work(plan, number, folder.runs) for number in (0, 1))

@@ -39,6 +39,7 @@ def seen(app: WorkbenchApp) -> set[str | None]:
     return {panel.id for panel in app.live.board.seen}
 
 
+@pytest.mark.slow
 def test_every_size_shows_what_fits_and_small_ones_a_sentence(tmp_path: Path) -> None:
     told = a_run(tmp_path)
 
@@ -62,6 +63,7 @@ def test_every_size_shows_what_fits_and_small_ones_a_sentence(tmp_path: Path) ->
     drive(tmp_path, steps, told.source)
 
 
+@pytest.mark.slow
 def test_ascii_means_ascii_everywhere(tmp_path: Path) -> None:
     told = a_run(tmp_path)
 
@@ -78,6 +80,7 @@ def test_ascii_means_ascii_everywhere(tmp_path: Path) -> None:
     drive(tmp_path, steps, told.source, control=True, ascii=True)
 
 
+@pytest.mark.slow
 def test_no_color_means_no_colour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     told = a_run(tmp_path)
@@ -93,6 +96,7 @@ def test_no_color_means_no_colour(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     drive(tmp_path, steps, told.source)
 
 
+@pytest.mark.slow
 def test_number_keys_bring_panels_in_and_full_screen_gives_one_all_the_room(
     tmp_path: Path,
 ) -> None:
@@ -113,6 +117,7 @@ def test_number_keys_bring_panels_in_and_full_screen_gives_one_all_the_room(
     drive(tmp_path, steps, told.source, size=(80, 24))
 
 
+@pytest.mark.slow
 def test_chart_keys_go_to_the_chart_in_focus_or_the_last_one(tmp_path: Path) -> None:
     told = a_run(tmp_path)
 
@@ -141,6 +146,7 @@ def test_chart_keys_go_to_the_chart_in_focus_or_the_last_one(tmp_path: Path) -> 
     drive(tmp_path, steps, told.source)
 
 
+@pytest.mark.slow
 def test_panels_are_hidden_and_resized_and_that_is_remembered(tmp_path: Path) -> None:
     told = a_run(tmp_path)
     path = tmp_path / "state" / "screen.json"
@@ -182,6 +188,7 @@ def test_a_damaged_memory_is_left_out_with_a_warning(tmp_path: Path) -> None:
     drive(tmp_path, steps, told.source, state=UserState.load(path))
 
 
+@pytest.mark.slow
 def test_themes_are_previewed_chosen_and_read_again(folders: Path) -> None:
     told = a_run(folders)
     (folders / "themes").mkdir()
@@ -276,6 +283,7 @@ def test_an_error_while_a_panel_is_painted_stays_in_that_panel(
     drive(tmp_path, steps, told.source)
 
 
+@pytest.mark.slow
 def test_a_replay_is_paused_sped_up_and_wound(tmp_path: Path) -> None:
     told = a_run(tmp_path)
     replay = Replay(told.folder, speed=20)
@@ -360,6 +368,7 @@ def test_the_welcome_tells_what_is_done_and_any_key_goes_on(tmp_path: Path) -> N
     with_engine(tmp_path, engine, steps, welcome=True)
 
 
+@pytest.mark.slow
 def test_the_keys_that_the_welcome_names_do_what_it_says(tmp_path: Path) -> None:
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
         assert isinstance(app.screen, Welcome)

@@ -1,8 +1,11 @@
 """A real shell with job control: stop, background, foreground, detach."""
 
 import psutil
+import pytest
 
 from tests.session.screen import DETACHED, ENDLESS, IN_SCREEN, OUT_OF_SCREEN, Screen
+
+pytestmark = pytest.mark.slow
 
 LAUNCH = "launch tiny.toml " + " ".join(ENDLESS)
 STOP = "\x1a"

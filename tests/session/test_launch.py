@@ -8,6 +8,8 @@ import pytest
 from icot_tui.engine.run_folder import RunFolder
 from tests.session.screen import PROGRAM, TINY, environment
 
+pytestmark = pytest.mark.slow
+
 
 def run(folder: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     """Without a terminal."""

@@ -5,9 +5,12 @@ import signal
 import time
 
 import psutil
+import pytest
 
 from icot_tui.engine.journal.events import RunEnded
 from tests.session.screen import DETACHED, ENDLESS, Launch, Screen, in_order
+
+pytestmark = pytest.mark.slow
 
 CTRL_C, ESCAPE, HOME = "\x03", "\x1b", "\x1b[H"
 

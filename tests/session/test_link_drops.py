@@ -13,6 +13,8 @@ import pytest
 from icot_tui.engine.journal.events import Evaluated, RunResumed, StepsTrained
 from tests.session.screen import Screen
 
+pytestmark = pytest.mark.slow
+
 DROPS = int(os.environ.get("ICOT_TUI_LINK_DROPS", "4"))
 LONGEST_STALL = 3.0
 

@@ -5,9 +5,12 @@ import signal
 import time
 
 import psutil
+import pytest
 
 from tests.session.mishaps import CRASH, HANG, NOISE
 from tests.session.screen import ENDLESS, IN_SCREEN, Launch, in_order
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_crash_of_the_screen_gives_the_shell_back(launch: Launch) -> None:

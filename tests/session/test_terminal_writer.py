@@ -11,6 +11,8 @@ import pytest
 
 from icot_tui.tui.session.terminal_writer import STALL_SECONDS, TerminalWriter
 
+pytestmark = pytest.mark.slow
+
 PATIENT = 10.0
 
 

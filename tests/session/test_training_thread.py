@@ -13,6 +13,8 @@ from icot_tui.errors import UserError
 from icot_tui.tui.session.training_thread import TrainingThread
 from tests.tiny import tiny
 
+pytestmark = pytest.mark.slow
+
 PATIENCE = 100.0
 
 

@@ -21,6 +21,8 @@ from icot_tui.studies.worker_slots import WorkerSlot
 from tests.studies.processes import LONG, NO_COT, PATIENCE, STEPWISE, Studies, wait_for
 from tests.studies.small import write_study
 
+pytestmark = pytest.mark.slow
+
 TOKEN = secrets.token_hex(16)
 """Ray asks for it, and keeps it for as long as a process lasts."""
 NODE = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 80 << 20}

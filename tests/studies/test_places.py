@@ -10,6 +10,8 @@ from icot_tui.studies import worker_slots
 from icot_tui.studies.worker_slots import WorkerSlot, make_worker_slots, share_cores
 from tests.tiny import tiny
 
+pytestmark = pytest.mark.slow
+
 
 def configs(count: int, device: str = "cpu", threads: int = 0) -> list[RunConfig]:
     return [tiny(seed=n, train={"device": device, "threads": threads}) for n in range(count)]

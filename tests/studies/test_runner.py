@@ -32,6 +32,8 @@ from icot_tui.studies.trial_process import TrainerProcess
 from icot_tui.studies.worker_slots import WorkerSlot
 from tests.studies.small import SMALL, small, write_study
 
+pytestmark = pytest.mark.slow
+
 STARTED = RunStarted(
     step=0,
     name="r",

@@ -4,12 +4,16 @@ import json
 import os
 import signal
 
+import pytest
+
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.journal.events import CheckpointSaved, RunResumed, RunStarted
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder
 from tests.studies.processes import LONG, NO_COT, PATIENCE, STEPWISE, Studies, wait_for
+
+pytestmark = pytest.mark.slow
 
 BROKEN = (
     '[vary.method."Broken"]\ndata.max_length = 1\nmodel.pretrained = "./nowhere"\n\n[scales.cpu]'

@@ -15,6 +15,8 @@ from icot_tui.studies.plan import Plan, make_plan
 from icot_tui.studies.trial_list import TrialList, find_study_folder, in_words
 from tests.studies.small import SMALL, small
 
+pytestmark = pytest.mark.slow
+
 STARTED = RunStarted(
     step=0,
     name="r",

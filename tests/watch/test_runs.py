@@ -2,6 +2,8 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
 from icot_tui.engine.journal.events import RunEnded
 from icot_tui.engine.journal.lines import encode_line
 from icot_tui.watch.runs import WHOLE_BYTES, RunList
@@ -66,6 +68,7 @@ def test_damaged_runs_break_nothing(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_of_a_long_journal_the_ends_are_read(tmp_path: Path) -> None:
     folder = make(tmp_path, "long", [])
     losses = [0.123456789] * 100

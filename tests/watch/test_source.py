@@ -2,6 +2,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from icot_tui.engine.journal.events import RunEnded
 from icot_tui.engine.journal.journal import PART_BYTES
@@ -81,6 +82,7 @@ def test_a_shorter_or_another_journal_is_read_anew(tmp_path: Path) -> None:
     assert len(follower.history.losses) == 79
 
 
+@pytest.mark.slow
 def test_a_long_journal_is_read_in_parts(tmp_path: Path) -> None:
     lines = 12_000
     losses = [0.123456789] * 10
@@ -100,6 +102,7 @@ def test_a_long_journal_is_read_in_parts(tmp_path: Path) -> None:
     assert not follower.poll()
 
 
+@pytest.mark.slow
 def test_a_line_longer_than_a_part(tmp_path: Path) -> None:
     long = encode_line(BEGAN, trained(200_000, losses=[0.123456789] * 200_000))
     assert len(long) > 2 * PART_BYTES
