@@ -15,7 +15,7 @@ from icot_tui.engine.evaluation.exact_match import wilson
 from icot_tui.errors import UserError
 
 MOST_POINTS = 17
-"""Budgets that are tried where not all are."""
+"""At most so many budgets are tried."""
 TIMED = 16
 """Questions asked one by one to measure the speed."""
 
@@ -92,7 +92,7 @@ def sweep(
 
 
 def _ask(model: LoadedModel, questions: Sequence[Question], stage: int) -> list[Answer]:
-    """Answers at a stage; which chains of thought are shorter than it are not written at all."""
+    """Answers at a stage; chains of thought shorter than it are not written at all."""
     by_written: defaultdict[int, list[Question]] = defaultdict(list)
     for question in questions:
         assert question.gold is not None
@@ -111,7 +111,7 @@ def _speeds(
     timed: int,
     on_progress: Callable[[str], None],
 ) -> list[float | None]:
-    """Examples per second of the median question, the first one aside, which warms up."""
+    """Examples per second of the median question; the first one only warms up."""
     places = np.linspace(0, len(questions) - 1, min(timed, len(questions)) + 1).astype(int)
     seconds = []
     for number, place in enumerate(places.tolist()):

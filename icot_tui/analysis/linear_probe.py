@@ -28,7 +28,7 @@ FOLDS = 5
 RIDGES = (1e-3, 1e-1)
 """Added to the covariance, as shares of its mean variance."""
 PLACE_BYTES = 256 << 20
-"""ProbeScores of classes held at once."""
+"""Class scores held at once."""
 NOISE = 1e-5
 """Differences below this share of an activation's size are rounding errors."""
 LEAST_LEVEL = 1e-2
@@ -64,7 +64,7 @@ class ProbeTargets:
         return cls(torch.from_numpy(stacked), counts, torch.from_numpy(values))
 
     def shuffled(self, rng: np.random.Generator) -> "ProbeTargets":
-        """The same values, given to the wrong examples."""
+        """The same values, assigned to the wrong examples."""
         order = torch.from_numpy(rng.permutation(self.classes.shape[1]))
         return ProbeTargets(self.classes[:, order], self.counts, self.numbers[:, order])
 
@@ -269,7 +269,7 @@ def _losses(x: Tensor, fit: _Fit, targets: ProbeTargets, where: Tensor) -> Tenso
     """[T, P, n] of the examples x [P, n, H]."""
     scores = x @ fit.classes.flatten(2)  # [P, n, Tc * V]
     scores = scores.view(*scores.shape[:2], *fit.classes.shape[2:]) + fit.biases[:, None]
-    said = scores.argmax(3).permute(2, 0, 1)  # [Tc, P, n]
-    wrong = (said != targets.classes[:, None, where]).float()
+    predicted = scores.argmax(3).permute(2, 0, 1)  # [Tc, P, n]
+    wrong = (predicted != targets.classes[:, None, where]).float()
     read = (x @ fit.numbers + fit.offsets[:, None]).permute(2, 0, 1)
     return torch.cat([wrong, (read - targets.numbers[:, None, where]) ** 2])

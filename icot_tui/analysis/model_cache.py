@@ -14,7 +14,7 @@ _Key = tuple[Path, int]
 
 
 class ModelCache:
-    """The checkpoints used last, ready to answer; any thread may ask for one.
+    """The most recently used checkpoints, ready to answer; safe from any thread.
 
     Args:
         memory_limit: bytes of parameters; the one used last is kept however large it is.

@@ -110,7 +110,7 @@ class QuestionReader:
             return self._question(text, task.model_input(problem), _line(task, problem))
         try:
             problem = task.question(task.human_input(text))
-        except UserError:  # as the model's own form goes, anything may be asked
+        except UserError:  # in the model's own form anything may be asked
             return self._question(text, text, None)
         exact = task.model_input(problem) == text
         return self._question(text, text, _line(task, problem) if exact else None)

@@ -1,4 +1,4 @@
-"""The first line of the playground: how is asked, and what is being done."""
+"""The first line of the playground: how questions are asked, and what is being done."""
 
 from textual.content import Content
 
