@@ -88,13 +88,6 @@ def removals_ahead(summary: RunSummary, count: int = 5) -> tuple[NextRemoval, ..
     return tuple(found)
 
 
-def spikes_now(history: History, count: int | None = None) -> tuple[SpikeNow, ...]:
-    """The last spikes, oldest first, with what became of each."""
-    spikes = history.summary.metrics.spikes
-    shown = spikes if count is None else spikes[max(0, len(spikes) - count) :]
-    return tuple(spike_now(history, spike) for spike in shown)
-
-
 def spike_now(history: History, spike: SpikeSummary) -> SpikeNow:
     """What became of a spike."""
     since = _since(history, spike)
@@ -104,19 +97,6 @@ def spike_now(history: History, spike: SpikeSummary) -> SpikeNow:
     height, left = _height_and_rest(history, spike, since)
     outcome = "collapsed" if spike.collapsed else "recovering"
     return SpikeNow(spike, since, outcome, max(0, now - since), height, left)
-
-
-def recovering_since(history: History) -> int | None:
-    """Steps that the newest spike has been open; None when the loss is at its baseline."""
-    spikes = history.summary.metrics.spikes
-    if not spikes or not spikes[-1].open:
-        return None
-    return spike_now(history, spikes[-1]).steps
-
-
-def steps_since_reset(history: History) -> int | None:
-    """Steps since the optimizer was last reset; None before any."""
-    return history.summary.metrics.step - history.resets[-1].step if history.resets else None
 
 
 def _since(history: History, spike: SpikeSummary) -> int:

@@ -8,11 +8,9 @@ from icot_tui.engine.journal.events import (
     SpikeRecovered,
 )
 from icot_tui.watch.estimates import (
-    recovering_since,
     removals_ahead,
     seconds_to_full_removal,
-    spikes_now,
-    steps_since_reset,
+    spike_now,
 )
 from icot_tui.watch.history import History
 from tests.engine.test_summary import config
@@ -91,15 +89,13 @@ def test_what_became_of_spikes() -> None:
         LossSpike(step=66, spike=2, removal=2, baseline=0.5, loss=4.5),
         trained(80, 2, [1.5] * 10),
     )
-    first, second = spikes_now(history)
+    first, second = (spike_now(history, spike) for spike in history.summary.metrics.spikes)
     assert (first.outcome, first.steps, first.height, first.since) == ("recovered", 40, 2.0, 20)
     assert (second.outcome, second.steps, second.since) == ("recovering", 20, 60)
     assert second.height == pytest.approx(4)
     assert second.left == pytest.approx(0.25)
-    assert recovering_since(history) == 20
-    assert steps_since_reset(history) == 60
     history.add(2000.0, Collapsed(step=80, spike=2, removal=2, height=4.0, steps=20))
-    assert spikes_now(history, 1)[0].outcome == "collapsed"
+    assert spike_now(history, history.summary.metrics.spikes[-1]).outcome == "collapsed"
 
 
 def test_a_spike_without_numbers() -> None:
@@ -108,7 +104,5 @@ def test_a_spike_without_numbers() -> None:
         trained(1, losses=[None]),
         LossSpike(step=1, spike=1, removal=None, baseline=0.5, loss=None),
     )
-    (spike,) = spikes_now(history)
+    spike = spike_now(history, history.summary.metrics.spikes[0])
     assert (spike.outcome, spike.height, spike.left) == ("recovering", None, None)
-    assert recovering_since(history_of(STARTED)) is None
-    assert steps_since_reset(history_of(STARTED)) is None
