@@ -41,7 +41,7 @@ def test_without_a_terminal_it_trains_as_train_does(tmp_path: Path) -> None:
         (("launch", "--resume", "tiny", "--name", "other"), "leave out CONFIG, --set and --name"),
         (("launch", "--resume", "tiny"), "there is no run"),
         (("attach",), "there is no run"),
-        (("attach", "--speed", "0"), "--speed 0.0 is no speed"),
+        (("attach", "--speed", "0"), "--speed must be a number above 0"),
         (("attach", "--control", "--replay"), "exclude each other"),
     ],
 )
