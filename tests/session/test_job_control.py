@@ -56,6 +56,6 @@ def test_told_to_leave_while_in_the_background(shell: Screen) -> None:
     trainer.terminate()
     prompt(shell, "terminated")
     shell.train_on()
-    shell.wait_for(lambda: "training goes on and is logged here" in shell.run_folder.log.read_text())
+    shell.wait_for(lambda: "goes on and is logged here" in shell.run_folder.log.read_text())
     trainer.terminate()
     assert not shell.wait_for_end().finished

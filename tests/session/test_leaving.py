@@ -120,7 +120,7 @@ def test_sigterm_closes_the_screen_then_saves_and_stops(launch: Launch) -> None:
     screen.wait_for_text("the screen is closed, training goes on without it")
     assert in_order(screen, before)
     screen.train_on()
-    screen.wait_for(lambda: "training goes on and is logged here" in screen.run_folder.log.read_text())
+    screen.wait_for(lambda: "goes on and is logged here" in screen.run_folder.log.read_text())
     screen.process.terminate()  # the parent process passes it on
     assert screen.status() == 0
     assert not screen.wait_for_end().finished
@@ -133,7 +133,7 @@ def test_after_detaching_sigterm_stops_and_more_of_them_at_once(launch: Launch) 
     screen.leave("d")
     assert screen.status() == 0
     trainer = psutil.Process(screen.trainer())
-    screen.wait_for(lambda: "training goes on and is logged here" in screen.run_folder.log.read_text())
+    screen.wait_for(lambda: "goes on and is logged here" in screen.run_folder.log.read_text())
     while trainer.is_running():
         try:
             trainer.terminate()

@@ -52,4 +52,4 @@ def test_a_dropped_link_under_a_shell(shell: Screen) -> None:
     shell.hang_up()
     shell.process.wait(20)
     assert shell.wait_for_end().finished
-    assert "training goes on and is logged here" in shell.run_folder.log.read_text(), trainer
+    assert "goes on and is logged here" in shell.run_folder.log.read_text(), trainer
