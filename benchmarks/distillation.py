@@ -18,19 +18,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from icot_tui.config import RunConfig
+from icot_tui.config import Phase, check_run
 from icot_tui.data.load import load_data
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.evaluation.decoding import decode
 from icot_tui.engine.evaluation.prefixes import PositionShift, Prefixes
-from icot_tui.engine.loop.build import build_trainer, data_order
+from icot_tui.engine.loop.build import build_trainer
 from icot_tui.engine.loop.commands import CommandQueue
 from icot_tui.engine.loop.control import Control
-from icot_tui.engine.loop.phase import language_model_training
+from icot_tui.engine.loop.phase import RunContext
+from icot_tui.engine.loop.run_state import RunState
 from icot_tui.engine.loop.trainer import Trainer
-from icot_tui.engine.phases import Distiller
 from icot_tui.engine.processes import Processes
-from icot_tui.engine.session import build_accelerator, create_run, run_training
+from icot_tui.methods import METHODS
+from icot_tui.runs.session import build_accelerator, create_run, run_training
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -127,22 +128,22 @@ def made(arguments: argparse.Namespace, runs: Path) -> dict[str, Trainer]:
             "threads": arguments.threads,
         },
     }
-    config = RunConfig.model_validate(raw)
+    config = check_run(raw)
     folder = create_run(config, runs)
     run_training(folder, CommandQueue())
     last = list_checkpoints(folder.checkpoints)[-1].state()
     accelerator, data = build_accelerator(config), load_data(config.data)
     control = Control(CommandQueue(), None, Processes(accelerator), config.spikes, 10)
-    distiller = Distiller(config, data, folder.path, accelerator, print, lambda step: None)
+    context = RunContext(data, folder, accelerator, print, lambda step: None)
+    state = RunState(outcomes=last["run"]["outcomes"])
+    distilling = METHODS["distillation"]
     trainings = {
-        name: distiller.training(name, last["run"]["outcomes"], 0)
-        for name in ("student", "emulator")
+        phase.name: distilling.training(context, phase, state)
+        for phase in distilling.phases(config)[1:]
     }
-    trainings["coupled"] = distiller.training("coupled", last["run"]["outcomes"], 0)
     for name, method in (("stage 0", "explicit_cot"), ("all removed", "no_cot")):
-        plain = RunConfig.model_validate(raw | {"method": {"name": method}})
-        steps = data_order(plain, data.train).steps_per_epoch
-        trainings[name] = language_model_training(plain, data, steps)
+        plain = check_run(raw | {"method": {"name": method}})
+        trainings[name] = METHODS[method].training(context, Phase(config=plain), RunState())
     trainers = {}
     for name, training in trainings.items():
         trainers[name] = build_trainer(

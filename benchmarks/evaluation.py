@@ -30,7 +30,6 @@ from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.chunks import Chunk
 from icot_tui.data.encoding import Encoder
 from icot_tui.data.tokenizing import character_tokenizer, separator_id
-from icot_tui.engine.checkpoints.checkpoint import open_checkpoint
 from icot_tui.engine.evaluation.answers import AnswerReader
 from icot_tui.engine.evaluation.decoding import decode
 from icot_tui.engine.evaluation.evaluate import evaluate, position_table
@@ -38,6 +37,7 @@ from icot_tui.engine.evaluation.held_out import PreparedModel, examples_of, prep
 from icot_tui.engine.evaluation.staged_examples import StagedExamples
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
+from icot_tui.runs.opening import open_checkpoint
 
 PAPERS_BATCH = 32
 COLUMNS = (

@@ -33,7 +33,7 @@ def measure(config: str, settled: bool, seconds: float) -> dict[str, float]:
     from icot_tui.engine.loop import run_executor
     from icot_tui.engine.loop.commands import CommandQueue, Stop
     from icot_tui.engine.run_folder import RunFolder
-    from icot_tui.engine.session import run_training
+    from icot_tui.runs.session import run_training
 
     if not settled:
         run_executor.settled_heap = nullcontext

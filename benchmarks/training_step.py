@@ -15,7 +15,7 @@ import torch
 from accelerate import Accelerator
 from plain_loop import PlainLoop
 
-from icot_tui.config import RunConfig
+from icot_tui.config import check_run
 from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.curriculum.smoothing import Smoothing
 from icot_tui.data.load import load_data
@@ -41,7 +41,7 @@ def main() -> None:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
 
-    config = RunConfig.model_validate(
+    config = check_run(
         {
             "data": {
                 "task": "multiplication",

@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 import torch
 
-from icot_tui.config import RunConfig
+from icot_tui.config import RunConfig, check_run
 from icot_tui.engine.checkpoints.checkpoint import OPTIMIZER, list_checkpoints, load_tensors
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.loop.commands import CommandQueue
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.engine.session import create_run, run_training
+from icot_tui.runs.session import create_run, run_training
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -58,7 +58,7 @@ def tiny(**sections: Any) -> RunConfig:
         key: value | sections.get(key, {}) if isinstance(value, dict) else sections.get(key, value)
         for key, value in TINY.items()
     }
-    return RunConfig.model_validate(sections | merged)
+    return check_run(sections | merged)
 
 
 def train(folder: RunFolder, commands: CommandQueue | None = None, listen=None):

@@ -5,14 +5,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from icot_tui.config import RunConfig, load_config
-from icot_tui.engine.checkpoints.checkpoint import PARTS, CheckpointPath, list_checkpoints
+from icot_tui.config import RunConfig, load_config, method_of
+from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
 from icot_tui.engine.evaluation.removal_plans import max_cot_tokens
 from icot_tui.engine.journal.events import Evaluated, PhaseBegan, StepsTrained
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
+from icot_tui.methods.distillation.config import PARTS
 
 PAIR = "coupled"
 """The training of ICoT-KD that leaves student and emulator, which answer together."""
@@ -32,7 +33,7 @@ class CheckpointEntry:
     best         the best of those that answer: implicit ones before others, then by exact match
     latest       the newest
     mixed        was the run trained at all stages at once?
-    method       the run's; empty without a run
+    is_control   was it trained without a chain of thought?
     task         what its data is made of, to find runs of the same task; empty without a run
     phase        which of ICoT-KD's trainings wrote it; empty in runs of one
     """
@@ -47,7 +48,7 @@ class CheckpointEntry:
     best: bool = False
     latest: bool = False
     mixed: bool = False
-    method: str = ""
+    is_control: bool = False
     task: str = ""
     phase: str = ""
 
@@ -77,7 +78,7 @@ def run_entries(run: RunFolder) -> list[CheckpointEntry]:
         run=run.name,
         max_cot_tokens=longest,
         mixed=config is not None and has_mixed_stages(config),
-        method="" if config is None else config.method.name,
+        is_control=config is not None and method_of(config).is_control,
         task="" if config is None else _task(config),
     )
     found = []
@@ -133,7 +134,7 @@ def _config(run: RunFolder) -> RunConfig | None:
 
 def has_mixed_stages(config: RunConfig) -> bool:
     """Is the run trained at all stages at once, so that a budget of thought can be chosen?"""
-    return config.method.name == "stepwise" and config.curriculum.mixed_stages > 0
+    return method_of(config).removes_tokens and config.curriculum.mixed_stages > 0
 
 
 def _task(config: RunConfig) -> str:
@@ -188,6 +189,6 @@ def no_cot_control(
     fits = [
         other
         for other in others
-        if other.method == "no_cot" and other.task == entry.task and entry.method != "no_cot"
+        if other.is_control and other.task == entry.task and not entry.is_control
     ]
     return max(fits, key=lambda other: (other.best, other.step or 0), default=None)

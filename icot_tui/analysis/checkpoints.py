@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from icot_tui.analysis.checkpoint_entries import run_entries
-from icot_tui.engine.checkpoints.checkpoint import BEST, LATEST, OpenedCheckpoint, open_checkpoint
+from icot_tui.engine.checkpoints.checkpoint import BEST, LATEST, OpenedCheckpoint
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
+from icot_tui.runs.opening import open_checkpoint
 
 
 def find_checkpoint(name: str, runs: Path) -> Path:

@@ -7,7 +7,7 @@ H: the teacher's have variance 1, so that 0 means the same, and about 2 unrelate
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,14 +17,14 @@ from torch import Tensor
 from icot_tui.analysis.examples import load_examples
 from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.analysis.questions import Question
-from icot_tui.config import DistillationConfig
 from icot_tui.data.encoded import EncodedSplit
-from icot_tui.engine.checkpoints.parts import open_emulator, open_teacher, part_settings
-from icot_tui.engine.checkpoints.phase_results import find_outcome
-from icot_tui.engine.thoughts import ComputedThoughts
 from icot_tui.errors import UserError
-from icot_tui.methods.distillation.positions import ThoughtPlaces
-from icot_tui.methods.distillation.thinking import Thinker, ThinkingLM
+from icot_tui.methods.distillation.config import DistillationConfig
+from icot_tui.methods.distillation.coupled import StateSource, coupled_reading
+from icot_tui.methods.distillation.parts import open_emulator, open_teacher, part_settings
+from icot_tui.methods.distillation.phase_results import find_outcome
+from icot_tui.methods.distillation.positions import StatePositions
+from icot_tui.methods.distillation.stored_states import ComputedStates
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -95,9 +95,9 @@ class ThoughtComparison:
     def __init__(self, model: LoadedModel) -> None:
         section = _section(model)
         self._model = model
-        self._emulate = cast(ThinkingLM, model.lm).thinker
+        self._emulate = coupled_reading(model.lm).source
         self._before = _before(model, section)
-        self._places = ThoughtPlaces(section.subset, section.delta)
+        self._places = StatePositions(section.subset, section.delta)
         teacher = open_teacher(teacher_path(model, section))
         self._teacher: PreTrainedModel = teacher.eval().to(model.device)
         held_out = load_examples(model, EXAMPLES).split(model)
@@ -176,12 +176,12 @@ class ThoughtComparison:
     def _thoughts(self, split: EncodedSplit) -> Tensor:
         """[n, L, H] the teacher's."""
         own = self._model
-        return ComputedThoughts(
+        return ComputedStates(
             self._teacher, split, self._places, own.token_format.separator_id, own.device
         ).all()
 
     @torch.no_grad()
-    def _emulated(self, emulate: Thinker, prompts: Sequence[tuple[int, ...]]) -> Tensor:
+    def _emulated(self, emulate: StateSource, prompts: Sequence[tuple[int, ...]]) -> Tensor:
         """[n, L, H] an emulator's, on the CPU."""
         parts = []
         for begin in range(0, len(prompts), AT_ONCE):
@@ -217,7 +217,7 @@ def _left(model: LoadedModel, part: str) -> str | None:
     return str(opened.path.parent / outcomes[part]) if part in outcomes else None
 
 
-def _before(model: LoadedModel, section: DistillationConfig) -> Thinker | None:
+def _before(model: LoadedModel, section: DistillationConfig) -> StateSource | None:
     """The emulator that the coupled training began with; None where it is gone."""
     given = _left(model, "emulator") or section.from_emulator
     if given is None:
@@ -255,9 +255,9 @@ def _section(model: LoadedModel) -> DistillationConfig:
         raise UserError(
             f"{model.label} is no pair of ICoT-KD: only such a pair emulates a teacher's thoughts"
         )
-    if config is None or config.distillation is None:
+    if config is None:
         raise UserError(f"{model.label} belongs to no run of ICoT-KD: its teacher is unknown")
-    return config.distillation
+    return config.section(DistillationConfig)
 
 
 def _prompt(split: EncodedSplit, row: int) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from icot_tui.analysis.sites import Site
 from icot_tui.errors import UserError
+from icot_tui.models.wrapped import WrappedLM
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -35,6 +36,11 @@ class ResidualStream:
     def __init__(self, lm: "PreTrainedModel") -> None:
         self.lm = lm
         bare = lm.get_base_model() if hasattr(lm, "get_base_model") else lm
+        if isinstance(bare, WrappedLM):
+            raise UserError(
+                "this model reads more than the tokens of a question, so that its positions are "
+                "not those of tokens: looking inside is for plain language models"
+            )
         self.decoder, self.blocks = _find_blocks(bare)
         weight: Tensor = lm.get_input_embeddings().weight
         self.device, self.width = weight.device, int(weight.shape[1])

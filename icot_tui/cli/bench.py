@@ -95,11 +95,13 @@ def measure(config: RunConfig, steps: int, evaluate: bool) -> BenchResult:
         UserError: something that the config names is missing.
     """
     from icot_tui.data.load import load_data
-    from icot_tui.engine.loop.build import build_trainer, data_order
+    from icot_tui.engine.loop.build import build_trainer
     from icot_tui.engine.loop.control import Control
-    from icot_tui.engine.loop.phase import language_model_training
+    from icot_tui.engine.loop.phase import RunContext
+    from icot_tui.engine.loop.run_state import RunState
     from icot_tui.engine.processes import Processes
-    from icot_tui.engine.session import build_accelerator
+    from icot_tui.methods import METHODS
+    from icot_tui.runs.session import build_accelerator
 
     measured = BenchResult(config=config.name, batch_size=config.train.batch_size)
     commands = CommandQueue()
@@ -124,8 +126,9 @@ def measure(config: RunConfig, steps: int, evaluate: bool) -> BenchResult:
         data = load_data(config.data)
         observed = config.train.observe_every
         control = Control(commands, None, Processes(accelerator), config.spikes, observed)
-        steps_per_epoch = data_order(config, data.train).steps_per_epoch
-        training = language_model_training(config, data, steps_per_epoch)
+        method = METHODS[config.method.name]
+        context = RunContext(data, folder, accelerator, listen, lambda step: None)
+        training = method.training(context, method.phases(config)[0], RunState())
         trainer = build_trainer(training, data, folder, accelerator, control, listen)
         trainer.store = cast("Store", _NoStore())
         parameters = trainer.update.objective.parameters()

@@ -6,6 +6,7 @@ from typing import Any
 from icot_tui.cli.console import print_json, print_table
 from icot_tui.cli.options import Json, Runs, SeveralRuns
 from icot_tui.cli.run_record import RunRecord, read_run
+from icot_tui.config import method_of
 from icot_tui.config.toml import leaves, toml_value
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
@@ -76,7 +77,7 @@ def _results(one: RunRecord) -> Iterator[tuple[str, Any]]:
     yield "method", one.method
     yield "parameters", summary.parameters
     yield "device", None if summary.facts is None else summary.facts.device
-    stepwise = one.config is not None and one.config.method.name == "stepwise"
+    stepwise = one.config is not None and method_of(one.config).removes_tokens
     yield "tokens removed", summary.removed_tokens if stepwise else None
     yield "of", summary.max_cot_tokens
     yield "exact match", None if last is None else last.exact_match

@@ -12,8 +12,8 @@ from icot_tui.cli.console import print_json, print_table
 from icot_tui.cli.options import Config, Json, Overrides
 from icot_tui.config.checking import check
 from icot_tui.config.loading import load_config
+from icot_tui.config.run import run_config_type
 from icot_tui.config.section import Section
-from icot_tui.config.sections import RunConfig
 from icot_tui.config.toml import KeyPath, leaves, read_toml, toml_key, toml_value
 from icot_tui.errors import UserError
 from icot_tui.plain import plain
@@ -68,7 +68,7 @@ def new(
         raise UserError(f"there is no sample '{sample}': choose among {', '.join(samples)}")
     raw, _ = read_toml(samples[sample])
     raw["name"] = name = name.removesuffix(".toml")
-    config = check(RunConfig, raw, {}, f"config new {name}")
+    config = check(run_config_type(), raw, {}, f"config new {name}")
     text = explained_toml(config, {path for path, _ in leaves(raw)})
     path = Path(f"{name}.toml")
     try:

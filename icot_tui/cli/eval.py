@@ -68,11 +68,11 @@ def evaluate(
     """Evaluate a checkpoint: greedy exact match on held-out examples, and speed at batch size 1."""
     from icot_tui.analysis.checkpoints import find_checkpoint
     from icot_tui.cli.console import spinner
-    from icot_tui.engine.checkpoints.checkpoint import open_checkpoint
     from icot_tui.engine.evaluation.held_out import examples_of, prepare
     from icot_tui.engine.evaluation.speed import measure_speed
     from icot_tui.engine.run_folder import runs_folder
     from icot_tui.models.device import pick_device, silence_transformers
+    from icot_tui.runs.opening import open_checkpoint
 
     silence_transformers()
     where = pick_device(device)

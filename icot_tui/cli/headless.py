@@ -12,7 +12,7 @@ from icot_tui.cli.console import print_json
 from icot_tui.cli.printer import Style, best_style
 from icot_tui.cli.reporter import Reporter
 from icot_tui.cli.resilient_stdout import ResilientStdout
-from icot_tui.config import RunConfig, load_config
+from icot_tui.config import RunConfig, load_config, method_of
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
 from icot_tui.engine.journal.events import Event, RunEnded, Warned
 from icot_tui.engine.journal.journal import Journal, JournalReader, last_step
@@ -121,7 +121,7 @@ def _follow(folder: RunFolder) -> int:
 def _train(folder: RunFolder, commands: CommandQueue, reporter: Reporter | None) -> RunEnded:
     import torch.distributed as distributed
 
-    from icot_tui.engine.session import run_training
+    from icot_tui.runs.session import run_training
 
     ended = run_training(folder, commands, reporter)
     if distributed.is_available() and distributed.is_initialized():
@@ -198,7 +198,7 @@ def remove_empty_run(folder: RunFolder, is_new: bool) -> str:
 
 def is_saved(folder: RunFolder, ended: RunEnded) -> bool:
     """Is there a checkpoint of the very last step? (Prompted runs keep every reply.)"""
-    if load_config(folder.config).config.method.name == "prompted":
+    if not method_of(load_config(folder.config).config).trains:
         return True
     checkpoints = list_checkpoints(folder.checkpoints)
     return bool(checkpoints) and checkpoints[-1].step == ended.step

@@ -46,9 +46,9 @@ def import_checkpoint(
     reverse order, separated by blanks: icot-tui ask OUT '2 1 * 4 3' is 12*34.
     """
     from icot_tui.cli.console import console, print_json
-    from icot_tui.engine.checkpoints.published_import import import_published
     from icot_tui.models.device import silence_transformers
     from icot_tui.plain import plain
+    from icot_tui.runs.published_import import import_published
 
     silence_transformers()
     imported = import_published(folder, out, base, tokenizer, emulator)

@@ -13,7 +13,7 @@ from icot_tui.cli.console import print_json, print_table
 from icot_tui.cli.narrator import pace, results
 from icot_tui.cli.options import Json, Run, Runs
 from icot_tui.cli.run_record import RunRecord, read_run
-from icot_tui.config import RunConfig
+from icot_tui.config import RunConfig, method_of
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
 from icot_tui.engine.journal.wording import describe
 from icot_tui.engine.run_folder import RunFolder, runs_folder
@@ -131,10 +131,9 @@ def _config_in_brief(config: RunConfig) -> Iterator[tuple[str, str]]:
     data, model, train, curriculum = config.data, config.model, config.train, config.curriculum
     options = ", ".join(f"{key} {value}" for key, value in data.options.items())
     yield "data", f"{data.task} {options}".strip() if data.task else str(data.train)
-    if config.method.name == "prompted" and (asked := config.prompted) is not None:
-        yield "model", asked.model + (f" at {asked.endpoint}" if asked.endpoint else "")
-        shown = "with" if asked.cot else "without"
-        yield "method", f"prompted, {asked.shots} examples {shown} chain of thought"
+    method = method_of(config)
+    if method.facts is not None:
+        yield from method.facts(config)
         return
     yield "model", model.pretrained or f"{model.architecture} {model.layers} x {model.width}"
     per = "token" if curriculum.gate_per == "token" else "example"
@@ -144,7 +143,7 @@ def _config_in_brief(config: RunConfig) -> Iterator[tuple[str, str]]:
         "stages": f"{len(curriculum.stages)} fixed stages",
     }
     about = f"{config.method.name}" + (
-        f", {clock[curriculum.schedule]}" if config.method.name == "stepwise" else ""
+        f", {clock[curriculum.schedule]}" if method.removes_tokens else ""
     )
     yield "method", about
     yield (

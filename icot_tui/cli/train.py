@@ -76,7 +76,7 @@ def _folder(config: "RunConfig", runs: Path, once: bool) -> "RunFolder":
 
     if os.environ.get("WORLD_SIZE", "1") == "1":
         return create()  # without torch, so that the first line is printed at once
-    from icot_tui.engine.session import shared_folder
+    from icot_tui.runs.session import shared_folder
 
     return shared_folder(create)
 

@@ -1,17 +1,22 @@
 """What a user writes to describe a run: the sections, and how files and overrides become one."""
 
-from icot_tui.config.distillation import DistillationConfig, Phase, PhaseConfig
 from icot_tui.config.loading import LoadedConfig, dump_toml, load_config
-from icot_tui.config.prompted import PromptedConfig
+from icot_tui.config.run import (
+    MethodConfig,
+    MethodDescription,
+    Phase,
+    RunConfig,
+    check_run,
+    known_methods,
+    method_of,
+)
 from icot_tui.config.sections import (
     CheckpointConfig,
     CurriculumConfig,
     DataConfig,
     EvaluationConfig,
     LoraConfig,
-    MethodConfig,
     ModelConfig,
-    RunConfig,
     SpikeConfig,
     TrackerConfig,
     TrainConfig,
@@ -21,19 +26,20 @@ __all__ = [
     "CheckpointConfig",
     "CurriculumConfig",
     "DataConfig",
-    "DistillationConfig",
     "EvaluationConfig",
     "LoadedConfig",
     "LoraConfig",
     "MethodConfig",
+    "MethodDescription",
     "ModelConfig",
     "Phase",
-    "PhaseConfig",
-    "PromptedConfig",
     "RunConfig",
     "SpikeConfig",
     "TrackerConfig",
     "TrainConfig",
+    "check_run",
     "dump_toml",
+    "known_methods",
     "load_config",
+    "method_of",
 ]

@@ -9,31 +9,22 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import tomli_w
 from pydantic import BaseModel
 
 from icot_tui import resources
 from icot_tui.config.checking import check, origin_of
-from icot_tui.config.sections import RunConfig
+from icot_tui.config.run import RunConfig, run_config_type
+from icot_tui.config.section import FILE, FILE_OR_NAME, Section
 from icot_tui.config.toml import KeyPath, Table, leaves, read_toml
 from icot_tui.errors import UserError
 
 DEFAULT = "default"
 OVERRIDE = "--set"
-
-_FILES = (("data", "train"), ("data", "validation"))
-FILES = (  # or names on the hub
-    *_FILES,
-    ("data", "tokenizer"),
-    ("model", "pretrained"),
-    ("distillation", "from_teacher"),
-    ("distillation", "from_student"),
-    ("distillation", "from_emulator"),
-    ("prompted", "model"),
-)
 
 
 @dataclass(frozen=True)
@@ -68,7 +59,7 @@ def load_config(source: str | Path, overrides: Sequence[str] = ()) -> LoadedConf
         origins = {old: where for old, where in origins.items() if old[: len(key)] != key}
         if value is not None:
             origins[key] = OVERRIDE
-    config = check(RunConfig, raw, origins, label)
+    config = check(run_config_type(), raw, origins, label)
     bundled = path in resources.sample_configs().values()
     folder = Path.cwd() if bundled else path.absolute().parent
     config = _with_absolute_paths(config, origins, folder)
@@ -141,7 +132,7 @@ def _place(table: Table, path: tuple[str, ...], value: Any) -> None:
 def _with_absolute_paths(
     config: RunConfig, origins: Mapping[KeyPath, str], folder: Path
 ) -> RunConfig:
-    for section, key in FILES:
+    for section, key in file_keys():
         owner = getattr(config, section)
         value = None if owner is None else getattr(owner, key)
         if value is None or not is_file(section, key, str(value)):
@@ -152,9 +143,23 @@ def _with_absolute_paths(
     return config
 
 
+@cache
+def file_keys() -> dict[tuple[str, str], str]:
+    """The keys of sections whose values are files, or names on the hub: FILE or FILE_OR_NAME."""
+    return {
+        (name, key): mark
+        for name, field in run_config_type().model_fields.items()
+        for kind in get_args(field.annotation) or (field.annotation,)
+        if isinstance(kind, type) and issubclass(kind, Section)
+        for key, inner in kind.model_fields.items()
+        for mark in inner.metadata
+        if mark in (FILE, FILE_OR_NAME)
+    }
+
+
 def is_file(section: str, key: str, value: str) -> bool:
-    """Is the value of one of `FILES` a path, not a name on the hub?"""
-    return (section, key) in _FILES or value.startswith(("./", "../", "~/"))
+    """Is the value of one of `file_keys` a path, not a name on the hub?"""
+    return file_keys()[section, key] == FILE or value.startswith(("./", "../", "~/"))
 
 
 def absolute_path(value: str, folder: Path) -> str:

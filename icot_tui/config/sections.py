@@ -3,13 +3,11 @@
 Nothing here imports torch: `config check` and `--help` must answer at once.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from icot_tui.config.distillation import DistillationConfig, Phase
-from icot_tui.config.prompted import PromptedConfig
-from icot_tui.config.section import Count, Fraction, Positive, Section
+from icot_tui.config.section import FILE, FILE_OR_NAME, Count, Fraction, Positive, Section
 
 
 class DataConfig(Section):
@@ -19,9 +17,9 @@ class DataConfig(Section):
     """Name of a generated task (multiplication, addition, modular); empty when files are given."""
     options: dict[str, str | int | bool | list[str] | list[int]] = {}
     """The task's own options, e.g. digits = "4x4" and format = "long" for multiplication."""
-    train: str | None = None
+    train: Annotated[str | None, FILE] = None
     """Training file, instead of a task."""
-    validation: str | None = None
+    validation: Annotated[str | None, FILE] = None
     """Validation file, instead of a task."""
     train_examples: Positive | None = None
     """How many examples to train on; empty: all of the file, or all that the task has left."""
@@ -31,7 +29,7 @@ class DataConfig(Section):
     """Held-out examples of a generated task that training and validation never see."""
     seed: int = 0
     """Seed of the generated examples, apart from the run's seed so that runs can share data."""
-    tokenizer: str = "character"
+    tokenizer: Annotated[str, FILE_OR_NAME] = "character"
     """"character" (made from the data), or a Hugging Face tokenizer's folder or hub name."""
     max_length: Positive | None = None
     """Rows longer than this many tokens after removal are left out of their batch, and counted."""
@@ -61,7 +59,7 @@ class LoraConfig(Section):
 class ModelConfig(Section):
     """A model from scratch by its sizes, or any causal language model of transformers."""
 
-    pretrained: str | None = None
+    pretrained: Annotated[str | None, FILE_OR_NAME] = None
     """Folder or hub name of a causal language model; empty: from scratch by the sizes below."""
     architecture: str = "gpt2"
     """Model type of transformers for a model from scratch (gpt2, llama, ...)."""
@@ -89,13 +87,6 @@ class ModelConfig(Section):
         if self.pretrained is None and self.width % self.heads:
             raise ValueError(f"model.width {self.width} is not a multiple of heads {self.heads}")
         return self
-
-
-class MethodConfig(Section):
-    """Which method trains the model."""
-
-    name: Literal["no_cot", "explicit_cot", "stepwise", "distillation", "prompted"] = "stepwise"
-    """no_cot, explicit_cot, stepwise (arXiv 2405.14838), distillation (2311.01460) or prompted."""
 
 
 class StageSpan(Section):
@@ -270,79 +261,3 @@ class TrackerConfig(Section):
     """Trackers to write to."""
     project: str = "icot-tui"
     """Project or experiment name there."""
-
-
-class RunConfig(Section):
-    """A whole run."""
-
-    name: str = Field(default="run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)
-    """Name of the run's folder."""
-    description: str = ""
-    """What this recipe is for, in a sentence."""
-    seed: int = 0
-    """Seed of initial weights, data order, dropout and smoothing."""
-    data: DataConfig
-    model: ModelConfig = ModelConfig()
-    method: MethodConfig = MethodConfig()
-    distillation: DistillationConfig | None = None
-    prompted: PromptedConfig | None = None
-    curriculum: CurriculumConfig = CurriculumConfig()
-    train: TrainConfig
-    evaluation: EvaluationConfig = EvaluationConfig()
-    checkpoints: CheckpointConfig = CheckpointConfig()
-    spikes: SpikeConfig = SpikeConfig()
-    trackers: TrackerConfig = TrackerConfig()
-
-    @model_validator(mode="before")
-    @classmethod
-    def with_its_section(cls, raw: Any) -> Any:
-        """The method distillation has its section, with every default, in every resolved config."""
-        method = raw.get("method") if isinstance(raw, dict) else None
-        if isinstance(method, dict) and method.get("name") == "distillation":
-            return {"distillation": {}} | raw
-        return raw
-
-    @model_validator(mode="after")
-    def promptable(self) -> "RunConfig":
-        if self.method.name == "prompted" and self.prompted is None:
-            raise ValueError("the method 'prompted' needs a section [prompted] with a model")
-        return self
-
-    @model_validator(mode="after")
-    def distillable(self) -> "RunConfig":
-        if self.method.name != "distillation":
-            return self
-        unfit = {
-            "train.compile": self.train.compile,
-            "model.gradient_checkpointing": self.model.gradient_checkpointing,
-            "model.lora.rank": self.model.lora.rank > 0,
-        }
-        for key, wanted in unfit.items():
-            if wanted:
-                raise ValueError(f"{key} does not go with distillation: leave it out")
-        for phase in [] if self.distillation is None else self.distillation.phases:
-            train = self.train_of(phase)
-            ends = train.epochs or train.max_steps or train.target_accuracy is not None
-            if phase == "teacher" and not ends:
-                raise ValueError(
-                    "the teacher would be trained for ever, because nothing is removed: set "
-                    "distillation.teacher.epochs, max_steps or target_accuracy"
-                )
-        return self
-
-    def train_of(self, phase: Phase) -> TrainConfig:
-        """The train section as it holds for one training of distillation.
-
-        Raises:
-            ValueError: what the phase changes does not go with the rest.
-        """
-        assert self.distillation is not None
-        own = getattr(self.distillation, phase).model_dump(exclude_none=True)
-        ends = ("epochs", "max_steps", "steps_after_removal", "target_accuracy")
-        if any(end in own for end in ends):
-            own = dict.fromkeys(ends) | own
-        try:
-            return TrainConfig.model_validate(self.train.model_dump() | own)
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise ValueError(f"distillation.{phase}: {reason}") from error

@@ -52,3 +52,7 @@ class Smoothing:
         uniform = np.random.default_rng((self._seed, step)).random(examples)
         drawn = np.searchsorted(self._cumulative, uniform, side="right")
         return np.minimum(drawn, OFFSETS - 1)
+
+
+NO_SMOOTHING = Smoothing(math.inf, 0)
+"""Removes what is scheduled, and nothing more."""

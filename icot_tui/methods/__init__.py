@@ -1,16 +1,16 @@
-"""The methods, by name."""
+"""The methods by name: every `Method` that a module or package here has."""
+
+from importlib import import_module
+from pkgutil import iter_modules
 
 from icot_tui.methods.base import Method
-from icot_tui.methods.distillation.method import Distillation
-from icot_tui.methods.explicit_cot import ExplicitCoT
-from icot_tui.methods.no_cot import NoCoT
-from icot_tui.methods.stepwise import StepwiseInternalization
 
+_MODULES = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
 METHODS: dict[str, Method] = {
-    "no_cot": NoCoT(),
-    "explicit_cot": ExplicitCoT(),
-    "stepwise": StepwiseInternalization(),
-    "distillation": Distillation(),
+    found.name: found
+    for module in _MODULES
+    for found in vars(module).values()
+    if isinstance(found, Method)
 }
 
 __all__ = ["METHODS", "Method"]

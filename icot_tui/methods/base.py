@@ -1,47 +1,54 @@
-"""What a method decides; everything else is the loop's."""
+"""A method: what it says of itself, and how its runs are carried out."""
 
-import math
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from icot_tui.config import CurriculumConfig
-from icot_tui.curriculum.schedule import Schedule
+from icot_tui.config import MethodDescription, Phase, RunConfig
 
 if TYPE_CHECKING:
-    from torch import nn
-    from transformers import PreTrainedModel
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from icot_tui.data.load import Data
+    from icot_tui.engine.journal.events import Event, RunEnded
+    from icot_tui.engine.loop.commands import CommandQueue
+    from icot_tui.engine.loop.phase import RunContext, Training
+    from icot_tui.engine.loop.run_state import RunState
+    from icot_tui.engine.run_folder import RunFolder
+
+    Build = Callable[[RunContext, Phase, RunState], Training]
+    Run = Callable[
+        [RunFolder, RunConfig, CommandQueue, torch.device, Callable[[Event], None] | None],
+        RunEnded,
+    ]
 
 
-class Method(Protocol):
-    """A way of training: what is removed when, and which loss is minimised."""
-
-    title: str
-
-    def schedule(self, config: CurriculumConfig, steps_per_epoch: int) -> Schedule:
-        """When tokens go."""
-        ...
-
-    def smoothing(self, config: CurriculumConfig) -> float:
-        """Lambda of removal smoothing; inf is off."""
-        ...
-
-    def objective(self, lm: "PreTrainedModel") -> "nn.Module":
-        """The module that is trained.
-
-        Called with (ids, positions, states, targets), see `SupervisedLM.forward`, it returns the
-        sum of the losses over the supervised tokens.
-        """
-        ...
+def _nothing_to_train(context: "RunContext", phase: Phase, state: "RunState") -> "Training":
+    raise AssertionError("this method trains nothing")
 
 
-class LanguageModelMethod:
-    """The plain language-model loss on what is left of the chain of thought, and on the answer."""
+def _unchanged(config: RunConfig, data: "Data") -> "Data":
+    return data
 
-    def smoothing(self, config: CurriculumConfig) -> float:
-        """Off, unless the method removes tokens step by step."""
-        return math.inf
 
-    def objective(self, lm: "PreTrainedModel") -> "nn.Module":
-        """Negative log-likelihood of everything after the first separator."""
-        from icot_tui.models.supervised import SupervisedLM
+@dataclass(frozen=True, kw_only=True)
+class Method(MethodDescription):
+    """A method; modules of methods import torch and the engine only within functions.
 
-        return SupervisedLM(lm)
+    Attributes:
+        training: builds one of the trainings, from the state in which it begins.
+        prepare: changes the data before anything is trained.
+        run: carries out a whole run in place of the trainings; for models that are only asked.
+        marker: the file by which a checkpoint is known to be more than a language model.
+        open: the model of such a checkpoint, which can be asked like a language model.
+        answer_only: such a model never writes a chain of thought, nor a separator after it.
+    """
+
+    training: "Build" = _nothing_to_train
+    prepare: "Callable[[RunConfig, Data], Data]" = _unchanged
+    run: "Run | None" = None
+    marker: str | None = None
+    open: "Callable[[Path, PreTrainedTokenizerBase], PreTrainedModel] | None" = None
+    answer_only: bool = False

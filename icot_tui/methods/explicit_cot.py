@@ -1,15 +1,33 @@
 """Explicit CoT: the baseline that writes every step."""
 
-from icot_tui.config import CurriculumConfig
-from icot_tui.curriculum.schedule import Fixed, Schedule
-from icot_tui.methods.base import LanguageModelMethod
+from typing import TYPE_CHECKING
+
+from icot_tui.config import Phase
+from icot_tui.curriculum.schedule import Fixed
+from icot_tui.methods.base import Method
+
+if TYPE_CHECKING:
+    from icot_tui.engine.loop.phase import RunContext, Training
+    from icot_tui.engine.loop.run_state import RunState
 
 
-class ExplicitCoT(LanguageModelMethod):
-    """Stage 0 for ever: the model writes its chain of thought, then the answer."""
+def _training(context: "RunContext", phase: Phase, state: "RunState") -> "Training":
+    from icot_tui.engine.loop.language_model import language_model_training
 
-    title = "Explicit CoT"
+    return language_model_training(context, phase, Fixed(0))
 
-    def schedule(self, config: CurriculumConfig, steps_per_epoch: int) -> Schedule:
-        """Nothing is removed."""
-        return Fixed(0)
+
+_TEXT = "Nothing is removed: up to {most} are written before every answer."
+METHOD = Method(
+    name="explicit_cot",
+    title="Explicit CoT",
+    description="explicit chain of thought",
+    writes_cot=True,
+    promise="you will read what writing the whole chain of thought means",
+    texts=(
+        f"{_TEXT} It shows what can be reached when every step is written.",
+        _TEXT,
+        "every step is written",
+    ),
+    training=_training,
+)

@@ -1,15 +1,29 @@
 """No CoT: the baseline that never sees a step."""
 
-from icot_tui.config import CurriculumConfig
-from icot_tui.curriculum.schedule import ALL, Fixed, Schedule
-from icot_tui.methods.base import LanguageModelMethod
+from typing import TYPE_CHECKING
+
+from icot_tui.config import Phase
+from icot_tui.curriculum.schedule import ALL, Fixed
+from icot_tui.methods.base import Method
+
+if TYPE_CHECKING:
+    from icot_tui.engine.loop.phase import RunContext, Training
+    from icot_tui.engine.loop.run_state import RunState
 
 
-class NoCoT(LanguageModelMethod):
-    """Stage m from the first step on: straight from the input to the answer."""
+def _training(context: "RunContext", phase: Phase, state: "RunState") -> "Training":
+    from icot_tui.engine.loop.language_model import language_model_training
 
-    title = "No CoT"
+    return language_model_training(context, phase, Fixed(ALL))
 
-    def schedule(self, config: CurriculumConfig, steps_per_epoch: int) -> Schedule:
-        """Everything is removed."""
-        return Fixed(ALL)
+
+_TEXT = "The model never sees a step: it answers straight from the question."
+METHOD = Method(
+    name="no_cot",
+    title="No CoT",
+    description="no chain of thought",
+    is_control=True,
+    promise="you will read what answering without a chain of thought means",
+    texts=(f"{_TEXT} A stepwise run is measured against this.", _TEXT, "no step is ever shown"),
+    training=_training,
+)

@@ -1,19 +1,39 @@
-"""ICoT-SI, Stepwise Internalization (arXiv 2405.14838)."""
+"""ICoT-SI, Stepwise Internalization (arXiv 2405.14838, section 3)."""
 
-from icot_tui.config import CurriculumConfig
+from typing import TYPE_CHECKING
+
+from icot_tui.config import Phase, RunConfig
 from icot_tui.curriculum.schedule import Schedule, build_schedule
-from icot_tui.methods.base import LanguageModelMethod
+from icot_tui.curriculum.smoothing import Smoothing
+from icot_tui.methods.base import Method
+
+if TYPE_CHECKING:
+    from icot_tui.engine.loop.phase import RunContext, Training
+    from icot_tui.engine.loop.run_state import RunState
 
 
-class StepwiseInternalization(LanguageModelMethod):
-    """The stage rises from 0 to m while finetuning goes on (section 3)."""
+def removal_of(context: "RunContext", config: RunConfig) -> tuple[Schedule, Smoothing]:
+    """When tokens go as the curriculum says, and how many more by chance."""
+    from icot_tui.engine.loop.build import data_order
 
-    title = "ICoT-SI"
+    curriculum = config.curriculum
+    steps_per_epoch = data_order(config, context.data.train).steps_per_epoch
+    smoothing = Smoothing(curriculum.smoothing, config.seed, curriculum.mixed_stages)
+    return build_schedule(curriculum, steps_per_epoch), smoothing
 
-    def schedule(self, config: CurriculumConfig, steps_per_epoch: int) -> Schedule:
-        """Linear, gated by the loss, or a fixed list."""
-        return build_schedule(config, steps_per_epoch)
 
-    def smoothing(self, config: CurriculumConfig) -> float:
-        """Removal smoothing's lambda, from the first step on."""
-        return config.smoothing
+def _training(context: "RunContext", phase: Phase, state: "RunState") -> "Training":
+    """The stage rises from 0 to m while finetuning goes on."""
+    from icot_tui.engine.loop.language_model import language_model_training
+
+    return language_model_training(context, phase, *removal_of(context, phase.config))
+
+
+METHOD = Method(
+    name="stepwise",
+    title="ICoT-SI",
+    description="Stepwise Internalization (ICoT-SI, arXiv 2405.14838)",
+    removes_tokens=True,
+    promise="you will see the chain of thought shrink, token by token, as training goes on",
+    training=_training,
+)

@@ -3,17 +3,10 @@
 import json
 from collections.abc import Iterator
 
-from icot_tui.config.loading import dump_toml
+from icot_tui.config import dump_toml, method_of
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.studies.outcome import Outcome, read_outcome
-
-METHODS = {
-    "no_cot": "no chain of thought",
-    "explicit_cot": "explicit chain of thought",
-    "stepwise": "Stepwise Internalization (ICoT-SI, arXiv 2405.14838)",
-    "distillation": "implicit chain of thought by distillation (ICoT-KD, arXiv 2311.01460)",
-}
 
 
 def model_card(run: RunFolder) -> str:
@@ -23,7 +16,7 @@ def model_card(run: RunFolder) -> str:
         UserError: the run never began, or trained nothing.
     """
     outcome = read_outcome(run)
-    if outcome.config.method.name == "prompted":
+    if not method_of(outcome.config).trains:
         raise UserError(f"run {run.name} only prompted a model: there is none to write a card for")
     if outcome.summary.facts is None:
         raise UserError(f"run {run.name} never started: there is nothing to report")
@@ -40,10 +33,10 @@ def _parts(outcome: Outcome) -> Iterator[str]:
         yield config.description
     base = config.model.pretrained
     origin = f"finetuned from `{base}`" if base else f"a {config.model.architecture} from scratch"
-    what = "A thought emulator coupled with a student" if _is_pair(outcome) else "A language model"
+    method = method_of(config)
     yield (
-        f"{what}, {summary.parameters:,} parameters, {origin}, trained with "
-        f"{METHODS[config.method.name]} by icot-tui "
+        f"{method.model}, {summary.parameters:,} parameters, {origin}, trained with "
+        f"{method.description} by icot-tui "
         f"{', '.join(outcome.versions)}."
     )
     yield "## Results"
@@ -63,18 +56,11 @@ def _parts(outcome: Outcome) -> Iterator[str]:
     yield f"```toml\n{dump_toml(config).rstrip()}\n```"
 
 
-def _is_pair(outcome: Outcome) -> bool:
-    """Is it ICoT-KD's pair, which transformers alone can't load?"""
-    return outcome.config.method.name == "distillation"
-
-
 def _prompt(outcome: Outcome) -> str:
-    written = "what is left of the chain of thought, the token again, `####` and the answer"
-    if _is_pair(outcome):
-        written = "`####` and the answer"
     return (
         "A prompt is a blank, the question, a blank and the tokenizer's end-of-text token; the "
-        f"model writes {written}. `icot-tui ask CHECKPOINT QUESTION` does it."
+        f"model writes {method_of(outcome.config).writes}. "
+        "`icot-tui ask CHECKPOINT QUESTION` does it."
     )
 
 
@@ -82,7 +68,7 @@ def _results(outcome: Outcome) -> Iterator[str]:
     summary, best = outcome.summary, outcome.best
     yield "| what | value |"
     yield "| --- | --- |"
-    if outcome.config.method.name == "stepwise":
+    if method_of(outcome.config).removes_tokens:
         yield f"| tokens removed | {summary.removed_tokens} of {summary.max_cot_tokens} |"
     if best is None:
         yield "| exact match | not measured with the whole chain of thought removed |"
@@ -101,7 +87,7 @@ def _examples(outcome: Outcome) -> int:
 def _front_matter(outcome: Outcome) -> str:
     """What the Hub reads; strings are written as JSON, which YAML understands."""
     config, best = outcome.config, outcome.best
-    library = "icot-tui" if _is_pair(outcome) else "transformers"
+    library = "transformers" if method_of(config).plain_model else "icot-tui"
     lines = ["---", f"library_name: {library}", "pipeline_tag: text-generation"]
     if config.model.pretrained:
         lines.append(f"base_model: {json.dumps(config.model.pretrained)}")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from icot_tui import __version__
+from icot_tui.config import method_of
 from icot_tui.engine.journal.events import QuestionsAsked
 from icot_tui.errors import UserError
 from icot_tui.studies.folder import StudyFolder
@@ -201,7 +202,7 @@ class Collector:
         alike = [
             other
             for other in self._plan.trials
-            if other.config.method.name == "no_cot"
+            if method_of(other.config).is_control
             and other.name in self._outcomes
             and (other.config.data, other.config.model) == (config.data, config.model)
         ]

@@ -11,10 +11,11 @@ import torch
 
 from icot_tui.config import DataConfig, RunConfig
 from icot_tui.curriculum.schedule import ALL
-from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint, open_checkpoint
+from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint
 from icot_tui.engine.evaluation.held_out import held_out_text, prepare
 from icot_tui.engine.evaluation.speed import measure_speed
 from icot_tui.models.device import silence_transformers
+from icot_tui.runs.opening import open_checkpoint
 from icot_tui.studies.plan import other_data
 
 SPEED_SECONDS = float(os.environ.get("ICOT_TUI_SPEED_SECONDS", "5"))

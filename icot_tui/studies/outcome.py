@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
-from icot_tui.config import Phase, RunConfig, load_config
+from icot_tui.config import RunConfig, load_config, method_of
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.journal.events import PhaseBegan, QuestionsAsked, RunStarted
 from icot_tui.engine.journal.journal import JournalReader
@@ -59,7 +58,7 @@ class Outcome:
     @property
     def explicit(self) -> bool:
         """Is the whole chain of thought meant to be written, or left to a prompted model?"""
-        return self.config.method.name in ("explicit_cot", "prompted")
+        return method_of(self.config).writes_cot
 
     @property
     def eligible(self) -> list[Point]:
@@ -76,8 +75,8 @@ class Outcome:
         """The exact match at which its training was to stop, if it ended before."""
         if self.asked is not None:
             return None
-        name = self.phase.partition("-")[2]
-        train = self.config.train_of(cast(Phase, name)) if name else self.config.train
+        configs = {each.label: each.config for each in method_of(self.config).phases(self.config)}
+        train = configs.get(self.phase, self.config).train
         target, best = train.target_accuracy, self.best
         reached = best is not None and target is not None and best.exact_match >= target
         return None if reached else target
@@ -135,7 +134,7 @@ def read_outcome(run: RunFolder) -> Outcome:
             for evaluation in metrics.evaluations
             if _number_and_name(evaluation.phase) == _number_and_name(metrics.phase)
         ),
-        internalized_at=metrics.internalized if config.method.name == "stepwise" else None,
+        internalized_at=metrics.internalized if method_of(config).removes_tokens else None,
         versions=tuple(versions),
         phase=_number_and_name(metrics.phase),
     )

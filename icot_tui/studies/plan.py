@@ -12,9 +12,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
-from icot_tui.config import DataConfig, MethodConfig, RunConfig, load_config
+from icot_tui.config import DataConfig, RunConfig, known_methods, load_config
 from icot_tui.config.checking import check
-from icot_tui.config.loading import FILES, absolute_path, is_file
+from icot_tui.config.loading import absolute_path, file_keys, is_file
+from icot_tui.config.run import run_config_type
 from icot_tui.config.toml import KeyPath, leaves, toml_value
 from icot_tui.data.splits import open_source
 from icot_tui.errors import UserError
@@ -110,7 +111,7 @@ def make_plan(study: LoadedStudy, scale: str, seeds: int | None = None) -> Plan:
         draft = _draft(study, scale, size, labels)
         method = draft.raw.get("method", {})
         name = method.get("name") if isinstance(method, dict) else None
-        if isinstance(name, str) and name not in _methods():
+        if isinstance(name, str) and name not in known_methods():
             what = ", ".join(values) or study.config.name
             skipped[f"{what}: left out, this version does not have the method '{name}'"] = None
             continue
@@ -137,8 +138,8 @@ def title_of(values: Iterable[str], seed: int) -> str:
 
 def digest_of(config: RunConfig) -> str:
     """Identifies what is trained: everything in the config but name and description."""
-    apart = {"name", "description"} | ({"prompted"} if config.prompted is None else set())
-    content = _even(config.model_dump(exclude=apart))
+    empty = {name for name in known_methods() if getattr(config, name, None) is None}
+    content = _even(config.model_dump(exclude={"name", "description"} | empty))
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
 
@@ -254,7 +255,7 @@ def _put_back(raw: dict[str, Any], keys: object, study: LoadedStudy, prefix: Key
 def _known(dotted: str) -> bool:
     """Does a config have such a key?"""
     section, _, key = dotted.partition(".")
-    field = RunConfig.model_fields.get(section)
+    field = run_config_type().model_fields.get(section)
     if field is None or not key:
         return field is not None
     options = get_args(field.annotation) or (field.annotation,)
@@ -266,7 +267,7 @@ def _with_absolute_files(
     raw: dict[str, Any], origins: Mapping[KeyPath, str], folder: Path
 ) -> dict[str, Any]:
     """Files and folders that the study itself names are relative to its folder."""
-    for section, key in FILES:
+    for section, key in file_keys():
         table = raw.get(section)
         value = table.get(key) if isinstance(table, dict) and (section, key) in origins else None
         if isinstance(table, dict) and isinstance(value, str) and is_file(section, key, value):
@@ -297,7 +298,9 @@ def _trial(
     title = title_of([value for _, value in labels], seed)
     raw = draft.raw | {"seed": seed}
     described = {"name": name, "description": f"{study.config.title}: {title}"}
-    config = check(RunConfig, raw | described, draft.origins, f"{study.path}, trial '{title}'")
+    config = check(
+        run_config_type(), raw | described, draft.origins, f"{study.path}, trial '{title}'"
+    )
     settings = tuple(_settings(draft.base_raw, raw))
     return Trial(
         name=name,
@@ -317,7 +320,7 @@ def _settings(base: dict[str, Any], raw: dict[str, Any]) -> Iterator[str]:
         if not any(other[: len(path)] == path for other in after):
             yield ".".join(map(str, path)) + "="
     for path, value in after.items():
-        elsewhere_another = path in FILES and os.path.isabs(str(value))
+        elsewhere_another = path in file_keys() and os.path.isabs(str(value))
         if elsewhere_another or path not in before or before[path] != value:
             yield ".".join(map(str, path)) + "=" + toml_value(value)
 
@@ -352,7 +355,3 @@ def _check_other_data(plan: Plan) -> None:
                 open_source(checked)
             except UserError as error:
                 raise UserError(f"{_line(study, prefix)}: {error}") from error
-
-
-def _methods() -> tuple[str, ...]:
-    return get_args(MethodConfig.model_fields["name"].annotation)

@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from icot_tui.config import RunConfig
+from icot_tui.config import RunConfig, check_run
 from icot_tui.data.load import load_data
 from icot_tui.engine.checkpoints.checkpoint import checkpoint_name, write_checkpoint
 from icot_tui.engine.loop.run_state import RunState
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.engine.session import create_run
+from icot_tui.runs.session import create_run
 
 STATE = {"steps_at_stage": 0, "pace": 1.0, "held": False}
 
@@ -30,7 +30,7 @@ def make_config(**sections: Any) -> RunConfig:
         "curriculum": {"keep_positions": True},
         "train": {"max_steps": 1, "device": "cpu", "threads": 1},
     }
-    return RunConfig.model_validate(
+    return check_run(
         {key: value | sections.get(key, {}) if isinstance(value, dict) else sections.get(key, value)
          for key, value in plain.items()}
     )  # fmt: skip

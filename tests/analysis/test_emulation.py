@@ -41,10 +41,12 @@ def alone(pair, prompt):
     """Token after token without a cache, and the probability of each."""
     row, chances = list(prompt), []
     with torch.no_grad():
-        thoughts = pair.lm.thinker(torch.tensor([prompt]), torch.tensor([len(prompt) - 1]))
+        thoughts = pair.lm.reading.source(torch.tensor([prompt]), torch.tensor([len(prompt) - 1]))
         while len(row) < pair.lm.config.max_position_embeddings:
-            with pair.lm.student.reading(thoughts, torch.tensor([len(prompt) - 1])):
-                shares = torch.softmax(pair.lm.student.lm(torch.tensor([row])).logits[0, -1], -1)
+            with pair.lm.reading.student.reading(thoughts, torch.tensor([len(prompt) - 1])):
+                shares = torch.softmax(
+                    pair.lm.reading.student.lm(torch.tensor([row])).logits[0, -1], -1
+                )
             row.append(int(shares.argmax()))
             chances.append(float(shares.max()))
             if row[-1] == pair.token_format.separator_id:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icot_tui import resources
-from icot_tui.config import RunConfig, dump_toml, load_config
+from icot_tui.config import RunConfig, check_run, dump_toml, load_config
 from icot_tui.config.loading import parse_override
 from icot_tui.config.toml import key_lines
 from icot_tui.errors import UserError
@@ -308,7 +308,7 @@ def configs(draw: st.DrawFn) -> RunConfig:
         "train": {"epochs": draw(positive), "compile": draw(st.booleans())},
         "trackers": {"names": draw(st.lists(st.sampled_from(["wandb", "mlflow"])))},
     }
-    return RunConfig.model_validate(raw)
+    return check_run(raw)
 
 
 @pytest.mark.slow

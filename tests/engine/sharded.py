@@ -5,7 +5,7 @@ import sys
 from accelerate import Accelerator
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
-import icot_tui.engine.session as session
+import icot_tui.runs.session as session
 from icot_tui.cli.app import main
 
 build = session.build_accelerator

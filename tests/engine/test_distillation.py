@@ -18,9 +18,7 @@ from icot_tui.cli.app import run as call
 from icot_tui.config import RunConfig
 from icot_tui.config.loading import dump_toml
 from icot_tui.curriculum.removal import Batch
-from icot_tui.engine.checkpoints.checkpoint import list_checkpoints, load_tensors, open_checkpoint
-from icot_tui.engine.checkpoints.parts import open_emulator, open_student
-from icot_tui.engine.checkpoints.phase_results import find_outcome
+from icot_tui.engine.checkpoints.checkpoint import list_checkpoints, load_tensors
 from icot_tui.engine.journal.events import PhaseBegan, PhaseEnded
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
@@ -28,9 +26,12 @@ from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.loop.run_state import Best
 from icot_tui.engine.loop.trainer import Trainer
 from icot_tui.engine.loop.update import _empty
-from icot_tui.engine.phases import Distiller
 from icot_tui.errors import UserError
-from icot_tui.methods.distillation.method import PHASES
+from icot_tui.methods.distillation.method import TITLES
+from icot_tui.methods.distillation.parts import open_emulator, open_student
+from icot_tui.methods.distillation.phase_results import find_outcome
+from icot_tui.methods.distillation.trainings import Distiller
+from icot_tui.runs.opening import open_checkpoint
 from tests.engine.test_distributed import finish, launch
 from tests.tiny import assert_same, news, read_lines, tiny, train, train_new
 
@@ -78,8 +79,8 @@ def lines_of(folder, event):
 
 @pytest.mark.slow
 def test_four_trainings_follow_each_other(whole):
-    assert [line["phase"] for line in lines_of(whole, "PhaseBegan")] == list(PHASES)
-    assert [line["phase"] for line in lines_of(whole, "PhaseEnded")] == list(PHASES)[:3]
+    assert [line["phase"] for line in lines_of(whole, "PhaseBegan")] == list(TITLES)
+    assert [line["phase"] for line in lines_of(whole, "PhaseEnded")] == list(TITLES)[:3]
     assert [line["step"] for line in lines_of(whole, "PhaseBegan")] == [0, 6, 12, 18]
     assert lines_of(whole, "RunEnded")[0]["finished"]
     assert len(lines_of(whole, "RunStarted")) == 1
@@ -141,7 +142,7 @@ def border_index(folder, step):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("phase", list(PHASES)[1:])
+@pytest.mark.parametrize("phase", list(TITLES)[1:])
 def test_stop_as_a_training_begins(whole, tmp_path, phase):
     commands = CommandQueue()
 

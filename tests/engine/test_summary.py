@@ -3,7 +3,7 @@ from dataclasses import asdict
 
 import pytest
 
-from icot_tui.config import RunConfig
+from icot_tui.config import RunConfig, check_run
 from icot_tui.engine.journal.events import (
     Collapsed,
     CommandDone,
@@ -32,7 +32,7 @@ def config(**sections: dict[str, object]) -> RunConfig:
         "train": {"steps_after_removal": 50},
         "curriculum": {"remove_per_epoch": 2},  # one each 5 steps
     }
-    return RunConfig.model_validate(values | sections)
+    return check_run(values | sections)
 
 
 def trained(step: int, stage: int = 0, loss: float | None = 1.0, count: int = 1) -> StepsTrained:

@@ -15,7 +15,6 @@ import torch
 from icot_tui.engine.checkpoints.checkpoint import (
     MANIFEST,
     list_checkpoints,
-    open_checkpoint,
     verify,
 )
 from icot_tui.engine.journal.events import (
@@ -37,8 +36,9 @@ from icot_tui.engine.loop.commands import (
     Stop,
 )
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.engine.session import create_run
 from icot_tui.errors import UserError
+from icot_tui.runs.opening import open_checkpoint
+from icot_tui.runs.session import create_run
 from tests.tiny import assert_same, final_tensors, news, read_lines, tiny, train, train_new
 
 pytestmark = pytest.mark.slow

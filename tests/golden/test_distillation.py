@@ -11,12 +11,12 @@ from icot_tui.methods.distillation.objectives import (
     EmulatorObjective,
     StudentObjective,
 )
-from icot_tui.methods.distillation.positions import ThoughtPlaces
+from icot_tui.methods.distillation.positions import StatePositions
 from icot_tui.methods.distillation.published import (
     load_published_emulator,
     load_published_student,
 )
-from icot_tui.methods.distillation.teacher import teacher_thoughts
+from icot_tui.methods.distillation.teacher import teacher_states
 from icot_tui.models.published import load_published
 from tests.golden.tokenizer import SEPARATOR
 from tests.golden.values import examples, golden
@@ -47,12 +47,12 @@ class Case:
         self.whole = torch.from_numpy(remove(split, rows, 0, RemovalPlan(), SEPARATOR).ids)
         self.batch = remove(split, rows, ALL, ANSWER_ONLY, SEPARATOR)
         self.prompts = self.whole[:, : self.first.max() + 1]
-        places = ThoughtPlaces()
+        places = StatePositions()
         self.positions = places.positions(self.first, self.second, 4)
         self.blocks = places.blocks(4)
 
     def thoughts(self, teacher):
-        return teacher_thoughts(teacher, self.whole, torch.from_numpy(self.positions), self.blocks)
+        return teacher_states(teacher, self.whole, torch.from_numpy(self.positions), self.blocks)
 
     def targets(self):
         return (torch.from_numpy(array) for array in self.batch.supervised())

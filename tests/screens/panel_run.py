@@ -8,7 +8,7 @@ from typing import Any
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
-from icot_tui.config import RunConfig, dump_toml
+from icot_tui.config import check_run, dump_toml
 from icot_tui.engine.evaluation.samples import Sample, write_samples
 from icot_tui.engine.journal.events import (
     Evaluated,
@@ -37,7 +37,7 @@ class Told:
     def __init__(self, runs: Path, tokens: int = 8, name: str = "told", **sections: Any) -> None:
         sections = {"curriculum": LINEAR, "train": {"steps_after_removal": 100}} | sections
         data = {"task": "multiplication", "options": {"digits": "2x2"}}
-        config = RunConfig.model_validate({"name": name, "data": data, **sections})
+        config = check_run({"name": name, "data": data, **sections})
         self.folder = RunFolder.create(runs, name, dump_toml(config))
         self.journal = Journal(self.folder.journal)
         self.source = RunFollower(self.folder)

@@ -14,7 +14,7 @@ import tomli_w
 import torch
 
 from icot_tui.cli.app import run
-from icot_tui.config import RunConfig, load_config
+from icot_tui.config import RunConfig, check_run, load_config
 from icot_tui.config.loading import dump_toml
 from icot_tui.data.examples import Example
 from icot_tui.engine.evaluation.samples import read_samples
@@ -28,13 +28,13 @@ from icot_tui.engine.journal.events import (
 )
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.loop.commands import CommandQueue, Stop
-from icot_tui.engine.prompting.endpoint import Endpoint as Client
-from icot_tui.engine.prompting.local import LocalModel
-from icot_tui.engine.prompting.prompts import as_text, conversation, read_questions
-from icot_tui.engine.prompting.reading import is_right, read_answer
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.engine.session import create_run, run_training
 from icot_tui.errors import UserError
+from icot_tui.methods.prompted.endpoint import Endpoint as Client
+from icot_tui.methods.prompted.local import LocalModel
+from icot_tui.methods.prompted.prompts import as_text, conversation, read_questions
+from icot_tui.methods.prompted.reading import is_right, read_answer
+from icot_tui.runs.session import create_run, run_training
 from icot_tui.studies.card import model_card
 from icot_tui.studies.plan import digest_of, make_plan
 from icot_tui.studies.spec import load_study
@@ -61,7 +61,7 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def config(**prompted: Any) -> RunConfig:
     raw = BASE | {"name": "asked", "method": {"name": "prompted"}, "prompted": prompted}
-    return RunConfig.model_validate(raw)
+    return check_run(raw)
 
 
 def asking(served: Endpoint, **prompted: Any) -> RunConfig:
@@ -347,7 +347,7 @@ def test_config_new_explains_the_section(tmp_path: Path, capsys: Output) -> None
 
 
 def test_trainings_have_the_digest_that_they_had() -> None:
-    plain = RunConfig.model_validate(BASE | {"name": "a"})
+    plain = check_run(BASE | {"name": "a"})
     assert "prompted" not in dump_toml(plain)
     before = "85a87e93340852104a9076bf"  # of the version that did not know the section
     assert digest_of(plain) == before

@@ -20,7 +20,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from icot_tui.config import RunConfig
 from icot_tui.engine.run_folder import write_atomically
@@ -34,7 +34,6 @@ MANIFEST = "manifest.json"
 STATE = "state.json"
 OPTIMIZER = "optimizer.safetensors"
 THOUGHTS = "thoughts.safetensors"
-PARTS = "distillation.json"
 LATEST = "latest"
 BEST = "best"
 _NAME = re.compile(r"step-(\d{8,})(?:-r(\d+))?(?:-(\d-[a-z]+))?")
@@ -298,45 +297,4 @@ class OpenedCheckpoint:
     config: RunConfig | None
     """The run's config, where it belongs to a run."""
     answer_only: bool = False
-    """ICoT-KD's pair of emulator and student, in the layout ` {x} SEP #### {y} SEP`."""
-
-
-def open_checkpoint(path: Path) -> OpenedCheckpoint:
-    """Open a checkpoint folder, or the newest whole checkpoint of a run folder.
-
-    Raises:
-        UserError: there is none, or it is damaged.
-    """
-    from transformers import AutoTokenizer
-
-    from icot_tui.config.loading import load_config
-    from icot_tui.models.build import load_pretrained
-
-    if (path / "checkpoints").is_dir():
-        newest, complaints = newest_verified(path / "checkpoints")
-        if newest is None:
-            raise UserError(". ".join([f"run {path.name} has no whole checkpoint", *complaints]))
-        path = newest.path
-    elif not path.is_dir():
-        raise UserError(f"there is no checkpoint folder {path}")
-    if (path / MANIFEST).is_file() and (problem := verify(path)):
-        raise UserError(f"checkpoint {path} cannot be used: {problem}")
-    is_pair = (path / PARTS).is_file()
-    model = None if is_pair else load_pretrained(str(path))
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} has no tokenizer that can be read: {error}") from error
-    if model is None:
-        from icot_tui.engine.checkpoints.parts import open_pair
-
-        model = cast("PreTrainedModel", open_pair(path, tokenizer))  # it can be asked like one
-    run_config = path.parent.parent / "config.toml"
-    return OpenedCheckpoint(
-        path,
-        model.eval(),
-        tokenizer,
-        json.loads((path / STATE).read_text()) if (path / STATE).is_file() else None,
-        load_config(run_config).config if run_config.is_file() else None,
-        is_pair,
-    )
+    """The model never writes a chain of thought: its layout is ` {x} SEP #### {y} SEP`."""

@@ -1,15 +1,17 @@
 """What a checkpoint holds of a model: how its weights are written to a folder, and read again."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from torch import Tensor, nn
 
-from icot_tui.engine.checkpoints.checkpoint import OPTIMIZER, THOUGHTS, load_tensors
+from icot_tui.engine.checkpoints.checkpoint import OPTIMIZER, THOUGHTS, load_tensors, save_tensors
 from icot_tui.models.tensors import copy_tensors
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+_LM = "lm."
 
 
 class Weights(Protocol):
@@ -46,6 +48,34 @@ class ModelWeights:
     def read(self, folder: Path) -> None:
         """See `Weights`."""
         load_weights(self.module, folder)
+
+
+class ExtendedWeights:
+    """An ordinary `save_pretrained` folder, and a file with what is trained beside the model.
+
+    Args:
+        module: has the language model as `lm`, and further modules.
+        file: name of the file, under which `load_weights` doesn't look for the model.
+    """
+
+    def __init__(self, module: nn.Module, file: str) -> None:
+        self.module = module
+        self._file = file
+
+    def write(self, folder: Path, tensors: dict[str, Tensor]) -> None:
+        """See `Weights`."""
+        lm = {name[len(_LM) :]: value for name, value in tensors.items() if name.startswith(_LM)}
+        cast("PreTrainedModel", self.module.lm).save_pretrained(folder, state_dict=lm)
+        (folder / self._file).parent.mkdir(exist_ok=True)
+        others = {name: value for name, value in tensors.items() if not name.startswith(_LM)}
+        save_tensors(others, folder / self._file)
+
+    def read(self, folder: Path) -> None:
+        """See `Weights`."""
+        load_weights(cast("PreTrainedModel", self.module.lm), folder)
+        named = self.module.named_children()
+        others = nn.ModuleDict({name: child for name, child in named if name != "lm"})
+        copy_tensors(others, load_tensors(folder / self._file), folder)
 
 
 def load_weights(lm: "PreTrainedModel", folder: Path) -> None:

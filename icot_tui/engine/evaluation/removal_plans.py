@@ -1,5 +1,6 @@
 """How the run of a checkpoint removed tokens."""
 
+from icot_tui.config import method_of
 from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint
 from icot_tui.engine.journal.events import RunStarted
@@ -10,7 +11,7 @@ from icot_tui.engine.run_folder import RunFolder
 def removal_plan(opened: OpenedCheckpoint) -> RemovalPlan:
     """The layout, and the side and the positions of the checkpoint's run, if it has any."""
     config = opened.config
-    if config is None or config.method.name == "distillation":
+    if config is None or not method_of(config).uses_curriculum:
         return RemovalPlan(answer_only=opened.answer_only)
     side, longest = config.curriculum.side, 0
     if side == "random":  # the order was drawn for the longest training example

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from icot_tui.config import Phase, RunConfig
+from icot_tui.config import Phase, RunConfig, TrainConfig, method_of
 from icot_tui.curriculum.schedule import Beyond, Linear, Schedule, Stages, build_schedule
 from icot_tui.engine.journal.events import RunStarted
 from icot_tui.engine.journal.metrics import Metrics
@@ -20,13 +20,10 @@ class Ahead:
 
 def last_step(config: RunConfig, facts: RunStarted, metrics: Metrics) -> int | None:
     """The step at which the recipe ends at the latest; None where nobody can know."""
-    if config.distillation is not None and config.method.name == "distillation":
-        return _last_of_phases(config, config.distillation.phases, facts, metrics)
-    train, limits = config.train, []
-    if train.max_steps is not None:
-        limits.append(train.max_steps)
-    if train.epochs is not None:
-        limits.append(round(train.epochs * facts.steps_per_epoch))
+    phases = method_of(config).phases(config)
+    if phases[0].name:
+        return _last_of_phases(phases, facts, metrics)
+    train, limits = config.train, _limits(config.train, facts.steps_per_epoch)
     if train.steps_after_removal is not None:
         removed_at = everything_removed_at(config, facts, metrics)
         if removed_at is not None:
@@ -34,36 +31,36 @@ def last_step(config: RunConfig, facts: RunStarted, metrics: Metrics) -> int | N
     return min(limits, default=None)
 
 
-def _last_of_phases(
-    config: RunConfig, phases: Sequence[Phase], facts: RunStarted, metrics: Metrics
-) -> int | None:
+def _last_of_phases(phases: Sequence[Phase], facts: RunStarted, metrics: Metrics) -> int | None:
     """Where the training under way began, and the steps that it and those to come take at most."""
     begun = metrics.phase
     step, first = (0, 1) if begun is None else (begun.step, begun.number)
     for phase in phases[first - 1 :]:
-        lasts = steps_of_phase(config, phase, facts)
+        lasts = steps_of_phase(phase, facts)
         if lasts is None:
             return None
         step += lasts
     return step
 
 
-def steps_of_phase(config: RunConfig, phase: Phase, facts: RunStarted) -> int | None:
+def steps_of_phase(phase: Phase, facts: RunStarted) -> int | None:
     """The steps that a training of several takes at most; None where nobody can know."""
-    train, limits = config.train_of(phase), []
-    if train.max_steps is not None:
-        limits.append(train.max_steps)
-    if train.epochs is not None:
-        limits.append(round(train.epochs * (facts.train_examples // train.batch_size)))
-    return min(limits, default=None)
+    train = phase.config.train
+    return min(_limits(train, facts.train_examples // train.batch_size), default=None)
+
+
+def _limits(train: TrainConfig, steps_per_epoch: int) -> list[int]:
+    limits = [] if train.max_steps is None else [train.max_steps]
+    return limits if train.epochs is None else [*limits, round(train.epochs * steps_per_epoch)]
 
 
 def everything_removed_at(config: RunConfig, facts: RunStarted, metrics: Metrics) -> int | None:
     """When the last chain-of-thought token went, or will go; None where nobody can know."""
     if metrics.everything_removed_at is not None:
         return metrics.everything_removed_at
-    if config.method.name in ("explicit_cot", "distillation"):
-        return None
+    method = method_of(config)
+    if not method.removes_tokens:
+        return None if method.writes_cot or method.phases(config)[0].name else 0
     target = _target(config, facts)
     schedule = _inner(build_schedule(config.curriculum, facts.steps_per_epoch))
     if isinstance(schedule, Stages):
@@ -81,7 +78,7 @@ def removals_ahead(
     config: RunConfig, facts: RunStarted, metrics: Metrics, count: int
 ) -> list[Ahead]:
     """The next removals, at most `count`; none where nobody can know."""
-    if metrics.everything_removed_at is not None or config.method.name != "stepwise":
+    if metrics.everything_removed_at is not None or not method_of(config).removes_tokens:
         return []
     target, most = _target(config, facts), facts.max_cot_tokens
     schedule = _inner(build_schedule(config.curriculum, facts.steps_per_epoch))

@@ -6,7 +6,6 @@ from accelerate import Accelerator
 
 from icot_tui.config import RunConfig
 from icot_tui.curriculum.curriculum import Curriculum
-from icot_tui.curriculum.smoothing import Smoothing
 from icot_tui.curriculum.token_format import TokenFormat
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.load import Data
@@ -23,7 +22,6 @@ from icot_tui.engine.loop.update import Padding, Update
 from icot_tui.engine.processes import Processes
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.methods import METHODS
 
 
 def build_trainer(
@@ -33,7 +31,6 @@ def build_trainer(
     accelerator: Accelerator,
     control: Control,
     emit: Callable[[Event], None],
-    phase: str = "",
 ) -> Trainer:
     """A trainer at the beginning of a training.
 
@@ -42,9 +39,8 @@ def build_trainer(
         data: tokenizer and held-out examples.
         folder: the run's.
         accelerator: device, precision, processes.
-        control: hears wishes.
-        emit: takes the news.
-        phase: number and name of the training, in a run of several.
+        control: receives commands.
+        emit: writes an event to the journal.
 
     Raises:
         UserError: the batch doesn't fit the data or the processes.
@@ -71,7 +67,7 @@ def build_trainer(
         emit=emit,
         saves_before_removal=config.checkpoints.before_removal
         or config.spikes.policy == "rollback",
-        phase=phase,
+        phase=training.phase.label,
     )
     multiple = config.train.pad_to_multiple
     if multiple is None:
@@ -95,20 +91,15 @@ def build_trainer(
         sharded_model=accelerator.distributed_type == "FSDP",
         folder=folder,
         emit=emit,
-        thought_errors=training.thought_errors,
-        ties_by_loss=training.phase is not None,
+        thought_errors=training.emulation_errors,
+        ties_by_loss=bool(training.phase.name),
     )
-    method = METHODS[config.method.name]
     return Trainer(
         config=config,
         split=training.train,
         order=order,
         token_format=token_format,
-        smoothing=Smoothing(
-            method.smoothing(curriculum),
-            config.seed,
-            curriculum.mixed_stages if config.method.name == "stepwise" else 0.0,
-        ),
+        smoothing=training.smoothing,
         curriculum=Curriculum(
             training.schedule,
             training.train.max_cot_tokens,

@@ -1,21 +1,22 @@
-"""What the engine is given to train: one loss, how it is fed, judged and saved."""
+"""What a method gives the engine to train, and what it is given for that."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from accelerate import Accelerator
 from torch import nn
 
 from icot_tui.config import Phase, RunConfig
 from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.curriculum.schedule import Schedule
+from icot_tui.curriculum.smoothing import NO_SMOOTHING, Smoothing
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.load import Data
-from icot_tui.engine.checkpoints.weights import ModelWeights, Weights
+from icot_tui.engine.checkpoints.weights import Weights
+from icot_tui.engine.journal.events import Event
 from icot_tui.engine.loop.update import Feed
-from icot_tui.errors import UserError
-from icot_tui.methods import METHODS
-from icot_tui.models.build import build_model
+from icot_tui.engine.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from icot_tui.models.supervised import SupervisedLM
@@ -24,26 +25,45 @@ NATS = "nats a token"
 
 
 @dataclass(frozen=True)
+class RunContext:
+    """What a method builds its trainings from.
+
+    Attributes:
+        data: tokenizer and examples.
+        folder: the run's.
+        accelerator: device, precision, processes.
+        emit: writes an event to the journal.
+        check_stop: called with the step during long preparations; raises StopRequest.
+    """
+
+    data: Data
+    folder: RunFolder
+    accelerator: Accelerator
+    emit: Callable[[Event], None]
+    check_stop: Callable[[int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Training:
     """One training of a run; most runs are one.
 
     Attributes:
-        config: the run's, as it holds for this training.
+        phase: its config and its name.
         train: the examples.
         objective: gives the sum of the losses.
         plan: how tokens are removed; the layout.
         schedule: when.
+        smoothing: how many more by chance.
         positions: position ids that the models have.
-        evaluated_model: the model that evaluation asks, from the objective without its wrappers.
+        evaluated_model: the model that is evaluated, from the objective without its wrappers.
         saved: what checkpoints hold, likewise.
-        phase: which one, in a run of several.
         feed: the objective's arguments; None: those of a language model.
         per_row: the loss is a mean over rows, not over supervised tokens.
         unit: of the losses.
-        thought_errors: how far the emulated thoughts of held-out examples are off, by block.
+        emulation_errors: by block, on the held-out examples, where a thought emulator is trained.
     """
 
-    config: RunConfig
+    phase: Phase
     train: EncodedSplit
     objective: nn.Module
     plan: RemovalPlan
@@ -51,43 +71,16 @@ class Training:
     positions: int
     evaluated_model: "Callable[[nn.Module], SupervisedLM]"
     saved: Callable[[nn.Module], Weights]
-    phase: Phase | None = None
+    smoothing: Smoothing = NO_SMOOTHING
     feed: Feed | None = None
     per_row: bool = False
     unit: str = NATS
-    thought_errors: Callable[[], list[float]] | None = None
+    emulation_errors: Callable[[], list[float]] | None = None
 
-
-def language_model_training(config: RunConfig, data: Data, steps_per_epoch: int) -> Training:
-    """The one training of No CoT, explicit CoT and Stepwise Internalization.
-
-    Raises:
-        UserError: model and data don't fit each other, or the method trains nothing.
-    """
-    from icot_tui.models.supervised import SupervisedLM
-
-    if config.method.name not in METHODS:
-        raise UserError(f"the method '{config.method.name}' trains nothing")
-    method, curriculum = METHODS[config.method.name], config.curriculum
-    positions = positions_needed(config, data)
-    lm = build_model(config.model, len(data.tokenizer), data.separator_id, positions, config.seed)
-
-    def supervised(bare: nn.Module) -> SupervisedLM:
-        assert isinstance(bare, SupervisedLM)
-        return bare
-
-    return Training(
-        config=config,
-        train=data.train,
-        objective=method.objective(lm),
-        plan=RemovalPlan.seeded(
-            curriculum.side, curriculum.keep_positions, data.train.max_cot_tokens, config.seed
-        ),
-        schedule=method.schedule(curriculum, steps_per_epoch),
-        positions=positions,
-        evaluated_model=supervised,
-        saved=lambda bare: ModelWeights(supervised(bare).lm),
-    )
+    @property
+    def config(self) -> RunConfig:
+        """The run's, as it holds for this training."""
+        return self.phase.config
 
 
 def positions_needed(config: RunConfig, data: Data) -> int:

@@ -14,7 +14,7 @@ from icot_tui.cancellation import Cancelled
 from icot_tui.config import RunConfig
 from icot_tui.curriculum.curriculum import Curriculum
 from icot_tui.curriculum.removal import Batch
-from icot_tui.curriculum.schedule import build_schedule
+from icot_tui.curriculum.schedule import Fixed, build_schedule
 from icot_tui.curriculum.smoothing import Smoothing
 from icot_tui.curriculum.token_format import TokenFormat
 from icot_tui.data.encoded import EncodedSplit
@@ -313,7 +313,7 @@ class Trainer:
         curriculum = self.config.curriculum.model_copy(
             update={"remove_per_epoch": remove_per_epoch}
         )
-        if curriculum.schedule != "linear" or self.config.method.name != "stepwise":
+        if curriculum.schedule != "linear" or isinstance(self.curriculum.schedule, Fixed):
             raise ValueError("only a linear schedule has a number of tokens an epoch")
         self.state.remove_per_epoch = remove_per_epoch
         self.curriculum.schedule = build_schedule(curriculum, self.order.steps_per_epoch)

@@ -10,7 +10,7 @@ Subset = Literal["diagonal", "first_column", "last_column", "top_row", "bottom_r
 
 
 @dataclass(frozen=True)
-class ThoughtPlaces:
+class StatePositions:
     """Which of the teacher's hidden states are the thoughts (method, section 5).
 
     subset  diagonal: block l at `sep1 + l * delta`; first_column, last_column: every block at the

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @torch.no_grad()
-def teacher_thoughts(
+def teacher_states(
     teacher: "PreTrainedModel", ids: Tensor, positions: Tensor, blocks: list[int]
 ) -> Tensor:
     """[B, L, H] float32, each state with mean 0 and variance 1 (method, section 5.2).
@@ -21,8 +21,8 @@ def teacher_thoughts(
     Args:
         teacher: in evaluation mode.
         ids: [B, C] ` {x} SEP {z} SEP`, padded on the right; what follows is not needed.
-        positions: [B, L] see `ThoughtPlaces.positions`.
-        blocks: [L] see `ThoughtPlaces.blocks`.
+        positions: [B, L] see `StatePositions.positions`.
+        blocks: [L] see `StatePositions.blocks`.
     """
     rows = torch.arange(len(ids), device=ids.device)
     found: list[Tensor | None] = [None] * len(blocks)

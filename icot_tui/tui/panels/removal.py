@@ -7,7 +7,7 @@ from icot_tui.formatting import count, rough
 from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.example import example_lines
 from icot_tui.tui.panels.large import large_heading
-from icot_tui.tui.panels.methods import PROMISES, in_words, method_of
+from icot_tui.tui.panels.methods import run_method
 from icot_tui.tui.panels.schedule_words import next_removal, outlook, to_full
 from icot_tui.tui.panels.text import EMPTY, Line, Piece, apart, line, text_of, wrapped
 from icot_tui.tui.panels.trainings import training_lines, trainings_bar, trainings_done
@@ -25,8 +25,7 @@ class RemovalPanel(TextPanel):
     label = "removal"
 
     def title(self, view: RunView) -> str:
-        several = method_of(view.history.summary) == "distillation"
-        return "trainings" if several else self.label
+        return run_method(view.history.summary).panels.get("removal", self.label)
 
     def key(self, view: RunView) -> Hashable:
         return view.history.version, view.status, view.phase
@@ -35,16 +34,16 @@ class RemovalPanel(TextPanel):
         facts = view.history.summary.facts
         if facts is None:
             return waiting(view, area)
-        method = method_of(view.history.summary)
-        if method == "distillation":
+        method = run_method(view.history.summary)
+        if method.panels.get("removal") == "trainings":
             return _trainings(view, facts, area)
-        return (_stepwise if method == "stepwise" else _other)(view, facts, area)
+        return (_stepwise if method.removes_tokens else _other)(view, facts, area)
 
 
 def waiting(view: RunView, area: Area) -> list[Line]:
     """Before the run has begun."""
     what = f"Getting ready: {view.phase}." if view.phase else "Getting ready."
-    promise = PROMISES.get(method_of(view.history.summary))
+    promise = run_method(view.history.summary).promise
     told = wrapped(f"Here {promise}.", area.width, "dim") if promise else []
     return [*wrapped(what, area.width, "bold"), *told]
 
@@ -58,16 +57,15 @@ def _stepwise(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
 def _other(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
     """A method that removes nothing step by step."""
     summary, most = view.history.summary, facts.max_cot_tokens
-    method = in_words(view, facts)
-    head = [
-        line((method.title, "bold primary")),
-        _bar(method.removed, most, area, marks_next=False),
-    ]
-    told = [wrapped(text, area.width) for text in method.texts]
+    method = run_method(summary)
+    removed = 0 if method.writes_cot else most
+    head = [line((facts.method, "bold primary")), _bar(removed, most, area, marks_next=False)]
+    texts = (text.format(most=count(most, "token")) for text in method.texts)
+    told = [wrapped(text, area.width) for text in texts]
     if summary.ended is not None:
         ended = wrapped(f"The run has ended: {summary.ended.reason}.", area.width)
         told = [[*told[0], *ended], ended, *told[1:]]
-    return _arranged(view, area, head, told, method.removed, marks_next=False)
+    return _arranged(view, area, head, told, removed, marks_next=False)
 
 
 def _trainings(view: RunView, facts: RunStarted, area: Area) -> list[Line]:

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 
 from icot_tui.formatting import clock, count
 from icot_tui.tui.panels.base import Area, TextPanel
-from icot_tui.tui.panels.methods import method_of
+from icot_tui.tui.panels.methods import run_method
 from icot_tui.tui.panels.text import EMPTY, Line, cells, line, wrap, wrapped
 from icot_tui.tui.panels.thought_errors import thought_error_lines
 from icot_tui.tui.run.view import RunView
@@ -20,16 +20,16 @@ class ResetsPanel(TextPanel):
     label = "resets"
 
     def title(self, view: RunView) -> str:
-        return "emulator's error" if _distils(view) else self.label
+        return "emulator's error" if _shows_errors(view) else self.label
 
     def key(self, view: RunView) -> Hashable:
         history = view.history
-        if _distils(view):
+        if _shows_errors(view):
             return tuple((each.step, each.loss) for each in history.thoughts[-1:])
         return len(history.resets), history.summary.metrics.step, history.summary.facts is None
 
     def draw(self, view: RunView, area: Area) -> Sequence[Line]:
-        if _distils(view):
+        if _shows_errors(view):
             return thought_error_lines(view.history.thoughts, area)
         resets, metrics = view.history.resets, view.history.summary.metrics
         if not resets:
@@ -52,8 +52,8 @@ class ResetsPanel(TextPanel):
         return lines[: max(area.height, 3)]
 
 
-def _distils(view: RunView) -> bool:
-    return method_of(view.history.summary) == "distillation"
+def _shows_errors(view: RunView) -> bool:
+    return run_method(view.history.summary).panels.get("resets") == "emulation errors"
 
 
 def _when(last: Reset, area: Area) -> Line:
@@ -64,7 +64,7 @@ def _when(last: Reset, area: Area) -> Line:
 
 def _none_yet(view: RunView, area: Area) -> list[Line]:
     config = view.history.summary.config
-    if method_of(view.history.summary) != "stepwise":
+    if not run_method(view.history.summary).removes_tokens:
         text = "None: this method removes nothing step by step, so the optimizer keeps its state."
     elif config is not None and not config.curriculum.reset_optimizer:
         text = "None: this run keeps the optimizer's state when a token is removed."

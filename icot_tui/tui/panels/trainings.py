@@ -1,5 +1,6 @@
 """The trainings of a run with several: the present one, and the result of each."""
 
+from icot_tui.config import method_of
 from icot_tui.engine.journal import forecast
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import decimal, how_answered
@@ -49,8 +50,8 @@ def training_lines(view: RunView, area: Area) -> list[Line]:
     """A line for each training: its result, its steps, and what is measured."""
     history, config = view.history, view.history.summary.config
     names = [training.began.phase for training in history.trainings]
-    if config is not None and config.distillation is not None:
-        names = list(config.distillation.phases)
+    if config is not None:
+        names = [phase.name for phase in method_of(config).phases(config)]
     now = trainings_done(history.summary)
     rows = columns([_row(history, at, name, now, area) for at, name in enumerate(names)])
     return [_with_more(row, _more(history, at), area) for at, row in enumerate(rows)]
@@ -86,9 +87,8 @@ def _steps(history: History, at: int) -> str:
         return count(done, "step")
     config, facts = summary.config, summary.facts
     most = None
-    if config is not None and config.distillation is not None and facts is not None:
-        phase = config.distillation.phases[at]
-        most = forecast.steps_of_phase(config, phase, facts)
+    if config is not None and facts is not None:
+        most = forecast.steps_of_phase(method_of(config).phases(config)[at], facts)
     return f"step {done:,}" + ("" if most is None else f" of {most:,}")
 
 

@@ -112,7 +112,7 @@ KINDS = {
 def _kind(entry: CheckpointEntry) -> str:
     if entry.phase in KINDS:
         return KINDS[entry.phase]
-    if entry.method == "no_cot":
+    if entry.is_control:
         return "  No CoT"
     if entry.stage == 0:
         return "  explicit"

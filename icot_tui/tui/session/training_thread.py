@@ -28,7 +28,7 @@ Phase = Literal[
 ]
 LIBRARIES: tuple[tuple[Phase, tuple[str, ...]], ...] = (
     ("loading PyTorch", ("torch",)),
-    ("loading the model library", ("accelerate", "icot_tui.engine.session")),
+    ("loading the model library", ("accelerate", "icot_tui.runs.session")),
 )
 """What is imported behind the first frame, in this order."""
 SCREEN_SECONDS = 5.0
@@ -116,7 +116,7 @@ class TrainingThread:
                 self._enter(phase)
                 for module in modules:
                     importlib.import_module(module)
-        from icot_tui.engine.session import run_training
+        from icot_tui.runs.session import run_training
 
         self._enter("preparing data and model")
         began = time.monotonic()

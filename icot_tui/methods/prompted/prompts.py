@@ -9,12 +9,13 @@ from itertools import islice
 
 import numpy as np
 
-from icot_tui.config import DataConfig, PromptedConfig
+from icot_tui.config import DataConfig
 from icot_tui.data.chunks import numbered_lines
 from icot_tui.data.examples import ANSWER_MARK, Example, parse_line
 from icot_tui.data.splits import ExampleSource, open_source
 from icot_tui.data.tasks import Task
 from icot_tui.errors import UserError
+from icot_tui.methods.prompted.config import PromptedConfig
 
 Conversation = list[dict[str, str]]
 """Messages as chat endpoints and chat templates take them: role and content."""

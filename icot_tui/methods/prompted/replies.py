@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from icot_tui.data.cache import cache_folder
-from icot_tui.engine.prompting.prompts import Conversation
 from icot_tui.engine.run_folder import write_atomically
 from icot_tui.errors import UserError
+from icot_tui.methods.prompted.prompts import Conversation
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icot_tui.data.tokenizing import pretrained_tokenizer
-from icot_tui.engine.checkpoints.parts import PartsWeights
 from icot_tui.engine.checkpoints.weights import ModelWeights, Weights
 from icot_tui.errors import UserError
+from icot_tui.methods.distillation.parts import PartsWeights
 from icot_tui.methods.distillation.published import load_published_emulator, load_published_student
 from icot_tui.models.published import (
     WEIGHTS,
@@ -19,7 +19,7 @@ from icot_tui.models.published import (
 )
 
 if TYPE_CHECKING:
-    from icot_tui.engine.checkpoints.parts import Part
+    from icot_tui.methods.distillation.parts import Part
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 
 import icot_tui
-from icot_tui.config import PromptedConfig, RunConfig
+from icot_tui.config import RunConfig
 from icot_tui.data.examples import Example
 from icot_tui.engine.evaluation.exact_match import wilson
 from icot_tui.engine.evaluation.samples import Sample, write_samples
@@ -28,13 +28,14 @@ from icot_tui.engine.journal.events import (
 )
 from icot_tui.engine.journal.journal import Journal
 from icot_tui.engine.loop.commands import CommandQueue, Stop
-from icot_tui.engine.prompting.endpoint import Endpoint
-from icot_tui.engine.prompting.local import LocalModel
-from icot_tui.engine.prompting.prompts import Questions, conversation, read_questions
-from icot_tui.engine.prompting.reading import is_right, read_answer
-from icot_tui.engine.prompting.replies import KeptReplies, Reply, Respondent
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
+from icot_tui.methods.prompted.config import PromptedConfig
+from icot_tui.methods.prompted.endpoint import Endpoint
+from icot_tui.methods.prompted.local import LocalModel
+from icot_tui.methods.prompted.prompts import Questions, conversation, read_questions
+from icot_tui.methods.prompted.reading import is_right, read_answer
+from icot_tui.methods.prompted.replies import KeptReplies, Reply, Respondent
 
 TELL_SECONDS = 2.0
 """How often the journal hears of the answers so far."""
@@ -64,9 +65,10 @@ def run_prompted(
     folder.lock()
     journal: Journal | None = None
     try:
-        assert config.prompted is not None, "the config is checked"
-        model = _respondent(config, device)
-        questions = read_questions(config.data, config.prompted, config.seed)
+        prompted = config.section(PromptedConfig)
+        local = prompted.endpoint is None
+        model: Respondent = LocalModel(config, device) if local else Endpoint(prompted)
+        questions = read_questions(config.data, prompted, config.seed)
         journal = Journal(folder.journal)
         written = journal
 
@@ -77,7 +79,7 @@ def run_prompted(
 
         ended = _Prompting(
             config=config,
-            prompted=config.prompted,
+            prompted=prompted,
             model=model,
             questions=questions,
             folder=folder,
@@ -91,15 +93,6 @@ def run_prompted(
             journal.sync()
             journal.close()
         folder.unlock()
-
-
-def _respondent(config: RunConfig, device: torch.device) -> Respondent:
-    assert config.prompted is not None
-    return (
-        LocalModel(config, device)
-        if config.prompted.endpoint is None
-        else Endpoint(config.prompted)
-    )
 
 
 @dataclass

@@ -4,13 +4,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from icot_tui.config.section import Count, Positive, Section
+from icot_tui.config.section import FILE_OR_NAME, Count, Positive, Section
 
 
 class PromptedConfig(Section):
     """A model that is prompted with worked examples, and trained on nothing."""
 
-    model: Annotated[str, Field(min_length=1)]
+    model: Annotated[str, FILE_OR_NAME, Field(min_length=1)]
     """Folder or hub name of a causal language model, or the name that the endpoint knows."""
     endpoint: Annotated[str, Field(pattern="^https?://[^/@]+(/.*)?$")] | None = None
     """Base URL of an OpenAI-compatible endpoint; empty: the model runs here."""

@@ -10,9 +10,9 @@ from icot_tui.engine.checkpoints.checkpoint import (
     newest_verified,
     verify,
 )
-from icot_tui.engine.checkpoints.parts import part_settings
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.errors import UserError
+from icot_tui.methods.distillation.parts import part_settings
 
 
 def find_outcome(given: str, part: str) -> Path:

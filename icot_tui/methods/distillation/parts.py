@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from icot_tui.engine.checkpoints.checkpoint import PARTS, THOUGHTS, load_tensors, save_tensors
-from icot_tui.engine.checkpoints.weights import load_weights
+from icot_tui.engine.checkpoints.checkpoint import THOUGHTS
+from icot_tui.engine.checkpoints.weights import ExtendedWeights
 from icot_tui.errors import UserError
+from icot_tui.methods.distillation.config import PARTS
+from icot_tui.methods.distillation.coupled import coupled_lm
 from icot_tui.methods.distillation.emulator import ThoughtEmulator
 from icot_tui.methods.distillation.student import MindReadingStudent
-from icot_tui.methods.distillation.thinking import ThinkingLM
 from icot_tui.models.build import load_pretrained
-from icot_tui.models.tensors import copy_tensors
+from icot_tui.models.wrapped import WrappedLM
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Part = MindReadingStudent | ThoughtEmulator
-_LM = "lm."
 
 
 class PartsWeights:
@@ -43,19 +43,16 @@ class PartsWeights:
     def write(self, folder: Path, tensors: dict[str, Tensor]) -> None:
         """See `Weights`."""
         for name, part in self._parts.items():
-            prefix, home = f"{name}.", folder / name
+            prefix = f"{name}."
             own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            lm = {k.removeprefix(_LM): v for k, v in own.items() if k.startswith(_LM)}
-            part.lm.save_pretrained(home, state_dict=lm)
-            rest = {k: v for k, v in own.items() if not k.startswith(_LM)}
-            save_tensors(rest, home / THOUGHTS)
+            ExtendedWeights(part, THOUGHTS).write(folder / name, own)
         settings = {name: _settings(part) for name, part in self._parts.items()}
         (folder / PARTS).write_text(json.dumps(settings, indent=1))
 
     def read(self, folder: Path) -> None:
         """See `Weights`."""
         for name, part in self._parts.items():
-            fill_part(part, folder / name)
+            ExtendedWeights(part, THOUGHTS).read(folder / name)
 
 
 def _settings(part: Part) -> dict[str, Any]:
@@ -65,18 +62,6 @@ def _settings(part: Part) -> dict[str, Any]:
         "mixture_components": part.mixture_components.num_embeddings,
         "temperature": part.temperature,
     }
-
-
-def fill_part(part: Part, folder: Path) -> None:
-    """Copy one saved model into one of the same shape, in place.
-
-    Raises:
-        UserError: it doesn't fit.
-    """
-    load_weights(part.lm, folder)
-    rest = load_tensors(folder / THOUGHTS)
-    own = nn.ModuleDict({name: child for name, child in part.named_children() if name != "lm"})
-    copy_tensors(own, rest, folder)
 
 
 def part_settings(folder: Path) -> dict[str, dict[str, Any]]:
@@ -105,7 +90,7 @@ def open_student(folder: Path) -> MindReadingStudent:
     if "student" not in part_settings(folder):
         raise UserError(f"{folder} holds no mind-reading student")
     student = MindReadingStudent(load_pretrained(str(folder / "student")))
-    fill_part(student, folder / "student")
+    ExtendedWeights(student, THOUGHTS).read(folder / "student")
     return student
 
 
@@ -123,12 +108,12 @@ def open_emulator(folder: Path) -> ThoughtEmulator:
         emulator = ThoughtEmulator(lm, settings["mixture_components"], settings["temperature"])
     except (KeyError, TypeError) as error:
         raise UserError(f"{folder / PARTS} lacks the emulator's settings") from error
-    fill_part(emulator, folder / "emulator")
+    ExtendedWeights(emulator, THOUGHTS).read(folder / "emulator")
     return emulator
 
 
-def open_pair(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> ThinkingLM:
-    """Student and emulator as one language model that answers without a written thought.
+def open_pair(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> WrappedLM:
+    """Student and emulator as one language model that answers without a written chain of thought.
 
     Raises:
         UserError: one of them is missing.
@@ -141,7 +126,7 @@ def open_pair(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> ThinkingLM:
         )
     if tokenizer.eos_token_id is None:
         raise UserError(f"the tokenizer of {folder} has no end-of-text token")
-    return ThinkingLM(open_student(folder), open_emulator(folder), int(tokenizer.eos_token_id))
+    return coupled_lm(open_student(folder), open_emulator(folder), int(tokenizer.eos_token_id))
 
 
 def open_teacher(folder: Path) -> "PreTrainedModel":

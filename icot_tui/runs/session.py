@@ -13,19 +13,16 @@ from accelerate.utils import ProjectConfiguration
 from icot_tui.config import RunConfig
 from icot_tui.config.loading import dump_toml, load_config
 from icot_tui.data.load import load_data
-from icot_tui.engine.journal.events import (
-    Event,
-    RunEnded,
-)
+from icot_tui.engine.journal.events import Event, RunEnded
 from icot_tui.engine.journal.journal import Journal
 from icot_tui.engine.journal.trackers import Trackers
 from icot_tui.engine.loop.commands import CommandQueue
 from icot_tui.engine.loop.control import Control
-from icot_tui.engine.loop.run_executor import RunExecutor
 from icot_tui.engine.processes import Processes
-from icot_tui.engine.prompting.asking import run_prompted
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
+from icot_tui.methods import METHODS
+from icot_tui.runs.run_executor import RunExecutor
 
 
 def create_run(config: RunConfig, runs: Path) -> RunFolder:
@@ -51,7 +48,7 @@ def run_training(
 
     Args:
         folder: an existing run folder.
-        commands: wishes of this process and of the folder's mailbox.
+        commands: those of this process and of the folder's mailbox.
         listen: called with each event after it was journaled, on the training thread.
 
     Raises:
@@ -59,10 +56,8 @@ def run_training(
     """
     config = load_config(folder.config).config
     transformers.utils.logging.disable_progress_bar()
-    if config.method.name == "prompted":
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-            raise UserError("a prompted run asks from one process: start it without a launcher")
-        return run_prompted(folder, config, commands, build_accelerator(config).device, listen)
+    if (run := METHODS[config.method.name].run) is not None:
+        return run(folder, config, commands, build_accelerator(config).device, listen)
     accelerator = build_accelerator(config, folder.path)
     processes = Processes(accelerator)
     if processes.is_main:
@@ -83,7 +78,7 @@ def run_training(
                 listen(event)
 
         control = Control(commands, journal, processes, config.spikes, config.train.observe_every)
-        work = RunExecutor(
+        ended = RunExecutor(
             config=config,
             data=data,
             folder=folder,
@@ -91,8 +86,7 @@ def run_training(
             processes=processes,
             control=control,
             emit=emit,
-        )
-        ended = work.train()
+        ).train()
         emit(ended)
         return ended
     finally:

@@ -10,9 +10,10 @@ import torch
 
 from icot_tui.config import RunConfig
 from icot_tui.data.tokenizing import pretrained_tokenizer
-from icot_tui.engine.prompting.prompts import NEXT_QUESTION, Conversation, as_text
-from icot_tui.engine.prompting.replies import Reply
 from icot_tui.errors import UserError
+from icot_tui.methods.prompted.config import PromptedConfig
+from icot_tui.methods.prompted.prompts import NEXT_QUESTION, Conversation, as_text
+from icot_tui.methods.prompted.replies import Reply
 from icot_tui.models.build import load_pretrained
 
 if TYPE_CHECKING:
@@ -29,11 +30,10 @@ class LocalModel:
     """
 
     def __init__(self, config: RunConfig, device: torch.device) -> None:
-        assert config.prompted is not None
-        self._prompted = config.prompted
+        self._prompted = config.section(PromptedConfig)
         self._precision = config.model.precision
         self._device = device
-        self._tokenizer = pretrained_tokenizer(config.prompted.model)
+        self._tokenizer = pretrained_tokenizer(self._prompted.model)
         self._tokenizer.padding_side = "left"
         if self._tokenizer.pad_token is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token

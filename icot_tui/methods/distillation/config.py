@@ -4,9 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from icot_tui.config.section import Count, Fraction, Positive, Section
+from icot_tui.config.section import FILE_OR_NAME, Count, Fraction, Positive, Section
 
-Phase = Literal["teacher", "student", "emulator", "coupled"]
+PARTS = "distillation.json"
+"""The file of a checkpoint that names the models in it."""
+PhaseName = Literal["teacher", "student", "emulator", "coupled"]
 
 
 class PhaseConfig(Section):
@@ -33,18 +35,18 @@ class PhaseConfig(Section):
 class DistillationConfig(Section):
     """ICoT-KD: teacher, mind-reading student, thought emulator, and the two coupled."""
 
-    phases: Annotated[list[Phase], Field(min_length=1)] = [
+    phases: Annotated[list[PhaseName], Field(min_length=1)] = [
         "teacher",
         "student",
         "emulator",
         "coupled",
     ]
     """The trainings of this run, in this order; leave out what from_... brings."""
-    from_teacher: str | None = None
+    from_teacher: Annotated[str | None, FILE_OR_NAME] = None
     """Checkpoint or run with explicit CoT, instead of training a teacher."""
-    from_student: str | None = None
+    from_student: Annotated[str | None, FILE_OR_NAME] = None
     """Checkpoint or run with a mind-reading student, instead of training one."""
-    from_emulator: str | None = None
+    from_emulator: Annotated[str | None, FILE_OR_NAME] = None
     """Checkpoint or run with a thought emulator, instead of training one."""
     start: Literal["model", "teacher"] = "model"
     """Student and emulator begin as the model section says, or as copies of the teacher."""

@@ -7,12 +7,12 @@ import torch
 from icot_tui.config import ModelConfig
 from icot_tui.engine.evaluation.decoding import decode
 from icot_tui.engine.evaluation.prefixes import PositionShift, Prefixes
+from icot_tui.methods.distillation.coupled import TeacherStateTable, coupled_lm
 from icot_tui.methods.distillation.emulator import ThoughtEmulator
 from icot_tui.methods.distillation.objectives import CoupledObjective
-from icot_tui.methods.distillation.positions import ThoughtPlaces
+from icot_tui.methods.distillation.positions import StatePositions
 from icot_tui.methods.distillation.student import MindReadingStudent
-from icot_tui.methods.distillation.teacher import teacher_thoughts
-from icot_tui.methods.distillation.thinking import KnownThoughts, ThinkingLM
+from icot_tui.methods.distillation.teacher import teacher_states
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
 
@@ -32,17 +32,17 @@ def lm(architecture, seed):
 def pair(request):
     torch.manual_seed(0)
     emulator = ThoughtEmulator(lm(request.param, 1), mixture_components=3)
-    return ThinkingLM(MindReadingStudent(lm(request.param, 2)), emulator, SEP).eval()
+    return coupled_lm(MindReadingStudent(lm(request.param, 2)), emulator, SEP).eval()
 
 
 @torch.no_grad()
 def alone(pair, question):
     """No cache, no padding: the whole row anew for each token."""
     row = list(question)
-    thoughts = pair.thinker(torch.tensor([question]), torch.tensor([len(question) - 1]))
+    thoughts = pair.reading.source(torch.tensor([question]), torch.tensor([len(question) - 1]))
     while len(row) < len(question) + BUDGET:
-        with pair.student.reading(thoughts, torch.tensor([len(question) - 1])):
-            logits = pair.student.lm(torch.tensor([row])).logits[0, -1]
+        with pair.reading.student.reading(thoughts, torch.tensor([len(question) - 1])):
+            logits = pair.reading.student.lm(torch.tensor([row])).logits[0, -1]
         row.append(int(logits.argmax()))
         if row[-1] == SEP:
             break
@@ -77,7 +77,7 @@ def test_scoring_is_the_training_loss(pair):
     targets = torch.tensor([rows[number][place] for number, place in at])
     separators = torch.tensor([len(question) - 1 for question in QUESTIONS])
     nll, _ = SupervisedLM(pair).score(ids, None, states, targets)
-    loss = CoupledObjective(pair.thinker, pair.student)(
+    loss = CoupledObjective(pair.reading.source, pair.reading.student)(
         ids, None, states, targets, ids[:, : separators.max() + 1], separators
     )
     assert nll.sum().item() == pytest.approx(loss.item(), rel=1e-5)
@@ -85,7 +85,7 @@ def test_scoring_is_the_training_loss(pair):
 
 def test_known_thoughts_are_found_in_padded_rows():
     thoughts = torch.arange(5.0)[:, None, None].expand(-1, 2, 4)
-    known = KnownThoughts(QUESTIONS, thoughts)
+    known = TeacherStateTable(QUESTIONS, thoughts)
     ids = torch.tensor([[SEP, SEP, 3, 4, SEP], [5, 6, 7, 8, SEP], [SEP, SEP, SEP, 2, SEP]])
     mask = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 1, 1], [0, 0, 0, 1, 1]])
     found = known(ids, torch.tensor([4, 4, 4]), mask, None)
@@ -97,16 +97,16 @@ def test_positions():
     first, second = np.array([2, 5]), np.array([10, 9])
 
     def at(*arguments):
-        return ThoughtPlaces(*arguments).positions(first, second, 5).tolist()
+        return StatePositions(*arguments).positions(first, second, 5).tolist()
 
     assert at() == [[2, 4, 6, 8, 10], [5, 6, 7, 8, 9]]
     assert at("diagonal", 3.0) == [[2, 5, 8, 10, 10], [5, 8, 9, 9, 9]]
     assert at("first_column") == [[2] * 5, [5] * 5]
     assert at("last_column") == [[10] * 5, [9] * 5]
     assert at("top_row") == at("bottom_row") == at()
-    assert ThoughtPlaces("top_row").blocks(3) == [2, 2, 2]
-    assert ThoughtPlaces("bottom_row").blocks(3) == [0, 0, 0]
-    assert ThoughtPlaces().positions(first, second, 1).tolist() == [[2], [5]]
+    assert StatePositions("top_row").blocks(3) == [2, 2, 2]
+    assert StatePositions("bottom_row").blocks(3) == [0, 0, 0]
+    assert StatePositions().positions(first, second, 1).tolist() == [[2], [5]]
 
 
 @pytest.mark.parametrize("architecture", ["gpt2", "llama", "opt", "gpt_neox", "qwen2"])
@@ -114,9 +114,9 @@ def test_positions():
 def test_thoughts_are_normalised_hidden_states(architecture, subset):
     teacher = lm(architecture, 0)
     ids = torch.tensor([[3, 4, SEP, 5, 6, 7, SEP, 8, SEP], [3, SEP, 5, 6, SEP, 8, SEP, 0, 0]])
-    places = ThoughtPlaces(subset)
+    places = StatePositions(subset)
     positions = places.positions(np.array([2, 1]), np.array([6, 4]), 3)
-    thoughts = teacher_thoughts(teacher, ids, torch.from_numpy(positions), places.blocks(3))
+    thoughts = teacher_states(teacher, ids, torch.from_numpy(positions), places.blocks(3))
     hidden = teacher(ids, output_hidden_states=True).hidden_states
     for row in range(2):
         for place, block in enumerate(places.blocks(3)):
@@ -128,8 +128,8 @@ def test_thoughts_are_normalised_hidden_states(architecture, subset):
 def test_hooks_are_gone_afterwards(pair):
     ids = torch.tensor([QUESTIONS[0]])
     with torch.no_grad():
-        before = pair.student.lm(ids).logits
+        before = pair.reading.student.lm(ids).logits
         thinking = pair(ids).logits
-        after = pair.student.lm(ids).logits
+        after = pair.reading.student.lm(ids).logits
     assert torch.equal(before, after)
     assert not torch.equal(before, thinking)

@@ -1,4 +1,4 @@
-"""The teacher's thoughts on a split: computed in batches, and kept on disk where that is cheaper.
+"""The teacher's hidden states on a split: computed in batches, or kept on disk if that is cheaper.
 
 n examples, B rows, L blocks, H width.
 """
@@ -20,25 +20,25 @@ from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.engine.journal.events import Event, ThoughtsStored, Warned
 from icot_tui.engine.loop.update import send
-from icot_tui.methods.distillation.positions import ThoughtPlaces
-from icot_tui.methods.distillation.teacher import teacher_thoughts
+from icot_tui.methods.distillation.positions import StatePositions
+from icot_tui.methods.distillation.teacher import teacher_states
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-Thoughts = Callable[[NDArray[np.int64]], Tensor]
+TeacherStates = Callable[[NDArray[np.int64]], Tensor]
 """Places of [B] examples in their split -> [B, L, H] on the device; -1 gives any example's."""
 TOKENS_AT_ONCE = {"cpu": 4096, "cuda": 1 << 16}
 """Tokens a forward pass of the teacher."""
 
 
-class ComputedThoughts:
+class ComputedStates:
     """Asks the teacher each time.
 
     Args:
         teacher: on the device, in evaluation mode.
         split: the examples with their chains of thought.
-        places: which hidden states are the thoughts.
+        places: where the states are taken.
         separator_id: the end-of-text token.
         device: where the teacher is.
         autocast: precision of its computations.
@@ -48,7 +48,7 @@ class ComputedThoughts:
         self,
         teacher: "PreTrainedModel",
         split: EncodedSplit,
-        places: ThoughtPlaces,
+        places: StatePositions,
         separator_id: int,
         device: torch.device,
         autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
@@ -69,7 +69,7 @@ class ComputedThoughts:
         positions = self._places.positions(first, first + batch.cot_lengths + 1, self.blocks)
         ids = batch.ids[:, : positions.max(initial=0) + 1]
         with self._autocast():
-            return teacher_thoughts(
+            return teacher_states(
                 self._teacher,
                 send(ids, self._device),
                 send(positions, self._device),
@@ -96,7 +96,7 @@ class ComputedThoughts:
         return states
 
 
-class StoredThoughts:
+class StoredStates:
     """Reads them from a memory-mapped file."""
 
     def __init__(self, path: Path, device: torch.device) -> None:
@@ -108,21 +108,21 @@ class StoredThoughts:
         return send(self._states[np.maximum(index, 0)], self._device)
 
 
-def stored_bytes(computed: ComputedThoughts, dtype: np.dtype[Any]) -> int:
+def stored_bytes(computed: ComputedStates, dtype: np.dtype[Any]) -> int:
     """Size of the file for a whole split."""
     return len(computed.split) * computed.blocks * computed.width * dtype.itemsize
 
 
-def store_thoughts(
-    computed: ComputedThoughts,
+def store_states(
+    computed: ComputedStates,
     path: Path,
     dtype: np.dtype[Any],
     device: torch.device,
     step: int,
     emit: Callable[[Event], None],
     check: Check,
-) -> Thoughts:
-    """The thoughts of a whole split in a file, which is written unless it is there.
+) -> TeacherStates:
+    """The states of a whole split in a file, which is written unless it is there.
 
     Without room on the disk they are computed each time, after a warning. The file is complete or
     not there at all.
@@ -132,8 +132,8 @@ def store_thoughts(
         path: the file.
         dtype: of its numbers.
         device: where they are wanted.
-        step: of the news.
-        emit: takes the news.
+        step: of the events.
+        emit: writes an event to the journal.
         check: called between batches.
     """
     if not path.is_file():
@@ -155,10 +155,10 @@ def store_thoughts(
             beside.unlink(missing_ok=True)
         size, seconds = path.stat().st_size, time.perf_counter() - began
         emit(ThoughtsStored(step=step, examples=len(computed.split), bytes=size, seconds=seconds))
-    return StoredThoughts(path, device)
+    return StoredStates(path, device)
 
 
-def _write(computed: ComputedThoughts, path: Path, dtype: np.dtype[Any], check: Check) -> None:
+def _write(computed: ComputedStates, path: Path, dtype: np.dtype[Any], check: Check) -> None:
     shape = (len(computed.split), computed.blocks, computed.width)
     states = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
     if hasattr(os, "posix_fallocate"):  # macOS has none

@@ -7,10 +7,10 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, cast
 
-from icot_tui.config import PromptedConfig
-from icot_tui.engine.prompting.prompts import Conversation
-from icot_tui.engine.prompting.replies import Reply
 from icot_tui.errors import UserError
+from icot_tui.methods.prompted.config import PromptedConfig
+from icot_tui.methods.prompted.prompts import Conversation
+from icot_tui.methods.prompted.replies import Reply
 
 if TYPE_CHECKING:
     from openai import APIError

@@ -1,1 +1,0 @@
-"""Asking models that are not trained: worked examples, then the question."""

@@ -1,0 +1,128 @@
+"""A language model that reads its question in another way, and can be asked like any other.
+
+B rows, C columns, H width, V words.
+"""
+
+import inspect
+from collections.abc import Callable
+from copy import copy
+from typing import TYPE_CHECKING, Any, Protocol
+
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+Arguments = dict[str, Any]
+"""attention_mask, past_key_values, use_cache and, where the model takes them, position_ids and
+logits_to_keep: as of a `forward` of transformers."""
+
+
+class Reading(Protocol):
+    """How the rows are read.
+
+    extra_positions  position ids that a row takes beside those of its tokens
+    """
+
+    extra_positions: int
+
+    def first_pass(
+        self, decoder: Callable[..., Any], ids: Tensor, separators: Tensor, arguments: Arguments
+    ) -> Any:
+        """The decoder's output for rows [B, C] that hold their questions whole.
+
+        Args:
+            decoder: the model, or what is below its head.
+            ids: padding stands on the left, masked, or on the right.
+            separators: [B] where the first separator of each row stands.
+            arguments: all but the ids.
+        """
+        ...
+
+    def later_pass(self, arguments: Arguments) -> Arguments:
+        """The arguments for tokens that follow rows which are in the cache."""
+        ...
+
+
+class WrappedLM(nn.Module):
+    """See the module.
+
+    Args:
+        lm: the model.
+        reading: how it reads.
+        separator_id: the end-of-text token.
+        parts: further modules, trained with it.
+    """
+
+    def __init__(
+        self,
+        lm: "PreTrainedModel",
+        reading: Reading,
+        separator_id: int,
+        parts: dict[str, nn.Module],
+    ) -> None:
+        super().__init__()
+        self.lm = lm
+        self.reading = reading
+        self.parts = nn.ModuleDict(parts)
+        self._separator_id = separator_id
+        self._accepted = inspect.signature(lm.forward).parameters
+
+    @property
+    def config(self) -> Any:
+        """The model's, with the position ids that are left for tokens."""
+        config, extra = self.lm.config, self.reading.extra_positions
+        if extra and getattr(config, "max_position_embeddings", None) is not None:
+            config = copy(config)
+            config.max_position_embeddings -= extra
+        return config
+
+    @property
+    def base_model(self) -> Callable[..., Any]:
+        """The decoder below the head; it reads in the same way."""
+        return self._decoder
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The model's."""
+        words: nn.Module = self.lm.get_input_embeddings()
+        return words
+
+    def get_output_embeddings(self) -> nn.Module:
+        """The model's head."""
+        head: nn.Module = self.lm.get_output_embeddings()
+        return head
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Any = None,
+        use_cache: bool = False,
+        logits_to_keep: int = 0,
+    ) -> Any:
+        """As the model's own `forward`; without a cache the rows hold their questions whole."""
+        optional = {"position_ids": position_ids, "logits_to_keep": logits_to_keep}
+        arguments: Arguments = {
+            "attention_mask": attention_mask,
+            "past_key_values": past_key_values,
+            "use_cache": use_cache,
+            **{name: value for name, value in optional.items() if name in self._accepted},
+        }
+        if past_key_values is not None:
+            return self.lm(input_ids, **self.reading.later_pass(arguments))
+        return self._first_pass(self.lm, input_ids, arguments)
+
+    def _decoder(self, input_ids: Tensor, **arguments: Any) -> Any:
+        return self._first_pass(self.lm.base_model, input_ids, arguments)
+
+    def _first_pass(self, decoder: nn.Module, ids: Tensor, arguments: Arguments) -> Any:
+        separators = self.separators(ids, arguments.get("attention_mask"))
+        return self.reading.first_pass(decoder, ids, separators, arguments)
+
+    def separators(self, ids: Tensor, mask: Tensor | None) -> Tensor:
+        """[B] where the first separator of each row [B, C] stands; padding may look like one."""
+        found = ids == self._separator_id
+        if mask is not None:
+            found = found & mask.bool()
+        return found.int().argmax(dim=1)

@@ -1,0 +1,1 @@
+"""Runs: trained from their folder by their method, and their checkpoints opened."""

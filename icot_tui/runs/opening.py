@@ -1,0 +1,60 @@
+"""Opens checkpoints: ordinary language models, and what methods make of them."""
+
+import json
+from pathlib import Path
+
+from icot_tui.config import load_config
+from icot_tui.engine.checkpoints.checkpoint import (
+    MANIFEST,
+    STATE,
+    OpenedCheckpoint,
+    newest_verified,
+    verify,
+)
+from icot_tui.errors import UserError
+from icot_tui.methods import METHODS, Method
+
+
+def open_checkpoint(path: Path) -> OpenedCheckpoint:
+    """Open a checkpoint folder, or the newest whole checkpoint of a run folder.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    from transformers import AutoTokenizer
+
+    from icot_tui.models.build import load_pretrained
+
+    if (path / "checkpoints").is_dir():
+        newest, complaints = newest_verified(path / "checkpoints")
+        if newest is None:
+            raise UserError(". ".join([f"run {path.name} has no whole checkpoint", *complaints]))
+        path = newest.path
+    elif not path.is_dir():
+        raise UserError(f"there is no checkpoint folder {path}")
+    if (path / MANIFEST).is_file() and (problem := verify(path)):
+        raise UserError(f"checkpoint {path} cannot be used: {problem}")
+    method = _marked_by(path)
+    model = load_pretrained(str(path)) if method is None else None
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} has no tokenizer that can be read: {error}") from error
+    if model is None:
+        assert method is not None and method.open is not None
+        model = method.open(path, tokenizer)
+    run_config = path.parent.parent / "config.toml"
+    return OpenedCheckpoint(
+        path=path,
+        model=model.eval(),
+        tokenizer=tokenizer,
+        state=json.loads((path / STATE).read_text()) if (path / STATE).is_file() else None,
+        config=load_config(run_config).config if run_config.is_file() else None,
+        answer_only=method is not None and method.answer_only,
+    )
+
+
+def _marked_by(path: Path) -> Method | None:
+    """The method whose models are more than a language model, if the checkpoint has its mark."""
+    marks = ((method, method.marker) for method in METHODS.values() if method.open is not None)
+    return next((method for method, mark in marks if mark and (path / mark).is_file()), None)

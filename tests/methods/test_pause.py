@@ -1,0 +1,159 @@
+"""Pause tokens: learned, never supervised, saved with the model, and there wherever it is asked."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from icot_tui.analysis.loaded_model import LoadedModel
+from icot_tui.analysis.residual_stream import ResidualStream
+from icot_tui.cli.app import app
+from icot_tui.config import ModelConfig
+from icot_tui.engine.checkpoints.checkpoint import list_checkpoints, load_tensors
+from icot_tui.engine.evaluation.decoding import decode
+from icot_tui.engine.evaluation.prefixes import PositionShift, Prefixes
+from icot_tui.engine.loop.commands import CommandQueue, Stop
+from icot_tui.errors import UserError
+from icot_tui.methods.pause import PAUSES, pause_lm
+from icot_tui.models.build import build_model
+from icot_tui.models.supervised import SupervisedLM
+from icot_tui.runs.opening import open_checkpoint
+from tests.tiny import (
+    assert_same,
+    final_state,
+    final_tensors,
+    news,
+    read_lines,
+    tiny,
+    train,
+    train_new,
+)
+
+SEP, WORDS, K = 0, 12, 3
+QUESTIONS = [[3, 4, SEP], [5, 6, 7, 8, SEP], [9, SEP], [11, 10, 9, 8, 7, SEP]]
+BUDGET = 6
+METHODS = ["pause", "pause_stepwise"]
+
+
+def pausing(method="pause", **sections):
+    return tiny(method={"name": method}, **{method: {"tokens": K}}, **sections)
+
+
+@pytest.fixture(params=["gpt2", "llama"])
+def lm(request):
+    config = ModelConfig(
+        architecture=request.param, layers=2, heads=2, width=16, initializer_range=0.3
+    )
+    return pause_lm(build_model(config, WORDS, SEP, 24, 1), K, SEP).eval()
+
+
+def pauses_of(folder):
+    return load_tensors(list_checkpoints(folder.checkpoints)[-1].path / PAUSES)
+
+
+def by_hand(lm, row, first):
+    """[C + K, V] logits of one row with the embeddings put in where they belong."""
+    words, pauses = lm.lm.get_input_embeddings(), lm.parts["pauses"].weight
+    embedded = words(torch.tensor(row))
+    whole = torch.cat([embedded[: first + 1], pauses, embedded[first + 1 :]])
+    return lm.lm(inputs_embeds=whole[None]).logits[0]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("batch_size", [1, 2, 4])
+def test_decoding_in_batches_with_a_cache_is_decoding_by_hand(lm, batch_size):
+    expected = []
+    for question in QUESTIONS:
+        row = list(question)
+        while len(row) < len(question) + BUDGET:
+            row.append(int(by_hand(lm, row, len(question) - 1)[-1].argmax()))
+            if row[-1] == SEP:
+                break
+        expected.append(row[len(question) :])
+    count, nowhere = len(QUESTIONS), np.zeros(len(QUESTIONS), dtype=np.int64)
+    prefixes = Prefixes.from_rows(
+        QUESTIONS, PositionShift(nowhere, nowhere), nowhere + 1, np.full(count, BUDGET)
+    )
+    written = decode(lm, prefixes, SEP, batch_size=batch_size)
+    assert [written.row(row) for row in range(count)] == expected
+
+
+def test_the_loss_is_on_the_answer_alone_and_teaches_the_pause_tokens(lm):
+    """The answer's first token is predicted from the last pause token, and no pause token is."""
+    rows = [[3, 4, SEP, 5, 6, SEP], [7, SEP, 8, SEP, SEP, SEP]]
+    states, targets = torch.tensor([2, 3, 4, 7, 8]), torch.tensor([5, 6, SEP, 8, SEP])
+    loss = SupervisedLM(lm)(torch.tensor(rows), None, states, targets)
+    first, second = by_hand(lm, rows[0], 2), by_hand(lm, rows[1][:4], 1)
+    predicting = torch.cat([first[2 + K : 5 + K], second[1 + K : 3 + K]])
+    expected = torch.nn.functional.cross_entropy(predicting, targets, reduction="sum")
+    torch.testing.assert_close(loss, expected, rtol=1e-4, atol=1e-4)
+    loss.backward()
+    assert (lm.parts["pauses"].weight.grad.abs().sum(dim=1) > 0).all()
+
+
+def test_kept_position_ids_go_on_behind_the_pause_tokens(lm):
+    ids, positions = torch.tensor([[3, SEP, 5, SEP]]), torch.tensor([[0, 4, 5, 6]])
+    seen = {}
+
+    def note(module, args, kwargs):
+        seen.update(kwargs)
+
+    hook = lm.lm.register_forward_pre_hook(note, with_kwargs=True)
+    lm(ids, attention_mask=torch.ones_like(ids), position_ids=positions)
+    hook.remove()
+    assert seen["position_ids"].tolist() == [[0, 4, 5, 6, 7, 8, 9]]
+    assert seen["attention_mask"].shape == (1, 4 + K)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_resumes_exactly(tmp_path, method):
+    config = pausing(method)
+    whole = train_new(tmp_path / "whole", config)
+    commands = CommandQueue()
+
+    def stop(event):
+        if type(event).__name__ == "StepsTrained" and event.step == 12:
+            commands.put(Stop())
+
+    broken = train_new(tmp_path / "broken", config, commands, stop)
+    assert read_lines(broken)[-1]["finished"] is False
+    train(broken)
+    assert_same(final_tensors(broken), final_tensors(whole))
+    assert_same(pauses_of(broken), pauses_of(whole))
+    assert final_state(broken) == final_state(whole)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_trains_its_pause_tokens_and_can_be_asked(tmp_path, method):
+    folder = train_new(tmp_path, pausing(method, checkpoints={"keep": 1000}))
+    first, last = (list_checkpoints(folder.checkpoints)[at].path for at in (0, -1))
+    before, after = (load_tensors(path / PAUSES)["parts.pauses.weight"] for path in (first, last))
+    assert before.shape == (K, 16) and (before != after).any(dim=1).all()
+    removed = [line["stage"] for line in news(folder) if line["event"] == "TokenRemoved"]
+    assert bool(removed) == (method == "pause_stepwise")
+    opened = open_checkpoint(folder.path)
+    table = opened.model.lm.config.max_position_embeddings
+    assert opened.model.config.max_position_embeddings == table - K
+    assert len(opened.tokenizer) == opened.model.get_output_embeddings().weight.shape[0]
+    answer = LoadedModel(opened).ask("12*34")
+    assert answer.expected == "408"
+    with pytest.raises(UserError, match="plain language models"):
+        ResidualStream(opened.model)
+
+
+def test_a_checkpoint_is_measured_by_the_command(tmp_path):
+    folder = train_new(tmp_path, pausing())
+    last = [line for line in read_lines(folder) if line["event"] == "Evaluated"][-1]
+    result = CliRunner().invoke(app, ["eval", str(folder.path), "--no-speed", "--json"])
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.output)
+    assert found["loss"] == pytest.approx(last["loss"]) and found["implicit"]
+    assert found["exact_match"] == last["exact_match"]
+
+
+@pytest.mark.parametrize("option", [{"train": {"compile": True}}, {"model": {"lora": {"rank": 2}}}])
+def test_what_does_not_go_with_it_is_refused(option):
+    with pytest.raises(ValueError, match="does not go with pause: leave it out"):
+        pausing(**option)
