@@ -49,7 +49,9 @@ def read_steps(run: RunFolder) -> list[Step]:
             case PhaseBegan():
                 phase = event.phase
             case StepsTrained():
-                steps += _trained(run.name, time, phase, event)
+                evaluated = _take_from(steps, event.first)
+                for row in _trained(run.name, time, phase, event):
+                    steps.append(_with_evaluation(row, evaluated.get(row.step)))
             case Evaluated():
                 _add_evaluation(run.name, steps, time, phase, event)
     return steps
@@ -68,6 +70,22 @@ def _trained(name: str, time: float, phase: str, event: StepsTrained) -> Iterato
             gradient_norm=norm,
             learning_rate=event.learning_rate,
         )
+
+
+def _take_from(steps: list[Step], first: int) -> dict[int, Step]:
+    """Rows of steps that were evaluated before their losses were reported, by step."""
+    taken = {}
+    while steps and steps[-1].step >= first:
+        row = steps.pop()
+        taken[row.step] = row
+    return taken
+
+
+def _with_evaluation(row: Step, evaluated: Step | None) -> Step:
+    if evaluated is not None:
+        for name in ("exact_match", "token_accuracy", "evaluation_loss", "implicit"):
+            setattr(row, name, getattr(evaluated, name))
+    return row
 
 
 def _add_evaluation(
