@@ -15,6 +15,7 @@ class Processes:
         self._accelerator = accelerator
         self.count: int = accelerator.num_processes
         self.rank: int = accelerator.process_index
+        self.model_is_sharded: bool = accelerator.distributed_type == "FSDP"
 
     @property
     def is_main(self) -> bool:

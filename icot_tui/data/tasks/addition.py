@@ -41,6 +41,8 @@ class Addition:
 
     name = "addition"
     alphabet = "()+0123456789"
+    human_input = human_cot = staticmethod(human_numbers)
+    human_answer = staticmethod(human_number)
 
     def __init__(self, options: Mapping[str, object]) -> None:
         checked = check_options(AdditionOptions, self.name, options)
@@ -89,15 +91,6 @@ class Addition:
     def model_input(self, problem: NDArray[np.uint8]) -> str:
         operands = problem.reshape(self._operands, self._digits).tolist()
         return " + ".join(" ".join(map(str, operand)) for operand in operands)
-
-    def human_input(self, x: str) -> str:
-        return human_numbers(x)
-
-    def human_answer(self, y: str) -> str:
-        return human_number(y)
-
-    def human_cot(self, z: str) -> str:
-        return human_numbers(z)
 
     def true_answer(self, problem: NDArray[np.uint8]) -> str:
         return str(sum(to_int(operand) for operand in np.split(problem, self._operands)))

@@ -69,18 +69,18 @@ class Task(Protocol):
         """The input x in the model's own form, such as `2 1 * 4 3`."""
         ...
 
-    def human_input(self, x: str) -> str:
+    def human_input(self, x: str, /) -> str:
         """An input of the model's form as a person writes it: `2 1 * 4 3` -> `12 * 34`."""
         ...
 
-    def human_answer(self, y: str) -> str:
+    def human_answer(self, y: str, /) -> str:
         """An answer of the model's form as a person writes it: `8 0 4` -> `408`.
 
         What is no answer of this form is given back as it is.
         """
         ...
 
-    def human_cot(self, z: str) -> str:
+    def human_cot(self, z: str, /) -> str:
         """A chain of thought of the model's form with its numbers as a person writes them."""
         ...
 

@@ -76,6 +76,8 @@ class Multiplication:
 
     name = "multiplication"
     alphabet = "()*+0123456789"
+    human_input = human_cot = staticmethod(human_numbers)
+    human_answer = staticmethod(human_number)
 
     def __init__(self, options: Mapping[str, object]) -> None:
         self._options = check_options(MultiplicationOptions, self.name, options)
@@ -136,15 +138,6 @@ class Multiplication:
     def model_input(self, problem: NDArray[np.uint8]) -> str:
         a, b = self._factors(problem[None])
         return " ".join([*map(str, a[:, 0].tolist()), "*", *map(str, b[:, 0].tolist())])
-
-    def human_input(self, x: str) -> str:
-        return human_numbers(x)
-
-    def human_answer(self, y: str) -> str:
-        return human_number(y)
-
-    def human_cot(self, z: str) -> str:
-        return human_numbers(z)
 
     def true_answer(self, problem: NDArray[np.uint8]) -> str:
         a, b = self._factors(problem[None])

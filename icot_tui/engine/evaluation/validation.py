@@ -1,4 +1,4 @@
-"""Evaluates the model in training, and writes down what it found."""
+"""Evaluates the model in training, and records the result."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from icot_tui.data.encoded import EncodedSplit
 from icot_tui.engine.evaluation.evaluate import evaluate
 from icot_tui.engine.evaluation.exact_match import EvaluationResult, merge
 from icot_tui.engine.evaluation.samples import write_samples
-from icot_tui.engine.journal.events import Evaluated, Event, ThoughtsCompared, Warned
+from icot_tui.engine.journal.events import Evaluated, Event, Warned
 from icot_tui.engine.loop.run_state import RunState
 from icot_tui.engine.processes import Processes
 from icot_tui.engine.run_folder import RunFolder
@@ -23,12 +23,9 @@ from icot_tui.engine.run_folder import RunFolder
 if TYPE_CHECKING:
     from icot_tui.models.supervised import SupervisedLM
 
-TIE = 1e-9
-"""Worth of a nat a token in exact match, where the loss decides between equal ones."""
-
 
 class Validation:
-    """Held-out exact match of one run, shared among the processes."""
+    """Held-out exact match of one training, computed by all processes together."""
 
     def __init__(
         self,
@@ -37,22 +34,17 @@ class Validation:
         token_format: TokenFormat,
         config: EvaluationConfig,
         processes: Processes,
-        sharded_model: bool,
         folder: RunFolder,
         emit: Callable[[Event], None],
-        thought_errors: Callable[[], list[float]] | None = None,
-        ties_by_loss: bool = False,
     ) -> None:
         self._model = model
-        self._thought_errors = thought_errors
-        self._ties_by_loss = ties_by_loss
         self._split = split
         self._token_format = token_format
         self._config = config
         self._processes = processes
-        # A sharded model's layers are gathered by all processes together, so that all of them
-        # must take the same steps: each evaluates everything.
-        alone = processes.count == 1 or sharded_model
+        # A sharded model's layers are gathered by all processes together, so all of them must take
+        # the same steps: each evaluates everything.
+        alone = processes.count == 1 or processes.model_is_sharded
         self._shard = (0, 1) if alone else (processes.rank, processes.count)
         self._folder = folder
         self._emit = emit
@@ -67,32 +59,15 @@ class Validation:
         began = time.perf_counter()
         with outermost_gathered(self._model):
             mine = evaluate(
-                self._model,
-                self._split,
-                stage,
-                self._token_format,
-                self._config,
-                check=check,
+                self._model, self._split, stage, self._token_format, self._config, check=check,
                 shard=self._shard,
-            )
+            )  # fmt: skip
         parts = self._processes.gather(mine) if self._shard[1] > 1 else [mine]
         self._seconds = time.perf_counter() - began
         return merge(parts)
 
-    def score(self, result: EvaluationResult, step: int) -> float:
-        """What the best checkpoint is chosen by, higher is better.
-
-        It is the exact match (in a run of several trainings the loss tells equal ones apart), or
-        how near an emulator's thoughts are to the teacher's, which is told at once.
-        """
-        if self._thought_errors is None:
-            return result.exact_match - (TIE * result.loss if self._ties_by_loss else 0.0)
-        errors = self._thought_errors()
-        self._emit(ThoughtsCompared(step=step, loss=sum(errors), blocks=list(errors)))
-        return -sum(errors)
-
     def report(self, result: EvaluationResult, state: RunState, stage: int, implicit: bool) -> None:
-        """Write the samples and say what was found."""
+        """Write the samples, and emit the result."""
         if not self._processes.is_main:
             return
         name = f"step-{state.step:08d}.jsonl"

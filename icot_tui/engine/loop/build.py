@@ -11,6 +11,12 @@ from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.load import Data
 from icot_tui.data.order import DataOrder
 from icot_tui.engine.checkpoints.store import Store
+from icot_tui.engine.evaluation.scores import (
+    Score,
+    emulation_score,
+    exact_match_score,
+    exact_match_then_loss,
+)
 from icot_tui.engine.evaluation.validation import Validation
 from icot_tui.engine.journal.events import Event
 from icot_tui.engine.loop.control import Control
@@ -88,12 +94,12 @@ def build_trainer(
         token_format=token_format,
         config=config.evaluation,
         processes=processes,
-        sharded_model=accelerator.distributed_type == "FSDP",
         folder=folder,
         emit=emit,
-        thought_errors=training.emulation_errors,
-        ties_by_loss=bool(training.phase.name),
     )
+    score: Score = exact_match_then_loss if training.phase.name else exact_match_score
+    if training.emulation_errors is not None:
+        score = emulation_score(training.emulation_errors, emit)
     return Trainer(
         config=config,
         split=training.train,
@@ -110,6 +116,7 @@ def build_trainer(
         spikes=SpikeDetector(config.spikes),
         store=store,
         validation=validation,
+        score=score,
         control=control,
         emit=emit,
     )

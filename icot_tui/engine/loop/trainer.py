@@ -40,6 +40,7 @@ from icot_tui.engine.loop.step_buffer import StepBuffer
 from icot_tui.engine.loop.update import Update
 
 if TYPE_CHECKING:
+    from icot_tui.engine.evaluation.scores import Score
     from icot_tui.engine.evaluation.validation import Validation
 
 
@@ -61,6 +62,7 @@ class Trainer:
     spikes: SpikeDetector
     store: Store
     validation: "Validation"
+    score: "Score"
     control: Control
     emit: Callable[[Event], None]
     state: RunState = field(default_factory=RunState)
@@ -327,7 +329,7 @@ class Trainer:
                 return
             state, implicit = self.state, self.curriculum.implicit
             state.evaluated_step = state.step
-            score = self.validation.score(result, state.step)
+            score = self.score(result, state.step)
             if state.best.improve(result.exact_match, implicit, state.step, score):
                 self.store.name_best(state)
             self.spikes.add_evaluation(state.step, fmean(result.token_accuracy or [0.0]))
