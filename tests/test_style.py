@@ -22,15 +22,12 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 MENDING: dict[str, set[str]] = {
     "long_signatures": {
         "engine/checkpoints/store.py: __init__",
-        "engine/evaluation/validation.py: __init__",
         "tui/actions/run_table.py: _run",
     },
     "positional_calls": {
         "tui/actions/run_table.py: _run",
     },
     "positional_records": {
-        "data/load.py: Data",
-        "data/stats.py: TextStats",
         "engine/journal/metrics.py: Metrics",
         "engine/journal/metrics.py: SpikeSummary",
         "engine/journal/step_arrays.py: StepArrays",
@@ -43,11 +40,9 @@ MENDING: dict[str, set[str]] = {
         "tui/run/view.py: RunView",
         "watch/runs.py: RunLine",
     },
-    "method_comparisons": set(),
     "names_twice": {
         "Training: engine/loop/phase.py, watch/history.py",
     },
-    "circular_imports": set(),
 }
 
 

@@ -30,7 +30,7 @@ FORMAT_VERSION = 1
 TOKENIZER_FOLDER = "tokenizer"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Data:
     """All that training and evaluation need to know of the data.
 
