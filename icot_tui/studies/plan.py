@@ -139,6 +139,7 @@ def title_of(values: Iterable[str], seed: int) -> str:
 def digest_of(config: RunConfig) -> str:
     """Identifies what is trained: everything in the config but name and description."""
     empty = {name for name in known_methods() if getattr(config, name, None) is None}
+    empty.discard("distillation")  # digests have always had this one, empty or not
     content = _even(config.model_dump(exclude={"name", "description"} | empty))
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
