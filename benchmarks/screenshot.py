@@ -54,7 +54,9 @@ async def picture(folder: RunFolder, size: tuple[int, int], theme: str) -> str:
     """The screen as SVG."""
     state = UserState(path=folder.path.parent / "screen.json")
     state.theme = theme
-    app = WorkbenchApp(None, RunFollower(folder), Options(folder.path.parent, control=True), state)
+    app = WorkbenchApp(
+        None, RunFollower(folder), Options(runs=folder.path.parent, control=True), state
+    )
     async with app.run_test(size=size) as pilot:
         await _settled(app, pilot)
         return app.export_screenshot(title="icot-tui")
@@ -66,7 +68,7 @@ async def inside(run: Path, question: str, token: str, size: tuple[int, int], th
         state = UserState(path=Path(remembered) / "screen.json")
         state.theme = theme
         names = [f"{run.name}@best"]
-        app = PlayApp(Options(run.parent), names, state, question=question)
+        app = PlayApp(Options(runs=run.parent), names, state, question=question)
         async with app.run_test(size=size) as pilot:
             answers = app.play.answers
             while not answers.outcomes:

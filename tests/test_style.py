@@ -22,22 +22,15 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 MENDING: dict[str, set[str]] = {
     "long_signatures": {
         "engine/checkpoints/store.py: __init__",
-        "tui/actions/run_table.py: _run",
     },
-    "positional_calls": {
-        "tui/actions/run_table.py: _run",
-    },
+    "positional_calls": set(),
     "positional_records": {
         "engine/journal/metrics.py: Metrics",
         "engine/journal/metrics.py: SpikeSummary",
         "engine/journal/step_arrays.py: StepArrays",
         "studies/exporting.py: Step",
-        "tui/actions/action.py: Action",
-        "tui/app/options.py: Options",
-        "tui/app/user_state.py: UserState",
         "tui/chart/data.py: ChartData",
         "tui/panels/text.py: Glyphs",
-        "tui/run/view.py: RunView",
         "watch/runs.py: RunLine",
     },
     "names_twice": {

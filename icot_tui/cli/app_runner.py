@@ -33,7 +33,7 @@ def screen_options(
     from icot_tui.tui.app.settings import load_settings
 
     return Options(
-        runs,
+        runs=runs,
         control=control,
         ascii=ascii,
         low_bandwidth=low_bandwidth,

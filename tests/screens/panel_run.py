@@ -141,7 +141,7 @@ class Told:
         while self.source.poll(1.0):
             pass
         now = how.pop("now", self.source.now())
-        return RunView(self.source, now, self.source.status(now), **how)
+        return RunView(source=self.source, now=now, status=self.source.status(now), **how)
 
 
 def a_sample(written: str | None, right: str = "0 7 5 0", kind: str = "random") -> Sample:

@@ -29,7 +29,7 @@ def drive(
 ) -> PlayApp:
     """Run the playground, take the steps once the checkpoints are listed, and leave it."""
     state = UserState(path=runs / "state" / "screen.json")
-    shown = Options(runs, settings=Settings(), **options)
+    shown = Options(runs=runs, settings=Settings(), **options)
     app = PlayApp(shown, names, state, question=question)
 
     async def run() -> None:
@@ -43,7 +43,7 @@ def drive(
 
 def is_told(screen: PlayScreen) -> bool:
     """Was something said instead of answers, and is nothing being done?"""
-    return not screen._doing and bool(screen.worker._thread) and screen.worker._queue.empty()
+    return not screen._work and bool(screen.worker._thread) and screen.worker._queue.empty()
 
 
 async def until(pilot: Pilot[ExitChoice], true: Callable[[], bool]) -> None:
@@ -80,7 +80,7 @@ async def answered(screen: PlayScreen, pilot: Pilot[ExitChoice]) -> None:
 
 async def mapped(screen: PlayScreen, pilot: Pilot[ExitChoice]) -> None:
     """The map has come, or the words that stand for it."""
-    await until(pilot, lambda: not screen._doing and not screen.probing)
+    await until(pilot, lambda: not screen._work and not screen.inspector.probing)
     await pilot.pause(0.1)
 
 

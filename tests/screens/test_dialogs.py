@@ -10,7 +10,7 @@ from textual.widgets import OptionList
 from icot_tui.engine.journal.events import CheckpointSaved
 from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.session.screen_exit import ExitChoice
-from tests.screens.workbench import a_run, dialog, drive, press
+from tests.screens.workbench import a_run, dialog, drive, press, until
 
 Go = Pilot[ExitChoice]
 
@@ -28,7 +28,7 @@ def test_what_is_highlighted_is_in_sight_to_the_end_of_every_list(
         told.tell(CheckpointSaved(step=step, path=checkpoint.name, stage=0, bytes=100, seconds=0.1))
 
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
-        for key in (":", "b", "t", "v", "u", "X", "o", "r"):
+        for key in ("b", "t", "v", "u", "X", "o", "r"):
             await press(pilot, key)
             options = dialog(app).query_one(OptionList)
             box = dialog(app).query_one(".box").region
@@ -42,6 +42,30 @@ def test_what_is_highlighted_is_in_sight_to_the_end_of_every_list(
             for widget in dialog(app).query(".box > *"):
                 assert not widget.display or widget.region in box, (key, widget)
             await press(pilot, "escape")
+
+    drive(tmp_path, steps, told.source, size, control=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(50, 20), (80, 24), (120, 40)])
+def test_the_palette_shows_what_is_highlighted_to_the_end_of_its_list(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        await press(pilot, ":")
+        options = app.screen.query_one(OptionList)
+        await until(pilot, lambda: options.option_count == len(app.actions.runner.available()))
+        for at in (0, options.option_count - 1):
+            options.highlighted = at
+            await pilot.pause(0.05)
+            first = options._index_to_line[at] - round(options.scroll_y)
+            end = options.region.y + first + options._heights[at]
+            assert first >= 0 and end < options.region.bottom <= size[1], at
+        assert options.region in app.screen.region
+        await press(pilot, "escape")
+        assert app.screen is app.live
 
     drive(tmp_path, steps, told.source, size, control=True)
 

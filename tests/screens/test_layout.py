@@ -6,7 +6,7 @@ import pytest
 from textual.geometry import Region
 
 from icot_tui.tui.actions.table import PANEL_IDS
-from icot_tui.tui.app.redraw_rate import LONGEST, SHARE, SHORTEST, SLOW_LINK_BYTES, Pace
+from icot_tui.tui.app.redraw_rate import LONGEST, SHARE, SHORTEST, SLOW_LINK_BYTES, RedrawRate
 from icot_tui.tui.frame.layout import (
     HEAVIEST,
     LIGHTEST,
@@ -83,26 +83,26 @@ def test_shares_add_up_to_the_whole() -> None:
 
 
 def test_the_pace_keeps_to_its_share_of_a_core() -> None:
-    pace = Pace()
-    assert pace.interval(training=True) == SHORTEST
+    rate = RedrawRate()
+    assert rate.interval(training=True) == SHORTEST
     for _ in range(30):
-        pace.note(SHARE)
-    assert pace.interval(training=True) == pytest.approx(1.0)
-    assert pace.interval(training=False) == SHORTEST
+        rate.add_cost(SHARE)
+    assert rate.interval(training=True) == pytest.approx(1.0)
+    assert rate.interval(training=False) == SHORTEST
     for _ in range(30):
-        pace.note(1.0)
-    assert pace.interval(training=True) == LONGEST
+        rate.add_cost(1.0)
+    assert rate.interval(training=True) == LONGEST
 
 
 def test_a_slow_link_gets_no_more_than_its_share_however_uneven() -> None:
-    pace, chance = Pace(low_bandwidth=True), random.Random(0)
-    assert pace.interval(training=True) == 2
+    rate, chance = RedrawRate(low_bandwidth=True), random.Random(0)
+    assert rate.interval(training=True) == 2
     sent = seconds = 0.0
     for _ in range(300):
         size = chance.choice([500, 2500, 2500, 7000, 14_000])
-        wait = pace.interval(training=True)
-        pace.sent(size, wait)
+        wait = rate.interval(training=True)
+        rate.add_bytes(size, wait)
         sent, seconds = sent + size, seconds + wait
     assert 0.8 * SLOW_LINK_BYTES < sent / seconds < 1.02 * SLOW_LINK_BYTES
-    pace.sent(10**6, 1.0)
-    assert pace.interval(training=True) == 10
+    rate.add_bytes(10**6, 1.0)
+    assert rate.interval(training=True) == 10

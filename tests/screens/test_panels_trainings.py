@@ -174,7 +174,7 @@ def test_what_has_to_do_with_removals_is_not_offered(tmp_path: Path) -> None:
     queue = CommandQueue(told.folder.control)
 
     async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
-        names = {action.name for action in app.actions()}
+        names = {action.name for action in app.actions.runner.available()}
         assert "rollback" in names and not names & {"hold", "advance", "set-delta"}
         assert "hold" not in picture(app)[-1]
         await press(pilot, "h")

@@ -15,13 +15,10 @@ from textual.widgets import Input
 from icot_tui.analysis.checkpoint_entries import all_entries
 from icot_tui.cli import app as cli
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.tui.play.action_table import FOOTER_KEYS, PLAY_ACTIONS, PLAY_GROUPS, PLAY_KEYS
 from icot_tui.tui.play.backend import Backend
 from icot_tui.tui.play.budget_plot import BudgetPlot
-from icot_tui.tui.play.handlers import HANDLERS
 from icot_tui.tui.play.question_field import QuestionHistory
 from icot_tui.tui.play.question_file import FileAnswersDialog
-from icot_tui.tui.play.records import VIEWS
 from icot_tui.tui.play.screen import PlayScreen
 from icot_tui.tui.session.screen_exit import ExitChoice
 from icot_tui.watch.source import RunFollower
@@ -77,7 +74,7 @@ def test_a_run_without_checkpoints_says_so_until_there_is_one(tmp_path: Path) ->
     async def steps(screen: PlayScreen, pilot: Go) -> None:
         await until(pilot, lambda: "There is no checkpoint yet" in said(screen))
         add_checkpoint(run, config, random_model(config), 8)
-        screen.read_list()
+        screen.read_checkpoints()
         await until(pilot, lambda: len(screen.list.chosen) == 1)
         assert "no checkpoint" not in said(screen)
 
@@ -129,7 +126,7 @@ def test_what_cannot_be_read_is_one_sentence(runs: Path) -> None:
         await ask(screen, pilot, LONG)
         assert "positions" in screen.answers.results[0].problem
         await press(pilot, "l")
-        assert screen.looking or toasts(screen)
+        assert screen.inspector.is_open or toasts(screen)
         await press(pilot, "f")
         await ask(screen, pilot, "12*34")
         assert screen.answers.results[0].answer is not None
@@ -183,11 +180,11 @@ def test_random_and_hardest_examples_and_history(runs: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
         await ask(screen, pilot, "12*34")
         await press(pilot, "h")
-        await until(pilot, lambda: screen.text != "12*34")
+        await until(pilot, lambda: screen.asker.text != "12*34")
         await answered(screen, pilot)
-        hardest = screen.text
+        hardest = screen.asker.text
         await press(pilot, "h")
-        await until(pilot, lambda: screen.text != hardest)
+        await until(pilot, lambda: screen.asker.text != hardest)
         await press(pilot, "r")
         await until(pilot, lambda: len(screen.field.history.asked) == 4)
         await answered(screen, pilot)
@@ -226,7 +223,7 @@ def test_a_budget_of_thought_where_the_run_allows_it(runs: Path) -> None:
         await press(pilot, "b")
         await press(pilot, *"3", "enter")
         await answered(screen, pilot)
-        assert screen.options.written == 3
+        assert screen.asker.options.written == 3
         answer = screen.answers.results[0].answer
         assert (answer is not None and answer.stage == len(answer.chain) - answer.written) or True
         assert "3 tokens written" in str(screen.header.content)
@@ -240,7 +237,7 @@ def test_the_budget_of_thought_is_plotted(runs: Path, tmp_path: Path) -> None:
         entry = screen.list.entries
         screen.list.choose([one for one in entry if one.run == "tiny"][-1:])
         await press(pilot, "escape", "B")
-        assert "there is no budget to try" in toasts(screen)[-1]
+        assert "can't be chosen" in toasts(screen)[-1]
         screen.list.choose([one for one in entry if one.run == "mixed"][-1:])
         await press(pilot, "B")
         await until(pilot, lambda: isinstance(pilot.app.screen, BudgetPlot))
@@ -287,7 +284,7 @@ def test_a_file_of_questions_is_asked_at_once(runs: Path, tmp_path: Path) -> Non
         assert "[red]zwölf" in shown and "\x1b" not in shown
         await press(pilot, "w", "home", "enter")
         await answered(screen, pilot)
-        assert screen.text == "12*34" and pilot.app.screen is screen
+        assert screen.asker.text == "12*34" and pilot.app.screen is screen
         alone = screen.answers.results[0].answer
         assert alone is not None and alone.answer == first.answer.answer
 
@@ -355,7 +352,7 @@ def test_ascii_only_and_every_size(runs: Path) -> None:
             assert len(rows) == size[1] and all(len(row) <= size[0] for row in rows)
             assert "".join(rows).isascii(), [c for c in "".join(rows) if not c.isascii()]
         await press(pilot, "question_mark", "escape", "escape")
-        assert not screen.looking
+        assert not screen.inspector.is_open
         await press(pilot, "i")
         assert "".join(picture(screen)).isascii() and "Enter ask" in picture(screen)[-1]
 
@@ -375,13 +372,6 @@ def test_the_live_screen_opens_it_and_gets_the_keys_back(runs: Path) -> None:
         assert app.screen is app.live and app.is_running
 
     drive_workbench(runs, steps, RunFollower(RunFolder(runs / "tiny")))
-
-
-def test_the_table_of_keys_is_whole() -> None:
-    keys = [key for action in PLAY_ACTIONS for key in PLAY_KEYS[action.name]]
-    assert len(keys) == len(set(keys))
-    assert {action.group for action in PLAY_ACTIONS} == set(PLAY_GROUPS)
-    assert set(FOOTER_KEYS) == set(HANDLERS) | set(VIEWS)
 
 
 def test_a_run_that_is_not_there_is_bad_input(

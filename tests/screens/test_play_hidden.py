@@ -110,7 +110,7 @@ def test_the_views_of_a_question(runs: Path) -> None:
         assert heat is not None and heat.columns == ("a0", "a1", "b0", "b1")
         assert heat.rows[0] == "c0" and (heat.values >= 0).all()
         await press(pilot, "<", "escape")
-        assert not screen.looking
+        assert not screen.inspector.is_open
 
     drive(runs, ["carries"], steps)
 
@@ -127,11 +127,11 @@ def test_probes_are_trained_stopped_kept_and_read_again(
         await mapped(screen, pilot)
         assert "no probes were trained" in words(screen) and screen.hidden.heat is None
         await press(pilot, "p")
-        await until(pilot, lambda: "300 examples" in screen.probing)
+        await until(pilot, lambda: "300 examples" in screen.inspector.probing)
         await press(pilot, "escape")
-        assert "stopped" in toasts(screen)[-1] and screen.looking
+        assert "stopped" in toasts(screen)[-1] and screen.inspector.is_open
         await press(pilot, "p")
-        await until(pilot, lambda: not screen.probing)
+        await until(pilot, lambda: not screen.inspector.probing)
         await mapped(screen, pilot)
         heat = screen.hidden.heat  # z1 stands at SEP and at ####, as it was wired
         assert heat is not None
@@ -172,7 +172,7 @@ def test_probes_are_trained_stopped_kept_and_read_again(
 def test_what_cannot_be_looked_at_is_said(runs: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
         await press(pilot, "escape", "l")
-        assert not screen.looking and "Ask something first" in toasts(screen)[-1]
+        assert not screen.inspector.is_open and "Ask something first" in toasts(screen)[-1]
         screen.list.choose([one for one in screen.list.entries if one.stage == 0])
         await ask(screen, pilot, "12*34")
         await press(pilot, "1")
@@ -202,7 +202,7 @@ def test_a_pair_answers_and_its_thoughts_stand_beside_the_teacher_s(runs: Path) 
         await press(pilot, "l")
         await mapped(screen, pilot)
         heat = screen.hidden.heat
-        assert screen.view == "thoughts" and heat is not None, words(screen)
+        assert screen.inspector.view == "thoughts" and heat is not None, words(screen)
         assert (heat.rows, heat.columns) == (
             ("1 SEP", "2 SEP2"),
             ("own", "before", "others", "guess"),
@@ -237,7 +237,7 @@ def test_the_thoughts_of_a_model_that_thinks_alone_are_refused(runs: Path) -> No
         assert screen.hidden.heat is None and "is no pair of ICoT-KD" in words(screen)
         await press(pilot, "escape", "l")
         await mapped(screen, pilot)
-        assert screen.view == "probe"
+        assert screen.inspector.view == "probe"
 
     drive(runs, ["carries"], steps)
 

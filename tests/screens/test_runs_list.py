@@ -32,10 +32,10 @@ def test_runs_are_listed_filtered_laid_over_and_opened(tmp_path: Path) -> None:
         line = str(options.get_option_at_index(0).prompt)
         assert "finished" in line and "2 of 8" in line and "90.0 %" in line
         await press(pilot, "enter", "space")
-        assert [overlay.name for overlay in app.following.overlays] == ["second"]
+        assert [overlay.name for overlay in app.monitor.overlays] == ["second"]
         await press(pilot, "enter")
-        assert app.following.source is not None
-        assert app.following.source.folder.name == "second" and not app.following.overlays
+        assert app.monitor.source is not None
+        assert app.monitor.source.folder.name == "second" and not app.monitor.overlays
         assert "second" in picture(app)[0] or "told" in picture(app)[0]
 
     drive(tmp_path, steps, told.source)

@@ -122,7 +122,7 @@ def test_checkpoints_are_listed_with_stage_and_accuracy(tmp_path: Path) -> None:
         lines = [str(options.get_option_at_index(at).prompt) for at in range(2)]
         assert lines[0].split()[:4] == ["100", "0", "90.0", "%"]
         assert lines[1].split()[0] == "0"
-        assert "What was learnt in the 150 steps since is given up" in about(app)
+        assert "What was learnt in the 150 steps since is lost" in about(app)
 
     drive(tmp_path, steps, told.source, SMALL, control=True)
 
@@ -169,7 +169,7 @@ def test_a_viewer_can_not_step_in_and_is_told_how_to(tmp_path: Path) -> None:
         await press(pilot, *"phabesoldX")
         assert posted(queue) == []
         assert any("--control" in toast for toast in toasts(app))
-        assert not any(action.needs_control for action in app.actions())
+        assert not any(action.run_command for action in app.actions.runner.available())
 
     drive(tmp_path, steps, told.source, SMALL)
 
@@ -190,22 +190,22 @@ def test_silence_is_told_once_and_a_late_answer_still_is(tmp_path: Path) -> None
     told = a_run(tmp_path)
     wanted = commands.Save()
     mine = CommandSender(told.folder)
-    assert mine.wish(wanted, now=0.0) is None
-    assert mine.look(now=5.0) == []
-    silence = mine.look(now=command_sender.PATIENCE + 1)
+    assert mine.send(wanted, now=0.0) is None
+    assert mine.results(now=5.0) == []
+    silence = mine.results(now=command_sender.TIMEOUT + 1)
     assert len(silence) == 1 and "has not answered 'save' for 10 s" in silence[0].text
-    assert mine.look(now=60.0) == [] and mine.open
+    assert mine.results(now=60.0) == [] and mine.waiting
     answer(told, wanted, True, "saved at step 250")
-    assert [one.text for one in mine.look(now=61.0)] == ["Saved at step 250."]
-    assert not mine.open and mine.look(now=62.0) == []
+    assert [one.text for one in mine.results(now=61.0)] == ["Saved at step 250."]
+    assert not mine.waiting and mine.results(now=62.0) == []
 
 
 def test_a_trainer_that_ends_without_an_answer_is_told(tmp_path: Path) -> None:
     told = a_run(tmp_path)
     mine = CommandSender(told.folder)
-    mine.wish(commands.Save(), now=0.0)
+    mine.send(commands.Save(), now=0.0)
     told.folder.unlock()
-    assert "ended before it answered" in mine.look(now=11.0)[0].text
-    assert not mine.open
-    problem = mine.wish(commands.Save(), now=12.0)
+    assert "ended before it answered" in mine.results(now=11.0)[0].text
+    assert not mine.waiting
+    problem = mine.send(commands.Save(), now=12.0)
     assert problem is not None and "icot-tui resume" in problem.text

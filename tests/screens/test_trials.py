@@ -50,12 +50,12 @@ def end(told: Told) -> None:
 
 
 def shown(app: WorkbenchApp) -> str:
-    assert app.following.source is not None
-    return app.following.source.folder.name
+    assert app.monitor.source is not None
+    return app.monitor.source.folder.name
 
 
 def laid_over(app: WorkbenchApp) -> list[str]:
-    return [overlay.source.folder.name for overlay in app.following.overlays]
+    return [overlay.source.folder.name for overlay in app.monitor.overlays]
 
 
 def header(app: WorkbenchApp) -> str:
@@ -69,7 +69,7 @@ def test_trials_at_work_are_shown_one_after_the_other(plan: Plan, folder: StudyF
 
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
         assert (shown(app), laid_over(app)) == (names[0], [names[1]])
-        assert [overlay.name for overlay in app.following.overlays] == ["ICoT-SI, seed 0"]
+        assert [overlay.name for overlay in app.monitor.overlays] == ["ICoT-SI, seed 0"]
         await until(pilot, lambda: "0 of 3 trials over, 2 at work" in header(app))
         await press(pilot, "r")
         assert isinstance(dialog(app), Runs)
@@ -139,9 +139,9 @@ def test_a_study_without_a_run_shows_what_is_to_come(plan: Plan, folder: StudyFo
         assert statuses == ["to come"] * 3
         await press(pilot, "enter")
         assert toasts(app) == ["This trial has not begun yet."]
-        assert app.following.source is None
+        assert app.monitor.source is None
         told = at_work(plan, 0, folder.runs)
-        await until(pilot, lambda: app.following.source is not None)
+        await until(pilot, lambda: app.monitor.source is not None)
         await press(pilot, "escape")
         assert shown(app) == plan.trials[0].name
         end(told)

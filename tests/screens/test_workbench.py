@@ -10,7 +10,6 @@ from textual.widgets import Input, Static
 
 from icot_tui import themes
 from icot_tui.engine.journal.events import Collapsed, LossSpike
-from icot_tui.tui.actions import theme_actions
 from icot_tui.tui.actions.table import PANEL_IDS
 from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.app.settings import AlertSettings, Settings
@@ -137,7 +136,7 @@ def test_chart_keys_go_to_the_chart_in_focus_or_the_last_one(tmp_path: Path) -> 
         assert chart.viewport.window is None and chart.viewport.cursor is None
         for axis in ("time", "removed", "step"):
             await press(pilot, "x")
-            assert app.following.axis == axis
+            assert app.monitor.axis == axis
         await press(pilot, "3")
         assert app.live.chart is app.live.board.panels["accuracy"].chart  # type: ignore[attr-defined]
         await press(pilot, "i")
@@ -199,11 +198,11 @@ def test_themes_are_previewed_chosen_and_read_again(folders: Path) -> None:
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
         assert app.theme == "mine" and app.theme_variables["primary"].lower() == "#112233"
         own.write_text(night.replace("#7aa2f7", "#445566"))
-        theme_actions.look_at_themes(app)
+        app.themes.check_files()
         await settled(pilot)
         assert app.theme_variables["primary"].lower() == "#445566"
         own.write_text(night.replace("#7aa2f7", "blueish"))
-        theme_actions.look_at_themes(app)
+        app.themes.check_files()
         await settled(pilot)
         assert any("mine.toml:" in toast and "primary" in toast for toast in toasts(app))
         assert app.theme_variables["primary"].lower() == "#445566"
@@ -295,7 +294,7 @@ def test_a_replay_is_paused_sped_up_and_wound(tmp_path: Path) -> None:
         assert 0 <= replay.place <= replay.length
         await press(pilot, "p")
         assert any("replay" in toast for toast in toasts(app))
-        assert "standing still" in picture(app)[0]
+        assert "replay, paused" in picture(app)[0]
 
     drive(tmp_path, steps, replay, control=True)
 
@@ -360,10 +359,10 @@ def test_the_welcome_tells_what_is_done_and_any_key_goes_on(tmp_path: Path) -> N
 
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
         assert isinstance(app.screen, Welcome)
-        said = str(app.screen.query_one("#doing", Static).render())
+        said = str(app.screen.query_one("#progress", Static).render())
         assert "loading PyTorch" in said
         await press(pilot, "x")
-        assert app.screen is app.live and app.following.axis == "step"
+        assert app.screen is app.live and app.monitor.axis == "step"
 
     with_engine(tmp_path, engine, steps, welcome=True)
 

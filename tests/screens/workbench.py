@@ -47,7 +47,7 @@ def drive(
     app = WorkbenchApp(
         None,
         source,
-        Options(runs, settings=settings or Settings(), **options),
+        Options(runs=runs, settings=settings or Settings(), **options),
         state or UserState(path=runs / "state" / "screen.json"),
     )
 
@@ -137,7 +137,7 @@ def with_engine(
 ) -> WorkbenchApp:
     """Run the app over an engine, take the steps, and leave it."""
     state = state or UserState(path=runs / "s.json")
-    app = WorkbenchApp(cast(Any, engine), None, Options(runs, **options), state)
+    app = WorkbenchApp(cast(Any, engine), None, Options(runs=runs, **options), state)
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:

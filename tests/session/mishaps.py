@@ -20,6 +20,7 @@ def with_mishaps(launch_app: Any) -> Any:
     """The same, but the app it makes is of a class with these keys."""
 
     def launch(*given: Any, **named: Any) -> Any:
+        from icot_tui.tui.actions.notify import notify_user
         from icot_tui.tui.app import app as module
 
         class Mishaps(module.WorkbenchApp):
@@ -38,7 +39,7 @@ def with_mishaps(launch_app: Any) -> Any:
                 os.write(2, b"noise on two\n")
                 print("noise from print")
                 warnings.warn("noise from a warning", stacklevel=1)
-                self.tell("it was noisy")
+                notify_user(self, "it was noisy")
 
         module.WorkbenchApp = Mishaps  # type: ignore[misc]
         return launch_app(*given, **named)

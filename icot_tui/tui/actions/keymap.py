@@ -1,4 +1,4 @@
-"""Which key does what: the table's defaults, with the user's own in their place."""
+"""Which key does what: a table's defaults, with the user's own keys in their place."""
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -6,12 +6,14 @@ from difflib import get_close_matches
 from textual.keys import _character_to_key, format_key
 
 from icot_tui.errors import UserError
-from icot_tui.tui.actions.table import ACTIONS, BY_NAME
+from icot_tui.tui.actions.action import ActionTable
 
 KeyMap = dict[str, tuple[str, ...]]
 """Keys by action, as Textual names them."""
+UserKeys = Mapping[str, str | Sequence[str]]
+"""One key or several by action; "" takes its keys away."""
 
-TAKEN = {
+INTERCEPTED = {
     "ctrl+b": "tmux",
     "ctrl+a": "screen",
     "ctrl+s": "the terminal's flow control",
@@ -23,8 +25,8 @@ TAKEN = {
     **{f"f{number}": "VS Code's terminal" for number in range(1, 13)},
 }
 """Keys that never arrive here, and who takes them."""
-NEEDED = ("enter", "escape", "tab", "shift+tab", "up", "down")
-"""Keys that dialogs, lists and the focus live by."""
+RESERVED = ("enter", "escape", "tab", "shift+tab", "up", "down")
+"""Keys that dialogs, lists and the focus need."""
 
 
 def textual_name(key: str) -> str:
@@ -41,45 +43,50 @@ def textual_name(key: str) -> str:
     return "+".join((*modifiers, _character_to_key(last) if len(last) == 1 else last))
 
 
-def shown(key: str) -> str:
-    """A key as people know it: `?`, `←`."""
-    names = {"space": "space", "left": "left", "right": "right", "ctrl+c": "ctrl+c"}
-    return names.get(key) or format_key(key)
+def key_label(key: str) -> str:
+    """A key as people know it: `?`, `space`."""
+    return key if key in ("space", "left", "right", "ctrl+c") else format_key(key)
 
 
-def key_map(own: Mapping[str, str | Sequence[str]] | None = None) -> KeyMap:
-    """The keys of every action; `own` maps actions to one key or several, "" to none.
+def key_map(table: ActionTable, own: UserKeys | None = None) -> KeyMap:
+    """The keys of every action of a table; what `own` says of other actions is left out.
 
     Raises:
-        UserError: there is no such action, or two would share a key.
+        UserError: two actions would share a key, or none would quit.
     """
-    own = own or {}
-    for name in own:
-        if name not in BY_NAME:
-            alike = get_close_matches(name, BY_NAME, n=1)
-            hint = f"did you mean {alike[0]}?" if alike else "the help (?) lists them"
-            raise UserError(f"keys.{name}: there is no such action; {hint}")
-    chosen = {name: _keys(name, keys) for name, keys in own.items()}
-    taken = {key: name for name, keys in chosen.items() for key in keys}
+    chosen = {
+        name: _own_keys(name, keys) for name, keys in (own or {}).items() if name in table.by_name
+    }
+    taken: dict[str, str] = {}
     for name, keys in chosen.items():
         for key in keys:
-            if taken[key] != name:
-                raise UserError(f"keys.{name}: {shown(key)} does {taken[key]} already")
+            if taken.setdefault(key, name) != name:
+                raise UserError(f"keys.{name}: {key_label(key)} already does {taken[key]}")
     result: KeyMap = {}
-    for action in ACTIONS:
-        default = tuple(textual_name(key) for key in action.keys)
+    for action in table.actions:
         # A default gives way where the user gave the key to something else.
-        free = tuple(key for key in default if taken.get(key, action.name) == action.name)
+        defaults = map(textual_name, action.keys.split())
+        free = tuple(key for key in defaults if taken.get(key, action.name) == action.name)
         result[action.name] = chosen.get(action.name, free)
     if not result["quit"]:
         raise UserError("keys.quit: no key is left that quits; give it one")
     return result
 
 
-def _keys(name: str, keys: str | Sequence[str]) -> tuple[str, ...]:
+def check_names(own: UserKeys, tables: Sequence[ActionTable]) -> None:
+    """Raise UserError if a key was given to an action that no table has."""
+    known = {name for table in tables for name in table.by_name}
+    for name in own:
+        if name not in known:
+            alike = get_close_matches(name, known, n=1)
+            hint = f"did you mean {alike[0]}?" if alike else "the help (?) lists them"
+            raise UserError(f"keys.{name}: there is no such action; {hint}")
+
+
+def _own_keys(name: str, keys: str | Sequence[str]) -> tuple[str, ...]:
     listed = ([keys] if keys else []) if isinstance(keys, str) else keys
-    named = tuple(textual_name(key) for key in listed)
+    named = tuple(map(textual_name, listed))
     for key in named:
-        if key in NEEDED:
-            raise UserError(f"keys.{name}: {key} is needed for dialogs and lists; take another key")
+        if key in RESERVED:
+            raise UserError(f"keys.{name}: {key} is needed for dialogs and lists; use another key")
     return named

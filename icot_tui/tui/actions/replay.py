@@ -1,52 +1,46 @@
-"""Play, faster, slower, back and forth in a replay."""
+"""Pause, faster, slower, back and forward in a replay."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from functools import partial
 
-if TYPE_CHECKING:
-    from icot_tui.tui.app.app import WorkbenchApp
-    from icot_tui.watch.replay import Replay
+from icot_tui.tui.actions.context import LiveContext
+from icot_tui.tui.actions.runner import Handler
+from icot_tui.watch.replay import Replay
 
 SLOWEST, FASTEST = 0.25, 4096.0
 STRIDE = 0.05
 """Of the whole run, at a time."""
 
 
-def words(app: "WorkbenchApp") -> str:
-    """Speed and place."""
-    replay = _replay(app)
-    how = "standing still" if replay.paused else f"{replay.speed:g} times as fast"
-    return f"replay, {how}, {replay.place / max(replay.length, 1e-9):.0%}"
+class ReplayActions:
+    """Controls the replay on show."""
 
+    def __init__(self, context: LiveContext) -> None:
+        self._context = context
 
-def play_or_pause(app: "WorkbenchApp") -> None:
-    """Stand still, or go on."""
-    replay = _replay(app)
-    replay.paused = not replay.paused
-    app.draw()
+    def handlers(self) -> dict[str, Handler]:
+        """By the actions' names."""
+        return {
+            "replay-pause": self._toggle_pause,
+            "replay-slower": partial(self._change_speed, 0.5),
+            "replay-faster": partial(self._change_speed, 2.0),
+            "replay-back": partial(self._move, -STRIDE),
+            "replay-forward": partial(self._move, STRIDE),
+        }
 
+    @property
+    def _replay(self) -> Replay:
+        replay = self._context.monitor.replay
+        assert replay is not None
+        return replay
 
-def _at_speed(app: "WorkbenchApp", factor: float) -> None:
-    replay = _replay(app)
-    replay.speed = min(max(replay.speed * factor, SLOWEST), FASTEST)
-    app.draw()
+    def _toggle_pause(self) -> None:
+        self._replay.paused = not self._replay.paused
+        self._context.draw()
 
+    def _change_speed(self, factor: float) -> None:
+        self._replay.speed = min(max(self._replay.speed * factor, SLOWEST), FASTEST)
+        self._context.draw()
 
-def _moved(app: "WorkbenchApp", share: float) -> None:
-    replay = _replay(app)
-    replay.seek(replay.place + share * replay.length)
-    app.draw()
-
-
-def _replay(app: "WorkbenchApp") -> "Replay":
-    assert app.following.replaying
-    return cast("Replay", app.following.source)
-
-
-HANDLERS: "dict[str, Callable[[WorkbenchApp], None]]" = {
-    "replay-pause": play_or_pause,
-    "replay-slower": lambda app: _at_speed(app, 0.5),
-    "replay-faster": lambda app: _at_speed(app, 2.0),
-    "replay-back": lambda app: _moved(app, -STRIDE),
-    "replay-forward": lambda app: _moved(app, STRIDE),
-}
+    def _move(self, share: float) -> None:
+        self._replay.seek(self._replay.place + share * self._replay.length)
+        self._context.draw()

@@ -1,21 +1,23 @@
-"""The actions that step into a run: every command of the engine, and what it means for the run."""
+"""The actions that change a run: every command of the engine, and what it does to the run."""
+
+from dataclasses import replace
 
 from icot_tui.engine.loop import commands
 from icot_tui.engine.loop.commands import Command
 from icot_tui.formatting import count
-from icot_tui.tui.actions.action import Action, Answer, Question, ToCommand, ToWords
+from icot_tui.tui.actions.action import Answer, RunCommand, actions_of
 from icot_tui.tui.run.view import RunView
 
 
-def _pause(view: RunView, answer: Answer) -> Command:
+def _pause_or_resume(view: RunView, answer: Answer) -> Command:
     return commands.Pause() if view.history.summary.paused is None else commands.Resume()
 
 
-def _hold(view: RunView, answer: Answer) -> Command:
+def _toggle_hold(view: RunView, answer: Answer) -> Command:
     return commands.Hold(on=not view.history.summary.metrics.held)
 
 
-def _holding_means(view: RunView, answer: Answer) -> str:
+def _hold_effect(view: RunView, answer: Answer) -> str:
     if view.history.summary.metrics.held:
         return "Let the removal schedule go on: tokens are removed again when their time comes."
     return (
@@ -24,11 +26,7 @@ def _holding_means(view: RunView, answer: Answer) -> str:
     )
 
 
-def _advance(view: RunView, answer: Answer) -> Command:
-    return commands.Advance(tokens=int(answer or 0))
-
-
-def _advancing_means(view: RunView, answer: Answer) -> str:
+def _advance_effect(view: RunView, answer: Answer) -> str:
     summary = view.history.summary
     stage, most = summary.metrics.stage + int(answer or 0), summary.max_cot_tokens
     after = stage if most is None else min(stage, most)
@@ -39,119 +37,82 @@ def _advancing_means(view: RunView, answer: Answer) -> str:
     )
 
 
-def _rollback(view: RunView, answer: Answer) -> Command:
-    return commands.Rollback(step=None if answer is None else int(answer))
-
-
-def _going_back_means(view: RunView, answer: Answer) -> str:
+def _rollback_effect(view: RunView, answer: Answer) -> str:
     since = max(0, view.history.summary.metrics.step - int(answer or 0))
-    lost = (
-        f"What was learnt in the {count(since, 'step')} since is given up"
-        if since
-        else ("Nothing was learnt since")
-    )
+    lost = f"What was learnt in the {count(since, 'step')} since is lost"
     return (
-        f"Weights, optimizer and stage become those of step {int(answer or 0):,}. {lost}; the "
-        "count of steps and the data go on."
+        f"Weights, optimizer and stage become those of step {int(answer or 0):,}. "
+        f"{lost if since else 'Nothing was learnt since'}; the count of steps and the data go on."
     )
 
 
-def _reset_optimizer(view: RunView, answer: Answer) -> Command:
-    return commands.ResetOptimizer()
-
-
-def _resetting_means(view: RunView, answer: Answer) -> str:
+def _reset_effect(view: RunView, answer: Answer) -> str:
     return (
         "AdamW forgets its averages of past gradients and starts with fresh ones; the weights "
         "stay. This can calm a spike. Only going back to a checkpoint undoes it."
     )
 
 
-def _set_delta(view: RunView, answer: Answer) -> Command:
-    return commands.SetRemovePerEpoch(remove_per_epoch=float(answer or 0))
+def _delta_effect(view: RunView, answer: Answer) -> str:
+    stage = view.history.summary.removed_tokens
+    return f"From stage {stage} on, {float(answer or 0):g} tokens are removed an epoch."
 
 
-def _delta_means(view: RunView, answer: Answer) -> str:
-    return (
-        f"The linear schedule goes on from stage {view.history.summary.removed_tokens} at a pace "
-        f"of {float(answer or 0):g} tokens an epoch."
-    )
-
-
-def _set_rate(view: RunView, answer: Answer) -> Command:
-    return commands.SetLearningRate(learning_rate=float(answer or 0))
-
-
-def _rate_means(view: RunView, answer: Answer) -> str:
+def _rate_effect(view: RunView, answer: Answer) -> str:
     return f"From the next step on the peak learning rate is {float(answer or 0):g}."
 
 
-def _stop(view: RunView, answer: Answer) -> Command:
-    return commands.Stop(save=bool(answer))
+RUN_COMMANDS = {
+    "pause": RunCommand(_pause_or_resume),
+    "hold": RunCommand(_toggle_hold, _hold_effect, needs_removals=True),
+    "advance": RunCommand(
+        lambda view, answer: commands.Advance(tokens=int(answer or 0)),
+        _advance_effect,
+        "tokens",
+        needs_removals=True,
+    ),
+    "rollback": RunCommand(
+        lambda view, answer: commands.Rollback(step=None if answer is None else int(answer)),
+        _rollback_effect,
+        "checkpoint",
+    ),
+    "reset-optimizer": RunCommand(lambda view, answer: commands.ResetOptimizer(), _reset_effect),
+    "evaluate": RunCommand(lambda view, answer: commands.Evaluate()),
+    "save": RunCommand(lambda view, answer: commands.Save()),
+    "set-delta": RunCommand(
+        lambda view, answer: commands.SetRemovePerEpoch(remove_per_epoch=float(answer or 0)),
+        _delta_effect,
+        "delta",
+        needs_removals=True,
+    ),
+    "set-lr": RunCommand(
+        lambda view, answer: commands.SetLearningRate(learning_rate=float(answer or 0)),
+        _rate_effect,
+        "rate",
+    ),
+    "stop": RunCommand(lambda view, answer: commands.Stop(save=bool(answer)), question="stop"),
+}
 
-
-def _run(
-    name: str,
-    key: str,
-    label: str,
-    help: str,
-    command: ToCommand,
-    footer: int = 0,
-    question: Question | None = None,
-    meaning: ToWords | None = None,
-    needs_removals: bool = False,
-) -> Action:
-    return Action(
-        name=name,
-        keys=(key,),
-        label=label,
-        help=help,
-        group="run",
-        footer=footer,
-        command=command,
-        question=question,
-        meaning=meaning,
-        needs_removals=needs_removals,
+RUN_ACTIONS = tuple(
+    replace(action, run_command=RUN_COMMANDS[action.name])
+    for action in actions_of(
+        "run",
+        (
+            ("pause", "p", "pause", "Pause training before its next step, or let it go on."),
+            ("hold", "h", "hold", "Hold the removal schedule while training goes on, or let go."),
+            ("advance", "a", "advance", "Remove more tokens with the next step."),
+            ("rollback", "b", "go back", "Go back to a checkpoint: weights, optimizer and stage."),
+            ("reset-optimizer", "o", "optimizer", "Drop the optimizer's memory of past gradients."),
+            ("evaluate", "e", "evaluate", "Measure exact match on the validation examples now."),
+            ("save", "s", "save", "Write a checkpoint now."),
+            (
+                "set-delta",
+                "d",
+                "pace",
+                "Change Δ: tokens that the linear schedule removes an epoch.",
+            ),
+            ("set-lr", "l", "learning rate", "Change the peak learning rate."),
+            ("stop", "X", "stop", "End the run: after saving, or at once."),
+        ),
     )
-
-
-RUN_ACTIONS = (
-    _run("pause", "p", "pause", "Pause training before its next step, or let it go on.", _pause, 3),
-    _run(
-        "hold", "h", "hold",
-        "Hold the removal schedule while training goes on, or let go.",
-        _hold, 5, meaning=_holding_means, needs_removals=True,
-    ),
-    _run(
-        "advance", "a", "advance",
-        "Remove more tokens with the next step.",
-        _advance, 6, "tokens", _advancing_means, needs_removals=True,
-    ),
-    _run(
-        "rollback", "b", "go back",
-        "Go back to a checkpoint: weights, optimizer and stage.",
-        _rollback, 7, "checkpoint", _going_back_means,
-    ),
-    _run(
-        "reset-optimizer", "o", "optimizer",
-        "Drop the optimizer's memory of past gradients.",
-        _reset_optimizer, meaning=_resetting_means,
-    ),
-    _run(
-        "evaluate", "e", "evaluate",
-        "Measure exact match on the validation examples now.",
-        lambda view, answer: commands.Evaluate(), 9,
-    ),
-    _run("save", "s", "save", "Write a checkpoint now.", lambda view, answer: commands.Save(), 8),
-    _run(
-        "set-delta", "d", "pace",
-        "Change Δ: tokens that the linear schedule removes an epoch.",
-        _set_delta, question="delta", meaning=_delta_means, needs_removals=True,
-    ),
-    _run(
-        "set-lr", "l", "learning rate",
-        "Change the peak learning rate.",
-        _set_rate, question="rate", meaning=_rate_means,
-    ),
-    _run("stop", "X", "stop", "End the run: after saving, or at once.", _stop, question="stop"),
-)  # fmt: skip
+)

@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from icot_tui.studies.trial_list import TrialList
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """Options of the screen, beside the user's settings.
 
     Attributes:
         runs: the folder that all runs are in.
-        control: may a viewer step into another process's run?
+        control: may a viewer change another process's run?
         ascii: draw with ASCII characters only.
         low_bandwidth: redraw seldom, and only what changed.
         welcome: say first what the demo is about.
-        theme: for this time; None: the one that was chosen before.
+        theme: for this session; None: the one that was chosen before.
         settings: the user's.
         study: the trials that are watched, if they are a study's.
     """
@@ -39,12 +39,12 @@ class Options:
 
     @property
     def draws_ascii(self) -> bool:
-        """By wish, by settings, or because the terminal knows no other characters."""
+        """As asked, by settings, or because the terminal knows no other characters."""
         return self.ascii or self.settings.ascii or not terminal_knows_unicode()
 
     @property
     def saves_bandwidth(self) -> bool:
-        """By wish or by settings."""
+        """As asked, or by settings."""
         return self.low_bandwidth or self.settings.low_bandwidth
 
 

@@ -23,13 +23,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from icot_tui.config.checking import check
 from icot_tui.config.toml import read_toml
 from icot_tui.errors import UserError
-from icot_tui.tui.actions.keymap import KeyMap, key_map
+from icot_tui.tui.actions.action import ActionTable
+from icot_tui.tui.actions.keymap import KeyMap, check_names, key_map
+from icot_tui.tui.actions.table import LIVE_TABLE
+from icot_tui.tui.play.action_table import PLAY_TABLE
 
+TABLES = (LIVE_TABLE, PLAY_TABLE)
 Key = Annotated[str, Field(max_length=40)]
 
 
 class AlertSettings(BaseModel):
-    """How one is told that a run needs a look."""
+    """How the user is told that a run needs a look."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,7 +46,7 @@ class AlertSettings(BaseModel):
 
 
 class Settings(BaseModel):
-    """All of it."""
+    """The whole file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -53,16 +57,16 @@ class Settings(BaseModel):
     low_bandwidth: bool = False
     """Redraw seldom, and only what changed."""
     keys: dict[str, Key | list[Key]] = {}
-    """Keys by action."""
+    """Keys by action, of the live screen and of the playground."""
     alerts: AlertSettings = AlertSettings()
 
-    def key_map(self) -> KeyMap:
-        """The keys of every action.
+    def key_map(self, table: ActionTable) -> KeyMap:
+        """The keys of every action of a screen.
 
         Raises:
-            UserError: an action is not known, or two share a key.
+            UserError: two actions share a key.
         """
-        return key_map(self.keys)
+        return key_map(table, self.keys)
 
 
 def settings_path() -> Path:
@@ -83,7 +87,9 @@ def load_settings(path: Path | None = None) -> Settings:
     origins = {key: f"{path}:{line}" for key, line in lines.items()}
     settings = check(Settings, raw, origins, str(path))
     try:
-        settings.key_map()
+        check_names(settings.keys, TABLES)
+        for table in TABLES:
+            settings.key_map(table)
     except UserError as error:
         name = str(error).split(":", 1)[0].removeprefix("keys.")
         raise UserError(f"{origins.get(('keys', name), path)}: {error}") from error

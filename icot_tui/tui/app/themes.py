@@ -53,7 +53,7 @@ def _mixed(theme: Theme, share: float) -> str:
     return Color.parse(theme.surface).blend(Color.parse(theme.primary), share).hex6
 
 
-class ThemeShelf:
+class ThemeLibrary:
     """All themes, and what is wrong with those that can't be read.
 
     Attributes:
@@ -66,10 +66,10 @@ class ThemeShelf:
         self._seen: dict[str, int] = {}
         self.themes: dict[str, TextualTheme] = {}
         self.mistakes: list[str] = []
-        self.look()
+        self.read()
 
-    def look(self) -> bool:
-        """Read the files again if one of the user's has changed; True if so."""
+    def read(self) -> bool:
+        """Read all files if one of the user's has changed since; True if so."""
         now = self._stamps()
         if self.themes and now == self._seen:
             return False

@@ -19,7 +19,7 @@ def state_folder() -> Path:
     return platformdirs.user_state_path("icot-tui")
 
 
-@dataclass
+@dataclass(kw_only=True)
 class UserState:
     """Remembered choices.
 

@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from icot_tui.tui.actions.action import Action
-from icot_tui.tui.actions.keymap import KeyMap, shown
+from icot_tui.tui.actions.keymap import KeyMap, key_label
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Hint:
 
 
 def hints(actions: Sequence[Action], keys: KeyMap, width: int) -> list[Hint]:
-    """The most important actions that there is room for, in that order."""
+    """The actions that there is room for, in their order."""
     found: list[Hint] = []
     at = 0
-    for action in sorted(actions, key=lambda action: action.footer):
-        if not action.footer or not keys[action.name]:
+    for action in actions:
+        if not keys[action.name]:
             continue
-        key = shown(keys[action.name][0])
+        key = key_label(keys[action.name][0])
         end = at + cell_len(key) + 1 + cell_len(action.label)
         if end > width:
             break
@@ -66,7 +66,7 @@ class Footer(Static):
         self._hints: list[Hint] = []
 
     def show(self, actions: Sequence[Action]) -> None:
-        """Draw the keys of these actions."""
+        """Draw the keys of these actions, as far as there is room; the most important first."""
         self._actions = actions
         found = hints(actions, self._keys, self.size.width)
         if found == self._hints:

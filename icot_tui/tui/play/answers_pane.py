@@ -34,7 +34,7 @@ class AnswerLines(Lines):
         Binding("right", "token(1)", "next token", show=False),
         Binding("up", "answer(-1)", "answer before", show=False),
         Binding("down", "answer(1)", "next answer", show=False),
-        Binding("enter", "screen.do('look')", "look inside", show=False),
+        Binding("enter", "screen.perform('look')", "look inside", show=False),
     ]
 
     def action_token(self, by: int) -> None:

@@ -11,14 +11,12 @@ from textual.widgets import Static
 
 from icot_tui.formatting import percent
 from icot_tui.plain import plain
-from icot_tui.tui.actions.export import keep
+from icot_tui.tui.actions.export import save_files
 from icot_tui.tui.chart.data import ChartData, Curve
 from icot_tui.tui.chart.widget import Chart
 
 if TYPE_CHECKING:
     from icot_tui.analysis.budget import BudgetPoint
-    from icot_tui.tui.play.screen import PlayScreen
-    from icot_tui.tui.play.worker import Job
 
 X_LABEL = "tokens written"
 KEYS = "left and right read the charts   w writes them to files   escape leaves"
@@ -74,47 +72,16 @@ class BudgetPlot(Screen[None]):
     def action_write(self) -> None:
         """Write both charts as drawings and tables."""
         charts = (("accuracy", self.accuracy), ("speed", self.speed))
-        try:
-            paths = [
-                keep([], f"budget-{name}", ending, text)
-                for name, chart in charts
-                for ending, text in (("svg", chart.svg()), ("csv", chart.csv()))
-            ]
-        except OSError as error:
-            told = f"The charts can't be written: {error.strerror}"
-            self.notify(plain(told), severity="error", markup=False)
-            return
-        told = "Written: " + ", ".join(map(str, paths))
-        self.notify(plain(told), timeout=10.0, markup=False)
+        files = [
+            (f"budget-{name}", ending, text)
+            for name, chart in charts
+            for ending, text in (("svg", chart.svg()), ("csv", chart.csv()))
+        ]
+        save_files(self.app, "charts", files)
 
     def action_leave(self) -> None:
         """Back to the questions."""
         self.dismiss(None)
-
-
-def plot_budget(screen: "PlayScreen") -> None:
-    """Try every budget with the checkpoint under the cursor, or the first one that allows it."""
-    result = screen.answers.current
-    current = [] if result is None else [result.entry]
-    entry = next((one for one in [*current, *screen.list.chosen] if one.mixed), None)
-    if entry is None:
-        screen.tell(
-            "None of the chosen checkpoints was trained with mixed stages "
-            "(curriculum.mixed_stages), so there is no budget to try: compare checkpoints of "
-            "several stages instead.",
-            "warning",
-            10.0,
-        )
-        return
-
-    def work(job: "Job") -> "Sequence[BudgetPoint]":
-        job.report("trying budgets of thought")
-        return screen.backend.sweep(entry, job.report)
-
-    def done(points: "Sequence[BudgetPoint]") -> None:
-        screen.app.push_screen(BudgetPlot(entry.label, points, screen.answers.lines.ascii))
-
-    screen.worker.submit("budget", work, done, lambda problem: screen.tell(problem, "warning"))
 
 
 def conclusion(points: "Sequence[BudgetPoint]") -> str:

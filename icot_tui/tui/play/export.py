@@ -1,13 +1,15 @@
-"""Answers and heat maps to take along: copied, and written to files whose path is told."""
+"""Answers and heat maps to take along: copied, and written to files."""
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from icot_tui.tui.actions.export import keep
+from icot_tui.tui.actions.export import copy_text, save_files, save_screenshot
+from icot_tui.tui.actions.runner import Handler
 from icot_tui.tui.panels.text import UNICODE, text_of
 from icot_tui.tui.play.answer_lines import answer_lines
+from icot_tui.tui.play.asker import Asker
+from icot_tui.tui.play.context import PlayContext
 from icot_tui.tui.play.heat_map import HeatMap, as_text
 from icot_tui.tui.play.records import AskResult
 
@@ -44,16 +46,38 @@ def as_values(text: str, results: Sequence[AskResult], heat: HeatMap | None) -> 
     return found
 
 
-def write(
-    folders: list[Path], text: str, results: Sequence[AskResult], heat: HeatMap | None
-) -> list[Path]:
-    """Write text and JSON.
+class PlayExport:
+    """Copies and writes what is on the screen."""
 
-    Raises:
-        OSError: no folder takes them.
-    """
-    values = json.dumps(as_values(text, results, heat), indent=1) + "\n"
-    return [
-        keep(folders, "answers", "txt", as_words(text, results, heat)),
-        keep(folders, "answers", "json", values),
-    ]
+    def __init__(self, context: PlayContext, asker: Asker) -> None:
+        self._context = context
+        self._asker = asker
+
+    def handlers(self) -> dict[str, Handler]:
+        """By the actions' names."""
+        return {
+            "copy": self._copy,
+            "export": self._export,
+            "screenshot": lambda: save_screenshot(self._context.screen.app),
+        }
+
+    def _heat(self) -> HeatMap | None:
+        return self._context.hidden.heat if self._context.looking else None
+
+    def _copy(self) -> None:
+        results = self._context.answers.results
+        if not results:
+            self._context.notify("There is no answer to copy yet.")
+            return
+        text = as_words(self._asker.text, results, self._heat())
+        copy_text(self._context.screen.app, text, "answers")
+
+    def _export(self) -> None:
+        results = self._context.answers.results
+        if not results:
+            self._context.notify("There is no answer to write yet.")
+            return
+        shown = self._asker.text, results, self._heat()
+        values = json.dumps(as_values(*shown), indent=1) + "\n"
+        files = [("answers", "txt", as_words(*shown)), ("answers", "json", values)]
+        save_files(self._context.screen.app, "answers", files)

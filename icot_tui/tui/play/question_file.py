@@ -3,8 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from textual import on
@@ -17,14 +16,10 @@ from textual.widgets.option_list import Option
 from icot_tui.analysis.checkpoint_entries import CheckpointEntry
 from icot_tui.formatting import count
 from icot_tui.plain import plain
-from icot_tui.tui.actions.export import keep
+from icot_tui.tui.actions.export import save_files
 from icot_tui.tui.panels.text import Glyphs, glyphs
 from icot_tui.tui.play.records import AskResult
 from icot_tui.tui.screens.dialog import Dialog, text
-
-if TYPE_CHECKING:
-    from icot_tui.tui.play.screen import PlayScreen
-    from icot_tui.tui.play.worker import Job
 
 MOST = 1000
 """Questions of one file."""
@@ -111,45 +106,7 @@ class FileAnswersDialog(Dialog[str]):
 
     def action_write(self) -> None:
         """All answers, as JSON lines."""
-        try:
-            told, wrong = f"Written: {keep([], 'batch', 'jsonl', self.found.as_lines())}", False
-        except OSError as error:
-            told, wrong = f"The answers can't be written: {error.strerror}", True
-        self.notify(plain(told), severity="error" if wrong else "information", markup=False)
-
-
-def ask_file(screen: "PlayScreen") -> None:
-    """Ask for a file, put its questions to the chosen checkpoints, and list the answers."""
-    asked = screen.list.chosen
-    if not asked:
-        screen.tell("No checkpoint is chosen: Tab to the list, Space chooses.", "warning")
-        return
-
-    def begin(path: str | None) -> None:
-        if path:
-            screen.worker.submit("batch", lambda job: work(path, job), done, failed)
-
-    def work(path: str, job: "Job") -> FileAnswers:
-        from icot_tui.analysis.questions import read_questions
-
-        questions = read_questions(Path(path).expanduser())[:MOST]
-        found = [
-            screen.backend.ask_all(one, questions, screen.options, job.report) for one in asked
-        ]
-        return FileAnswers(questions, asked, found)
-
-    def done(batch: FileAnswers) -> None:
-        screen.app.push_screen(FileAnswersDialog(batch, screen.answers.lines.ascii), again)
-
-    def again(question: str | None) -> None:
-        if question is not None:
-            screen.field.write(question)
-            screen.ask(question)
-
-    def failed(problem: str) -> None:
-        screen.tell(problem, "warning", 10.0)
-
-    screen.app.push_screen(QuestionFileDialog(), begin)
+        save_files(self.app, "answers", [("batch", "jsonl", self.found.as_lines())])
 
 
 def _score(results: Sequence[AskResult]) -> str:

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
 
 Axis = Literal["step", "time", "removed"]
 """What runs along the bottom of the charts."""
+ENDED: "tuple[Status, ...]" = ("finished", "stopped", "dead")
+"""Of a run that no trainer works on."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunView:
     """A moment of a run. Panels read what it refers to and change nothing.
 
@@ -44,3 +46,8 @@ class RunView:
     def history(self) -> "History":
         """All that is known of the run."""
         return self.source.history
+
+    @property
+    def running(self) -> bool:
+        """Is there a trainer that could carry out a command?"""
+        return self.status not in ENDED

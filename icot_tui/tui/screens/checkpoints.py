@@ -1,10 +1,10 @@
 """The list of checkpoints to go back to."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.formatting import age, percent
-from icot_tui.tui.actions.action import Action
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.dialog import ChoiceDialog, DialogChoice
 
@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from icot_tui.watch.history import Saved
 
 
-def checkpoint_dialog(view: RunView, action: Action) -> ChoiceDialog[int]:
-    """Newest first: step, stage, accuracy at that step, age; the answer is the step."""
-    meaning = action.meaning
-    assert meaning is not None
+def checkpoint_dialog(view: RunView, effect: Callable[[int], str]) -> ChoiceDialog[int]:
+    """Newest first: step, stage, accuracy at that step, age; the answer is the step.
+
+    Args:
+        view: of the run.
+        effect: says what going back to a step does.
+    """
     kept = {checkpoint.step for checkpoint in list_checkpoints(view.source.folder.checkpoints)}
     latest = {saved.step: saved for saved in view.history.saved if saved.step in kept}
     saved = sorted(latest.values(), key=lambda each: each.step, reverse=True)
@@ -25,7 +28,7 @@ def checkpoint_dialog(view: RunView, action: Action) -> ChoiceDialog[int]:
         "go back to a checkpoint",
         [DialogChoice(each.step, _line(each, view.now)) for each in saved],
         intro=f"{'step':>9}  {'stage':>5}  {'exact match':>11}  saved",
-        about=lambda step: meaning(view, step),
+        about=effect,
     )
 
 

@@ -12,7 +12,7 @@ from icot_tui.engine.journal.events import Evaluated
 from icot_tui.engine.journal.wording import how_answered
 from icot_tui.formatting import count, duration, percent
 from icot_tui.plain import plain
-from icot_tui.tui.actions.keymap import KeyMap, shown
+from icot_tui.tui.actions.keymap import KeyMap, key_label
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.dialog import ChoiceDialog, DialogChoice, text
 
@@ -113,9 +113,8 @@ class Ending(ChoiceDialog[Offer]):
             _title(view, failure), [_choice(offer, keys) for offer in offers(view)], width=96
         )
         self._keys, self._quit = keys["quit"], quit
-        self.hint = (
-            f"enter does it, or copies the command; escape goes back, {shown(self._keys[0])} quits"
-        )
+        quit_key = key_label(self._keys[0])
+        self.hint = f"enter does it, or copies the command; escape goes back, {quit_key} quits"
 
     def content(self) -> Sequence[Widget]:
         """What went wrong if something did, facts, commands."""

@@ -104,7 +104,7 @@ class LiveScreen(Screen[None]):
         self.call_after_refresh(self.rearrange)
 
     def rearrange(self) -> None:
-        """Place the panels again and draw those that came in."""
+        """Place the panels anew and draw those that came in."""
         self.board.rearrange()
         self.call_after_refresh(self._draw_again)
 
@@ -165,3 +165,11 @@ class LiveScreen(Screen[None]):
     @on(Tabs.Clicked)
     def _tab(self, event: Tabs.Clicked) -> None:
         self.go_to(event.panel)
+
+    @property
+    def panel_with_chart(self) -> Panel | None:
+        """The panel of the chart that keys mean."""
+        chart = self.chart
+        if chart is None:
+            return None
+        return next((panel for panel in self.board.seen if panel in chart.ancestors), None)

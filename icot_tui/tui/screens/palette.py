@@ -1,101 +1,78 @@
-"""The command palette: every action by its name."""
+"""The command palette: Textual's, with every action that can be run now."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
-from textual import events, on
-from textual.content import Content
-from textual.fuzzy import Matcher
-from textual.widget import Widget
-from textual.widgets import Input, OptionList
-from textual.widgets.option_list import Option
+from rich.text import Text
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.widgets import Input
 
 from icot_tui.tui.actions.action import Action
-from icot_tui.tui.actions.keymap import KeyMap, shown
-from icot_tui.tui.screens.dialog import Dialog
+from icot_tui.tui.actions.keymap import KeyMap, key_label
+
+ROOMY = 96
+"""Columns from which on there is room for the names as well."""
 
 
-class Palette(Dialog[str]):
-    """Type a few letters, Enter does the action; the answer is its name."""
+class Palette(CommandPalette):
+    """One line an action: key, name, what it does.
 
-    title_in_words = "commands"
-    hint = "enter does it, escape leaves"
-    width = 100
-
-    DEFAULT_CSS = """
-    Palette { align: center top; }
-    Palette > .box { margin-top: 2; }
-    Palette.-low > .box { margin-top: 0; }
-    Palette Input { width: 100%; height: 1; margin-bottom: 1; }
-    Palette OptionList { height: auto; max-height: 24; text-wrap: nowrap; text-overflow: ellipsis; }
+    Args:
+        actions: that can be run now.
+        keys: of these actions.
+        run: runs an action by its name.
     """
 
-    def __init__(self, actions: Sequence[Action], keys: KeyMap) -> None:
-        super().__init__()
-        self._actions = actions
-        self._keys = keys
-        self._found: list[Action] = []
+    DEFAULT_CSS = """
+    Palette > Vertical { margin-top: 1; background: transparent; }
+    Palette #--input { border: none; margin: 0 2; }
+    Palette SearchIcon { display: none; }
+    Palette CommandInput { height: 1; }
+    Palette #--results { margin: 0 2; }
+    Palette CommandList {
+        border: round $accent; background: $surface; scrollbar-size-vertical: 1;
+        text-wrap: nowrap; text-overflow: ellipsis;
+    }
+    """
 
-    def content(self) -> Sequence[Widget]:
-        """The line to type in, and the actions that fit."""
-        field = Input(placeholder="what do you want to do?")
-        field.cursor_blink = False
-        options = OptionList(markup=False)
-        options.can_focus = False
-        return [field, options]
+    def __init__(self, actions: Sequence[Action], keys: KeyMap, run: Callable[[str], None]) -> None:
+        super().__init__([ActionProvider], placeholder="what do you want to do?")
+        self.actions = actions
+        self.run_named = run
+        self._keys = keys
 
     def on_mount(self) -> None:
-        """All actions at first."""
-        self._list("")
+        """A cursor that blinks would cost a redraw each time."""
+        self.query_one(Input).cursor_blink = False
 
-    @on(Input.Changed)
-    def _changed(self, event: Input.Changed) -> None:
-        self._list(event.value)
-
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        self._take(self.query_one(OptionList).highlighted)
-
-    @on(OptionList.OptionSelected)
-    def _selected(self, event: OptionList.OptionSelected) -> None:
-        self._take(event.option_index)
-
-    def on_key(self, event: events.Key) -> None:
-        """Up and down move in the list while one types."""
-        moves = {"up": "cursor_up", "down": "cursor_down", "pageup": "page_up"}
-        moves["pagedown"] = "page_down"
-        if event.key in moves:
-            getattr(self.query_one(OptionList), f"action_{moves[event.key]}")()
-            event.stop()
-
-    def _take(self, at: int | None) -> None:
-        if at is not None and at < len(self._found):
-            self.dismiss(self._found[at].name)
-
-    def _list(self, wanted: str) -> None:
-        self._found = matching(self._actions, wanted)
-        options = self.query_one(OptionList)
-        options.clear_options()
-        options.add_options([Option(self._line(action)) for action in self._found])
-        options.highlighted = 0 if self._found else None
-
-    def _line(self, action: Action) -> Content:
-        keys = shown(self._keys[action.name][0]) if self._keys[action.name] else ""
-        key = (f"{keys:>6}  ", "bold $accent")
-        if self.app.size.width < self.width:  # there is no room for its name as well
-            return Content.assemble(key, action.help)
-        wide = max(len(each.name) for each in self._actions)
-        return Content.assemble(key, (f"{action.name:<{wide}}  ", "bold"), (action.help, "dim"))
+    def line(self, action: Action) -> Text:
+        """What the list says of an action."""
+        keys = self._keys[action.name]
+        key = f"{key_label(keys[0]) if keys else '':>6}  "
+        name = f"{action.name:<17}" if self.size.width >= ROOMY else ""
+        return Text.assemble((key + name, "bold"), (action.help, "not bold"))
 
 
-def matching(actions: Sequence[Action], wanted: str) -> list[Action]:
-    """The actions whose name or words fit, the best first; all for an empty wish."""
-    wanted = wanted.strip()
-    if not wanted:
-        return list(actions)
-    matcher = Matcher(wanted)
-    scored = [
-        (max(2 * matcher.match(action.name), matcher.match(f"{action.label} {action.help}")), at)
-        for at, action in enumerate(actions)
-    ]
-    ranked = sorted(((score, at) for score, at in scored if score > 0), key=lambda s: (-s[0], s[1]))
-    return [actions[at] for _, at in ranked]
+class ActionProvider(Provider):
+    """Finds the palette's actions by their names, or by the words of label and help."""
+
+    @property
+    def _palette(self) -> Palette:
+        assert isinstance(self.app.screen, Palette)
+        return self.app.screen
+
+    async def discover(self) -> Hits:
+        """All actions, in the order of the table."""
+        palette = self._palette
+        for action in palette.actions:
+            run = partial(palette.run_named, action.name)
+            yield DiscoveryHit(palette.line(action), run, action.name)
+
+    async def search(self, query: str) -> Hits:
+        """The actions that match; those whose names do come first."""
+        match, palette = self.matcher(query).match, self._palette
+        for action in palette.actions:
+            score = max(2 * match(action.name), match(f"{action.label} {action.help}"))
+            if score > 0:
+                run = partial(palette.run_named, action.name)
+                yield Hit(score, palette.line(action), run, action.name)

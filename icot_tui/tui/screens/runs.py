@@ -17,16 +17,16 @@ from icot_tui.engine.run_folder import RunFolder
 from icot_tui.formatting import age, percent
 from icot_tui.plain import plain
 from icot_tui.tui.frame.header import COLOURS
+from icot_tui.tui.run.monitor import RunMonitor
 from icot_tui.tui.screens.dialog import Dialog, text
 from icot_tui.watch.overlays import name_filter
 from icot_tui.watch.runs import RunLine, RunList
 
 if TYPE_CHECKING:
     from icot_tui.studies.trial_list import TrialList
-    from icot_tui.tui.run.following import Following
 
-LOOK_SECONDS = 1.0
-"""Between two looks at the journals."""
+REFRESH_SECONDS = 1.0
+"""Between two readings of the journals."""
 NAME_WIDTHS = (22, 40)
 """Cells of a name, in dialogs that have less room than they want and in others."""
 METHODS = {"No CoT": "no CoT", "Explicit CoT": "explicit", "ICoT-KD": "distilled"}
@@ -58,15 +58,13 @@ class Runs(Dialog[bool]):
     }
     """
 
-    def __init__(
-        self, runs: Path, following: "Following", study: "TrialList | None" = None
-    ) -> None:
+    def __init__(self, runs: Path, monitor: RunMonitor, study: "TrialList | None" = None) -> None:
         super().__init__()
         self._list = study or RunList(runs)
         if study is not None:
             self.title_in_words = plain(f"trials of {study.name}")
         self._runs = runs
-        self._following = following
+        self._monitor = monitor
         self._lines: list[RunLine] = []
         self._shown: list[RunLine] = []
         self._wanted = ""
@@ -100,9 +98,9 @@ class Runs(Dialog[bool]):
         if self._lines:
             self._fill()
             self.query_one(OptionList).focus()
-            self.set_interval(LOOK_SECONDS, self._look)
+            self.set_interval(REFRESH_SECONDS, self._update_list)
 
-    def _look(self) -> None:
+    def _update_list(self) -> None:
         self._lines = self._list.read(time.time())
         self._fill()
 
@@ -132,9 +130,9 @@ class Runs(Dialog[bool]):
         options.highlighted = min(at, len(shown) - 1) if shown else None
 
     def _prompt(self, line: RunLine, width: int) -> Content:
-        source = self._following.source
+        source = self._monitor.source
         here = ">" if source is not None and source.folder.path == line.folder.path else " "
-        over = "+" if self._following.is_overlaid(line.folder) else " "
+        over = "+" if self._monitor.is_overlaid(line.folder) else " "
         stage = "" if line.of is None else f"{line.stage} of {line.of}"
         stage = METHODS.get(line.method, stage)
         name = set_cell_size(plain(line.name), width)
@@ -153,7 +151,7 @@ class Runs(Dialog[bool]):
     def _open(self, event: OptionList.OptionSelected) -> None:
         folder = self._begun(event.option_index)
         if folder is not None:
-            self._following.open(folder)
+            self._monitor.open(folder)
             self.dismiss(True)
 
     def _begun(self, at: int) -> RunFolder | None:
@@ -167,10 +165,10 @@ class Runs(Dialog[bool]):
     def action_compare(self) -> None:
         """Lay the run over the one on show, or take it away."""
         at = self.query_one(OptionList).highlighted if self._shown else None
-        if at is not None and self._following.source is not None:
+        if at is not None and self._monitor.source is not None:
             folder = self._begun(at)
             if folder is not None:
-                self._following.toggle_overlay(folder)
+                self._monitor.toggle_overlay(folder)
                 self._fill()
 
     def action_filter(self) -> None:

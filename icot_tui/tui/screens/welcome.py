@@ -1,4 +1,4 @@
-"""The first words of the demo: what one is about to see, while PyTorch is loaded behind it."""
+"""The welcome of the demo: what one is about to see, while PyTorch is loaded behind it."""
 
 from collections.abc import Callable, Sequence
 
@@ -22,54 +22,54 @@ STORY = (
     ("At the end nothing is written any more: the answer follows straight from the question, ", ""),
     ("and the model still knows it.", ""),
 )
-WAYS_ON = (
+NEXT_KEYS = (
     ("\n\nIt takes about three minutes on two processor cores. Press ", "dim"),
     ("?", "bold $accent"),
     (" for the keys, ", "dim"),
     ("q", "bold $accent"),
     (" to leave.", "dim"),
 )
-REST_SECONDS = 0.3
+POLL_SECONDS = 0.3
 
 
 class Welcome(Dialog[str]):
-    """Any key goes on, and those that it names do what they do; below, what the engine does."""
+    """Any key goes on; help and quit do what they do; below, what the engine is doing."""
 
     title_in_words = "icot-tui"
     hint = "any key goes on"
     width = 72
 
-    def __init__(self, keys: KeyMap, doing: Callable[[], str | None], ascii: bool = False) -> None:
+    def __init__(self, keys: KeyMap, phase: Callable[[], str | None], ascii: bool = False) -> None:
         super().__init__()
         self._keys = keys
-        self._doing = doing
+        self._phase = phase
         self._ascii = ascii
-        self._told: list[str] = []
+        self._phases: list[str] = []
 
     def content(self) -> Sequence[Widget]:
         """The story, and the progress."""
-        told = STORY if self.app.size.height < LOW else STORY + WAYS_ON
-        return [text(Content.assemble(*told)), Static("", markup=False, id="doing")]
+        story = STORY if self.app.size.height < LOW else STORY + NEXT_KEYS
+        return [text(Content.assemble(*story)), Static("", markup=False, id="progress")]
 
     def on_mount(self) -> None:
         """Follow the engine's first steps."""
-        self._tell()
-        self.set_interval(REST_SECONDS, self._tell)
+        self._show_progress()
+        self.set_interval(POLL_SECONDS, self._show_progress)
 
-    def _tell(self) -> None:
-        doing = self._doing() or "training"
-        if self._told and self._told[-1] == doing:
+    def _show_progress(self) -> None:
+        phase = self._phase() or "training"
+        if self._phases[-1:] == [phase]:
             return
-        self._told.append(doing)
+        self._phases.append(phase)
         done, now = ("+", ">") if self._ascii else ("✓", "▸")
         parts: list[tuple[str, str]] = []
-        for step in self._told[:-1]:
+        for step in self._phases[:-1]:
             parts.append((f"{done} {step}\n", "$success"))
-        parts.append((f"{now} {doing}", "bold $secondary"))
-        self.query_one("#doing", Static).update(Content.assemble(*parts))
+        parts.append((f"{now} {phase}", "bold $secondary"))
+        self.query_one("#progress", Static).update(Content.assemble(*parts))
 
     def on_key(self, event: events.Key) -> None:
-        """Go on, with the help or the way out if its key was pressed."""
+        """Go on; the answer is the action, if help or quit was pressed."""
         event.stop()
         named = [name for name in ("help", "quit") if event.key in self._keys[name]]
         self.dismiss(named[0] if named else None)

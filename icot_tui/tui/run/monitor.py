@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.tui.run.study_rotation import Trials
-from icot_tui.tui.run.view import Axis, RunView
+from icot_tui.tui.run.study_rotation import StudyRotation
+from icot_tui.tui.run.view import ENDED, Axis, RunView
 from icot_tui.tui.session.training_thread import TrainingThread
 from icot_tui.watch.alerts import Alert, AlertRules
 from icot_tui.watch.machine import MachineReading, MachineSampler
@@ -15,18 +15,18 @@ from icot_tui.watch.replay import Replay
 from icot_tui.watch.source import RunFollower, Source
 
 MACHINE_SECONDS = 2.0
-"""Between two looks at the machine."""
+"""Between two readings of the machine."""
 READING_SECONDS = 0.05
 """Of journal a redraw, so that keys are answered while a long one is read."""
 
 
-class Following:
-    """Polls the news and makes the view.
+class RunMonitor:
+    """Reads what is new of the runs on show and makes the view.
 
     Attributes:
         source: the run on show; None until one is chosen.
         axis: what runs along the bottom of the charts.
-        trials: chooses the runs on show, when they are a study's.
+        view: the last one; None before the first.
     """
 
     def __init__(
@@ -35,42 +35,43 @@ class Following:
         source: Source | None,
         ascii: bool,
         axis: Axis,
-        trials: Trials | None = None,
+        study: StudyRotation | None = None,
     ) -> None:
-        self.engine = engine
         self.source = source
         self.axis: Axis = axis
-        self.trials = trials
+        self.view: RunView | None = None
+        self._engine = engine
+        self._study = study
         self._ascii = ascii
         self._known: dict[Path, Source] = {}
-        self._overlays = Overlays(self._source)
+        self._overlays = Overlays(self._source_of)
         self._sampler = MachineSampler()
         self._machine: MachineReading | None = None
-        self._machine_at = 0.0
+        self._machine_due = 0.0
         self._rules = AlertRules()
         if engine is not None and source is None:
             self.open(engine.folder)
         elif source is not None:
             self._known[source.folder.path] = source
-        elif trials is not None:
-            trials.look(self)
+        elif study is not None:
+            study.update(self)
 
     def open(self, folder: RunFolder) -> None:
         """Show this run; one that was shown before is there at once."""
-        self.source = self._source(folder)
+        self.source = self._source_of(folder)
         self._overlays.remove(folder)
         self._rules = AlertRules()
+
+    def _source_of(self, folder: RunFolder) -> Source:
+        source = self._known.get(folder.path)
+        if source is None:
+            source = self._known[folder.path] = RunFollower(folder)
+        return source
 
     @property
     def overlays(self) -> tuple[Overlay, ...]:
         """The runs that are drawn beside the one on show."""
         return self._overlays.all
-
-    def _source(self, folder: RunFolder) -> Source:
-        source = self._known.get(folder.path)
-        if source is None:
-            source = self._known[folder.path] = RunFollower(folder)
-        return source
 
     def is_overlaid(self, folder: RunFolder) -> bool:
         """Is this run drawn beside the one on show?"""
@@ -84,22 +85,22 @@ class Following:
             self._overlays.add(folder, name)
 
     @property
-    def own(self) -> bool:
-        """Is the run on show trained in this process?"""
-        engine, source = self.engine, self.source
-        return (
-            engine is not None and source is not None and source.folder.path == engine.folder.path
-        )
+    def engine(self) -> TrainingThread | None:
+        """The engine of this process, if it trains the run on show."""
+        engine, source = self._engine, self.source
+        if engine is None or source is None or source.folder.path != engine.folder.path:
+            return None
+        return engine
 
     @property
-    def replaying(self) -> bool:
-        """Is it a replay?"""
-        return isinstance(self.source, Replay)
+    def replay(self) -> Replay | None:
+        """The run on show, if it is a replay."""
+        return self.source if isinstance(self.source, Replay) else None
 
-    def view(self) -> RunView | None:
-        """Read what is new and take it all together; None while no run is chosen."""
-        if self.trials is not None:
-            self.trials.look(self)
+    def refresh(self) -> RunView | None:
+        """Read what is new and make the view; None while no run is chosen."""
+        if self._study is not None:
+            self._study.update(self)
         source = self.source
         if source is None:
             return None
@@ -107,31 +108,32 @@ class Following:
         self._overlays.poll(READING_SECONDS)
         now = source.now()
         status = source.status(now)
-        self._look_at_machine(source, running=status not in ("finished", "stopped", "dead"))
-        return RunView(
+        self._read_machine(source, status not in ENDED)
+        self.view = RunView(
             source=source,
             now=now,
             status=status,
             axis=self.axis,
             overlays=self.overlays,
             machine=self._machine,
-            phase=self.engine.startup_phase if self.own and self.engine is not None else None,
+            phase=None if self.engine is None else self.engine.startup_phase,
             ascii=self._ascii,
-            study="" if self.trials is None else self.trials.words,
+            study="" if self._study is None else self._study.progress,
         )
+        return self.view
 
     def alerts(self, view: RunView) -> list[Alert]:
-        """What needs a look, each told once."""
+        """What the user should know, each once."""
         return self._rules.look(view.source, self._machine, view.now)
 
-    def _look_at_machine(self, source: Source, running: bool) -> None:
-        """The reading of this machine, if the run is on it."""
+    def _read_machine(self, source: Source, running: bool) -> None:
+        """Read this machine, if the run is on it."""
         now = time.monotonic()
-        if now < self._machine_at:
+        if now < self._machine_due:
             return
-        self._machine_at = now + MACHINE_SECONDS
-        here = self.own or (running and not self.replaying and is_here(source.folder))
-        self._machine = self._sampler.read() if here else None
+        self._machine_due = now + MACHINE_SECONDS
+        here = running and self.replay is None and is_here(source.folder)
+        self._machine = self._sampler.read() if self.engine is not None or here else None
 
 
 def is_here(folder: RunFolder) -> bool:

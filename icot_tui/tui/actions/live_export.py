@@ -1,0 +1,102 @@
+"""Copies, charts and whole runs to take along from the live screen."""
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT
+from pathlib import Path
+
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.tui.actions.context import LiveContext
+from icot_tui.tui.actions.export import READ_SECONDS, copy_text, save_files, save_screenshot
+from icot_tui.tui.actions.runner import Handler
+from icot_tui.tui.actions.view_actions import NO_PANEL
+from icot_tui.tui.app.user_state import state_folder
+from icot_tui.tui.chart.widget import Chart
+from icot_tui.tui.frame.panel import Panel
+from icot_tui.tui.panels.lines import Lines
+from icot_tui.tui.panels.text import text_of
+
+
+class LiveExport:
+    """Writes what is shown, or the run, to files; a copy goes to the clipboard as well."""
+
+    def __init__(self, context: LiveContext) -> None:
+        self._context = context
+        self._app, self._live = context.app, context.live
+
+    def handlers(self) -> dict[str, Handler]:
+        """By the actions' names."""
+        return {
+            "copy": self._copy_panel,
+            "export": self._export_chart,
+            "export-run": self._export_run,
+            "screenshot": lambda: save_screenshot(self._app, self._folders()),
+        }
+
+    def _folders(self) -> list[Path]:
+        """The run's own folder, where it can be written."""
+        source = self._context.monitor.source
+        return [] if source is None else [source.folder.path / "pictures"]
+
+    def _copy_panel(self) -> None:
+        panel, chart = self._live.focused_panel, self._live.chart
+        if panel is not None:
+            copy_text(self._app, panel_text(panel), panel.id or "panel")
+        elif chart is not None:
+            copy_text(self._app, chart.text(), "chart")
+        else:
+            self._context.notify(NO_PANEL, "warning")
+
+    def _export_chart(self) -> None:
+        chart, panel = self._live.chart, self._live.panel_with_chart
+        if chart is None:
+            self._context.notify("There is no chart in sight.", "warning")
+            return
+        name = f"{'' if panel is None else panel.id}-chart"
+        drawings = {"txt": chart.text(), "svg": chart.svg(), "csv": chart.csv()}
+        files = [(name, ending, text) for ending, text in drawings.items()]
+        save_files(self._app, "chart", files, self._folders())
+
+    def _export_run(self) -> None:
+        source = self._context.monitor.source
+        if source is not None:
+            self._context.notify(f"Writing {source.folder.name} as CSV, and its model card.")
+            worker = self._write_run(source.folder)
+            self._app.run_worker(worker, group="export", exclusive=True)
+
+    async def _write_run(self, run: RunFolder) -> None:
+        """Write all steps as CSV, and a model card, in a process of their own."""
+        own = os.access(run.path, os.W_OK)
+        folder = run.path / "export" if own else state_folder() / "export" / run.name
+        command = [sys.executable, "-P", "-m", "icot_tui", "runs", "export", str(run.path)]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for kind, name in (("csv", "steps.csv"), ("card", "README.md")):
+                process = await asyncio.create_subprocess_exec(
+                    *command, "--format", kind, "--out", str(folder / name),
+                    stdin=DEVNULL, stdout=PIPE, stderr=STDOUT,
+                )  # fmt: skip
+                output, _ = await process.communicate()
+                if process.returncode:
+                    problem = output.decode(errors="replace").strip()
+                    self._context.notify(problem, "error", READ_SECONDS)
+                    return
+        except OSError as error:
+            problem = f"The run can't be exported: {error.strerror}"
+            self._context.notify(problem, "error", READ_SECONDS)
+            return
+        self._context.notify(f"Written: steps.csv and README.md in {folder}", seconds=READ_SECONDS)
+
+
+def panel_text(panel: Panel) -> str:
+    """What a panel shows, and what is out of sight of its lines."""
+    parts = []
+    for widget in panel.query("*"):
+        if not widget.display:
+            continue
+        if isinstance(widget, Chart):
+            parts.append(widget.text())
+        elif isinstance(widget, Lines):
+            parts += [text_of(line) for line in widget.lines]
+    return "\n".join(part.rstrip() for part in parts) + "\n"

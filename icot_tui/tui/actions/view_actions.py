@@ -1,0 +1,105 @@
+"""What one can change of how the run is shown: panels, sizes, charts."""
+
+from collections.abc import Callable
+from functools import partial
+
+from icot_tui.tui.actions.context import LiveContext
+from icot_tui.tui.actions.runner import Handler
+from icot_tui.tui.actions.table import PANEL_IDS
+from icot_tui.tui.app.user_state import AXES
+from icot_tui.tui.chart.widget import Chart
+from icot_tui.tui.panels.accuracy import AccuracyPanel
+from icot_tui.tui.screens.panels import PanelsDialog
+
+RESIZE = 1.2
+"""How much larger or smaller a panel gets at a time."""
+NO_PANEL = "Go to a panel first, with Tab or its number."
+
+
+class ViewActions:
+    """Shows the run in another way."""
+
+    def __init__(self, context: LiveContext) -> None:
+        self._context = context
+        self._live = context.live
+        self._wanted = context.live.board.choices
+
+    def handlers(self) -> dict[str, Handler]:
+        """By the actions' names."""
+        panels = {f"show-{panel}": partial(self._live.go_to, panel) for panel in PANEL_IDS}
+        charts = {
+            "previous-removal": Chart.previous_mark,
+            "next-removal": Chart.next_mark,
+            "zoom-in": Chart.zoom_in,
+            "zoom-out": Chart.zoom_out,
+            "zoom-reset": Chart.reset_view,
+            "pan-left": Chart.pan_left,
+            "pan-right": Chart.pan_right,
+            "cursor-left": Chart.cursor_left,
+            "cursor-right": Chart.cursor_right,
+            "log-axis": Chart.toggle_log,
+            "smoothing": Chart.cycle_smoothing,
+        }
+        return {
+            **panels,
+            **{name: partial(self._with_chart, change) for name, change in charts.items()},
+            "axis": self._switch_axis,
+            "digits": self._toggle_digits,
+            "filter": self._filter_log,
+            "full-screen": self._toggle_full_screen,
+            "back": self._go_back,
+            "panels": self._choose_panels,
+            "grow": partial(self._resize, RESIZE),
+            "shrink": partial(self._resize, 1 / RESIZE),
+        }
+
+    def _with_chart(self, change: Callable[[Chart], None]) -> None:
+        if self._live.chart is not None:
+            change(self._live.chart)
+
+    def _switch_axis(self) -> None:
+        monitor, state = self._context.monitor, self._context.state
+        state.axis = monitor.axis = AXES[(AXES.index(monitor.axis) + 1) % len(AXES)]
+        self._context.save_state()
+        self._context.draw()
+
+    def _toggle_digits(self) -> None:
+        panel = self._live.board.panels["accuracy"]
+        assert isinstance(panel, AccuracyPanel)
+        panel.toggle_digits()
+
+    def _filter_log(self) -> None:
+        self._live.go_to("log")
+        panel, app = self._live.board.panels["log"], self._context.app
+        app.call_later(lambda: app.call_after_refresh(panel.run_action, "filter"))
+
+    def _toggle_full_screen(self) -> None:
+        """Give a panel the whole screen: the one in focus, or else the one with the chart."""
+        panel, wanted = self._live.focused_panel, self._wanted
+        if wanted.full is not None:
+            wanted.full = None
+        elif panel is not None and panel.id is not None:
+            wanted.full = panel.id
+        else:
+            wanted.full = (self._live.panel_with_chart or self._live.board.seen[0]).id
+        self._live.rearrange()
+
+    def _go_back(self) -> None:
+        if self._wanted.full is not None:
+            self._toggle_full_screen()
+        else:
+            self._with_chart(Chart.hide_cursor)
+
+    def _choose_panels(self) -> None:
+        dialog = PanelsDialog(self._wanted, self._live.rearrange)
+        self._context.app.push_screen(dialog, lambda _: self._context.save_state())
+
+    def _resize(self, factor: float) -> None:
+        panel = self._live.focused_panel
+        name = panel.id if panel is not None else None
+        if name not in PANEL_IDS:
+            self._context.notify(NO_PANEL, "warning")
+            return
+        self._wanted.scale(name, factor)
+        self._live.rearrange()
+        self._context.save_state()
