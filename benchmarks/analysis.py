@@ -12,7 +12,6 @@ from collections.abc import Callable
 from statistics import median
 
 import torch
-from transformers.utils import logging
 
 from icot_tui.analysis.checkpoint_entries import run_entries
 from icot_tui.analysis.checkpoints import find_checkpoint, open_safely
@@ -21,6 +20,7 @@ from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.analysis.model_cache import ModelCache, warm_up
 from icot_tui.analysis.probe_run import run_probes
 from icot_tui.engine.run_folder import RunFolder, runs_folder
+from icot_tui.models.device import silence_transformers
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -79,8 +79,7 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=4000)
     parser.add_argument("--checkpoints", type=int, default=20)
     arguments = parser.parse_args()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
+    silence_transformers()
     run = RunFolder.find(runs_folder(), arguments.run)
     print(f"warm-up, beside a screen's first drawing: {seconds(warm_up):.1f} s")
     print(f"threads: {torch.get_num_threads()}")

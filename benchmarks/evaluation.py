@@ -23,7 +23,6 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from transformers.utils import logging
 
 from icot_tui.config import EvaluationConfig, ModelConfig
 from icot_tui.curriculum.removal import RemovalPlan, remove
@@ -36,6 +35,7 @@ from icot_tui.engine.evaluation.evaluate import evaluate, position_table
 from icot_tui.engine.evaluation.held_out import PreparedModel, examples_of, prepare
 from icot_tui.engine.evaluation.staged_examples import StagedExamples
 from icot_tui.models.build import build_model
+from icot_tui.models.device import silence_transformers
 from icot_tui.models.supervised import SupervisedLM
 from icot_tui.runs.opening import open_checkpoint
 
@@ -58,8 +58,7 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, help="CPU threads of the tensor library")
     options = parser.parse_args()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    silence_transformers()
     if options.threads:
         torch.set_num_threads(options.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,4 +1,4 @@
-"""Text from data, models and files, made safe to be shown."""
+"""Makes text from data, models and files safe to print."""
 
 import re
 
@@ -10,5 +10,5 @@ UNSAFE = re.compile(
 
 
 def plain(text: str) -> str:
-    """The text on one line, with control characters shown (`\\x1b`) instead of obeyed."""
+    """The text on one line, with control characters escaped (`\\x1b`)."""
     return UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)

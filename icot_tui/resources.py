@@ -1,6 +1,6 @@
 """The files that come with the package: sample configs, themes, the tested versions.
 
-They stand beside the package in a checkout and inside it, in `bundled`, in an installed wheel.
+In a checkout they are beside the package; in an installed wheel inside it, in `bundled`.
 """
 
 from pathlib import Path
@@ -31,6 +31,6 @@ def constraints() -> Path:
 
 
 def toml_files(folder: Path) -> dict[str, Path]:
-    """The TOML files of a folder by name, sorted; none if there is no such folder."""
+    """The TOML files of a folder by name, sorted; empty if there is no such folder."""
     paths = sorted(folder.glob("*.toml"), key=lambda path: path.stem)
     return {path.stem: path for path in paths}

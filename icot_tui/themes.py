@@ -1,7 +1,7 @@
-"""Themes: the colours of everything that is drawn, from those that come along or the user's own.
+"""Themes: the colours of everything that is drawn, bundled ones or the user's own.
 
 A theme file has the keys of a Textual theme, so one file serves the terminal output and the
-screens. The user's own lie in `themes` in the config folder and win over those of the same name.
+screens. The user's own are in `themes` in the config folder and replace those of the same name.
 """
 
 import os
@@ -53,7 +53,7 @@ class Theme(BaseModel):
 
 
 def user_theme_folder() -> Path:
-    """Where the user's own themes lie."""
+    """Folder of the user's own themes."""
     return platformdirs.user_config_path("icot-tui") / "themes"
 
 
@@ -72,7 +72,7 @@ def load_theme(name: str | None = None) -> Theme:
     files = theme_files()
     if name not in files:
         alike = get_close_matches(name, files, n=1)
-        hint = f"did you mean {alike[0]}" if alike else f"there are {', '.join(files)}"
+        hint = f"did you mean {alike[0]}" if alike else f"choose among {', '.join(files)}"
         raise UserError(f"no theme is named '{name}'; {hint}")
     path = files[name]
     raw, lines = read_toml(path)

@@ -23,21 +23,21 @@ COMMANDS = {
     "launch": "Train with the live screen: without a config, the CPU demo.",
     "attach": "Show a run or a study from another terminal, live, dead or finished.",
     "train": "Train a model: a config file, or a sample's name.",
-    "resume": "Go on with a run exactly where it stopped.",
-    "eval": "Measure a checkpoint: exact match, and speed if asked.",
-    "play": "Ask checkpoints on a screen, and see what hidden positions hold.",
+    "resume": "Continue a run exactly where it stopped.",
+    "eval": "Evaluate a checkpoint: exact match and speed.",
+    "play": "Ask checkpoints on a screen, and look inside them.",
     "ask": "Put a question to checkpoints, side by side.",
     "probe": "See what the hidden chain-of-thought positions of a checkpoint hold.",
     "import": "Turn a published checkpoint into an ordinary folder.",
     "study": "Rerun a table or a figure of the papers, or your own.",
-    "ctl": "Steer a live run: pause, hold, advance, rollback, save, evaluate, stop.",
-    "data": "Make, show and measure data files.",
+    "ctl": "Control a live run: pause, hold, advance, rollback, save, evaluate, stop.",
+    "data": "Generate, show and measure data files.",
     "runs": "List runs, show one, compare and export them.",
     "config": "Show, check and write config files.",
     "bench": "Measure training and evaluation speed on this machine.",
-    "doctor": "Check that this machine is fit for a run.",
+    "doctor": "Check that this machine can train.",
 }
-"""Every command with its line of help; the line stands here so that --help imports none."""
+"""Every command with its help line, kept here so that --help imports no command."""
 
 
 class LazyGroup(TyperGroup):
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command; its errors are told on stderr. Returns the exit status."""
+    """Run one command; errors go to stderr. Returns the exit status."""
     # Anywhere on the line, so that it can be added at the end of the line that failed.
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]

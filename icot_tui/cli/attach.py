@@ -1,4 +1,4 @@
-"""`icot-tui attach`: look at a run or a study, live, dead or finished."""
+"""`icot-tui attach`: show a run or a study, live, dead or finished."""
 
 import gc
 import os

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from icot_tui.data.examples import Example
 
 app = typer.Typer(
-    help="Make, show and measure data files.", add_completion=False, no_args_is_help=True
+    help="Generate, show and measure data files.", add_completion=False, no_args_is_help=True
 )
 
 Settings = Annotated[

@@ -52,7 +52,7 @@ def report_once() -> Iterator[None]:
 def train_run(
     folder: RunFolder, config: RunConfig, *, as_json: bool, quiet: bool, is_new: bool
 ) -> int:
-    """Train a run until it ends or is told to stop.
+    """Train a run until it ends or a signal or command stops it.
 
     Returns:
         Exit status: 0 finished, or stopped and saved; 1 stopped without saving.
@@ -225,7 +225,7 @@ def _opening_lines(folder: RunFolder, is_new: bool) -> str:
 
 
 def closing_lines(folder: RunFolder, summary: RunSummary, ended: RunEnded, seconds: float) -> str:
-    """What was reached, and the commands to go on with."""
+    """The result, and useful next commands."""
     metrics, asked = summary.metrics, summary.asked
     lines = [f"finished: {ended.reason}" if ended.finished else ended.reason]
     if metrics.evaluation is not None and metrics.best is not None:

@@ -61,10 +61,10 @@ def play(
 
 
 def _known(names: list[str], runs: Path) -> list[str]:
-    """The names, if each stands for something; without any, the latest run's.
+    """The names, if each is a run or a checkpoint; without any, the latest run.
 
     Raises:
-        UserError: one stands for nothing.
+        UserError: one of them is neither.
     """
     from icot_tui.engine.run_folder import RunFolder
 

@@ -35,7 +35,7 @@ class ResilientStdout:
                 return
             try:
                 rest = rest[os.write(1 if fallen_back else self._first, rest) :]
-            except BlockingIOError:  # somebody else made the terminal non-blocking
+            except BlockingIOError:  # another program made the terminal non-blocking
                 time.sleep(0.02)
             except OSError as error:
                 if fallen_back or error.errno in (errno.ENOSPC, errno.EDQUOT):

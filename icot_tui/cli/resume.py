@@ -1,4 +1,4 @@
-"""`icot-tui resume`: go on with a run where it stopped."""
+"""`icot-tui resume`: continue a run where it stopped."""
 
 import typer
 
@@ -21,7 +21,7 @@ Examples:
 def resume(
     run: Run = None, runs: Runs = None, as_json: JournalJson = False, quiet: Quiet = False
 ) -> int:
-    """Go on with a run exactly where it stopped.
+    """Continue a run exactly where it stopped.
 
     It continues from its newest intact checkpoint; without one, it starts over in the same folder.
     """

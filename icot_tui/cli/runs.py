@@ -113,7 +113,7 @@ def _facts(one: RunRecord) -> Iterator[tuple[str, str]]:
     """The heading: folder, status, results, and the config in brief."""
     summary = one.summary
     yield "run", str(one.folder.path)
-    yield "status", one.status + (f": {one.problem}" if one.problem else "")
+    yield "status", _status_in_words(one)
     if summary.ended is not None:
         yield "end", summary.ended.reason
     if summary.asked is not None:
@@ -125,6 +125,17 @@ def _facts(one: RunRecord) -> Iterator[tuple[str, str]]:
         yield "results", ", ".join(found)
     if one.config is not None:
         yield from _config_in_brief(one.config)
+
+
+def _status_in_words(one: RunRecord) -> str:
+    """The status, and what is wrong with the folder or for how long the trainer is silent."""
+    if one.problem:
+        return f"{one.status}: {one.problem}"
+    last = one.summary.last_event_time
+    silence = "" if last is None else f", last event {age(time.time() - last)}"
+    if one.status == "dead":
+        return f"dead: its trainer is gone{silence}"
+    return one.status + silence * (one.status == "stalled")
 
 
 def _config_in_brief(config: RunConfig) -> Iterator[tuple[str, str]]:

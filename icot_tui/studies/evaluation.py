@@ -127,12 +127,12 @@ def device_of(config: RunConfig) -> str:
 
 
 def describe_device(device: str) -> str:
-    """A device in words, as a reader of speeds needs it."""
+    """A device in words, as precise as a speed needs it."""
     if device == "cuda":
         return f"cuda ({torch.cuda.get_device_name()})"
     return "one thread of the CPU" if device == "cpu" else device
 
 
 def _split(config: RunConfig) -> str:
-    """The examples that were never looked at while training, where there are any."""
+    """The test split if there is one: training never uses it."""
     return "test" if config.data.test_examples else "validation"

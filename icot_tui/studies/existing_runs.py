@@ -117,7 +117,7 @@ def _newer(file: str, written: int) -> bool:
 
 @dataclass(frozen=True)
 class ExistingRuns:
-    """The runs there are of a trial: a finished one, one at work, or one that can be resumed."""
+    """Runs of a trial: a finished one, one that is training, or one that can be resumed."""
 
     finished: RunFolder | None = None
     at_work: RunFolder | None = None

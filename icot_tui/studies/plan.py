@@ -1,4 +1,4 @@
-"""A study, a scale and seeds become trials: names, whole configs, and what tells them apart."""
+"""Turns a study, a scale and seeds into trials with names, complete configs and digests."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from icot_tui.config.run import run_config_type
 from icot_tui.config.toml import KeyPath, leaves, toml_value
 from icot_tui.data.splits import open_source
 from icot_tui.errors import UserError
-from icot_tui.studies.spec import Axes, Changes, LoadedStudy, ScaleConfig
+from icot_tui.studies.spec import Changes, LoadedStudy, ScaleConfig
 
 BASE, DEFAULTS = "base", "defaults"
 MAX_NAME_LENGTH = 80
@@ -31,7 +31,7 @@ class Trial:
     """One run that a study needs.
 
     labels    (axis, value) for each axis
-    settings  what `icot-tui train BASE` is told with --set to do the same
+    settings  values of --set that make `icot-tui train BASE` the same training
     digest    of the config without name and description: the same for the same training
     """
 
@@ -99,7 +99,7 @@ def make_plan(study: LoadedStudy, scale: str, seeds: int | None = None) -> Plan:
         UserError: a config is wrong; the sentence names file, line and key.
     """
     size = study.scale(scale)
-    axes = merged_axes(study.config.vary, size.vary)
+    axes = merged(study.config.vary, size.vary)
     for axis, choices in axes.items():
         if not choices:
             where = _line(study, ("vary", axis))
@@ -124,7 +124,7 @@ def make_plan(study: LoadedStudy, scale: str, seeds: int | None = None) -> Plan:
 
 
 def seeds_of(size: ScaleConfig, count: int | None) -> list[int]:
-    """The seeds of a scale, or so many: its own first, then the numbers that follow."""
+    """The seeds of a scale, or `count` seeds: its own first, then the next numbers."""
     if count is None:
         return list(size.seeds)
     more = (seed for seed in range(max(size.seeds) + 1 + count) if seed not in size.seeds)
@@ -151,16 +151,6 @@ def _even(value: Any) -> Any:
     if isinstance(value, list):
         return [_even(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def merged_axes(common: Axes, own: Axes) -> Axes:
-    """The study's axes with a scale's additions to their values."""
-    axes = {axis: dict(values) for axis, values in common.items()}
-    for axis, values in own.items():
-        for value, changes in values.items():
-            here = axes.setdefault(axis, {})
-            here[value] = merged(here.get(value, {}), changes)
-    return axes
 
 
 def merged(table: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

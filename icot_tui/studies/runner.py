@@ -26,7 +26,7 @@ from icot_tui.studies.worker_slots import WorkerSlot
 
 POLL_SECONDS = 0.2
 OTHERS_POLL_SECONDS = 2.0
-"""How often a trial that another process trains is looked at."""
+"""How often to check a trial that another process trains."""
 RETRIES = 2
 """How often a trainer that was killed, or lost with its machine, is started again."""
 

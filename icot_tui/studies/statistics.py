@@ -15,7 +15,7 @@ _T975 = (
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over so many values.
+    """A mean over `count` values.
 
     half     half of its 95 % t interval; None for one value
     bounds   a 95 % interval of one value by itself, where there is one

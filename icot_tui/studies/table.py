@@ -29,7 +29,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Table:
-    """Headings and cells as a reader sees them, and what they were made of.
+    """Headings and cells as readers see them, and the groups that they were made of.
 
     `legend` has a sentence on each way in which its cells are written.
     """
@@ -62,7 +62,7 @@ def _estimate(name: MeasureName, rows: Sequence[Row]) -> Estimate | None:
 
 
 def frontier(groups: Sequence[Group]) -> list[Group]:
-    """Those that no other one beats in exact match and speed, and those of which nobody knows."""
+    """Groups that no other beats in exact match and speed, and those without both values."""
     known = [(place, group) for group in groups if (place := _place(group)) is not None]
     kept: list[tuple[float, float]] = []
     beaten = []
