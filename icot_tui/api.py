@@ -84,8 +84,8 @@ def train(
     from icot_tui.config.toml import toml_value
     from icot_tui.engine.loop.commands import CommandQueue
     from icot_tui.engine.run_folder import runs_folder
-    from icot_tui.engine.session import create_run, run_training
     from icot_tui.errors import UserError
+    from icot_tui.runs.session import create_run, run_training
 
     if isinstance(config, RunConfig):
         if overrides:
