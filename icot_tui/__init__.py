@@ -5,12 +5,13 @@ The Python API (docs/api.md) is imported when one of its names is used.
 
 from typing import TYPE_CHECKING, Any
 
+from icot_tui.version import __version__
+
 if TYPE_CHECKING:
     from icot_tui.api import Run, ask, load_run, probe, train
 
 __all__ = ["Run", "__version__", "ask", "load_run", "probe", "train"]
 
-__version__ = "0.1.0"
 
 if not TYPE_CHECKING:
 

@@ -87,7 +87,7 @@ for _name, _help in COMMANDS.items():
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from icot_tui import __version__
+        from icot_tui.version import __version__
 
         typer.echo(f"icot-tui {__version__}")
         raise typer.Exit

@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from icot_tui.engine.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from textual.app import App
 
-    from icot_tui.engine.run_folder import RunFolder
     from icot_tui.studies.trial_list import TrialList
     from icot_tui.tui.app.options import Options
     from icot_tui.tui.session.screen_exit import ExitChoice, ScreenExit
@@ -70,9 +72,7 @@ def attach_app(
     shown: "RunFolder | TrialList", options: "Options", replay: float | None
 ) -> "App[ExitChoice]":
     """The workbench as a viewer; `replay` is the speed at which a run is replayed."""
-    from dataclasses import replace
 
-    from icot_tui.engine.run_folder import RunFolder
     from icot_tui.tui.app.app import WorkbenchApp
     from icot_tui.tui.app.user_state import UserState
     from icot_tui.watch.replay import Replay

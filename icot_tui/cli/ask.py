@@ -1,13 +1,18 @@
 """`icot-tui ask`: put a question to one or more checkpoints, side by side."""
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from icot_tui.cli.console import console, print_json, print_table
 from icot_tui.cli.options import Device
+from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
+from icot_tui.models.device import pick_device, silence_transformers
+from icot_tui.plain import plain
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -109,7 +114,6 @@ def ask(
     if stage is not None and (all_stages or written is not None):
         raise UserError("--stage can't be combined with --all-stages or --written")
     from icot_tui.analysis.answer import Sampling
-    from icot_tui.models.device import pick_device, silence_transformers
 
     silence_transformers()
     sampling = Sampling(temperature, seed) if sample else None
@@ -145,7 +149,6 @@ def _open(
     from icot_tui.analysis.checkpoint_entries import newest_of_each_stage, run_entries
     from icot_tui.analysis.checkpoints import find_checkpoint
     from icot_tui.analysis.model_cache import ModelCache
-    from icot_tui.engine.run_folder import RunFolder, runs_folder
 
     runs, paths = runs_folder(), []
     for name in names:
@@ -175,7 +178,6 @@ def _print_json(
     text: str, answers: "Sequence[Answer]", thoughts: "Sequence[Sequence[LayerThought]]"
 ) -> None:
     from icot_tui.analysis.emulation import as_values
-    from icot_tui.cli.console import print_json
 
     values = [answer.as_json() for answer in answers]
     for value, layers in zip(values, thoughts, strict=False):
@@ -190,8 +192,6 @@ def _distance(value: float | None) -> str:
 def _print_thoughts(name: str, layers: "Sequence[LayerThought]", examples: int) -> None:
     """A line per layer, and what may be concluded."""
     from icot_tui.analysis.emulation import summary
-    from icot_tui.cli.console import print_table
-    from icot_tui.plain import plain
 
     kinds = ("own", "before", "guess")
     print_table(
@@ -211,10 +211,6 @@ def _print_thoughts(name: str, layers: "Sequence[LayerThought]", examples: int) 
 
 
 def _print_table(text: str, answers: "Sequence[Answer]") -> None:
-    import sys
-
-    from icot_tui.cli.console import console, print_table
-    from icot_tui.plain import plain
 
     columns = [list(_rows(answer)) for answer in answers]
     headers = ("", *(answer.checkpoint for answer in answers))
@@ -243,8 +239,6 @@ def _table(
     from rich.table import Table
     from rich.text import Text
 
-    from icot_tui.plain import plain
-
     table = Table(title=Text(plain(text)), title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column()
     for name in checkpoints:  # the step identifies a checkpoint of a run: keep it whole
@@ -256,8 +250,6 @@ def _table(
 
 def _rows(answer: "Answer") -> "Iterator[tuple[str, Text]]":
     from rich.text import Text
-
-    from icot_tui.plain import plain
 
     verdict = {True: ("right", "success"), False: ("wrong", "error"), None: ("", "")}[answer.right]
     shown = "no answer" if answer.shown is None else plain(answer.shown)
@@ -274,8 +266,6 @@ def _rows(answer: "Answer") -> "Iterator[tuple[str, Text]]":
 def drawn(chain: "Sequence[ChainToken]") -> "Text":
     """The chain of thought: written tokens as they are, hidden ones dim and in brackets."""
     from rich.text import Text
-
-    from icot_tui.plain import plain
 
     groups: list[tuple[bool, list[str]]] = []
     for token in chain:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from icot_tui.cli.options import Ascii, LowBandwidth, Runs, Theme
+from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
-    from icot_tui.engine.run_folder import RunFolder
     from icot_tui.studies.trial_list import TrialList
 
 app = typer.Typer()
@@ -55,7 +55,6 @@ def attach(
 
     Of a study, the running trials are drawn over each other; r lists all of them.
     """
-    from icot_tui.engine.run_folder import RunFolder, runs_folder
     from icot_tui.tui.session import terminal
 
     if not 0 < speed < float("inf"):
@@ -92,7 +91,6 @@ def _find(runs: Path, name: str | None) -> "RunFolder | TrialList":
     Raises:
         UserError: there is neither.
     """
-    from icot_tui.engine.run_folder import RunFolder
     from icot_tui.studies.trial_list import TrialList, find_study_folder
 
     try:

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from icot_tui.cli.console import print_json, print_table, spinner
+from icot_tui.plain import plain
+
 if TYPE_CHECKING:
     from icot_tui.analysis.budget import BudgetPoint
     from icot_tui.analysis.loaded_model import LoadedModel
@@ -17,7 +20,6 @@ def print_sweeps(models: "Sequence[LoadedModel]", examples: int, json: bool) -> 
         UserError: one was not trained with mixed stages, or has no examples.
     """
     from icot_tui.analysis.budget import check_mixed
-    from icot_tui.cli.console import print_json
 
     for model in models:
         check_mixed(model)
@@ -33,15 +35,12 @@ def print_sweeps(models: "Sequence[LoadedModel]", examples: int, json: bool) -> 
 def _sweep(model: "LoadedModel", examples: int) -> "list[BudgetPoint]":
     from icot_tui.analysis.budget import sweep
     from icot_tui.analysis.examples import load_examples
-    from icot_tui.cli.console import spinner
 
     with spinner("reading the examples") as say:
         return sweep(model, load_examples(model, examples).split(model), on_progress=say)
 
 
 def _print_table(name: str, points: "Sequence[BudgetPoint]") -> None:
-    from icot_tui.cli.console import print_table
-    from icot_tui.plain import plain
     from icot_tui.studies.series import Drawing, Series
     from icot_tui.studies.textplot import as_text
 

@@ -1,11 +1,16 @@
 """`icot-tui data`: make, show and measure text files of examples."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
+from functools import partial
+from itertools import islice
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from icot_tui.cli.console import print_json, print_table
 from icot_tui.cli.options import Json
 from icot_tui.errors import UserError
 
@@ -43,7 +48,6 @@ def make(
     json: Json = False,
 ) -> None:
     """Generate train.txt, validation.txt and test.txt for a task; they share no problem."""
-    from icot_tui.cli.console import print_json, print_table
     from icot_tui.config import DataConfig
     from icot_tui.data.files import write_files
     from icot_tui.data.splits import open_source
@@ -87,9 +91,6 @@ def show(
     json: Json = False,
 ) -> None:
     """Print the first or random examples of a file, or generated ones of a task."""
-    from dataclasses import asdict
-
-    from icot_tui.cli.console import print_json, print_table
 
     if Path(source).exists() or _looks_like_path(source):
         if settings:
@@ -116,10 +117,7 @@ def stats(
     json: Json = False,
 ) -> None:
     """Print sizes, median token counts (Table 1 of the papers), repeated and shared inputs."""
-    from dataclasses import asdict
-    from functools import partial
 
-    from icot_tui.cli.console import print_json, print_table
     from icot_tui.data.chunks import characters, read_chunks
     from icot_tui.data.stats import text_stats
     from icot_tui.data.tokenizing import load_tokenizer
@@ -157,8 +155,6 @@ def _looks_like_path(source: str) -> bool:
 
 def _from_file(path: Path, count: int, seed: int | None) -> "list[tuple[int, Example]]":
     """The first examples, or with a seed random ones, in the order of the file."""
-    from itertools import islice
-    from random import Random
 
     from icot_tui.data.examples import read_lines
 

@@ -17,6 +17,7 @@ import typer
 from icot_tui import resources
 from icot_tui.cli.console import console, print_json, print_table
 from icot_tui.cli.options import Json
+from icot_tui.engine.run_folder import runs_folder
 from icot_tui.plain import plain
 
 app = typer.Typer(add_completion=False)
@@ -145,8 +146,6 @@ def memory() -> Finding:
 def folders() -> Iterator[Finding]:
     """Folders of runs and of encoded data: writable, and enough space."""
     import platformdirs
-
-    from icot_tui.engine.run_folder import runs_folder
 
     yield folder("runs folder", runs_folder())
     yield folder("cache folder", platformdirs.user_cache_path("icot-tui"))

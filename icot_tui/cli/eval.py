@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from icot_tui.cli.console import print_json, print_table, spinner
 from icot_tui.cli.options import Checkpoint, Data, Device, Json, Stage
+from icot_tui.engine.run_folder import runs_folder
+from icot_tui.models.device import pick_device, silence_transformers
 
 if TYPE_CHECKING:
     from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint
@@ -67,11 +70,8 @@ def evaluate(
 ) -> None:
     """Evaluate a checkpoint: greedy exact match on held-out examples, and speed at batch size 1."""
     from icot_tui.analysis.checkpoints import find_checkpoint
-    from icot_tui.cli.console import spinner
     from icot_tui.engine.evaluation.held_out import examples_of, prepare
     from icot_tui.engine.evaluation.speed import measure_speed
-    from icot_tui.engine.run_folder import runs_folder
-    from icot_tui.models.device import pick_device, silence_transformers
     from icot_tui.runs.opening import open_checkpoint
 
     silence_transformers()
@@ -107,7 +107,6 @@ def _speed_ratio(found: list[EvaluatedCheckpoint]) -> float | None:
 
 
 def _print_json(found: list[EvaluatedCheckpoint]) -> None:
-    from icot_tui.cli.console import print_json
 
     first, *others = map(_as_json, found)
     if others:
@@ -135,7 +134,6 @@ def _as_json(one: EvaluatedCheckpoint) -> dict[str, Any]:
 
 
 def _print_table(found: list[EvaluatedCheckpoint]) -> None:
-    from icot_tui.cli.console import print_table
 
     columns = [dict(_lines(one)) for one in found]
     rows = [(name, *(column[name] for column in columns)) for name in columns[0]]

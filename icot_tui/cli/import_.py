@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
+from icot_tui.cli.console import console, print_json
 from icot_tui.cli.options import Json
+from icot_tui.models.device import silence_transformers
+from icot_tui.plain import plain
 
 app = typer.Typer(add_completion=False)
 
@@ -45,9 +48,6 @@ def import_checkpoint(
     --tokenizer if the hub that config.json names can't be reached. Published models read digits in
     reverse order, separated by blanks: icot-tui ask OUT '2 1 * 4 3' is 12*34.
     """
-    from icot_tui.cli.console import console, print_json
-    from icot_tui.models.device import silence_transformers
-    from icot_tui.plain import plain
     from icot_tui.runs.published_import import import_published
 
     silence_transformers()

@@ -16,11 +16,11 @@ from icot_tui.cli.options import (
     Theme,
     all_overrides,
 )
+from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
     from icot_tui.config import RunConfig
-    from icot_tui.engine.run_folder import RunFolder
     from icot_tui.tui.app.options import Options
     from icot_tui.tui.session.parent_process import ParentProcess
 
@@ -84,7 +84,6 @@ def launch(
 
     gc.disable()  # imports for the first frame leave no garbage; the screen enables it again
     from icot_tui.cli import app_runner
-    from icot_tui.engine.run_folder import runs_folder
 
     options = app_runner.screen_options(
         runs or runs_folder(),
@@ -107,7 +106,6 @@ def _train_new(config: str, changes: list[str], options: "Options", parent: "Par
 def _resume(run: str, options: "Options", parent: "ParentProcess") -> int:
     from icot_tui.engine.journal.journal import JournalReader
     from icot_tui.engine.journal.summary import RunSummary
-    from icot_tui.engine.run_folder import RunFolder
 
     folder = RunFolder.find(options.runs, run)
     ended = RunSummary.of(JournalReader(folder.journal).events()).ended

@@ -6,7 +6,9 @@ from typing import Annotated
 import typer
 
 from icot_tui.cli.options import Ascii, Device, LowBandwidth, Runs, Theme
+from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
+from icot_tui.models.device import pick_device
 
 app = typer.Typer(add_completion=False)
 
@@ -41,7 +43,6 @@ def play(
 
     Without a terminal, 'icot-tui ask' and 'icot-tui probe' do the same.
     """
-    from icot_tui.engine.run_folder import runs_folder
     from icot_tui.tui.session import terminal
 
     folder = runs or runs_folder()
@@ -49,7 +50,6 @@ def play(
     if not terminal.is_usable():
         raise UserError("there is no terminal to draw on: 'icot-tui ask' asks without one")
     from icot_tui.cli import app_runner
-    from icot_tui.models.device import pick_device
 
     options = app_runner.screen_options(
         folder, theme=theme, ascii=ascii_only, low_bandwidth=low_bandwidth
@@ -66,7 +66,6 @@ def _known(names: list[str], runs: Path) -> list[str]:
     Raises:
         UserError: one of them is neither.
     """
-    from icot_tui.engine.run_folder import RunFolder
 
     if not names:
         return [str(RunFolder.find(runs, None).path)]

@@ -3,6 +3,7 @@
 import os
 from typing import TYPE_CHECKING, Literal
 
+from icot_tui.cli.console import console
 from icot_tui.cli.resilient_stdout import ResilientStdout
 from icot_tui.formatting import clock, date_and_time
 from icot_tui.plain import plain
@@ -54,8 +55,6 @@ class LivePrinter(PlainPrinter):
 
     def __init__(self, stdout: ResilientStdout) -> None:
         from rich.live import Live
-
-        from icot_tui.cli.console import console
 
         super().__init__(stdout)
         self.console = console()

@@ -1,11 +1,17 @@
 """`icot-tui probe`: what the hidden chain-of-thought positions of a checkpoint hold."""
 
+import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from icot_tui.cli.console import console, print_error, print_json, print_table, spinner
 from icot_tui.cli.options import Checkpoint, Data, Device, Json, Stage
+from icot_tui.engine.run_folder import runs_folder
+from icot_tui.models.device import pick_device, silence_transformers
+from icot_tui.plain import plain
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -58,9 +64,6 @@ def probe(
     """Train linear probes with controls, patch, and print what may be concluded."""
     from icot_tui.analysis.probe_checkpoint import open_for_probing, probe_checkpoint
     from icot_tui.analysis.probe_run import ProbeSettings
-    from icot_tui.cli.console import print_error, print_json, spinner
-    from icot_tui.engine.run_folder import runs_folder
-    from icot_tui.models.device import pick_device, silence_transformers
 
     silence_transformers()
     where, runs = pick_device(device), runs_folder()
@@ -91,7 +94,6 @@ def probe(
 
 def as_json(report: "ProbeReport") -> dict[str, Any]:
     """A report as plain values; grids are lists by site and column, None if not computed."""
-    from dataclasses import asdict
 
     from icot_tui.analysis.conclusions import caveats, conclusion
 
@@ -130,11 +132,8 @@ def _or_none(grid: list[list[float]]) -> list[list[float | None]]:
 
 def _print_report(report: "ProbeReport", named: bool) -> None:
     """Heat maps of the named targets; or a line per target, and the best one's heat map."""
-    import sys
 
     from icot_tui.analysis.conclusions import caveats, conclusion
-    from icot_tui.cli.console import console, print_table
-    from icot_tui.plain import plain
 
     shown = list(range(len(report.targets)))
     if not named:
@@ -190,10 +189,6 @@ def _summary(report: "ProbeReport", target: int) -> tuple[str, ...]:
 
 
 def _print_heat_map(report: "ProbeReport", target: int, title: str) -> None:
-    import sys
-
-    from icot_tui.cli.console import console, print_table
-    from icot_tui.plain import plain
 
     rows = [list(_cells(report, target, row)) for row in range(len(report.sites))]
     names = report.site_labels

@@ -3,6 +3,7 @@
 import typer
 
 from icot_tui.cli.options import JournalJson, Quiet, Run, Runs
+from icot_tui.engine.run_folder import RunFolder, runs_folder
 
 app = typer.Typer()
 
@@ -26,7 +27,6 @@ def resume(
     It continues from its newest intact checkpoint; without one, it starts over in the same folder.
     """
     from icot_tui.cli.headless import report_once, resume_run
-    from icot_tui.engine.run_folder import RunFolder, runs_folder
 
     with report_once():
         folder = RunFolder.find(runs or runs_folder(), run)

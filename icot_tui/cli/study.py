@@ -1,5 +1,6 @@
 """`icot-tui study`: rerun a table or a figure of the papers, or one's own."""
 
+import shlex
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -7,8 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from icot_tui import resources
+from icot_tui.cli.console import print_error, print_json, print_table
 from icot_tui.cli.options import Json, Runs
+from icot_tui.engine.run_folder import runs_folder
 from icot_tui.errors import UserError
+from icot_tui.formatting import duration
+from icot_tui.plain import plain
+from icot_tui.signals import handling_stop
 
 if TYPE_CHECKING:
     from icot_tui.studies.plan import Plan, Trial
@@ -68,7 +75,6 @@ def study(
     """
     if name is None:
         return _list(json)
-    from icot_tui.engine.run_folder import runs_folder
     from icot_tui.studies.plan import make_plan
     from icot_tui.studies.spec import SCALES, load_study
 
@@ -83,8 +89,6 @@ def study(
 
 def _list(json: bool) -> int:
     """Print the studies that come with the package."""
-    from icot_tui import resources
-    from icot_tui.cli.console import print_json, print_table
     from icot_tui.studies.spec import load_study
 
     loaded = [load_study(path).config for path in resources.studies().values()]
@@ -114,10 +118,7 @@ def _print_plan(plan: "Plan", runs: Path, json: bool) -> int:
 
     With --once each resumes what there is of its training, as the study does: jobs get requeued.
     """
-    import shlex
 
-    from icot_tui.cli.console import print_error, print_json
-    from icot_tui.plain import plain
     from icot_tui.studies.measures import needs
 
     if needs(plan.study.config) == {"config"}:
@@ -139,7 +140,6 @@ def _print_plan(plan: "Plan", runs: Path, json: bool) -> int:
 
 def _run(plan: "Plan", runs: Path, jobs: int | None, on: str, json: bool) -> int:
     from icot_tui.cli.study_progress import build_study_progress
-    from icot_tui.signals import handling_stop
     from icot_tui.studies.collect import Collector
     from icot_tui.studies.folder import StudyFolder
     from icot_tui.studies.measures import needs
@@ -214,7 +214,6 @@ def _worker_slots(plan: "Plan", jobs: int | None, on: str) -> "tuple[list[Worker
 
 
 def _print_json_results(results: "Results") -> None:
-    from icot_tui.cli.console import print_json
     from icot_tui.studies.table import as_data
 
     content: dict[str, Any] = {"event": "StudyEnded"} | results.facts
@@ -223,9 +222,6 @@ def _print_json_results(results: "Results") -> None:
 
 
 def _print_results(plan: "Plan", results: "Results") -> None:
-    from icot_tui.cli.console import print_table
-    from icot_tui.formatting import duration
-    from icot_tui.plain import plain
     from icot_tui.studies.textplot import as_text
 
     print()
@@ -252,7 +248,6 @@ def _print_results(plan: "Plan", results: "Results") -> None:
 
 def report_problems(statuses: "list[TrialStatus]", results: "Results", stopped: bool) -> int:
     """Print on stderr what went wrong and how to go on. Returns the exit status."""
-    from icot_tui.cli.console import print_error
 
     problems = [
         status

@@ -15,10 +15,10 @@ from icot_tui.cli.options import (
     Runs,
     all_overrides,
 )
+from icot_tui.engine.run_folder import RunFolder, runs_folder
 
 if TYPE_CHECKING:
     from icot_tui.config import RunConfig
-    from icot_tui.engine.run_folder import RunFolder
 
 app = typer.Typer()
 
@@ -55,7 +55,6 @@ def train(
     """
     from icot_tui.cli.headless import report_once, resume_run, train_run
     from icot_tui.config.loading import load_config
-    from icot_tui.engine.run_folder import runs_folder
 
     with report_once():
         loaded = load_config(config, all_overrides(overrides, name)).config
@@ -68,7 +67,6 @@ def train(
 def _folder(config: "RunConfig", runs: Path, once: bool) -> "RunFolder":
     """The run's folder; with several processes the first one makes it and tells the others."""
     from icot_tui.config.loading import dump_toml
-    from icot_tui.engine.run_folder import RunFolder
 
     def create() -> RunFolder:
         earlier = _earlier(config, runs) if once else None

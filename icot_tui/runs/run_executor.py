@@ -6,7 +6,6 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
-import icot_tui
 from icot_tui.config import Phase, RunConfig
 from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.data.load import Data
@@ -34,6 +33,7 @@ from icot_tui.engine.loop.trainer import Trainer
 from icot_tui.engine.processes import Processes
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.methods import METHODS, Method
+from icot_tui.version import __version__
 
 
 @dataclass
@@ -117,7 +117,7 @@ class RunExecutor:
                 step=0,
                 name=self.config.name,
                 method=method,
-                version=icot_tui.__version__,
+                version=__version__,
                 device=str(trainer.update.device),
                 processes=self.processes.count,
                 parameters=_parameters(trainer),

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from icot_tui import __version__
 from icot_tui.config import method_of
 from icot_tui.engine.journal.events import QuestionsAsked
 from icot_tui.errors import UserError
@@ -16,6 +15,7 @@ from icot_tui.studies.outcome import Outcome, read_outcome
 from icot_tui.studies.plan import Plan, Trial
 from icot_tui.studies.runner import TrialStatus
 from icot_tui.studies.spec import MeasureName
+from icot_tui.version import __version__
 
 CHECKPOINT, DATA = "tokens removed", "data"
 """Names of the extra label of rows that are not a whole trial."""

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from icot_tui import __version__
 from icot_tui.engine.checkpoints.checkpoint import MANIFEST
 from icot_tui.studies.folder import append_line, read_lines
 from icot_tui.studies.plan import Trial
+from icot_tui.version import __version__
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import torch
 
-import icot_tui
 from icot_tui.config import RunConfig
 from icot_tui.data.examples import Example
 from icot_tui.engine.evaluation.exact_match import wilson
@@ -36,6 +35,7 @@ from icot_tui.methods.prompted.local import LocalModel
 from icot_tui.methods.prompted.prompts import Questions, conversation, read_questions
 from icot_tui.methods.prompted.reading import is_right, read_answer
 from icot_tui.methods.prompted.replies import KeptReplies, Reply, Respondent
+from icot_tui.version import __version__
 
 TELL_SECONDS = 2.0
 """How often the journal hears of the answers so far."""
@@ -160,7 +160,7 @@ class _Prompting:
         config, prompted = self._config, self._prompted
         title = f"{prompted.model} prompted, {prompted.shots}-shot" + " CoT" * prompted.cot
         held_out = len(self._questions.asked)
-        version = icot_tui.__version__
+        version = __version__
         where = self._model.where
         self._emit(
             RunStarted(
