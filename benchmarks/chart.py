@@ -39,7 +39,14 @@ def example(points: int, curves: int, version: int) -> ChartData:
         for number in range(curves)
     )
     marks = tuple(Mark(points * k / 20, "removal", f"removal {k}") for k in range(1, 20))
-    return ChartData(lines, marks, "step", "loss", version, "nothing yet")
+    return ChartData(
+        curves=lines,
+        marks=marks,
+        x_label="step",
+        y_label="loss",
+        version=version,
+        empty="nothing yet",
+    )
 
 
 def ours(data: ChartData, width: int, height: int) -> None:

@@ -14,7 +14,7 @@ from icot_tui.engine.run_folder import RunFolder, write_atomically
 from icot_tui.errors import UserError
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Step:
     """One optimizer step; what was not measured at it is None.
 
@@ -92,7 +92,7 @@ def _add_evaluation(
     name: str, steps: list[Step], time: float, phase: str, event: Evaluated
 ) -> None:
     if not steps or steps[-1].step != event.step:
-        steps.append(Step(name, event.step, time, event.stage, phase))
+        steps.append(Step(run=name, step=event.step, time=time, stage=event.stage, phase=phase))
     shares, at = event.token_accuracy[:-1], steps[-1]
     at.exact_match, at.evaluation_loss, at.implicit = event.exact_match, event.loss, event.implicit
     at.token_accuracy = sum(shares) / len(shares) if shares else None

@@ -72,7 +72,7 @@ class Saved:
 
 
 @dataclass(frozen=True)
-class Training:
+class PhaseHistory:
     """One of the trainings of a run of several: its evaluations are those from that number on."""
 
     began: PhaseBegan
@@ -129,7 +129,7 @@ class History:
         self.resets: list[Reset] = []
         self.saved: list[Saved] = []
         self.spans: list[Span] = []
-        self.trainings: list[Training] = []
+        self.trainings: list[PhaseHistory] = []
         self.thoughts: list[ThoughtsCompared] = []
         self.log: deque[LogLine] = deque(maxlen=LOG_LINES)
         self.example: ExampleShown | None = None
@@ -206,7 +206,7 @@ class History:
                 self._match_newest()
             case PhaseBegan():
                 evaluations = len(self.summary.metrics.evaluations)
-                self.trainings.append(Training(event, evaluations))
+                self.trainings.append(PhaseHistory(event, evaluations))
             case ThoughtsCompared():
                 self.thoughts.append(event)
             case ExampleShown():

@@ -21,7 +21,7 @@ EVALUATION_BYTES = 4 << 20
 """The last evaluation is looked for in so much of its end."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunLine:
     """A run in a line.
 

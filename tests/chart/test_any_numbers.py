@@ -137,12 +137,15 @@ def test_any_chart_can_be_exported(data, view, steps):
 @pytest.mark.parametrize("size", [(w, h) for w in range(0, 45, 4) for h in range(0, 14)])
 def test_small_sizes(size):
     data = ChartData(
-        (Curve("loss", np.arange(50), np.linspace(3, 0.1, 50)), Curve("乘法", [1, 2], [1, 2])),
-        (Mark(20, "removal", "removal 1"),),
-        "step",
-        "loss",
-        0,
-        "nothing",
+        curves=(
+            Curve("loss", np.arange(50), np.linspace(3, 0.1, 50)),
+            Curve("乘法", [1, 2], [1, 2]),
+        ),
+        marks=(Mark(20, "removal", "removal 1"),),
+        x_label="step",
+        y_label="loss",
+        version=0,
+        empty="nothing",
     )
     for view in (Viewport(), Viewport(log=True), Viewport(cursor=20.0)):
         frame, _ = draw(prepare(data), view, *size)

@@ -19,7 +19,17 @@ from icot_tui.tui.chart.viewport import Viewport
 
 
 def chart(*curves, marks=(), **options):
-    return prepare(ChartData(curves, marks, "step", "loss", 0, "nothing", **options))
+    return prepare(
+        ChartData(
+            curves=curves,
+            marks=marks,
+            x_label="step",
+            y_label="loss",
+            version=0,
+            empty="nothing",
+            **options,
+        )
+    )
 
 
 def lines(prepared, view=None, size=(40, 10), style=None):

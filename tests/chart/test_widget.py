@@ -24,7 +24,17 @@ MARKS = (
 def data(steps=1000, version=None, **changes) -> ChartData:
     curve = Curve("loss", STEPS[:steps], LOSS[:steps])
     version = steps if version is None else version
-    return replace(ChartData((curve,), MARKS, "step", "loss", version, "Nothing yet."), **changes)
+    return replace(
+        ChartData(
+            curves=(curve,),
+            marks=MARKS,
+            x_label="step",
+            y_label="loss",
+            version=version,
+            empty="Nothing yet.",
+        ),
+        **changes,
+    )
 
 
 class ChartApp(App):

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,37 +40,32 @@ MARGIN = 8 << 20
 """Bytes that a checkpoint may need beside its tensors: tokenizer, state, manifest."""
 
 
+@dataclass(kw_only=True, eq=False)
 class Store:
-    """Checkpoints of one run. With several processes each calls everything, one writes."""
+    """Checkpoints of one run. With several processes each calls everything, one writes.
 
-    def __init__(
-        self,
-        folder: Path,
-        config: CheckpointConfig,
-        accelerator: Accelerator,
-        weights: Weights,
-        optimizer: SkippingAdamW,
-        tokenizer: "PreTrainedTokenizerBase",
-        emit: Callable[[Event], None],
-        saves_before_removal: bool,
-        phase: str = "",
-    ) -> None:
-        self.saves_before_removal = saves_before_removal
-        self.folder = folder
-        self._config = config
-        self._accelerator = accelerator
-        self._weights = weights
-        self._optimizer = optimizer
-        self._tokenizer = tokenizer
-        self._emit = emit
-        self._phase = phase
-        self._saved: str | None = None
-        if accelerator.is_main_process:
-            sweep(folder)
+    `saves_before_removal`: a checkpoint is wanted before each removal. `phase` is the label of the
+    training in runs of several.
+    """
+
+    folder: Path
+    config: CheckpointConfig
+    accelerator: Accelerator
+    weights: Weights
+    optimizer: SkippingAdamW
+    tokenizer: "PreTrainedTokenizerBase"
+    emit: Callable[[Event], None]
+    saves_before_removal: bool
+    phase: str = ""
+    _saved: str | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        if self.accelerator.is_main_process:
+            sweep(self.folder)
 
     @property
     def _parameters(self) -> dict[str, nn.Parameter]:
-        named = self._weights.module.named_parameters()
+        named = self.weights.module.named_parameters()
         return {name: parameter for name, parameter in named if parameter.requires_grad}
 
     def has(self, state: RunState) -> bool:
@@ -81,7 +77,7 @@ class Store:
         self._saved = None
 
     def _name(self, state: RunState) -> str:
-        return checkpoint_name(state.step, state.rollbacks, self._phase)
+        return checkpoint_name(state.step, state.rollbacks, self.phase)
 
     def save(self, training_state: dict[str, Any], state: RunState) -> None:
         """Write a checkpoint and tidy up older ones.
@@ -91,25 +87,25 @@ class Store:
         """
         began = time.perf_counter()
         name = self._name(state)
-        weights = {key: whole(value) for key, value in self._weights.module.state_dict().items()}
+        weights = {key: whole(value) for key, value in self.weights.module.state_dict().items()}
         moments = (
-            optimizer_tensors(self._optimizer, self._parameters)
-            if self._config.optimizer_state
+            optimizer_tensors(self.optimizer, self._parameters)
+            if self.config.optimizer_state
             else {}
         )
-        if self._accelerator.is_main_process:
+        if self.accelerator.is_main_process:
             tensors = [*weights.values(), *moments.values()]
             needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors) + MARGIN
 
             def write_files(folder: Path) -> None:
-                self._weights.write(folder, weights)
-                self._tokenizer.save_pretrained(folder)
+                self.weights.write(folder, weights)
+                self.tokenizer.save_pretrained(folder)
                 save_tensors(moments, folder / OPTIMIZER)
 
             size = write_checkpoint(self.folder, name, training_state, write_files, needed)
             seconds = time.perf_counter() - began
             stage = training_state["curriculum"]["stage"]
-            self._emit(
+            self.emit(
                 CheckpointSaved(
                     step=state.step, path=name, stage=stage, bytes=size, seconds=seconds
                 )
@@ -119,15 +115,15 @@ class Store:
 
     def tidy(self, state: RunState) -> None:
         """Delete checkpoints that the config doesn't keep."""
-        if not self._accelerator.is_main_process:
+        if not self.accelerator.is_main_process:
             return
         best = {
             checkpoint.name
-            for checkpoint in list_checkpoints(self.folder, self._phase)
-            if self._config.keep_best and checkpoint.step == state.best.step
+            for checkpoint in list_checkpoints(self.folder, self.phase)
+            if self.config.keep_best and checkpoint.step == state.best.step
         }
-        config, present = self._config, (state.step, state.rollbacks)
-        retain(self.folder, config.keep, config.keep_every_stages, best, self._phase, present)
+        config, present = self.config, (state.step, state.rollbacks)
+        retain(self.folder, config.keep, config.keep_every_stages, best, self.phase, present)
 
     def load(self, checkpoint: CheckpointPath) -> dict[str, Any]:
         """Put a checkpoint's tensors into model and optimizer; the rest of its state.
@@ -135,9 +131,9 @@ class Store:
         Raises:
             UserError: it doesn't fit this model.
         """
-        self._weights.read(checkpoint.path)
+        self.weights.read(checkpoint.path)
         moments = load_tensors(checkpoint.path / OPTIMIZER)
-        restore_optimizer(self._optimizer, self._parameters, moments)
+        restore_optimizer(self.optimizer, self._parameters, moments)
         self._saved = checkpoint.name
         return checkpoint.state()
 
@@ -147,9 +143,9 @@ class Store:
         Raises:
             UserError: there is none.
         """
-        checkpoint, complaints = newest_verified(self.folder, below_stage, self._phase)
+        checkpoint, complaints = newest_verified(self.folder, below_stage, self.phase)
         for complaint in complaints:
-            self._emit(Warned(step=0 if checkpoint is None else checkpoint.step, message=complaint))
+            self.emit(Warned(step=0 if checkpoint is None else checkpoint.step, message=complaint))
         if checkpoint is None:
             before = "" if below_stage is None else f" from before stage {below_stage}"
             raise UserError(f"there is no whole checkpoint{before} to go back to")
@@ -158,12 +154,12 @@ class Store:
     def name_best(self, state: RunState) -> None:
         """Let `best` name the checkpoint of this step."""
         name = self._name(state)
-        if not self._accelerator.is_main_process or not (self.folder / name).is_dir():
+        if not self.accelerator.is_main_process or not (self.folder / name).is_dir():
             return
         try:
             write_atomically(self.folder / BEST, name + "\n")
         except OSError as error:
-            self._emit(
+            self.emit(
                 Warned(step=state.step, message=f"best could not be written: {error.strerror}")
             )
 
@@ -175,14 +171,14 @@ class Store:
         Raises:
             UserError: there is no whole one.
         """
-        chosen = best_checkpoint(self.folder, self._phase)
+        chosen = best_checkpoint(self.folder, self.phase)
         if chosen is None or chosen.step != state.best.step:  # from before a resume
-            found = list_checkpoints(self.folder, self._phase)
+            found = list_checkpoints(self.folder, self.phase)
             best = [one for one in found if one.step == state.best.step]
             chosen = best[-1] if best and verify(best[-1].path) is None else self.newest()
-        if self._accelerator.is_main_process:
+        if self.accelerator.is_main_process:
             present = state.step, state.rollbacks
-            retain(self.folder, 1, None, {chosen.name}, self._phase, present)
+            retain(self.folder, 1, None, {chosen.name}, self.phase, present)
         return chosen
 
     def at_step(self, step: int) -> CheckpointPath:
@@ -191,7 +187,7 @@ class Store:
         Raises:
             UserError: there is none, or it is damaged.
         """
-        found = list_checkpoints(self.folder, self._phase)
+        found = list_checkpoints(self.folder, self.phase)
         for checkpoint in reversed(found):
             if checkpoint.step == step:
                 if problem := verify(checkpoint.path):

@@ -7,7 +7,7 @@ from icot_tui.engine.journal.events import Collapsed, Evaluated, PhaseBegan, Spi
 from icot_tui.engine.journal.rewind import Rewind
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SpikeSummary:
     """One loss spike and what became of it; `steps` and `height` are None while it is open."""
 
@@ -40,7 +40,7 @@ class Evaluation:
     phase: PhaseBegan | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Metrics:
     """All that a resume can undo."""
 

@@ -14,7 +14,7 @@ UNREAD = frozenset({"gradient_norms"})
 """Left out, whatever stands there: no view shows them, and they are half of the numbers."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class StepArrays:
     """What n lines say of m steps. All lines are of one stage and follow each other.
 

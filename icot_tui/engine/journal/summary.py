@@ -196,7 +196,13 @@ class RunSummary:
                 metrics.resets += 1
             case LossSpike():
                 metrics.spikes.append(
-                    SpikeSummary(event.spike, event.step, event.removal, event.baseline, event.loss)
+                    SpikeSummary(
+                        number=event.spike,
+                        step=event.step,
+                        removal=event.removal,
+                        baseline=event.baseline,
+                        loss=event.loss,
+                    )
                 )
             case SpikeRecovered() | Collapsed():
                 self._metrics.close_spike(event)

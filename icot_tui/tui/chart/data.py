@@ -49,7 +49,7 @@ class Mark:
     label: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ChartData:
     """Everything a chart shows.
 

@@ -29,7 +29,7 @@ from icot_tui.tui.chart.viewport import (
     zoomed,
 )
 
-_NOTHING = ChartData((), (), "", "", None, "")
+_NOTHING = ChartData(curves=(), marks=(), x_label="", y_label="", version=None, empty="")
 
 
 class Chart(Widget, can_focus=True):

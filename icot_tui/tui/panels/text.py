@@ -19,7 +19,7 @@ Line = tuple[Piece, ...]
 EMPTY: Line = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Glyphs:
     """The characters that panels draw with."""
 

@@ -112,11 +112,26 @@ def _accuracy(points: "Sequence[BudgetPoint]") -> ChartData:
         curve("low end of 95 %", [point.low for point in points], "series2", False),
         curve("high end", [point.high for point in points], "series2", False),
     )
-    return ChartData(curves, (), X_LABEL, "exact match", 1, "", percent=True)
+    return ChartData(
+        curves=curves,
+        marks=(),
+        x_label=X_LABEL,
+        y_label="exact match",
+        version=1,
+        empty="",
+        percent=True,
+    )
 
 
 def _speed(points: "Sequence[BudgetPoint]") -> ChartData:
     x = np.array([point.written for point in points], np.float64)
     speeds = np.array([point.examples_per_second or np.nan for point in points])
     curve = Curve("examples a second, one by one", x, speeds, "accent", smooth=False, points=True)
-    return ChartData((curve,), (), X_LABEL, curve.name, 1, "the speed was not measured")
+    return ChartData(
+        curves=(curve,),
+        marks=(),
+        x_label=X_LABEL,
+        y_label=curve.name,
+        version=1,
+        empty="the speed was not measured",
+    )
