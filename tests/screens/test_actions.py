@@ -1,5 +1,6 @@
 """The tables of actions: complete, without clashes, and everything else is made from them."""
 
+import asyncio
 from pathlib import Path
 from typing import cast
 
@@ -34,6 +35,7 @@ from icot_tui.tui.play.action_table import (
 from icot_tui.tui.play.action_table import FOOTER as PLAY_FOOTER
 from icot_tui.tui.play.app import PlayApp
 from icot_tui.tui.screens.help import help_lines
+from icot_tui.tui.screens.palette import Palette
 from icot_tui.tui.session.screen_exit import ExitChoice
 from tests.screens.workbench import a_run, drive, press, until
 
@@ -111,6 +113,24 @@ def test_palette_lists_every_action_and_finds_by_a_few_letters(tmp_path: Path) -
         await until(pilot, lambda: found() == ["rollback"])
 
     drive(tmp_path, steps, a_run(tmp_path).source, control=True)
+
+
+def test_own_keys_and_the_palette_work_in_the_playground(tmp_path: Path) -> None:
+    settings = Settings(keys={"quit": ["Q", "ctrl+c"], "palette": "K"})
+    app = PlayApp(Options(runs=tmp_path, settings=settings), state=UserState())
+
+    async def run() -> None:
+        async with app.run_test() as pilot:
+            await press(pilot, "escape", "K", *"picture")  # out of the line in which one writes
+            assert isinstance(app.screen, Palette)
+            await until(pilot, lambda: app.screen.query_one(OptionList).option_count == 1)
+            await press(pilot, "enter")
+            assert app.screen is app.play
+            await press(pilot, "i", "q", "ctrl+c")  # q is a letter of the question, ctrl+c leaves
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    assert app.return_value == "close" and app.play.field.value == "q"
+    assert len(list((tmp_path / "kept").glob("screen-*.svg"))) == 1
 
 
 def test_help_has_every_key_and_sentence() -> None:

@@ -246,7 +246,7 @@ def test_a_panel_that_fails_says_so_once_and_the_others_go_on(
         calls.append(view)
         raise RuntimeError("[red]no[/] \x1b[2J")
 
-    monkeypatch.setattr("icot_tui.tui.panels.spikes.Spikes.show", broken)
+    monkeypatch.setattr("icot_tui.tui.panels.spikes.SpikesPanel.show", broken)
 
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
         app.draw()
