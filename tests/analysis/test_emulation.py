@@ -19,6 +19,8 @@ from icot_tui.errors import UserError
 from tests.engine.test_distillation import distilled, lines_of
 from tests.tiny import train_new
 
+pytestmark = pytest.mark.slow
+
 VALIDATION = 20
 
 

@@ -13,6 +13,8 @@ from icot_tui.analysis.residual_stream import ResidualStream
 from icot_tui.analysis.sites import Site
 from icot_tui.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 OUT_0, MID_1, OUT_1 = (
     "blocks.0.hook_resid_post",
     "blocks.1.hook_resid_mid",

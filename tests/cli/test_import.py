@@ -116,6 +116,7 @@ def test_both_emulators_and_the_student_alone(convert, tmp_path):
     assert open_checkpoint(teacher).model.config.n_layer == 4
 
 
+@pytest.mark.slow
 def test_a_folder_with_student_and_emulator_is_a_pair(convert, published, tmp_path):
     both = tmp_path / "both"
     shutil.copytree(published / "student", both / "student")

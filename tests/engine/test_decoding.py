@@ -120,6 +120,7 @@ def test_separators_already_written_count(lm):
         assert written.row(row) == plainly(lm, prompt, 10, int(written_before[row]))
 
 
+@pytest.mark.slow
 def test_kept_positions(lm):
     prompts = ragged_prompts(20, seed=4)
     rng = np.random.default_rng(0)

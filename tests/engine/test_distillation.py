@@ -88,6 +88,7 @@ def test_four_trainings_follow_each_other(whole):
     assert [line["step"] for line in lines_of(whole, "Evaluated")] == [4, 6, 10, 12, 16, 18, 22, 24]
 
 
+@pytest.mark.slow
 def test_each_ends_with_its_chosen_checkpoint(whole):
     names = [checkpoint.name for checkpoint in list_checkpoints(whole.checkpoints)]
     for ended in lines_of(whole, "PhaseEnded"):
@@ -422,6 +423,7 @@ def test_examples_left_out_of_every_training_are_told(tmp_path):
     assert lines_of(folder, "RunStarted")[0]["train_examples"] < 90
 
 
+@pytest.mark.slow
 def test_student_and_emulator_must_be_of_one_size(whole, tmp_path):
     deeper = distilled(
         model={"layers": 3},

@@ -67,6 +67,7 @@ def test_compiled_is_eager(plain, tmp_path):
     assert counted[2] == counted[-1] > 0  # after RunStarted and the first checkpoint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bfloat16-mixed", "bfloat16"])
 def test_bfloat16_is_near(plain, tmp_path, precision):
     config = tiny(model=STILL | {"precision": precision}, train={"micro_batch_size": None})

@@ -257,6 +257,7 @@ def test_equals_plain_greedy_decoding_of_a_random_model(architecture, split, tok
     assert_equals_the_definition(model, split, tokenizer, 2, plan)
 
 
+@pytest.mark.slow
 def test_every_behaviour_is_judged_as_it_should_be(model, split, tokenizer):
     """The model does what it was taught, so that divergence at every kind of place is met."""
     written = [ids_of(other or right) for right, other in BEHAVIOURS.items()]

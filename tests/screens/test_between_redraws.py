@@ -14,6 +14,7 @@ from icot_tui.watch.source import RunFollower
 from tests.screens.workbench import a_run, dialog, drive, press, settled
 
 
+@pytest.mark.slow
 def test_what_lies_below_a_dialog_fits_too(tmp_path: Path) -> None:
     told = a_run(tmp_path)
 
@@ -45,6 +46,7 @@ def test_keys_in_quick_succession_mean_the_same_panel(tmp_path: Path) -> None:
     drive(tmp_path, steps, RunFollower(told.folder), size=(80, 24))
 
 
+@pytest.mark.slow
 def test_news_of_a_run_move_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A layout of the whole screen costs as much as all else that a redraw does."""
     told = a_run(tmp_path)

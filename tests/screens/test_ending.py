@@ -89,6 +89,7 @@ def test_q_leaves_from_the_summary_too(tmp_path: Path) -> None:
     assert with_engine(tmp_path, engine, steps).return_value == "close"
 
 
+@pytest.mark.slow
 def test_the_summary_goes_when_the_run_goes_on(tmp_path: Path) -> None:
     told = a_run(tmp_path)
 
@@ -103,6 +104,7 @@ def test_the_summary_goes_when_the_run_goes_on(tmp_path: Path) -> None:
     drive(tmp_path, steps, told.source)
 
 
+@pytest.mark.slow
 def test_the_summary_opens_for_a_viewer_too_when_the_run_ends_before_his_eyes(
     tmp_path: Path,
 ) -> None:

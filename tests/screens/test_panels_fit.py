@@ -47,6 +47,7 @@ def done(told):
 MOMENTS = [before, just_begun, in_the_midst, done]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PANELS)
 def test_a_panel_says_something_and_fits_at_every_time_and_size(name, tmp_path):
     views = [moment(Told(tmp_path, name=moment.__name__)) for moment in MOMENTS]
@@ -126,6 +127,7 @@ def test_news_are_drawn_within_the_box_which_stays(name, tmp_path):
     look_at_any(panel, view, (60, 14), check)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PANELS)
 def test_a_panel_can_be_shown_another_run(name, tmp_path):
     first, second = Told(tmp_path, name="first"), Told(tmp_path, name="second")

@@ -142,6 +142,7 @@ def test_a_baseline_says_what_it_means_instead(name, title, meaning, tmp_path):
     assert title in text and meaning in text and "stage" not in text.split(title)[0]
 
 
+@pytest.mark.slow
 def test_no_token_goes_next_where_none_goes(tmp_path):
     told = Told(tmp_path, method={"name": "explicit_cot"}).start("Explicit CoT").train(20)
     assert "goes next" not in said(told) and "[" not in said(told, ascii=True)

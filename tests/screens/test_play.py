@@ -134,6 +134,7 @@ def test_what_cannot_be_read_is_one_sentence(runs: Path) -> None:
     drive(runs, ["tiny"], steps)
 
 
+@pytest.mark.slow
 def test_a_damaged_and_a_lost_checkpoint_are_told_and_the_others_answer(
     runs: Path, tmp_path: Path
 ) -> None:
@@ -296,6 +297,7 @@ def test_a_file_of_questions_is_asked_at_once(runs: Path, tmp_path: Path) -> Non
     assert lines[0]["answers"][0]["expected"] == "408"
 
 
+@pytest.mark.slow
 def test_a_small_screen_tells_what_an_answer_cost_and_whose_it_is(runs: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
         await ask(screen, pilot, "12*34")

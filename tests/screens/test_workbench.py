@@ -259,6 +259,7 @@ def test_a_panel_that_fails_says_so_once_and_the_others_go_on(
     drive(tmp_path, steps, told.source)
 
 
+@pytest.mark.slow
 def test_an_error_while_a_panel_is_painted_stays_in_that_panel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

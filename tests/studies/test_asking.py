@@ -16,6 +16,8 @@ from icot_tui.studies.spec import load_study
 from tests.studies.small import SMALL, small, write_study
 from tests.tiny import tiny, train_new
 
+pytestmark = pytest.mark.slow
+
 KD = """
 [vary.method."ICoT-KD"]
 method.name = "distillation"
