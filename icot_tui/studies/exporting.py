@@ -2,7 +2,7 @@
 
 import csv
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import IO
@@ -42,60 +42,27 @@ SCALARS = ("stage", *COLUMNS[5:-1])
 
 def read_steps(run: RunFolder) -> list[Step]:
     """The steps that led to the present, in order: what a resume undid is left out."""
-    steps: list[Step] = []
+    steps: dict[int, Step] = {}
     phase = ""
     for time, event in effective(JournalReader(run.journal).events()):
         match event:
             case PhaseBegan():
                 phase = event.phase
             case StepsTrained():
-                evaluated = _take_from(steps, event.first)
-                for row in _trained(run.name, time, phase, event):
-                    steps.append(_with_evaluation(row, evaluated.get(row.step)))
-            case Evaluated():
-                _add_evaluation(run.name, steps, time, phase, event)
-    return steps
-
-
-def _trained(name: str, time: float, phase: str, event: StepsTrained) -> Iterator[Step]:
-    pairs = zip(event.losses, event.gradient_norms, strict=False)
-    for number, (loss, norm) in enumerate(pairs, start=event.first):
-        yield Step(
-            run=name,
-            step=number,
-            time=time,
-            stage=event.stage,
-            phase=phase,
-            loss=loss,
-            gradient_norm=norm,
-            learning_rate=event.learning_rate,
-        )
-
-
-def _take_from(steps: list[Step], first: int) -> dict[int, Step]:
-    """Rows of steps that were evaluated before their losses were reported, by step."""
-    taken = {}
-    while steps and steps[-1].step >= first:
-        row = steps.pop()
-        taken[row.step] = row
-    return taken
-
-
-def _with_evaluation(row: Step, evaluated: Step | None) -> Step:
-    if evaluated is not None:
-        for name in ("exact_match", "token_accuracy", "evaluation_loss", "implicit"):
-            setattr(row, name, getattr(evaluated, name))
-    return row
-
-
-def _add_evaluation(
-    name: str, steps: list[Step], time: float, phase: str, event: Evaluated
-) -> None:
-    if not steps or steps[-1].step != event.step:
-        steps.append(Step(run=name, step=event.step, time=time, stage=event.stage, phase=phase))
-    shares, at = event.token_accuracy[:-1], steps[-1]
-    at.exact_match, at.evaluation_loss, at.implicit = event.exact_match, event.loss, event.implicit
-    at.token_accuracy = sum(shares) / len(shares) if shares else None
+                pairs = zip(event.losses, event.gradient_norms, strict=False)
+                for number, (loss, norm) in enumerate(pairs, start=event.first):
+                    new = Step(run=run.name, step=number, time=time, stage=event.stage, phase=phase)
+                    row = steps.setdefault(number, new)
+                    row.loss, row.gradient_norm = loss, norm
+                    row.learning_rate = event.learning_rate
+            case Evaluated():  # before or after its step is reported
+                new = Step(run=run.name, step=event.step, time=time, stage=event.stage, phase=phase)
+                row = steps.setdefault(event.step, new)
+                shares = event.token_accuracy[:-1]
+                row.exact_match, row.implicit = event.exact_match, event.implicit
+                row.evaluation_loss = event.loss
+                row.token_accuracy = sum(shares) / len(shares) if shares else None
+    return [steps[number] for number in sorted(steps)]
 
 
 def write_csv(runs: Sequence[RunFolder], out: Path | None) -> Path | None:
