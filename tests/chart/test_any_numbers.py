@@ -50,15 +50,15 @@ def curves(draw_value):
 marks = st.builds(Mark, numbers, st.sampled_from(sorted(MARKS)), names)
 charts = st.builds(
     ChartData,
-    st.lists(curves(), max_size=4).map(tuple),
-    st.lists(marks, max_size=12).map(tuple),
-    st.sampled_from(["step", "hours", "removed tokens"]) | names,
-    names,
-    st.integers(),
-    names,
-    st.booleans(),
-    st.lists(st.tuples(numbers, names), max_size=3).map(tuple),
-    st.none() | st.tuples(numbers, numbers),
+    curves=st.lists(curves(), max_size=4).map(tuple),
+    marks=st.lists(marks, max_size=12).map(tuple),
+    x_label=st.sampled_from(["step", "hours", "removed tokens"]) | names,
+    y_label=names,
+    version=st.integers(),
+    empty=names,
+    percent=st.booleans(),
+    levels=st.lists(st.tuples(numbers, names), max_size=3).map(tuple),
+    span=st.none() | st.tuples(numbers, numbers),
 )
 views = st.builds(
     Viewport,
