@@ -68,3 +68,10 @@ def test_the_engine_knows_no_screen():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "[]", result.stderr
+
+
+def test_the_methods_are_listed_without_heavy_libraries():
+    """Lists of runs read every method's facts, and must be quick."""
+    code = "import icot_tui.methods, sys; print([m for m in ('torch', 'transformers') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "[]", result.stderr
