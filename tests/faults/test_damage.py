@@ -328,16 +328,16 @@ def test_steps_that_a_rollback_gives_up_are_told_all_the_same(tmp_path):
 def test_collapse_rolls_back_and_goes_on_more_slowly(tmp_path, monkeypatch):
     from icot_tui.engine.loop.spikes import SpikeDetector
 
-    original = SpikeDetector.observe
+    original = SpikeDetector.add_loss
     told = []
 
-    def observe(detector, step, loss):
+    def add_loss(detector, step, loss):
         if step == 17 and not told:
             told.append(step)
             return [Collapsed(step=step, spike=1, removal=4, height=1.0, steps=5)]
         return original(detector, step, loss)
 
-    monkeypatch.setattr(SpikeDetector, "observe", observe)
+    monkeypatch.setattr(SpikeDetector, "add_loss", add_loss)
     config = tiny(spikes={"policy": "rollback", "slow_down": 2.0})
     heard = []
     folder = train_new(tmp_path, config, listen=heard.append)
