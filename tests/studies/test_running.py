@@ -106,7 +106,7 @@ def test_sigterm_saves_and_stops(studies: Studies) -> None:
     study.send_signal(signal.SIGTERM)
     _, errors = study.communicate(timeout=PATIENCE)
     assert study.returncode == 0, errors
-    assert "the same command goes on" in errors
+    assert "run the same command again to go on" in errors
     assert studies.finished(NO_COT)
     assert not studies.finished(STEPWISE)
     run = studies.run_folder(STEPWISE)
