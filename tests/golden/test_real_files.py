@@ -28,6 +28,6 @@ def test_weights():
 def test_examples():
     with shared("data/4_by_4_mult/valid.txt").open("rb") as file:
         assert b"".join(islice(file, 8)) == multiplication_lines()
-    split, expected = real_examples("4_by_4_mult", 8), examples("4_by_4_mult")
+    split, expected = real_examples("4_by_4_mult", 0, 8), examples("4_by_4_mult")
     for part in ("tokens", "starts", "prompt_lengths", "cot_lengths"):
         assert (getattr(split, part) == getattr(expected, part)).all()

@@ -25,7 +25,7 @@ def golden(name: str) -> Any:
 def examples(data: str, first: int = 0, count: int = 8) -> EncodedSplit:
     """Examples as token ids of GPT-2; those of GSM8K only where its files are at hand."""
     if data == "gsm8k":
-        return real_examples(data, first + count)
+        return real_examples(data, first, count)
     rows = [np.array(ids) for ids in golden("examples")[data][first : first + count]]
     spans = np.array([np.diff(np.flatnonzero(row == SEPARATOR), prepend=-1) for row in rows])
     return EncodedSplit(
@@ -36,8 +36,8 @@ def examples(data: str, first: int = 0, count: int = 8) -> EncodedSplit:
     )
 
 
-def real_examples(data: str, count: int) -> EncodedSplit:
-    """The first examples of a real file, with GPT-2's tokenizer; skips the test without them."""
+def real_examples(data: str, first: int, count: int) -> EncodedSplit:
+    """Some examples of a real file, with GPT-2's tokenizer; skips the test without them."""
     encoder = Encoder(pretrained_tokenizer(str(shared("data/gpt2_tokenizer"))))
     with shared(f"data/{data}/valid.txt").open("rb") as file:
-        return encoder.encode(Chunk(b"".join(islice(file, count)), data, 1))
+        return encoder.encode(Chunk(b"".join(islice(file, first, first + count)), data, 1))
