@@ -1,4 +1,9 @@
-"""The exception whose message is meant for users."""
+"""The exceptions of the package: a message meant for users, and work that is no longer wanted."""
+
+from collections.abc import Callable
+
+Check = Callable[[], None]
+"""Called between the parts of long work; raises `Cancelled` once the work is no longer wanted."""
 
 
 class UserError(ValueError):
@@ -11,3 +16,11 @@ class UserError(ValueError):
     def __init__(self, message: str, exit_status: int = 2) -> None:
         super().__init__(message)
         self.exit_status = exit_status
+
+
+class Cancelled(Exception):
+    """The work is no longer wanted, and there is no result."""
+
+
+def never_cancelled() -> None:
+    """The check of work that nobody cancels."""

@@ -1,10 +1,16 @@
-"""Numbers and times as people read them: one way to write each, on the screen and in print."""
+"""Numbers, times and foreign text as people read them, on the screen and in print."""
 
 import math
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
 GIGABYTE = 1e9
+UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # control characters
+    "\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069"  # invisible, turning directions
+    "\u2028\u2029\ufeff\ud800-\udfff]"  # odd line ends, byte order marks, lone surrogates
+)
 
 
 def number(value: float | None) -> str:
@@ -108,6 +114,11 @@ def moment(time: float, now: float) -> str:
 def listed(things: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return " and ".join(filter(None, (", ".join(things[:-1]), *things[-1:])))
+
+
+def plain(text: str) -> str:
+    """The text on one line, with control characters escaped (`\\x1b`)."""
+    return UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def _local(time: float, form: str) -> str:

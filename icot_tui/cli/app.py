@@ -164,7 +164,7 @@ def _usage_sentence(error: typer.TyperException) -> str:
 
 def _fail(message: str, status: int) -> int:
     """Tell what went wrong in one line; control characters are shown, not obeyed."""
-    from icot_tui.plain import plain
+    from icot_tui.formatting import plain
 
     sentence = plain(" ".join(message.split()))
     if sentence:

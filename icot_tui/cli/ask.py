@@ -11,8 +11,8 @@ from icot_tui.cli.console import console, print_json, print_table
 from icot_tui.cli.options import Device
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
+from icot_tui.formatting import plain
 from icot_tui.models.device import pick_device, silence_transformers
-from icot_tui.plain import plain
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -15,8 +15,7 @@ from icot_tui.config.loading import load_config
 from icot_tui.engine.journal.events import Evaluated, Event, StepsTrained
 from icot_tui.engine.loop.commands import CommandQueue, Evaluate, Stop
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.formatting import duration
-from icot_tui.plain import plain
+from icot_tui.formatting import duration, plain
 
 if TYPE_CHECKING:
     from icot_tui.engine.checkpoints.store import Store

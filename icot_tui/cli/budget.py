@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from icot_tui.cli.console import print_json, print_table, spinner
-from icot_tui.plain import plain
+from icot_tui.formatting import plain
 
 if TYPE_CHECKING:
     from icot_tui.analysis.budget import BudgetPoint

@@ -10,8 +10,7 @@ from icot_tui.config import method_of
 from icot_tui.config.toml import leaves, toml_value
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
-from icot_tui.formatting import duration
-from icot_tui.plain import plain
+from icot_tui.formatting import duration, plain
 
 EXAMPLES = "Example: icot-tui runs compare demo demo-no-cot"
 

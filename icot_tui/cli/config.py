@@ -16,7 +16,7 @@ from icot_tui.config.run import run_config_type
 from icot_tui.config.section import Section
 from icot_tui.config.toml import KeyPath, leaves, read_toml, toml_key, toml_value
 from icot_tui.errors import UserError
-from icot_tui.plain import plain
+from icot_tui.formatting import plain
 
 app = typer.Typer(
     help="Show, check and write config files.", add_completion=False, no_args_is_help=True

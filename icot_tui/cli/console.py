@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from icot_tui.plain import plain
+from icot_tui.formatting import plain
 
 if TYPE_CHECKING:
     from rich.console import Console

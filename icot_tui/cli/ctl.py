@@ -17,7 +17,7 @@ from icot_tui.engine.loop import commands
 from icot_tui.engine.loop.commands import Command, post
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
-from icot_tui.plain import plain
+from icot_tui.formatting import plain
 
 app = typer.Typer(
     add_completion=False,

@@ -18,7 +18,7 @@ from icot_tui import resources
 from icot_tui.cli.console import console, print_json, print_table
 from icot_tui.cli.options import Json
 from icot_tui.engine.run_folder import runs_folder
-from icot_tui.plain import plain
+from icot_tui.formatting import plain
 
 app = typer.Typer(add_completion=False)
 

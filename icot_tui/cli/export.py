@@ -8,7 +8,7 @@ import typer
 from icot_tui.cli.options import Runs, SeveralRuns
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
-from icot_tui.plain import plain
+from icot_tui.formatting import plain
 
 Format = Literal["csv", "parquet", "tensorboard", "card"]
 

@@ -21,8 +21,7 @@ from icot_tui.engine.journal.wording import how_answered
 from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.formatting import duration
-from icot_tui.plain import plain
+from icot_tui.formatting import duration, plain
 from icot_tui.signals import ECHO_SECONDS, handling_stop
 
 LAUNCHER_ECHO_SECONDS = 3.0

@@ -7,8 +7,8 @@ import typer
 
 from icot_tui.cli.console import console, print_json
 from icot_tui.cli.options import Json
+from icot_tui.formatting import plain
 from icot_tui.models.device import silence_transformers
-from icot_tui.plain import plain
 
 app = typer.Typer(add_completion=False)
 

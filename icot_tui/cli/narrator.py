@@ -23,8 +23,7 @@ from icot_tui.engine.journal.events import (
 )
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import describe
-from icot_tui.formatting import count, duration
-from icot_tui.plain import plain
+from icot_tui.formatting import count, duration, plain
 
 REMOVALS_SECONDS = 5.0
 """Removals that follow each other within this time share a line."""

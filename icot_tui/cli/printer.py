@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from icot_tui.cli.console import console
 from icot_tui.cli.resilient_stdout import ResilientStdout
-from icot_tui.formatting import clock, date_and_time
-from icot_tui.plain import plain
+from icot_tui.formatting import clock, date_and_time, plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

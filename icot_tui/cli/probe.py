@@ -10,8 +10,8 @@ import typer
 from icot_tui.cli.console import console, print_error, print_json, print_table, spinner
 from icot_tui.cli.options import Checkpoint, Data, Device, Json, Stage
 from icot_tui.engine.run_folder import runs_folder
+from icot_tui.formatting import plain
 from icot_tui.models.device import pick_device, silence_transformers
-from icot_tui.plain import plain
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -17,8 +17,7 @@ from icot_tui.config import RunConfig, method_of
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
 from icot_tui.engine.journal.wording import describe
 from icot_tui.engine.run_folder import RunFolder, runs_folder
-from icot_tui.formatting import age
-from icot_tui.plain import plain
+from icot_tui.formatting import age, plain
 
 app = typer.Typer(
     help="List runs, show one, compare and export them.",

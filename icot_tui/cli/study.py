@@ -13,8 +13,7 @@ from icot_tui.cli.console import print_error, print_json, print_table
 from icot_tui.cli.options import Json, Runs
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.errors import UserError
-from icot_tui.formatting import duration
-from icot_tui.plain import plain
+from icot_tui.formatting import duration, plain
 from icot_tui.signals import handling_stop
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from icot_tui.cli.resilient_stdout import ResilientStdout
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import describe
-from icot_tui.formatting import duration
-from icot_tui.plain import plain
+from icot_tui.formatting import duration, plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

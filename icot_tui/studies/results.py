@@ -11,7 +11,7 @@ from typing import Any
 
 from icot_tui.engine.run_folder import write_atomically
 from icot_tui.errors import UserError
-from icot_tui.plain import plain
+from icot_tui.formatting import plain
 from icot_tui.studies.collect import Collected
 from icot_tui.studies.figure import write_figures
 from icot_tui.studies.folder import StudyFolder

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from icot_tui.plain import plain
+from icot_tui.formatting import plain
 from icot_tui.studies.collect import CHECKPOINT, Row
 from icot_tui.studies.measures import MEASURES
 from icot_tui.studies.spec import MeasureName, ReportConfig

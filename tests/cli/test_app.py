@@ -13,7 +13,7 @@ from icot_tui.cli import app as cli
 from icot_tui.cli import console, doctor
 from icot_tui.config import load_config
 from icot_tui.errors import UserError
-from icot_tui.plain import plain
+from icot_tui.formatting import plain
 
 
 def call(*arguments: str) -> int:

@@ -6,7 +6,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from icot_tui.cancellation import Cancelled
 from icot_tui.config import ModelConfig
 from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.curriculum.token_format import TokenFormat
@@ -15,6 +14,7 @@ from icot_tui.data.tokenizing import character_tokenizer
 from icot_tui.engine.evaluation.answers import AnswerReader
 from icot_tui.engine.evaluation.decoding import decode
 from icot_tui.engine.evaluation.prefixes import PositionShift, Prefixes
+from icot_tui.errors import Cancelled
 from icot_tui.models.build import build_model
 
 SEP = 0

@@ -12,7 +12,6 @@ from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
-from icot_tui.cancellation import Cancelled
 from icot_tui.cli.eval import app
 from icot_tui.config import EvaluationConfig, ModelConfig
 from icot_tui.curriculum.removal import RemovalPlan, remove
@@ -25,7 +24,7 @@ from icot_tui.engine.evaluation.held_out import PreparedModel
 from icot_tui.engine.evaluation.samples import choose_samples, read_samples, write_samples
 from icot_tui.engine.evaluation.speed import Speed, measure_speed
 from icot_tui.engine.evaluation.staged_examples import SPARE_TOKENS
-from icot_tui.errors import UserError
+from icot_tui.errors import Cancelled, UserError
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
 from tests.engine.test_decoding import generated, plainly

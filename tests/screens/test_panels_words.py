@@ -5,7 +5,7 @@ import math
 import pytest
 
 from icot_tui import formatting
-from icot_tui.plain import plain
+from icot_tui.formatting import plain
 
 
 @pytest.mark.parametrize(

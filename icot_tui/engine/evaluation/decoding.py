@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from icot_tui.cancellation import Check, never_cancelled
 from icot_tui.engine.evaluation.answers import CLOSING
 from icot_tui.engine.evaluation.prefixes import Prefixes
+from icot_tui.errors import Check, never_cancelled
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

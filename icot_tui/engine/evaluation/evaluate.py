@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from icot_tui.cancellation import Check, never_cancelled
 from icot_tui.config import EvaluationConfig
 from icot_tui.curriculum.token_format import TokenFormat
 from icot_tui.data.encoded import EncodedSplit
@@ -27,7 +26,7 @@ from icot_tui.engine.evaluation.gold_pass import GoldPass, run_gold_pass
 from icot_tui.engine.evaluation.greedy import GreedyWriter
 from icot_tui.engine.evaluation.sample_texts import take_samples
 from icot_tui.engine.evaluation.staged_examples import StagedExamples
-from icot_tui.errors import UserError
+from icot_tui.errors import Check, UserError, never_cancelled
 from icot_tui.models.supervised import SupervisedLM
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from icot_tui.cancellation import Check
 from icot_tui.curriculum.removal import Batch
 from icot_tui.engine.evaluation.staged_examples import StagedExamples
+from icot_tui.errors import Check
 from icot_tui.models.supervised import SupervisedLM
 
 TOKENS_IN_CACHE = 1024

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from icot_tui.cancellation import Check
 from icot_tui.engine.evaluation.decoding import decode
 from icot_tui.engine.evaluation.gold_pass import GoldPass
 from icot_tui.engine.evaluation.staged_examples import StagedExamples
+from icot_tui.errors import Check
 from icot_tui.models.supervised import SupervisedLM
 
 

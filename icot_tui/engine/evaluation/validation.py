@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch.distributed.fsdp import FSDPModule
 
-from icot_tui.cancellation import Check
 from icot_tui.config import EvaluationConfig
 from icot_tui.curriculum.token_format import TokenFormat
 from icot_tui.data.encoded import EncodedSplit
@@ -19,6 +18,7 @@ from icot_tui.engine.journal.events import Evaluated, Event, Warned
 from icot_tui.engine.loop.run_state import RunState
 from icot_tui.engine.processes import Processes
 from icot_tui.engine.run_folder import RunFolder
+from icot_tui.errors import Check
 
 if TYPE_CHECKING:
     from icot_tui.models.supervised import SupervisedLM

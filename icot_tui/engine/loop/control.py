@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from icot_tui.cancellation import Cancelled
 from icot_tui.config import SpikeConfig
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath
 from icot_tui.engine.journal.events import (
@@ -21,7 +20,7 @@ from icot_tui.engine.journal.journal import Journal
 from icot_tui.engine.loop import commands
 from icot_tui.engine.loop.commands import Command, CommandQueue
 from icot_tui.engine.processes import Processes
-from icot_tui.errors import UserError
+from icot_tui.errors import Cancelled, UserError
 
 if TYPE_CHECKING:
     from icot_tui.engine.loop.trainer import Trainer

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from icot_tui.cancellation import Cancelled
 from icot_tui.config import RunConfig
 from icot_tui.curriculum.curriculum import Curriculum
 from icot_tui.curriculum.removal import Batch
@@ -38,6 +37,7 @@ from icot_tui.engine.loop.run_state import RunState, StepCount
 from icot_tui.engine.loop.spikes import SpikeDetector
 from icot_tui.engine.loop.step_buffer import StepBuffer
 from icot_tui.engine.loop.update import Update
+from icot_tui.errors import Cancelled
 
 if TYPE_CHECKING:
     from icot_tui.engine.evaluation.scores import Score

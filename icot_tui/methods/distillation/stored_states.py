@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from icot_tui.cancellation import Check
 from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.engine.journal.events import Event, ThoughtsStored, Warned
 from icot_tui.engine.loop.update import send
+from icot_tui.errors import Check
 from icot_tui.methods.distillation.positions import StatePositions
 from icot_tui.methods.distillation.teacher import teacher_states
 

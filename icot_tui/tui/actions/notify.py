@@ -6,7 +6,7 @@ from textual.app import App
 from textual.notifications import SeverityLevel
 from textual.widget import Widget
 
-from icot_tui.plain import plain
+from icot_tui.formatting import plain
 
 
 def notify_user(

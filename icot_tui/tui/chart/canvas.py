@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.cells import cell_len
 
-from icot_tui.plain import plain
+from icot_tui.formatting import plain
 
 Cells = NDArray[np.uint32]
 Inks = NDArray[np.uint8]

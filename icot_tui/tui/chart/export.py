@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 
-from icot_tui.plain import plain
+from icot_tui.formatting import plain
 from icot_tui.tui.chart.draw import draw
 from icot_tui.tui.chart.prepare import Prepared
 from icot_tui.tui.chart.smooth import exponential

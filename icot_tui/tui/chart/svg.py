@@ -4,7 +4,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from icot_tui.plain import plain
+from icot_tui.formatting import plain
 from icot_tui.tui.chart.downsample import Downsampled, downsample
 from icot_tui.tui.chart.layout import Scale, scale_of, whole_positions
 from icot_tui.tui.chart.prepare import Prepared, PreparedCurve

@@ -4,8 +4,7 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.widgets import Static
 
-from icot_tui.formatting import age, count, duration, number, percent, rough
-from icot_tui.plain import plain
+from icot_tui.formatting import age, count, duration, number, percent, plain, rough
 from icot_tui.tui.run.view import RunView
 
 Part = tuple[str, str]

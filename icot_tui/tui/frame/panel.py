@@ -11,7 +11,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Static
 
-from icot_tui.plain import plain
+from icot_tui.formatting import plain
 from icot_tui.tui.run.view import RunView
 
 log = logging.getLogger("icot_tui.screen")

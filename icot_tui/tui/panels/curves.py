@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.engine.journal.summary import Evaluation
-from icot_tui.formatting import count
-from icot_tui.plain import plain
+from icot_tui.formatting import count, plain
 from icot_tui.tui.chart.data import Mark
 from icot_tui.tui.run.view import Axis, RunView
 from icot_tui.watch.history import History

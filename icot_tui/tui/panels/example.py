@@ -8,7 +8,7 @@ from icot_tui.config import RunConfig
 from icot_tui.data.tasks import Task, make_task
 from icot_tui.engine.journal.events import ExampleShown
 from icot_tui.errors import UserError
-from icot_tui.plain import plain
+from icot_tui.formatting import plain
 from icot_tui.tui.panels.base import Area
 from icot_tui.tui.panels.text import Line, Piece, cut, line, wrap
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from icot_tui.data.tasks import Task
 from icot_tui.engine.evaluation.samples import Sample
-from icot_tui.plain import plain
+from icot_tui.formatting import plain
 from icot_tui.tui.panels.base import Area
 from icot_tui.tui.panels.difference import runs, wrong_characters
 from icot_tui.tui.panels.text import Line, cells, columns, cut, line

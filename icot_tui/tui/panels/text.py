@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 
-from icot_tui.plain import plain
+from icot_tui.formatting import plain
 
 Piece = tuple[str, str]
 """Text and its style."""

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from icot_tui.analysis.checkpoint_entries import PAIR, CheckpointEntry
-from icot_tui.formatting import count, percent
-from icot_tui.plain import plain
+from icot_tui.formatting import count, percent, plain
 from icot_tui.tui.panels.text import (
     Glyphs,
     Line,

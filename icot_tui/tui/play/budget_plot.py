@@ -9,8 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Static
 
-from icot_tui.formatting import percent
-from icot_tui.plain import plain
+from icot_tui.formatting import percent, plain
 from icot_tui.tui.actions.export import save_files
 from icot_tui.tui.chart.data import ChartData, Curve
 from icot_tui.tui.chart.widget import Chart

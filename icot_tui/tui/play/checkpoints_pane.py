@@ -11,8 +11,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from icot_tui.analysis.checkpoint_entries import CheckpointEntry, newest_of_each_stage
-from icot_tui.formatting import percent
-from icot_tui.plain import plain
+from icot_tui.formatting import percent, plain
 from icot_tui.tui.frame.panel import Panel
 
 HEADING = "    stage  correct   step"

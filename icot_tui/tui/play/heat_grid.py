@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from icot_tui.plain import plain
+from icot_tui.formatting import plain
 from icot_tui.tui.play.heat_map import (
     ASCII_SHADES,
     ENCODED,

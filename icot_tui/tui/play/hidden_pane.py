@@ -8,7 +8,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from icot_tui.plain import plain
+from icot_tui.formatting import plain
 from icot_tui.tui.frame.panel import Panel
 from icot_tui.tui.panels.base import out_of_sight
 from icot_tui.tui.panels.lines import Lines

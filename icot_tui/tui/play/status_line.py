@@ -2,8 +2,7 @@
 
 from textual.content import Content
 
-from icot_tui.formatting import count
-from icot_tui.plain import plain
+from icot_tui.formatting import count, plain
 from icot_tui.tui.play.records import AskOptions
 
 

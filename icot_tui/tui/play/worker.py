@@ -6,8 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from icot_tui.cancellation import Cancelled
-from icot_tui.errors import UserError
+from icot_tui.errors import Cancelled, UserError
 
 log = logging.getLogger("icot_tui.screen")
 Result = TypeVar("Result")

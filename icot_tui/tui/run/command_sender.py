@@ -7,7 +7,7 @@ from icot_tui.engine.journal.events import CommandDone
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.loop.commands import Command, post
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.plain import plain
+from icot_tui.formatting import plain
 
 TIMEOUT = 10.0
 """Seconds without an answer after which the user is told so."""

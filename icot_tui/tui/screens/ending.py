@@ -10,8 +10,7 @@ from textual.widget import Widget
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
 from icot_tui.engine.journal.events import Evaluated
 from icot_tui.engine.journal.wording import how_answered
-from icot_tui.formatting import count, duration, percent
-from icot_tui.plain import plain
+from icot_tui.formatting import count, duration, percent, plain
 from icot_tui.tui.actions.keymap import KeyMap, key_label
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.dialog import ChoiceDialog, DialogChoice, text

@@ -14,8 +14,7 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.formatting import age, percent
-from icot_tui.plain import plain
+from icot_tui.formatting import age, percent, plain
 from icot_tui.tui.frame.header import COLOURS
 from icot_tui.tui.run.monitor import RunMonitor
 from icot_tui.tui.screens.dialog import Dialog, text
