@@ -14,10 +14,9 @@ from collections.abc import Callable
 import numpy as np
 from textual.color import Color
 
-from icot_tui.tui.chart.colours import ThemeColours, strips_of
-from icot_tui.tui.chart.data import ChartData, Curve, Mark
+from icot_tui.tui.chart.data import ChartData, Curve, Mark, prepare
 from icot_tui.tui.chart.draw import draw
-from icot_tui.tui.chart.prepare import prepare
+from icot_tui.tui.chart.style import ThemeColours, strips_of
 from icot_tui.tui.chart.viewport import Viewport
 
 CASES = [(78, 10, 200, 1), (118, 30, 200, 1), (118, 30, 4_000, 4), (200, 40, 200_000, 1)]
@@ -62,7 +61,7 @@ def plotext(data: ChartData, width: int, height: int) -> None:
             "--plotext needs plotext, which icot-tui does not: pip install plotext"
         ) from None
 
-    from icot_tui.tui.chart.downsample import downsample
+    from icot_tui.tui.chart.curves import downsample
 
     library.terminal.limit(False, False)
     figure = library.figure

@@ -6,11 +6,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from icot_tui.tui.chart.data import ChartData, Curve, Mark
+from icot_tui.tui.chart.curves import WINDOWS
+from icot_tui.tui.chart.data import ChartData, Curve, Mark, prepare
 from icot_tui.tui.chart.draw import draw
 from icot_tui.tui.chart.export import as_csv, as_svg, as_text
-from icot_tui.tui.chart.prepare import prepare
-from icot_tui.tui.chart.smooth import WINDOWS
 from icot_tui.tui.chart.style import MARKS, ChartStyle
 from icot_tui.tui.chart.viewport import (
     Viewport,

@@ -6,14 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from icot_tui.tui.chart.canvas import Canvas, Ink, fit
-from icot_tui.tui.chart.colours import changes
-from icot_tui.tui.chart.data import ChartData, Curve, Mark
-from icot_tui.tui.chart.downsample import downsample
+from icot_tui.tui.chart.curves import (
+    braille,
+    downsample,
+    exponential,
+    smoothed_line,
+    smoothed_value,
+    strokes,
+)
+from icot_tui.tui.chart.data import ChartData, Curve, Mark, prepare
 from icot_tui.tui.chart.draw import draw
-from icot_tui.tui.chart.prepare import prepare
-from icot_tui.tui.chart.raster import braille, strokes
-from icot_tui.tui.chart.smooth import exponential, smoothed_line, smoothed_value
-from icot_tui.tui.chart.style import ChartStyle
+from icot_tui.tui.chart.style import ChartStyle, changes
 from icot_tui.tui.chart.ticks import linear_ticks, position_ticks, short, time_of_hours, value_ticks
 from icot_tui.tui.chart.viewport import Viewport
 

@@ -2,15 +2,14 @@
 
 import numpy as np
 
-from icot_tui.tui.chart.axes import draw_axes
-from icot_tui.tui.chart.canvas import QUIET, Canvas, Frame, fit, width_of
+from icot_tui.tui.chart.canvas import LINE, QUIET, Canvas, Frame, fit, width_of
+from icot_tui.tui.chart.data import Prepared
 from icot_tui.tui.chart.header import draw_header, header_lines, notes, wrap
-from icot_tui.tui.chart.layout import ChartLayout, chart_layout, scale_of
+from icot_tui.tui.chart.layout import ChartLayout, chart_layout, scale_of, whole_positions
 from icot_tui.tui.chart.plot import Plot, draw_plot
-from icot_tui.tui.chart.prepare import Prepared
 from icot_tui.tui.chart.style import MARKS, ChartStyle
-from icot_tui.tui.chart.ticks import value_ticks
-from icot_tui.tui.chart.viewport import Span, Viewport, visible
+from icot_tui.tui.chart.ticks import Tick, position_ticks, value_ticks
+from icot_tui.tui.chart.viewport import Span, Viewport, column_at, visible
 
 
 def draw(
@@ -73,3 +72,44 @@ def _draw_message(canvas: Canvas, message: str, style: ChartStyle) -> None:
     for place, line in enumerate(laid):
         x = max(0, (width - width_of(line)) // 2)
         canvas.write_runs(x, (height - len(laid)) // 2 + place, line)
+
+
+def draw_axes(plot: Plot, levels: list[Tick]) -> None:
+    """The y axis with ticks at `levels`, and the x axis with its own."""
+    canvas, layout = plot.canvas, plot.layout
+    line, corner, left, down, bar = "|+++-" if plot.style.ascii else "│└┤┬─"
+    x = layout.left - 1
+    canvas.paint(slice(layout.header, layout.bottom), x, line, LINE)
+    canvas.paint(layout.bottom, slice(x + 1, None), bar, LINE)
+    canvas.paint(layout.bottom, x, corner, LINE)
+    taken = set()
+    for value, label in levels:
+        row = plot.row(value)
+        if row is not None and row not in taken:
+            taken.add(row)
+            canvas.write(x - len(label), layout.header + row, label, QUIET)
+            canvas.write(x, layout.header + row, left, LINE)
+    for column, label, begin in _labels(plot):
+        canvas.write(layout.left + column, layout.bottom, down, LINE)
+        canvas.write(begin, layout.bottom + 1, label, QUIET)
+
+
+def _labels(plot: Plot) -> list[tuple[int, str, int]]:
+    """(column, label, first column of the label) of the ticks that fit beside the axis' name."""
+    layout, (start, end), data = plot.layout, plot.window, plot.prepared.data
+    width = layout.left + layout.columns
+    # Hours name themselves: `3h20m`.
+    name = "" if data.x_label == "hours" else fit(data.x_label, width // 3, plot.style.ascii)
+    name_width = width_of([(name, QUIET)])
+    plot.canvas.write(width - name_width, layout.bottom + 1, name, QUIET)
+    room = width - (name_width + 2 if name else 0)
+    most = max(2, layout.columns // 12)
+    placed, free = [], 0
+    for value, label in position_ticks(start, end, most, data.x_label, whole_positions(data)):
+        column = column_at(value, start, end, layout.columns)
+        middle = layout.left + column - len(label) // 2
+        begin = min(max(middle, free), room - len(label))
+        if begin >= free and abs(begin - middle) <= 1 + len(label) // 2:
+            placed.append((column, label, begin))
+            free = begin + len(label) + 2
+    return placed

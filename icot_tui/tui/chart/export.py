@@ -2,18 +2,18 @@
 
 import csv
 import io
+from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
 from icot_tui.formatting import plain
+from icot_tui.tui.chart.curves import Downsampled, downsample, exponential, smoothed_line
+from icot_tui.tui.chart.data import Prepared, PreparedCurve
 from icot_tui.tui.chart.draw import draw
-from icot_tui.tui.chart.prepare import Prepared
-from icot_tui.tui.chart.smooth import exponential
-from icot_tui.tui.chart.style import ChartStyle
-from icot_tui.tui.chart.svg import as_svg
-from icot_tui.tui.chart.viewport import Viewport, visible
-
-__all__ = ["as_csv", "as_svg", "as_text"]
+from icot_tui.tui.chart.layout import Scale, scale_of, whole_positions
+from icot_tui.tui.chart.style import MARKS, ChartStyle, series_colour
+from icot_tui.tui.chart.ticks import position_ticks, value_ticks
+from icot_tui.tui.chart.viewport import Span, Viewport, visible
 
 
 def as_text(
@@ -51,3 +51,170 @@ def as_csv(prepared: Prepared, view: Viewport) -> str:
 
 def _whole(x: float) -> str:
     return str(int(x)) if x == int(x) and abs(x) < 1e15 else repr(x)
+
+
+WIDTH, HEIGHT = 960, 480
+_LEFT, _TOP, _RIGHT, _BOTTOM = 72, 56, 20, 52
+_PLOT_WIDTH, _PLOT_HEIGHT = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
+_COLOURS = {
+    "primary": "#1f5fa8",
+    "secondary": "#0f7080",
+    "accent": "#7a3e9d",
+    "success": "#2f7336",
+    "warning": "#b06a00",
+    "error": "#c0261e",
+}
+_STYLE = "text{font:13px system-ui,sans-serif;fill:#24292f}.q{fill:#6a737d}path{fill:none}"
+
+
+def as_svg(prepared: Prepared, view: Viewport) -> str:
+    """The window of the view as an SVG document of 960 x 480 pixels."""
+    data = prepared.data
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"'
+        f' width="{WIDTH}" height="{HEIGHT}"><style>{_STYLE}</style>',
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
+        _text(_LEFT, 24, f"{data.y_label} over {data.x_label}", "font-weight:600"),
+    ]
+    with np.errstate(all="ignore"):
+        parts += _plot(prepared, view)
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _plot(prepared: Prepared, view: Viewport) -> list[str]:
+    data = prepared.data
+    window = visible(view, prepared.extent) if prepared.extent else None
+    scale = scale_of(prepared, view, *window) if window else None
+    if window is None or scale is None:
+        sentence = data.empty if window is None else "no value that can be drawn here"
+        return [_text(WIDTH / 2, HEIGHT / 2, sentence, "text-anchor:middle")]
+    parts = _axes(prepared, window, scale) + _marks(prepared, window)
+    for value, label in data.levels:
+        if scale.row(value, _PLOT_HEIGHT + 1) is not None:
+            y = _y(np.array([value]), scale)[0]
+            parts.append(_stroke(f"M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}", "#8a939c", dash="6 4"))
+            parts.append(_text(WIDTH - _RIGHT, y - 5, label, "text-anchor:end", quiet=True))
+    for line in reversed(prepared.lines):
+        parts += _curve(line, view, window, scale)
+    return parts + _legend(prepared, view)
+
+
+def _axes(prepared: Prepared, window: Span, scale: Scale) -> list[str]:
+    data = prepared.data
+    bottom, right = HEIGHT - _BOTTOM, WIDTH - _RIGHT
+    parts = []
+    for value, label in value_ticks(scale.low, scale.high, 7, scale.log, data.percent):
+        y = _y(np.array([value]), scale)[0]
+        parts.append(_stroke(f"M{_LEFT} {y:.1f}H{right}", "#e9edf1"))
+        parts.append(_text(_LEFT - 8, y + 4, label, "text-anchor:end", quiet=True))
+    whole = whole_positions(data)
+    for value, label in position_ticks(*window, 9, data.x_label, whole):
+        x = _x(np.array([value]), window)[0]
+        parts.append(_stroke(f"M{x:.1f} {bottom}v5", "#8a939c"))
+        parts.append(_text(x, bottom + 20, label, "text-anchor:middle", quiet=True))
+    parts.append(_stroke(f"M{_LEFT} {_TOP}V{bottom}H{right}", "#8a939c"))
+    parts.append(_text(right, HEIGHT - 10, data.x_label, "text-anchor:end", quiet=True))
+    return parts
+
+
+def _marks(prepared: Prepared, window: Span) -> list[str]:
+    parts = []
+    part = prepared.marks_between(*window)
+    for x, mark in zip(_x(prepared.mark_x[part], window), prepared.marks[part], strict=True):
+        path = f"M{x:.1f} {_TOP}V{HEIGHT - _BOTTOM}"
+        parts.append(_stroke(path, MARKS[mark.kind].svg, "2 3", mark.label))
+    return parts
+
+
+def _curve(line: PreparedCurve, view: Viewport, window: Span, scale: Scale) -> list[str]:
+    colour = _colour(line.curve.colour)
+    columns = 2 * _PLOT_WIDTH
+    raw = downsample(line.x, line.y, *window, columns, view.log)
+    first, stop = line.between(*window)
+    smooth = line.curve.smooth and view.smoothing > 0 and stop - first > 2
+    parts = [
+        _stroke(
+            _path(raw, scale, columns),
+            colour,
+            wide=1.0 if smooth else 1.8,
+            seen=0.3 if smooth else 1.0,
+        )
+    ]
+    if smooth:
+        x, y = smoothed_line(line, first, stop, view.smoothing)
+        mean = downsample(x, y, *window, columns, view.log)
+        parts.append(_stroke(_path(mean, scale, columns), colour, wide=1.8))
+    for column in raw.nonfinite:
+        x = _LEFT + (column + 0.5) * _PLOT_WIDTH / columns
+        path = f"M{x:.1f} {_TOP}V{HEIGHT - _BOTTOM}"
+        parts.append(_stroke(path, "#c0261e", label="not finite", seen=0.5))
+    alone = ~raw.joined & ~np.append(raw.joined[1:], False)
+    dots = line.curve.points and len(raw.at) <= 200
+    for place in np.flatnonzero(np.ones_like(alone) if dots else alone):
+        y = _y(raw.last[place : place + 1], scale)[0]
+        x = _LEFT + (raw.at[place] + 0.5) * _PLOT_WIDTH / columns
+        if _LEFT <= x <= WIDTH - _RIGHT:
+            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>')
+    return parts
+
+
+def _path(line: Downsampled, scale: Scale, columns: int) -> str:
+    """Through the first, lowest, highest and last value of each column; clipped at the sides."""
+    if not len(line.at):
+        return ""
+    inside = (line.at > -1) & (line.at < columns + 1)
+    at = np.clip(line.at + 0.5, 0, columns)
+    x = _LEFT + at * _PLOT_WIDTH / columns
+    steps = [_y(v, scale) for v in (line.first, line.low, line.high, line.last)]
+    commands: list[str] = []
+    for place in np.flatnonzero(inside):
+        heights = dict.fromkeys(f"{values[place]:.1f}" for values in steps)
+        begins = not line.joined[place] or not commands
+        points = [f"{x[place]:.1f} {height}" for height in heights]
+        commands.append(("M" if begins else "L") + "L".join(points))
+    return "".join(commands)
+
+
+def _legend(prepared: Prepared, view: Viewport) -> list[str]:
+    parts, x = [], float(_LEFT)
+    for line in prepared.lines:
+        name = plain(line.curve.name)
+        colour = _colour(line.curve.colour)
+        parts.append(_stroke(f"M{x:.0f} 42h18", colour, wide=2.5))
+        parts.append(_text(x + 24, 46, name))
+        x += 44 + 7.5 * len(name)
+    if view.smoothing and any(line.curve.smooth for line in prepared.lines):
+        note = f"smoothed over {view.smoothing}"
+        parts.append(_text(WIDTH - _RIGHT, 24, note, "text-anchor:end", quiet=True))
+    return parts
+
+
+def _x(positions: np.ndarray, window: Span) -> np.ndarray:
+    start, end = window
+    return _LEFT + (positions - start) / (end - start) * _PLOT_WIDTH
+
+
+def _y(values: np.ndarray, scale: Scale) -> np.ndarray:
+    return np.clip(_TOP + scale.rows(values, _PLOT_HEIGHT + 1), _TOP, HEIGHT - _BOTTOM)
+
+
+def _colour(name: str) -> str:
+    if name.startswith("series") and name[6:].isdigit():
+        own = (0x1F, 0x5F, 0xA8)
+        return series_colour(int(name[6:]), dark=False, ansi=False, own=own)
+    return _COLOURS.get(name, "#24292f")
+
+
+def _text(x: float, y: float, text: str, style: str = "", quiet: bool = False) -> str:
+    kind = ' class="q"' if quiet else ""
+    look = f" style={quoteattr(style)}" if style else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}"{kind}{look}>{escape(plain(text))}</text>'
+
+
+def _stroke(
+    path: str, colour: str, dash: str = "", label: str = "", wide: float = 1.0, seen: float = 1.0
+) -> str:
+    look = f' stroke-dasharray="{dash}"' if dash else ""
+    look += f' stroke-opacity="{seen}"' if seen < 1 else ""
+    title = f"<title>{escape(plain(label))}</title>" if label else ""
+    return f'<path d="{path}" stroke="{colour}" stroke-width="{wide}"{look}>{title}</path>'

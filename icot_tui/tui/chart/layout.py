@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from icot_tui.tui.chart.data import ChartData, Floats
-from icot_tui.tui.chart.prepare import LARGEST, Prepared, bounded, usable
+from icot_tui.tui.chart.data import LARGEST, ChartData, Floats, Prepared, bounded, usable
 from icot_tui.tui.chart.viewport import Span, Viewport
 
 LEAST = 1e-280

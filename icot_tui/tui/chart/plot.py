@@ -7,12 +7,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.tui.chart.canvas import LINE, QUIET, Canvas, Ink, fit, width_of
-from icot_tui.tui.chart.data import MarkKind
-from icot_tui.tui.chart.downsample import Downsampled, columns_of, downsample
+from icot_tui.tui.chart.curves import (
+    BRAILLE,
+    FAINT,
+    Dots,
+    Downsampled,
+    braille,
+    columns_of,
+    downsample,
+    smoothed_line,
+    smoothed_value,
+    strokes,
+    thirds,
+)
+from icot_tui.tui.chart.data import MarkKind, Prepared, PreparedCurve
 from icot_tui.tui.chart.layout import ChartLayout, Scale
-from icot_tui.tui.chart.prepare import Prepared, PreparedCurve
-from icot_tui.tui.chart.raster import BRAILLE, FAINT, Dots, braille, strokes, thirds
-from icot_tui.tui.chart.smooth import smoothed_line, smoothed_value
 from icot_tui.tui.chart.style import MARKS, ChartStyle
 from icot_tui.tui.chart.viewport import Span, Viewport, column_at, nearest
 

@@ -4,9 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from icot_tui.tui.chart.downsample import columns_of
-from icot_tui.tui.chart.prepare import Prepared, PreparedCurve
-from icot_tui.tui.chart.smooth import WINDOWS
+from icot_tui.tui.chart.curves import WINDOWS, columns_of
+from icot_tui.tui.chart.data import Prepared, PreparedCurve
 
 Span = tuple[float, float]
 

@@ -13,7 +13,9 @@ import numpy as np
 
 from icot_tui.analysis.checkpoint_entries import CheckpointEntry
 from icot_tui.errors import UserError
-from icot_tui.tui.play.records import AskOptions, AskResult, ViewRequest
+from icot_tui.tui.play.probe_reports import probe_map
+from icot_tui.tui.play.question_views import attention, attribution, lens, thoughts
+from icot_tui.tui.play.records import VIEWS, AskOptions, AskResult, ViewRequest
 
 if TYPE_CHECKING:
     from icot_tui.analysis.aligned_examples import AlignedExamples
@@ -235,11 +237,25 @@ class Backend:
         """The heat map that is asked for.
 
         Raises:
-            UserError: this question, or this model, has none.
+            UserError: this question, or this model, has no such map, or not yet.
         """
-        from icot_tui.tui.play import views
-
-        return views.heat_map(self, request, answer)
+        if request.view == "thoughts":
+            return thoughts(self, request, answer)
+        if request.entry.is_pair:
+            raise UserError(
+                "ICoT-KD's pair holds its thought in the states that the emulator predicts, which "
+                f"view {VIEWS.index('thoughts') + 1} shows: the other views are for single models"
+            )
+        if request.view in ("probe", "patching"):
+            return probe_map(request, answer)
+        if request.view == "attribution":
+            return attribution(self, request, answer)
+        if answer.question.gold is None:
+            raise UserError(
+                "the correct answer to this question is unknown, so it can't be fed to the model: "
+                "ask a question of the run's task"
+            )
+        return (lens if request.view == "lens" else attention)(self, request, answer)
 
 
 def _answers(

@@ -1,0 +1,242 @@
+"""Curves from points to dots: smoothed, downsampled and rasterized."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icot_tui.tui.chart.data import Floats, Numbers, PreparedCurve, bounded, usable
+
+WINDOWS = (0, 5, 25, 100, 500)
+"""The choices of about how many values to smooth over; 0: none."""
+REACH = 8
+"""Values this many windows back weigh less than 0.04 %."""
+_BLOCKS = 4096  # more than any screen has columns
+
+
+def exponential(values: Numbers, weight: float) -> Floats:
+    """Each value's mean with all before it, the weight falling by `weight` (0 to 1) a step back.
+
+    The first values are not pulled towards zero, and what is not finite is skipped and stays NaN.
+    Sums over 1, 2, 4, ... values, each made of two of the last, until the weights have faded out.
+    """
+    finite = np.isfinite(values)
+    total = np.where(finite, bounded(values), 0.0)
+    largest = float(np.abs(total).max(initial=0.0)) or 1.0
+    total = total / largest
+    share = finite.astype(np.float64)
+    reach = 1
+    while reach < len(total) and weight**reach > 1e-4:
+        fading = weight**reach
+        total[reach:] += fading * total[:-reach]
+        share[reach:] += fading * share[:-reach]
+        reach *= 2
+    share[~finite] = np.nan
+    return total / share * largest
+
+
+def smoothed_line(line: PreparedCurve, first: int, end: int, window: int) -> tuple[Floats, Floats]:
+    """Positions and smoothed values of the points `first` to `end`, and one beyond on each side.
+
+    Of a great many points, blocks are averaged first: their borders don't depend on what is seen,
+    so that nothing flickers while the view moves.
+    """
+    block = 1 << max(0, ((end - first) // _BLOCKS).bit_length())
+    begin = max(0, first - block - REACH * window) // block * block
+    end = min(len(line.x), (end // block + 2) * block)
+    ends = np.minimum(np.arange(begin + block, end + block, block), end) - 1
+    x = line.x[ends]
+    y = _block_means(line.y[begin:end], block)
+    smooth = exponential(y, (1 - 1 / window) ** block)
+    skipped = max(0, int(np.searchsorted(x, line.x[first])) - 1) if first < len(line.x) else 0
+    return x[skipped:], smooth[skipped:]
+
+
+def smoothed_value(line: PreparedCurve, index: int, window: int) -> float:
+    """The smoothed value at one point, exactly."""
+    begin = max(0, index + 1 - REACH * window)
+    return float(exponential(line.y[begin : index + 1], 1 - 1 / window)[-1])
+
+
+def _block_means(values: Numbers, block: int) -> Floats:
+    finite = np.isfinite(values)
+    if block == 1:
+        return bounded(values) if finite.all() else np.where(finite, bounded(values), np.nan)
+    starts = np.arange(0, len(values), block)
+    many = np.diff(np.append(starts, len(values))).astype(np.float64)
+    if not finite.all():
+        values = np.where(finite, values, values.dtype.type(0))
+        many = np.add.reduceat(finite, starts, dtype=np.float64)
+        many[many == 0] = np.nan
+    return bounded(np.add.reduceat(values, starts, dtype=np.float64) / many)
+
+
+Columns = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Downsampled:
+    """A downsampled line: one entry for each column that has points.
+
+    The nearest points outside the window are included, so that the line reaches its edges.
+
+    Attributes:
+        at: the column; whole numbers inside the window, anything for the neighbours.
+        first, last, low, high: of the values in the column.
+        joined: does the line continue from the entry before?
+        nonfinite: columns with values that are not finite.
+    """
+
+    at: Floats
+    first: Floats
+    last: Floats
+    low: Floats
+    high: Floats
+    joined: NDArray[np.bool_]
+    nonfinite: Columns
+
+
+def columns_of(x: Floats, start: float, end: float, columns: int) -> Columns:
+    """The column of each position in the window; the last one includes the right end."""
+    return np.clip((x - start) / (end - start) * columns, 0, columns - 1).astype(np.int64)
+
+
+def downsample(
+    x: Floats, y: Numbers, start: float, end: float, columns: int, log: bool
+) -> Downsampled:
+    """The points from start to end (start < end) in so many columns.
+
+    `x` is finite and ascending. On a log axis values at or below zero are gaps.
+    """
+    begin = max(0, int(np.searchsorted(x, start, "left")) - 1)
+    stop = min(len(x), int(np.searchsorted(x, end, "right")) + 1)
+    x, y = x[begin:stop], y[begin:stop]
+    good = usable(y, log)
+    breaks = np.zeros(0, np.int64)
+    nonfinite = breaks
+    if not good.all():
+        holes = np.flatnonzero(~good)
+        breaks = holes - np.arange(len(holes))  # before which of the points that are left
+        wrong = x[holes[~np.isfinite(y[holes])]]
+        wrong = wrong[(wrong >= start) & (wrong <= end)]
+        nonfinite = np.unique(columns_of(wrong, start, end, columns))
+        x, y = x[good], y[good]
+    return _strokes(
+        x=x, y=y, start=start, end=end, columns=columns, breaks=breaks, nonfinite=nonfinite
+    )
+
+
+def _strokes(
+    x: Floats,
+    y: Numbers,
+    start: float,
+    end: float,
+    columns: int,
+    breaks: Columns,
+    nonfinite: Columns,
+) -> Downsampled:
+    first = int(np.searchsorted(x, start, "left"))
+    stop = max(first, int(np.searchsorted(x, end, "right")))
+    edges = np.searchsorted(x[first:stop], np.linspace(start, end, columns + 1)[:-1], "left")
+    edges[0] = 0
+    edges = np.append(edges, stop - first) + first
+    used = np.flatnonzero(np.diff(edges) > 0)
+    starts, ends = edges[used], edges[used + 1]
+    at = used.astype(np.float64)
+    if first > 0:
+        starts, ends = np.append(first - 1, starts), np.append(first, ends)
+        at = np.append(_outside(x[first - 1], start, end, columns), at)
+    if stop < len(x):
+        starts, ends = np.append(starts, stop), np.append(ends, stop + 1)
+        at = np.append(at, _outside(x[stop], start, end, columns))
+    y = y[: ends[-1] if len(ends) else 0]
+    whole = np.ones(len(x) + 1, np.bool_)
+    whole[breaks] = False
+    joined = whole[starts]
+    joined[:1] = False
+    return Downsampled(
+        at=at,
+        first=bounded(y[starts]),
+        last=bounded(y[ends - 1]),
+        low=bounded(np.minimum.reduceat(y, starts)),
+        high=bounded(np.maximum.reduceat(y, starts)),
+        joined=joined,
+        nonfinite=nonfinite,
+    )
+
+
+def _outside(x: float, start: float, end: float, columns: int) -> float:
+    place = float(np.clip((x - start) / (end - start) * columns - 0.5, -1e9, 1e9))
+    return min(place, -0.51) if x < start else max(place, columns - 0.49)
+
+
+Rows = NDArray[np.int64]
+Dots = NDArray[np.uint8]
+BRAILLE = 0x2800
+
+_LEFT_DOTS, _RIGHT_DOTS = (0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80)
+
+
+def _spans(dots: tuple[int, ...]) -> Dots:
+    """At index 5 * first + end: the dots from first up to and without end."""
+    pairs = [sum(dots[first:end]) for first in range(5) for end in range(5)]
+    return np.array(pairs, np.uint8)
+
+
+_LEFT, _RIGHT = _spans(_LEFT_DOTS), _spans(_RIGHT_DOTS)
+FAINT = np.array([[0x01 | 0x20, 0x08 | 0x04]], np.uint8)
+"""A sparse pattern that makes curves look faint without colour."""
+
+
+def strokes(line: Downsampled, columns: int) -> tuple[Rows, Rows]:
+    """The first and last row of dots in each column; empty where the first is greater.
+
+    The values of `line` are rows already, counted from the top. Lines between columns are straight;
+    each column has the rows whose centre the line crosses, so that a line is one dot wide.
+    """
+    top, bottom = np.full(columns, np.inf), np.full(columns, -np.inf)
+    inside = (line.at >= 0) & (line.at < columns) & (line.at == np.floor(line.at))
+    at = line.at[inside].astype(np.int64)
+    top[at] = np.minimum(line.low[inside], line.high[inside])
+    bottom[at] = np.maximum(line.low[inside], line.high[inside])
+    crossing = _crossings(line, columns)
+    for edge in (crossing[:-1], crossing[1:]):
+        top, bottom = np.fmin(top, edge), np.fmax(bottom, edge)
+    empty = top > bottom
+    top[empty], bottom[empty] = 1.0, 0.0
+    first, last = np.ceil(top).astype(np.int64), np.floor(bottom).astype(np.int64)
+    between = ~empty & (first > last)
+    first[between] = last[between] = np.rint((top[between] + bottom[between]) / 2).astype(np.int64)
+    return first, last
+
+
+def braille(first: Rows, last: Rows, rows: int) -> Dots:
+    """The dots of strokes in two columns a cell, as the low byte of braille characters."""
+    top = 4 * np.arange(rows)[:, None]
+    span = 5 * np.clip(first - top, 0, 4) + np.clip(last + 1 - top, 0, 4)
+    dots: Dots = _LEFT[span[:, ::2]] | _RIGHT[span[:, 1::2]]
+    return dots
+
+
+def thirds(first: Rows, last: Rows, rows: int) -> Dots:
+    """The same with three rows and one column a cell: bits 1, 2 and 4 from the top."""
+    top = 3 * np.arange(rows)[:, None]
+    begin, end = np.clip(first - top, 0, 3), np.clip(last + 1 - top, 0, 3)
+    bits = np.where(begin < end, (1 << end) - (1 << begin), 0)
+    return bits.astype(np.uint8)
+
+
+def _crossings(line: Downsampled, columns: int) -> Floats:
+    """Where the line crosses the columns + 1 borders; NaN where it does not."""
+    crossing = np.full(columns + 1, np.nan)
+    if len(line.at) < 2:
+        return crossing
+    border = np.arange(columns + 1) - 0.5
+    left = np.searchsorted(line.at, border, "right") - 1
+    on = (left >= 0) & (left < len(line.at) - 1)
+    on[on] = line.joined[left[on] + 1]
+    left, border = left[on], border[on]
+    begin, end = line.at[left], line.at[left + 1]
+    share = (border - begin) / (end - begin)
+    crossing[on] = line.last[left] * (1 - share) + line.first[left + 1] * share
+    return crossing
