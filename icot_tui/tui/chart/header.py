@@ -84,7 +84,6 @@ def _distance(x: float, label: str) -> str:
     return f"{formatting.count(round(x), label)} " if label == "step" else ""
 
 
-Runs = list[Run]
 NAME_WIDTHS = (NAME_WIDTH, 18, 12)
 """Cells that a curve's name may take, the widest that fits."""
 
