@@ -31,7 +31,7 @@ from icot_tui.engine.journal.events import (
     StepsTrained,
     TokenRemoved,
 )
-from icot_tui.engine.journal.lines import encode_line
+from icot_tui.engine.journal.journal import encode_line
 from icot_tui.engine.run_folder import RunFolder
 
 PER_LINE = 10

@@ -22,13 +22,13 @@ from icot_tui.config import Phase, check_run
 from icot_tui.data.load import load_data
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.evaluation.decoding import decode
-from icot_tui.engine.evaluation.prefixes import PositionShift, Prefixes
+from icot_tui.engine.evaluation.staged_examples import PositionShift, Prefixes
 from icot_tui.engine.loop.build import build_trainer
 from icot_tui.engine.loop.commands import CommandQueue
 from icot_tui.engine.loop.control import Control
-from icot_tui.engine.loop.phase import RunContext
 from icot_tui.engine.loop.run_state import RunState
 from icot_tui.engine.loop.trainer import Trainer
+from icot_tui.engine.loop.training import RunContext
 from icot_tui.engine.processes import Processes
 from icot_tui.methods import METHODS
 from icot_tui.runs.session import build_accelerator, create_run, run_training

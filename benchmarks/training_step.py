@@ -20,8 +20,7 @@ from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.curriculum.smoothing import Smoothing
 from icot_tui.data.load import load_data
 from icot_tui.data.order import DataOrder
-from icot_tui.engine.loop.optimizer import SkippingAdamW
-from icot_tui.engine.loop.update import Padding, Update
+from icot_tui.engine.loop.update import Padding, SkippingAdamW, Update
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
 

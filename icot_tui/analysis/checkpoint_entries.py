@@ -7,9 +7,8 @@ from pathlib import Path
 
 from icot_tui.config import RunConfig, load_config, method_of
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
-from icot_tui.engine.evaluation.removal_plans import max_cot_tokens
 from icot_tui.engine.journal.events import Evaluated, PhaseBegan, StepsTrained
-from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.journal.journal import JournalReader, max_cot_tokens
 from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
@@ -72,7 +71,7 @@ class CheckpointEntry:
 
 def run_entries(run: RunFolder) -> list[CheckpointEntry]:
     """All checkpoints of a run, sorted by stage and then by age."""
-    config, longest, results = _config(run), max_cot_tokens(run), _results(run)
+    config, longest, results = _config(run), max_cot_tokens(run.journal), _results(run)
     shared = CheckpointEntry(
         path=run.path,
         run=run.name,

@@ -32,8 +32,7 @@ from icot_tui.engine.evaluation.answers import AnswerReader
 from icot_tui.engine.evaluation.decoding import arg_max, decode
 from icot_tui.engine.evaluation.evaluate import position_table
 from icot_tui.engine.evaluation.held_out import token_format_of
-from icot_tui.engine.evaluation.prefixes import PositionShift, Prefixes
-from icot_tui.engine.evaluation.staged_examples import StagedExamples
+from icot_tui.engine.evaluation.staged_examples import PositionShift, Prefixes, StagedExamples
 from icot_tui.errors import UserError
 from icot_tui.models.supervised import SupervisedLM
 

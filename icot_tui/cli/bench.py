@@ -96,8 +96,8 @@ def measure(config: RunConfig, steps: int, evaluate: bool) -> BenchResult:
     from icot_tui.data.load import load_data
     from icot_tui.engine.loop.build import build_trainer
     from icot_tui.engine.loop.control import Control
-    from icot_tui.engine.loop.phase import RunContext
     from icot_tui.engine.loop.run_state import RunState
+    from icot_tui.engine.loop.training import RunContext
     from icot_tui.engine.processes import Processes
     from icot_tui.methods import METHODS
     from icot_tui.runs.session import build_accelerator

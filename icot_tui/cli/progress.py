@@ -12,7 +12,7 @@ from icot_tui.cli.narrator import NarratedLine, Narrator, pace, results
 from icot_tui.cli.printer import PlainPrinter, Style, build_printer, escaped_lines
 from icot_tui.cli.resilient_stdout import ResilientStdout
 from icot_tui.engine.journal.events import Event, StepsTrained
-from icot_tui.engine.journal.lines import encode_line
+from icot_tui.engine.journal.journal import encode_line
 from icot_tui.engine.journal.summary import RunSummary
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from icot_tui.data.load import Data
     from icot_tui.engine.journal.events import Event, RunEnded
     from icot_tui.engine.loop.commands import CommandQueue
-    from icot_tui.engine.loop.phase import RunContext, Training
     from icot_tui.engine.loop.run_state import RunState
+    from icot_tui.engine.loop.training import RunContext, Training
     from icot_tui.engine.run_folder import RunFolder
 
     Build = Callable[[RunContext, Phase, RunState], Training]

@@ -7,12 +7,12 @@ from icot_tui.curriculum.schedule import Fixed
 from icot_tui.methods.base import Method
 
 if TYPE_CHECKING:
-    from icot_tui.engine.loop.phase import RunContext, Training
     from icot_tui.engine.loop.run_state import RunState
+    from icot_tui.engine.loop.training import RunContext, Training
 
 
 def _training(context: "RunContext", phase: Phase, state: "RunState") -> "Training":
-    from icot_tui.engine.loop.language_model import language_model_training
+    from icot_tui.engine.loop.training import language_model_training
 
     return language_model_training(context, phase, Fixed(0))
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from icot_tui.engine.loop.phase import RunContext, Training
     from icot_tui.engine.loop.run_state import RunState
+    from icot_tui.engine.loop.training import RunContext, Training
     from icot_tui.models.wrapped import Arguments, WrappedLM
 
 PAUSES = "pause/embeddings.safetensors"
@@ -112,7 +112,7 @@ def _training(context: "RunContext", phase: Phase, state: "RunState") -> "Traini
     import torch
 
     from icot_tui.engine.checkpoints.weights import ExtendedWeights
-    from icot_tui.engine.loop.language_model import language_model_training, new_model
+    from icot_tui.engine.loop.training import language_model_training, new_model
 
     config, tokens = phase.config, phase.config.section(PauseConfig).tokens
     plain = new_model(context, phase, more_positions=tokens)

@@ -8,8 +8,8 @@ from icot_tui.curriculum.smoothing import Smoothing
 from icot_tui.methods.base import Method
 
 if TYPE_CHECKING:
-    from icot_tui.engine.loop.phase import RunContext, Training
     from icot_tui.engine.loop.run_state import RunState
+    from icot_tui.engine.loop.training import RunContext, Training
 
 
 def removal_of(context: "RunContext", config: RunConfig) -> tuple[Schedule, Smoothing]:
@@ -24,7 +24,7 @@ def removal_of(context: "RunContext", config: RunConfig) -> tuple[Schedule, Smoo
 
 def _training(context: "RunContext", phase: Phase, state: "RunState") -> "Training":
     """The stage rises from 0 to m while finetuning goes on."""
-    from icot_tui.engine.loop.language_model import language_model_training
+    from icot_tui.engine.loop.training import language_model_training
 
     return language_model_training(context, phase, *removal_of(context, phase.config))
 

@@ -27,9 +27,9 @@ from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.loop.build import build_trainer
 from icot_tui.engine.loop.control import Control, StopRequest
 from icot_tui.engine.loop.memory import settled_heap
-from icot_tui.engine.loop.phase import RunContext, Training
 from icot_tui.engine.loop.run_state import RunState
 from icot_tui.engine.loop.trainer import Trainer
+from icot_tui.engine.loop.training import RunContext, Training
 from icot_tui.engine.processes import Processes
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.methods import METHODS, Method

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.engine.journal.events import Event, StepsTrained
-from icot_tui.engine.journal.lines import decode_line
-from icot_tui.engine.journal.step_arrays import LOSS_WINDOW, UNREAD, StepArrays
+from icot_tui.engine.journal.journal import decode_line
+from icot_tui.engine.journal.metrics import LOSS_WINDOW, UNREAD, StepArrays
 from icot_tui.watch.series import single
 
 

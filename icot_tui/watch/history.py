@@ -27,8 +27,8 @@ from icot_tui.engine.journal.events import (
     ThoughtsCompared,
     TokenRemoved,
 )
+from icot_tui.engine.journal.metrics import StepArrays
 from icot_tui.engine.journal.rewind import Rewind
-from icot_tui.engine.journal.step_arrays import StepArrays
 from icot_tui.engine.journal.summary import Evaluation, RunSummary
 from icot_tui.engine.journal.wording import describe
 from icot_tui.watch.axes import Axis, Span, along_removals

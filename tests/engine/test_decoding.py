@@ -13,7 +13,7 @@ from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.tokenizing import character_tokenizer
 from icot_tui.engine.evaluation.answers import AnswerReader
 from icot_tui.engine.evaluation.decoding import decode
-from icot_tui.engine.evaluation.prefixes import PositionShift, Prefixes
+from icot_tui.engine.evaluation.staged_examples import PositionShift, Prefixes
 from icot_tui.errors import Cancelled
 from icot_tui.models.build import build_model
 

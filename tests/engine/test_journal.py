@@ -25,8 +25,7 @@ from icot_tui.engine.journal.events import (
     TokenRemoved,
     Warned,
 )
-from icot_tui.engine.journal.journal import Journal, JournalReader
-from icot_tui.engine.journal.lines import decode_line, encode_line
+from icot_tui.engine.journal.journal import Journal, JournalReader, decode_line, encode_line
 from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.journal.wording import describe
 from icot_tui.errors import UserError

@@ -19,8 +19,8 @@ from icot_tui.engine.journal.events import (
     Unpaused,
     UpdatesSkipped,
 )
+from icot_tui.engine.journal.metrics import LOSS_WINDOW
 from icot_tui.engine.journal.rewind import effective
-from icot_tui.engine.journal.step_arrays import LOSS_WINDOW
 from icot_tui.engine.journal.summary import RunSummary
 from tests import events as made
 from tests.events import MOST, STARTED, evaluated, removed, saved

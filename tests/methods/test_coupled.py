@@ -6,7 +6,7 @@ import torch
 
 from icot_tui.config import ModelConfig
 from icot_tui.engine.evaluation.decoding import decode
-from icot_tui.engine.evaluation.prefixes import PositionShift, Prefixes
+from icot_tui.engine.evaluation.staged_examples import PositionShift, Prefixes
 from icot_tui.methods.distillation.coupled import TeacherStateTable, coupled_lm
 from icot_tui.methods.distillation.emulator import ThoughtEmulator
 from icot_tui.methods.distillation.objectives import CoupledObjective

@@ -13,7 +13,7 @@ from icot_tui.cli.app import app
 from icot_tui.config import ModelConfig
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints, load_tensors
 from icot_tui.engine.evaluation.decoding import decode
-from icot_tui.engine.evaluation.prefixes import PositionShift, Prefixes
+from icot_tui.engine.evaluation.staged_examples import PositionShift, Prefixes
 from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.errors import UserError
 from icot_tui.methods.pause import PAUSES, pause_lm

@@ -20,7 +20,7 @@ from icot_tui.engine.journal.events import (
     UpdatesSkipped,
     Warned,
 )
-from icot_tui.engine.journal.lines import encode_line
+from icot_tui.engine.journal.journal import encode_line
 from icot_tui.engine.run_folder import RunFolder
 from tests.events import MOST, STARTED, evaluated, removed, saved
 

@@ -10,7 +10,7 @@ from icot_tui.engine.journal.events import (
     RunResumed,
     UpdatesSkipped,
 )
-from icot_tui.engine.journal.lines import encode_line
+from icot_tui.engine.journal.journal import encode_line
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.watch.alerts import LITTLE_DISK, STRETCH, AlertRules
 from icot_tui.watch.machine import MachineReading

@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from icot_tui.engine.journal.lines import decode_line, encode_line
-from icot_tui.engine.journal.step_arrays import LOSS_WINDOW, StepArrays
+from icot_tui.engine.journal.journal import decode_line, encode_line
+from icot_tui.engine.journal.metrics import LOSS_WINDOW, StepArrays
 from icot_tui.watch.bulk_reader import pieces, read
 from tests.events import trained
 from tests.watch.runs import any_run

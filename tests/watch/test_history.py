@@ -15,7 +15,7 @@ from icot_tui.engine.journal.events import (
     RunResumed,
     StepsTrained,
 )
-from icot_tui.engine.journal.lines import decode_line, encode_line
+from icot_tui.engine.journal.journal import decode_line, encode_line
 from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.watch.bulk_reader import fold, read

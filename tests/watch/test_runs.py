@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from icot_tui.engine.journal.events import RunEnded
-from icot_tui.engine.journal.lines import encode_line
+from icot_tui.engine.journal.journal import encode_line
 from icot_tui.watch.runs import WHOLE_BYTES, RunList
 from tests.events import MOST, STARTED, evaluated, removed, trained
 from tests.watch.runs import BEGAN, journal, make

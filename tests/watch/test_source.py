@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from icot_tui.engine.journal.events import RunEnded
-from icot_tui.engine.journal.journal import PART_BYTES
-from icot_tui.engine.journal.lines import encode_line
+from icot_tui.engine.journal.journal import PART_BYTES, encode_line
 from icot_tui.watch.source import RunFollower
 from tests.events import STARTED, removed, trained
 from tests.watch.runs import BEGAN, journal, make

@@ -27,8 +27,8 @@ from icot_tui.engine.checkpoints.checkpoint import (
 )
 from icot_tui.engine.checkpoints.weights import Weights
 from icot_tui.engine.journal.events import CheckpointSaved, Event, Warned
-from icot_tui.engine.loop.optimizer import SkippingAdamW, optimizer_tensors, restore_optimizer
 from icot_tui.engine.loop.run_state import RunState
+from icot_tui.engine.loop.update import SkippingAdamW, optimizer_tensors, restore_optimizer
 from icot_tui.engine.run_folder import write_atomically
 from icot_tui.errors import UserError
 from icot_tui.models.tensors import whole

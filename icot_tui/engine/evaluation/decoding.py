@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from icot_tui.engine.evaluation.answers import CLOSING
-from icot_tui.engine.evaluation.prefixes import Prefixes
+from icot_tui.engine.evaluation.staged_examples import Prefixes
 from icot_tui.errors import Check, never_cancelled
 
 if TYPE_CHECKING:

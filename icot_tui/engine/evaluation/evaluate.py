@@ -22,8 +22,7 @@ from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.examples import ANSWER_MARK
 from icot_tui.engine.evaluation.answers import AnswerReader
 from icot_tui.engine.evaluation.exact_match import EvaluationResult
-from icot_tui.engine.evaluation.gold_pass import GoldPass, run_gold_pass
-from icot_tui.engine.evaluation.greedy import GreedyWriter
+from icot_tui.engine.evaluation.greedy import GoldPass, GreedyWriter, run_gold_pass
 from icot_tui.engine.evaluation.sample_texts import take_samples
 from icot_tui.engine.evaluation.staged_examples import StagedExamples
 from icot_tui.errors import Check, UserError, never_cancelled

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from icot_tui.config import DataConfig, EvaluationConfig
+from icot_tui.config import DataConfig, EvaluationConfig, method_of
+from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.curriculum.schedule import ALL
 from icot_tui.curriculum.token_format import TokenFormat
 from icot_tui.data.chunks import Chunk, read_chunks
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.encoding import Encoder
+from icot_tui.data.load import load_data
 from icot_tui.data.splits import open_source
 from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint
 from icot_tui.engine.evaluation.evaluate import evaluate, position_table
 from icot_tui.engine.evaluation.exact_match import EvaluationResult
-from icot_tui.engine.evaluation.removal_plans import removal_plan
+from icot_tui.engine.journal.journal import max_cot_tokens
+from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.models.supervised import SupervisedLM
 
@@ -131,4 +134,16 @@ def token_format_of(opened: OpenedCheckpoint) -> TokenFormat:
     """
     if opened.tokenizer.eos_token_id is None:
         raise UserError(f"the tokenizer of {opened.path} has no end-of-text token")
-    return TokenFormat.of(opened.tokenizer, removal_plan(opened))
+    return TokenFormat.of(opened.tokenizer, _removal_plan(opened))
+
+
+def _removal_plan(opened: OpenedCheckpoint) -> RemovalPlan:
+    """The layout, and the side and the positions of the checkpoint's run, if it has any."""
+    config = opened.config
+    if config is None or not method_of(config).uses_curriculum:
+        return RemovalPlan(answer_only=opened.answer_only)
+    side, longest = config.curriculum.side, 0
+    if side == "random":  # the order was drawn for the longest training example
+        known = max_cot_tokens(RunFolder(opened.path.parent.parent).journal)
+        longest = known or load_data(config.data).train.max_cot_tokens
+    return RemovalPlan.seeded(side, config.curriculum.keep_positions, longest, config.seed)

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.engine.evaluation.answers import AnswerReader
-from icot_tui.engine.evaluation.gold_pass import GoldPass, score
-from icot_tui.engine.evaluation.greedy import GreedyWriter
+from icot_tui.engine.evaluation.greedy import GoldPass, GreedyWriter, score
 from icot_tui.engine.evaluation.samples import Sample, choose_samples
 from icot_tui.engine.evaluation.staged_examples import StagedExamples
 from icot_tui.models.supervised import SupervisedLM

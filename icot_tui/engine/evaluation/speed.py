@@ -14,8 +14,7 @@ import numpy as np
 from icot_tui.engine.evaluation.decoding import decode
 from icot_tui.engine.evaluation.evaluate import position_table
 from icot_tui.engine.evaluation.held_out import PreparedModel
-from icot_tui.engine.evaluation.prefixes import Prefixes
-from icot_tui.engine.evaluation.staged_examples import StagedExamples
+from icot_tui.engine.evaluation.staged_examples import Prefixes, StagedExamples
 
 QUESTIONS = 16
 """Examples a round."""

@@ -1,4 +1,4 @@
-"""Evaluates the model in training, and records the result."""
+"""Evaluates the model in training, records the result, and scores it."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from icot_tui.data.encoded import EncodedSplit
 from icot_tui.engine.evaluation.evaluate import evaluate
 from icot_tui.engine.evaluation.exact_match import EvaluationResult, merge
 from icot_tui.engine.evaluation.samples import write_samples
-from icot_tui.engine.journal.events import Evaluated, Event, Warned
+from icot_tui.engine.journal.events import Evaluated, Event, ThoughtsCompared, Warned
 from icot_tui.engine.loop.run_state import RunState
 from icot_tui.engine.processes import Processes
 from icot_tui.engine.run_folder import RunFolder
@@ -22,6 +22,32 @@ from icot_tui.errors import Check
 
 if TYPE_CHECKING:
     from icot_tui.models.supervised import SupervisedLM
+
+Score = Callable[[EvaluationResult, int], float]
+"""From an evaluation at a step."""
+TIE = 1e-9
+"""What a nat per token is worth in exact match, where the loss decides between equal ones."""
+
+
+def exact_match_score(result: EvaluationResult, step: int) -> float:
+    """The exact match; of equal ones the earlier stays the best."""
+    return result.exact_match
+
+
+def exact_match_then_loss(result: EvaluationResult, step: int) -> float:
+    """The exact match; of equal ones that with the smaller loss is better."""
+    return result.exact_match - TIE * result.loss
+
+
+def emulation_score(errors: Callable[[], list[float]], emit: Callable[[Event], None]) -> Score:
+    """How near an emulator's thoughts are to the teacher's: their `errors` by block are emitted."""
+
+    def score(result: EvaluationResult, step: int) -> float:
+        blocks = errors()
+        emit(ThoughtsCompared(step=step, loss=sum(blocks), blocks=list(blocks)))
+        return -sum(blocks)
+
+    return score
 
 
 class Validation:

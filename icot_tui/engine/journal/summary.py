@@ -33,8 +33,14 @@ from icot_tui.engine.journal.events import (
     Unpaused,
     UpdatesSkipped,
 )
-from icot_tui.engine.journal.metrics import Evaluation, Metrics, RewindableMetrics, SpikeSummary
-from icot_tui.engine.journal.step_arrays import LOSS_WINDOW, StepArrays
+from icot_tui.engine.journal.metrics import (
+    LOSS_WINDOW,
+    Evaluation,
+    Metrics,
+    RewindableMetrics,
+    SpikeSummary,
+    StepArrays,
+)
 
 __all__ = ["Evaluation", "Metrics", "RunSummary", "SpikeSummary", "Status"]
 

@@ -11,20 +11,19 @@ from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.load import Data
 from icot_tui.data.order import DataOrder
 from icot_tui.engine.checkpoints.store import Store
-from icot_tui.engine.evaluation.scores import (
+from icot_tui.engine.evaluation.validation import (
     Score,
+    Validation,
     emulation_score,
     exact_match_score,
     exact_match_then_loss,
 )
-from icot_tui.engine.evaluation.validation import Validation
 from icot_tui.engine.journal.events import Event
 from icot_tui.engine.loop.control import Control
-from icot_tui.engine.loop.optimizer import SkippingAdamW
-from icot_tui.engine.loop.phase import Training
 from icot_tui.engine.loop.spikes import SpikeDetector
 from icot_tui.engine.loop.trainer import Trainer
-from icot_tui.engine.loop.update import Padding, Update
+from icot_tui.engine.loop.training import Training
+from icot_tui.engine.loop.update import Padding, SkippingAdamW, Update
 from icot_tui.engine.processes import Processes
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError

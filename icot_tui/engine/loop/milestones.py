@@ -1,11 +1,33 @@
-"""When a training evaluates, saves and ends, as its config says."""
+"""When a training evaluates, saves and ends, and its learning rate, as its config says."""
 
 from dataclasses import dataclass
 
-from icot_tui.config import RunConfig
+from icot_tui.config import RunConfig, TrainConfig
 from icot_tui.curriculum.curriculum import Curriculum
 from icot_tui.curriculum.schedule import Fixed
 from icot_tui.engine.loop.run_state import RunState
+
+FLOOR = 0.01
+"""Share of the peak at which a decay ends."""
+
+
+def learning_rate(
+    config: TrainConfig, peak: float, steps_since_reset: int, remaining_steps: int | None
+) -> float:
+    """The rate of the step that begins now.
+
+    Args:
+        config: warm-up and decay.
+        peak: the learning rate, as configured or as changed since.
+        steps_since_reset: steps since the warm-up last began.
+        remaining_steps: steps until the recipe's end; None while that is not known.
+    """
+    rate = peak
+    if steps_since_reset < config.warmup_steps:
+        rate *= (steps_since_reset + 1) / (config.warmup_steps + 1)
+    if config.decay_steps and remaining_steps is not None:
+        rate *= FLOOR + (1 - FLOOR) * min(1.0, remaining_steps / config.decay_steps)
+    return rate
 
 
 @dataclass(frozen=True)

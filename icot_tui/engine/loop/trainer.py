@@ -31,8 +31,7 @@ from icot_tui.engine.journal.events import (
     UpdatesSkipped,
 )
 from icot_tui.engine.loop.control import Control, StopRequest
-from icot_tui.engine.loop.learning_rate import learning_rate
-from icot_tui.engine.loop.milestones import Milestones
+from icot_tui.engine.loop.milestones import Milestones, learning_rate
 from icot_tui.engine.loop.run_state import RunState, StepCount
 from icot_tui.engine.loop.spikes import SpikeDetector
 from icot_tui.engine.loop.step_buffer import StepBuffer
@@ -40,8 +39,7 @@ from icot_tui.engine.loop.update import Update
 from icot_tui.errors import Cancelled
 
 if TYPE_CHECKING:
-    from icot_tui.engine.evaluation.scores import Score
-    from icot_tui.engine.evaluation.validation import Validation
+    from icot_tui.engine.evaluation.validation import Score, Validation
 
 
 @dataclass(kw_only=True)

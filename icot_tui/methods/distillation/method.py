@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from icot_tui.data.load import Data
-    from icot_tui.engine.loop.phase import RunContext, Training
     from icot_tui.engine.loop.run_state import RunState
+    from icot_tui.engine.loop.training import RunContext, Training
 
 TITLES: dict[PhaseName, str] = {
     "teacher": "the teacher learns to write its chain of thought",

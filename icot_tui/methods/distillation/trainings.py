@@ -15,9 +15,14 @@ from icot_tui.curriculum.schedule import ALL, Fixed
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.load import Data
 from icot_tui.engine.checkpoints.weights import ModelWeights
-from icot_tui.engine.loop.language_model import language_model_training, new_model
-from icot_tui.engine.loop.phase import RunContext, Training, positions_needed
 from icot_tui.engine.loop.run_state import RunState
+from icot_tui.engine.loop.training import (
+    RunContext,
+    Training,
+    language_model_training,
+    new_model,
+    positions_needed,
+)
 from icot_tui.engine.loop.update import Feed, Update
 from icot_tui.errors import UserError
 from icot_tui.methods.distillation.config import DistillationConfig
