@@ -11,11 +11,10 @@ from icot_tui.engine.journal.events import (
     SpikeRecovered,
 )
 from icot_tui.tui.panels.accuracy import AccuracyPanel, accuracy_data
-from icot_tui.tui.panels.difference import wrong_characters
 from icot_tui.tui.panels.loss import LossPanel, loss_data
 from icot_tui.tui.panels.machine import MachinePanel
 from icot_tui.tui.panels.resets import ResetsPanel
-from icot_tui.tui.panels.samples import SamplesPanel
+from icot_tui.tui.panels.samples import SamplesPanel, wrong_characters
 from icot_tui.tui.panels.spikes import SpikesPanel
 from icot_tui.watch.machine import GpuReading, MachineReading
 from icot_tui.watch.overlays import Overlay

@@ -21,7 +21,7 @@ from icot_tui.tui.panels.accuracy import AccuracyPanel, accuracy_data
 from icot_tui.tui.panels.removal import RemovalPanel
 from icot_tui.tui.panels.resets import ResetsPanel
 from icot_tui.tui.panels.spikes import SpikesPanel
-from icot_tui.tui.screens.ending import summary_facts
+from icot_tui.tui.screens.summary import summary_facts
 from icot_tui.tui.session.screen_exit import ExitChoice
 from tests.screens.panel_run import Told, look
 from tests.screens.workbench import drive, picture, posted, press, toasts, until

@@ -4,7 +4,7 @@ import logging
 
 from icot_tui.tui.actions.context import LiveContext
 from icot_tui.tui.actions.runner import Handler
-from icot_tui.tui.screens.ending import Ending
+from icot_tui.tui.screens.summary import SummaryDialog
 from icot_tui.watch.alerts import Alert
 from icot_tui.watch.notify import Notifier
 
@@ -32,7 +32,7 @@ class AlertActions:
         """Tell the user, by all ways that are wanted."""
         app, monitor = self._context.app, self._context.monitor
         ended = alert.kind in ("finished", "stopped", "died")
-        if not (ended and isinstance(app.screen, Ending)):  # which says so already
+        if not (ended and isinstance(app.screen, SummaryDialog)):  # which says so already
             self._context.notify(alert.text, alert.severity, ALERT_SECONDS)
         if self._rings:
             app.bell()

@@ -11,9 +11,13 @@ from icot_tui.tui.actions.run_table import RUN_ACTIONS
 from icot_tui.tui.actions.runner import Handler
 from icot_tui.tui.run.command_sender import CommandResult, CommandSender
 from icot_tui.tui.run.view import RunView
-from icot_tui.tui.screens.checkpoints import checkpoint_dialog
 from icot_tui.tui.screens.dialog import ChoiceDialog, DialogChoice, confirmation
-from icot_tui.tui.screens.number import NumberDialog, positive_number, whole_number
+from icot_tui.tui.screens.questions import (
+    NumberDialog,
+    checkpoint_dialog,
+    positive_number,
+    whole_number,
+)
 
 ANSWER_SECONDS = 0.15
 """Between two looks for an answer, however seldom the screen is drawn."""

@@ -4,7 +4,7 @@ from icot_tui.tui.actions.context import LiveContext
 from icot_tui.tui.actions.runner import Handler
 from icot_tui.tui.play.action_table import PLAY_TABLE
 from icot_tui.tui.play.screen import PlayScreen
-from icot_tui.tui.screens.leaving import how_to_leave
+from icot_tui.tui.screens.questions import how_to_leave
 from icot_tui.tui.screens.runs import Runs
 from icot_tui.tui.session.screen_exit import ExitChoice
 

@@ -4,7 +4,7 @@ from icot_tui.tui.actions.context import LiveContext
 from icot_tui.tui.actions.export import copy_text
 from icot_tui.tui.actions.runner import Handler
 from icot_tui.tui.run.view import RunView
-from icot_tui.tui.screens.ending import Ending, Offer
+from icot_tui.tui.screens.summary import NextStep, SummaryDialog
 from icot_tui.watch.source import Source
 
 
@@ -35,7 +35,7 @@ class SummaryActions:
         if self._context.monitor.replay is not None or view.study or not view.source.caught_up:
             return
         if view.running:
-            if self._running is None and isinstance(self._context.app.screen, Ending):
+            if self._running is None and isinstance(self._context.app.screen, SummaryDialog):
                 self._context.app.screen.dismiss(None)  # the run that had ended goes on
             self._running = view.source
         elif self._running is view.source:
@@ -47,11 +47,11 @@ class SummaryActions:
         if view is None:
             return
 
-        def chosen(offer: Offer | None) -> None:
-            if offer is not None and offer.action:
-                context.perform(offer.action)
-            elif offer is not None:
-                copy_text(context.app, offer.text, "command")
+        def chosen(step: NextStep | None) -> None:
+            if step is not None and step.action:
+                context.perform(step.action)
+            elif step is not None:
+                copy_text(context.app, step.text, "command")
 
-        dialog = Ending(view, context.keys, failure, lambda: context.perform("quit"))
+        dialog = SummaryDialog(view, context.keys, failure, lambda: context.perform("quit"))
         context.app.push_screen(dialog, chosen)

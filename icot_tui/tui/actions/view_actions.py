@@ -9,7 +9,7 @@ from icot_tui.tui.actions.table import PANEL_IDS
 from icot_tui.tui.app.user_state import AXES
 from icot_tui.tui.chart.widget import Chart
 from icot_tui.tui.panels.accuracy import AccuracyPanel
-from icot_tui.tui.screens.panels import PanelsDialog
+from icot_tui.tui.screens.board import PanelsDialog
 
 RESIZE = 1.2
 """How much larger or smaller a panel gets at a time."""

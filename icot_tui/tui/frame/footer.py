@@ -1,7 +1,8 @@
-"""The line at the bottom: the keys that matter now; a click does the same."""
+"""The lines at the bottom: the panels where not all fit, and the keys that matter now."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rich.cells import cell_len
 from textual import events
@@ -11,6 +12,7 @@ from textual.widgets import Static
 
 from icot_tui.tui.actions.action import Action
 from icot_tui.tui.actions.keymap import KeyMap, key_label
+from icot_tui.tui.actions.table import PANEL_IDS
 
 
 @dataclass(frozen=True)
@@ -87,3 +89,63 @@ class Footer(Static):
         for hint in self._hints:
             if hint.start <= x < hint.end:
                 self.post_message(self.Clicked(hint.action))
+
+
+class Tab(NamedTuple):
+    """A panel's number and name, and the cell where they begin."""
+
+    panel: str
+    text: str
+    start: int
+
+
+def tabs(seen: Sequence[str], width: int) -> list[Tab]:
+    """All panels; where there is little room only those in view have their names."""
+    for brief in (False, True):
+        made: list[Tab] = []
+        start = 0
+        for number, panel in enumerate(PANEL_IDS, start=1):
+            text = f"{number}" if brief and panel not in seen else f"{number} {panel}"
+            made.append(Tab(panel, text, start))
+            start += len(text) + 2
+        if start - 2 <= width:
+            break
+    return made
+
+
+class Tabs(Static):
+    """A click on a name, or its number key, shows the panel."""
+
+    DEFAULT_CSS = """
+    Tabs { height: 1; padding: 0 1; display: none; }
+    """
+
+    class Clicked(Message):
+        """A panel's name was clicked."""
+
+        def __init__(self, panel: str) -> None:
+            super().__init__()
+            self.panel = panel
+
+    def __init__(self) -> None:
+        super().__init__(markup=False)
+        self._tabs: list[Tab] = []
+        self._drawn: object = None
+
+    def show(self, seen: Sequence[str]) -> None:
+        """Mark the panels in view."""
+        self._tabs = tabs(seen, self.size.width)
+        if self._drawn == (self._tabs, seen):
+            return
+        self._drawn = self._tabs, seen
+        parts: list[tuple[str, str]] = []
+        for tab in self._tabs:
+            style = "bold $primary underline" if tab.panel in seen else "dim"
+            parts += [("  " if parts else "", ""), (tab.text, style)]
+        self.update(Content.assemble(*parts))
+
+    def on_click(self, event: events.Click) -> None:
+        """Show the panel that was clicked."""
+        for tab in self._tabs:
+            if 0 <= event.x - 1 - tab.start < len(tab.text):
+                self.post_message(self.Clicked(tab.panel))

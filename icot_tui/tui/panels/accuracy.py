@@ -1,14 +1,15 @@
 """Accuracy on held-out examples: exact match, digits, and levels to compare with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from textual.app import ComposeResult
 from textual.widget import Widget
 
-from icot_tui.engine.journal.summary import Metrics
+from icot_tui.config import RunConfig
+from icot_tui.engine.journal.summary import Evaluation, Metrics
 from icot_tui.engine.journal.wording import how_answered
-from icot_tui.formatting import count, percent
+from icot_tui.formatting import count, listed, percent
 from icot_tui.tui.chart.data import ChartData, Curve
 from icot_tui.tui.chart.widget import Chart
 from icot_tui.tui.panels.base import Area, TextPanel
@@ -19,9 +20,9 @@ from icot_tui.tui.panels.curves import (
     exact_match,
     marks,
 )
-from icot_tui.tui.panels.digits import digits_line
-from icot_tui.tui.panels.text import Line, cells, cut, line, wrapped
-from icot_tui.tui.panels.trainings import name_of
+from icot_tui.tui.panels.example import task_of
+from icot_tui.tui.panels.methods import name_of
+from icot_tui.tui.panels.text import Line, cells, cut, level, line, paragraph
 from icot_tui.tui.run.view import RunView
 from icot_tui.watch.overlays import Overlay
 
@@ -177,7 +178,7 @@ def accuracy_lines(view: RunView, area: Area) -> list[Line]:
     """Exact match with its interval, the best so far, and the digits."""
     metrics, evaluations = view.history.summary.metrics, view.history.evaluations
     if not evaluations:
-        return wrapped(_empty(view), area.width, "dim")
+        return paragraph(_empty(view), area.width, "dim")
     last = evaluations[-1].result
     head = line(("exact match ", "dim"), (percent(last.exact_match), "bold primary"))
     low, high = percent(last.low), percent(last.high)
@@ -207,3 +208,34 @@ def _best(metrics: Metrics, area: Area) -> str:
 
 def _how_best(metrics: Metrics) -> str:
     return how_answered(metrics.best_so_far[0], metrics.phase_name)
+
+
+FELL = 0.1
+"""A digit has fallen if it is right less often than it was at best by more than this share."""
+HOLDS = 0.95
+COMPARED = 50
+"""Evaluations that the latest one is compared with."""
+
+
+def digits_line(evaluations: Sequence[Evaluation], config: RunConfig | None, area: Area) -> Line:
+    """`digits  1 ▇  2 ▃↓  3 ▅`, the fallen ones marked; without the numbers where it is narrow."""
+    table = digit_shares(evaluations[-COMPARED:])
+    if not table.size:
+        return ()
+    now = np.nan_to_num(table[-1])
+    fell = (np.nan_to_num(np.fmax.reduce(table, axis=0)) - now > FELL).tolist()
+    what = "digits" if task_of(config) else "answer tokens"
+    what += " %" if area.ascii else ""
+    down, gap = area.glyph.down, " " if area.ascii else ""
+    roomy, narrow = [(f"{what} ", "dim")], []
+    for at, (share, has_fallen) in enumerate(zip(now.tolist(), fell, strict=True), start=1):
+        style = "bold error" if has_fallen else "success" if share >= HOLDS else ""
+        bar = level(share, area.glyph)
+        roomy += [(f" {at} ", "dim"), (bar + down * has_fallen, style)]
+        narrow.append((bar + gap, style))
+    if cells(tuple(roomy)) <= area.width:
+        return tuple(roomy)
+    fallen = listed([str(at) for at, has_fallen in enumerate(fell, start=1) if has_fallen])
+    bars = line(*narrow, (f" {down} {fallen}" if fallen else "", "error"))
+    named = (*line(f"{what} "), *bars)
+    return cut(named if cells(named) <= area.width else bars, area.width, area.glyph.ellipsis)

@@ -10,7 +10,7 @@ from textual.widgets import Input
 from icot_tui.formatting import clock
 from icot_tui.tui.panels.base import TextPanel
 from icot_tui.tui.panels.log_feed import MOST_ENTRIES, OUTPUT, LogFeed
-from icot_tui.tui.panels.text import Line, line, wrap, wrapped
+from icot_tui.tui.panels.text import Line, line, paragraph, wrap
 from icot_tui.tui.run.view import RunView
 from icot_tui.watch.history import LogLine
 
@@ -96,7 +96,7 @@ class LogPanel(TextPanel):
                 self.lines.scroll_end(animate=False)
             return
         text = f"No line contains {' and '.join(self.filter)}." if self.filter else EMPTY_TEXT
-        self.lines.show(wrapped(text, self._width, "dim"))
+        self.lines.show(paragraph(text, self._width, "dim"))
 
     def _lines_of(self, entries: Iterable[LogLine]) -> Iterator[Line]:
         for entry in entries:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.formatting import age, duration, gigabytes, moment, number, rough, whole_percent
 from icot_tui.tui.panels.base import Area, TextPanel
-from icot_tui.tui.panels.text import EMPTY, Line, bar, columns, cut, line, wrapped
+from icot_tui.tui.panels.text import EMPTY, Line, bar, columns, cut, line, paragraph
 from icot_tui.tui.run.view import RunView
 from icot_tui.watch.replay import Replay
 
@@ -167,10 +167,10 @@ def _aligned(rows: list[tuple[str, Line]], area: Area) -> list[Line]:
 def _no_reading(view: RunView, area: Area) -> list[Line]:
     facts = view.history.summary.facts
     if facts is None:
-        return wrapped("Speed, memory and remaining time appear here.", area.width, "dim")
+        return paragraph("Speed, memory and remaining time appear here.", area.width, "dim")
     text = f"The run is on another machine ({facts.device}), whose load is not visible here."
     if isinstance(view.source, Replay):
         text = "The load of the machine is not recorded, so a replay can't show it."
     if view.status in ("finished", "stopped", "dead", "starting"):
         return []
-    return wrapped(text, area.width, "dim")
+    return paragraph(text, area.width, "dim")

@@ -1,16 +1,15 @@
 """The removal panel: how much of the chain of thought is gone, and what goes next."""
 
+import re
 from collections.abc import Hashable, Sequence
 
 from icot_tui.engine.journal.events import RunStarted
 from icot_tui.formatting import count, rough
 from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.example import example_lines
-from icot_tui.tui.panels.large import large_heading
-from icot_tui.tui.panels.methods import run_method
+from icot_tui.tui.panels.methods import run_method, training_lines, trainings_bar, trainings_done
 from icot_tui.tui.panels.schedule_words import next_removal, outlook, to_full
-from icot_tui.tui.panels.text import EMPTY, Line, Piece, apart, line, text_of, wrapped
-from icot_tui.tui.panels.trainings import training_lines, trainings_bar, trainings_done
+from icot_tui.tui.panels.text import EMPTY, Line, Piece, apart, line, paragraph, text_of
 from icot_tui.tui.run.view import RunView
 
 FULL_EXAMPLE, HALF_EXAMPLE = 4, 2
@@ -44,8 +43,8 @@ def waiting(view: RunView, area: Area) -> list[Line]:
     """Before the run has begun."""
     what = f"Getting ready: {view.phase}." if view.phase else "Getting ready."
     promise = run_method(view.history.summary).promise
-    told = wrapped(f"Here {promise}.", area.width, "dim") if promise else []
-    return [*wrapped(what, area.width, "bold"), *told]
+    told = paragraph(f"Here {promise}.", area.width, "dim") if promise else []
+    return [*paragraph(what, area.width, "bold"), *told]
 
 
 def _stepwise(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
@@ -61,9 +60,9 @@ def _other(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
     removed = 0 if method.writes_cot else most
     head = [line((facts.method, "bold primary")), _bar(removed, most, area, marks_next=False)]
     texts = (text.format(most=count(most, "token")) for text in method.texts)
-    told = [wrapped(text, area.width) for text in texts]
+    told = [paragraph(text, area.width) for text in texts]
     if summary.ended is not None:
-        ended = wrapped(f"The run has ended: {summary.ended.reason}.", area.width)
+        ended = paragraph(f"The run has ended: {summary.ended.reason}.", area.width)
         told = [[*told[0], *ended], ended, *told[1:]]
     return _arranged(view, area, head, told, removed, marks_next=False)
 
@@ -82,7 +81,7 @@ def _trainings(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
     text = f"Now {phase.title}."
     if summary.ended is not None:
         text = f"The run has ended: {summary.ended.reason}."
-    words = wrapped(text, area.width)
+    words = paragraph(text, area.width)
     words, room = (words, room - len(words)) if len(words) <= room else ([], 0)
     example: list[Line] = []
     if room > FULL_EXAMPLE and history.example is not None:
@@ -175,7 +174,7 @@ def _ahead(view: RunView, facts: RunStarted, area: Area) -> list[list[Line]]:
         return _celebration(view, facts, area)
     if summary.ended is not None:
         text = f"The run has ended at this stage: {summary.ended.reason}."
-        return [wrapped(text, width), wrapped("the run has ended", width)]
+        return [paragraph(text, width), paragraph("the run has ended", width)]
     ahead = next_removal(view.history, facts)
     style = "bold warning" if ahead.held else ""
     forecast = None if ahead.held or summary.paused else to_full(summary)
@@ -183,11 +182,11 @@ def _ahead(view: RunView, facts: RunStarted, area: Area) -> list[list[Line]]:
     if forecast is not None:
         steps, seconds = forecast
         about = count(steps, "step") if seconds is None else f"about {rough(max(1.0, seconds))}"
-        full = wrapped(f"Fully internalized in {about} at this pace.", width, "dim")
+        full = paragraph(f"Fully internalized in {about} at this pace.", width, "dim")
     if summary.paused is not None:
-        full = wrapped(f"Paused: {summary.paused}.", width, "bold warning")
-    long, short = wrapped(ahead.sentence, width, style), wrapped(ahead.short, width, style)
-    further = [] if ahead.held else wrapped(outlook(summary), width, "dim")
+        full = paragraph(f"Paused: {summary.paused}.", width, "bold warning")
+    long, short = paragraph(ahead.sentence, width, style), paragraph(ahead.short, width, style)
+    further = [] if ahead.held else paragraph(outlook(summary), width, "dim")
     return [[*long, *further, *full], [*long, *full], long, short]
 
 
@@ -195,7 +194,44 @@ def _celebration(view: RunView, facts: RunStarted, area: Area) -> list[list[Line
     since = view.history.summary.metrics.everything_removed_at
     when = "" if since is None else f" since step {since:,}"
     style, width = "bold success", area.width
-    first = wrapped(f"Fully internalized{when}.", width, style)
+    first = paragraph(f"Fully internalized{when}.", width, style)
     tokens = count(facts.max_cot_tokens, "token")
     text = f"All {tokens} of reasoning are gone: the model answers straight from the question."
-    return [first + wrapped(text, width), first, wrapped(f"internalized{when}", width, style)]
+    return [first + paragraph(text, width), first, paragraph(f"internalized{when}", width, style)]
+
+
+ROWS = (
+    "┏━┓ ╺┓  ╺━┓ ╺━┓ ╻ ╻ ┏━╸ ┏━╸ ╺━┓ ┏━┓ ┏━┓",
+    "┃ ┃  ┃  ┏━┛  ━┫ ┗━┫ ┗━┓ ┣━┓   ┃ ┣━┫ ┗━┫",
+    "┗━┛ ╺┻╸ ┗━╸ ╺━┛   ╹ ╺━┛ ┗━┛   ╹ ┗━┛ ╺━┛",
+)
+"""The digits 0 to 9, four cells each."""
+
+
+def large_heading(text: str, area: Area) -> list[Line]:
+    """`stage 3 of 8   5 tokens left` with large numbers before the blanks; empty in ASCII.
+
+    Words are on the middle row; what follows two or more blanks stays small, at the right.
+    """
+    if area.ascii:
+        return []
+    title, _, rest = text.partition("  ")
+    lines = []
+    for row in range(3):
+        pieces: list[str | Piece] = []
+        used = 0
+        for part in re.findall(r"[0-9]|[^0-9]+", title.replace(",", "")):
+            shown = _digit(part, row) if part.isdigit() else part if row == 1 else " " * len(part)
+            pieces.append((shown, "bold primary"))
+            used += len(shown)
+        rest_shown = rest.strip() if row == 1 else ""
+        if rest_shown and used + len(rest_shown) + 2 <= area.width:
+            style = "bold success" if rest_shown.startswith(area.glyph.done) else "dim"
+            pieces += [" " * (area.width - used - len(rest_shown)), (rest_shown, style)]
+        lines.append(line(*pieces))
+    return lines
+
+
+def _digit(digit: str, row: int) -> str:
+    begin = 4 * int(digit)
+    return ROWS[row][begin : begin + 3]

@@ -5,11 +5,12 @@ ICoT-KD, which has none of its own, shows its emulator's error here.
 
 from collections.abc import Hashable, Sequence
 
+from icot_tui.engine.journal.events import ThoughtsCompared
+from icot_tui.engine.journal.wording import decimal
 from icot_tui.formatting import clock, count
 from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.methods import run_method
-from icot_tui.tui.panels.text import EMPTY, Line, cells, line, wrap, wrapped
-from icot_tui.tui.panels.thought_errors import thought_error_lines
+from icot_tui.tui.panels.text import EMPTY, Line, bar, cells, columns, line, paragraph, wrap
 from icot_tui.tui.run.view import RunView
 from icot_tui.watch.history import Reset
 
@@ -46,7 +47,7 @@ class ResetsPanel(TextPanel):
         ]
         if tall:
             text = "A reset clears AdamW's averages, which still favour the removed token."
-            note = wrapped(text, area.width, "dim")
+            note = paragraph(text, area.width, "dim")
             if len(lines) + len(note) < area.height:
                 lines += [EMPTY, *note]
         return lines[: max(area.height, 3)]
@@ -70,4 +71,31 @@ def _none_yet(view: RunView, area: Area) -> list[Line]:
         text = "None: this run keeps the optimizer's state when a token is removed."
     else:
         text = "None so far. The optimizer's state is reset with each removed token."
-    return wrapped(text, area.width, "dim")
+    return paragraph(text, area.width, "dim")
+
+
+SMALLEST_BAR, LARGEST_BAR = 3, 24
+
+
+def thought_error_lines(thoughts: Sequence[ThoughtsCompared], area: Area) -> list[Line]:
+    """The latest error of each block as a share of the largest, and the first one."""
+    if not thoughts:
+        text = (
+            "Once the emulator trains, its error against the teacher appears here, block by block."
+        )
+        return paragraph(text, area.width, "dim")
+    first, last = thoughts[0].blocks, thoughts[-1].blocks
+    most = max((error for error in [*first, *last] if error is not None), default=0.0) or 1.0
+    numbers = [line(("now", "dim")), *(line((decimal(error), "bold")) for error in last)]
+    before = [line(("first", "dim")), *(line((decimal(error), "dim")) for error in first)]
+    names = [EMPTY, *(line((f"{at}", "dim")) for at in range(1, len(last) + 1))]
+    beside = columns(list(zip(names, numbers, before, strict=False)), gap=1)
+    room = area.width - max(map(cells, beside)) - 1
+    room = max(SMALLEST_BAR, min(LARGEST_BAR, room))
+    bars = [EMPTY, *(bar((error or 0.0) / most, room, area.glyph) for error in last)]
+    lines = [
+        line(("by block, ", "dim"), f"step {thoughts[-1].step:,}"),
+        *columns(list(zip(names, bars, numbers, before, strict=False)), gap=1),
+    ]
+    note = paragraph("0 is the teacher's own state.", area.width, "dim")
+    return [*lines, EMPTY, *note] if len(lines) + len(note) < area.height else lines

@@ -1,11 +1,15 @@
 """The latest validation examples: questions, answers, and where they are wrong."""
 
 from collections.abc import Hashable, Sequence
+from difflib import SequenceMatcher
+from itertools import groupby
 
+from icot_tui.data.tasks import Task
+from icot_tui.engine.evaluation.samples import Sample
+from icot_tui.formatting import plain
 from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.example import task_of
-from icot_tui.tui.panels.sample_lines import sample_lines
-from icot_tui.tui.panels.text import Line, cut, line, wrapped
+from icot_tui.tui.panels.text import Line, cells, columns, cut, line, paragraph
 from icot_tui.tui.run.view import RunView
 from icot_tui.watch.samples import samples_of
 
@@ -26,11 +30,11 @@ class SamplesPanel(TextPanel):
         evaluation = view.history.summary.metrics.evaluation
         if evaluation is None:
             text = "The model's answers to held-out questions appear here after each evaluation."
-            return wrapped(text, area.width, "dim")
+            return paragraph(text, area.width, "dim")
         kept = samples_of(view.source.folder, evaluation)
         if kept.problem:
             text = f"The examples of the evaluation at step {evaluation.step:,} are missing."
-            return wrapped(text, area.width, "dim")
+            return paragraph(text, area.width, "dim")
         right = round(evaluation.exact_match * evaluation.examples)
         noun = " examples" if area.width >= WITH_NOUN else ""
         head = line(
@@ -40,3 +44,117 @@ class SamplesPanel(TextPanel):
         head = cut(head, area.width, area.glyph.ellipsis)
         task = task_of(view.history.summary.config)
         return [head, *sample_lines([*kept.wrong, *kept.right], task, area)]
+
+
+GROUPS = {
+    "random": ("random examples (the same each time)", "random examples"),
+    "worst": ("wrong, with the largest loss", "largest loss"),
+    "best": ("right, with the smallest loss", "smallest loss"),
+}
+"""Why samples were kept, in many words and in few, in the order shown."""
+LONG = 0.4
+"""Questions that take a larger share of the width get a line of their own."""
+WITH_REASONING, WITH_LABELS = 56, 36
+"""Widths from which on there is room for them."""
+
+
+def sample_lines(samples: Sequence[Sample], task: Task | None, area: Area) -> list[Line]:
+    """All samples, one line each, or two where questions are long."""
+    lines: list[Line] = []
+    for kind, titles in GROUPS.items():
+        group = [sample for sample in samples if sample.kind == kind]
+        if group:
+            title = next((each for each in titles if len(each) <= area.width), titles[-1])
+            lines.append(line((title, "dim italic")))
+            lines += _group(group, task, area)
+    return lines
+
+
+def _group(group: Sequence[Sample], task: Task | None, area: Area) -> list[Line]:
+    questions = [_question(sample, task) for sample in group]
+    longest = max(map(cells, questions))
+    if longest > LONG * area.width:
+        return _in_two_lines(group, questions, task, area)
+    rows, gap = [], 2 if area.width >= WITH_LABELS else 1
+    for sample, question in zip(group, questions, strict=True):
+        label = "right " if area.width >= WITH_LABELS else area.glyph.arrow
+        more = () if sample.correct else line((label, "dim"), _answer(sample.answer, task))
+        row = [_mark(sample, area), question, _written(sample, task, area), more]
+        if area.width >= WITH_REASONING and any(each.model_cot for each in group):
+            thought = f"reasoning {sample.model_cot}" if sample.model_cot else ""
+            row.append(line((thought, "dim")))
+        rows.append(row)
+    if any(not each.correct for each in group):
+        return columns(rows, gap)
+    return columns([[*row[:3], *row[4:]] for row in rows], gap)
+
+
+def _in_two_lines(
+    group: Sequence[Sample], questions: Sequence[Line], task: Task | None, area: Area
+) -> list[Line]:
+    lines = []
+    for sample, question in zip(group, questions, strict=True):
+        lines.append((*_mark(sample, area), (" ", ""), *question))
+        told = (("  ", ""), *_written(sample, task, area))
+        if not sample.correct:
+            told = (*told, ("  right ", "dim"), *line(_answer(sample.answer, task)))
+        lines.append(told)
+    return [cut(each, area.width, area.glyph.ellipsis) for each in lines]
+
+
+def _mark(sample: Sample, area: Area) -> Line:
+    glyph = area.glyph
+    return line((glyph.right, "success") if sample.correct else (glyph.wrong, "bold error"))
+
+
+def _question(sample: Sample, task: Task | None) -> Line:
+    return line(task.human_input(sample.input) if task else sample.input)
+
+
+def _answer(text: str, task: Task | None) -> str:
+    return task.human_answer(text) if task else text
+
+
+def _written(sample: Sample, task: Task | None, area: Area) -> Line:
+    """The model's answer with its wrong characters marked, also without colour."""
+    if sample.model_answer is None:
+        return line(("no answer", "error"))
+    written, gold = _answer(sample.model_answer, task), _answer(sample.answer, task)
+    if sample.correct:
+        return line((written, "success"))
+    if not written:
+        return line(("nothing", "error"))
+    wrong = "underline reverse" if area.plain else "bold underline error"
+    pieces = runs(written, wrong_characters(written, gold))
+    return line(*((plain(text), wrong if is_wrong else "") for text, is_wrong in pieces))
+
+
+LONGEST = 400
+"""Longer texts are compared as a whole."""
+
+
+def wrong_characters(written: str, gold: str) -> list[bool]:
+    """For each written character: does it differ from the right text?
+
+    Numbers of the same or another length are compared digit by digit from their ends, as in
+    arithmetic; other texts of one length place by place, and of unlike lengths by what they share.
+    """
+    if written == gold:
+        return [False] * len(written)
+    if max(len(written), len(gold)) > LONGEST:
+        return [True] * len(written)
+    if written.isdigit() and gold.isdigit():
+        padded = gold.rjust(len(written), "\0")[-len(written) :]
+        return [one != other for one, other in zip(written, padded, strict=True)]
+    if len(written) == len(gold):
+        return [one != other for one, other in zip(written, gold, strict=True)]
+    wrong = [True] * len(written)
+    for block in SequenceMatcher(None, written, gold, autojunk=False).get_matching_blocks():
+        wrong[block.a : block.a + block.size] = [False] * block.size
+    return wrong
+
+
+def runs(text: str, wrong: list[bool]) -> list[tuple[str, bool]]:
+    """The text in pieces, each all right or all wrong."""
+    pairs = groupby(zip(text, wrong, strict=True), key=lambda pair: pair[1])
+    return [("".join(character for character, _ in run), is_wrong) for is_wrong, run in pairs]

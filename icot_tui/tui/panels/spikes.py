@@ -8,7 +8,7 @@ from icot_tui.formatting import count, listed, signed, whole_percent
 from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.curves import rollback_steps
 from icot_tui.tui.panels.methods import removes
-from icot_tui.tui.panels.text import Line, columns, line, wrapped
+from icot_tui.tui.panels.text import Line, columns, line, paragraph
 from icot_tui.tui.run.view import RunView
 from icot_tui.watch.estimates import SpikeNow, spike_now
 
@@ -64,7 +64,7 @@ def _none_yet(view: RunView, area: Area) -> list[Line]:
         f"When {what}, it is listed here with its height and "
         "the steps until the model has recovered."
     )
-    return [*wrapped(text, area.width), *wrapped(more, area.width, "dim")]
+    return [*paragraph(text, area.width), *paragraph(more, area.width, "dim")]
 
 
 def _overview(metrics: Metrics, area: Area) -> Line:

@@ -1,4 +1,4 @@
-"""Lines of styled text as plain data: assembled, wrapped, cut, and with bars.
+"""Lines of styled text as plain data: assembled, paragraph, cut, and with bars.
 
 A style is a few words: a colour of the theme (`primary`, `error`, ...) and `bold`, `dim`, `strike`,
 `underline`, `reverse`. Text is sanitized as it becomes part of a line: nothing in it is markup or a
@@ -117,7 +117,7 @@ def apart(left: Line, right: Line, width: int) -> Line:
 
 
 def wrap(pieces: Line, width: int, hang: int = 0) -> list[Line]:
-    """The line wrapped between words; later lines are indented by `hang` cells."""
+    """The line paragraph between words; later lines are indented by `hang` cells."""
     if cells(pieces) <= width:
         return [pieces]
     hang = hang if hang < width // 2 else 0
@@ -142,7 +142,7 @@ def wrap(pieces: Line, width: int, hang: int = 0) -> list[Line]:
     return [_without_end(each) for each in lines]
 
 
-def wrapped(text: str, width: int, style: str = "") -> list[Line]:
+def paragraph(text: str, width: int, style: str = "") -> list[Line]:
     """A paragraph as lines."""
     return wrap(line((text, style)), width)
 

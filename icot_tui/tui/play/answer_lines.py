@@ -14,8 +14,8 @@ from icot_tui.tui.panels.text import (
     apart,
     level,
     line,
+    paragraph,
     wrap,
-    wrapped,
 )
 from icot_tui.tui.play.records import AskResult, ChosenToken
 
@@ -77,7 +77,7 @@ def answer_lines(
     head = _head(result.entry, glyph, first, focused)
     answer = result.answer
     if answer is None:
-        return [head, *wrapped(f"  {result.problem}", width, "error")]
+        return [head, *paragraph(f"  {result.problem}", width, "error")]
     cost = line((_cost(result), "dim"))
     lines = [apart(head, cost, width)]
     if lines == [head] and not short:  # no room for both
@@ -88,7 +88,7 @@ def answer_lines(
     lines += _labelled("thought", _chain(answer, width - INDENT, chosen))
     if not short:
         for note in answer.notes:
-            lines += _labelled("note", wrapped(note, max(8, width - INDENT), "warning"))
+            lines += _labelled("note", paragraph(note, max(8, width - INDENT), "warning"))
     return lines
 
 

@@ -7,7 +7,7 @@ from textual.message import Message
 from icot_tui.tui.frame.panel import Panel
 from icot_tui.tui.panels.base import out_of_sight
 from icot_tui.tui.panels.lines import Lines
-from icot_tui.tui.panels.text import EMPTY, Line, clip, glyphs, line, wrapped
+from icot_tui.tui.panels.text import EMPTY, Line, clip, glyphs, line, paragraph
 from icot_tui.tui.play.answer_lines import (
     answer_lines,
     choosable,
@@ -157,7 +157,7 @@ class AnswersPane(Panel):
         current, begin = self.current, 0
         self.border_title = f"answers  {summary_line(self.results)}".rstrip()
         if current is None:
-            lines = [each for text in self._message for each in (*wrapped(text, width), EMPTY)]
+            lines = [each for text in self._message for each in (*paragraph(text, width), EMPTY)]
         elif self.short and current.answer is not None:
             lines = self._answer_lines(current, width)
             if len(lines) > height:
@@ -193,7 +193,7 @@ class AnswersPane(Panel):
             lines += self._answer_lines(result, width)
         current, chosen = self.current, self.chosen
         if chosen is not None and current is not None and current.answer is not None:
-            lines += [EMPTY, *wrapped(chosen_words(chosen, current.answer), width, "accent")]
+            lines += [EMPTY, *paragraph(chosen_words(chosen, current.answer), width, "accent")]
         return lines, begin
 
     def on_resize(self) -> None:

@@ -10,7 +10,7 @@ from icot_tui.tui.actions.runner import Handler
 from icot_tui.tui.play.context import PlayContext
 from icot_tui.tui.play.records import AskOptions, AskResult
 from icot_tui.tui.play.worker import Job
-from icot_tui.tui.screens.number import NumberDialog, whole_number
+from icot_tui.tui.screens.questions import NumberDialog, whole_number
 
 NOT_MIXED = (
     "None of the chosen checkpoints was trained with mixed stages (curriculum.mixed_stages), so "

@@ -12,7 +12,7 @@ from icot_tui.formatting import plain
 from icot_tui.tui.frame.panel import Panel
 from icot_tui.tui.panels.base import out_of_sight
 from icot_tui.tui.panels.lines import Lines
-from icot_tui.tui.panels.text import Line, line, wrap, wrapped
+from icot_tui.tui.panels.text import Line, line, paragraph, wrap
 from icot_tui.tui.play.heat_grid import HeatGrid
 from icot_tui.tui.play.heat_map import HeatMap
 from icot_tui.tui.play.records import VIEWS, ViewName
@@ -116,7 +116,7 @@ class HiddenPane(Panel):
         lines: list[Line] = []
         for at, sentence in enumerate(self._captions):
             if self._style or at == 0:
-                lines += wrapped(sentence, width, self._style or "bold")
+                lines += paragraph(sentence, width, self._style or "bold")
             else:
                 lines += wrap(line(("- ", "dim"), (sentence, "")), width, hang=2)
         self.words.show(lines)

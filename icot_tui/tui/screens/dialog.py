@@ -7,13 +7,15 @@ from typing import Generic, TypeVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
+from textual.containers import Vertical
 from textual.content import Content
+from textual.geometry import Region, Size
+from textual.layout import ArrangeResult, Layout, WidgetPlacement
+from textual.layouts.vertical import VerticalLayout
 from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
-
-from icot_tui.tui.screens.box import DialogBox
 
 Result = TypeVar("Result")
 Value = TypeVar("Value")
@@ -180,3 +182,49 @@ def confirmation(title: str, meaning: str, yes: str, no: str) -> ChoiceDialog[bo
     """Says what will happen and asks for yes or no."""
     choices = (DialogChoice(True, yes, key="y"), DialogChoice(False, no, key="n"))
     return ChoiceDialog(title, choices, intro=meaning)
+
+
+LEAST_ROWS = 4
+"""Rows that a list keeps before text is cut off."""
+
+
+class DialogBox(Vertical):
+    """Widgets one below the other."""
+
+    def __init__(self, *widgets: Widget) -> None:
+        super().__init__(*widgets, classes="box")
+        self._fitted = FittedLayout()
+
+    @property
+    def layout(self) -> Layout:
+        """Our own, whatever a style sheet says."""
+        return self._fitted
+
+
+class FittedLayout(VerticalLayout):
+    """Shrinks the list, which scrolls, and only then the longest text."""
+
+    name = "fitted"
+
+    def arrange(
+        self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True
+    ) -> ArrangeResult:
+        """A placement for every widget; a height of 0 asks how much all of them need."""
+        placed = list(super().arrange(parent, children, size, greedy))
+        bottom = max((each.region.bottom + each.margin.bottom for each in placed), default=0)
+        return _shorten(placed, bottom - size.height) if 0 < size.height < bottom else placed
+
+
+def _shorten(placed: list[WidgetPlacement], by: int) -> list[WidgetPlacement]:
+    rows = {each.widget: each.region.height for each in placed}
+    for widget in sorted(rows, key=lambda it: (not isinstance(it, OptionList), -rows[it]))[:2]:
+        least = LEAST_ROWS if isinstance(widget, OptionList) else 1
+        less = max(0, min(by, rows[widget] - least))
+        rows[widget] -= less
+        by -= less
+    fitted, up = [], 0
+    for each in placed:
+        x, y, width, height = each.region
+        fitted.append(each._replace(region=Region(x, y - up, width, rows[each.widget])))
+        up += height - rows[each.widget]
+    return fitted

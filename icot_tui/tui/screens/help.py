@@ -8,7 +8,7 @@ from textual.widget import Widget
 from icot_tui.tui.actions.action import Action, ActionTable
 from icot_tui.tui.actions.keymap import KeyMap, key_label
 from icot_tui.tui.panels.lines import Lines
-from icot_tui.tui.panels.text import EMPTY, Line, line, wrap, wrapped
+from icot_tui.tui.panels.text import EMPTY, Line, line, paragraph, wrap
 from icot_tui.tui.screens.dialog import Dialog
 
 KEY_COLUMN = 13
@@ -62,7 +62,7 @@ def help_lines(
     table: ActionTable, actions: Sequence[Action], keys: KeyMap, width: int
 ) -> list[Line]:
     """Groups, and in each the keys with what they do."""
-    lines = wrapped(table.intro, width, "dim")
+    lines = paragraph(table.intro, width, "dim")
     for group, title in table.groups.items():
         members = [action for action in actions if action.group == group]
         if members:

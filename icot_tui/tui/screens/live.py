@@ -12,13 +12,12 @@ from textual.widgets import Static
 
 from icot_tui.tui.actions.action import Action
 from icot_tui.tui.actions.keymap import KeyMap
-from icot_tui.tui.frame.footer import Footer
+from icot_tui.tui.frame.footer import Footer, Tabs
 from icot_tui.tui.frame.header import Header
 from icot_tui.tui.frame.layout import SMALLEST, LayoutChoices, shape_of
 from icot_tui.tui.frame.panel import Panel
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.board import Board
-from icot_tui.tui.screens.tabs import Tabs
 
 if TYPE_CHECKING:
     from icot_tui.tui.chart.widget import Chart

@@ -11,8 +11,8 @@ from textual.widgets import OptionList
 from icot_tui.engine.journal.events import RunEnded, RunResumed
 from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.play.screen import PlayScreen
-from icot_tui.tui.screens.ending import Ending
 from icot_tui.tui.screens.runs import Runs
+from icot_tui.tui.screens.summary import SummaryDialog
 from icot_tui.tui.session.screen_exit import ExitChoice
 from tests.screens.workbench import (
     Engine,
@@ -55,7 +55,7 @@ def test_when_training_ends_the_screen_stays_with_a_summary(tmp_path: Path) -> N
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
         told.tell(RunEnded(step=250, reason="300 steps are done", finished=True))
         engine.phase, engine.alive = "ended", False
-        await until(pilot, lambda: isinstance(app.screen, Ending))
+        await until(pilot, lambda: isinstance(app.screen, SummaryDialog))
         await settled(pilot)
         text = "\n".join(picture(app))
         for words in ("300 steps are done", "2 of 8 tokens", "90.0 %", "250,", "icot-tui eval"):
@@ -83,7 +83,7 @@ def test_q_leaves_from_the_summary_too(tmp_path: Path) -> None:
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
         told.tell(RunEnded(step=250, reason="300 steps are done", finished=True))
         engine.phase, engine.alive = "ended", False
-        await until(pilot, lambda: isinstance(app.screen, Ending))
+        await until(pilot, lambda: isinstance(app.screen, SummaryDialog))
         await press(pilot, "q")
 
     assert with_engine(tmp_path, engine, steps).return_value == "close"
@@ -96,7 +96,7 @@ def test_the_summary_goes_when_the_run_goes_on(tmp_path: Path) -> None:
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
         told.tell(RunEnded(step=250, reason="stopped by command, after saving", finished=False))
         app.draw()
-        await until(pilot, lambda: isinstance(app.screen, Ending))
+        await until(pilot, lambda: isinstance(app.screen, SummaryDialog))
         told.tell(RunResumed(step=250, checkpoint="step-00000250"))
         app.draw()
         await until(pilot, lambda: app.screen is app.live)
@@ -113,7 +113,7 @@ def test_the_summary_opens_for_a_viewer_too_when_the_run_ends_before_his_eyes(
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
         told.tell(RunEnded(step=250, reason="300 steps are done", finished=True))
         app.draw()
-        await until(pilot, lambda: isinstance(app.screen, Ending))
+        await until(pilot, lambda: isinstance(app.screen, SummaryDialog))
         await press(pilot, "escape")
         app.draw()
         assert app.screen is app.live
@@ -132,7 +132,7 @@ def test_a_failed_training_is_told_in_a_sentence(tmp_path: Path) -> None:
 
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
         engine.phase, engine.error, engine.alive = "failed", "the data file is gone", False
-        await until(pilot, lambda: isinstance(app.screen, Ending))
+        await until(pilot, lambda: isinstance(app.screen, SummaryDialog))
         await settled(pilot)
         assert "the data file is gone" in "\n".join(picture(app))
 
@@ -149,7 +149,7 @@ def test_the_summary_leads_on_to_the_playground_and_to_other_runs(
 
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
         await press(pilot, "u")
-        assert isinstance(app.screen, Ending)
+        assert isinstance(app.screen, SummaryDialog)
         await press(pilot, key)
         await until(pilot, lambda: isinstance(app.screen, opened))
 

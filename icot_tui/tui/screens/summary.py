@@ -19,7 +19,7 @@ Fact = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Offer:
+class NextStep:
     """Something to do next: an action of the screen, or else a command to be copied."""
 
     word: str
@@ -71,20 +71,20 @@ def _how(view: RunView, last: Evaluated, removing: bool) -> str:
     return (" with " if phase is None else ", ") + how_answered(last.implicit, phase)
 
 
-def offers(view: RunView) -> list[Offer]:
+def next_steps(view: RunView) -> list[NextStep]:
     """What one can do now: here, or in a shell."""
     folder, best = view.source.folder.path, best_checkpoint(view)
-    found: list[Offer] = []
+    found: list[NextStep] = []
     if best is not None:
-        found.append(Offer("ask it", "anything, and look inside", "play"))
-    found.append(Offer("compare", "lay other runs over it", "runs"))
-    found.append(Offer("export", "every step as CSV, and a model card", "export-run"))
+        found.append(NextStep("ask it", "anything, and look inside", "play"))
+    found.append(NextStep("compare", "lay other runs over it", "runs"))
+    found.append(NextStep("export", "every step as CSV, and a model card", "export-run"))
     if best is not None:
-        found.append(Offer("measure it", f"icot-tui eval {best.path}"))
+        found.append(NextStep("measure it", f"icot-tui eval {best.path}"))
     if view.status in ("stopped", "dead"):
-        found.append(Offer("go on", f"icot-tui resume {folder}"))
+        found.append(NextStep("go on", f"icot-tui resume {folder}"))
     elif view.status == "finished":
-        found.append(Offer("look again", f"icot-tui attach {folder}"))
+        found.append(NextStep("look again", f"icot-tui attach {folder}"))
     return found
 
 
@@ -96,11 +96,11 @@ def best_checkpoint(view: RunView) -> CheckpointPath | None:
     return max(best or checkpoints, default=None)
 
 
-class Ending(ChoiceDialog[Offer]):
-    """Facts and offers; Enter does the highlighted one, or copies its command; q quits."""
+class SummaryDialog(ChoiceDialog[NextStep]):
+    """Facts and next steps; Enter does the highlighted one, or copies its command; q quits."""
 
     DEFAULT_CSS = """
-    Ending .facts { height: auto; margin-bottom: 1; }
+    SummaryDialog .facts { height: auto; margin-bottom: 1; }
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Ending(ChoiceDialog[Offer]):
         self._facts = summary_facts(view)
         self._failure = failure
         super().__init__(
-            _title(view, failure), [_choice(offer, keys) for offer in offers(view)], width=96
+            _title(view, failure), [_choice(step, keys) for step in next_steps(view)], width=96
         )
         self._keys, self._quit = keys["quit"], quit
         quit_key = key_label(self._keys[0])
@@ -136,10 +136,10 @@ class Ending(ChoiceDialog[Offer]):
             self.app.call_later(self._quit)
 
 
-def _choice(offer: Offer, keys: KeyMap) -> DialogChoice[Offer]:
-    key = next(iter(keys[offer.action]), "") if offer.action else ""
+def _choice(step: NextStep, keys: KeyMap) -> DialogChoice[NextStep]:
+    key = next(iter(keys[step.action]), "") if step.action else ""
     indent = "" if key else "   "
-    return DialogChoice(offer, f"{indent}{offer.word:<12} {plain(offer.text)}", key=key)
+    return DialogChoice(step, f"{indent}{step.word:<12} {plain(step.text)}", key=key)
 
 
 def _title(view: RunView, failure: str) -> str:

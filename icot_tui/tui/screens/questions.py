@@ -1,13 +1,21 @@
-"""A dialog that asks for a number and says at once whether it is valid and what it would do."""
+"""The dialogs that ask for what a command needs: a number, a checkpoint, a way to leave."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from icot_tui.tui.screens.dialog import Dialog, text
+from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
+from icot_tui.formatting import age, percent
+from icot_tui.tui.run.view import RunView
+from icot_tui.tui.screens.dialog import ChoiceDialog, Dialog, DialogChoice, text
+
+if TYPE_CHECKING:
+    from icot_tui.watch.history import Saved
+from icot_tui.tui.session.screen_exit import ExitChoice
 
 
 def whole_number(least: int, most: int | None) -> Callable[[str], int]:
@@ -39,7 +47,7 @@ def positive_number(text: str) -> float:
 
 
 class NumberDialog(Dialog[int | float]):
-    """An input line for a number; Enter accepts it if it is valid."""
+    """An input line for a number; says at once whether it is valid and what it would do."""
 
     def __init__(
         self,
@@ -94,3 +102,54 @@ class NumberDialog(Dialog[int | float]):
             explanation, wrong = str(error), True
         about.set_class(wrong, "-wrong")
         about.update(Content(explanation))
+
+
+def checkpoint_dialog(view: RunView, effect: Callable[[int], str]) -> ChoiceDialog[int]:
+    """Newest first: step, stage, accuracy at that step, age; the answer is the step.
+
+    Args:
+        view: of the run.
+        effect: says what going back to a step does.
+    """
+    kept = {checkpoint.step for checkpoint in list_checkpoints(view.source.folder.checkpoints)}
+    latest = {saved.step: saved for saved in view.history.saved if saved.step in kept}
+    saved = sorted(latest.values(), key=lambda each: each.step, reverse=True)
+    if not saved:
+        return ChoiceDialog("go back", (), intro="There is no checkpoint yet; s saves one.")
+    return ChoiceDialog(
+        "go back to a checkpoint",
+        [DialogChoice(each.step, _line(each, view.now)) for each in saved],
+        intro=f"{'step':>9}  {'stage':>5}  {'exact match':>11}  saved",
+        about=effect,
+    )
+
+
+def _line(saved: "Saved", now: float) -> str:
+    accuracy = "" if saved.exact_match is None else percent(saved.exact_match)
+    return f"{saved.step:>9,}  {saved.stage:>5}  {accuracy:>11}  {age(now - saved.time)}"
+
+
+def how_to_leave(run: str) -> ChoiceDialog[ExitChoice]:
+    """Train on without a screen, save and stop, stop at once; escape stays."""
+    return ChoiceDialog(
+        "leave the screen",
+        (
+            DialogChoice[ExitChoice](
+                "detach",
+                "leave it training in the background",
+                f"the shell comes back; look again: icot-tui attach {run}",
+                "d",
+            ),
+            DialogChoice[ExitChoice](
+                "save",
+                "save and stop",
+                f"this step is saved; go on: icot-tui resume {run}",
+                "s",
+            ),
+            DialogChoice[ExitChoice](
+                "now", "stop now", "what was trained since the last checkpoint is lost", "n"
+            ),
+        ),
+        intro="The run is still training.",
+        width=76,
+    )
