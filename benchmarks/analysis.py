@@ -13,11 +13,10 @@ from statistics import median
 
 import torch
 
-from icot_tui.analysis.checkpoint_entries import run_entries
-from icot_tui.analysis.checkpoints import find_checkpoint, open_safely
+from icot_tui.analysis.checkpoints import find_checkpoint, run_entries
 from icot_tui.analysis.examples import load_examples
 from icot_tui.analysis.loaded_model import LoadedModel
-from icot_tui.analysis.model_cache import ModelCache, warm_up
+from icot_tui.analysis.model_cache import ModelCache, open_safely, warm_up
 from icot_tui.analysis.probe_run import run_probes
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.models.device import silence_transformers

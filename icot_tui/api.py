@@ -16,7 +16,7 @@ from icot_tui.config import RunConfig
 
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer, Sampling
-    from icot_tui.analysis.checkpoint_entries import CheckpointEntry
+    from icot_tui.analysis.checkpoints import CheckpointEntry
     from icot_tui.analysis.model_cache import ModelCache
     from icot_tui.analysis.probe_report import ProbeReport
     from icot_tui.engine.journal.events import Event
@@ -111,7 +111,7 @@ def load_run(run: str | Path | None = None, *, runs: Path | None = None) -> Run:
     """
     import time
 
-    from icot_tui.analysis.checkpoint_entries import run_entries
+    from icot_tui.analysis.checkpoints import run_entries
     from icot_tui.config.loading import load_config
     from icot_tui.engine.journal.journal import JournalReader
     from icot_tui.engine.journal.summary import RunSummary
@@ -196,8 +196,8 @@ def probe(
     Raises:
         UserError: there is no such checkpoint, nothing is hidden, or too few examples.
     """
-    from icot_tui.analysis.probe_checkpoint import open_for_probing, probe_checkpoint
     from icot_tui.analysis.probe_run import ProbeSettings
+    from icot_tui.analysis.probe_store import open_for_probing, probe_checkpoint
     from icot_tui.engine.run_folder import runs_folder
     from icot_tui.models.device import pick_device, silence_transformers
 

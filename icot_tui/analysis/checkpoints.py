@@ -1,13 +1,196 @@
-"""Finding and opening checkpoints: by folder, or of a run by stage, age or accuracy."""
+"""Lists of checkpoints, and finding one by stage, age or accuracy. Nothing needs PyTorch."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from icot_tui.analysis.checkpoint_entries import run_entries
-from icot_tui.engine.checkpoints.checkpoint import BEST, LATEST, OpenedCheckpoint
+from icot_tui.config import RunConfig, load_config, method_of
+from icot_tui.engine.checkpoints.checkpoint import BEST, LATEST, CheckpointPath, list_checkpoints
+from icot_tui.engine.journal.events import Evaluated, PhaseBegan, StepsTrained
+from icot_tui.engine.journal.journal import JournalReader, max_cot_tokens
+from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.runs.opening import open_checkpoint
+from icot_tui.methods.distillation.config import PARTS
+
+PAIR = "coupled"
+"""The training of ICoT-KD that leaves student and emulator, which answer together."""
+HALVES = ("student", "emulator")
+"""Trainings of ICoT-KD whose checkpoints hold one half of the pair."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointEntry:
+    """A checkpoint and what its run's files tell about it.
+
+    run          name of its run; that of the folder where it belongs to none
+    stage        tokens removed; None where no run wrote it
+    max_cot_tokens  of the run's longest chain of thought; None where it is not known
+    exact_match  of its training's evaluation at its step; None without one
+    implicit     was everything removed?
+    best         the best of those that answer: implicit ones before others, then by exact match
+    latest       the newest
+    mixed        was the run trained at all stages at once?
+    is_control   was it trained without a chain of thought?
+    task         what its data is made of, to find runs of the same task; empty without a run
+    phase        which of ICoT-KD's trainings wrote it; empty in runs of one
+    """
+
+    path: Path
+    run: str
+    step: int | None = None
+    stage: int | None = None
+    max_cot_tokens: int | None = None
+    exact_match: float | None = None
+    implicit: bool = False
+    best: bool = False
+    latest: bool = False
+    mixed: bool = False
+    is_control: bool = False
+    task: str = ""
+    phase: str = ""
+
+    @property
+    def answers(self) -> bool:
+        """Can it answer? One half of ICoT-KD's pair can't."""
+        return self.phase not in HALVES
+
+    @property
+    def is_pair(self) -> bool:
+        """Is it ICoT-KD's pair, whose thought is emulated and never written?"""
+        return self.phase == PAIR
+
+    @property
+    def label(self) -> str:
+        """Short, and different for all checkpoints of a run."""
+        if self.step is None:
+            return self.run
+        return " ".join(filter(None, (self.run, self.phase, f"step {self.step:,}")))
+
+
+def run_entries(run: RunFolder) -> list[CheckpointEntry]:
+    """All checkpoints of a run, sorted by stage and then by age."""
+    config, longest, results = _config(run), max_cot_tokens(run.journal), _results(run)
+    shared = CheckpointEntry(
+        path=run.path,
+        run=run.name,
+        max_cot_tokens=longest,
+        mixed=config is not None and has_mixed_stages(config),
+        is_control=config is not None and method_of(config).is_control,
+        task="" if config is None else _task(config),
+    )
+    found = []
+    for checkpoint in list_checkpoints(run.checkpoints):
+        stage = _stage(checkpoint)
+        if stage is not None:
+            phase = checkpoint.phase.partition("-")[2]
+            entry = replace(
+                shared,
+                path=checkpoint.path,
+                step=checkpoint.step,
+                stage=stage,
+                exact_match=results.get((phase, checkpoint.step)),
+                implicit=longest is not None and stage >= longest,
+                phase=phase,
+            )
+            found.append(entry)
+    rated = [entry for entry in found if entry.answers and entry.exact_match is not None]
+    best = max(rated, key=lambda one: (one.implicit, one.exact_match or 0.0), default=None)
+    marked = [replace(one, best=one is best, latest=one is found[-1]) for one in found]
+    return sorted(marked, key=lambda entry: entry.stage or 0)
+
+
+def _stage(checkpoint: CheckpointPath) -> int | None:
+    try:
+        return checkpoint.stage
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # deleted or damaged meanwhile
+
+
+def _results(run: RunFolder) -> dict[tuple[str, int], float | None]:
+    """Exact match by training and step: one training's last step is also the next one's first.
+
+    A step is evaluated once: where a run went back, the later line counts.
+    """
+    pairs = JournalReader(run.journal).events()
+    phase = ""
+    found: dict[tuple[str, int], float | None] = {}
+    for _, event in effective(pair for pair in pairs if not isinstance(pair[1], StepsTrained)):
+        if isinstance(event, PhaseBegan):
+            phase = event.phase
+        elif isinstance(event, Evaluated):
+            found[phase, event.step] = event.exact_match
+    return found
+
+
+def _config(run: RunFolder) -> RunConfig | None:
+    try:
+        return load_config(run.config).config
+    except (UserError, OSError):
+        return None
+
+
+def has_mixed_stages(config: RunConfig) -> bool:
+    """Is the run trained at all stages at once, so that a budget of thought can be chosen?"""
+    return method_of(config).removes_tokens and config.curriculum.mixed_stages > 0
+
+
+def _task(config: RunConfig) -> str:
+    data = config.data
+    return json.dumps([data.task, data.options, str(data.train), str(data.validation)], default=str)
+
+
+def all_entries(sources: Sequence[Path]) -> list[CheckpointEntry]:
+    """Checkpoints of runs, and single ones, sorted by stage and then by age."""
+    found: dict[Path, CheckpointEntry] = {}
+    for source in sources:
+        is_run = (source / "config.toml").is_file()
+        for entry in run_entries(RunFolder(source)) if is_run else [_single(source)]:
+            found[entry.path] = entry
+    return sorted(
+        found.values(),
+        key=lambda one: (-1 if one.stage is None else one.stage, one.run, one.step or 0),
+    )
+
+
+def modified_times(sources: Sequence[Path]) -> tuple[int, ...]:
+    """Change when a checkpoint comes or goes, and cost next to nothing."""
+    times = []
+    for source in sources:
+        try:
+            times.append((source / "checkpoints").stat().st_mtime_ns)
+        except OSError:
+            times.append(0)
+    return tuple(times)
+
+
+def _single(path: Path) -> CheckpointEntry:
+    """A checkpoint that was named by itself, with what its run tells if it has one."""
+    run = RunFolder(path.resolve().parent.parent)
+    if (run.path / "config.toml").is_file():
+        for entry in run_entries(run):
+            if entry.path.resolve() == path.resolve():
+                return entry
+    phase = PAIR if (path / PARTS).is_file() else ""
+    return CheckpointEntry(path=path, run=path.name, phase=phase)
+
+
+def newest_of_each_stage(entries: Iterable[CheckpointEntry]) -> list[CheckpointEntry]:
+    """The newest checkpoint that answers, of each stage of each run."""
+    return list({(one.run, one.stage): one for one in entries if one.answers}.values())
+
+
+def no_cot_control(
+    entry: CheckpointEntry, others: Sequence[CheckpointEntry]
+) -> CheckpointEntry | None:
+    """The best No-CoT checkpoint of the same task."""
+    fits = [
+        other
+        for other in others
+        if other.is_control and other.task == entry.task and not entry.is_control
+    ]
+    return max(fits, key=lambda other: (other.best, other.step or 0), default=None)
 
 
 def find_checkpoint(name: str, runs: Path) -> Path:
@@ -79,34 +262,3 @@ def choose_checkpoint(run: RunFolder, which: str) -> Path:
         known = f"its stages are {stages}" + (f", its trainings {phases}" if phases else "")
         raise UserError(f"run {run.name} has no checkpoint '@{which}': {known}")
     return found[-1].path
-
-
-def open_safely(path: Path) -> OpenedCheckpoint:
-    """Open a checkpoint that may be written or deleted at this moment.
-
-    Raises:
-        UserError: it is damaged, gone, not finished, or no model's folder.
-    """
-    if path.name.startswith((".writing-", ".deleting-")):
-        raise UserError(f"checkpoint {path} is being written or deleted: choose another one")
-    try:
-        opened = open_checkpoint(path)
-    except UserError:
-        raise
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"checkpoint {path} cannot be read: is it still there?") from error
-    if opened.tokenizer.eos_token_id is None:
-        raise UserError(f"the tokenizer of {path} has no end-of-text token")
-    if len(opened.tokenizer) > opened.model.get_input_embeddings().weight.shape[0]:
-        raise UserError(f"the tokenizer in {opened.path} has more tokens than the model")
-    return opened
-
-
-def stage_of(opened: OpenedCheckpoint) -> int | None:
-    """Tokens removed when it was written; None for a folder that no run wrote."""
-    return None if opened.state is None else int(opened.state["curriculum"]["stage"])
-
-
-def run_of(opened: OpenedCheckpoint) -> RunFolder | None:
-    """The run that a checkpoint belongs to."""
-    return None if opened.config is None else RunFolder(opened.path.parent.parent)

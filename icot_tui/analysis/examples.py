@@ -1,15 +1,30 @@
-"""Examples that checkpoints are analysed on: held-out ones first."""
+"""Examples that checkpoints are analysed on, aligned so that a column means the same in all.
 
-from collections.abc import Iterator
+N examples, C aligned columns, L columns of the padded batch.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
 from icot_tui.analysis.loaded_model import LoadedModel
+from icot_tui.analysis.residual_stream import ResidualStream, Site
+from icot_tui.curriculum.removal import Batch
 from icot_tui.data.chunks import Chunk, read_chunks
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.encoding import Encoder
 from icot_tui.data.splits import open_source
+from icot_tui.engine.evaluation.answers import AnswerReader
+from icot_tui.engine.evaluation.evaluate import position_table
 from icot_tui.errors import UserError
+
+LETTERS = "abdefghijklmnopqrstuvw"
+"""Names of operands; c is the answer's."""
 
 
 @dataclass(frozen=True)
@@ -73,3 +88,184 @@ def _lines(chunks: Iterator[Chunk], count: int) -> list[bytes]:
         if len(lines) >= count:
             break
     return lines[:count]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlignedExamples:
+    """Examples as a model reads them at a stage: the gold tokens after removal.
+
+    Inputs of different lengths are aligned at the first separator: the last columns of each that
+    all of them have, and what follows it.
+
+    stage      tokens removed
+    split      [N] the examples
+    batch      their rows
+    columns    [N, C] index of each column in its row
+    names      [C] a0, a1, *, b0, SEP, z5, SEP2, ####, c0, ...; x-2: two before SEP
+    tokens     [N, C] the token in each column
+    separator  the column of the first separator
+    answer     the column of c0; column answer + k - 1 predicts c_k
+    kept       indices of the chain-of-thought tokens that are left, of the shortest chain
+    hidden     indices of its other tokens
+    """
+
+    stage: int
+    split: EncodedSplit
+    batch: Batch
+    columns: NDArray[np.int64]
+    names: tuple[str, ...]
+    tokens: NDArray[np.int64]
+    separator: int
+    answer: int
+    kept: tuple[int, ...]
+    hidden: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+    @classmethod
+    def of(cls, model: LoadedModel, split: EncodedSplit, stage: int) -> "AlignedExamples":
+        """Align the examples of a split.
+
+        Raises:
+            UserError: too long for the model, or of different shapes where all must be alike.
+        """
+        token_format = model.token_format
+        batch = token_format.batch(split, np.arange(len(split)), stage)
+        _check_length(batch, position_table(model.lm))
+        before = int(batch.prompt_lengths.min())
+        after = int((batch.lengths - batch.prompt_lengths).min()) - 1  # the last predicts nothing
+        columns = batch.prompt_lengths[:, None] + np.arange(-before, after)
+        tokens = np.take_along_axis(batch.ids, columns, axis=1)
+        shortest = int(split.cot_lengths.min())
+        hidden = tuple(sorted(token_format.plan.removal_order(shortest)[:stage]))
+        kept = tuple(place for place in range(shortest) if place not in hidden)
+        written = int(batch.cot_lengths.max())
+        if written != int(batch.cot_lengths.min()):
+            raise UserError(
+                "the examples differ in how many chain-of-thought tokens are written at stage "
+                f"{stage}: look at a checkpoint that has removed all of them"
+            )
+        example = split.example(0)
+        section = example[split.prompt_lengths[0] + split.cot_lengths[0] + 1 : -1].tolist()
+        mark = AnswerReader(token_format).mark_length(section)
+        if mark is None:
+            raise UserError("the tokenizer does not give '####' back")
+        answer = before + written + 1 + mark
+        texts = [model.token_text(token) for token in tokens[0].tolist()]
+        operands = (tokens != tokens[:1]).any(axis=0)
+        operands[before - 1 :] = False
+        if (batch.prompt_lengths == before).all():
+            texts[: before - 1] = _operand_names(texts[: before - 1], operands)
+        else:  # aligned at its end, an operand's first digits may be missing
+            for column in np.flatnonzero(operands).tolist():
+                texts[column] = f"x-{before - 1 - column}"
+        texts[before : before + len(kept)] = [f"z{place + 1}" for place in kept]
+        texts[answer:] = [f"c{digit}" for digit in range(len(texts) - answer)]
+        return cls(
+            stage=stage,
+            split=split,
+            batch=batch,
+            columns=columns,
+            names=_distinct(texts),
+            tokens=tokens,
+            separator=before - 1,
+            answer=answer,
+            kept=kept,
+            hidden=hidden,
+        )
+
+    @property
+    def digits(self) -> int:
+        """K, tokens of the answer that all examples have."""
+        return len(self.names) - self.answer
+
+    @property
+    def varies(self) -> NDArray[np.bool_]:
+        """[C] do the examples differ in this column's token?"""
+        differs: NDArray[np.bool_] = (self.tokens != self.tokens[:1]).any(axis=0)
+        return differs
+
+    def inputs(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor | None]:
+        """Token ids and position ids [n, L] of some rows; no position ids where they are plain."""
+        positions = self.batch.positions
+        ids = torch.from_numpy(self.batch.ids[rows])
+        return ids, None if positions is None else torch.from_numpy(positions[rows])
+
+    def answer_tokens(self, digit: int) -> NDArray[np.int64]:
+        """[N] the gold token of c_k."""
+        return self.tokens[:, self.answer + digit]
+
+    def before_answer(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """Index into [n, L, ...] of the n rows' K positions that predict the answer."""
+        columns = torch.from_numpy(self.columns[rows, self.answer - 1 : -1])
+        return torch.arange(len(rows))[:, None], columns
+
+
+def _check_length(batch: Batch, table: int | None) -> None:
+    last = batch.lengths if batch.positions is None else batch.positions.max(axis=1) + 1
+    if table is not None and int(last.max(initial=0)) > table:
+        raise UserError(
+            f"the longest example needs {int(last.max())} positions, but the model has {table}"
+        )
+
+
+def _operand_names(texts: list[str], varies: NDArray[np.bool_]) -> list[str]:
+    """a0, a1, *, b0, ...: each run of columns that vary is an operand."""
+    names: list[str] = []
+    operand = place = 0
+    for text, differs in zip(texts, varies.tolist(), strict=False):
+        if differs:
+            names.append(f"{LETTERS[operand % len(LETTERS)]}{place}")
+            place += 1
+        else:
+            names.append(text)
+            operand, place = operand + (place > 0), 0
+    return names
+
+
+def _distinct(names: list[str]) -> tuple[str, ...]:
+    """SEP, SEP2, ...: a name's repetitions are numbered."""
+    return tuple(
+        name if name not in names[:at] else f"{name}{names[: at + 1].count(name)}"
+        for at, name in enumerate(names)
+    )
+
+
+BATCH_TOKENS = 8192
+"""Tokens a forward pass."""
+GROUP_BYTES = 512 << 20
+"""Activations held at once; a larger need is met by more passes, a few sites each."""
+
+
+def batches(
+    aligned: AlignedExamples, rows: NDArray[np.int64] | None = None
+) -> Iterator[NDArray[np.int64]]:
+    """Rows (None: all), as many at once as make a good forward pass."""
+    rows = np.arange(len(aligned)) if rows is None else rows
+    size = max(1, BATCH_TOKENS // aligned.batch.ids.shape[1])
+    for begin in range(0, len(rows), size):
+        yield rows[begin : begin + size]
+
+
+def site_groups(stream: ResidualStream, aligned: AlignedExamples) -> Iterator[list[Site]]:
+    """The model's sites in groups whose activations fit GROUP_BYTES."""
+    bytes_a_site = len(aligned) * len(aligned.names) * stream.width * 4
+    size = max(1, GROUP_BYTES // bytes_a_site)
+    for begin in range(0, len(stream.sites), size):
+        yield stream.sites[begin : begin + size]
+
+
+@torch.no_grad()
+def collect(stream: ResidualStream, aligned: AlignedExamples, sites: Sequence[Site]) -> Tensor:
+    """[S, C, N, H] float32 activations on the CPU; the model must be in evaluation mode."""
+    columns = torch.from_numpy(aligned.columns)
+    found = torch.empty(len(sites), columns.shape[1], len(aligned), stream.width)
+    with stream.recording(sites) as recorded:
+        for rows in batches(aligned):
+            stream.forward(*aligned.inputs(rows))
+            index = columns[rows].to(stream.device)[..., None].expand(-1, -1, stream.width)
+            for number, site in enumerate(sites):
+                at_columns = recorded[site].gather(1, index).float().cpu()  # [n, C, H]
+                found[number, :, rows] = at_columns.transpose(0, 1)
+    return found

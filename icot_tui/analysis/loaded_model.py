@@ -22,10 +22,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from icot_tui.analysis.answer import Answer, AnswerToken, Sampling, TokenChooser
-from icot_tui.analysis.chain import whole_chain
-from icot_tui.analysis.checkpoint_entries import has_mixed_stages
-from icot_tui.analysis.checkpoints import run_of, stage_of
+from icot_tui.analysis.answer import Answer, AnswerToken, Sampling, TokenChooser, whole_chain
+from icot_tui.analysis.checkpoints import has_mixed_stages
 from icot_tui.analysis.questions import Question, QuestionReader
 from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint
 from icot_tui.engine.evaluation.answers import AnswerReader
@@ -57,7 +55,9 @@ class LoadedModel:
         self.device = torch.device(device)
         self.lm = opened.model.to(self.device).eval()
         self.token_format = token_format_of(opened)
-        self.stage = stage_of(opened)
+        state = opened.state  # None where no run wrote it
+        self.stage = None if state is None else int(state["curriculum"]["stage"])
+        self.step = None if state is None else int(state["run"]["step"])
         self.reader = QuestionReader(opened.tokenizer, opened.config)
         self.bytes = sum(p.numel() * p.element_size() for p in self.lm.parameters())
         self._answer_reader = AnswerReader(self.token_format)
@@ -66,14 +66,8 @@ class LoadedModel:
     @property
     def label(self) -> str:
         """The run's name, if it belongs to one, and the checkpoint's."""
-        run = run_of(self.opened)
-        name = self.opened.path.name
-        return name if run is None else f"{run.name}/{name}"
-
-    @property
-    def step(self) -> int | None:
-        """The training step of the checkpoint."""
-        return None if self.opened.state is None else int(self.opened.state["run"]["step"])
+        path = self.opened.path
+        return path.name if self.opened.config is None else f"{path.parent.parent.name}/{path.name}"
 
     @property
     def chooses_budget(self) -> bool:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from icot_tui.analysis.residual_stream import ResidualStream
-from icot_tui.analysis.sites import Site
+from icot_tui.analysis.residual_stream import ResidualStream, Site
 from icot_tui.errors import UserError
 
 
@@ -18,13 +17,13 @@ from icot_tui.errors import UserError
 class LensReading:
     """S sites, L columns of one row, k most likely tokens.
 
-    sites          [S] TransformerLens's names
+    sites          [S]
     tokens         [S, L, k] ids, the most likely first
     probabilities  [S, L, k]
     of_chosen      [S, L] probability of the chosen token; None without one
     """
 
-    sites: tuple[str, ...]
+    sites: tuple[Site, ...]
     tokens: Tensor
     probabilities: Tensor
     of_chosen: Tensor | None
@@ -73,7 +72,7 @@ class LogitLens:
         shares = torch.softmax(self._head(self._norm(states)).float(), -1)
         best = shares.topk(min(k, shares.shape[-1]), -1)
         return LensReading(
-            tuple(site.name for site in sites),
+            tuple(sites),
             best.indices,
             best.values,
             None if chosen is None else shares[..., chosen],

@@ -1,11 +1,13 @@
-"""Checkpoints kept open, so that switching between them costs nothing."""
+"""Opens checkpoints and keeps them open, so that switching between them costs nothing."""
 
 import threading
 from collections import OrderedDict
 from pathlib import Path
 
-from icot_tui.analysis.checkpoints import open_safely
 from icot_tui.analysis.loaded_model import LoadedModel
+from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint
+from icot_tui.errors import UserError
+from icot_tui.runs.opening import open_checkpoint
 
 MEMORY_LIMIT = 1 << 30
 """Default limit of kept parameters in bytes."""
@@ -71,3 +73,24 @@ def warm_up(architecture: str = "gpt2") -> None:
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
     MODEL_FOR_CAUSAL_LM_MAPPING[type(AutoConfig.for_model(architecture))]
+
+
+def open_safely(path: Path) -> OpenedCheckpoint:
+    """Open a checkpoint that may be written or deleted at this moment.
+
+    Raises:
+        UserError: it is damaged, gone, not finished, or no model's folder.
+    """
+    if path.name.startswith((".writing-", ".deleting-")):
+        raise UserError(f"checkpoint {path} is being written or deleted: choose another one")
+    try:
+        opened = open_checkpoint(path)
+    except UserError:
+        raise
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"checkpoint {path} cannot be read: is it still there?") from error
+    if opened.tokenizer.eos_token_id is None:
+        raise UserError(f"the tokenizer of {path} has no end-of-text token")
+    if len(opened.tokenizer) > opened.model.get_input_embeddings().weight.shape[0]:
+        raise UserError(f"the tokenizer in {opened.path} has more tokens than the model")
+    return opened

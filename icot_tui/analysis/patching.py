@@ -19,11 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from icot_tui.analysis.activations import batches
-from icot_tui.analysis.aligned_examples import AlignedExamples
+from icot_tui.analysis.examples import AlignedExamples, batches
 from icot_tui.analysis.probe_targets import Effect, Target
-from icot_tui.analysis.residual_stream import ResidualStream
-from icot_tui.analysis.sites import Site
+from icot_tui.analysis.residual_stream import ResidualStream, Site
 
 PAIRS = 256
 """At most so many pairs for each place and target."""

@@ -14,14 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from icot_tui.analysis.activations import collect, site_groups
-from icot_tui.analysis.aligned_examples import AlignedExamples
-from icot_tui.analysis.controls import Places, at_places, untrained
-from icot_tui.analysis.examples import ProbeExamples
+from icot_tui.analysis.examples import AlignedExamples, ProbeExamples, collect, site_groups
 from icot_tui.analysis.linear_probe import (
     FOLDS,
     ProbeScores,
@@ -37,14 +36,20 @@ from icot_tui.analysis.probe_report import (
     NO_COT,
     SHUFFLED,
     UNTRAINED,
+    Grid,
     ProbeReport,
     TargetFacts,
 )
 from icot_tui.analysis.probe_targets import Target, find_targets
-from icot_tui.analysis.residual_stream import ResidualStream
+from icot_tui.analysis.residual_stream import ResidualStream, Site
 from icot_tui.errors import UserError
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 FEWEST_EXAMPLES = 100
+Places = dict[tuple[Site, str], int]
+"""Number of each place, a site and a column's name, in the order of a grid's cells."""
 OnProgress = Callable[[str], None]
 
 
@@ -261,3 +266,32 @@ def _patch(
         supported=supported,
         accuracy=patcher.accuracy,
     )
+
+
+def untrained(lm: "PreTrainedModel", seed: int) -> "PreTrainedModel":
+    """A model of the same shape with random weights, on the same device.
+
+    It draws from the process's random generator, whose state is restored afterwards.
+    """
+    from transformers import AutoModelForCausalLM
+
+    bare = lm.get_base_model() if hasattr(lm, "get_base_model") else lm
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(bare.config)
+    return model.to(next(bare.parameters()).device).eval()
+
+
+def at_places(scores: ProbeScores, theirs: Places, ours: Places) -> ProbeScores:
+    """A control's scores [T, S' * C'] at our places: [T, S * C].
+
+    Where the control has no place of that name, its best for the target counts.
+    """
+    best = scores.score.argmax(1)
+    index = np.array([[theirs.get(place, top) for place in ours] for top in best.tolist()])
+
+    def take(grid: Grid) -> Grid:
+        taken: Grid = np.take_along_axis(grid, index, axis=1)
+        return taken
+
+    return scores.map(take)

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from icot_tui.analysis.aligned_examples import AlignedExamples
+from icot_tui.analysis.examples import AlignedExamples
 from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.data.encoding import decode_example
 

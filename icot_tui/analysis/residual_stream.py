@@ -1,18 +1,25 @@
 """Reading and replacing activations of any causal language model through plain hooks.
 
-Sites are named in `sites`. A block has a resid_mid only if its MLP reads the sum of the block's
-input and its attention, which is found out by trying and not by the model's name.
+Sites have TransformerLens's names:
+
+blocks.0.hook_resid_pre      input of the first block: the embeddings
+blocks.{i}.hook_resid_mid    between attention and MLP of block i
+blocks.{i}.hook_resid_post   output of block i
+
+A block has a resid_mid only if its MLP reads the sum of the block's input and its attention, which
+is found out by trying and not by the model's name.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from icot_tui.analysis.sites import Site
 from icot_tui.errors import UserError
 from icot_tui.models.wrapped import WrappedLM
 
@@ -21,6 +28,45 @@ if TYPE_CHECKING:
 
 Change = Callable[[Tensor], Tensor]
 """From an activation [B, L, H] to its replacement."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place on the residual stream: index of its block; resid_pre, resid_mid or resid_post."""
+
+    block: int
+    part: str
+
+    @classmethod
+    def parse(cls, name: str) -> "Site":
+        """The site of a TransformerLens name.
+
+        Raises:
+            UserError: it is no name of a site.
+        """
+        match = re.fullmatch(r"blocks\.(\d+)\.hook_(resid_pre|resid_mid|resid_post)", name)
+        if not match:
+            raise UserError(f"'{name}' is not a site such as blocks.0.hook_resid_post")
+        return cls(int(match[1]), match[2])
+
+    @property
+    def name(self) -> str:
+        """As in TransformerLens."""
+        return f"blocks.{self.block}.hook_{self.part}"
+
+    @property
+    def short(self) -> str:
+        """For narrow tables: `embed`, `1 mid`, `2 out`; layers count from 1."""
+        if self.part == "resid_pre":
+            return "embed"
+        return f"{self.block + 1} {'mid' if self.part == 'resid_mid' else 'out'}"
+
+    @property
+    def words(self) -> str:
+        """For sentences: `the embeddings`, `the middle of layer 1`, `the output of layer 2`."""
+        if self.part == "resid_pre":
+            return "the embeddings"
+        return f"the {'middle' if self.part == 'resid_mid' else 'output'} of layer {self.block + 1}"
 
 
 class ResidualStream:

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from icot_tui.analysis.answer import Answer
-    from icot_tui.analysis.chain import ChainToken
+    from icot_tui.analysis.answer import Answer, ChainToken
     from icot_tui.analysis.emulation import LayerThought, ThoughtComparison
     from icot_tui.analysis.loaded_model import LoadedModel
 
@@ -146,8 +145,7 @@ def ask(
 def _open(
     names: Sequence[str], stage: int | None, all_stages: bool, device: str
 ) -> "list[LoadedModel]":
-    from icot_tui.analysis.checkpoint_entries import newest_of_each_stage, run_entries
-    from icot_tui.analysis.checkpoints import find_checkpoint
+    from icot_tui.analysis.checkpoints import find_checkpoint, newest_of_each_stage, run_entries
     from icot_tui.analysis.model_cache import ModelCache
 
     runs, paths = runs_folder(), []

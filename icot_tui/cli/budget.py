@@ -41,8 +41,8 @@ def _sweep(model: "LoadedModel", examples: int) -> "list[BudgetPoint]":
 
 
 def _print_table(name: str, points: "Sequence[BudgetPoint]") -> None:
+    from icot_tui.studies.figure import as_text
     from icot_tui.studies.series import Drawing, Series
-    from icot_tui.studies.textplot import as_text
 
     rows = [
         (

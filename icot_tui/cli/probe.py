@@ -62,8 +62,8 @@ def probe(
     json: Json = False,
 ) -> None:
     """Train linear probes with controls, patch, and print what may be concluded."""
-    from icot_tui.analysis.probe_checkpoint import open_for_probing, probe_checkpoint
     from icot_tui.analysis.probe_run import ProbeSettings
+    from icot_tui.analysis.probe_store import open_for_probing, probe_checkpoint
 
     silence_transformers()
     where, runs = pick_device(device), runs_folder()
@@ -95,7 +95,7 @@ def probe(
 def as_json(report: "ProbeReport") -> dict[str, Any]:
     """A report as plain values; grids are lists by site and column, None if not computed."""
 
-    from icot_tui.analysis.conclusions import caveats, conclusion
+    from icot_tui.analysis.probe_report import caveats, conclusion
 
     return {
         "checkpoint": report.checkpoint,
@@ -133,7 +133,7 @@ def _or_none(grid: list[list[float]]) -> list[list[float | None]]:
 def _print_report(report: "ProbeReport", named: bool) -> None:
     """Heat maps of the named targets; or a line per target, and the best one's heat map."""
 
-    from icot_tui.analysis.conclusions import caveats, conclusion
+    from icot_tui.analysis.probe_report import caveats, conclusion
 
     shown = list(range(len(report.targets)))
     if not named:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from icot_tui.studies.plan import Plan, Trial
     from icot_tui.studies.results import Results
     from icot_tui.studies.runner import Start, TrialStatus
-    from icot_tui.studies.worker_slots import WorkerSlot
+    from icot_tui.studies.trial_process import WorkerSlot
 
 app = typer.Typer()
 
@@ -202,8 +202,7 @@ def _worker_slots(plan: "Plan", jobs: int | None, on: str) -> "tuple[list[Worker
     """Where the trials train, and how they are started there."""
     configs = [trial.config for trial in plan.trials]
     if on == "local":
-        from icot_tui.studies.trial_process import start
-        from icot_tui.studies.worker_slots import make_worker_slots
+        from icot_tui.studies.trial_process import make_worker_slots, start
 
         return make_worker_slots(configs, jobs), start
     from icot_tui.studies.cluster import Cluster
@@ -221,7 +220,7 @@ def _print_json_results(results: "Results") -> None:
 
 
 def _print_results(plan: "Plan", results: "Results") -> None:
-    from icot_tui.studies.textplot import as_text
+    from icot_tui.studies.figure import as_text
 
     print()
     print_table(results.table.headers, results.table.rows)

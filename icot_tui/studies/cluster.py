@@ -22,8 +22,13 @@ from icot_tui.errors import UserError
 from icot_tui.studies.existing_runs import TrainingLock
 from icot_tui.studies.folder import StudyFolder
 from icot_tui.studies.plan import Trial
-from icot_tui.studies.trial_process import arguments, last_error
-from icot_tui.studies.worker_slots import WorkerSlot, share_cores, worker_slot
+from icot_tui.studies.trial_process import (
+    WorkerSlot,
+    arguments,
+    last_error,
+    share_cores,
+    worker_slot,
+)
 
 ADDRESS_VARIABLE = "RAY_ADDRESS"
 """Environment variable with the address of the cluster that this machine belongs to."""

@@ -2,20 +2,23 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from icot_tui.config import method_of
 from icot_tui.engine.journal.events import QuestionsAsked
 from icot_tui.errors import UserError
 from icot_tui.studies.folder import StudyFolder
-from icot_tui.studies.measurement_cache import MeasuredCheckpoint, MeasurementCache
 from icot_tui.studies.measures import MEASURES, Facts, needs, reported
 from icot_tui.studies.outcome import Outcome, read_outcome
 from icot_tui.studies.plan import Plan, Trial
 from icot_tui.studies.runner import TrialStatus
 from icot_tui.studies.spec import MeasureName
 from icot_tui.version import __version__
+
+if TYPE_CHECKING:
+    from icot_tui.studies.evaluation import MeasurementCache
 
 CHECKPOINT, DATA = "tokens removed", "data"
 """Names of the extra label of rows that are not a whole trial."""
@@ -75,7 +78,8 @@ class Collector:
         self._plan = plan
         self._study = plan.study.config
         self._needs = needs(self._study)
-        self._cache = MeasurementCache(folder.measured, on_measure)
+        self._folder = folder
+        self._on_measure = on_measure
         self._outcomes: dict[str, Outcome] = {}
         self._unread: dict[str, str] = {}
 
@@ -91,6 +95,12 @@ class Collector:
         for status in statuses:
             collected.rows += self._rows_with_remark(status)
         return collected
+
+    @cached_property
+    def _cache(self) -> "MeasurementCache":
+        from icot_tui.studies.evaluation import MeasurementCache  # needs PyTorch
+
+        return MeasurementCache(self._folder.measured, self._on_measure)
 
     def _rows_with_remark(self, status: TrialStatus) -> list[Row]:
         trial, outcome = status.trial, self._outcomes.get(status.trial.name)
@@ -130,9 +140,7 @@ class Collector:
         checkpoint = outcome.checkpoint()
         if checkpoint is None:
             return replace(self._row(trial, facts), note=_missing(outcome))
-        return self._measured_row(
-            MeasuredCheckpoint(trial, checkpoint, not outcome.explicit), facts
-        )
+        return self._measured_row(trial, checkpoint, not outcome.explicit, facts)
 
     def _prompted(self, trial: Trial, outcome: Outcome, asked: QuestionsAsked) -> Row:
         """A prompted model: its run has scored the answers already, and its cost becomes a note."""
@@ -146,9 +154,9 @@ class Collector:
         most = outcome.summary.max_cot_tokens
         stages, unreadable = outcome.checkpoints()
         for stage, checkpoint in stages:
-            measured = MeasuredCheckpoint(trial, checkpoint, most is not None and stage >= most)
-            facts = self._facts(trial, removed=stage)
-            yield self._measured_row(measured, facts, (CHECKPOINT, str(stage)))
+            everything = most is not None and stage >= most
+            facts, extra = self._facts(trial, removed=stage), (CHECKPOINT, str(stage))
+            yield self._measured_row(trial, checkpoint, everything, facts, extra)
         for name in unreadable:
             note = f"checkpoint {name} is left out: cannot read its state.json"
             yield Row(trial.labels, trial.seed, {}, note)
@@ -162,13 +170,14 @@ class Collector:
             if checkpoint is None:
                 yield Row((*trial.labels, extra), trial.seed, {}, _missing(outcome))
             else:
-                measured = MeasuredCheckpoint(trial, checkpoint, not outcome.explicit)
-                facts = self._facts(trial, outcome=outcome)
-                yield self._measured_row(measured, facts, extra, changes)
+                facts, everything = self._facts(trial, outcome=outcome), not outcome.explicit
+                yield self._measured_row(trial, checkpoint, everything, facts, extra, changes)
 
     def _measured_row(
         self,
-        measured: MeasuredCheckpoint,
+        trial: Trial,
+        checkpoint: Path,
+        everything: bool,
         facts: Facts,
         extra: tuple[str, str] | None = None,
         other: dict[str, Any] | None = None,
@@ -177,18 +186,19 @@ class Collector:
         note, device, bounds = "", "", None
         try:
             if "answers" in self._needs:
-                found = self._cache.accuracy(measured, other)
+                found = self._cache.accuracy(trial, checkpoint, everything, other)
                 right, tokens = found["exact_match"], found["token_accuracy"]
                 facts = replace(facts, exact_match=right, token_accuracy=tokens)
                 bounds = found["low"], found["high"]
             if "speed" in self._needs:
-                timed = self._cache.speed(measured, self._baseline(measured.trial))
+                baseline = self._baseline(trial)
+                timed = self._cache.speed(trial, checkpoint, everything, baseline)
                 pace, ratio = timed["examples_per_second"], timed["ratio"]
                 facts = replace(facts, examples_per_second=pace, speed=ratio)
                 device = timed["device"]
         except Exception as error:
             note = _in_words(error)
-        row = self._row(measured.trial, facts, extra)
+        row = self._row(trial, facts, extra)
         return replace(row, note=note, bounds=bounds, device=device)
 
     def _baseline(self, trial: Trial) -> Path | None:

@@ -1,9 +1,11 @@
-"""Evaluates checkpoints of trials: exact match, and speed relative to a No-CoT model."""
+"""Evaluates checkpoints of trials, each once: exact match, and speed relative to a No-CoT model."""
 
+import hashlib
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,14 @@ import torch
 
 from icot_tui.config import DataConfig, RunConfig
 from icot_tui.curriculum.schedule import ALL
-from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint
+from icot_tui.engine.checkpoints.checkpoint import MANIFEST, OpenedCheckpoint
 from icot_tui.engine.evaluation.held_out import held_out_text, prepare
 from icot_tui.engine.evaluation.speed import measure_speed
 from icot_tui.models.device import silence_transformers
 from icot_tui.runs.opening import open_checkpoint
-from icot_tui.studies.plan import other_data
+from icot_tui.studies.folder import append_line, read_lines
+from icot_tui.studies.plan import Trial, other_data
+from icot_tui.version import __version__
 
 SPEED_SECONDS = float(os.environ.get("ICOT_TUI_SPEED_SECONDS", "5"))
 """Roughly how long two models are timed side by side."""
@@ -136,3 +140,71 @@ def describe_device(device: str) -> str:
 def _split(config: RunConfig) -> str:
     """The test split if there is one: training never uses it."""
     return "test" if config.data.test_examples else "validation"
+
+
+class MeasurementCache:
+    """Measurements of checkpoints: each is made once, and kept in a file of the study folder.
+
+    Args:
+        path: the file.
+        on_measure: called with a few words before each measurement, which takes long.
+    """
+
+    def __init__(self, path: Path, on_measure: Callable[[str], None]) -> None:
+        self._path = path
+        self._on_measure = on_measure
+        self._known: dict[str, dict[str, Any]] = {
+            line["key"]: line["value"]
+            for line in read_lines(path)
+            if isinstance(line.get("key"), str) and isinstance(line.get("value"), dict)
+        }
+
+    def accuracy(
+        self, trial: Trial, checkpoint: Path, everything: bool, other: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        """`CheckpointAccuracy` as a dictionary; see `measure_accuracy`."""
+        return self._once(
+            f"evaluating {trial.title} ({checkpoint.name})",
+            [
+                "answers",
+                *_key(trial, checkpoint, everything),
+                json.dumps(other or {}, sort_keys=True),
+            ],
+            lambda: measure_accuracy(checkpoint, everything, other),
+        )
+
+    def speed(
+        self, trial: Trial, checkpoint: Path, everything: bool, baseline: Path | None
+    ) -> dict[str, Any]:
+        """`CheckpointSpeed` as a dictionary; see `measure_relative_speed`."""
+        device = describe_device(device_of(trial.config))
+        beside = "" if baseline is None else _manifest_digest(baseline)
+        return self._once(
+            f"timing {trial.title} ({checkpoint.name})",
+            ["speed", *_key(trial, checkpoint, everything), beside, device],
+            lambda: measure_relative_speed(checkpoint, everything, baseline),
+        )
+
+    def _once(
+        self,
+        what: str,
+        key: Sequence[str],
+        measure: Callable[[], CheckpointAccuracy | CheckpointSpeed],
+    ) -> dict[str, Any]:
+        name = "|".join(key)
+        if name not in self._known:
+            self._on_measure(what)
+            self._known[name] = asdict(measure())
+            append_line(self._path, {"key": name, "value": self._known[name]})
+        return self._known[name]
+
+
+def _key(trial: Trial, checkpoint: Path, everything: bool) -> list[str]:
+    """All that measurements of a checkpoint depend on."""
+    content = _manifest_digest(checkpoint)
+    return [__version__, trial.digest, checkpoint.name, content, str(everything)]
+
+
+def _manifest_digest(checkpoint: Path) -> str:
+    """Identifies a checkpoint's content: its manifest has the SHA-256 of each file."""
+    return hashlib.sha256((checkpoint / MANIFEST).read_bytes()).hexdigest()[:24]

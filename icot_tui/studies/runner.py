@@ -21,8 +21,8 @@ from icot_tui.studies.existing_runs import (
 )
 from icot_tui.studies.folder import State, StudyEvent, StudyFolder
 from icot_tui.studies.plan import Plan, Trial
+from icot_tui.studies.trial_process import WorkerSlot
 from icot_tui.studies.trial_process import start as start_process
-from icot_tui.studies.worker_slots import WorkerSlot
 
 POLL_SECONDS = 0.2
 OTHERS_POLL_SECONDS = 2.0

@@ -12,8 +12,7 @@ from icot_tui.studies.measures import MEASURES
 from icot_tui.studies.outcome import Outcome
 from icot_tui.studies.plan import Plan
 from icot_tui.studies.spec import PlotConfig
-from icot_tui.studies.statistics import Estimate
-from icot_tui.studies.table import Table
+from icot_tui.studies.table import Estimate, Table
 
 OFFSETS_SHOWN = 6
 

@@ -1,10 +1,9 @@
 import pytest
 import torch
 
-from icot_tui.analysis.aligned_examples import AlignedExamples
-from icot_tui.analysis.checkpoints import open_safely
-from icot_tui.analysis.examples import load_examples
+from icot_tui.analysis.examples import AlignedExamples, load_examples
 from icot_tui.analysis.loaded_model import LoadedModel
+from icot_tui.analysis.model_cache import open_safely
 from tests.analysis.made import add_checkpoint, make_config, make_run
 from tests.analysis.wired import wired_model
 

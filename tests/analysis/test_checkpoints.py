@@ -9,10 +9,9 @@ import pytest
 
 from icot_tui.analysis import probe_store
 from icot_tui.analysis.budget import sweep
-from icot_tui.analysis.checkpoint_entries import newest_of_each_stage, run_entries
-from icot_tui.analysis.checkpoints import find_checkpoint, open_safely
+from icot_tui.analysis.checkpoints import find_checkpoint, newest_of_each_stage, run_entries
 from icot_tui.analysis.examples import load_examples
-from icot_tui.analysis.model_cache import ModelCache
+from icot_tui.analysis.model_cache import ModelCache, open_safely
 from icot_tui.analysis.probe_run import ProbeSettings, run_probes
 from icot_tui.engine.evaluation.held_out import token_format_of
 from icot_tui.engine.journal.events import CheckpointSaved, Evaluated, RunStarted

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from icot_tui.analysis import emulation
-from icot_tui.analysis.checkpoint_entries import newest_of_each_stage, run_entries
-from icot_tui.analysis.checkpoints import find_checkpoint, open_safely
+from icot_tui.analysis.checkpoints import find_checkpoint, newest_of_each_stage, run_entries
 from icot_tui.analysis.emulation import ThoughtComparison, summary
 from icot_tui.analysis.examples import load_examples
 from icot_tui.analysis.loaded_model import LoadedModel
+from icot_tui.analysis.model_cache import open_safely
 from icot_tui.cli import app as cli
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.errors import UserError

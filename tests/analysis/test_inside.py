@@ -5,11 +5,9 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from icot_tui.analysis.attention import attention, mean_attention
-from icot_tui.analysis.attribution import attribute
+from icot_tui.analysis.attribution import attention, attribute, mean_attention
 from icot_tui.analysis.logit_lens import LogitLens
-from icot_tui.analysis.residual_stream import ResidualStream
-from icot_tui.analysis.sites import Site
+from icot_tui.analysis.residual_stream import ResidualStream, Site
 from icot_tui.errors import UserError
 
 SIZES = {
@@ -102,7 +100,8 @@ def test_the_lens_says_the_answer_where_it_stands_and_not_before(carries, aligne
         ids, positions = aligned.inputs(np.array([row]))
         gold = int(aligned.answer_tokens(0)[row])
         read = lens.read(ids, positions, chosen=gold)
-        at = dict(zip(read.sites, read.of_chosen[:, mark].tolist(), strict=True))
+        names = [site.name for site in read.sites]
+        at = dict(zip(names, read.of_chosen[:, mark].tolist(), strict=True))
         assert at["blocks.1.hook_resid_mid"] > 0.9
         assert at["blocks.0.hook_resid_post"] < 0.1
         assert read.tokens[-1, mark, 0] == gold

@@ -5,10 +5,9 @@ import pytest
 import torch
 
 from icot_tui.analysis import budget, loaded_model
-from icot_tui.analysis.answer import Sampling
-from icot_tui.analysis.chain import whole_chain
-from icot_tui.analysis.checkpoints import open_safely
+from icot_tui.analysis.answer import Sampling, whole_chain
 from icot_tui.analysis.loaded_model import LoadedModel
+from icot_tui.analysis.model_cache import open_safely
 from icot_tui.errors import UserError
 from tests.analysis.made import add_checkpoint, make_config, make_run, random_model
 

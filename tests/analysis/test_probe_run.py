@@ -5,12 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from icot_tui.analysis.conclusions import conclusion
 from icot_tui.analysis.patching import Patcher
+from icot_tui.analysis.probe_report import conclusion
 from icot_tui.analysis.probe_run import ProbeSettings, run_probes
 from icot_tui.analysis.probe_targets import find_targets
-from icot_tui.analysis.residual_stream import ResidualStream
-from icot_tui.analysis.sites import Site
+from icot_tui.analysis.residual_stream import ResidualStream, Site
 from icot_tui.errors import UserError
 
 pytestmark = pytest.mark.slow
@@ -132,7 +131,7 @@ def test_the_words_say_what_was_found(report):
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["whole", "part"])
 def test_patching_changes_the_answer_where_it_is_used_and_nowhere_else(carries, aligned, mode):
-    from icot_tui.analysis.activations import collect
+    from icot_tui.analysis.examples import collect
 
     stream = ResidualStream(carries.lm)
     patcher = Patcher(stream, aligned)

@@ -35,7 +35,7 @@ from icot_tui.runs.session import create_run
 from icot_tui.studies.folder import StudyFolder
 from icot_tui.studies.plan import make_plan
 from icot_tui.studies.runner import Runner, TrialStatus
-from icot_tui.studies.worker_slots import make_worker_slots
+from icot_tui.studies.trial_process import make_worker_slots
 from tests.studies.small import SMALL, small, write_study
 from tests.tiny import tiny
 

@@ -48,8 +48,8 @@ def test_the_prompt_must_tell_the_stages_apart():
 def test_a_run_trains_with_it_and_resumes(tmp_path):
     import shutil
 
-    from icot_tui.analysis.checkpoints import open_safely
     from icot_tui.analysis.loaded_model import LoadedModel
+    from icot_tui.analysis.model_cache import open_safely
     from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
     from tests.tiny import assert_same, final_tensors, tiny, train, train_new
 

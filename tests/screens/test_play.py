@@ -12,7 +12,7 @@ import torch
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from icot_tui.analysis.checkpoint_entries import all_entries
+from icot_tui.analysis.checkpoints import all_entries
 from icot_tui.cli import app as cli
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.tui.play.backend import Backend

@@ -17,7 +17,7 @@ from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.errors import UserError
 from icot_tui.studies.cluster import ClusterTrainer, train_here
 from icot_tui.studies.existing_runs import lock_training
-from icot_tui.studies.worker_slots import WorkerSlot
+from icot_tui.studies.trial_process import WorkerSlot
 from tests.studies.processes import LONG, NO_COT, PATIENCE, STEPWISE, Studies, wait_for
 from tests.studies.small import write_study
 

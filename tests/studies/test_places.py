@@ -6,8 +6,8 @@ import pynvml
 import pytest
 
 from icot_tui.config import RunConfig
-from icot_tui.studies import worker_slots
-from icot_tui.studies.worker_slots import WorkerSlot, make_worker_slots, share_cores
+from icot_tui.studies import trial_process
+from icot_tui.studies.trial_process import WorkerSlot, make_worker_slots, share_cores
 from tests.tiny import tiny
 
 pytestmark = pytest.mark.slow
@@ -55,14 +55,14 @@ def test_a_gpu_takes_one_trial_unless_more_are_asked_for(monkeypatch: pytest.Mon
 
 
 def test_without_cuda_there_are_no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert worker_slots.visible_gpus() == []
+    assert trial_process.visible_gpus() == []
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
 
     def no_driver() -> None:
         raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
 
     monkeypatch.setattr(pynvml, "nvmlInit", no_driver)
-    assert worker_slots.visible_gpus() == []
+    assert trial_process.visible_gpus() == []
 
 
 def test_the_driver_counts_the_gpus_if_nothing_else_is_said(
@@ -71,4 +71,4 @@ def test_the_driver_counts_the_gpus_if_nothing_else_is_said(
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
     for name, answer in (("nvmlInit", None), ("nvmlDeviceGetCount", 2), ("nvmlShutdown", None)):
         monkeypatch.setattr(pynvml, name, lambda answer=answer: answer)
-    assert worker_slots.visible_gpus() == ["0", "1"]
+    assert trial_process.visible_gpus() == ["0", "1"]

@@ -28,8 +28,7 @@ from icot_tui.studies.folder import StudyEvent, StudyFolder
 from icot_tui.studies.plan import Plan, Trial, make_plan
 from icot_tui.studies.runner import Runner, TrialStatus
 from icot_tui.studies.spec import load_study
-from icot_tui.studies.trial_process import TrainerProcess
-from icot_tui.studies.worker_slots import WorkerSlot
+from icot_tui.studies.trial_process import TrainerProcess, WorkerSlot
 from tests.studies.small import SMALL, small, write_study
 
 pytestmark = pytest.mark.slow

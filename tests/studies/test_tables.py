@@ -27,9 +27,9 @@ from icot_tui.engine.journal.journal import Journal
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.runs.session import create_run
-from icot_tui.studies import evaluation, measurement_cache
+from icot_tui.studies import evaluation
 from icot_tui.studies.collect import CHECKPOINT, DATA, Collected, Collector, Row
-from icot_tui.studies.figure import MISSING, write_figures
+from icot_tui.studies.figure import MISSING, as_text, write_figures
 from icot_tui.studies.folder import StudyEvent, StudyFolder, append_line, read_lines
 from icot_tui.studies.outcome import Outcome, read_outcome
 from icot_tui.studies.plan import Plan, make_plan
@@ -37,9 +37,7 @@ from icot_tui.studies.results import write_results
 from icot_tui.studies.runner import TrialStatus
 from icot_tui.studies.series import Drawing, Series, make_drawing
 from icot_tui.studies.spec import ReportConfig, load_study
-from icot_tui.studies.statistics import estimate, student_t
-from icot_tui.studies.table import comma_separated, make_table, markdown
-from icot_tui.studies.textplot import as_text
+from icot_tui.studies.table import comma_separated, estimate, make_table, markdown, student_t
 from tests.studies.small import SMALL, small
 from tests.tiny import tiny
 
@@ -342,7 +340,7 @@ def test_other_weights_or_another_version_are_asked_again(
     manifest.write_text("trained anew")
     rows_of(plan, statuses, tmp_path / "runs")
     assert answers[2:] == ["small-cpu-icot-si-s0"]
-    monkeypatch.setattr(measurement_cache, "__version__", "9.9")
+    monkeypatch.setattr(evaluation, "__version__", "9.9")
     rows_of(plan, statuses, tmp_path / "runs")
     assert answers[3:] == answers[:2]
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from icot_tui.analysis.checkpoint_entries import PAIR, CheckpointEntry
+from icot_tui.analysis.checkpoints import PAIR, CheckpointEntry
 from icot_tui.formatting import count, percent, plain
 from icot_tui.tui.panels.text import (
     Glyphs,
@@ -20,8 +20,7 @@ from icot_tui.tui.panels.text import (
 from icot_tui.tui.play.records import AskResult, ChosenToken
 
 if TYPE_CHECKING:
-    from icot_tui.analysis.answer import Answer, AnswerToken
-    from icot_tui.analysis.chain import ChainToken
+    from icot_tui.analysis.answer import Answer, AnswerToken, ChainToken
 
 SEPARATOR = "SEP"
 INDENT = 9

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from icot_tui.analysis.checkpoint_entries import CheckpointEntry
+from icot_tui.analysis.checkpoints import CheckpointEntry
 from icot_tui.tui.actions.runner import Handler
 from icot_tui.tui.play.context import PlayContext
 from icot_tui.tui.play.records import AskOptions, AskResult

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from icot_tui.analysis.checkpoint_entries import CheckpointEntry
+from icot_tui.analysis.checkpoints import CheckpointEntry
 from icot_tui.errors import UserError
 from icot_tui.tui.play.probe_reports import probe_map
 from icot_tui.tui.play.question_views import attention, attribution, lens, thoughts
 from icot_tui.tui.play.records import VIEWS, AskOptions, AskResult, ViewRequest
 
 if TYPE_CHECKING:
-    from icot_tui.analysis.aligned_examples import AlignedExamples
     from icot_tui.analysis.answer import Answer
     from icot_tui.analysis.budget import BudgetPoint
     from icot_tui.analysis.emulation import ThoughtComparison
+    from icot_tui.analysis.examples import AlignedExamples
     from icot_tui.analysis.loaded_model import LoadedModel
     from icot_tui.analysis.model_cache import ModelCache
     from icot_tui.analysis.questions import Question
@@ -190,7 +190,7 @@ class Backend:
 
     def aligned(self, entry: CheckpointEntry, stage: int) -> "AlignedExamples":
         """The examples, aligned at a stage."""
-        from icot_tui.analysis.aligned_examples import AlignedExamples
+        from icot_tui.analysis.examples import AlignedExamples
 
         key = entry.path, stage
         if key not in self._aligned:
@@ -276,7 +276,7 @@ def _answers(
 
 def _gold_digits(model: "LoadedModel", answer: "Answer") -> tuple[str, ...]:
     """Tokens of the correct answer, as far as it is known."""
-    from icot_tui.analysis.aligned_examples import AlignedExamples
+    from icot_tui.analysis.examples import AlignedExamples
 
     if answer.question.gold is None:
         return ()

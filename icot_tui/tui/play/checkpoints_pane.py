@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from icot_tui.analysis.checkpoint_entries import CheckpointEntry, newest_of_each_stage
+from icot_tui.analysis.checkpoints import CheckpointEntry, newest_of_each_stage
 from icot_tui.formatting import percent, plain
 from icot_tui.tui.frame.panel import Panel
 

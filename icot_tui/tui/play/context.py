@@ -7,7 +7,7 @@ from typing import Any
 from textual.notifications import SeverityLevel
 from textual.screen import ModalScreen
 
-from icot_tui.analysis.checkpoint_entries import CheckpointEntry
+from icot_tui.analysis.checkpoints import CheckpointEntry
 from icot_tui.tui.actions.notify import notify_user
 from icot_tui.tui.play.answers_pane import AnswersPane
 from icot_tui.tui.play.backend import Backend

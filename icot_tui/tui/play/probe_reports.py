@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from icot_tui.analysis.checkpoint_entries import CheckpointEntry, no_cot_control
+from icot_tui.analysis.checkpoints import CheckpointEntry, no_cot_control
 from icot_tui.errors import UserError
 from icot_tui.tui.play.heat_map import ENCODED, GIVEN, READABLE, HeatMap, cells, highest, percents
 from icot_tui.tui.play.records import ChosenToken, ViewRequest
@@ -145,7 +145,7 @@ def probe_map(request: ViewRequest, answer: "Answer") -> HeatMap:
 
 
 def _probe_map(report: "ProbeReport", target: int) -> HeatMap:
-    from icot_tui.analysis.conclusions import caveats, conclusion, place_words, score_words
+    from icot_tui.analysis.probe_report import caveats, conclusion, place_words, score_words
 
     margins = report.margins[target]
     valid = np.broadcast_to(report.valid[target], margins.shape)
@@ -188,7 +188,7 @@ def _signed(value: float) -> str:
 
 
 def _patching_map(report: "ProbeReport", target: int, chosen: ChosenToken) -> HeatMap:
-    from icot_tui.analysis.conclusions import conclusion, place_words
+    from icot_tui.analysis.probe_report import conclusion, place_words
 
     share, chance = report.patched[target], report.patched_control[target]
 

@@ -13,7 +13,7 @@ from textual.widget import Widget
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
-from icot_tui.analysis.checkpoint_entries import CheckpointEntry
+from icot_tui.analysis.checkpoints import CheckpointEntry
 from icot_tui.formatting import count, plain
 from icot_tui.tui.actions.export import save_files
 from icot_tui.tui.panels.text import Glyphs, glyphs

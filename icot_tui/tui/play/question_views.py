@@ -5,16 +5,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from icot_tui.analysis.checkpoint_entries import CheckpointEntry
-from icot_tui.analysis.sites import Site
+from icot_tui.analysis.checkpoints import CheckpointEntry
 from icot_tui.errors import UserError
 from icot_tui.tui.play.heat_map import LABEL, HeatMap, cells, highest, no_marks, percents
 from icot_tui.tui.play.records import ChosenToken, ViewRequest
 
 if TYPE_CHECKING:
-    from icot_tui.analysis.aligned_examples import AlignedExamples
     from icot_tui.analysis.answer import Answer
     from icot_tui.analysis.emulation import LayerThought
+    from icot_tui.analysis.examples import AlignedExamples
     from icot_tui.analysis.loaded_model import LoadedModel
     from icot_tui.tui.play.backend import Backend
 
@@ -23,7 +22,7 @@ AVERAGED = 100
 
 
 def _align(model: "LoadedModel", answer: "Answer") -> "AlignedExamples":
-    from icot_tui.analysis.aligned_examples import AlignedExamples
+    from icot_tui.analysis.examples import AlignedExamples
 
     assert answer.question.gold is not None
     return AlignedExamples.of(model, answer.question.gold, answer.stage)
@@ -72,7 +71,7 @@ def lens(backend: "Backend", request: ViewRequest, answer: "Answer") -> HeatMap:
     shares = found.of_chosen[:, columns].double().cpu().numpy()
     best, best_shares = found.tokens[:, columns].tolist(), found.probabilities[:, columns].tolist()
     names = _column_names(backend, request.entry, aligned, answer.stage)
-    sites, name = [Site.parse(site) for site in found.sites], model.token_text(token)
+    sites, name = found.sites, model.token_text(token)
 
     def detail(row: int, column: int) -> str:
         likely = ", ".join(
@@ -153,7 +152,7 @@ def _attention(
     backend: "Backend", request: ViewRequest, answer: "Answer", own: "AlignedExamples"
 ) -> NDArray[np.float64]:
     """[layers, heads, query C, key C] of this question, or averaged over examples."""
-    from icot_tui.analysis.attention import mean_attention
+    from icot_tui.analysis.attribution import mean_attention
 
     lm = backend.open(request.entry).lm
     if not request.averaged:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from icot_tui.analysis.checkpoint_entries import CheckpointEntry
+from icot_tui.analysis.checkpoints import CheckpointEntry
 
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer

@@ -12,8 +12,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from icot_tui.analysis.checkpoint_entries import CheckpointEntry, all_entries, modified_times
-from icot_tui.analysis.checkpoints import find_sources
+from icot_tui.analysis.checkpoints import CheckpointEntry, all_entries, find_sources, modified_times
 from icot_tui.tui.actions.keymap import KeyMap
 from icot_tui.tui.actions.notify import notify_user
 from icot_tui.tui.actions.runner import ActionRunner, bind_keys
