@@ -22,10 +22,10 @@ from textual.pilot import Pilot
 
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.tui.app.app import WorkbenchApp
-from icot_tui.tui.app.options import Options
+from icot_tui.tui.app.settings import Options
 from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.play.app import PlayApp
-from icot_tui.tui.session.screen_exit import ExitChoice
+from icot_tui.tui.session.run_app import ExitChoice
 from icot_tui.watch.source import RunFollower
 
 REDRAW_SECONDS = 0.5

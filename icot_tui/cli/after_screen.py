@@ -20,7 +20,7 @@ from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.loop.commands import Stop
 from icot_tui.errors import UserError
-from icot_tui.tui.session.screen_exit import ScreenExit
+from icot_tui.tui.session.run_app import ScreenExit
 from icot_tui.tui.session.training_thread import TrainingThread
 
 LAST_STEP_SECONDS = 3.0

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from textual.app import App
 
     from icot_tui.studies.trial_list import TrialList
-    from icot_tui.tui.app.options import Options
-    from icot_tui.tui.session.screen_exit import ExitChoice, ScreenExit
+    from icot_tui.tui.app.settings import Options
+    from icot_tui.tui.session.run_app import ExitChoice, ScreenExit
     from icot_tui.tui.session.training_thread import TrainingThread
 
 
@@ -31,8 +31,7 @@ def screen_options(
     Raises:
         UserError: the settings have a mistake.
     """
-    from icot_tui.tui.app.options import Options
-    from icot_tui.tui.app.settings import load_settings
+    from icot_tui.tui.app.settings import Options, load_settings
 
     return Options(
         runs=runs,
@@ -104,7 +103,7 @@ def show(build_app: "Callable[[], App[ExitChoice]]") -> int:
     """
     from icot_tui.tui.session.run_app import run_with_screen
 
-    left: ScreenExit = run_with_screen(lambda _: build_app(), None)
+    left: ScreenExit = run_with_screen(build_app)
     if left.error is not None:
         raise left.error
     return 143 if left.reason == "terminated" else 0

@@ -21,7 +21,7 @@ from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
     from icot_tui.config import RunConfig
-    from icot_tui.tui.app.options import Options
+    from icot_tui.tui.app.settings import Options
     from icot_tui.tui.session.parent_process import ParentProcess
 
 app = typer.Typer()
@@ -129,7 +129,7 @@ def _run(
     from icot_tui.tui.session.training_thread import TrainingThread
 
     engine = TrainingThread(config, folder, options.runs)
-    left = run_with_screen(lambda _: app_runner.launch_app(engine, options), engine, parent)
+    left = run_with_screen(lambda: app_runner.launch_app(engine, options), engine, parent)
     from icot_tui.cli.after_screen import wait_for_training
 
     status = wait_for_training(engine, left)

@@ -7,13 +7,12 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from icot_tui.tui.app.options import Options
-from icot_tui.tui.app.settings import Settings
+from icot_tui.tui.app.settings import Options, Settings
 from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.panels.text import text_of
 from icot_tui.tui.play.app import PlayApp
 from icot_tui.tui.play.screen import PlayScreen
-from icot_tui.tui.session.screen_exit import ExitChoice
+from icot_tui.tui.session.run_app import ExitChoice
 
 Steps = Callable[[PlayScreen, Pilot[ExitChoice]], Awaitable[None]]
 PATIENCE = 30.0

@@ -15,7 +15,7 @@ from textual.color import Color, ColorParseError
 from textual.pilot import Pilot
 
 from icot_tui.tui.app.app import WorkbenchApp
-from icot_tui.tui.session.screen_exit import ExitChoice
+from icot_tui.tui.session.run_app import ExitChoice
 
 FOLDER = Path(__file__).with_name("snapshots")
 NAMES = ("background", "foreground", "primary", "secondary", "accent", "success", "warning",

@@ -22,8 +22,7 @@ from icot_tui.tui.actions.keymap import (
 )
 from icot_tui.tui.actions.table import FOOTER, LIVE_TABLE
 from icot_tui.tui.app.app import WorkbenchApp, footer_actions
-from icot_tui.tui.app.options import Options
-from icot_tui.tui.app.settings import TABLES, Settings, load_settings
+from icot_tui.tui.app.settings import TABLES, Options, Settings, load_settings
 from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.frame.footer import hints
 from icot_tui.tui.panels.text import text_of
@@ -36,7 +35,7 @@ from icot_tui.tui.play.action_table import FOOTER as PLAY_FOOTER
 from icot_tui.tui.play.app import PlayApp
 from icot_tui.tui.screens.help import help_lines
 from icot_tui.tui.screens.palette import Palette
-from icot_tui.tui.session.screen_exit import ExitChoice
+from icot_tui.tui.session.run_app import ExitChoice
 from tests.screens.workbench import a_run, drive, press, until
 
 KEYS = key_map(LIVE_TABLE)

@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from icot_tui.tui.app.app import WorkbenchApp
-from icot_tui.tui.session.screen_exit import ExitChoice
+from icot_tui.tui.session.run_app import ExitChoice
 from icot_tui.watch.source import RunFollower
 from tests.screens.workbench import a_run, dialog, drive, press, settled
 

@@ -20,7 +20,7 @@ from icot_tui.tui.frame.layout import (
     panel_rows,
     shape_of,
 )
-from icot_tui.tui.session.screen_exit import ExitChoice
+from icot_tui.tui.session.run_app import ExitChoice
 from tests.screens.workbench import a_run, drive, settled
 
 Go = Pilot[ExitChoice]

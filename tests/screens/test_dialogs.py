@@ -9,7 +9,7 @@ from textual.widgets import OptionList
 
 from icot_tui.engine.journal.events import CheckpointSaved
 from icot_tui.tui.app.app import WorkbenchApp
-from icot_tui.tui.session.screen_exit import ExitChoice
+from icot_tui.tui.session.run_app import ExitChoice
 from tests.screens.workbench import a_run, dialog, drive, press, until
 
 Go = Pilot[ExitChoice]

@@ -22,7 +22,7 @@ from icot_tui.tui.panels.removal import RemovalPanel
 from icot_tui.tui.panels.resets import ResetsPanel
 from icot_tui.tui.panels.spikes import SpikesPanel
 from icot_tui.tui.screens.summary import summary_facts
-from icot_tui.tui.session.screen_exit import ExitChoice
+from icot_tui.tui.session.run_app import ExitChoice
 from tests.screens.panel_run import Told, look
 from tests.screens.workbench import drive, picture, posted, press, toasts, until
 

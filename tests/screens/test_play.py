@@ -20,7 +20,7 @@ from icot_tui.tui.play.budget_plot import BudgetPlot
 from icot_tui.tui.play.question_field import QuestionHistory
 from icot_tui.tui.play.question_file import FileAnswersDialog
 from icot_tui.tui.play.screen import PlayScreen
-from icot_tui.tui.session.screen_exit import ExitChoice
+from icot_tui.tui.session.run_app import ExitChoice
 from icot_tui.watch.source import RunFollower
 from tests.analysis.made import add_checkpoint, make_config, make_run, random_model
 from tests.screens.play import answered, ask, drive, mapped, picture, press, said, toasts, until

@@ -26,7 +26,7 @@ from icot_tui.tui.play.heat_map import (
 )
 from icot_tui.tui.play.screen import PlayScreen
 from icot_tui.tui.play.worker import Job, Worker
-from icot_tui.tui.session.screen_exit import ExitChoice
+from icot_tui.tui.session.run_app import ExitChoice
 from tests.analysis.made import add_checkpoint, make_config, make_run
 from tests.analysis.wired import wired_model
 from tests.engine.test_distillation import distilled

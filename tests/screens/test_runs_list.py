@@ -10,7 +10,7 @@ from textual.widgets import OptionList
 from icot_tui.engine.journal.events import RunEnded
 from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.screens.runs import Runs
-from icot_tui.tui.session.screen_exit import ExitChoice
+from icot_tui.tui.session.run_app import ExitChoice
 from tests.screens.workbench import a_run, dialog, drive, picture, press, until
 
 Go = Pilot[ExitChoice]

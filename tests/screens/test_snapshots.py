@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 from icot_tui.engine.journal.events import CheckpointSaved, LossSpike, SpikeRecovered
 from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.app.user_state import UserState
-from icot_tui.tui.session.screen_exit import ExitChoice
+from icot_tui.tui.session.run_app import ExitChoice
 from icot_tui.watch.machine import GpuReading, MachineReading, MachineSampler
 from tests.screens.panel_run import Told, a_sample
 from tests.screens.snapshot import check, still

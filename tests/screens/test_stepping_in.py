@@ -13,7 +13,7 @@ from icot_tui.engine.loop.commands import Command, CommandQueue
 from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.run import command_sender
 from icot_tui.tui.run.command_sender import CommandSender
-from icot_tui.tui.session.screen_exit import ExitChoice
+from icot_tui.tui.session.run_app import ExitChoice
 from tests.screens.panel_run import Told
 from tests.screens.workbench import a_run, answer, dialog, drive, posted, press, toasts, until
 

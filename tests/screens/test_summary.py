@@ -13,7 +13,7 @@ from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.play.screen import PlayScreen
 from icot_tui.tui.screens.runs import Runs
 from icot_tui.tui.screens.summary import SummaryDialog
-from icot_tui.tui.session.screen_exit import ExitChoice
+from icot_tui.tui.session.run_app import ExitChoice
 from tests.screens.workbench import (
     Engine,
     a_run,

@@ -11,9 +11,9 @@ from icot_tui.studies.folder import StudyFolder
 from icot_tui.studies.plan import Plan, make_plan
 from icot_tui.studies.trial_list import TrialList
 from icot_tui.tui.app.app import WorkbenchApp
-from icot_tui.tui.run.study_rotation import in_turn
+from icot_tui.tui.run.monitor import in_turn
 from icot_tui.tui.screens.runs import Runs
-from icot_tui.tui.session.screen_exit import ExitChoice
+from icot_tui.tui.session.run_app import ExitChoice
 from icot_tui.watch.runs import RunLine
 from tests.screens.panel_run import Told
 from tests.screens.workbench import dialog, drive, press, toasts, until

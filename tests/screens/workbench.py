@@ -10,11 +10,10 @@ from textual.pilot import Pilot
 from icot_tui.engine.journal.events import CheckpointSaved, CommandDone
 from icot_tui.engine.loop.commands import Command, CommandQueue
 from icot_tui.tui.app.app import WorkbenchApp
-from icot_tui.tui.app.options import Options
-from icot_tui.tui.app.settings import Settings
+from icot_tui.tui.app.settings import Options, Settings
 from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.screens.dialog import Dialog
-from icot_tui.tui.session.screen_exit import ExitChoice
+from icot_tui.tui.session.run_app import ExitChoice
 from icot_tui.watch.source import Source
 from tests.screens.panel_run import Told, a_sample
 

@@ -20,7 +20,7 @@ def with_mishaps(launch_app: Any) -> Any:
     """The same, but the app it makes is of a class with these keys."""
 
     def launch(*given: Any, **named: Any) -> Any:
-        from icot_tui.tui.actions.notify import notify_user
+        from icot_tui.tui.actions.runner import notify_user
         from icot_tui.tui.app import app as module
 
         class Mishaps(module.WorkbenchApp):

@@ -8,8 +8,8 @@ from textual.app import App
 from textual.notifications import SeverityLevel
 
 from icot_tui.tui.actions.keymap import KeyMap
-from icot_tui.tui.actions.notify import notify_user
-from icot_tui.tui.app.options import Options
+from icot_tui.tui.actions.runner import notify_user
+from icot_tui.tui.app.settings import Options
 from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.run.monitor import RunMonitor
 from icot_tui.tui.screens.live import LiveScreen

@@ -9,7 +9,7 @@ from typing import Any
 from textual.app import App
 
 from icot_tui.engine.run_folder import write_atomically
-from icot_tui.tui.actions.notify import notify_user
+from icot_tui.tui.actions.runner import notify_user
 from icot_tui.tui.app.user_state import state_folder
 
 CLIPBOARD_LIMIT = 74_000

@@ -1,59 +1,119 @@
-"""All actions of the live screen together, and what follows each redraw."""
+"""All actions of the live screen: what can be done now, and what follows each redraw."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable
 
-from icot_tui.tui.actions.alerts import AlertActions
-from icot_tui.tui.actions.availability import Availability
+from icot_tui.tui.actions.action import Action
 from icot_tui.tui.actions.context import LiveContext
 from icot_tui.tui.actions.live_export import LiveExport
-from icot_tui.tui.actions.replay import ReplayActions
 from icot_tui.tui.actions.run_commands import RunCommandActions
-from icot_tui.tui.actions.runner import ActionRunner, Handler
+from icot_tui.tui.actions.runner import ActionRunner
 from icot_tui.tui.actions.screen_actions import ScreenActions
-from icot_tui.tui.actions.summary import SummaryActions
 from icot_tui.tui.actions.table import LIVE_TABLE
 from icot_tui.tui.actions.view_actions import ViewActions
+from icot_tui.tui.panels.methods import removes
 from icot_tui.tui.run.view import RunView
+from icot_tui.tui.screens.summary import SummaryDialog
+from icot_tui.watch.alerts import Alert
+from icot_tui.watch.notify import Notifier
+
+log = logging.getLogger("icot_tui.alerts")
+ALERT_SECONDS = 15.0
 
 
 class LiveActions:
     """Runs the actions, and tells the user what happened to the run.
 
-    Attributes:
-        availability: says what can be done now.
-        runner: does it.
+    Args:
+        choose_theme: opens the list of themes.
     """
 
-    def __init__(self, context: LiveContext, others: Mapping[str, Handler]) -> None:
+    def __init__(self, context: LiveContext, choose_theme: Callable[[], None]) -> None:
+        self._context = context
         self._monitor = context.monitor
-        self._commands = RunCommandActions(context)
-        self._summary = SummaryActions(context)
-        self._alerts = AlertActions(context)
-        self.availability = Availability(context)
-        groups = (
-            self._commands,
-            self._summary,
-            self._alerts,
-            ViewActions(context),
-            ReplayActions(context),
-            LiveExport(context),
-            ScreenActions(context),
+        self._settings = context.options.settings.alerts
+        self._notifier = Notifier(
+            self._settings.command,
+            self._settings.webhook or "",
+            logging.getLogger("icot_tui.screen").warning,
         )
-        handlers = dict(others)
-        for group in groups:
-            handlers |= group.handlers()
+        self._commands = RunCommandActions(context)
+        self._screens = ScreenActions(context)
         self.runner = ActionRunner(
             context.app,
             LIVE_TABLE,
             context.keys,
-            handlers,
+            {
+                "theme": choose_theme,
+                "bell": self._toggle_bell,
+                **self._commands.handlers(),
+                **self._screens.handlers(),
+                **ViewActions(context).handlers(),
+                **LiveExport(context).handlers(),
+            },
             ascii=context.options.draws_ascii,
-            refusal=self.availability.refusal,
+            refusal=self._refusal,
         )
 
     def after_redraw(self, view: RunView) -> None:
         """Answers to commands, the summary at the end, alerts."""
         self._commands.report_results()
-        self._summary.update(view)
+        self._screens.show_summary_if_due(view)
         for alert in self._monitor.alerts(view):
-            self._alerts.raise_alert(alert)
+            self._raise_alert(alert)
+
+    def mode(self) -> str:
+        """How the run is shown, for the header."""
+        view, replay = self._monitor.view, self._monitor.replay
+        if replay is not None:
+            how = "paused" if replay.paused else f"{replay.speed:g} times as fast"
+            return f"replay, {how}, {replay.place / max(replay.length, 1e-9):.0%}"
+        if self._monitor.engine is not None:
+            return ""
+        in_control = self._context.options.control and view is not None and view.running
+        return "watching, in control" if in_control else "watching"
+
+    def _refusal(self, action: Action) -> str:
+        """Why an action can't be done now; empty if it can."""
+        view, monitor, command = self._monitor.view, self._monitor, action.run_command
+        if action.group == "replay" and (view is None or monitor.replay is None):
+            return "That is for replays: icot-tui attach RUN --replay"
+        if command is None:
+            return ""
+        if monitor.replay is not None:
+            return "This is a replay: the run can't be changed."
+        if view is None:
+            return "The run is still being read; try again in a moment."
+        if command.needs_removals and not removes(view.history.summary):
+            return "Nothing is removed step by step in this run."
+        if monitor.engine is None and not self._context.options.control:
+            return "You are only watching this run. To control it: icot-tui attach RUN --control"
+        if not view.running:
+            path = view.source.folder.path
+            return f"No trainer is at work on this run any more. Go on with: icot-tui resume {path}"
+        return ""
+
+    # Alerts -------------------------------------------------------------------------------------
+
+    def _raise_alert(self, alert: Alert) -> None:
+        """Tell the user: a message, the bell, the log, and what the settings ask for."""
+        app, source = self._context.app, self._monitor.source
+        ended = alert.kind in ("finished", "stopped", "died")
+        if not (ended and isinstance(app.screen, SummaryDialog)):  # which says so already
+            self._context.notify(alert.text, alert.severity, ALERT_SECONDS)
+        if self._rings:
+            app.bell()
+        log.warning("%s", alert.text)
+        if source is not None and (self._monitor.engine or self._context.options.control):
+            # Of several viewers, the one that may change the run sends the alert on.
+            self._notifier.send(alert, source.folder.name, str(source.folder.path))
+
+    @property
+    def _rings(self) -> bool:
+        chosen = self._context.state.bell
+        return self._settings.bell if chosen is None else chosen
+
+    def _toggle_bell(self) -> None:
+        rings = self._context.state.bell = not self._rings
+        self._context.save_state()
+        self._context.notify("The bell rings with alerts." if rings else "Alerts are silent now.")

@@ -7,8 +7,8 @@ from icot_tui.engine.loop.commands import Command
 from icot_tui.formatting import count
 from icot_tui.tui.actions.action import Action, Answer, RunCommand
 from icot_tui.tui.actions.context import LiveContext
-from icot_tui.tui.actions.run_table import RUN_ACTIONS
 from icot_tui.tui.actions.runner import Handler
+from icot_tui.tui.actions.table import RUN_ACTIONS
 from icot_tui.tui.run.command_sender import CommandResult, CommandSender
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.dialog import ChoiceDialog, DialogChoice, confirmation

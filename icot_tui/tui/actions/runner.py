@@ -1,15 +1,17 @@
-"""From an action's name to its handler: the one way for keys, clicks and the command palette."""
+"""From an action's name to its handler, the one way for keys, clicks and palette; messages."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from textual.app import App
 from textual.binding import Binding
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
+from textual.widget import Widget
 
+from icot_tui.formatting import plain
 from icot_tui.tui.actions.action import Action, ActionTable
 from icot_tui.tui.actions.keymap import KeyMap
-from icot_tui.tui.actions.notify import notify_user
 from icot_tui.tui.screens.help import Help
 from icot_tui.tui.screens.palette import Palette
 
@@ -73,3 +75,14 @@ class ActionRunner:
 
     def _palette(self) -> None:
         self._node.app.push_screen(Palette(self.available(), self._keys, self.run))
+
+
+def notify_user(
+    node: App[Any] | Widget,
+    text: str,
+    severity: SeverityLevel = "information",
+    seconds: float = 6.0,
+) -> None:
+    """Show a message, of which nothing is markup; an empty one is not shown."""
+    if text:
+        node.notify(plain(text), severity=severity, timeout=seconds, markup=False)

@@ -1,31 +1,38 @@
 """Other screens that open over the live one, and the ways out of it."""
 
 from icot_tui.tui.actions.context import LiveContext
+from icot_tui.tui.actions.export import copy_text
 from icot_tui.tui.actions.runner import Handler
 from icot_tui.tui.play.action_table import PLAY_TABLE
 from icot_tui.tui.play.screen import PlayScreen
+from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.questions import how_to_leave
 from icot_tui.tui.screens.runs import Runs
-from icot_tui.tui.session.screen_exit import ExitChoice
+from icot_tui.tui.screens.summary import NextStep, SummaryDialog
+from icot_tui.tui.session.run_app import ExitChoice
+from icot_tui.watch.source import Source
 
 
 class ScreenActions:
-    """Opens the list of runs and the playground, and leaves."""
+    """Opens the list of runs, the playground and the summary, and leaves."""
 
     def __init__(self, context: LiveContext) -> None:
         self._context = context
+        self._summary_shown = False
+        self._running: Source | None = None
 
     def handlers(self) -> dict[str, Handler]:
         """By the actions' names."""
         return {
             "runs": self._list_runs,
             "play": self._play,
+            "summary": self._show_summary,
             "suspend": self._suspend,
             "quit": self._quit,
         }
 
     def _list_runs(self) -> None:
-        """Open a run, or a trial of the study, or lay it over the one on show."""
+        """Open a run, or a trial of the study, or overlay it on the one on show."""
         context = self._context
 
         def closed(_: object) -> None:
@@ -38,7 +45,7 @@ class ScreenActions:
         context.app.push_screen(runs, closed)
 
     def _play(self) -> None:
-        """Ask the checkpoints of the run on show, and of those that are laid over it."""
+        """Ask the checkpoints of the run on show, and of its overlays."""
         options, monitor = self._context.options, self._context.monitor
         if monitor.source is None:
             return
@@ -53,14 +60,54 @@ class ScreenActions:
             )
         )
 
+    # The summary --------------------------------------------------------------------------------
+
+    def show_summary_if_due(self, view: RunView) -> None:
+        """Show it once, when the training of this process ends, or the one that is watched."""
+        engine = self._context.monitor.engine
+        if engine is None:
+            self._follow_watched(view)
+        elif not self._summary_shown and (
+            engine.phase == "failed" or (engine.phase == "ended" and view.source.caught_up)
+        ):
+            self._summary_shown = True
+            self._show_summary(engine.error or "")
+
+    def _follow_watched(self, view: RunView) -> None:
+        if self._context.monitor.replay is not None or view.study or not view.source.caught_up:
+            return
+        if view.running:
+            if self._running is None and isinstance(self._context.app.screen, SummaryDialog):
+                self._context.app.screen.dismiss(None)  # the run that had ended goes on
+            self._running = view.source
+        elif self._running is view.source:
+            self._running = None
+            self._show_summary()
+
+    def _show_summary(self, failure: str = "") -> None:
+        context, view = self._context, self._context.monitor.view
+        if view is None:
+            return
+
+        def chosen(step: NextStep | None) -> None:
+            if step is not None and step.action:
+                context.perform(step.action)
+            elif step is not None:
+                copy_text(context.app, step.text, "command")
+
+        dialog = SummaryDialog(view, context.keys, failure, lambda: context.perform("quit"))
+        context.app.push_screen(dialog, chosen)
+
+    # Leaving ------------------------------------------------------------------------------------
+
     def _suspend(self) -> None:
         """Stop the process, training and all, where there is a shell that can go on with it."""
         app = self._context.app
         if app._driver is None or not app._driver.can_suspend:
             told = "There is no shell here that could go on with it; q leaves."
             self._context.notify(told, "warning")
-            return
-        app.action_suspend_process()
+        else:
+            app.action_suspend_process()
 
     def _quit(self) -> None:
         """Close, or ask first what becomes of the training."""

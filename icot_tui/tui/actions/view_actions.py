@@ -1,4 +1,4 @@
-"""What one can change of how the run is shown: panels, sizes, charts."""
+"""What one can change of how the run is shown: panels, sizes, charts, a replay."""
 
 from collections.abc import Callable
 from functools import partial
@@ -10,14 +10,19 @@ from icot_tui.tui.app.user_state import AXES
 from icot_tui.tui.chart.widget import Chart
 from icot_tui.tui.panels.accuracy import AccuracyPanel
 from icot_tui.tui.screens.board import PanelsDialog
+from icot_tui.watch.replay import Replay
 
 RESIZE = 1.2
 """How much larger or smaller a panel gets at a time."""
+SLOWEST, FASTEST = 0.25, 4096.0
+"""Speeds of a replay."""
+STRIDE = 0.05
+"""Share of a whole replay that it moves at a time."""
 NO_PANEL = "Go to a panel first, with Tab or its number."
 
 
 class ViewActions:
-    """Shows the run in another way."""
+    """Shows the run in another way, or another moment of a replay."""
 
     def __init__(self, context: LiveContext) -> None:
         self._context = context
@@ -51,6 +56,11 @@ class ViewActions:
             "panels": self._choose_panels,
             "grow": partial(self._resize, RESIZE),
             "shrink": partial(self._resize, 1 / RESIZE),
+            "replay-pause": self._toggle_pause,
+            "replay-slower": partial(self._change_speed, 0.5),
+            "replay-faster": partial(self._change_speed, 2.0),
+            "replay-back": partial(self._move, -STRIDE),
+            "replay-forward": partial(self._move, STRIDE),
         }
 
     def _with_chart(self, change: Callable[[Chart], None]) -> None:
@@ -103,3 +113,23 @@ class ViewActions:
         self._wanted.scale(name, factor)
         self._live.rearrange()
         self._context.save_state()
+
+    # A replay ------------------------------------------------------------------------------------
+
+    @property
+    def _replay(self) -> Replay:
+        replay = self._context.monitor.replay
+        assert replay is not None
+        return replay
+
+    def _toggle_pause(self) -> None:
+        self._replay.paused = not self._replay.paused
+        self._context.draw()
+
+    def _change_speed(self, factor: float) -> None:
+        self._replay.speed = min(max(self._replay.speed * factor, SLOWEST), FASTEST)
+        self._context.draw()
+
+    def _move(self, share: float) -> None:
+        self._replay.seek(self._replay.place + share * self._replay.length)
+        self._context.draw()

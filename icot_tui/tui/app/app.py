@@ -9,13 +9,11 @@ from textual.app import App
 from textual.screen import Screen
 
 from icot_tui.tui.actions.action import Action
-from icot_tui.tui.actions.notify import notify_user
-from icot_tui.tui.actions.runner import bind_keys
+from icot_tui.tui.actions.runner import bind_keys, notify_user
 from icot_tui.tui.actions.table import FIRST_ACTIONS, FOOTER, LIVE_TABLE
-from icot_tui.tui.app.ascii import draw_with
-from icot_tui.tui.app.options import Options
 from icot_tui.tui.app.redraw_rate import RedrawLoop
-from icot_tui.tui.app.theme_switcher import ThemeSwitcher
+from icot_tui.tui.app.settings import Options
+from icot_tui.tui.app.themes import ThemeSwitcher
 from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.frame.footer import Footer
 from icot_tui.tui.frame.layout import LayoutChoices
@@ -23,7 +21,7 @@ from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.board import Board
 from icot_tui.tui.screens.live import LiveScreen
 from icot_tui.tui.screens.welcome import Welcome
-from icot_tui.tui.session.screen_exit import ExitChoice
+from icot_tui.tui.session.run_app import ExitChoice
 from icot_tui.tui.session.training_thread import TrainingThread
 
 if TYPE_CHECKING:
@@ -72,10 +70,8 @@ class WorkbenchApp(App[ExitChoice], inherit_bindings=False):
         """The runs on show."""
         # They and the actions need numpy, charts and dialogs: the first frame comes without.
         from icot_tui.tui.run.monitor import RunMonitor
-        from icot_tui.tui.run.study_rotation import StudyRotation
 
-        study = None if self.options.study is None else StudyRotation(self.options.study)
-        ascii, axis = self.options.draws_ascii, self.state.axis
+        ascii, axis, study = self.options.draws_ascii, self.state.axis, self.options.study
         return RunMonitor(self.engine, self._source, ascii, axis, study)
 
     @cached_property
@@ -95,7 +91,7 @@ class WorkbenchApp(App[ExitChoice], inherit_bindings=False):
             draw=self.draw,
             perform=self.action_perform,
         )
-        return LiveActions(context, {"theme": self.themes.choose})
+        return LiveActions(context, self.themes.choose)
 
     @property
     def view(self) -> RunView | None:
@@ -109,7 +105,6 @@ class WorkbenchApp(App[ExitChoice], inherit_bindings=False):
     def on_mount(self) -> None:
         """Apply the colours, and show the frame or the list of runs."""
         self.themes.start()
-        draw_with(self, ascii=self.options.draws_ascii)
         notify_user(self, self.state.warning, "warning")
         shown = self._source or self.engine
         if self.options.study is not None:
@@ -148,7 +143,7 @@ class WorkbenchApp(App[ExitChoice], inherit_bindings=False):
         if view is not None:
             if self.redraws.is_due(covered=self.screen is not self.live):
                 available = footer_actions(self.actions.runner.available())
-                self.live.show(view, self.actions.availability.mode(), available)
+                self.live.show(view, self.actions.mode(), available)
             self.actions.after_redraw(view)
         return view
 

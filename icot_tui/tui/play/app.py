@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 
 from textual.app import App
 
-from icot_tui.tui.app.ascii import draw_with
-from icot_tui.tui.app.options import Options
-from icot_tui.tui.app.theme_switcher import ThemeSwitcher
+from icot_tui.tui.app.settings import Options
+from icot_tui.tui.app.themes import ThemeSwitcher
 from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.play.action_table import PLAY_TABLE
 from icot_tui.tui.play.screen import PlayScreen
-from icot_tui.tui.session.screen_exit import ExitChoice
+from icot_tui.tui.session.run_app import ExitChoice
 
 
 class PlayApp(App[ExitChoice], inherit_bindings=False):
@@ -53,7 +52,6 @@ class PlayApp(App[ExitChoice], inherit_bindings=False):
     def on_mount(self) -> None:
         """Colours, and the playground."""
         self.themes.start()
-        draw_with(self, ascii=self.options.draws_ascii)
         self.push_screen(self.play, lambda _: self.exit("close"))
 
     def action_leave(self) -> None:

@@ -8,7 +8,7 @@ from textual.notifications import SeverityLevel
 from textual.screen import ModalScreen
 
 from icot_tui.analysis.checkpoints import CheckpointEntry
-from icot_tui.tui.actions.notify import notify_user
+from icot_tui.tui.actions.runner import notify_user
 from icot_tui.tui.play.answers_pane import AnswersPane
 from icot_tui.tui.play.backend import Backend
 from icot_tui.tui.play.checkpoints_pane import CheckpointList

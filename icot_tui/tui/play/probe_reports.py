@@ -15,7 +15,7 @@ from icot_tui.analysis.checkpoints import CheckpointEntry, no_cot_control
 from icot_tui.errors import UserError
 from icot_tui.tui.play.heat_map import ENCODED, GIVEN, READABLE, HeatMap, cells, highest, percents
 from icot_tui.tui.play.records import ChosenToken, ViewRequest
-from icot_tui.tui.session.quiet_libraries import QUIET
+from icot_tui.tui.session.terminal import QUIET
 
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer

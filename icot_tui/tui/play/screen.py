@@ -14,8 +14,7 @@ from textual.widgets import Input, Static
 
 from icot_tui.analysis.checkpoints import CheckpointEntry, all_entries, find_sources, modified_times
 from icot_tui.tui.actions.keymap import KeyMap
-from icot_tui.tui.actions.notify import notify_user
-from icot_tui.tui.actions.runner import ActionRunner, bind_keys
+from icot_tui.tui.actions.runner import ActionRunner, bind_keys, notify_user
 from icot_tui.tui.frame.footer import Footer
 from icot_tui.tui.play.action_table import FIELD_KEYS, PLAY_TABLE, footer_actions
 from icot_tui.tui.play.answers_pane import AnswersPane

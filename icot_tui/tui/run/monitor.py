@@ -1,23 +1,33 @@
-"""The run that is shown, those beside it, and the machine: what each redraw is made from."""
+"""The runs that are shown, and the machine: what each redraw is made from."""
 
 import socket
 import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.tui.run.study_rotation import StudyRotation
 from icot_tui.tui.run.view import ENDED, Axis, RunView
 from icot_tui.tui.session.training_thread import TrainingThread
 from icot_tui.watch.alerts import Alert, AlertRules
 from icot_tui.watch.machine import MachineReading, MachineSampler
-from icot_tui.watch.overlays import Overlay, Overlays
+from icot_tui.watch.overlays import COLOURS, Overlay, Overlays
 from icot_tui.watch.replay import Replay
 from icot_tui.watch.source import RunFollower, Source
+
+if TYPE_CHECKING:
+    from icot_tui.studies.trial_list import TrialList
+    from icot_tui.watch.runs import RunLine
 
 MACHINE_SECONDS = 2.0
 """Between two readings of the machine."""
 READING_SECONDS = 0.05
 """Of journal a redraw, so that keys are answered while a long one is read."""
+MOST_TRIALS = COLOURS + 1
+"""Trials that are drawn at once: the one on show, and the others in a colour each."""
+STUDY_SECONDS = 2.0
+"""Between two readings of a study."""
 
 
 class RunMonitor:
@@ -35,13 +45,13 @@ class RunMonitor:
         source: Source | None,
         ascii: bool,
         axis: Axis,
-        study: StudyRotation | None = None,
+        study: "TrialList | None" = None,
     ) -> None:
         self.source = source
         self.axis: Axis = axis
         self.view: RunView | None = None
         self._engine = engine
-        self._study = study
+        self._study = None if study is None else StudyRotation(study)
         self._ascii = ascii
         self._known: dict[Path, Source] = {}
         self._overlays = Overlays(self._source_of)
@@ -53,8 +63,8 @@ class RunMonitor:
             self.open(engine.folder)
         elif source is not None:
             self._known[source.folder.path] = source
-        elif study is not None:
-            study.update(self)
+        elif self._study is not None:
+            self._study.update(self)
 
     def open(self, folder: RunFolder) -> None:
         """Show this run; one that was shown before is there at once."""
@@ -63,10 +73,14 @@ class RunMonitor:
         self._rules = AlertRules()
 
     def _source_of(self, folder: RunFolder) -> Source:
-        source = self._known.get(folder.path)
-        if source is None:
-            source = self._known[folder.path] = RunFollower(folder)
-        return source
+        if folder.path not in self._known:
+            self._known[folder.path] = RunFollower(folder)
+        return self._known[folder.path]
+
+    @property
+    def shown(self) -> Path | None:
+        """Folder of the run on show."""
+        return None if self.source is None else self.source.folder.path
 
     @property
     def overlays(self) -> tuple[Overlay, ...]:
@@ -81,16 +95,14 @@ class RunMonitor:
         """Draw a run beside the one on show, under its own name or another; or no longer."""
         if self.is_overlaid(folder):
             self._overlays.remove(folder)
-        elif self.source is None or self.source.folder.path != folder.path:
+        elif folder.path != self.shown:
             self._overlays.add(folder, name)
 
     @property
     def engine(self) -> TrainingThread | None:
         """The engine of this process, if it trains the run on show."""
-        engine, source = self._engine, self.source
-        if engine is None or source is None or source.folder.path != engine.folder.path:
-            return None
-        return engine
+        engine = self._engine
+        return engine if engine is not None and engine.folder.path == self.shown else None
 
     @property
     def replay(self) -> Replay | None:
@@ -132,11 +144,66 @@ class RunMonitor:
         if now < self._machine_due:
             return
         self._machine_due = now + MACHINE_SECONDS
-        here = running and self.replay is None and is_here(source.folder)
-        self._machine = self._sampler.read() if self.engine is not None or here else None
+        holder = source.folder.holder()
+        here = holder is None or holder.endswith(f" on {socket.gethostname()}")
+        watched = running and here and self.replay is None
+        self._machine = self._sampler.read() if watched or self.engine is not None else None
 
 
-def is_here(folder: RunFolder) -> bool:
-    """Does the trainer of this run work on this machine?"""
-    holder = folder.holder()
-    return holder is None or holder.endswith(f" on {socket.gethostname()}")
+class StudyRotation:
+    """Shows the trials of a study that are at work; what the user opens or overlays stays.
+
+    Attributes:
+        progress: how far the study is, in words.
+    """
+
+    def __init__(self, trials: "TrialList") -> None:
+        self.progress = ""
+        self._trials = trials
+        self._opened: Path | None = None
+        self._overlaid: dict[Path, RunLine] = {}
+        self._due = 0.0
+
+    def update(self, monitor: RunMonitor) -> None:
+        """Show the trials at work; when none is, all that trained."""
+        from icot_tui.studies.trial_list import AT_WORK, in_words  # only studies need it
+
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + STUDY_SECONDS
+        lines = self._trials.read(time.time())
+        begun = [line for line in lines if line.folder.config.is_file()]
+        working = [line for line in begun if line.status in AT_WORK]
+        # Trials that need the same training have the same run.
+        trials = {line.folder.path: line for line in in_turn(working or begun)}
+        self.progress = in_words(lines)
+        if len(trials) > MOST_TRIALS:
+            self.progress += f", {MOST_TRIALS} of {len(trials)} drawn"
+        if trials and monitor.shown == self._opened and self._opened not in trials:
+            first = next(iter(trials.values())).folder
+            monitor.open(first)
+            self._opened = first.path
+        drawn = list(trials.items())[:MOST_TRIALS]
+        self._change_overlays(
+            monitor, {path: line for path, line in drawn if path != monitor.shown}
+        )
+
+    def _change_overlays(self, monitor: RunMonitor, wanted: "dict[Path, RunLine]") -> None:
+        for path, line in self._overlaid.items():
+            if path not in wanted and monitor.is_overlaid(line.folder):
+                monitor.toggle_overlay(line.folder)
+        for path, line in wanted.items():
+            if path not in self._overlaid and not monitor.is_overlaid(line.folder):
+                monitor.toggle_overlay(line.folder, line.name)
+        self._overlaid = wanted
+
+
+def in_turn(lines: Sequence["RunLine"]) -> list["RunLine"]:
+    """First seeds first, then the second ones: where not all are drawn, each variant is."""
+    met: Counter[str] = Counter()
+    turns = []
+    for line in lines:
+        variant = line.name.rpartition(", seed ")[0]
+        turns.append((met[variant], line))
+        met[variant] += 1
+    return [line for _, line in sorted(turns, key=lambda turn: turn[0])]

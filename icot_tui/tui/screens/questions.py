@@ -15,7 +15,7 @@ from icot_tui.tui.screens.dialog import ChoiceDialog, Dialog, DialogChoice, text
 
 if TYPE_CHECKING:
     from icot_tui.watch.history import Saved
-from icot_tui.tui.session.screen_exit import ExitChoice
+from icot_tui.tui.session.run_app import ExitChoice
 
 
 def whole_number(least: int, most: int | None) -> Callable[[str], int]:

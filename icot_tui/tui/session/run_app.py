@@ -11,8 +11,9 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 from textual import events
 from textual.app import App
@@ -20,9 +21,7 @@ from textual.app import App
 from icot_tui.engine.loop.commands import Stop
 from icot_tui.tui.session.driver import DriverContext, ScreenDriver, driver_for
 from icot_tui.tui.session.parent_process import ParentProcess
-from icot_tui.tui.session.quiet_libraries import quiet_libraries
-from icot_tui.tui.session.screen_exit import ExitChoice, ExitReason, ScreenExit
-from icot_tui.tui.session.terminal import Terminal
+from icot_tui.tui.session.terminal import QUIET, Terminal
 from icot_tui.tui.session.training_thread import TrainingThread
 
 SWITCH_SECONDS = 5e-5
@@ -32,11 +31,25 @@ SAME_SIGNAL_SECONDS = 0.2
 EXIT_SECONDS = 10.0
 """A screen that has not ended so long after it was told to hangs; training goes on without it."""
 
-BuildApp = Callable[[TrainingThread | None], App[ExitChoice]]
+ExitChoice = Literal["detach", "save", "now", "close"]
+"""What the app returns: train on without a screen, save and stop, stop at once; or, when there is
+nothing to stop, simply close."""
+ExitReason = Literal["detach", "save", "now", "close", "gone", "terminated", "crashed"]
+"""The same, or what happened to the screen: its terminal is gone, SIGTERM came, its code failed."""
+
+
+@dataclass(frozen=True)
+class ScreenExit:
+    """Why the screen ended, and the error if its code failed."""
+
+    reason: ExitReason
+    error: Exception | None = None
 
 
 def run_with_screen(
-    build_app: BuildApp, training: TrainingThread | None, parent: ParentProcess | None = None
+    build_app: Callable[[], App[ExitChoice]],
+    training: TrainingThread | None = None,
+    parent: ParentProcess | None = None,
 ) -> ScreenExit:
     """Run the app until it ends; on return the terminal is restored.
 
@@ -48,7 +61,8 @@ def run_with_screen(
         training: made but not started; None for a mere viewer.
         parent: the parent process, if there is one; released when the user detaches.
     """
-    quiet_libraries()
+    for name, value in QUIET.items():  # before the libraries are imported
+        os.environ.setdefault(name, value)
     terminal = Terminal()
     terminal.redirect_output(training.folder.log if training else None)
     runner = ScreenRunner(training, parent, terminal)
@@ -63,7 +77,7 @@ def run_with_screen(
         sys.setswitchinterval(switch)
         if training is not None:
             training.screen_ready.set()
-    _hand_back_terminal(ended, terminal, parent, training)
+    runner.hand_back_terminal(ended)
     return ended
 
 
@@ -82,16 +96,22 @@ class ScreenRunner:
         self._over = False
         self._app: App[ExitChoice] | None = None
         self._streams = sys.stdout, sys.stderr
-        self._catch_signals()
+        for number, handler in (
+            (signal.SIGHUP, self._on_hangup),
+            (signal.SIGTERM, self._on_terminate),
+            (signal.SIGINT, self._on_interrupt),
+        ):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, handler)
 
-    def run(self, build_app: BuildApp) -> ScreenExit:
+    def run(self, build_app: Callable[[], App[ExitChoice]]) -> ScreenExit:
         """Run the app until it ends, however it ends."""
         error: Exception | None = None
         choice: ExitChoice | None = None
         faulthandler.enable(2)
         threading.Thread(target=self._watch, name="screen-watch", daemon=True).start()
         try:
-            self._app = build_app(self._training)
+            self._app = build_app()
             self._app.driver_class = driver_for(self._context())
             choice = self._app.run()
             if self._app.return_code:
@@ -115,9 +135,29 @@ class ScreenRunner:
             return ScreenExit(self._reason)
         if error is not None:
             return ScreenExit("crashed", error)
-        return ScreenExit(
-            "close" if self._training is None or not self._training.alive else "detach"
-        )
+        trains = self._training is not None and self._training.alive
+        return ScreenExit("detach" if trains else "close")
+
+    def hand_back_terminal(self, ended: ScreenExit) -> None:
+        """Restore, keep or detach from the terminal, and tell the user what goes on."""
+        training = self._training
+        if training is None or not training.alive or ended.reason in ("save", "now"):
+            self._terminal.restore_output()
+            return
+        process = f"process {os.getpid()}"
+        attach = f"icot-tui attach {training.folder.path}"
+        if ended.reason == "terminated":
+            self._terminal.write_message(
+                f"the screen is closed, training goes on without it ({process}); "
+                f"SIGTERM or Ctrl-C saves and stops; to look at it: {attach}\n"
+            )
+            return
+        self._terminal.detach()
+        if self._parent is not None and ended.reason in ("detach", "crashed"):
+            failed = f"the screen failed, see {training.folder.log}; " if ended.error else ""
+            self._parent.release(
+                f"{failed}training goes on in the background ({process}); come back with: {attach}"
+            )
 
     def end(self, reason: ExitReason) -> None:
         """End the screen; safe from any thread and from a signal handler."""
@@ -159,15 +199,6 @@ class ScreenRunner:
             self._training.screen_ready.set()
 
     # Signals ------------------------------------------------------------------------------------
-
-    def _catch_signals(self) -> None:
-        for number, handler in (
-            (signal.SIGHUP, self._on_hangup),
-            (signal.SIGTERM, self._on_terminate),
-            (signal.SIGINT, self._on_interrupt),
-        ):
-            if signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, handler)
 
     def _on_hangup(self, number: int, frame: FrameType | None) -> None:
         self.end("gone")
@@ -215,29 +246,3 @@ class ScreenRunner:
             status = 0 if self._training.ended is not None else 1
         if not self._over:
             os._exit(status)
-
-
-def _hand_back_terminal(
-    ended: ScreenExit,
-    terminal: Terminal,
-    parent: ParentProcess | None,
-    training: TrainingThread | None,
-) -> None:
-    """Restore, keep or detach from the terminal, and tell the user what goes on."""
-    if training is None or not training.alive or ended.reason in ("save", "now"):
-        terminal.restore_output()
-        return
-    process = f"process {os.getpid()}"
-    attach = f"icot-tui attach {training.folder.path}"
-    if ended.reason == "terminated":
-        terminal.write_message(
-            f"the screen is closed, training goes on without it ({process}); "
-            f"SIGTERM or Ctrl-C saves and stops; to look at it: {attach}\n"
-        )
-        return
-    terminal.detach()
-    if parent is not None and ended.reason in ("detach", "crashed"):
-        failed = f"the screen failed, see {training.folder.log}; " if ended.error else ""
-        parent.release(
-            f"{failed}training goes on in the background ({process}); come back with: {attach}"
-        )

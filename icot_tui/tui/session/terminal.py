@@ -16,6 +16,13 @@ LEAVE_SCREEN = (
     "\x1b[<u\x1b[?1049l\x1b[?25h"  # ordinary keys, the ordinary screen, the cursor
 )
 """Undoes what Textual does to a terminal; for a screen that could not do it itself."""
+QUIET = {
+    "TQDM_DISABLE": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+"""Environment variables that switch off progress bars, which would fill the log."""
 
 
 def is_usable() -> bool:
