@@ -59,9 +59,9 @@ def main() -> None:
 
 def time_removal(repeats: int = 2000) -> float:
     from icot_tui.curriculum.removal import RemovalPlan, remove
-    from icot_tui.curriculum.smoothing import Smoothing
+    from icot_tui.curriculum.schedule import Smoothing
+    from icot_tui.data.encoded import DataOrder
     from icot_tui.data.load import load_data
-    from icot_tui.data.order import DataOrder
 
     data = load_data(load_config("demo").config.data)
     order, smoothing = DataOrder(len(data.train), 64, 0), Smoothing(4.0, 0)

@@ -26,8 +26,8 @@ import torch
 
 from icot_tui.config import EvaluationConfig, ModelConfig
 from icot_tui.curriculum.removal import RemovalPlan, remove
-from icot_tui.data.chunks import Chunk
 from icot_tui.data.encoding import Encoder
+from icot_tui.data.examples import Chunk
 from icot_tui.data.tokenizing import character_tokenizer, separator_id
 from icot_tui.engine.evaluation.answers import AnswerReader
 from icot_tui.engine.evaluation.decoding import decode

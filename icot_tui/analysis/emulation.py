@@ -19,12 +19,15 @@ from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.analysis.questions import Question
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.errors import UserError
+from icot_tui.methods.distillation.checkpoints import (
+    find_outcome,
+    open_emulator,
+    open_teacher,
+    part_settings,
+)
 from icot_tui.methods.distillation.config import DistillationConfig
 from icot_tui.methods.distillation.coupled import StateSource, coupled_reading
-from icot_tui.methods.distillation.parts import open_emulator, open_teacher, part_settings
-from icot_tui.methods.distillation.phase_results import find_outcome
-from icot_tui.methods.distillation.positions import StatePositions
-from icot_tui.methods.distillation.stored_states import ComputedStates
+from icot_tui.methods.distillation.teacher import ComputedStates, StatePositions
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -15,9 +15,9 @@ from torch import Tensor
 from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.analysis.residual_stream import ResidualStream, Site
 from icot_tui.curriculum.removal import Batch
-from icot_tui.data.chunks import Chunk, read_chunks
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.encoding import Encoder
+from icot_tui.data.examples import Chunk, read_chunks
 from icot_tui.data.splits import open_source
 from icot_tui.engine.evaluation.answers import AnswerReader
 from icot_tui.engine.evaluation.evaluate import position_table

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.config import RunConfig
-from icot_tui.data.chunks import Chunk
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.encoding import Encoder, decode_example
-from icot_tui.data.examples import ANSWER_MARK, INPUT_END, parse_line, read_lines
+from icot_tui.data.examples import ANSWER_MARK, INPUT_END, Chunk, parse_line, read_lines
 from icot_tui.data.tasks import Task, make_task
 from icot_tui.data.tokenizing import encode_prompt
 from icot_tui.errors import UserError

@@ -13,7 +13,7 @@ from icot_tui.cli.options import Config, Json, Overrides
 from icot_tui.config.checking import check
 from icot_tui.config.loading import load_config
 from icot_tui.config.run import run_config_type
-from icot_tui.config.section import Section
+from icot_tui.config.sections import Section
 from icot_tui.config.toml import KeyPath, leaves, read_toml, toml_key, toml_value
 from icot_tui.errors import UserError
 from icot_tui.formatting import plain

@@ -118,8 +118,8 @@ def stats(
 ) -> None:
     """Print sizes, median token counts (Table 1 of the papers), repeated and shared inputs."""
 
-    from icot_tui.data.chunks import characters, read_chunks
-    from icot_tui.data.stats import text_stats
+    from icot_tui.data.examples import characters, read_chunks
+    from icot_tui.data.files import text_stats
     from icot_tui.data.tokenizing import load_tokenizer
 
     texts = {str(path): partial(read_chunks, path) for path in files}

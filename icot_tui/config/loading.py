@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from icot_tui import resources
 from icot_tui.config.checking import check, origin_of
 from icot_tui.config.run import RunConfig, run_config_type
-from icot_tui.config.section import FILE, FILE_OR_NAME, Section
+from icot_tui.config.sections import FILE, FILE_OR_NAME, Section
 from icot_tui.config.toml import KeyPath, Table, leaves, read_toml
 from icot_tui.errors import UserError
 

@@ -12,13 +12,13 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import Field, create_model, model_validator
 
-from icot_tui.config.section import Section
 from icot_tui.config.sections import (
     CheckpointConfig,
     CurriculumConfig,
     DataConfig,
     EvaluationConfig,
     ModelConfig,
+    Section,
     SpikeConfig,
     TrackerConfig,
     TrainConfig,

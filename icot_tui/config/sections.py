@@ -3,11 +3,23 @@
 Nothing here imports torch: `config check` and `--help` must answer at once.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from icot_tui.config.section import FILE, FILE_OR_NAME, Count, Fraction, Positive, Section
+FILE: Final = "file"
+"""Marks a value that is a path."""
+FILE_OR_NAME: Final = "file or name"
+"""Marks a value that is a path if it begins like one, or else a name on the hub."""
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """Unknown keys are errors, and a checked config never changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class DataConfig(Section):

@@ -1,16 +1,22 @@
-"""When the next token is removed: pure functions of what has happened so far.
+"""When the next token is removed, and how many more by chance.
 
-A schedule neither knows the model nor keeps any state, so that it can be tested against the
-published code's traces, shown ahead of time, and resumed exactly.
+Schedules and smoothing are pure functions of what has happened so far, or of seed and step: they
+can be tested against the published code's traces, shown ahead of time, and resumed exactly.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from icot_tui.config import CurriculumConfig
 
 ALL = 1 << 30
 """The stage at which everything is removed, whatever the length."""
+OFFSETS = 100
+"""The published code cuts the distribution here and gives the tail's mass to the last value."""
 
 
 @dataclass(frozen=True)
@@ -148,3 +154,52 @@ def build_schedule(config: CurriculumConfig, steps_per_epoch: int) -> Schedule:
     if config.remove_all_beyond is not None:
         schedule = Beyond(schedule, config.remove_all_beyond)
     return schedule
+
+
+def offset_distribution(smoothing: float) -> NDArray[np.float64]:
+    """[OFFSETS] probabilities of o = 0, 1, 2, ..., P(o) ~ exp(-lambda o); lambda = inf is off."""
+    if math.isinf(smoothing):
+        off: NDArray[np.float64] = np.eye(1, OFFSETS)[0]
+        return off
+    probabilities: NDArray[np.float64] = (1 - math.exp(-smoothing)) * np.exp(
+        -smoothing * np.arange(OFFSETS)
+    )
+    probabilities[-1] += 1 - probabilities.sum()
+    return probabilities
+
+
+class Smoothing:
+    """Draws the offset of every example of every batch, as a pure function of seed and step.
+
+    Args:
+        smoothing: lambda.
+        seed: of the run.
+        mixed_stages: share of the examples that get a stage of their own, drawn evenly from 0 to
+            the scheduled one, so that the model learns to write any number of tokens.
+    """
+
+    def __init__(self, smoothing: float, seed: int, mixed_stages: float = 0.0) -> None:
+        self._cumulative = np.cumsum(offset_distribution(smoothing))
+        self._seed = seed
+        self._mixed_stages = mixed_stages
+
+    def scheduled(self, step: int, stage: int, examples: int) -> NDArray[np.int64]:
+        """[examples] tokens to remove of each row of the batch at this step, s + o."""
+        return self._stages(step, stage, examples) + self.offsets(step, examples)
+
+    def _stages(self, step: int, stage: int, examples: int) -> NDArray[np.int64]:
+        if not self._mixed_stages:
+            return np.full(examples, stage)
+        rng = np.random.default_rng((self._seed, step, 1))  # beside the offsets' own stream
+        mixed = rng.random(examples) < self._mixed_stages
+        return np.where(mixed, rng.integers(0, stage, examples, endpoint=True), stage)
+
+    def offsets(self, step: int, examples: int) -> NDArray[np.int64]:
+        """[examples] extra removals of the batch at this step."""
+        uniform = np.random.default_rng((self._seed, step)).random(examples)
+        drawn = np.searchsorted(self._cumulative, uniform, side="right")
+        return np.minimum(drawn, OFFSETS - 1)
+
+
+NO_SMOOTHING = Smoothing(math.inf, 0)
+"""Removes what is scheduled, and nothing more."""

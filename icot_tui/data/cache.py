@@ -5,6 +5,7 @@ An entry appears under its name only when it is complete; several processes may 
 
 import errno
 import fcntl
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,10 +13,40 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from icot_tui.data.storage import force_to_disk, sealed_facts
 from icot_tui.errors import UserError
 
 FOLDER_VARIABLE = "ICOT_TUI_CACHE"
+MANIFEST = "manifest.json"
+
+
+def seal(folder: Path, facts: dict[str, object]) -> None:
+    """Write the manifest, facts and the sizes of all files, and force everything to disk."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    sizes = {str(path.relative_to(folder)): path.stat().st_size for path in files}
+    manifest = folder / MANIFEST
+    manifest.write_text(json.dumps({**facts, "sizes": sizes}, indent=1), encoding="utf-8")
+    folders = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
+    for path in [*files, manifest, *folders]:
+        force_to_disk(path)
+
+
+def sealed_facts(folder: Path) -> dict[str, object] | None:
+    """The facts of a sealed folder; None if it is not there, not whole, or a size is wrong."""
+    try:
+        facts = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        whole = all((folder / name).stat().st_size == size for name, size in facts["sizes"].items())
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return None
+    return facts if whole else None
+
+
+def force_to_disk(path: Path) -> None:
+    """fsync of a file or folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def cache_folder() -> Path:
@@ -31,7 +62,7 @@ def entry(key: str, build: Callable[[Path], None]) -> Path:
 
     Args:
         key: says all that the content depends on; letters and digits.
-        build: fills an empty folder and seals it (`storage.seal`).
+        build: fills an empty folder and seals it (`seal`).
 
     Raises:
         UserError: no room or no permission to write; what was begun is removed.

@@ -1,9 +1,15 @@
-"""A split as token ids: one flat array and the borders of each example's spans."""
+"""A split as token ids, memory-mapped from plain .npy files, and the order in which it is read."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.lib import format as npy
+from numpy.typing import DTypeLike, NDArray
+
+PARTS = ("tokens", "starts", "prompt_lengths", "cot_lengths")
 
 
 @dataclass(frozen=True)
@@ -54,3 +60,83 @@ class EncodedSplit:
             self.prompt_lengths[keep],
             self.cot_lengths[keep],
         )
+
+
+def write_split(folder: Path, name: str, parts: Iterable[EncodedSplit], dtype: DTypeLike) -> int:
+    """Write consecutive pieces of a split as one, with no more than a piece of it in memory.
+
+    Args:
+        folder: where; the files are `{name}-tokens.npy` and the three borders.
+        name: train, validation or test.
+        parts: the pieces.
+        dtype: of the tokens.
+
+    Returns:
+        Number of examples.
+    """
+    lengths, prompts, cots = [], [], []
+    with open(_file(folder, name, "tokens"), "wb") as file:
+        _write_header(file, dtype, 0)
+        for part in parts:
+            file.write(part.tokens.astype(dtype).data)
+            lengths.append(part.lengths)
+            prompts.append(part.prompt_lengths)
+            cots.append(part.cot_lengths)
+        starts = np.concatenate([[0], *lengths]).cumsum(dtype=np.int64)
+        file.seek(0)
+        _write_header(file, dtype, int(starts[-1]))  # the header leaves room for any count
+    _save(_file(folder, name, "starts"), starts)
+    _save(_file(folder, name, "prompt_lengths"), _joined(prompts))
+    _save(_file(folder, name, "cot_lengths"), _joined(cots))
+    return len(starts) - 1
+
+
+def read_split(folder: Path, name: str) -> EncodedSplit:
+    """The split, memory-mapped."""
+    arrays = (np.load(_file(folder, name, part), mmap_mode="r") for part in PARTS)
+    return EncodedSplit(*(array.view(np.ndarray) for array in arrays))
+
+
+def _file(folder: Path, name: str, part: str) -> Path:
+    return folder / f"{name}-{part}.npy"
+
+
+def _save(path: Path, array: NDArray[np.int64] | NDArray[np.int32]) -> None:
+    with open(path, "wb") as file:
+        _write_header(file, array.dtype, len(array))
+        file.write(array.data)  # np.save would not say that the disk is full
+
+
+def _write_header(file: BinaryIO, dtype: DTypeLike, count: int) -> None:
+    header = {"descr": npy.dtype_to_descr(np.dtype(dtype)), "fortran_order": False}
+    npy.write_array_header_1_0(file, {**header, "shape": (count,)})
+
+
+def _joined(parts: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
+    return np.concatenate([np.zeros(0, dtype=np.int32), *parts])
+
+
+class DataOrder:
+    """Shuffled anew each epoch; nothing needs to be remembered for an exact resume.
+
+    Args:
+        examples: size of the split.
+        batch_size: examples a step, over all processes.
+        seed: of the shuffling.
+    """
+
+    def __init__(self, examples: int, batch_size: int, seed: int) -> None:
+        self.steps_per_epoch = examples // batch_size
+        self._examples = examples
+        self._batch_size = batch_size
+        self._seed = seed
+        self._epoch = -1
+        self._shuffled: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+
+    def rows(self, step: int) -> NDArray[np.int64]:
+        """[batch_size] examples of this step; what is left at an epoch's end is left out."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            self._shuffled = np.random.default_rng((self._seed, epoch)).permutation(self._examples)
+            self._epoch = epoch
+        return self._shuffled[position * self._batch_size : (position + 1) * self._batch_size]

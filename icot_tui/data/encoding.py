@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.data.byte_table import ByteTable, mark_regular, symbols_of
-from icot_tui.data.chunks import Chunk, numbered_lines
 from icot_tui.data.encoded import EncodedSplit
-from icot_tui.data.examples import ANSWER_MARK, Example, parse_line
+from icot_tui.data.examples import ANSWER_MARK, Chunk, Example, numbered_lines, parse_line
 from icot_tui.data.tokenizing import UnknownCharacter, decode, encode_texts, separator_id
 from icot_tui.errors import UserError
 

@@ -1,13 +1,24 @@
-"""Text files of generated splits, written beside their final names and then renamed."""
+"""Text files of examples: written from generated splits, and measured."""
 
 import os
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from icot_tui.data.splits import ExampleSource
+import numpy as np
+from numpy.typing import NDArray
+
+from icot_tui.data.encoding import Encoder
+from icot_tui.data.examples import Chunk, input_hashes
+from icot_tui.data.splits import ExampleSource, repeated, shared
+from icot_tui.data.tokenizing import encode_texts
 from icot_tui.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 NAMES = ("train", "validation", "test")
 
@@ -71,3 +82,76 @@ def _write(source: ExampleSource, name: str, beside: Path, path: Path) -> Writte
         file.flush()
         os.fsync(file.fileno())
     return WrittenFile(path, examples, size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextStats:
+    """Sizes of one text, in tokens of the spans alone, without separators and marks.
+
+    examples         number of lines
+    input, cot, answer  median tokens of each span
+    removable        most removable tokens of a line: the last stage of a curriculum
+    longest          tokens of the longest whole line in the layout
+    repeated         inputs that stand earlier in the same text
+    in_first         inputs that stand in the first text, too
+    """
+
+    examples: int
+    input: float
+    cot: float
+    answer: float
+    removable: int
+    longest: int
+    repeated: int
+    in_first: int
+
+
+def text_stats(
+    texts: Mapping[str, Callable[[], Iterable[Chunk]]], tokenizer: "PreTrainedTokenizerBase"
+) -> dict[str, TextStats]:
+    """Measure texts, each read twice; the first one is what the others are compared with.
+
+    Raises:
+        UserError: a line is not an example, or the tokenizer cannot take it.
+    """
+    hashes: dict[str, NDArray[np.int64]] = {}
+    stats = {}
+    for name, chunks in texts.items():
+        hashes[name] = input_hashes(chunks())
+        first = next(iter(hashes))
+        in_first = 0 if name == first else shared(hashes[first], hashes[name])
+        stats[name] = _measure(chunks(), tokenizer, repeated(hashes[name]), in_first)
+    return stats
+
+
+def _measure(
+    chunks: Iterable[Chunk], tokenizer: "PreTrainedTokenizerBase", repeated: int, in_first: int
+) -> TextStats:
+    encoder = Encoder(tokenizer)
+    parts = [np.zeros((3, 0), dtype=np.int64)]  # [3, n]: prompt, chain of thought, whole
+    for chunk in chunks:
+        split = encoder.encode(chunk)
+        parts.append(np.stack([split.prompt_lengths, split.cot_lengths, split.lengths]))
+    prompt, cot, whole = np.concatenate(parts, axis=1)
+    blank, mark = _layout_tokens(tokenizer)
+    answer = whole - prompt - cot - 1 - mark - blank - 1
+    return TextStats(
+        examples=len(whole),
+        input=_median(prompt - blank - 1),
+        cot=_median(np.maximum(cot - blank, 0)),
+        answer=_median(answer),
+        removable=int(cot.max(initial=0)),
+        longest=int(whole.max(initial=0)),
+        repeated=repeated,
+        in_first=in_first,
+    )
+
+
+def _layout_tokens(tokenizer: "PreTrainedTokenizerBase") -> tuple[int, int]:
+    """Tokens spent on the blank before a separator, and on ` ####`."""
+    nothing, separator, mark = encode_texts(tokenizer, ["", f" {tokenizer.eos_token}", " ####"])
+    return len(separator) - len(nothing) - 1, len(mark) - len(nothing)
+
+
+def _median(values: NDArray[np.int64]) -> float:
+    return float(np.median(values)) if len(values) else 0.0

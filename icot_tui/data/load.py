@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from icot_tui.config import DataConfig
 from icot_tui.data import cache
-from icot_tui.data.encoded import EncodedSplit
+from icot_tui.data.cache import seal, sealed_facts
+from icot_tui.data.encoded import EncodedSplit, read_split, write_split
 from icot_tui.data.encoding import Encoder
 from icot_tui.data.splits import ExampleSource, open_source
-from icot_tui.data.storage import read_split, seal, sealed_facts, write_split
 from icot_tui.data.tasks import Task
 from icot_tui.data.tokenizing import (
     CHARACTER,

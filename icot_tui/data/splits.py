@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.config import DataConfig
-from icot_tui.data.chunks import CHUNK_BYTES, Chunk, characters, input_hashes, read_chunks
+from icot_tui.data.examples import CHUNK_BYTES, Chunk, characters, input_hashes, read_chunks
 from icot_tui.data.tasks import Problems, Task, make_task
 from icot_tui.errors import UserError
 

@@ -6,11 +6,7 @@ from pkgutil import iter_modules
 from icot_tui.methods.base import Method
 
 _MODULES = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
-METHODS: dict[str, Method] = {
-    found.name: found
-    for module in _MODULES
-    for found in vars(module).values()
-    if isinstance(found, Method)
-}
+_FOUND = [value for one in _MODULES for value in vars(one).values() if isinstance(value, Method)]
+METHODS = {method.name: method for method in sorted(_FOUND, key=lambda method: method.name)}
 
 __all__ = ["METHODS", "Method"]

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from icot_tui.config import Phase, method_of
-from icot_tui.config.section import Positive, Section
-from icot_tui.curriculum.schedule import ALL, Fixed
-from icot_tui.curriculum.smoothing import NO_SMOOTHING
+from icot_tui.config.sections import Positive, Section
+from icot_tui.curriculum.schedule import ALL, NO_SMOOTHING, Fixed
 from icot_tui.methods.base import Method
 from icot_tui.methods.stepwise import removal_of
 

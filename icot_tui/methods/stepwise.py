@@ -3,8 +3,7 @@
 from typing import TYPE_CHECKING
 
 from icot_tui.config import Phase, RunConfig
-from icot_tui.curriculum.schedule import Schedule, build_schedule
-from icot_tui.curriculum.smoothing import Smoothing
+from icot_tui.curriculum.schedule import Schedule, Smoothing, build_schedule
 from icot_tui.methods.base import Method
 
 if TYPE_CHECKING:

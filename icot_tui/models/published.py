@@ -1,6 +1,6 @@
 """Reading the published checkpoints.
 
-ICoT-KD's student and emulator are read by `icot_tui.methods.distillation.published`.
+ICoT-KD's student and emulator are read by `icot_tui.methods.distillation.checkpoints`.
 """
 
 import json

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 from icot_tui.data.tokenizing import pretrained_tokenizer
 from icot_tui.engine.checkpoints.weights import ModelWeights, Weights
 from icot_tui.errors import UserError
-from icot_tui.methods.distillation.parts import PartsWeights
-from icot_tui.methods.distillation.published import load_published_emulator, load_published_student
+from icot_tui.methods.distillation.checkpoints import (
+    PartsWeights,
+    load_published_emulator,
+    load_published_student,
+)
 from icot_tui.models.published import (
     WEIGHTS,
     load_published,
@@ -19,7 +22,7 @@ from icot_tui.models.published import (
 )
 
 if TYPE_CHECKING:
-    from icot_tui.methods.distillation.parts import Part
+    from icot_tui.methods.distillation.checkpoints import Part
 
 
 @dataclass(frozen=True)

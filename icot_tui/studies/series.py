@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from icot_tui.curriculum.smoothing import offset_distribution
+from icot_tui.curriculum.schedule import offset_distribution
 from icot_tui.formatting import plain
 from icot_tui.studies.collect import CHECKPOINT, Collected
 from icot_tui.studies.measures import MEASURES

@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from icot_tui import resources
 from icot_tui.config.checking import check
-from icot_tui.config.section import Count, Fraction, Section
+from icot_tui.config.sections import Count, Fraction, Section
 from icot_tui.config.toml import KeyPath, read_toml
 from icot_tui.errors import UserError
 

@@ -8,10 +8,9 @@ import torch
 
 from icot_tui.cli.app import run
 from icot_tui.config import EvaluationConfig
-from icot_tui.curriculum.removal import RemovalPlan
-from icot_tui.curriculum.token_format import TokenFormat
+from icot_tui.curriculum.removal import RemovalPlan, TokenFormat
 from icot_tui.engine.evaluation.evaluate import evaluate
-from icot_tui.methods.distillation.parts import open_emulator, open_student
+from icot_tui.methods.distillation.checkpoints import open_emulator, open_student
 from icot_tui.models.supervised import SupervisedLM
 from icot_tui.runs.opening import open_checkpoint
 from tests.golden.checkpoints import COMPONENTS, write_checkpoints

@@ -6,9 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from icot_tui.data import chunks
-from icot_tui.data.chunks import characters, input_hashes, read_chunks
-from icot_tui.data.examples import Example, format_line, parse_line, read_lines
+from icot_tui.data import examples
+from icot_tui.data.examples import (
+    Example,
+    characters,
+    format_line,
+    input_hashes,
+    parse_line,
+    read_chunks,
+    read_lines,
+)
 from icot_tui.data.splits import repeated
 from icot_tui.data.splits import shared as shared_inputs
 from icot_tui.errors import UserError
@@ -83,7 +90,7 @@ def test_only_newlines_end_a_line(tmp_path: Path) -> None:
 
 
 def test_chunks_are_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(examples, "CHUNK_BYTES", 64)
     lines = [f"{n} {'x' * (n * 7 % 200)}||z #### {n}\n" for n in range(100)]
     path = file(tmp_path, "".join(lines))
     parts = list(read_chunks(path))

@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 
 from icot_tui.config import DataConfig
-from icot_tui.data import load, storage
-from icot_tui.data.chunks import Chunk
+from icot_tui.data import encoded, load
+from icot_tui.data.cache import MANIFEST
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.encoding import Encoder, decode_example
-from icot_tui.data.examples import read_lines
+from icot_tui.data.examples import Chunk, read_lines
 from icot_tui.data.load import Data, load_data
 from icot_tui.data.splits import open_source
 from icot_tui.data.tokenizing import character_tokenizer
@@ -166,7 +166,7 @@ def test_second_time_nothing_is_built(cache: Path) -> None:
     with nothing_is_built():
         second = load_data(config())
     for name in ("train", "validation", "test"):
-        for part in storage.PARTS:
+        for part in encoded.PARTS:
             ours, theirs = (getattr(getattr(data, name), part) for data in (first, second))
             np.testing.assert_array_equal(ours, theirs)
             assert isinstance(theirs.base, np.memmap)
@@ -219,11 +219,11 @@ def truncate(entry: Path) -> None:
 
 
 def remove_manifest(entry: Path) -> None:
-    (entry / storage.MANIFEST).unlink()
+    (entry / MANIFEST).unlink()
 
 
 def spoil_manifest(entry: Path) -> None:
-    (entry / storage.MANIFEST).write_text('{"sizes": 3}')
+    (entry / MANIFEST).write_text('{"sizes": 3}')
 
 
 def remove_tokenizer(entry: Path) -> None:
@@ -302,7 +302,7 @@ def test_a_full_disk_leaves_nothing(cache: Path, monkeypatch: pytest.MonkeyPatch
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(storage, "_save", full)
+    monkeypatch.setattr(encoded, "_save", full)
     with pytest.raises(UserError, match=r"no room is left .* ICOT_TUI_CACHE") as error:
         load_data(config())
     assert error.value.exit_status == 1
@@ -372,22 +372,22 @@ def test_pieces_of_a_split_become_one(tmp_path: Path) -> None:
     whole = encoder.encode(Chunk(text, "", 1))
     lines = text.splitlines(keepends=True)
     parts = [encoder.encode(Chunk(b"".join(lines[i : i + 37]), "", 1)) for i in range(0, 500, 37)]
-    assert storage.write_split(tmp_path, "train", iter(parts), encoder.dtype) == 500
-    joined = storage.read_split(tmp_path, "train")
-    for part in storage.PARTS:
+    assert encoded.write_split(tmp_path, "train", iter(parts), encoder.dtype) == 500
+    joined = encoded.read_split(tmp_path, "train")
+    for part in encoded.PARTS:
         np.testing.assert_array_equal(getattr(joined, part), getattr(whole, part))
 
 
 def test_the_manifest_is_plain(cache: Path) -> None:
     load_data(config())
-    manifest = json.loads((entries(cache)[0] / storage.MANIFEST).read_text())
+    manifest = json.loads((entries(cache)[0] / MANIFEST).read_text())
     assert manifest["names"] == ["train", "validation", "test"]
     assert "train-tokens.npy" in manifest["sizes"]
 
 
 def test_nothing_heavy_is_imported_before_it_is_used() -> None:
     program = (
-        "import icot_tui.data.load, icot_tui.data.files, icot_tui.data.stats, icot_tui.cli.data, "
+        "import icot_tui.data.load, icot_tui.data.files, icot_tui.data.files, icot_tui.cli.data, "
         "sys; print({'torch', 'transformers', 'tokenizers'} & set(sys.modules))"
     )
     done = subprocess.run(

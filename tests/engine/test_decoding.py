@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from icot_tui.config import ModelConfig
-from icot_tui.curriculum.removal import RemovalPlan, remove
-from icot_tui.curriculum.token_format import TokenFormat
+from icot_tui.curriculum.removal import RemovalPlan, TokenFormat, remove
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.tokenizing import character_tokenizer
 from icot_tui.engine.evaluation.answers import AnswerReader

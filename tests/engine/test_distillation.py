@@ -27,9 +27,8 @@ from icot_tui.engine.loop.run_state import Best
 from icot_tui.engine.loop.trainer import Trainer
 from icot_tui.engine.loop.update import _empty
 from icot_tui.errors import UserError
-from icot_tui.methods.distillation.method import TITLES
-from icot_tui.methods.distillation.parts import open_emulator, open_student
-from icot_tui.methods.distillation.phase_results import find_outcome
+from icot_tui.methods.distillation import TITLES
+from icot_tui.methods.distillation.checkpoints import find_outcome, open_emulator, open_student
 from icot_tui.methods.distillation.trainings import Distiller
 from icot_tui.runs.opening import open_checkpoint
 from tests.engine.test_distributed import finish, launch

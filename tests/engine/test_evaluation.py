@@ -14,8 +14,7 @@ from typer.testing import CliRunner
 
 from icot_tui.cli.eval import app
 from icot_tui.config import EvaluationConfig, ModelConfig
-from icot_tui.curriculum.removal import RemovalPlan, remove
-from icot_tui.curriculum.token_format import TokenFormat
+from icot_tui.curriculum.removal import RemovalPlan, TokenFormat, remove
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.tokenizing import character_tokenizer
 from icot_tui.engine.evaluation.evaluate import evaluate

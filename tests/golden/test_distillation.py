@@ -6,17 +6,16 @@ import torch
 
 from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.curriculum.schedule import ALL
+from icot_tui.methods.distillation.checkpoints import (
+    load_published_emulator,
+    load_published_student,
+)
 from icot_tui.methods.distillation.objectives import (
     CoupledObjective,
     EmulatorObjective,
     StudentObjective,
 )
-from icot_tui.methods.distillation.positions import StatePositions
-from icot_tui.methods.distillation.published import (
-    load_published_emulator,
-    load_published_student,
-)
-from icot_tui.methods.distillation.teacher import teacher_states
+from icot_tui.methods.distillation.teacher import StatePositions, teacher_states
 from icot_tui.models.published import load_published
 from tests.golden.tokenizer import SEPARATOR
 from tests.golden.values import examples, golden

@@ -1,7 +1,7 @@
 """Our own generator's lines, as token ids, are the examples that the published code was run on."""
 
-from icot_tui.data.chunks import Chunk
 from icot_tui.data.encoding import Encoder
+from icot_tui.data.examples import Chunk
 from tests.golden.lines import multiplication_lines
 from tests.golden.tokenizer import digits_tokenizer
 from tests.golden.values import examples, golden

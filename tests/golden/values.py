@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from icot_tui.data.chunks import Chunk
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.encoding import Encoder
+from icot_tui.data.examples import Chunk
 from icot_tui.data.tokenizing import pretrained_tokenizer
 from tests.golden.tokenizer import SEPARATOR
 from tests.shared import shared

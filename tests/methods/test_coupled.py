@@ -8,11 +8,9 @@ from icot_tui.config import ModelConfig
 from icot_tui.engine.evaluation.decoding import decode
 from icot_tui.engine.evaluation.staged_examples import PositionShift, Prefixes
 from icot_tui.methods.distillation.coupled import TeacherStateTable, coupled_lm
-from icot_tui.methods.distillation.emulator import ThoughtEmulator
+from icot_tui.methods.distillation.models import MindReadingStudent, ThoughtEmulator
 from icot_tui.methods.distillation.objectives import CoupledObjective
-from icot_tui.methods.distillation.positions import StatePositions
-from icot_tui.methods.distillation.student import MindReadingStudent
-from icot_tui.methods.distillation.teacher import teacher_states
+from icot_tui.methods.distillation.teacher import StatePositions, teacher_states
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
 

@@ -33,7 +33,7 @@ from icot_tui.errors import UserError
 from icot_tui.methods.prompted.endpoint import Endpoint as Client
 from icot_tui.methods.prompted.local import LocalModel
 from icot_tui.methods.prompted.prompts import as_text, conversation, read_questions
-from icot_tui.methods.prompted.reading import is_right, read_answer
+from icot_tui.methods.prompted.replies import is_right, read_answer
 from icot_tui.runs.session import create_run, run_training
 from icot_tui.studies.card import model_card
 from icot_tui.studies.plan import digest_of, make_plan

@@ -16,13 +16,15 @@ from pydantic import Field
 from icot_tui.data.tasks.base import (
     Problems,
     TaskOptions,
+    add,
     check_options,
+    from_text,
     human_number,
     human_numbers,
     line_matrix,
     literal,
+    to_int,
 )
-from icot_tui.data.tasks.digits import add, from_text, to_int
 from icot_tui.data.tasks.space import ENUMERABLE, ProblemSpace, order_free_keys
 from icot_tui.errors import UserError
 

@@ -23,21 +23,27 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, field_validator
 
 from icot_tui.data.tasks.base import (
+    Digits,
     Problems,
     Symbols,
     TaskOptions,
+    add,
     check_options,
+    from_text,
     human_number,
     human_numbers,
     line_matrix,
     literal,
+    times_digit,
+    to_int,
+    widen,
 )
-from icot_tui.data.tasks.digits import Digits, add, from_text, times_digit, to_int, widen
 from icot_tui.data.tasks.space import ENUMERABLE, ProblemSpace, order_free_keys, sample_mix
 from icot_tui.errors import UserError
 
 MOST_DIGITS = 64
 Size = tuple[int, int]
+ZERO = np.uint8(ord("0"))
 
 
 def _split_sizes(value: object) -> object:
@@ -181,9 +187,6 @@ class Multiplication:
         star = literal("*", len(problems))
         x = np.concatenate([a + ZERO, star, b + ZERO])
         return line_matrix(x, cot, widen(product, sum(size)) + ZERO)
-
-
-ZERO = np.uint8(ord("0"))
 
 
 def _long_chain(rows: list[Digits]) -> tuple[Symbols, Digits]:

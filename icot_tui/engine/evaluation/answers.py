@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from icot_tui.curriculum.token_format import TokenFormat
+from icot_tui.curriculum.removal import TokenFormat
 from icot_tui.data.examples import ANSWER_MARK
 from icot_tui.data.tokenizing import decode
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from icot_tui.config import EvaluationConfig
-from icot_tui.curriculum.token_format import TokenFormat
+from icot_tui.curriculum.removal import TokenFormat
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.examples import ANSWER_MARK
 from icot_tui.engine.evaluation.answers import AnswerReader

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from icot_tui.config import DataConfig, EvaluationConfig, method_of
-from icot_tui.curriculum.removal import RemovalPlan
+from icot_tui.curriculum.removal import RemovalPlan, TokenFormat
 from icot_tui.curriculum.schedule import ALL
-from icot_tui.curriculum.token_format import TokenFormat
-from icot_tui.data.chunks import Chunk, read_chunks
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.encoding import Encoder
+from icot_tui.data.examples import Chunk, read_chunks
 from icot_tui.data.load import load_data
 from icot_tui.data.splits import open_source
 from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from icot_tui.curriculum.removal import Batch, RemovalPlan, removed_tokens
-from icot_tui.curriculum.token_format import TokenFormat
+from icot_tui.curriculum.removal import Batch, RemovalPlan, TokenFormat, removed_tokens
 from icot_tui.data.encoded import EncodedSplit
 
 

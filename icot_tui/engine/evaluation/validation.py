@@ -9,7 +9,7 @@ import torch
 from torch.distributed.fsdp import FSDPModule
 
 from icot_tui.config import EvaluationConfig
-from icot_tui.curriculum.token_format import TokenFormat
+from icot_tui.curriculum.removal import TokenFormat
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.engine.evaluation.evaluate import evaluate
 from icot_tui.engine.evaluation.exact_match import EvaluationResult, merge

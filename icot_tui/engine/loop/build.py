@@ -6,10 +6,9 @@ from accelerate import Accelerator
 
 from icot_tui.config import RunConfig
 from icot_tui.curriculum.curriculum import Curriculum
-from icot_tui.curriculum.token_format import TokenFormat
-from icot_tui.data.encoded import EncodedSplit
+from icot_tui.curriculum.removal import TokenFormat
+from icot_tui.data.encoded import DataOrder, EncodedSplit
 from icot_tui.data.load import Data
-from icot_tui.data.order import DataOrder
 from icot_tui.engine.checkpoints.store import Store
 from icot_tui.engine.evaluation.validation import (
     Score,

@@ -12,12 +12,9 @@ import torch
 
 from icot_tui.config import RunConfig
 from icot_tui.curriculum.curriculum import Curriculum
-from icot_tui.curriculum.removal import Batch
-from icot_tui.curriculum.schedule import Fixed, build_schedule
-from icot_tui.curriculum.smoothing import Smoothing
-from icot_tui.curriculum.token_format import TokenFormat
-from icot_tui.data.encoded import EncodedSplit
-from icot_tui.data.order import DataOrder
+from icot_tui.curriculum.removal import Batch, TokenFormat
+from icot_tui.curriculum.schedule import Fixed, Smoothing, build_schedule
+from icot_tui.data.encoded import DataOrder, EncodedSplit
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath
 from icot_tui.engine.checkpoints.store import Store
 from icot_tui.engine.journal.events import (

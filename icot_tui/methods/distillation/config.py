@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from icot_tui.config.section import FILE_OR_NAME, Count, Fraction, Positive, Section
+from icot_tui.config.sections import FILE_OR_NAME, Count, Fraction, Positive, Section
 
 PARTS = "distillation.json"
 """The file of a checkpoint that names the models in it."""

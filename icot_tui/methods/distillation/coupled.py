@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from icot_tui.methods.distillation.student import MindReadingStudent
+from icot_tui.methods.distillation.models import MindReadingStudent
 from icot_tui.models.wrapped import Arguments, WrappedLM
 
 StateSource = Callable[[Tensor, Tensor, Tensor | None, Tensor | None], Tensor]

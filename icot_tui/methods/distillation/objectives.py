@@ -9,9 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from icot_tui.methods.distillation.blocks import decoder_blocks
-from icot_tui.methods.distillation.emulator import ThoughtEmulator
-from icot_tui.methods.distillation.student import MindReadingStudent
+from icot_tui.methods.distillation.models import MindReadingStudent, ThoughtEmulator, decoder_blocks
 from icot_tui.models.supervised import SupervisedLM
 
 

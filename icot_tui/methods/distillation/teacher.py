@@ -1,15 +1,75 @@
-"""The teacher's thoughts: hidden states of a model that writes its chain of thought."""
+"""The teacher's thoughts: hidden states of a model that writes its chain of thought.
 
-from typing import TYPE_CHECKING
+They are computed in batches, or kept on disk if that is cheaper. n examples, B rows, L blocks,
+H width.
+"""
 
+import os
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
-from icot_tui.methods.distillation.blocks import EnoughSeen, decoder_blocks, edited_inputs
+from icot_tui.curriculum.removal import RemovalPlan, remove
+from icot_tui.data.encoded import EncodedSplit
+from icot_tui.engine.journal.events import Event, ThoughtsStored, Warned
+from icot_tui.engine.loop.update import send
+from icot_tui.errors import Check
+from icot_tui.methods.distillation.models import EnoughSeen, decoder_blocks, edited_inputs
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+Subset = Literal["diagonal", "first_column", "last_column", "top_row", "bottom_row"]
+TOKENS_AT_ONCE = {"cpu": 4096, "cuda": 1 << 16}
+"""Tokens a forward pass of the teacher."""
+
+
+@dataclass(frozen=True)
+class StatePositions:
+    """Which of the teacher's hidden states are the thoughts (method, section 5).
+
+    subset  diagonal: block l at `sep1 + l * delta`; first_column, last_column: every block at the
+            first or second separator; top_row, bottom_row: the diagonal's positions, but all of
+            them at the input of the last or of the first block
+    delta   positions a block; None: so that the last block is at the second separator, for each
+            example by itself
+    """
+
+    subset: Subset = "diagonal"
+    delta: float | None = None
+
+    def positions(
+        self, first_separator: NDArray[np.int64], second_separator: NDArray[np.int64], blocks: int
+    ) -> NDArray[np.int64]:
+        """[B, L] positions of rows whose separators stand at [B] and [B]."""
+        block = np.arange(blocks)
+        first, second = first_separator[:, None], second_separator[:, None]
+        if self.subset == "first_column":
+            return np.broadcast_to(first, (len(first), blocks)).copy()
+        if self.subset == "last_column":
+            return np.broadcast_to(second, (len(second), blocks)).copy()
+        # One block has nowhere to go. Single precision, as published: it decides where .5 goes.
+        steps = np.float32(max(blocks - 1, 1))
+        delta = (second - first).astype(np.float32) / steps if self.delta is None else self.delta
+        along = np.rint((first + block * delta).astype(np.float32)).astype(np.int64)
+        return np.minimum(along, second)
+
+    def blocks(self, blocks: int) -> list[int]:
+        """[L] the teacher's block whose input is the thought of each block."""
+        if self.subset == "top_row":
+            return [blocks - 1] * blocks
+        if self.subset == "bottom_row":
+            return [0] * blocks
+        return list(range(blocks))
 
 
 @torch.no_grad()
@@ -38,3 +98,146 @@ def teacher_states(
         teacher.base_model(ids, use_cache=False)
     states = torch.stack([state for state in found if state is not None], dim=1)
     return F.layer_norm(states.float(), states.shape[-1:])
+
+
+TeacherStates = Callable[[NDArray[np.int64]], Tensor]
+"""Places of [B] examples in their split -> [B, L, H] on the device; -1 gives any example's."""
+
+
+class ComputedStates:
+    """Asks the teacher each time.
+
+    Args:
+        teacher: on the device, in evaluation mode.
+        split: the examples with their chains of thought.
+        places: where the states are taken.
+        separator_id: the end-of-text token.
+        device: where the teacher is.
+        autocast: precision of its computations.
+    """
+
+    def __init__(
+        self,
+        teacher: "PreTrainedModel",
+        split: EncodedSplit,
+        places: StatePositions,
+        separator_id: int,
+        device: torch.device,
+        autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
+        self.split = split
+        self.blocks = int(teacher.config.num_hidden_layers)
+        self.width = int(teacher.config.hidden_size)
+        self._teacher = teacher
+        self._places = places
+        self._separator_id = separator_id
+        self._device = device
+        self._autocast = autocast
+
+    def __call__(self, index: NDArray[np.int64]) -> Tensor:
+        """[B, L, H] float32 on the device."""
+        batch = remove(self.split, np.maximum(index, 0), 0, RemovalPlan(), self._separator_id)
+        first = batch.prompt_lengths - 1
+        positions = self._places.positions(first, first + batch.cot_lengths + 1, self.blocks)
+        ids = batch.ids[:, : positions.max(initial=0) + 1]
+        with self._autocast():
+            return teacher_states(
+                self._teacher,
+                send(ids, self._device),
+                send(positions, self._device),
+                self._places.blocks(self.blocks),
+            )
+
+    def batches(self) -> list[NDArray[np.int64]]:
+        """All examples in batches of like lengths, the same ones every time."""
+        lengths = self.split.lengths
+        order = np.argsort(-lengths, kind="stable")
+        tokens = TOKENS_AT_ONCE.get(self._device.type, 1 << 14)
+        found, begin = [], 0
+        while begin < len(order):
+            size = max(1, tokens // int(lengths[order[begin]]))
+            found.append(order[begin : begin + size])
+            begin += size
+        return found
+
+    def all(self) -> Tensor:
+        """[n, L, H] on the CPU, for a split that fits the memory."""
+        states = torch.empty(len(self.split), self.blocks, self.width)
+        for rows in self.batches():
+            states[torch.from_numpy(rows)] = self(rows).cpu()
+        return states
+
+
+class StoredStates:
+    """Reads them from a memory-mapped file."""
+
+    def __init__(self, path: Path, device: torch.device) -> None:
+        self._states = np.load(path, mmap_mode="r")
+        self._device = device
+
+    def __call__(self, index: NDArray[np.int64]) -> Tensor:
+        """[B, L, H] on the device."""
+        return send(self._states[np.maximum(index, 0)], self._device)
+
+
+def stored_bytes(computed: ComputedStates, dtype: np.dtype[Any]) -> int:
+    """Size of the file for a whole split."""
+    return len(computed.split) * computed.blocks * computed.width * dtype.itemsize
+
+
+def store_states(
+    computed: ComputedStates,
+    path: Path,
+    dtype: np.dtype[Any],
+    device: torch.device,
+    step: int,
+    emit: Callable[[Event], None],
+    check: Check,
+) -> TeacherStates:
+    """The states of a whole split in a file, which is written unless it is there.
+
+    Without room on the disk they are computed each time, after a warning. The file is complete or
+    not there at all.
+
+    Args:
+        computed: the split and the teacher.
+        path: the file.
+        dtype: of its numbers.
+        device: where they are wanted.
+        step: of the events.
+        emit: writes an event to the journal.
+        check: called between batches.
+    """
+    if not path.is_file():
+        began = time.perf_counter()
+        beside = path.with_name(f".writing-{path.name}")
+        try:
+            path.parent.mkdir(exist_ok=True)
+            _write(computed, beside, dtype, check)
+            os.replace(beside, path)
+        except OSError as error:
+            emit(
+                Warned(
+                    step=step,
+                    message=f"the teacher's thoughts are not stored: {error.strerror or error}",
+                )
+            )
+            return computed
+        finally:
+            beside.unlink(missing_ok=True)
+        size, seconds = path.stat().st_size, time.perf_counter() - began
+        emit(ThoughtsStored(step=step, examples=len(computed.split), bytes=size, seconds=seconds))
+    return StoredStates(path, device)
+
+
+def _write(computed: ComputedStates, path: Path, dtype: np.dtype[Any], check: Check) -> None:
+    shape = (len(computed.split), computed.blocks, computed.width)
+    states = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    if hasattr(os, "posix_fallocate"):  # macOS has none
+        with open(path, "r+b") as file:
+            # A disk that fills up under a memory map kills the process: claim the room beforehand.
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    for rows in computed.batches():
+        check()
+        states[rows] = computed(rows).cpu().numpy()
+    states.flush()

@@ -25,9 +25,17 @@ from icot_tui.engine.loop.training import (
 )
 from icot_tui.engine.loop.update import Feed, Update
 from icot_tui.errors import UserError
+from icot_tui.methods.distillation.checkpoints import (
+    Part,
+    PartsWeights,
+    find_outcome,
+    open_emulator,
+    open_student,
+    open_teacher,
+)
 from icot_tui.methods.distillation.config import DistillationConfig
 from icot_tui.methods.distillation.coupled import StateSource, TeacherStateTable, coupled_lm
-from icot_tui.methods.distillation.emulator import ThoughtEmulator
+from icot_tui.methods.distillation.models import MindReadingStudent, ThoughtEmulator
 from icot_tui.methods.distillation.objectives import (
     CoupledObjective,
     EmulatorObjective,
@@ -35,22 +43,13 @@ from icot_tui.methods.distillation.objectives import (
     emulation_errors,
     freeze_unused,
 )
-from icot_tui.methods.distillation.parts import (
-    Part,
-    PartsWeights,
-    open_emulator,
-    open_student,
-    open_teacher,
-)
-from icot_tui.methods.distillation.phase_results import find_outcome
-from icot_tui.methods.distillation.positions import StatePositions
-from icot_tui.methods.distillation.stored_states import (
+from icot_tui.methods.distillation.teacher import (
     ComputedStates,
+    StatePositions,
     TeacherStates,
     store_states,
     stored_bytes,
 )
-from icot_tui.methods.distillation.student import MindReadingStudent
 from icot_tui.models.build import extend_positions
 from icot_tui.models.supervised import SupervisedLM
 

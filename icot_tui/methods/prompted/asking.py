@@ -33,8 +33,7 @@ from icot_tui.methods.prompted.config import PromptedConfig
 from icot_tui.methods.prompted.endpoint import Endpoint
 from icot_tui.methods.prompted.local import LocalModel
 from icot_tui.methods.prompted.prompts import Questions, conversation, read_questions
-from icot_tui.methods.prompted.reading import is_right, read_answer
-from icot_tui.methods.prompted.replies import KeptReplies, Reply, Respondent
+from icot_tui.methods.prompted.replies import KeptReplies, Reply, Respondent, is_right, read_answer
 from icot_tui.version import __version__
 
 TELL_SECONDS = 2.0

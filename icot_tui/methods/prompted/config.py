@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from icot_tui.config.section import FILE_OR_NAME, Count, Positive, Section
+from icot_tui.config.sections import FILE_OR_NAME, Count, Positive, Section
 
 
 class PromptedConfig(Section):

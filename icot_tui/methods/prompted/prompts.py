@@ -10,8 +10,7 @@ from itertools import islice
 import numpy as np
 
 from icot_tui.config import DataConfig
-from icot_tui.data.chunks import numbered_lines
-from icot_tui.data.examples import ANSWER_MARK, Example, parse_line
+from icot_tui.data.examples import ANSWER_MARK, Example, numbered_lines, parse_line
 from icot_tui.data.splits import ExampleSource, open_source
 from icot_tui.data.tasks import Task
 from icot_tui.errors import UserError

@@ -1,16 +1,29 @@
-"""What models replied, kept on disk under what they were asked: no question is paid for twice."""
+"""What models replied: kept on disk, so that no question is paid for twice, and read.
+
+An answer stands after the last `####`, in `\\boxed{}`, or after "answer is" or "answer:". Failing
+these it is the last number of a text that was not cut off; a text that was cut off stopped in the
+middle of its reasoning, and has none. Reading is lenient, but never guesses.
+"""
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
 from icot_tui.data.cache import cache_folder
+from icot_tui.data.examples import ANSWER_MARK
 from icot_tui.engine.run_folder import write_atomically
 from icot_tui.errors import UserError
 from icot_tui.methods.prompted.prompts import Conversation
+
+_NUMBER = re.compile(r"(?<!\d)-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
+_SAID = re.compile(r"\\boxed\{|answer(?:\s+is|\s*:|\*\*:)", re.IGNORECASE)
+_ENDS = " \t*_$`\"'.{}()"
+"""Around answers in words: blanks, emphasis, quotes, the sentence's end."""
 
 
 @dataclass(frozen=True)
@@ -76,3 +89,68 @@ class KeptReplies:
         asked = json.dumps([self._identity, conversation], sort_keys=True)
         key = hashlib.sha256(asked.encode()).hexdigest()
         return self._folder / key[:2] / f"{key}.json"
+
+
+def read_answer(text: str, gold: str, cut: bool) -> str | None:
+    """The answer as it stands in the text; None where there is none to be read.
+
+    Args:
+        text: what the model wrote.
+        gold: the right answer, which tells whether a number is looked for.
+        cut: was the model stopped by its budget of tokens?
+    """
+    numeric = number(gold) is not None
+    for marked in _marked(text):
+        line = next((line for line in marked.splitlines() if line.strip()), "")
+        if numeric and (found := _NUMBER.search(_joined(line))):
+            return found[0]
+        if not numeric and line.strip(_ENDS):
+            return line.strip(_ENDS)
+    if cut:
+        return None
+    if numeric:
+        numbers = _NUMBER.findall(_joined(text))
+        return numbers[-1] if numbers else None
+    return text.strip(_ENDS) if text.strip(_ENDS) and "\n" not in text.strip() else None
+
+
+def is_right(answer: str | None, gold: str) -> bool:
+    """Is it the right answer? Numbers are compared as numbers, words without regard to case.
+
+    Numbers written digit by digit (`8 0 4`) are compared so: their lowest digit stands first, and
+    zeros on either side are no ornament.
+
+    Args:
+        answer: as read; None is wrong.
+        gold: the right one.
+    """
+    if answer is None:
+        return False
+    right = number(gold)
+    if right is None or _joined(gold) != gold:
+        return _bare(answer) == _bare(gold)
+    return right == number(answer)
+
+
+def number(text: str) -> Decimal | None:
+    """The number that a text is, thousands' commas and all; None where it is none."""
+    found = _NUMBER.fullmatch(_joined(text).strip(_ENDS))
+    return None if found is None else Decimal(found[0].replace(",", ""))
+
+
+def _marked(text: str) -> Iterator[str]:
+    """What follows the last mark of each kind."""
+    if ANSWER_MARK in text:
+        yield text.rpartition(ANSWER_MARK)[2]
+    said = list(_SAID.finditer(text))
+    if said:
+        yield text[said[-1].end() :]
+
+
+def _joined(text: str) -> str:
+    """`4 0 8` as `408`: digits one by one are a number."""
+    return re.sub(r"(?<=\b\d) (?=\d\b)", "", text)
+
+
+def _bare(text: str) -> str:
+    return "".join(text.split()).casefold()

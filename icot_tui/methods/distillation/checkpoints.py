@@ -2,7 +2,7 @@
 
 step-00003000-4-coupled/
   student/ emulator/     each: config.json and model.safetensors as transformers writes them,
-                         and thoughts.safetensors with what reads or foretells thoughts
+                         and thoughts.safetensors with what reads or predicts thoughts
   distillation.json      which models there are, and the emulator's settings
   tokenizer files
 """
@@ -13,14 +13,30 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
-from icot_tui.engine.checkpoints.checkpoint import THOUGHTS
+from icot_tui.engine.checkpoints.checkpoint import (
+    MANIFEST,
+    THOUGHTS,
+    CheckpointPath,
+    best_checkpoint,
+    list_checkpoints,
+    newest_verified,
+    verify,
+)
 from icot_tui.engine.checkpoints.weights import ExtendedWeights
+from icot_tui.engine.run_folder import runs_folder
 from icot_tui.errors import UserError
 from icot_tui.methods.distillation.config import PARTS
 from icot_tui.methods.distillation.coupled import coupled_lm
-from icot_tui.methods.distillation.emulator import ThoughtEmulator
-from icot_tui.methods.distillation.student import MindReadingStudent
+from icot_tui.methods.distillation.models import MindReadingStudent, ThoughtEmulator
 from icot_tui.models.build import load_pretrained
+from icot_tui.models.published import (
+    PREFIX,
+    WEIGHTS,
+    blank_model,
+    fill,
+    published_config,
+    read_tensors,
+)
 from icot_tui.models.wrapped import WrappedLM
 
 if TYPE_CHECKING:
@@ -138,3 +154,89 @@ def open_teacher(folder: Path) -> "PreTrainedModel":
     if part_settings(folder):
         raise UserError(f"{folder} holds no teacher: name a checkpoint with explicit CoT")
     return load_pretrained(str(folder))
+
+
+def find_outcome(given: str, part: str) -> Path:
+    """The checkpoint folder of a model that was trained before.
+
+    Args:
+        given: a checkpoint folder, or a run by folder or name.
+        part: "teacher", "student" or "emulator".
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    path = Path(given).expanduser()
+    if not path.is_dir() and (runs_folder() / given).is_dir():
+        path = runs_folder() / given
+    if not path.is_dir():
+        raise UserError(
+            f"distillation.from_{part}: there is no checkpoint folder and no run '{given}'"
+        )
+    if (path / "checkpoints").is_dir():
+        return _of_run(path / "checkpoints", part)
+    if (path / MANIFEST).is_file() and (problem := verify(path)):
+        raise UserError(f"checkpoint {path} cannot be used: {problem}")
+    return path
+
+
+def _of_run(folder: Path, part: str) -> Path:
+    """The best of the newest training that has the model."""
+    newest, complaints = newest_verified(folder)
+    if newest is None:
+        raise UserError(". ".join([f"{folder.parent} has no whole checkpoint", *complaints]))
+    outcome: str | None = newest.state()["run"].get("outcomes", {}).get(part)
+    if outcome is not None and verify(folder / outcome) is None:
+        return folder / outcome
+    holding = [one for one in list_checkpoints(folder) if _holds(one, part)]
+    last = next((one for one in reversed(holding) if verify(one.path) is None), None)
+    if last is None:
+        raise UserError(f"run {folder.parent.name} has no whole checkpoint with a {part}")
+    best_step = last.state()["run"]["best"]["step"]
+    named = best_checkpoint(folder, last.phase)
+    # The state in the last checkpoint is from before its own evaluation.
+    if named is not None and named.step in (best_step, last.step):
+        return named.path
+    for one in holding:
+        if one.phase == last.phase and one.step == best_step and verify(one.path) is None:
+            return one.path
+    return last.path
+
+
+def _holds(checkpoint: CheckpointPath, part: str) -> bool:
+    try:
+        held = part_settings(checkpoint.path)
+    except UserError:  # damaged
+        return False
+    return not held if part == "teacher" else part in held
+
+
+def load_published_student(folder: Path, base: str) -> MindReadingStudent:
+    """A published mind-reading student; arguments and errors as of `load_published`."""
+    student = MindReadingStudent(blank_model(base))
+    fill(student, _renamed(read_tensors(folder / WEIGHTS)), folder, base)
+    return student
+
+
+def load_published_emulator(folder: Path, base: str) -> ThoughtEmulator:
+    """A published thought emulator; arguments and errors as of `load_published`."""
+    tensors = _renamed(read_tensors(folder / WEIGHTS))
+    table = tensors.get("mixture_components.weight")
+    if table is None or table.ndim != 2:
+        raise UserError(f"{folder} is no published emulator: it has no mixture_components.weight")
+    temperature = float(published_config(folder).get("softmax_temperature", 0.05))
+    emulator = ThoughtEmulator(blank_model(base), len(table), temperature)
+    fill(emulator, tensors, folder, base)
+    return emulator
+
+
+def _renamed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The published names as ours: `lm.` for the base model, an LSTM cell for an LSTM."""
+    return {
+        name.replace(PREFIX, "lm.", 1)
+        if name.startswith(PREFIX)
+        else name.removesuffix("_l0")
+        if name.startswith("rnn.")
+        else name: tensor
+        for name, tensor in tensors.items()
+    }
