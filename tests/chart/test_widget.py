@@ -113,9 +113,9 @@ def test_repaints_only_the_cells_that_are_different(monkeypatch):
     async def body(app, pilot):
         painted = []
         monkeypatch.setattr(app.chart, "refresh", lambda *regions: painted.extend(regions))
-        app.chart.cursor_left()
+        app.chart.step_cursor(-1)
         app.chart.show(data(version="no other values"))
-        app.chart.cursor_left()
+        app.chart.step_cursor(-1)
         assert painted
         assert all(region.height == 1 for region in painted)
         last = [region for region in painted if region.y == 5][-1]
@@ -144,18 +144,18 @@ def test_what_is_hidden_is_drawn_when_it_is_seen_again(monkeypatch):
 def test_zooms_pans_and_goes_back():
     async def body(app, pilot):
         chart = app.chart
-        chart.zoom_in()
+        chart.zoom(0.5)
         assert chart.viewport.following
         start, end = chart.viewport.window
         assert (round(start), end) == (500, 999)
-        chart.pan_left()
+        chart.pan(-0.25)
         assert not chart.viewport.following
-        chart.pan_right()
-        chart.pan_right()
+        chart.pan(0.25)
+        chart.pan(0.25)
         assert chart.viewport.window[1] == 999
         await pilot.pause()
         assert "zoomed" in app.lines()[0]
-        chart.zoom_out()
+        chart.zoom(2)
         assert chart.viewport.window is None
 
     in_app(body, data())
@@ -164,11 +164,11 @@ def test_zooms_pans_and_goes_back():
 def test_follows_the_newest_unless_looking_elsewhere():
     async def body(app, pilot):
         chart = app.chart
-        chart.zoom_in()
+        chart.zoom(0.5)
         chart.show(data(1000))
         await pilot.pause()
         assert "900" in app.lines()[-1]
-        chart.pan_left()
+        chart.pan(-0.25)
         window = chart.viewport.window
         chart.show(data(800))
         assert chart.viewport.window == window
@@ -179,19 +179,19 @@ def test_follows_the_newest_unless_looking_elsewhere():
 def test_the_cursor_reads_values_and_marks():
     async def body(app, pilot):
         chart = app.chart
-        chart.cursor_left()
+        chart.step_cursor(-1)
         await pilot.pause()
         assert app.lines()[0].startswith("step 999 · ● loss 0.114 (smoothed 0.1")
-        chart.next_mark()  # there is none after the newest
+        chart.go_to_mark(forward=True)  # there is none after the newest
         assert chart.viewport.cursor == 999
-        chart.previous_mark()
-        chart.previous_mark()
+        chart.go_to_mark(forward=False)
+        chart.go_to_mark(forward=False)
         await pilot.pause()
         assert chart.viewport.cursor == 600
         assert "removal 2" in "".join(app.lines()[:2])
-        chart.next_mark()
+        chart.go_to_mark(forward=True)
         assert chart.viewport.cursor == 900
-        chart.cursor_left(5)
+        chart.step_cursor(-5)
         await pilot.pause()
         assert "steps after removal 2" in "".join(app.lines()[:2])
         chart.reset_view()
@@ -204,10 +204,10 @@ def test_jumping_to_a_removal_out_of_sight_brings_it_to_the_middle():
     async def body(app, pilot):
         chart = app.chart
         for _ in range(4):
-            chart.zoom_in()
-        chart.previous_mark()
+            chart.zoom(0.5)
+        chart.go_to_mark(forward=False)
         for _ in range(3):
-            chart.previous_mark()
+            chart.go_to_mark(forward=False)
         start, end = chart.viewport.window
         assert chart.viewport.cursor == 300
         assert start < 300 < end
@@ -222,7 +222,7 @@ def test_the_cursor_goes_from_point_to_point_where_they_are_few():
         chart = app.chart
         seen = []
         for _ in range(4):
-            chart.cursor_left()
+            chart.step_cursor(-1)
             seen.append(chart.viewport.cursor)
         assert seen == [900, 500, 0, 0]
         await pilot.pause()
@@ -286,8 +286,8 @@ def test_every_theme_draws():
 
 def test_another_axis_shows_everything_again():
     async def body(app, pilot):
-        app.chart.zoom_in()
-        app.chart.cursor_left()
+        app.chart.zoom(0.5)
+        app.chart.step_cursor(-1)
         app.chart.show(data(x_label="hours"))
         assert app.chart.viewport.window is None
         assert app.chart.viewport.cursor is None
@@ -303,7 +303,7 @@ def test_exports():
         assert rows[0] == "curve,step,loss,smoothed"
         assert len(rows) == 1001
         assert rows[1].startswith("loss,0,2.1,2.1")
-        chart.zoom_in()
+        chart.zoom(0.5)
         assert len(chart.csv().splitlines()) < 600
         assert chart.svg().startswith("<svg") and "removal 3" in chart.svg()
 
@@ -313,9 +313,9 @@ def test_exports():
 def test_a_view_beyond_the_end_of_a_resumed_run_comes_back():
     async def body(app, pilot):
         chart = app.chart
-        chart.zoom_in()
-        chart.zoom_in()
-        chart.pan_left()
+        chart.zoom(0.5)
+        chart.zoom(0.5)
+        chart.pan(-0.25)
         chart.show(data(200))
         await pilot.pause()
         assert "200" not in app.lines()[-1] and "150" in app.lines()[-1]

@@ -32,16 +32,16 @@ class ViewActions:
     def handlers(self) -> dict[str, Handler]:
         """By the actions' names."""
         panels = {f"show-{panel}": partial(self._live.go_to, panel) for panel in PANEL_IDS}
-        charts = {
-            "previous-removal": Chart.previous_mark,
-            "next-removal": Chart.next_mark,
-            "zoom-in": Chart.zoom_in,
-            "zoom-out": Chart.zoom_out,
+        charts: dict[str, Callable[[Chart], None]] = {
+            "previous-removal": partial(Chart.go_to_mark, forward=False),
+            "next-removal": partial(Chart.go_to_mark, forward=True),
+            "zoom-in": partial(Chart.zoom, factor=0.5),
+            "zoom-out": partial(Chart.zoom, factor=2.0),
             "zoom-reset": Chart.reset_view,
-            "pan-left": Chart.pan_left,
-            "pan-right": Chart.pan_right,
-            "cursor-left": Chart.cursor_left,
-            "cursor-right": Chart.cursor_right,
+            "pan-left": partial(Chart.pan, share=-0.25),
+            "pan-right": partial(Chart.pan, share=0.25),
+            "cursor-left": partial(Chart.step_cursor, columns=-1),
+            "cursor-right": partial(Chart.step_cursor, columns=1),
             "log-axis": Chart.toggle_log,
             "smoothing": Chart.cycle_smoothing,
         }

@@ -64,11 +64,11 @@ class ChartData:
     """
 
     curves: tuple[Curve, ...]
-    marks: tuple[Mark, ...]
+    marks: tuple[Mark, ...] = ()
     x_label: str
     y_label: str
     version: Hashable
-    empty: str
+    empty: str = ""
     percent: bool = False
     levels: tuple[tuple[float, str], ...] = ()
     span: tuple[float, float] | None = None

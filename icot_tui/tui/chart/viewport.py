@@ -133,6 +133,11 @@ def nearest(x: float, places: np.ndarray) -> int | None:
     return left if x - places[left] <= places[right] - x else right
 
 
+def whole(view: Viewport) -> Viewport:
+    """Everything, new data included, without a cursor."""
+    return replace(view, window=None, following=False, cursor=None)
+
+
 def next_smoothing(view: Viewport) -> Viewport:
     """The next stronger smoothing; after the strongest, none."""
     place = WINDOWS.index(view.smoothing) if view.smoothing in WINDOWS else 0

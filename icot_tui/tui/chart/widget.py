@@ -1,6 +1,5 @@
 """The chart as a widget: it draws when something changed and repaints only the cells that did."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
 
@@ -23,11 +22,12 @@ from icot_tui.tui.chart.viewport import (
     stepped,
     to_mark,
     visible,
+    whole,
     with_cursor,
     zoomed,
 )
 
-_NOTHING = ChartData(curves=(), marks=(), x_label="", y_label="", version=None, empty="")
+_NOTHING = ChartData(curves=(), x_label="", y_label="", version=None)
 
 
 class Chart(Widget, can_focus=True):
@@ -81,29 +81,23 @@ class Chart(Widget, can_focus=True):
         if data.version == before.version and data.x_label == before.x_label:
             return
         if data.x_label != before.x_label:
-            self.viewport = replace(self.viewport, window=None, following=False, cursor=None)
+            self.viewport = whole(self.viewport)
         self._prepared = prepare(data)
         self._redraw()
 
-    def zoom_in(self, anchor: float | None = None) -> None:
-        """Halve the range that is shown, around the cursor or the given position."""
-        self._zoom(0.5, anchor)
+    def zoom(self, factor: float, anchor: float | None = None) -> None:
+        """Show `factor` times the range, around the cursor or the given position."""
+        if self._prepared.extent is not None:
+            self._set_viewport(zoomed(self.viewport, self._prepared.extent, factor, anchor))
 
-    def zoom_out(self, anchor: float | None = None) -> None:
-        """Double the range that is shown."""
-        self._zoom(2.0, anchor)
-
-    def pan_left(self) -> None:
-        """Move the view left by a quarter of its width."""
-        self._pan(-0.25)
-
-    def pan_right(self) -> None:
-        """Move the view right by a quarter of its width."""
-        self._pan(0.25)
+    def pan(self, share: float) -> None:
+        """Move the view by this share of its width, to the right if positive."""
+        if self._prepared.extent is not None:
+            self._set_viewport(panned(self.viewport, self._prepared.extent, share))
 
     def reset_view(self) -> None:
         """Show everything, follow new data, and hide the cursor."""
-        self._set_viewport(replace(self.viewport, window=None, following=False, cursor=None))
+        self._set_viewport(whole(self.viewport))
 
     def toggle_log(self) -> None:
         """Switch the value axis between logarithmic and linear."""
@@ -113,31 +107,22 @@ class Chart(Widget, can_focus=True):
         """Smooth more; after the strongest, none."""
         self._set_viewport(next_smoothing(self.viewport))
 
-    def cursor_left(self, n: int = 1) -> None:
-        """Move the value cursor n columns left; without one, put it on the newest point."""
-        self._set_viewport(stepped(self.viewport, self._prepared, self._layout.columns, -n))
-
-    def cursor_right(self, n: int = 1) -> None:
-        """Move the value cursor n columns right."""
-        self._set_viewport(stepped(self.viewport, self._prepared, self._layout.columns, n))
+    def step_cursor(self, columns: int) -> None:
+        """Move the value cursor, left if negative; without one, put it on the newest point."""
+        self._set_viewport(stepped(self.viewport, self._prepared, self._layout.columns, columns))
 
     def hide_cursor(self) -> None:
         """Hide the value cursor; the view stays."""
         self._set_viewport(replace(self.viewport, cursor=None))
 
-    def next_mark(self) -> None:
-        """Put the cursor on the next removal and bring it into view."""
-        self._set_viewport(to_mark(self.viewport, self._prepared, forward=True))
-
-    def previous_mark(self) -> None:
-        """Put the cursor on the removal before and bring it into view."""
-        self._set_viewport(to_mark(self.viewport, self._prepared, forward=False))
+    def go_to_mark(self, forward: bool) -> None:
+        """Put the cursor on the next or previous removal and bring it into view."""
+        self._set_viewport(to_mark(self.viewport, self._prepared, forward))
 
     def text(self) -> str:
         """The chart as on the screen, as plain lines."""
-        return as_text(
-            self._prepared, self.viewport, *self.size, self._style(ThemeColours.of(self))
-        )
+        style = self._style(ThemeColours.of(self))
+        return as_text(self._prepared, self.viewport, *self.size, style)
 
     def csv(self) -> str:
         """Every point of every curve within the view, one a line."""
@@ -157,26 +142,21 @@ class Chart(Widget, can_focus=True):
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width)
 
     def watch_ascii(self) -> None:
-        """Redraw with the other characters."""
         self._redraw()
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Zoom in at the pointer."""
-        self._wheel(event, self.zoom_in)
+        self._wheel(event, 0.5)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Zoom out at the pointer."""
-        self._wheel(event, self.zoom_out)
+        self._wheel(event, 2.0)
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
-        """Begin to drag, or to click."""
         if event.button == 1:
             self._dragged_from = (event.x, self.viewport)
             self._moved = False
             self.capture_mouse()
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Drag the view along."""
         if self._dragged_from is None or self._prepared.extent is None:
             return
         start, view = self._dragged_from
@@ -195,10 +175,11 @@ class Chart(Widget, can_focus=True):
             extent = self._prepared.extent
             self._set_viewport(with_cursor(self.viewport, extent, self._position_at(event.x)))
 
-    def _wheel(self, event: events.MouseEvent, zoom: Callable[[float], None]) -> None:
+    def _wheel(self, event: events.MouseEvent, factor: float) -> None:
+        """Zoom at the pointer."""
         event.stop()
         if self._prepared.extent is not None:
-            zoom(self._position_at(event.x))
+            self.zoom(factor, self._position_at(event.x))
 
     def _position_at(self, x: int) -> float:
         """The position under the middle of a column of the widget."""
@@ -206,14 +187,6 @@ class Chart(Widget, can_focus=True):
         start, end = visible(self.viewport, self._prepared.extent)
         share = (x - self.gutter.left - self._layout.left + 0.5) / max(self._layout.columns, 1)
         return start + min(max(share, 0.0), 1.0) * (end - start)
-
-    def _zoom(self, factor: float, anchor: float | None) -> None:
-        if self._prepared.extent is not None:
-            self._set_viewport(zoomed(self.viewport, self._prepared.extent, factor, anchor))
-
-    def _pan(self, share: float) -> None:
-        if self._prepared.extent is not None:
-            self._set_viewport(panned(self.viewport, self._prepared.extent, share))
 
     def _set_viewport(self, view: Viewport) -> None:
         if view != self.viewport:

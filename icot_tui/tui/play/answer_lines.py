@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from icot_tui.analysis.checkpoints import PAIR, CheckpointEntry
-from icot_tui.formatting import count, percent, plain
+from icot_tui.formatting import percent, plain
 from icot_tui.tui.panels.text import (
     Glyphs,
     Line,
@@ -227,12 +227,3 @@ def chosen_words(chosen: ChosenToken, answer: "Answer") -> str:
         wrote, true = plain(token.text), plain(token.expected or "")
         return f"token {chosen.place + 1}: the model wrote '{wrote}'{sure}, correct is '{true}'"
     return f"{chosen.words}{sure}"
-
-
-def summary_line(results: Sequence[AskResult]) -> str:
-    """`3 of 4 answers right`, for the title."""
-    right = [one.answer.right for one in results if one.answer is not None]
-    known = [one for one in right if one is not None]
-    if len(results) < 2 or not known:
-        return ""
-    return f"{sum(known)} of {count(len(known), 'answer')} right"

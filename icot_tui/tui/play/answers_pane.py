@@ -8,14 +8,8 @@ from icot_tui.tui.frame.panel import Panel
 from icot_tui.tui.panels.base import out_of_sight
 from icot_tui.tui.panels.lines import Lines
 from icot_tui.tui.panels.text import EMPTY, Line, clip, glyphs, line, paragraph
-from icot_tui.tui.play.answer_lines import (
-    answer_lines,
-    choosable,
-    chosen_words,
-    default_choice,
-    summary_line,
-)
-from icot_tui.tui.play.records import AskResult, ChosenToken
+from icot_tui.tui.play.answer_lines import answer_lines, choosable, chosen_words, default_choice
+from icot_tui.tui.play.records import AskResult, ChosenToken, score
 
 HELP = (
     "Ask the model something: write a question such as 12*34 and press Enter.",
@@ -155,7 +149,8 @@ class AnswersPane(Panel):
         if not width:
             return
         current, begin = self.current, 0
-        self.border_title = f"answers  {summary_line(self.results)}".rstrip()
+        several = len(self.results) > 1
+        self.border_title = f"answers  {score(self.results) if several else ''}".rstrip()
         if current is None:
             lines = [each for text in self._message for each in (*paragraph(text, width), EMPTY)]
         elif self.short and current.answer is not None:

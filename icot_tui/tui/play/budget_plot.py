@@ -1,24 +1,46 @@
 """Accuracy and speed over the number of written tokens: two charts, one above the other."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import Binding
 from textual.screen import Screen
 from textual.widgets import Static
 
 from icot_tui.formatting import percent, plain
-from icot_tui.tui.actions.export import save_files
+from icot_tui.tui.actions.export import READ_SECONDS, save_files
 from icot_tui.tui.chart.data import ChartData, Curve
 from icot_tui.tui.chart.widget import Chart
+from icot_tui.tui.play.asker import NOT_MIXED
+from icot_tui.tui.play.worker import Job
 
 if TYPE_CHECKING:
     from icot_tui.analysis.budget import BudgetPoint
+    from icot_tui.tui.play.screen import PlayScreen
 
 X_LABEL = "tokens written"
 KEYS = "left and right read the charts   w writes them to files   escape leaves"
+
+
+def plot_budget(screen: "PlayScreen") -> None:
+    """Try every budget with the checkpoint under the cursor, or the first that allows it."""
+    result = screen.answers.current
+    current = [] if result is None else [result.entry]
+    entry = next((one for one in [*current, *screen.list.chosen] if one.mixed), None)
+    if entry is None:
+        screen.warn(NOT_MIXED, READ_SECONDS)
+        return
+
+    def work(job: Job) -> "Sequence[BudgetPoint]":
+        job.report("trying budgets of thought")
+        return screen.backend.sweep(entry, job.report)
+
+    def done(points: "Sequence[BudgetPoint]") -> None:
+        screen.app.push_screen(BudgetPlot(entry.label, points, screen.answers.lines.ascii))
+
+    screen.worker.submit("budget", work, done, screen.warn)
 
 
 class BudgetPlot(Screen[None]):
@@ -30,11 +52,11 @@ class BudgetPlot(Screen[None]):
         ascii_only: draw with ASCII characters.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
+    BINDINGS = [
         Binding("left", "read(-1)", "read", show=False, priority=True),
         Binding("right", "read(1)", "read", show=False, priority=True),
         Binding("w", "write", "write files", show=False),
-        Binding("escape,q,B", "leave", "leave", show=False),
+        Binding("escape,q,B", "dismiss", "leave", show=False),
     ]
     DEFAULT_CSS = """
     BudgetPlot { background: $background; color: $foreground; layout: vertical; }
@@ -49,12 +71,10 @@ class BudgetPlot(Screen[None]):
         self.points = sorted(points, key=lambda point: point.written)
         self.accuracy = Chart(_accuracy(self.points), ascii=ascii_only)
         self.speed = Chart(_speed(self.points), ascii=ascii_only)
-        self._name_in_words = plain(name)
+        self._title_in_words = f"budget of thought  {plain(name)}"
 
     def compose(self) -> ComposeResult:
-        """Title, summary, charts."""
-        title = f"budget of thought  {self._name_in_words}"
-        yield Static(title, markup=False, classes="header")
+        yield Static(self._title_in_words, markup=False, classes="header")
         yield Static(conclusion(self.points), markup=False, classes="words")
         yield self.accuracy
         yield self.speed
@@ -62,33 +82,20 @@ class BudgetPlot(Screen[None]):
 
     def action_read(self, by: int) -> None:
         """Move the cursor of both charts."""
-        for chart in (self.accuracy, self.speed):
-            if by < 0:
-                chart.cursor_left()
-            else:
-                chart.cursor_right()
+        self.accuracy.step_cursor(by)
+        self.speed.step_cursor(by)
 
     def action_write(self) -> None:
         """Write both charts as drawings and tables."""
-        charts = (("accuracy", self.accuracy), ("speed", self.speed))
-        files = [
-            (f"budget-{name}", ending, text)
-            for name, chart in charts
-            for ending, text in (("svg", chart.svg()), ("csv", chart.csv()))
-        ]
+        files = []
+        for name, chart in (("accuracy", self.accuracy), ("speed", self.speed)):
+            name = f"budget-{name}"
+            files += [(name, "svg", chart.svg()), (name, "csv", chart.csv())]
         save_files(self.app, "charts", files)
-
-    def action_leave(self) -> None:
-        """Back to the questions."""
-        self.dismiss(None)
 
 
 def conclusion(points: "Sequence[BudgetPoint]") -> str:
-    """The two ends of the curve in words.
-
-    Args:
-        points: ascending by written tokens.
-    """
+    """The two ends of the curve, whose points ascend by written tokens, in words."""
     least, most = points[0], points[-1]
     text = (
         f"{percent(least.exact_match)} right with {least.written} tokens written, "
@@ -101,36 +108,28 @@ def conclusion(points: "Sequence[BudgetPoint]") -> str:
 
 
 def _accuracy(points: "Sequence[BudgetPoint]") -> ChartData:
-    x = np.array([point.written for point in points], np.float64)
-
-    def curve(name: str, values: list[float], colour: str, dots: bool) -> Curve:
-        return Curve(name, x, np.array(values), colour, smooth=False, points=dots)
-
     curves = (
-        curve("exact match", [point.exact_match for point in points], "primary", True),
-        curve("low end of 95 %", [point.low for point in points], "series2", False),
-        curve("high end", [point.high for point in points], "series2", False),
+        _curve(points, "exact match", [point.exact_match for point in points], "primary"),
+        _curve(points, "low end of 95 %", [point.low for point in points], "series2", dots=False),
+        _curve(points, "high end", [point.high for point in points], "series2", dots=False),
     )
-    return ChartData(
-        curves=curves,
-        marks=(),
-        x_label=X_LABEL,
-        y_label="exact match",
-        version=1,
-        empty="",
-        percent=True,
-    )
+    return ChartData(curves=curves, x_label=X_LABEL, y_label="exact match", version=1, percent=True)
 
 
 def _speed(points: "Sequence[BudgetPoint]") -> ChartData:
-    x = np.array([point.written for point in points], np.float64)
-    speeds = np.array([point.examples_per_second or np.nan for point in points])
-    curve = Curve("examples a second, one by one", x, speeds, "accent", smooth=False, points=True)
+    speeds = [point.examples_per_second or np.nan for point in points]
+    curve = _curve(points, "examples a second, one by one", speeds, "accent")
     return ChartData(
         curves=(curve,),
-        marks=(),
         x_label=X_LABEL,
         y_label=curve.name,
         version=1,
         empty="the speed was not measured",
     )
+
+
+def _curve(
+    points: "Sequence[BudgetPoint]", name: str, values: list[float], colour: str, dots: bool = True
+) -> Curve:
+    x = np.array([point.written for point in points], np.float64)
+    return Curve(name, x, np.array(values), colour, smooth=False, points=dots)

@@ -96,9 +96,8 @@ class HiddenPane(Panel):
         self.grid.show(heat, same)
         self._show_captions((heat.captions[0], f"Shown: {heat.title}.", *heat.captions[1:]), "")
 
-    def show_words(self, view: ViewName, words: str, problem: bool = False) -> None:
+    def show_words(self, words: str, problem: bool = False) -> None:
         """Show no map, but why there is none or what is being done."""
-        self.tabs.show(view)
         self.heat = None
         self.grid.show(None)
         self.cell.update("")

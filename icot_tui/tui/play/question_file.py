@@ -3,26 +3,63 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import Binding
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from icot_tui.analysis.checkpoints import CheckpointEntry
-from icot_tui.formatting import count, plain
-from icot_tui.tui.actions.export import save_files
+from icot_tui.formatting import plain
+from icot_tui.tui.actions.export import READ_SECONDS, save_files
 from icot_tui.tui.panels.text import Glyphs, glyphs
-from icot_tui.tui.play.records import AskResult
+from icot_tui.tui.play.records import AskResult, score
+from icot_tui.tui.play.worker import Job
 from icot_tui.tui.screens.dialog import Dialog, text
+
+if TYPE_CHECKING:
+    from icot_tui.tui.play.screen import PlayScreen
 
 MOST = 1000
 """Questions of one file."""
 QUESTION_WIDTH, ANSWER_WIDTH = 28, 14
+
+
+def ask_file(screen: "PlayScreen") -> None:
+    """Put the questions of a file to the chosen checkpoints, and list what came of them."""
+    asked, options = screen.asker.chosen(), screen.asker.options
+    if not asked:
+        return
+
+    def begin(path: str | None) -> None:
+        if path:
+            screen.worker.submit("batch", lambda job: work(path, job), done, failed)
+
+    def work(path: str, job: Job) -> FileAnswers:
+        from icot_tui.analysis.questions import read_questions  # needs PyTorch
+
+        questions = read_questions(Path(path).expanduser())[:MOST]
+        ask_all = screen.backend.ask_all
+        return FileAnswers(
+            questions, asked, [ask_all(one, questions, options, job.report) for one in asked]
+        )
+
+    def done(found: FileAnswers) -> None:
+        screen.app.push_screen(FileAnswersDialog(found, screen.answers.lines.ascii), again)
+
+    def again(question: str | None) -> None:
+        if question is not None:
+            screen.asker.write_and_ask(question)
+
+    def failed(problem: str) -> None:
+        screen.warn(problem, READ_SECONDS)
+
+    screen.app.push_screen(QuestionFileDialog(), begin)
 
 
 @dataclass(frozen=True)
@@ -59,7 +96,6 @@ class QuestionFileDialog(Dialog[str]):
     """
 
     def content(self) -> Sequence[Widget]:
-        """The prompt, and the input line."""
         field = Input(placeholder="questions.txt")
         field.cursor_blink = False
         prompt = f"One question a line, or whole examples; {MOST:,} at most. Where is the file?"
@@ -74,7 +110,7 @@ class QuestionFileDialog(Dialog[str]):
 class FileAnswersDialog(Dialog[str]):
     """A line for each question; Enter asks it again, to see the whole answer."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("w", "write", "write", show=False)]
+    BINDINGS = [Binding("w", "write", "write", show=False)]
     title_in_words = "questions of the file"
     hint = "enter asks one, w writes a file, escape leaves"
     DEFAULT_CSS = """
@@ -91,7 +127,6 @@ class FileAnswersDialog(Dialog[str]):
         self.width = QUESTION_WIDTH + (ANSWER_WIDTH + 3) * len(batch.checkpoints) + 10
 
     def content(self) -> Sequence[Widget]:
-        """Scores, then the questions."""
         prompts = [
             _row(question, found, self._glyphs)
             for question, *found in zip(self.found.questions, *self.found.results, strict=True)
@@ -109,15 +144,9 @@ class FileAnswersDialog(Dialog[str]):
 
 
 def _score(results: Sequence[AskResult]) -> str:
-    answers = [result.answer for result in results if result.answer is not None]
-    known = [answer.right for answer in answers if answer.right is not None]
-    score = (
-        f"{sum(known):,} of {count(len(known), 'answer')} right"
-        if known
-        else "correct answers unknown"
-    )
-    problems = len(results) - len(answers)
-    return score + (f", {problems:,} could not be asked" if problems else "")
+    problems = sum(result.answer is None for result in results)
+    right = score(results) or "correct answers unknown"
+    return right + (f", {problems:,} could not be asked" if problems else "")
 
 
 def _row(question: str, results: Sequence[AskResult], glyph: Glyphs) -> Content:

@@ -1,15 +1,17 @@
 """Records that pass between the playground's screen and its worker; nothing needs PyTorch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from icot_tui.analysis.checkpoints import CheckpointEntry
+from icot_tui.formatting import count
 
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer
 
 ViewName = Literal["probe", "lens", "attention", "attribution", "patching", "thoughts"]
-VIEWS: tuple[ViewName, ...] = ("probe", "lens", "attention", "attribution", "patching", "thoughts")
+VIEWS: tuple[ViewName, ...] = get_args(ViewName)
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,13 @@ class AskResult:
         if self.answer is None:
             return {"checkpoint": self.entry.label, "problem": self.problem}
         return self.answer.as_json()
+
+
+def score(results: Sequence[AskResult]) -> str:
+    """`3 of 4 answers right`; empty where no correct answer is known."""
+    right = [one.answer.right for one in results if one.answer is not None]
+    known = [one for one in right if one is not None]
+    return f"{sum(known):,} of {count(len(known), 'answer')} right" if known else ""
 
 
 @dataclass(frozen=True)

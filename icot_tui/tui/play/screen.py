@@ -4,30 +4,33 @@ It opens over the live screen, or is all there is of `icot-tui play`.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from icot_tui.analysis.checkpoints import CheckpointEntry, all_entries, find_sources, modified_times
+from icot_tui.formatting import count, plain
+from icot_tui.tui.actions.export import save_screenshot
 from icot_tui.tui.actions.keymap import KeyMap
-from icot_tui.tui.actions.runner import ActionRunner, bind_keys, notify_user
+from icot_tui.tui.actions.runner import ActionRunner, Handler, bind_keys, notify_user
 from icot_tui.tui.frame.footer import Footer
 from icot_tui.tui.play.action_table import FIELD_KEYS, PLAY_TABLE, footer_actions
 from icot_tui.tui.play.answers_pane import AnswersPane
 from icot_tui.tui.play.asker import Asker
 from icot_tui.tui.play.backend import Backend
-from icot_tui.tui.play.bulk_actions import BulkActions
+from icot_tui.tui.play.budget_plot import plot_budget
 from icot_tui.tui.play.checkpoints_pane import HEADING, CheckpointList, CheckpointsPane, defaults
-from icot_tui.tui.play.context import PlayContext
-from icot_tui.tui.play.export import PlayExport
+from icot_tui.tui.play.export import copy_answers, write_answers
 from icot_tui.tui.play.hidden_pane import HiddenPane, ViewTabs
 from icot_tui.tui.play.inspector import Inspector
 from icot_tui.tui.play.question_field import QuestionField
-from icot_tui.tui.play.status_line import head
+from icot_tui.tui.play.question_file import ask_file
 from icot_tui.tui.play.worker import Job, Worker
 
 REFRESH_SECONDS = 5.0
@@ -99,27 +102,19 @@ class PlayScreen(ModalScreen[None]):
         self.footer = Footer(keys | FIELD_KEYS)
         self.backend = Backend(device)
         self.worker = Worker(self.backend.load, self.call_later, self._note_work)
-        context = PlayContext(
-            screen=self,
-            field=self.field,
-            list=self.list,
-            answers=self.answers,
-            hidden=self.hidden,
-            backend=self.backend,
-            worker=self.worker,
-        )
-        self.inspector = Inspector(context, self.update_header)
-        self.asker = Asker(context, question, self.inspector.update, self.update_header)
-        self._bulk = BulkActions(context, self.asker)
-        export = PlayExport(context, self.asker)
-        handlers = {
+        self.inspector = Inspector(self)
+        self.asker = Asker(self, question)
+        handlers: dict[str, Handler] = {
             **self.asker.handlers(),
             **self.inspector.handlers(),
-            **self._bulk.handlers(),
-            **export.handlers(),
+            "file": partial(ask_file, self),
+            "budget-plot": partial(plot_budget, self),
+            "copy": partial(copy_answers, self),
+            "export": partial(write_answers, self),
+            "screenshot": lambda: save_screenshot(self.app),
             "refresh": self.read_checkpoints,
             "back": self._go_back,
-            "quit": self._leave,
+            "quit": self.dismiss,
         }
         self.runner = ActionRunner(self, PLAY_TABLE, keys, handlers, ascii=ascii_only)
         bind_keys(self, PLAY_TABLE, keys)
@@ -215,9 +210,25 @@ class PlayScreen(ModalScreen[None]):
 
     def update_header(self) -> None:
         """Say how questions are asked, and what is being done."""
-        chosen, entry = len(self.list.chosen), len(self.list.entries)
+        options, listed = self.asker.options, len(self.list.entries)
+        parts = [
+            f"{len(self.list.chosen)} of {count(listed, 'checkpoint')} asked" if listed else "",
+            "sampled" if options.sampled is not None else "greedy",
+            "the model's form" if options.raw else "",
+            "" if options.written is None else f"{options.written} tokens written",
+        ]
         work = self.inspector.probing or self._work
-        self.header.update(head(self.asker.options, chosen, entry, work))
+        self.header.update(
+            Content.assemble(
+                ("playground", "bold $primary"),
+                f"  {', '.join(filter(None, parts))}",
+                (f"   {plain(work)} ..." if work else "", "$accent"),
+            )
+        )
+
+    def warn(self, text: str, seconds: float = 6.0) -> None:
+        """Say that something can't be done."""
+        notify_user(self, text, "warning", seconds)
 
     def _update_footer(self) -> None:
         writing = self.focused in (self.field, None)
@@ -233,16 +244,12 @@ class PlayScreen(ModalScreen[None]):
         """Stop what takes long; or close the view; or leave."""
         if self.inspector.probing:
             self.inspector.stop_probes()
-        elif self._bulk.stop():
+        elif any([self.worker.cancel(kind) for kind in ("batch", "budget")]):
             notify_user(self, "It was stopped.")
         elif self.inspector.is_open:
             self.inspector.close()
         else:
-            self._leave()
-
-    def _leave(self) -> None:
-        """Back to the live screen, or out."""
-        self.dismiss(None)
+            self.dismiss()
 
     def on_descendant_focus(self) -> None:
         """Other keys matter now."""
