@@ -15,7 +15,8 @@ import torch
 from icot_tui.config.loading import load_config
 from icot_tui.engine.loop.commands import CommandQueue
 from icot_tui.engine.loop.update import Update
-from icot_tui.runs.session import create_run, run_training
+from icot_tui.runs.new_run import create_run
+from icot_tui.runs.session import run_training
 
 
 def seconds_a_step(steps: int) -> float:

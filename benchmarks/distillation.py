@@ -31,7 +31,8 @@ from icot_tui.engine.loop.trainer import Trainer
 from icot_tui.engine.loop.training import RunContext
 from icot_tui.engine.processes import Processes
 from icot_tui.methods import METHODS
-from icot_tui.runs.session import build_accelerator, create_run, run_training
+from icot_tui.runs.new_run import create_run
+from icot_tui.runs.session import build_accelerator, run_training
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -85,7 +85,8 @@ def train(
     from icot_tui.engine.loop.commands import CommandQueue
     from icot_tui.engine.run_folder import runs_folder
     from icot_tui.errors import UserError
-    from icot_tui.runs.session import create_run, run_training
+    from icot_tui.runs.new_run import create_run, remove_empty_run
+    from icot_tui.runs.session import run_training
 
     if isinstance(config, RunConfig):
         if overrides:
@@ -95,7 +96,11 @@ def train(
         settings = [f"{key}={toml_value(value)}" for key, value in (overrides or {}).items()]
         checked = load_config(config, settings).config
     folder = create_run(checked, runs or runs_folder())
-    run_training(folder, CommandQueue(folder.control), on_event)
+    try:
+        run_training(folder, CommandQueue(folder.control), on_event)
+    except BaseException:
+        remove_empty_run(folder, is_new=True)
+        raise
     return load_run(folder.path)
 
 

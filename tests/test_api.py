@@ -72,3 +72,9 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 def test_the_package_says_that_it_is_typed() -> None:
     assert (Path(icot_tui.__file__).parent / "py.typed").is_file()
+
+
+def test_a_training_that_never_begins_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"lower train\.batch_size"):
+        icot_tui.train(tiny(train={"batch_size": 4000}))
+    assert [path for path in (tmp_path / "runs").iterdir() if path.is_dir()] == []

@@ -13,7 +13,8 @@ from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.loop.commands import CommandQueue
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.runs.session import create_run, run_training
+from icot_tui.runs.new_run import create_run
+from icot_tui.runs.session import run_training
 
 TINY: dict[str, Any] = {
     "name": "tiny",

@@ -9,17 +9,16 @@ from icot_tui.cli.headless import (
     handling_stop_signals,
     is_saved,
     record_at_last_step,
-    remove_empty_run,
     resume_hint,
     stopped_unsaved,
 )
-from icot_tui.cli.printer import best_style
+from icot_tui.cli.printer import ResilientStdout, best_style
 from icot_tui.cli.reporter import Reporter
-from icot_tui.cli.resilient_stdout import ResilientStdout
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.loop.commands import Stop
 from icot_tui.errors import UserError
+from icot_tui.runs.new_run import remove_empty_run
 from icot_tui.tui.session.run_app import ScreenExit
 from icot_tui.tui.session.training_thread import TrainingThread
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,11 @@ from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
+    from textual.app import App
+
     from icot_tui.studies.trial_list import TrialList
+    from icot_tui.tui.app.settings import Options
+    from icot_tui.tui.session.run_app import ExitChoice
 
 app = typer.Typer()
 
@@ -76,13 +81,29 @@ def attach(
     if not terminal.is_usable():
         raise UserError(f"there is no terminal to draw on: {other}")
     gc.disable()  # imports for the first frame leave no garbage; the screen enables it again
-    from icot_tui.cli import app_runner
+    from icot_tui.cli.screen import screen_options, show
 
-    options = app_runner.screen_options(
+    options = screen_options(
         runs, theme=theme, ascii=ascii_only, low_bandwidth=low_bandwidth, control=control
     )
-    app_runner.prepare(options)
-    return app_runner.show(lambda: app_runner.attach_app(shown, options, speed if replay else None))
+    return show(lambda: _build_app(shown, options, speed if replay else None))
+
+
+def _build_app(
+    shown: "RunFolder | TrialList", options: "Options", replay: float | None
+) -> "App[ExitChoice]":
+    """The workbench as a viewer; `replay` is the speed at which a run is replayed."""
+    from icot_tui.tui.app.app import WorkbenchApp
+    from icot_tui.tui.app.user_state import UserState
+    from icot_tui.watch.replay import Replay
+    from icot_tui.watch.source import RunFollower, Source
+
+    source: Source | None = None
+    if isinstance(shown, RunFolder):
+        source = RunFollower(shown) if replay is None else Replay(shown, replay)
+    else:
+        options = replace(options, runs=shown.folder.runs, study=shown)
+    return WorkbenchApp(None, source, options, UserState.load())
 
 
 def _find(runs: Path, name: str | None) -> "RunFolder | TrialList":

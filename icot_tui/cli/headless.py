@@ -1,7 +1,6 @@
 """Trains a run in this process without a screen: prints, handles signals, reports the result."""
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,9 +8,8 @@ from contextlib import contextmanager
 import msgspec
 
 from icot_tui.cli.console import print_json
-from icot_tui.cli.printer import Style, best_style
+from icot_tui.cli.printer import ResilientStdout, Style, best_style
 from icot_tui.cli.reporter import Reporter
-from icot_tui.cli.resilient_stdout import ResilientStdout
 from icot_tui.config import RunConfig, load_config, method_of
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
 from icot_tui.engine.journal.events import Event, RunEnded, Warned
@@ -22,6 +20,7 @@ from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.formatting import duration, plain
+from icot_tui.runs.new_run import remove_empty_run
 from icot_tui.signals import ECHO_SECONDS, handling_stop
 
 LAUNCHER_ECHO_SECONDS = 3.0
@@ -97,8 +96,8 @@ def resume_run(folder: RunFolder, *, as_json: bool, quiet: bool) -> int:
         UserError: another trainer is at work on it, or the training failed.
     """
     config = load_config(folder.config).config
-    ended = RunSummary.of(JournalReader(folder.journal).events()).ended
-    if ended is None or not ended.finished:
+    ended = finished_end(folder)
+    if ended is None:
         return train_run(folder, config, as_json=as_json, quiet=quiet, is_new=False)
     if is_main_process() and as_json:
         print_json(msgspec.to_builtins(ended))
@@ -156,6 +155,12 @@ def handling_stop_signals(
 # How a run ended ------------------------------------------------------------------------------
 
 
+def finished_end(folder: RunFolder) -> RunEnded | None:
+    """The event with which a run finished; None if it has not."""
+    ended = RunSummary.of(JournalReader(folder.journal).events()).ended
+    return ended if ended is not None and ended.finished else None
+
+
 def stopped_unsaved(step: int) -> RunEnded:
     """The event of a run that was stopped at once."""
     return RunEnded(step=step, reason="stopped at once, without saving", finished=False)
@@ -180,19 +185,6 @@ def _record_if_unlocked(folder: RunFolder, event_at: Callable[[int], Event]) -> 
         record_at_last_step(folder, event_at)
     finally:
         folder.unlock()
-
-
-def remove_empty_run(folder: RunFolder, is_new: bool) -> str:
-    """Remove a new run's folder if nothing was trained in it; says so, or is empty."""
-    if not is_new or last_step(folder.journal) is not None:
-        return ""
-    try:
-        folder.lock()
-    except UserError:  # another trainer has resumed it
-        return ""
-    shutil.rmtree(folder.path, ignore_errors=True)
-    folder.unlock()
-    return f"nothing was trained, so {folder.path} was removed"
 
 
 def is_saved(folder: RunFolder, ended: RunEnded) -> bool:

@@ -20,9 +20,13 @@ from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
+    from textual.app import App
+
     from icot_tui.config import RunConfig
     from icot_tui.tui.app.settings import Options
     from icot_tui.tui.session.parent_process import ParentProcess
+    from icot_tui.tui.session.run_app import ExitChoice
+    from icot_tui.tui.session.training_thread import TrainingThread
 
 app = typer.Typer()
 
@@ -83,56 +87,51 @@ def launch(
         return forked
 
     gc.disable()  # imports for the first frame leave no garbage; the screen enables it again
-    from icot_tui.cli import app_runner
+    from icot_tui.cli.screen import screen_options
+    from icot_tui.config.loading import load_config
 
-    options = app_runner.screen_options(
+    options = screen_options(
         runs or runs_folder(),
         theme=theme,
         ascii=ascii_only,
         low_bandwidth=low_bandwidth,
         welcome=config in (None, "demo") and resume is None,
     )
-    if resume is not None:
-        return _resume(resume, options, forked)
-    return _train_new(config or "demo", all_overrides(overrides, name), options, forked)
+    if resume is None:
+        loaded = load_config(config or "demo", all_overrides(overrides, name))
+        return _train(loaded.config, None, options, forked)
+    from icot_tui.cli.headless import finished_end
 
-
-def _train_new(config: str, changes: list[str], options: "Options", parent: "ParentProcess") -> int:
-    from icot_tui.config.loading import load_config
-
-    return _run(load_config(config, changes).config, None, options, parent)
-
-
-def _resume(run: str, options: "Options", parent: "ParentProcess") -> int:
-    from icot_tui.engine.journal.journal import JournalReader
-    from icot_tui.engine.journal.summary import RunSummary
-
-    folder = RunFolder.find(options.runs, run)
-    ended = RunSummary.of(JournalReader(folder.journal).events()).ended
-    if ended is not None and ended.finished:
+    folder = RunFolder.find(options.runs, resume)
+    if finished_end(folder) is not None:
         print(f"run {folder.name} is finished; to look at it: icot-tui attach {folder.path}")
         return 0
-    return _run(None, folder, options, parent)
+    return _train(None, folder, options, forked)
 
 
-def _run(
+def _train(
     config: "RunConfig | None",
-    folder: "RunFolder | None",
+    folder: RunFolder | None,
     options: "Options",
     parent: "ParentProcess",
 ) -> int:
     """Train a new run, or resume one, with the screen. Returns the exit status."""
-    from icot_tui.cli import app_runner
-
-    app_runner.prepare(options)
     from icot_tui.tui.session.run_app import run_with_screen
     from icot_tui.tui.session.training_thread import TrainingThread
 
     engine = TrainingThread(config, folder, options.runs)
-    left = run_with_screen(lambda: app_runner.launch_app(engine, options), engine, parent)
+    left = run_with_screen(lambda: build_app(engine, options), engine, parent)
     from icot_tui.cli.after_screen import wait_for_training
 
     status = wait_for_training(engine, left)
     if left.error is not None and left.reason == "crashed" and status == 0:
         print(f"the screen crashed, but the training did not (see {engine.folder.log})")
     return status
+
+
+def build_app(engine: "TrainingThread", options: "Options") -> "App[ExitChoice]":
+    """The workbench around a run that is trained in this process."""
+    from icot_tui.tui.app.app import WorkbenchApp
+    from icot_tui.tui.app.user_state import UserState
+
+    return WorkbenchApp(engine, None, options, UserState.load())

@@ -1,7 +1,7 @@
 """`icot-tui play`: ask checkpoints on a screen, and look inside them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,11 @@ from icot_tui.cli.options import Ascii, Device, LowBandwidth, Runs, Theme
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 from icot_tui.models.device import pick_device
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+    from icot_tui.tui.session.run_app import ExitChoice
 
 app = typer.Typer(add_completion=False)
 
@@ -49,15 +54,17 @@ def play(
     chosen = _known(names or [], folder)
     if not terminal.is_usable():
         raise UserError("there is no terminal to draw on: 'icot-tui ask' asks without one")
-    from icot_tui.cli import app_runner
+    from icot_tui.cli.screen import screen_options, show
 
-    options = app_runner.screen_options(
-        folder, theme=theme, ascii=ascii_only, low_bandwidth=low_bandwidth
-    )
-    app_runner.prepare(options)
-    return app_runner.show(
-        lambda: app_runner.play_app(options, chosen, lambda: pick_device(device), ask)
-    )
+    options = screen_options(folder, theme=theme, ascii=ascii_only, low_bandwidth=low_bandwidth)
+
+    def build_app() -> "App[ExitChoice]":
+        from icot_tui.tui.app.user_state import UserState
+        from icot_tui.tui.play.app import PlayApp
+
+        return PlayApp(options, chosen, UserState.load(), lambda: pick_device(device), ask)
+
+    return show(build_app)
 
 
 def _known(names: list[str], runs: Path) -> list[str]:

@@ -1,20 +1,36 @@
-"""Prints a run's events without delaying the training.
+"""What a training run prints: its events as a log with live figures, as JSON, or nothing.
 
-The training thread only puts events into a queue; a second thread wakes up a few times a second,
-adds them to the summary, and prints. Neither a slow terminal nor a dead one is waited for.
+Printing never delays the training: its thread only puts events into a queue. A second thread wakes
+up a few times a second, adds them to the summary, and prints. Neither a slow terminal nor a dead
+one is waited for.
 """
 
+import contextlib
+import os
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-from icot_tui.cli.printer import Style
-from icot_tui.cli.progress import build_progress
-from icot_tui.cli.resilient_stdout import ResilientStdout
+from icot_tui.cli.narrator import NarratedLine, Narrator, pace, results
+from icot_tui.cli.printer import (
+    LivePrinter,
+    PlainPrinter,
+    ResilientStdout,
+    Style,
+    build_printer,
+    escaped_lines,
+)
 from icot_tui.engine.journal.events import Event, StepsTrained
+from icot_tui.engine.journal.lines import encode_line
 from icot_tui.engine.journal.summary import RunSummary
 
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+LOSS_SECONDS = 15.0
+"""How often plain lines report the loss."""
 WAKE_SECONDS = 0.25
 """How long the printing thread sleeps before it looks at the queue again."""
 QUEUE_LIMIT = 100_000
@@ -23,6 +39,107 @@ CLOSE_SECONDS = 3.0
 """How long closing waits for a terminal that accepts nothing."""
 
 Message = str | Callable[[RunSummary], str]
+
+
+class QuietProgress:
+    """Prints messages only."""
+
+    def __init__(self, printer: PlainPrinter) -> None:
+        self._printer = printer
+
+    def message(self, text: str) -> None:
+        """Print lines that are no event."""
+        self._printer.message(text)
+
+    def event(self, when: float, event: Event) -> None:
+        """Print an event, now or at the next refresh; the summary includes it already."""
+
+    def refresh(self, now: float) -> None:
+        """Redraw, and print what was held back long enough."""
+
+    def close(self) -> None:
+        """Print what is left, and erase what is redrawn."""
+        self._printer.close()
+
+
+class JsonProgress(QuietProgress):
+    """Prints the journal's lines; messages go to standard error, where they don't mix with JSON."""
+
+    def message(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # standard error may be closed
+            os.write(2, escaped_lines(text).encode(errors="backslashreplace"))
+
+    def event(self, when: float, event: Event) -> None:
+        self._printer.stdout.write_bytes(encode_line(when, event))
+
+
+class LogProgress(QuietProgress):
+    """Prints a line per event, and the figures: live on a terminal, else every few seconds."""
+
+    def __init__(self, printer: PlainPrinter, summary: RunSummary) -> None:
+        super().__init__(printer)
+        self._summary = summary
+        self._narrator = Narrator(summary)
+        self._begun = False
+        self._drawn: tuple[object, ...] = ()
+        self._loss_due = 0.0
+
+    def message(self, text: str) -> None:
+        self._log(self._narrator.flush())
+        super().message(text)
+
+    def event(self, when: float, event: Event) -> None:
+        self._begun = True
+        self._log(self._narrator.lines(when, event))
+        trained = isinstance(event, StepsTrained) and not isinstance(self._printer, LivePrinter)
+        if trained and when >= self._loss_due:
+            self._loss_due = when + LOSS_SECONDS
+            stage = f"stage {self._summary.removed_tokens} of {self._summary.max_cot_tokens}"
+            words = ", ".join([*pace(self._summary), stage])
+            self._printer.log(NarratedLine(when, event.step, words))
+
+    def refresh(self, now: float) -> None:
+        self._log(self._narrator.overdue(now))
+        if not isinstance(self._printer, LivePrinter):
+            return
+        words = ", ".join(pace(self._summary)), ", ".join(results(self._summary))
+        size = self._printer.console.size
+        state = (size, self._begun, self._summary.removed_tokens, words)
+        if state != self._drawn:
+            self._drawn = state
+            self._printer.draw(self._figures(words))
+
+    def close(self) -> None:
+        self._log(self._narrator.flush())
+        super().close()
+
+    def _log(self, lines: Iterable[NarratedLine]) -> None:
+        for line in lines:
+            self._printer.log(line)
+
+    def _figures(self, words: Iterable[str]) -> "RenderableType":
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        if not self._begun:
+            return Text("getting ready ...", style="muted")
+        removed, most = self._summary.removed_tokens, self._summary.max_cot_tokens or 0
+        bar = Table.grid(padding=(0, 1))
+        bar.add_row(
+            Text(f"removed {removed} of {most} tokens", style="primary"),
+            ProgressBar(total=max(most, 1), completed=removed, width=32),
+        )
+        return Group(bar, *(Text(line, no_wrap=True, overflow="ellipsis") for line in words))
+
+
+def build_progress(style: Style, stdout: ResilientStdout, summary: RunSummary) -> QuietProgress:
+    """The progress in that style; the caller keeps the summary up to date."""
+    printer = build_printer(style, stdout)
+    if style in ("json", "quiet"):
+        return JsonProgress(printer) if style == "json" else QuietProgress(printer)
+    return LogProgress(printer, summary)
 
 
 class Reporter:

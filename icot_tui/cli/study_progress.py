@@ -7,8 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icot_tui.cli.printer import PlainPrinter, best_style, build_printer
-from icot_tui.cli.resilient_stdout import ResilientStdout
+from icot_tui.cli.printer import (
+    LivePrinter,
+    PlainPrinter,
+    ResilientStdout,
+    best_style,
+    build_printer,
+)
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import describe
@@ -27,47 +32,6 @@ LIVE_SECONDS = 1.0
 """How often the live display is redrawn."""
 
 
-class JsonStudyProgress:
-    """Prints a JSON line per event, and no messages."""
-
-    def __init__(self, plan: "Plan", folder: Path, stdout: ResilientStdout) -> None:
-        self._plan = plan
-        self._folder = folder
-        self._stdout = stdout
-
-    def begin(self) -> None:
-        """Print what is planned."""
-        self._write(
-            {
-                "event": "StudyStarted",
-                "study": self._plan.study.config.name,
-                "scale": self._plan.scale,
-                "folder": str(self._folder),
-                "trials": [trial.name for trial in self._plan.trials],
-                "skipped": list(self._plan.skipped),
-            }
-        )
-
-    def message(self, text: str) -> None:
-        """Nothing: messages are for people."""
-
-    def event(self, event: "StudyEvent", status: "TrialStatus") -> None:
-        """Print what happened to a trial."""
-        self._write({"event": "Trial"} | asdict(event))
-
-    def refresh(self, runner: "Runner") -> None:
-        """Nothing: the runs' journals have it."""
-
-    def trained(self) -> None:
-        """Nothing."""
-
-    def close(self) -> None:
-        """Nothing."""
-
-    def _write(self, line: dict[str, object]) -> None:
-        self._stdout.write(json.dumps({"time": round(time.time(), 3)} | line) + "\n")
-
-
 class StudyProgress:
     """Prints a line per event, and the running trials: live on a terminal, else now and then."""
 
@@ -75,7 +39,7 @@ class StudyProgress:
         self._plan = plan
         self._folder = folder
         self._printer = printer
-        self._summaries = RunSummaries()
+        self._known: dict[Path, tuple[JournalReader, RunSummary]] = {}
         self._due = 0.0
 
     def begin(self) -> None:
@@ -91,8 +55,7 @@ class StudyProgress:
             f"results go to  {self._folder}",
             f"to watch       icot-tui attach {self._folder}",
         ]
-        for line in lines:
-            self.message(line)
+        self.message("\n".join(lines))
 
     def message(self, text: str) -> None:
         """Print a line."""
@@ -116,13 +79,14 @@ class StudyProgress:
         now = time.monotonic()
         if now < self._due:
             return
-        self._due = now + (LIVE_SECONDS if self._printer.live else PLAIN_SECONDS)
-        if self._printer.live:
+        live = isinstance(self._printer, LivePrinter)
+        self._due = now + (LIVE_SECONDS if live else PLAIN_SECONDS)
+        if live:
             self._printer.draw(self._figures(runner))
             return
         for status in runner.statuses:
             if status.state == "training":
-                words = in_words(status, self._summaries.of(status))
+                words = in_words(status, self._summary(status))
                 self.message(f"{'':<13} {status.trial.title}: {', '.join(words)}")
 
     def trained(self) -> None:
@@ -143,7 +107,7 @@ class StudyProgress:
         for status in runner.statuses:
             if status.state not in ("training", "waiting"):
                 continue
-            summary = self._summaries.of(status)
+            summary = self._summary(status)
             most = (summary and summary.max_cot_tokens) or 1
             gone = min(summary.removed_tokens, most) if summary else 0
             table.add_row(
@@ -159,47 +123,62 @@ class StudyProgress:
         parts = [f"{over} of {len(runner.statuses)} trials over"]
         if failed:
             parts.append(f"{failed} failed")
-
-        def trial_seconds_left(status: "TrialStatus") -> float | None:
-            summary = self._summaries.of(status)
-            return None if summary is None else summary.seconds_left()
-
-        left = seconds_left(runner, trial_seconds_left)
+        left = seconds_left(runner, self._seconds_left)
         if runner.stopping:
             parts.append("stopping, the trials are being saved (once more: stop at once)")
         elif left is not None:
             parts.append(f"about {duration(left)} to go")
         return parts
 
+    def _seconds_left(self, status: "TrialStatus") -> float | None:
+        summary = self._summary(status)
+        return None if summary is None else summary.seconds_left()
 
-def build_study_progress(
-    plan: "Plan", folder: Path, as_json: bool
-) -> StudyProgress | JsonStudyProgress:
-    """The progress that suits the terminal, or JSON."""
-    stdout = ResilientStdout(folder / "log.txt")
-    if as_json:
-        return JsonStudyProgress(plan, folder, stdout)
-    return StudyProgress(plan, folder, build_printer(best_style(), stdout))
-
-
-class RunSummaries:
-    """Summaries of the running trials; each look reads only what their journals gained."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[Path, JournalReader, RunSummary]] = {}
-
-    def of(self, status: "TrialStatus") -> RunSummary | None:
-        """Of a trial's run as it stands; None before it has one."""
+    def _summary(self, status: "TrialStatus") -> RunSummary | None:
+        """Of a trial's run as it stands, from its journal's news alone; None before it has one."""
         if status.run is None:
             return None
-        name, path = status.trial.name, status.run.path
-        if name not in self._known or self._known[name][0] != path:
-            reader = JournalReader(status.run.journal)
-            self._known[name] = path, reader, RunSummary(status.trial.config)
-        _, reader, summary = self._known[name]
+        new = JournalReader(status.run.journal), RunSummary(status.trial.config)
+        reader, summary = self._known.setdefault(status.run.path, new)
         for when, event in reader.events():
             summary.add(when, event)
         return summary
+
+
+class JsonStudyProgress(StudyProgress):
+    """Prints a JSON line per event, and nothing that is for people; the journals have the rest."""
+
+    def begin(self) -> None:
+        self._write(
+            {
+                "event": "StudyStarted",
+                "study": self._plan.study.config.name,
+                "scale": self._plan.scale,
+                "folder": str(self._folder),
+                "trials": [trial.name for trial in self._plan.trials],
+                "skipped": list(self._plan.skipped),
+            }
+        )
+
+    def message(self, text: str) -> None:
+        pass
+
+    def event(self, event: "StudyEvent", status: "TrialStatus") -> None:
+        self._write({"event": "Trial"} | asdict(event))
+
+    def refresh(self, runner: "Runner") -> None:
+        pass
+
+    def _write(self, line: dict[str, object]) -> None:
+        self._printer.stdout.write(json.dumps({"time": round(time.time(), 3)} | line) + "\n")
+
+
+def build_study_progress(plan: "Plan", folder: Path, as_json: bool) -> StudyProgress:
+    """The progress that suits the terminal, or JSON."""
+    stdout = ResilientStdout(folder / "log.txt")
+    if as_json:
+        return JsonStudyProgress(plan, folder, PlainPrinter(stdout))
+    return StudyProgress(plan, folder, build_printer(best_style(), stdout))
 
 
 def in_words(status: "TrialStatus", summary: RunSummary | None) -> list[str]:

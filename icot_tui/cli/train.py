@@ -64,25 +64,30 @@ def train(
         return train_run(folder, loaded, as_json=as_json, quiet=quiet, is_new=True)
 
 
-def _folder(config: "RunConfig", runs: Path, once: bool) -> "RunFolder":
+def _folder(config: "RunConfig", runs: Path, once: bool) -> RunFolder:
     """The run's folder; with several processes the first one makes it and tells the others."""
-    from icot_tui.config.loading import dump_toml
+    if os.environ.get("WORLD_SIZE", "1") == "1":  # without torch, so that the first line is printed
+        return _find_or_create(config, runs, once)  # at once
+    import torch
+    from accelerate import Accelerator
 
-    def create() -> RunFolder:
-        earlier = _earlier(config, runs) if once else None
-        return earlier or RunFolder.create(runs, config.name, dump_toml(config))
+    from icot_tui.engine.processes import Processes
 
-    if os.environ.get("WORLD_SIZE", "1") == "1":
-        return create()  # without torch, so that the first line is printed at once
-    from icot_tui.runs.session import shared_folder
-
-    return shared_folder(create)
+    processes = Processes(Accelerator(cpu=not torch.cuda.is_available()))
+    folder = processes.share(_find_or_create(config, runs, once) if processes.is_main else None)
+    assert folder is not None
+    return folder
 
 
-def _earlier(config: "RunConfig", runs: Path) -> "RunFolder | None":
-    """A run of the same config, its name aside: a finished one, or else the furthest."""
-    from icot_tui.studies.existing_runs import RunIndex, find_existing_runs
-    from icot_tui.studies.plan import digest_of
+def _find_or_create(config: "RunConfig", runs: Path, once: bool) -> RunFolder:
+    """A new run; with `once` one of the same config, a finished one or else the furthest."""
+    if once:
+        from icot_tui.studies.existing_runs import RunIndex, find_existing_runs
+        from icot_tui.studies.plan import digest_of
 
-    found = find_existing_runs(RunIndex(runs), digest_of(config))
-    return found.finished or found.at_work or found.unfinished
+        found = find_existing_runs(RunIndex(runs), digest_of(config))
+        if (earlier := found.finished or found.at_work or found.unfinished) is not None:
+            return earlier
+    from icot_tui.runs.new_run import create_run
+
+    return create_run(config, runs)

@@ -1,6 +1,5 @@
 """Trains a run from its folder: the one entry for every front end."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import ProjectConfiguration
 
 from icot_tui.config import RunConfig
-from icot_tui.config.loading import dump_toml, load_config
+from icot_tui.config.loading import load_config
 from icot_tui.data.load import load_data
 from icot_tui.engine.journal.events import Event, RunEnded
 from icot_tui.engine.journal.journal import Journal
@@ -23,22 +22,6 @@ from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.methods import METHODS
 from icot_tui.runs.run_executor import RunExecutor
-
-
-def create_run(config: RunConfig, runs: Path) -> RunFolder:
-    """A new run folder for a config; nothing is trained yet."""
-    return RunFolder.create(runs, config.name, dump_toml(config))
-
-
-def shared_folder(create: Callable[[], RunFolder]) -> RunFolder:
-    """Under a distributed launcher: the main process creates the folder, the others learn of it."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return create()
-    processes = Processes(Accelerator(cpu=not torch.cuda.is_available()))
-    folder = create() if processes.is_main else None
-    path = processes.share(None if folder is None else folder.path)
-    assert path is not None
-    return folder or RunFolder(path)
 
 
 def run_training(

@@ -11,7 +11,7 @@ from icot_tui.data.load import load_data
 from icot_tui.engine.checkpoints.checkpoint import checkpoint_name, write_checkpoint
 from icot_tui.engine.loop.run_state import RunState
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.runs.session import create_run
+from icot_tui.runs.new_run import create_run
 
 STATE = {"steps_at_stage": 0, "pace": 1.0, "held": False}
 

@@ -283,3 +283,15 @@ def test_modules_of_commands_offer_an_app() -> None:
         if find_spec(f"icot_tui.cli.{name}"):
             module = importlib.import_module(f"icot_tui.cli.{name}")
             assert isinstance(module.app, typer.Typer), name
+
+
+def test_on_a_slow_link_textual_draws_twice_a_second() -> None:
+    program = (
+        "from pathlib import Path; from icot_tui.cli.screen import screen_options; "
+        "screen_options(Path('runs'), theme=None, ascii=False, low_bandwidth=True); "
+        "import textual.screen; print(textual.screen.UPDATE_PERIOD)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "0.5\n"

@@ -34,8 +34,7 @@ pytestmark = pytest.mark.slow
 TALKER = """
 import os, signal, sys, time
 from pathlib import Path
-from icot_tui.cli.resilient_stdout import ResilientStdout
-from icot_tui.cli.printer import best_style
+from icot_tui.cli.printer import ResilientStdout, best_style
 from icot_tui.cli.reporter import Reporter
 from icot_tui.engine.journal.events import *
 from icot_tui.engine.journal.summary import RunSummary

@@ -31,7 +31,7 @@ from icot_tui.engine.journal.journal import Journal
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.runs.session import create_run
+from icot_tui.runs.new_run import create_run
 from icot_tui.studies.folder import StudyFolder
 from icot_tui.studies.plan import make_plan
 from icot_tui.studies.runner import Runner, TrialStatus

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.runs.session import create_run
+from icot_tui.runs.new_run import create_run
 from tests.tiny import tiny, train
 
 

@@ -37,8 +37,8 @@ from icot_tui.engine.loop.commands import (
 )
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
+from icot_tui.runs.new_run import create_run
 from icot_tui.runs.opening import open_checkpoint
-from icot_tui.runs.session import create_run
 from tests.tiny import assert_same, final_tensors, news, read_lines, tiny, train, train_new
 
 pytestmark = pytest.mark.slow

@@ -9,17 +9,17 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from icot_tui.cli import app_runner
+from icot_tui.cli import launch
 from icot_tui.cli.app import main
 
 CRASH, HANG, NOISE = "\x1bOP", "\x1bOQ", "\x1bOR"
 """What the keys F1, F2 and F3 send."""
 
 
-def with_mishaps(launch_app: Any) -> Any:
+def with_mishaps(build_app: Any) -> Any:
     """The same, but the app it makes is of a class with these keys."""
 
-    def launch(*given: Any, **named: Any) -> Any:
+    def build(*given: Any) -> Any:
         from icot_tui.tui.actions.runner import notify_user
         from icot_tui.tui.app import app as module
 
@@ -42,11 +42,11 @@ def with_mishaps(launch_app: Any) -> Any:
                 notify_user(self, "it was noisy")
 
         module.WorkbenchApp = Mishaps  # type: ignore[misc]
-        return launch_app(*given, **named)
+        return build_app(*given)
 
-    return launch
+    return build
 
 
 if __name__ == "__main__":
-    app_runner.launch_app = with_mishaps(app_runner.launch_app)
+    launch.build_app = with_mishaps(launch.build_app)
     main()

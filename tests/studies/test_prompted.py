@@ -34,7 +34,8 @@ from icot_tui.methods.prompted.endpoint import Endpoint as Client
 from icot_tui.methods.prompted.local import LocalModel
 from icot_tui.methods.prompted.prompts import as_text, conversation, read_questions
 from icot_tui.methods.prompted.replies import is_right, read_answer
-from icot_tui.runs.session import create_run, run_training
+from icot_tui.runs.new_run import create_run
+from icot_tui.runs.session import run_training
 from icot_tui.studies.card import model_card
 from icot_tui.studies.plan import digest_of, make_plan
 from icot_tui.studies.spec import load_study

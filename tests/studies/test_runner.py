@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from icot_tui.cli.headless import remove_empty_run
 from icot_tui.config import load_config
 from icot_tui.engine.journal.events import CommandDone, Event, RunEnded, RunStarted, StepsTrained
 from icot_tui.engine.journal.journal import Journal
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.runs.session import create_run
+from icot_tui.runs.new_run import create_run, remove_empty_run
 from icot_tui.studies import folder as study_folder
 from icot_tui.studies.existing_runs import (
     RunIndex,

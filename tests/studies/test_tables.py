@@ -26,7 +26,7 @@ from icot_tui.engine.journal.events import (
 from icot_tui.engine.journal.journal import Journal
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.runs.session import create_run
+from icot_tui.runs.new_run import create_run
 from icot_tui.studies import evaluation
 from icot_tui.studies.collect import CHECKPOINT, DATA, Collected, Collector, Row
 from icot_tui.studies.figure import MISSING, as_text, write_figures

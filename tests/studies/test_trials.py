@@ -8,7 +8,7 @@ from icot_tui.config import load_config
 from icot_tui.engine.journal.events import RunEnded, RunStarted
 from icot_tui.engine.journal.journal import Journal
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.runs.session import create_run
+from icot_tui.runs.new_run import create_run
 from icot_tui.studies import existing_runs
 from icot_tui.studies.folder import StudyEvent, StudyFolder
 from icot_tui.studies.plan import Plan, make_plan

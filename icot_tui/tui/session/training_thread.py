@@ -9,13 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from icot_tui.config import RunConfig, dump_toml, load_config
+from icot_tui.config import RunConfig, load_config
 from icot_tui.engine.journal.events import Event, RunEnded, Warned
 from icot_tui.engine.journal.journal import Journal, last_step
 from icot_tui.engine.loop.commands import Command, CommandQueue
 from icot_tui.engine.loop.memory import nothing_collected
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
+from icot_tui.runs.new_run import create_run
 
 Phase = Literal[
     "opening the screen",
@@ -61,7 +62,7 @@ class TrainingThread:
         self.is_new = folder is None
         if folder is None:
             assert config is not None, "a new run needs a config"
-            folder = RunFolder.create(runs, config.name, dump_toml(config))
+            folder = create_run(config, runs)
         self.folder = folder
         self.folder.lock()
         self.config = config or load_config(folder.config).config

@@ -1,0 +1,27 @@
+"""The folder of a new run: made before PyTorch is imported, removed if nothing was trained."""
+
+import shutil
+from pathlib import Path
+
+from icot_tui.config import RunConfig, dump_toml
+from icot_tui.engine.journal.journal import last_step
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.errors import UserError
+
+
+def create_run(config: RunConfig, runs: Path) -> RunFolder:
+    """A new run folder for a config; nothing is trained yet."""
+    return RunFolder.create(runs, config.name, dump_toml(config))
+
+
+def remove_empty_run(folder: RunFolder, is_new: bool) -> str:
+    """Remove a new run's folder if nothing was trained in it; says so, or is empty."""
+    if not is_new or last_step(folder.journal) is not None:
+        return ""
+    try:
+        folder.lock()
+    except UserError:  # another trainer has resumed it
+        return ""
+    shutil.rmtree(folder.path, ignore_errors=True)
+    folder.unlock()
+    return f"nothing was trained, so {folder.path} was removed"
