@@ -23,7 +23,7 @@ from icot_tui.cli.printer import (
     escaped_lines,
 )
 from icot_tui.engine.journal.events import Event, StepsTrained
-from icot_tui.engine.journal.lines import encode_line
+from icot_tui.engine.journal.journal import encode_line
 from icot_tui.engine.journal.summary import RunSummary
 
 if TYPE_CHECKING:

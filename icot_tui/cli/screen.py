@@ -54,7 +54,7 @@ def show(build_app: "Callable[[], App[ExitChoice]]") -> int:
     """
     from icot_tui.tui.session.run_app import run_with_screen
 
-    left = run_with_screen(build_app, None)
+    left = run_with_screen(build_app)
     if left.error is not None:
         raise left.error
     return 143 if left.reason == "terminated" else 0
