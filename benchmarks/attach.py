@@ -161,7 +161,6 @@ def follow(path: Path) -> dict[str, float]:
     first_drawn = time.perf_counter() - caught_up
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     drawn = typical(lambda: losses.window(0, last, 200))
-    smooth = typical(lambda: losses.smoothed(0, last, 200, last // 50))
     idle = typical(follower.poll)
     with open(path / "journal.jsonl", "rb") as file:
         file.seek(-4096, os.SEEK_END)
@@ -189,7 +188,6 @@ def follow(path: Path) -> dict[str, float]:
         "peak MB": peak,
         "first draw ms": first_drawn * 1e3,
         "draw ms": drawn * 1e3,
-        "smooth ms": smooth * 1e3,
         "idle poll ms": idle * 1e3,
         "poll with news ms": float(np.median(news)) * 1e3 if news else math.nan,
     }

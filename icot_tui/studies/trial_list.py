@@ -66,10 +66,8 @@ class TrialList:
                 stage=0,
                 of=None,
                 accuracy=None,
-                best=None,
                 step=0,
                 age=None,
-                silence=None,
                 method="",
                 description=reason,
             )

@@ -38,12 +38,8 @@ class AlertRules:
     """Looks at a run again and again, and tells each thing once.
 
     What was so at the first look, when the run is shown to somebody, is old news: it is not told.
-
-    Attributes:
-        little_disk: bytes left on the disk from which on it is told.
     """
 
-    little_disk: int = LITTLE_DISK
     _told: set[tuple[object, ...]] = field(default_factory=set)
     _looked: bool = False
     _disk_was_low: bool = False
@@ -109,9 +105,9 @@ class AlertRules:
 
     def _of_disk(self, run: str, machine: MachineReading | None, now: float) -> list[Alert]:
         free = None if machine is None else machine.disk_free
-        if free is None or (self._disk_was_low and free < ENOUGH_AGAIN * self.little_disk):
+        if free is None or (self._disk_was_low and free < ENOUGH_AGAIN * LITTLE_DISK):
             return []
-        was_low, self._disk_was_low = self._disk_was_low, free < self.little_disk
+        was_low, self._disk_was_low = self._disk_was_low, free < LITTLE_DISK
         if was_low or not self._disk_was_low:
             return []
         text = f"{free / 1e9:.1f} GB are left on the disk of {run}; checkpoints may soon not fit"

@@ -1,13 +1,64 @@
 """What runs along the bottom of the charts: steps, time, or removed tokens."""
 
-from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from icot_tui.watch.pyramid import GrowingArray
+
 Axis = Literal["step", "time", "removed"]
+
+
+class TrainingTime:
+    """A row for each `StepsTrained` line: its last step, and the seconds trained until then.
+
+    Attributes:
+        first: the steps that were done before the first line.
+    """
+
+    def __init__(self) -> None:
+        self._steps = GrowingArray(np.float64)
+        self._seconds = GrowingArray(np.float64)
+        self.first = 0
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    @property
+    def steps(self) -> NDArray[np.float64]:
+        """[n] each line's last step."""
+        return self._steps.values
+
+    @property
+    def seconds(self) -> NDArray[np.float64]:
+        """[n] seconds spent training until then, evaluations and pauses left out."""
+        return self._seconds.values
+
+    def extend(self, steps: NDArray[np.int64], seconds: NDArray[np.float64]) -> None:
+        """More lines; `seconds` are those of each line alone."""
+        before = self.seconds[-1] if len(self) else 0.0
+        self._steps.extend(steps)
+        self._seconds.extend(before + np.cumsum(seconds))
+
+    def cut(self, length: int) -> None:
+        """Only the first so many lines stand."""
+        self._steps.cut(length)
+        self._seconds.cut(length)
+
+    def until(self, step: int) -> int:
+        """How many lines there are up to this step."""
+        return int(np.searchsorted(self.steps, step, side="right"))
+
+    def seconds_at(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        """[n] seconds trained until these steps were done, interpolated within a line."""
+        if not len(self):
+            return np.zeros(len(steps))
+        first = self.steps[0]
+        share = np.clip((steps - self.first) / max(1.0, first - self.first), 0, 1)
+        later = np.interp(steps, self.steps, self.seconds)
+        return np.where(steps < first, share * self.seconds[0], later)
 
 
 @dataclass(frozen=True)
@@ -23,9 +74,9 @@ def along_removals(
 ) -> NDArray[np.float64]:
     """[n] the stage at each step plus the share of the stage that has passed.
 
-    So all stages are equally wide, and runs can be laid over each other. The present stage is
-    taken to last as long as the one before it, or longer when it already does. After a rollback
-    the values go back.
+    So all stages are equally wide, and runs can be overlaid. The present stage is taken to last
+    as long as the one before it, or longer when it already does. After a rollback the values go
+    back.
 
     Args:
         steps: [n] they are asked for.
@@ -46,9 +97,3 @@ def along_removals(
     passed = (steps - begins[at]) / np.maximum(lengths[at], 1)
     result: NDArray[np.float64] = stages[at] + np.clip(passed, 0.0, 1.0)
     return result
-
-
-def stage_at(step: int, spans: list[Span]) -> int:
-    """The stage that this step was trained at."""
-    at = bisect_right([span.step for span in spans], step - 1) - 1
-    return spans[max(at, 0)].stage if spans else 0

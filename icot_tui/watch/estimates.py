@@ -9,25 +9,6 @@ from icot_tui.watch.history import History
 
 
 @dataclass(frozen=True)
-class NextRemoval:
-    """A removal to come.
-
-    Attributes:
-        step, stage: when, and how many tokens are gone then.
-        tokens: how many go at once.
-        steps, seconds: from now on; seconds None where the pace is not known.
-        sure: the config alone fixes the step; otherwise it is foretold from the pace so far.
-    """
-
-    step: int
-    stage: int
-    tokens: int
-    steps: int
-    seconds: float | None
-    sure: bool
-
-
-@dataclass(frozen=True)
 class SpikeNow:
     """A spike and what became of it.
 
@@ -61,31 +42,6 @@ def seconds_per_step(summary: RunSummary) -> float | None:
         return left / (end - summary.metrics.step)
     pace = summary.steps_per_second
     return 1 / pace if pace else None
-
-
-def seconds_to_full_removal(summary: RunSummary) -> float | None:
-    """Time until the last chain-of-thought token goes; 0 once it went, None if nobody can know."""
-    if summary.metrics.everything_removed_at is not None:
-        return 0.0
-    step, pace = summary.everything_removed_at(), seconds_per_step(summary)
-    if step is None or pace is None or summary.ended is not None:
-        return None
-    return max(0, step - summary.metrics.step) * pace
-
-
-def removals_ahead(summary: RunSummary, count: int = 5) -> tuple[NextRemoval, ...]:
-    """The next removals, at most so many; none where nobody can know, or the run has ended."""
-    if summary.ended is not None:
-        return ()
-    pace, now = seconds_per_step(summary), summary.metrics.step
-    found, stage = [], summary.removed_tokens
-    for ahead in summary.removals_ahead(count):
-        steps = max(0, ahead.step - now)
-        seconds = None if pace is None else steps * pace
-        tokens = max(0, ahead.stage - stage)
-        found.append(NextRemoval(ahead.step, ahead.stage, tokens, steps, seconds, ahead.sure))
-        stage = ahead.stage
-    return tuple(found)
 
 
 def spike_now(history: History, spike: SpikeSummary) -> SpikeNow:

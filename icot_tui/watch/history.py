@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -31,24 +32,11 @@ from icot_tui.engine.journal.metrics import StepArrays
 from icot_tui.engine.journal.rewind import Rewind
 from icot_tui.engine.journal.summary import Evaluation, RunSummary
 from icot_tui.engine.journal.wording import describe
-from icot_tui.watch.axes import Axis, Span, along_removals
+from icot_tui.watch.axes import Axis, Span, TrainingTime, along_removals
 from icot_tui.watch.series import StepSeries, single
-from icot_tui.watch.step_log import StepLog
 
 LOG_LINES = 5000
 """Lines of the log that are kept."""
-
-
-@dataclass(frozen=True)
-class Removal:
-    """The step after `step` was the first with `stage` tokens removed."""
-
-    step: int
-    time: float
-    before: int
-    stage: int
-    cause: str
-    everything: bool
 
 
 @dataclass(frozen=True)
@@ -66,7 +54,6 @@ class Saved:
 
     step: int
     time: float
-    path: str
     stage: int
     exact_match: float | None
 
@@ -109,7 +96,7 @@ class History:
         version: rises with every change.
         summary: the run in a few numbers; evaluations and spikes are in its metrics.
         losses: of each step, in nats per supervised token.
-        lines: time spent and learning rate, a row each few steps.
+        lines: the time spent, a row each few steps.
         removals, resets, saved: what their names say, oldest first.
         spans: the stages, with the steps at which they began.
         trainings: those of a run of several that have begun, oldest first.
@@ -117,15 +104,14 @@ class History:
         log: the last events but `StepsTrained` and `ExampleShown`, in words, oldest first, undone
             ones included.
         example: the example on show, once known.
-        skipped: the steps whose loss was not finite.
     """
 
     def __init__(self, config: RunConfig | None = None, version: int = 0) -> None:
         self.version = version
         self.summary = RunSummary(config)
         self.losses = StepSeries()
-        self.lines = StepLog()
-        self.removals: list[Removal] = []
+        self.lines = TrainingTime()
+        self.removals: list[TokenRemoved] = []
         self.resets: list[Reset] = []
         self.saved: list[Saved] = []
         self.spans: list[Span] = []
@@ -133,11 +119,8 @@ class History:
         self.thoughts: list[ThoughtsCompared] = []
         self.log: deque[LogLine] = deque(maxlen=LOG_LINES)
         self.example: ExampleShown | None = None
-        self.skipped: list[int] = []
-        self._series: tuple[StepSeries | StepLog, ...] = (self.losses, self.lines)
         self._lists: tuple[list[Any], ...] = (
             self.removals, self.resets, self.saved, self.spans, self.trainings, self.thoughts,
-            self.skipped,
         )  # fmt: skip
         self._rewind = Rewind(self._lengths, self._cut, self._lengths_at)
 
@@ -182,8 +165,8 @@ class History:
         """Take note of many `StepsTrained` lines at once."""
         self.summary.add_lines(lines)
         self._follow_stage()
-        self.lines.extend(lines.steps, lines.seconds, lines.learning_rates)
-        self._extend(lines.first, lines.losses)
+        self.lines.extend(lines.steps, lines.seconds)
+        self.losses.extend(lines.first, lines.losses)
         self.version += 1
 
     def _note(self, time: float, event: Event) -> None:
@@ -192,15 +175,15 @@ class History:
             case RunStarted():
                 self.lines.first = step
             case StepsTrained():
-                self._trained(event)
+                self.lines.extend(np.array([step]), np.array([event.seconds]))
+                first = step - len(event.losses) + 1
+                self.losses.extend(first, single(np.array(event.losses, dtype=np.float64)))
             case TokenRemoved():
-                self.removals.append(
-                    Removal(step, time, event.before, event.stage, event.cause, event.everything)
-                )
+                self.removals.append(event)
             case OptimizerReset():
                 self.resets.append(Reset(step, time, event.cause))
             case CheckpointSaved():
-                self.saved.append(Saved(step, time, event.path, event.stage, None))
+                self.saved.append(Saved(step, time, event.stage, None))
                 self._match_newest()
             case Evaluated() | RunResumed():
                 self._match_newest()
@@ -224,17 +207,6 @@ class History:
             if exact != newest.exact_match:
                 self.saved[-1] = replace(newest, exact_match=exact)
 
-    def _trained(self, event: StepsTrained) -> None:
-        steps = np.array([event.step], dtype=np.int64)
-        self.lines.extend(steps, np.array([event.seconds]), np.array([event.learning_rate]))
-        losses = np.array(event.losses, dtype=np.float64)
-        self._extend(event.step - len(losses) + 1, single(losses))
-
-    def _extend(self, first: int, losses: NDArray[np.float32]) -> None:
-        self.losses.extend(first, losses)
-        if np.isnan(losses.sum()):
-            self.skipped += (first + np.flatnonzero(np.isnan(losses))).tolist()
-
     def _follow_stage(self) -> None:
         metrics = self.summary.metrics
         span = Span(metrics.stage_since, metrics.stage)
@@ -245,22 +217,18 @@ class History:
 
     def _lengths(self) -> list[int]:
         """How much there is of everything."""
-        return [len(items) for items in (*self._series, *self._lists)]
+        return [len(self.losses), len(self.lines), *map(len, self._lists)]
 
     def _lengths_at(self, step: int) -> list[int]:
         """How much there was when so many steps were done."""
         lines = self.lines.until(step)
         last = int(self.lines.steps[lines - 1]) if lines else self.lines.first
-        lengths = [bisect_right(items, step, key=_step_of) for items in self._lists]
+        lengths = [bisect_right(items, step, key=attrgetter("step")) for items in self._lists]
         return [self.losses.index(last + 1), lines, *lengths]
 
     def _cut(self, lengths: list[int]) -> None:
-        of_series, of_lists = lengths[: len(self._series)], lengths[len(self._series) :]
-        for series, length in zip(self._series, of_series, strict=True):
-            series.cut(length)
+        losses, lines, *of_lists = lengths
+        self.losses.cut(losses)
+        self.lines.cut(lines)
         for items, length in zip(self._lists, of_lists, strict=True):
             del items[length:]
-
-
-def _step_of(item: Any) -> int:
-    return item if isinstance(item, int) else int(item.step)

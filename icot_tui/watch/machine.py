@@ -2,12 +2,12 @@
 
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-MEBIBYTE = 1 << 20
 DISK_SECONDS = 5.0
 """The disk is asked so seldom: a network file system may be slow to answer."""
 
@@ -62,92 +62,63 @@ class MachineSampler:
         self._disk = disk or Path.cwd()
         self._disk_free: int | None = None
         self._disk_due = 0.0
-        self._psutil: ModuleType | None = None
-        self._nvml: ModuleType | None = None
-        self._gpus: list[tuple[Any, str]] = []
-        self._opened = False
+        self._gpus: list[tuple[Any, str]] | None = None
 
     def read(self) -> MachineReading:
         """What the machine does now."""
-        if not self._opened:
-            self._open()
-        cpu: float | None = None
-        used: int | None = None
-        total: int | None = None
-        if self._psutil is not None:
-            with contextlib.suppress(Exception):
-                cpu = self._processor()
-            with contextlib.suppress(Exception):
-                memory = self._psutil.virtual_memory()
-                used, total = int(memory.total - memory.available), int(memory.total)
-        gpus = tuple(self._gpu(handle, name) for handle, name in self._gpus)
-        return MachineReading(cpu, used, total, self._free(), gpus)
-
-    def close(self) -> None:
-        """Let the driver go; the next reading opens it again."""
-        if self._nvml is not None:
-            with contextlib.suppress(Exception):
-                self._nvml.nvmlShutdown()
-        self._psutil = self._nvml = None
-        self._gpus, self._opened = [], False
-
-    def _open(self) -> None:
-        self._opened = True
-        with contextlib.suppress(Exception):
-            import psutil
-
-            psutil.cpu_percent()  # the first call only sets the mark that the next one counts from
-            self._psutil, self._asked = psutil, False
-        with contextlib.suppress(Exception):
-            import pynvml
-
-            pynvml.nvmlInit()
-            self._nvml = pynvml
-            for number in range(pynvml.nvmlDeviceGetCount()):
-                handle = pynvml.nvmlDeviceGetHandleByIndex(number)
-                name = pynvml.nvmlDeviceGetName(handle)
-                self._gpus.append(
-                    (handle, name.decode(errors="replace") if isinstance(name, bytes) else name)
-                )
-
-    def _processor(self) -> float | None:
-        assert self._psutil is not None
-        share = float(self._psutil.cpu_percent()) / 100
-        known, self._asked = self._asked, True
-        return share if known else None
-
-    def _free(self) -> int | None:
-        """Bytes left on the disk."""
+        psutil = _asked(lambda: import_module("psutil"))
+        cpu = _asked(lambda: psutil.cpu_percent() / 100)
+        if self._gpus is None:
+            self._gpus = _find_gpus()
+            cpu = None  # the first call only sets the mark that the next one counts from
+        memory = _asked(lambda: psutil.virtual_memory())
         if time.monotonic() >= self._disk_due:
             self._disk_due = time.monotonic() + DISK_SECONDS
-            self._disk_free = None
-            if self._psutil is not None:
-                with contextlib.suppress(Exception):
-                    self._disk_free = int(self._psutil.disk_usage(str(self._disk)).free)
-        return self._disk_free
-
-    def _gpu(self, handle: Any, name: str) -> GpuReading:
-        nvml = self._nvml
-        assert nvml is not None
-        use = _asked(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100)
-        power = _asked(lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000)
-        limit = _asked(lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle) / 1000)
-        heat = _asked(lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
-        memory = _asked(lambda: nvml.nvmlDeviceGetMemoryInfo(handle))
-        used, total = (None, None) if memory is None else (int(memory.used), int(memory.total))
-        return GpuReading(
-            name=name,
-            use=use,
-            power_watts=power,
-            power_limit=limit,
-            memory_used=used,
-            memory_total=total,
-            temperature=heat,
+            self._disk_free = _asked(lambda: int(psutil.disk_usage(str(self._disk)).free))
+        return MachineReading(
+            cpu=cpu,
+            ram_used=None if memory is None else int(memory.total - memory.available),
+            ram_total=None if memory is None else int(memory.total),
+            disk_free=self._disk_free,
+            gpus=tuple(_read_gpu(handle, name) for handle, name in self._gpus),
         )
 
 
-def _asked(question: Any) -> Any:
-    """The answer, or None where the card or the driver has none."""
+def _find_gpus() -> list[tuple[Any, str]]:
+    """(handle, name) of each GPU; none without a driver."""
+    found = []
+    with contextlib.suppress(Exception):
+        import pynvml as nvml
+
+        nvml.nvmlInit()
+        for number in range(nvml.nvmlDeviceGetCount()):
+            handle = nvml.nvmlDeviceGetHandleByIndex(number)
+            name = nvml.nvmlDeviceGetName(handle)
+            found.append(
+                (handle, name.decode(errors="replace") if isinstance(name, bytes) else name)
+            )
+    return found
+
+
+def _read_gpu(handle: Any, name: str) -> GpuReading:
+    import pynvml as nvml
+
+    memory = _asked(lambda: nvml.nvmlDeviceGetMemoryInfo(handle))
+    return GpuReading(
+        name=name,
+        use=_asked(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100),
+        power_watts=_asked(lambda: nvml.nvmlDeviceGetPowerUsage(handle) / 1000),
+        power_limit=_asked(lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle) / 1000),
+        memory_used=None if memory is None else int(memory.used),
+        memory_total=None if memory is None else int(memory.total),
+        temperature=_asked(
+            lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)
+        ),
+    )
+
+
+def _asked(question: Callable[[], Any]) -> Any:
+    """The answer, or None where the library, the card or the driver has none."""
     try:
         return question()
     except Exception:  # a driver's own errors, of whatever kind: a reading never ends a view

@@ -9,12 +9,10 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict
 from urllib.parse import urlsplit
 
-if TYPE_CHECKING:
-    from icot_tui.watch.alerts import Alert
+from icot_tui.watch.alerts import Alert
 
 SECONDS = 10.0
 """A command or a server that takes longer is given up."""
@@ -22,21 +20,8 @@ MOST_AT_ONCE = 8
 """So many may be on their way; more than that are dropped, and it is told."""
 
 
-@dataclass(frozen=True)
-class Notice:
-    """An alert as it is sent: one JSON object."""
-
-    run: str
-    folder: str
-    kind: str
-    severity: str
-    text: str
-    time: float
-
-    @classmethod
-    def of(cls, alert: "Alert", run: str, folder: str) -> "Notice":
-        """An alert of a run."""
-        return cls(run, folder, alert.kind, alert.severity, alert.text, alert.time)
+Notice = dict[str, str | float]
+"""An alert as it is sent: run, folder, kind, severity, text and time."""
 
 
 class Notifier:
@@ -66,9 +51,9 @@ class Notifier:
         self._seconds = seconds
         self._under_way = threading.Semaphore(MOST_AT_ONCE)
 
-    def send(self, alert: "Alert", run: str, folder: str) -> None:
+    def send(self, alert: Alert, run: str, folder: str) -> None:
         """Send an alert; returns at once."""
-        notice = Notice.of(alert, run, folder)
+        notice = {"run": run, "folder": folder, **asdict(alert)}
         if self._command:
             self._start(lambda: _run(self._command, notice, self._seconds), "the alert command")
         if self._url:
@@ -98,11 +83,11 @@ def _run(command: list[str], notice: Notice, seconds: float) -> None:
     """
     values = {
         f"ICOT_TUI_ALERT_{name.upper()}": str(value).replace("\0", " ")
-        for name, value in asdict(notice).items()
+        for name, value in notice.items()
     }
     subprocess.run(
         command,
-        input=json.dumps(asdict(notice)).encode(),
+        input=json.dumps(notice).encode(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=os.environ | values,
@@ -125,7 +110,7 @@ def _post(url: str, notice: Notice, seconds: float) -> None:
 
     request = urllib.request.Request(
         url,
-        data=json.dumps(asdict(notice)).encode(),
+        data=json.dumps(notice).encode(),
         headers={"Content-Type": "application/json", "User-Agent": "icot-tui"},
         method="POST",
     )

@@ -1,86 +1,63 @@
-"""Least, greatest, sum and count of ever larger blocks of a growing array.
+"""Least and greatest values of ever larger blocks of a growing array.
 
 So a chart of ten million values costs what a chart of a thousand does. Blocks of the lowest level
 have `BASE` values; each level above has blocks of twice as many.
 """
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 BASE = 64
 
 Values = NDArray[np.float32]
+BLOCK = np.dtype([("lowest", np.float32), ("highest", np.float32), ("gap", np.bool_)])
+"""Least and greatest finite value, NaN where there is none; is any value not finite?"""
+Blocks = NDArray[np.void]
 
 
-@dataclass(frozen=True, eq=False)
-class Blocks:
-    """Some blocks in a row.
+class GrowingArray:
+    """A one-dimensional array that grows at its end and may be cut off."""
 
-    lowest, highest  [b] of the finite values; NaN where there are none
-    sums             [b] of the finite values
-    counts           [b] finite values
-    sizes            [b] values, finite or not
-    """
+    def __init__(self, dtype: DTypeLike) -> None:
+        self._room = np.empty(0, dtype)
+        self._length = 0
 
-    lowest: Values
-    highest: Values
-    sums: NDArray[np.float64]
-    counts: NDArray[np.int64]
-    sizes: NDArray[np.int64]
+    def __len__(self) -> int:
+        return self._length
 
+    @property
+    def values(self) -> NDArray[Any]:
+        """[n] what it holds, without a copy. Do not keep it: what is added later overwrites it."""
+        return self._room[: self._length]
 
-class _Level:
-    """Complete blocks of one size, grown by doubling."""
+    def extend(self, values: NDArray[Any]) -> None:
+        """Add values at the end."""
+        end = self._length + len(values)
+        if end > len(self._room):
+            # Pages that are not written to take no memory, so there may be many of them.
+            grown = np.empty(max(4 * len(self._room), end, 1024), self._room.dtype)
+            grown[: self._length] = self.values
+            self._room = grown
+        self._room[self._length : end] = values
+        self._length = end
 
-    def __init__(self) -> None:
-        self.count = 0
-        self.lowest = np.empty(0, np.float32)
-        self.highest = np.empty(0, np.float32)
-        self.sums = np.empty(0, np.float64)
-        self.finite = np.empty(0, np.int64)
-
-    def append(self, blocks: Blocks) -> None:
-        end = self.count + len(blocks.sums)
-        if end > len(self.sums):
-            for name in ("lowest", "highest", "sums", "finite"):
-                old = getattr(self, name)
-                new = np.empty(max(2 * len(old), end, 16), old.dtype)
-                new[: self.count] = old[: self.count]
-                setattr(self, name, new)
-        into = slice(self.count, end)
-        self.lowest[into], self.highest[into] = blocks.lowest, blocks.highest
-        self.sums[into], self.finite[into] = blocks.sums, blocks.counts
-        self.count = end
-
-    def blocks(self, begin: int, end: int, size: int) -> Blocks:
-        part = slice(begin, end)
-        sizes = np.full(end - begin, size, np.int64)
-        return Blocks(
-            self.lowest[part], self.highest[part], self.sums[part], self.finite[part], sizes
-        )
+    def cut(self, length: int) -> None:
+        """Keep only the first so many values."""
+        self._length = min(self._length, length)
 
 
 class Pyramid:
     """Blocks of an array that grows at its end and may be cut off."""
 
     def __init__(self) -> None:
-        self._levels: list[_Level] = [_Level()]
-
-    def grow(self, values: Values) -> None:
-        """Take in what is new of the whole array."""
-        base = self._levels[0]
-        complete = len(values) // BASE
-        if complete > base.count:
-            new = values[base.count * BASE : complete * BASE]
-            base.append(summed(new, BASE))
-            self._stack()
+        self._levels = [GrowingArray(BLOCK)]
 
     def cut(self, length: int) -> None:
         """Only the first so many values stand."""
         for number, level in enumerate(self._levels):
-            level.count = min(level.count, length // (BASE << number))
+            level.cut(length // (BASE << number))
 
     def blocks(self, values: Values, begin: int, end: int, size: int) -> Blocks:
         """Blocks of `size` values (a power of 2), from block `begin` to before block `end`.
@@ -91,65 +68,47 @@ class Pyramid:
             end: number after the last block.
             size: values of each.
         """
-        self.grow(values)
+        self._grow(values)
         number = size.bit_length() - BASE.bit_length()
-        level = self._levels[number] if 0 <= number < len(self._levels) else None
-        whole = begin if level is None else max(begin, min(end, level.count))
-        rest = summed(values[whole * size : min(end * size, len(values))], size)
-        if level is None or whole == begin:
-            return rest
-        return _joined(level.blocks(begin, whole, size), rest)
+        level = self._levels[number].values if 0 <= number < len(self._levels) else _NONE
+        known = level[begin:end]
+        rest = values[(begin + len(known)) * size : end * size]
+        return np.concatenate([known, _summarized(rest, size)])
 
-    def _stack(self) -> None:
-        """Make each level from the one below it."""
-        number = 0
-        while self._levels[number].count >= 2:
-            below = self._levels[number]
-            number += 1
-            if number == len(self._levels):
-                self._levels.append(_Level())
-            level = self._levels[number]
-            new = slice(2 * level.count, below.count // 2 * 2)
-            level.append(
-                Blocks(
-                    np.fmin(below.lowest[new][::2], below.lowest[new][1::2]),
-                    np.fmax(below.highest[new][::2], below.highest[new][1::2]),
-                    below.sums[new][::2] + below.sums[new][1::2],
-                    below.finite[new][::2] + below.finite[new][1::2],
-                    np.zeros(0, np.int64),
-                )
-            )
+    def _grow(self, values: Values) -> None:
+        """Take in what is new of the whole array, level by level."""
+        base = self._levels[0]
+        complete = len(values) // BASE
+        base.extend(_summarized(values[len(base) * BASE : complete * BASE], BASE))
+        for number, below in enumerate(self._levels):  # grows meanwhile
+            if len(below) < 2:
+                break
+            if number + 1 == len(self._levels):
+                self._levels.append(GrowingArray(BLOCK))
+            level = self._levels[number + 1]
+            new = below.values[2 * len(level) : len(below) // 2 * 2]
+            level.extend(_joined(new[::2], new[1::2]))
 
 
-def summed(values: Values, size: int) -> Blocks:
+_NONE = np.empty(0, BLOCK)
+
+
+def _summarized(values: Values, size: int) -> Blocks:
     """The blocks of some values; the last one may be incomplete."""
-    whole = len(values) // size
-    table = values[: whole * size].reshape(whole, size)
-    blocks = _blocks(table, size)
-    rest = values[whole * size :]
-    return blocks if not len(rest) else _joined(blocks, _blocks(rest[None, :], len(rest)))
+    begins = np.arange(0, len(values), size)
+    if not len(begins):
+        return _NONE
+    blocks = np.empty(len(begins), BLOCK)
+    blocks["lowest"] = np.fmin.reduceat(values, begins)
+    blocks["highest"] = np.fmax.reduceat(values, begins)
+    blocks["gap"] = np.logical_or.reduceat(np.isnan(values), begins)
+    return blocks
 
 
-def _blocks(table: Values, size: int) -> Blocks:
-    finite = np.isfinite(table)
-    sizes = np.full(len(table), size, np.int64)
-    if finite.all():
-        lowest, highest = table.min(axis=1), table.max(axis=1)
-        return Blocks(lowest, highest, table.sum(axis=1, dtype=np.float64), sizes, sizes)
-    return Blocks(
-        np.fmin.reduce(table, axis=1),
-        np.fmax.reduce(table, axis=1),
-        np.where(finite, table, 0).sum(axis=1, dtype=np.float64),
-        finite.sum(axis=1),
-        sizes,
-    )
-
-
-def _joined(one: Blocks, other: Blocks) -> Blocks:
-    return Blocks(
-        np.concatenate([one.lowest, other.lowest]),
-        np.concatenate([one.highest, other.highest]),
-        np.concatenate([one.sums, other.sums]),
-        np.concatenate([one.counts, other.counts]),
-        np.concatenate([one.sizes, other.sizes]),
-    )
+def _joined(left: Blocks, right: Blocks) -> Blocks:
+    """Blocks of twice the size."""
+    blocks = np.empty(len(left), BLOCK)
+    blocks["lowest"] = np.fmin(left["lowest"], right["lowest"])
+    blocks["highest"] = np.fmax(left["highest"], right["highest"])
+    blocks["gap"] = left["gap"] | right["gap"]
+    return blocks

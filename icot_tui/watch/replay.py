@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import Status
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.watch.bulk_reader import fold, read
-from icot_tui.watch.history import History
-from icot_tui.watch.source import run_config
+from icot_tui.watch.bulk_reader import Piece, read
+from icot_tui.watch.source import Source
 
 LONGEST_PAUSE = 30.0
 """Seconds; a longer gap between two lines is played as one of this length."""
@@ -20,8 +19,8 @@ LONGEST_PAUSE = 30.0
 _TIME = re.compile(rb'\{"time":(\d+(?:\.\d+)?),')
 
 
-class Replay:
-    """Plays what stands in a run's journal now; a `Source` with a clock of its own.
+class Replay(Source):
+    """Plays what stands in a run's journal now, by a clock of its own.
 
     Places in the replay are seconds since its beginning, with long gaps shortened. Building one
     reads the journal once for its times, about a second for a million lines.
@@ -35,10 +34,7 @@ class Replay:
     def __init__(
         self, folder: RunFolder, speed: float = 20.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.folder = folder
-        self._config = run_config(folder)
-        self._history = History(self._config)
-        self._journal = JournalReader(folder.journal)
+        super().__init__(folder)
         self._times, self._ends = _index(folder)
         gaps = np.clip(np.diff(self._times, prepend=self._times[:1]), 0.0, LONGEST_PAUSE)
         self._places = np.cumsum(gaps)
@@ -91,15 +87,9 @@ class Replay:
         place = min(max(place, 0.0), self.length)
         self._settle(place)
         if self._journal.offset > self._due():
-            self._history = History(self._config, self._history.version + 1)
-            self._journal.offset = 0
+            self._begin_again()
 
     # The source --------------------------------------------------------------------------------
-
-    @property
-    def history(self) -> History:
-        """All that was played so far; another object after going back."""
-        return self._history
 
     @property
     def caught_up(self) -> bool:
@@ -112,41 +102,32 @@ class Replay:
         due = self._due()
         return min(1.0, self._journal.offset / due) if due else 1.0
 
-    def poll(self, seconds: float = 0.05) -> bool:
-        """Read what is due, for at most about so long; was there any?"""
-        until = time.monotonic() + seconds
-        version = self._history.version
-        self._journal.look()
-        for text in self._journal.parts(self._due()):
-            fold(self._history, read(text))
-            if time.monotonic() >= until:
-                break
-        return self._history.version != version
-
     def status(self, now: float) -> Status:
-        """What the run did at that time; a run that died is dead at the end."""
-        return self._history.summary.status(not self.ended, now)
-
-    def silence(self, now: float) -> float | None:
-        """Seconds since the last news; None before any."""
-        last = self._history.summary.last_event_time
-        return None if last is None else max(0.0, now - last)
+        """What the run did then; a run that died is dead at the end."""
+        return self.history.summary.status(not self.ended, now)
 
     def now(self) -> float:
         """The replayed time, in seconds since the epoch."""
         if not len(self._times):
             return 0.0
         place = self.place
-        line = max(0, int(np.searchsorted(self._places, place, side="right")) - 1)
+        line = max(0, self._line(place))
         return float(self._times[line]) + place - float(self._places[line])
+
+    def _parts(self, until: float) -> Iterator[list[Piece]]:
+        return map(read, self._journal.parts(self._due()))
 
     def _settle(self, place: float) -> None:
         self._from, self._since = place, self._clock()
 
     def _due(self) -> int:
         """Bytes of the journal that were written by the present place."""
-        line = int(np.searchsorted(self._places, self.place, side="right")) - 1
+        line = self._line(self.place)
         return int(self._ends[line]) if line >= 0 else 0
+
+    def _line(self, place: float) -> int:
+        """The last line that was written by a place; -1 before the first."""
+        return int(np.searchsorted(self._places, place, side="right")) - 1
 
 
 def line_times(lines: list[bytes]) -> NDArray[np.float64]:

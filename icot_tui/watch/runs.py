@@ -31,10 +31,8 @@ class RunLine:
         status: what it does; "damaged" when its config can't be read.
         stage, of: tokens removed, of the longest chain of thought's; None while not known.
         accuracy: exact match of the last evaluation; None before any.
-        best: the best exact match so far.
         step: optimizer steps.
         age: seconds since the run began; None before.
-        silence: seconds since its last news.
         method, description: from the run and from its config; empty while not known.
     """
 
@@ -44,20 +42,14 @@ class RunLine:
     stage: int
     of: int | None
     accuracy: float | None
-    best: float | None
     step: int
     age: float | None
-    silence: float | None
     method: str
     description: str
 
 
 class RunList:
-    """The runs of a folder; what was read of a journal is kept, and later only its news read.
-
-    Args:
-        runs: the folder.
-    """
+    """The runs of a folder; what was read of a journal is kept, and later only its news read."""
 
     def __init__(self, runs: Path) -> None:
         self._runs = runs
@@ -84,21 +76,25 @@ class _Known:
             self._begin()
             self._journal.look()
         self._read()
-        summary, metrics = self._summary, self._summary.metrics
-        locked, last = self._folder.is_locked(), summary.last_event_time
+        summary, metrics, config = self._summary, self._summary.metrics, self._config
+        status: Status | str = "damaged"
+        method = description = ""
+        if config is not None:
+            status = summary.status(self._folder.is_locked(), now)
+            method, description = config.method.name, config.description
+        if summary.facts is not None:
+            method = summary.facts.method
         return RunLine(
             folder=self._folder,
             name=self._folder.name,
-            status="damaged" if self._config is None else summary.status(locked, now),
+            status=status,
             stage=summary.removed_tokens,
             of=summary.max_cot_tokens,
             accuracy=None if metrics.evaluation is None else metrics.evaluation.exact_match,
-            best=self._best(),
             step=metrics.step,
             age=None if summary.started is None else max(0.0, now - summary.started),
-            silence=None if last is None else max(0.0, now - last),
-            method=self._method(),
-            description="" if self._config is None else self._config.description,
+            method=method,
+            description=description,
         )
 
     def _begin(self) -> None:
@@ -118,16 +114,6 @@ class _Known:
             journal.skip_to(_place_of_evaluation(journal))
         for text in journal.parts():
             fold(self._summary, read(text))
-
-    def _best(self) -> float | None:
-        """As the last evaluation has it: earlier ones may not have been read."""
-        last = self._summary.metrics.evaluation
-        return None if last is None else last.best
-
-    def _method(self) -> str:
-        if self._summary.facts is not None:
-            return self._summary.facts.method
-        return "" if self._config is None else self._config.method.name
 
 
 def _written(path: Path) -> float | None:

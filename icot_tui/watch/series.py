@@ -5,7 +5,7 @@ from bisect import bisect_right
 import numpy as np
 from numpy.typing import NDArray
 
-from icot_tui.watch.pyramid import BASE, Blocks, Pyramid, Values
+from icot_tui.watch.pyramid import GrowingArray, Pyramid, Values
 
 Steps = NDArray[np.int64]
 Points = tuple[NDArray[np.int64], NDArray[np.float32]]
@@ -25,32 +25,33 @@ class StepSeries:
     """
 
     def __init__(self) -> None:
-        self._values = np.empty(0, np.float32)
-        self._length = 0
+        self._values = GrowingArray(np.float32)
         self._begins: list[int] = []  # indices from which on steps are consecutive
         self._firsts: list[int] = []  # steps at these indices
         self._pyramid = Pyramid()
 
     def __len__(self) -> int:
-        return self._length
+        return len(self._values)
 
     @property
     def first_step(self) -> int | None:
         """The first step; None before it."""
-        return self._firsts[0] if self._length else None
+        return self._firsts[0] if self._firsts else None
 
     @property
     def last_step(self) -> int | None:
         """The last step; None before the first."""
-        return self._step(self._length - 1) if self._length else None
+        if not len(self):
+            return None
+        return self._firsts[-1] + len(self) - 1 - self._begins[-1]
 
     def values(self) -> Values:
-        """[n] the values, without a copy. Do not keep it: a resume writes over it."""
-        return self._values[: self._length]
+        """[n] the values, without a copy. Do not keep it: a resume overwrites it."""
+        return self._values.values
 
     def steps(self) -> Steps:
         """[n] the steps of the values; made anew at each call."""
-        return self.steps_of(np.arange(self._length))
+        return self.steps_of(np.arange(len(self)))
 
     def steps_of(self, indices: Steps) -> Steps:
         """The steps at some indices."""
@@ -66,39 +67,30 @@ class StepSeries:
         run = bisect_right(self._firsts, step) - 1
         if run < 0:
             return 0
-        end = self._begins[run + 1] if run + 1 < len(self._begins) else self._length
+        end = self._begins[run + 1] if run + 1 < len(self._begins) else len(self)
         return min(end, self._begins[run] + step - self._firsts[run])
-
-    def at(self, step: int) -> float:
-        """The value of a step, NaN where there is none."""
-        at = self.index(step)
-        known = at < self._length and self._step(at) == step
-        return float(self._values[at]) if known else float("nan")
 
     def extend(self, first: int, values: NDArray[np.floating]) -> None:
         """The values of the steps from `first` on, which replace what there was of these."""
-        if self._length and first <= self._step(self._length - 1):
+        last = self.last_step
+        if last is not None and first <= last:
             self.cut(self.index(first))
-        if self._length:
-            missing = first - 1 - self._step(self._length - 1)
-            if 0 < missing <= LONGEST_GAP:
-                self._append(np.full(missing, np.nan, np.float32))
-            elif missing != 0:
-                self._begins.append(self._length)
-                self._firsts.append(first)
-        else:
-            self._begins, self._firsts = [0], [first]
-        self._append(values)
+            last = self.last_step
+        missing = 0 if last is None else first - 1 - last
+        if 0 < missing <= LONGEST_GAP:
+            self._values.extend(np.full(missing, np.nan))
+        elif missing or last is None:
+            self._begins.append(len(self))
+            self._firsts.append(first)
+        self._values.extend(values)
 
     def cut(self, length: int) -> None:
         """Only the first so many values stand."""
-        self._length = min(self._length, length)
-        while self._begins and self._begins[-1] >= self._length:
+        self._values.cut(length)
+        while self._begins and self._begins[-1] >= len(self):
             self._begins.pop()
             self._firsts.pop()
-        self._pyramid.cut(self._length)
-
-    # Drawing ---------------------------------------------------------------------------------
+        self._pyramid.cut(length)
 
     def window(self, low: int, high: int, columns: int) -> Points:
         """The course from step `low` to step `high`, in at most two points a column.
@@ -110,73 +102,29 @@ class StepSeries:
         begin, end = self.index(low), self.index(high + 1)
         columns = max(2, min(columns, MOST_BINS))
         if end - begin <= 2 * columns:
-            indices = np.arange(begin, end)
-            return self.steps_of(indices), self._values[begin:end].copy()
-        size, blocks, first = self._bins(begin, end, columns)
-        if (blocks.counts < blocks.sizes).any():
-            size, blocks, first = self._bins(begin, end, max(1, 2 * columns // 3))
-        return self._points(size, blocks, first)
+            return self.steps_of(np.arange(begin, end)), self.values()[begin:end].copy()
+        points, gaps = self._points(begin, end, columns)
+        return self._points(begin, end, max(1, 2 * columns // 3))[0] if gaps else points
 
-    def smoothed(self, low: int, high: int, columns: int, width: int) -> Points:
-        """The mean of the finite values of the last `width` steps, in a point a column.
-
-        Means are made of each column's sum and count, so that `width` is rounded to whole columns
-        and is at least one; NaN where no value is finite. The cost does not depend on the length.
-        """
-        begin, end = self.index(low), self.index(high + 1)
-        if begin >= end:
-            return np.empty(0, np.int64), np.empty(0, np.float32)
-        columns = max(2, min(columns, MOST_BINS))
-        size = _bin_size(begin, end, columns)
-        back = min(max(1, round(width / size)), columns)
-        first = max(0, begin // size - back + 1)
-        last = -(-end // size)
-        blocks = self._pyramid.blocks(self.values(), first, last, size)
-        sums = _sums_of_last(blocks.sums, back)
-        counts = _sums_of_last(blocks.counts.astype(np.float64), back)
-        shown = slice(begin // size - first, None)
-        means = np.full(len(sums), np.nan)
-        np.divide(sums, counts, out=means, where=counts > 0)
-        ends = np.minimum(np.arange(begin // size, last) * size + size, end) - 1
-        with np.errstate(over="ignore"):
-            return self.steps_of(ends), means[shown].astype(np.float32)
-
-    def _bins(self, begin: int, end: int, columns: int) -> tuple[int, Blocks, int]:
-        """(size, blocks, number of the first block) of at most so many columns."""
-        size = _bin_size(begin, end, columns)
+    def _points(self, begin: int, end: int, columns: int) -> tuple[Points, bool]:
+        """Two points a column, and one more where the line is broken; is it anywhere?"""
+        size = 1  # the least power of 2 whose blocks cover the range
+        while -(-end // size) - begin // size > columns:
+            size *= 2
         first, last = begin // size, -(-end // size)
-        return size, self._pyramid.blocks(self.values(), first, last, size), first
-
-    def _points(self, size: int, blocks: Blocks, first: int) -> Points:
-        """Two points a block, and one more where the line is broken."""
-        begins = (first + np.arange(len(blocks.sizes))) * size
-        lasts = begins + blocks.sizes - 1
-        broken = blocks.counts < blocks.sizes
+        blocks = self._pyramid.blocks(self.values(), first, last, size)
+        begins = np.arange(first, last) * size
+        lasts = np.minimum(begins + size, len(self)) - 1
         # A block that ends higher than it begins most likely had its least value first.
-        rising = self._values[lasts] >= self._values[begins]
-        one = np.where(rising, blocks.lowest, blocks.highest)
-        other = np.where(rising, blocks.highest, blocks.lowest)
+        rising = self.values()[lasts] >= self.values()[begins]
+        one = np.where(rising, blocks["lowest"], blocks["highest"])
+        other = np.where(rising, blocks["highest"], blocks["lowest"])
         table = np.stack([one, other, np.full(len(one), np.nan, np.float32)], axis=1)
-        places = np.stack([begins + blocks.sizes // 4, begins + 3 * blocks.sizes // 4, lasts], 1)
+        sizes = lasts - begins + 1
+        places = np.stack([begins + sizes // 4, begins + 3 * sizes // 4, lasts], axis=1)
         kept = np.ones(table.shape, dtype=np.bool_)
-        kept[:, 2] = broken
-        return self.steps_of(places[kept]), table[kept]
-
-    # Keeping ---------------------------------------------------------------------------------
-
-    def _step(self, index: int) -> int:
-        run = bisect_right(self._begins, index) - 1
-        return self._firsts[run] + index - self._begins[run]
-
-    def _append(self, values: NDArray[np.floating]) -> None:
-        end = self._length + len(values)
-        if end > len(self._values):
-            # Pages that are not written to take no memory, so there may be many of them.
-            grown = np.empty(max(4 * len(self._values), end, BASE * 16), np.float32)
-            grown[: self._length] = self.values()
-            self._values = grown
-        self._values[self._length : end] = values
-        self._length = end
+        kept[:, 2] = blocks["gap"]
+        return (self.steps_of(places[kept]), table[kept]), bool(blocks["gap"].any())
 
 
 def single(values: NDArray[np.float64]) -> Values:
@@ -185,21 +133,3 @@ def single(values: NDArray[np.float64]) -> Values:
         small = values.astype(np.float32)
     small[~np.isfinite(small)] = np.nan
     return small
-
-
-def _bin_size(begin: int, end: int, columns: int) -> int:
-    """The least power of 2 whose blocks cover the range in at most so many."""
-    size = 1
-    while -(-end // size) - begin // size > columns:
-        size *= 2
-    return size
-
-
-def _sums_of_last(values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """For each value the sum of the last `count`, itself included.
-
-    Not differences of one running sum, in which a single huge value would drown all that follow.
-    """
-    padded = np.concatenate([np.zeros(count - 1), values])
-    sums: NDArray[np.float64] = np.lib.stride_tricks.sliding_window_view(padded, count).sum(axis=1)
-    return sums

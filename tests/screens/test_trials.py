@@ -101,10 +101,8 @@ def test_each_variant_is_drawn_where_not_all_seeds_can_be() -> None:
             stage=0,
             of=None,
             accuracy=None,
-            best=None,
             step=0,
             age=None,
-            silence=None,
             method="",
             description="",
         )

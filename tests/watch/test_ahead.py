@@ -10,8 +10,8 @@ import pytest
 
 from icot_tui.engine.journal import journal as journal_file
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.watch import parallel_reader
-from icot_tui.watch.parallel_reader import ReadAhead
+from icot_tui.watch import bulk_reader
+from icot_tui.watch.bulk_reader import ReadAhead
 from icot_tui.watch.source import RunFollower
 from tests.events import STARTED, trained
 from tests.watch.runs import any_run, journal, make
@@ -20,7 +20,7 @@ from tests.watch.test_history import state
 
 @pytest.fixture(autouse=True)
 def short_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel_reader, "WORTH", 10_000)
+    monkeypatch.setattr(bulk_reader, "WORTH", 10_000)
     monkeypatch.setattr(journal_file, "PART_BYTES", 2000)
 
 
@@ -36,7 +36,7 @@ def read_all(follower: RunFollower) -> None:
 
 
 def read_alone(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> RunFollower:
-    monkeypatch.setattr(parallel_reader, "WORTH", 1 << 60)
+    monkeypatch.setattr(bulk_reader, "WORTH", 1 << 60)
     follower = RunFollower(folder)
     read_all(follower)
     return follower

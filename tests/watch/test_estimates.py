@@ -4,14 +4,9 @@ from icot_tui.engine.journal.events import (
     Collapsed,
     LossSpike,
     OptimizerReset,
-    RunEnded,
     SpikeRecovered,
 )
-from icot_tui.watch.estimates import (
-    removals_ahead,
-    seconds_to_full_removal,
-    spike_now,
-)
+from icot_tui.watch.estimates import seconds_per_step, spike_now
 from icot_tui.watch.history import History
 from tests.engine.test_summary import config
 from tests.events import MOST, STARTED, removed, trained
@@ -27,51 +22,42 @@ def history_of(*events, settings=None) -> History:
 def test_the_schedule_ahead_of_a_linear_run() -> None:
     """One token each 5 steps, a step a second."""
     history = history_of(STARTED, *(trained(step) for step in range(1, 5)), settings=config())
-    ahead = removals_ahead(history.summary, 3)
-    assert [(one.step, one.stage, one.steps, one.sure) for one in ahead] == [
-        (5, 1, 1, True), (10, 2, 6, True), (15, 3, 11, True),
+    ahead = history.summary.removals_ahead(3)
+    assert [(one.step, one.stage, one.sure) for one in ahead] == [
+        (5, 1, True), (10, 2, True), (15, 3, True),
     ]  # fmt: skip
-    assert [one.seconds for one in ahead] == [pytest.approx(one.steps) for one in ahead]
-    assert [one.tokens for one in ahead] == [1, 1, 1]
-    assert seconds_to_full_removal(history.summary) == pytest.approx(36)
-    assert len(removals_ahead(history.summary, 100)) == MOST
+    assert seconds_per_step(history.summary) == pytest.approx(1)
+    assert history.summary.everything_removed_at() == 40
+    assert len(history.summary.removals_ahead(100)) == MOST
 
 
 def test_everything_goes_at_once_beyond_a_stage() -> None:
     settings = config(curriculum={"remove_per_epoch": 2, "remove_all_beyond": 3})
     history = history_of(STARTED, *(trained(step) for step in range(1, 5)), settings=settings)
-    assert [(one.stage, one.tokens) for one in removals_ahead(history.summary, 9)] == [
-        (1, 1), (2, 1), (MOST, MOST - 2),
-    ]  # fmt: skip
+    assert [one.stage for one in history.summary.removals_ahead(9)] == [1, 2, MOST]
 
 
 def test_a_fixed_list_of_stages() -> None:
     stages = [{"stage": 0, "steps": 20}, {"stage": 4, "steps": 10}, {"stage": 99, "steps": 1}]
     settings = config(curriculum={"schedule": "stages", "stages": stages})
     history = history_of(STARTED, *(trained(step) for step in range(1, 5)), settings=settings)
-    assert [(one.step, one.stage) for one in removals_ahead(history.summary)] == [
-        (20, 4), (30, MOST),
-    ]  # fmt: skip
+    ahead = history.summary.removals_ahead(5)
+    assert [(one.step, one.stage) for one in ahead] == [(20, 4), (30, MOST)]
 
 
 def test_a_loss_gated_run_is_foretold_from_its_pace() -> None:
     settings = config(curriculum={"schedule": "loss_gated"})
     events = [removed(100, 1), trained(101, 1), removed(120, 2), trained(121, 2)]
     history = history_of(STARTED, *events, settings=settings)
-    first, *_ = removals_ahead(history.summary)
+    first, *_ = history.summary.removals_ahead(5)
     assert (first.step, first.stage, first.sure) == (140, 3, False)
 
 
 def test_nothing_lies_ahead_where_nobody_can_know() -> None:
-    assert removals_ahead(history_of(STARTED, trained(1)).summary) == ()
-    ended = history_of(
-        STARTED, trained(1), RunEnded(step=1, reason="done", finished=True), settings=config()
-    )
-    assert removals_ahead(ended.summary) == ()
-    assert seconds_to_full_removal(ended.summary) is None
-    whole = history_of(STARTED, removed(1, MOST), trained(2, MOST), settings=config())
-    assert removals_ahead(whole.summary) == ()
-    assert seconds_to_full_removal(whole.summary) == 0
+    assert history_of(STARTED, trained(1)).summary.removals_ahead(5) == []
+    whole = history_of(STARTED, removed(1, MOST), trained(2, MOST), settings=config()).summary
+    assert whole.removals_ahead(5) == []
+    assert whole.everything_removed_at() == 1
 
 
 def test_what_became_of_spikes() -> None:

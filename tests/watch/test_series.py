@@ -28,8 +28,6 @@ def test_an_empty_series() -> None:
     assert len(series) == 0
     assert series.first_step is series.last_step is None
     assert series.window(0, 10, 5)[0].tolist() == []
-    assert series.smoothed(0, 10, 5, 3)[0].tolist() == []
-    assert math.isnan(series.at(1))
     series.cut(0)
 
 
@@ -38,8 +36,7 @@ def test_a_short_range_is_handed_out_whole() -> None:
     steps, values = series.window(11, 13, 5)
     assert steps.tolist() == [11, 12, 13]
     np.testing.assert_array_equal(values, [2, 3, math.nan])
-    assert (series.first_step, series.last_step, series.at(12)) == (10, 14, 3)
-    assert math.isnan(series.at(15))
+    assert (series.first_step, series.last_step) == (10, 14)
 
 
 @pytest.mark.slow
@@ -63,38 +60,6 @@ def test_a_window_shows_every_extreme_and_every_gap(
     assert np.isin(shown[np.isfinite(shown)], whole).all()
 
 
-@settings(deadline=None, max_examples=100)
-@given(losses, st.integers(2, 40), st.integers(1, 300))
-def test_smoothing_is_a_mean_of_the_last_steps(
-    values: list[float], columns: int, width: int
-) -> None:
-    series = series_of(values)
-    steps, means = series.smoothed(1, len(values), columns, width)
-    assert len(steps) <= columns
-    whole = np.array(values, np.float64)
-    size = 1
-    while -(-len(values) // size) > columns:
-        size *= 2
-    back = min(max(1, round(width / size)), columns)
-    for step, mean in zip(steps.tolist(), means.tolist(), strict=True):
-        block = (step - 1) // size
-        part = whole[max(0, block - back + 1) * size : step]
-        part = part[np.isfinite(part)]
-        if len(part):
-            scale = np.abs(part).max()
-            assert mean == pytest.approx(float(part.mean()), rel=1e-5, abs=1e-6 * scale)
-        else:
-            assert math.isnan(mean)
-    assert steps[-1] == len(values)
-
-
-def test_one_huge_value_does_not_drown_what_follows() -> None:
-    values = np.full(5000, 0.5, np.float32)
-    values[100] = 3e38
-    _, means = series_of(values.tolist()).smoothed(1, 5000, 100, 200)
-    assert means[-1] == 0.5
-
-
 def test_columns_stand_still_while_the_series_grows() -> None:
     values = wave(10_000)
     series = series_of(values[:9000].tolist())
@@ -116,9 +81,7 @@ def test_cutting_and_growing_again_equals_never_having_been_longer() -> None:
         values = np.concatenate([values[:length], new])
         fresh = series_of(values.tolist())
         for one, other in zip(
-            (*series.window(1, len(values), 50), *series.smoothed(1, len(values), 50, 99)),
-            (*fresh.window(1, len(values), 50), *fresh.smoothed(1, len(values), 50, 99)),
-            strict=True,
+            series.window(1, len(values), 50), fresh.window(1, len(values), 50), strict=True
         ):
             np.testing.assert_array_equal(one, other)
 
@@ -135,7 +98,6 @@ def test_a_leap_too_far_to_fill_keeps_the_steps_right() -> None:
     series.extend(10**12, np.array([5.0, 6.0]))
     assert series.steps().tolist() == [1, 2, 10**12, 10**12 + 1]
     assert (series.index(3), series.index(10**12 + 1), series.index(10**13)) == (2, 3, 4)
-    assert (series.at(10**12), series.at(2)) == (5, 2)
     series.cut(2)
     assert series.steps().tolist() == [1, 2]
 

@@ -3,16 +3,20 @@
 from collections.abc import Hashable, Sequence
 from difflib import SequenceMatcher
 from itertools import groupby
+from pathlib import Path
 
 from icot_tui.data.tasks import Task
-from icot_tui.engine.evaluation.samples import Sample
+from icot_tui.engine.evaluation.samples import Sample, read_samples
+from icot_tui.engine.journal.events import Evaluated
+from icot_tui.engine.run_folder import RunFolder
 from icot_tui.formatting import plain
 from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.example import task_of
 from icot_tui.tui.panels.text import Line, cells, columns, cut, line, paragraph
 from icot_tui.tui.run.view import RunView
-from icot_tui.watch.samples import samples_of
 
+LARGEST_BYTES = 4 << 20
+"""Of a file of samples; what follows is not read for the screen."""
 WITH_NOUN = 40
 """From this width on the heading says 'examples'."""
 
@@ -31,8 +35,8 @@ class SamplesPanel(TextPanel):
         if evaluation is None:
             text = "The model's answers to held-out questions appear here after each evaluation."
             return paragraph(text, area.width, "dim")
-        kept = samples_of(view.source.folder, evaluation)
-        if kept.problem:
+        samples = samples_of(view.source.folder, evaluation)
+        if not samples:
             text = f"The examples of the evaluation at step {evaluation.step:,} are missing."
             return paragraph(text, area.width, "dim")
         right = round(evaluation.exact_match * evaluation.examples)
@@ -43,7 +47,17 @@ class SamplesPanel(TextPanel):
         )
         head = cut(head, area.width, area.glyph.ellipsis)
         task = task_of(view.history.summary.config)
-        return [head, *sample_lines([*kept.wrong, *kept.right], task, area)]
+        return [head, *sample_lines(samples, task, area)]
+
+
+def samples_of(folder: RunFolder, evaluation: Evaluated) -> list[Sample]:
+    """The samples of an evaluation, wrong answers first; none where they can't be read."""
+    path = folder.samples / Path(evaluation.samples).name  # never a file elsewhere
+    try:
+        samples = read_samples(path, LARGEST_BYTES)
+    except OSError:
+        return []
+    return sorted(samples, key=lambda sample: sample.correct)
 
 
 GROUPS = {

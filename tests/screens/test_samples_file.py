@@ -3,7 +3,7 @@ from pathlib import Path
 import msgspec
 
 from icot_tui.engine.evaluation.samples import Sample, write_samples
-from icot_tui.watch.samples import samples_of
+from icot_tui.tui.panels.samples import samples_of
 from tests.events import evaluated
 from tests.watch.runs import make
 
@@ -35,27 +35,23 @@ WRONG = Sample(
 )
 
 
-def test_the_engines_samples_are_read(tmp_path: Path) -> None:
+def test_the_engines_samples_are_read_wrong_ones_first(tmp_path: Path) -> None:
     folder = make(tmp_path)
     write_samples(folder.samples / "step-1.jsonl", [RIGHT, WRONG])
-    found = samples_of(folder, evaluated(1, samples="step-1.jsonl", stage=2))
-    assert (found.step, found.stage, found.problem) == (1, 2, "")
-    for kept, written in ((found.right, RIGHT), (found.wrong, WRONG)):
-        assert kept == (written,)
+    assert samples_of(folder, evaluated(1, samples="step-1.jsonl", stage=2)) == [WRONG, RIGHT]
 
 
-def test_damaged_and_missing_files_are_told(tmp_path: Path) -> None:
+def test_of_damaged_and_missing_files_there_are_none(tmp_path: Path) -> None:
     folder = make(tmp_path)
-    assert "No such file" in samples_of(folder, evaluated(1, samples="gone.jsonl")).problem
+    assert samples_of(folder, evaluated(1, samples="gone.jsonl")) == []
     path = folder.samples / "odd.jsonl"
     path.write_bytes(b'{"index": 1}\n\xff\n[]\n' + msgspec.json.encode(RIGHT) + b"\n{")
-    found = samples_of(folder, evaluated(1, samples="odd.jsonl"))
-    assert (len(found.right), found.problem) == (1, "")
+    assert samples_of(folder, evaluated(1, samples="odd.jsonl")) == [RIGHT]
     path.write_bytes(b"nothing of use\n")
-    assert "no samples" in samples_of(folder, evaluated(1, samples="odd.jsonl")).problem
+    assert samples_of(folder, evaluated(1, samples="odd.jsonl")) == []
 
 
 def test_a_file_elsewhere_is_never_read(tmp_path: Path) -> None:
     folder = make(tmp_path)
     write_samples(folder.path / "secret.jsonl", [RIGHT])
-    assert samples_of(folder, evaluated(1, samples="../secret.jsonl")).problem
+    assert samples_of(folder, evaluated(1, samples="../secret.jsonl")) == []
