@@ -60,12 +60,12 @@ class LoraConfig(Section):
 
     rank: Count = 0
     """Rank of the adapters; 0 switches them off."""
-    alpha: float = 16.0
-    """Scale of the adapters."""
+    alpha: Annotated[float, Field(gt=0)] = 16.0
+    """Scale of the adapters: what they add is multiplied by alpha / rank."""
     dropout: Fraction = 0.0
     """Dropout before the adapters."""
-    targets: list[str] = []
-    """Module names to adapt; empty: PEFT's choice for the architecture."""
+    targets: list[str] | Literal["all-linear"] = []
+    """Module names to adapt, or "all-linear"; empty: PEFT's choice for the architecture."""
 
 
 class ModelConfig(Section):
@@ -98,6 +98,11 @@ class ModelConfig(Section):
     def heads_divide_width(self) -> "ModelConfig":
         if self.pretrained is None and self.width % self.heads:
             raise ValueError(f"model.width {self.width} is not a multiple of heads {self.heads}")
+        if self.pretrained is None and self.lora.rank:
+            raise ValueError(
+                "model.lora adapts a model that is there already: set model.pretrained, or leave "
+                "model.lora.rank out"
+            )
         return self
 
 

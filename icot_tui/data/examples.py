@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.errors import UserError
+from icot_tui.files import refuse_wrong_kind
 
 INPUT_END = "||"
 ANSWER_MARK = "####"
@@ -170,6 +171,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
         with open(path, "rb") as file:
             if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
                 file.seek(0, os.SEEK_SET)
+            refuse_wrong_kind(path, file.peek())
             while text := file.read(CHUNK_BYTES):
                 text += file.readline()
                 yield _plain(text)

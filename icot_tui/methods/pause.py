@@ -99,7 +99,7 @@ def pause_lm(lm: "PreTrainedModel", tokens: int, separator_id: int) -> "WrappedL
 def _open(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":
     from icot_tui.engine.checkpoints.checkpoint import load_tensors
     from icot_tui.engine.checkpoints.weights import ExtendedWeights
-    from icot_tui.models.build import load_pretrained
+    from icot_tui.models.loading import load_pretrained
 
     tokens = len(load_tensors(folder / PAUSES)["parts.pauses.weight"])
     lm = pause_lm(load_pretrained(str(folder)), tokens, int(tokenizer.eos_token_id))

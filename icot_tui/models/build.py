@@ -1,5 +1,6 @@
 """Building a model from its sizes, or loading any causal language model of transformers."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -7,6 +8,7 @@ from torch import nn
 
 from icot_tui.config import ModelConfig
 from icot_tui.errors import UserError
+from icot_tui.models.loading import load_pretrained
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -35,6 +37,7 @@ def build_model(
         model = _from_scratch(config, vocabulary, separator_id, positions)
     else:
         model = load_pretrained(config.pretrained, config.dropout)
+        _check_adapters(model, config, positions)
         extend_positions(model, positions)
     if model.get_input_embeddings().weight.shape[0] < vocabulary:
         raise UserError(
@@ -44,9 +47,13 @@ def build_model(
     # Padding stands on the right and is never supervised, so that no mask is needed; told of a pad
     # token, transformers would look for it in every batch, and wait for the device.
     model.config.pad_token_id = None
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
+            module.padding_idx = None  # else the separator, where it is the pad token, never learns
     if config.precision == "bfloat16":
-        model.to(torch.bfloat16)
-    if config.lora.rank:
+        for parameter in model.parameters():  # buffers, such as rotary frequencies, stay exact
+            parameter.data = parameter.data.to(torch.bfloat16)
+    if config.lora.rank and not is_adapted(model):
         model = _with_adapters(model, config)
     if config.gradient_checkpointing:
         newer_name = getattr(model, "activation_checkpointing_enable", None)
@@ -102,30 +109,6 @@ def _from_scratch(
     return model
 
 
-def load_pretrained(name: str, dropout: float | None = None) -> "PreTrainedModel":
-    """A causal language model from a folder or the hub, in float32, never with remote code.
-
-    Raises:
-        UserError: it can't be found or read.
-    """
-    from transformers import AutoModelForCausalLM
-
-    try:
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            name, dtype=torch.float32, trust_remote_code=False
-        )
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"no causal language model can be read from '{name}': "
-            f"{str(error).strip().splitlines()[0]}"
-        ) from error
-    if dropout is not None:
-        for module in model.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = dropout
-    return model
-
-
 def extend_positions(model: "PreTrainedModel", positions: int) -> None:
     """Make a learnt position table long enough; new entries copy the last one.
 
@@ -134,14 +117,22 @@ def extend_positions(model: "PreTrainedModel", positions: int) -> None:
     has: int | None = getattr(model.config, "max_position_embeddings", None)
     if has is None or has >= positions:
         return
-    words = model.get_input_embeddings()
-    for parent in list(model.modules()):
-        for name, table in list(parent.named_children()):
-            if isinstance(table, nn.Embedding) and table is not words:
-                offset = table.num_embeddings - has
-                if 0 <= offset < 8:  # a few models shift their position ids (OPT by 2)
-                    setattr(parent, name, _extended(table, positions + offset))
+    for parent, name, table, offset in list(_position_tables(model, has)):
+        setattr(parent, name, _extended(table, positions + offset))
     model.config.max_position_embeddings = positions
+
+
+def _position_tables(
+    model: "PreTrainedModel", size: int
+) -> Iterator[tuple[nn.Module, str, nn.Embedding, int]]:
+    """Learnt position tables: owner, name, table, and by how much it is longer than `size`."""
+    words = model.get_input_embeddings()
+    for parent in model.modules():
+        for name, table in parent.named_children():
+            if isinstance(table, nn.Embedding) and table is not words:
+                offset = table.num_embeddings - size
+                if 0 <= offset < 8:  # a few models shift their position ids (OPT by 2)
+                    yield parent, name, table, offset
 
 
 def _extended(table: nn.Embedding, size: int) -> nn.Embedding:
@@ -150,6 +141,33 @@ def _extended(table: nn.Embedding, size: int) -> nn.Embedding:
         longer.weight[: table.num_embeddings] = table.weight
         longer.weight[table.num_embeddings :] = table.weight[-1]
     return longer
+
+
+def is_adapted(model: nn.Module) -> bool:
+    """Does it hold LoRA adapters?"""
+    return hasattr(model, "get_base_model")
+
+
+def _check_adapters(model: "PreTrainedModel", config: ModelConfig, positions: int) -> None:
+    """Refuse what adapters can't do: grow the position table, or change their own rank.
+
+    Raises:
+        UserError: one sentence on it.
+    """
+    if not config.lora.rank and not is_adapted(model):
+        return
+    has: int | None = getattr(model.config, "max_position_embeddings", None)
+    if has is not None and has < positions and list(_position_tables(model, has)):
+        raise UserError(
+            f"the data needs {positions} positions, but {config.pretrained} has {has}, and its "
+            "position table can't grow under adapters: train all weights, without model.lora and "
+            "without a folder of adapters"
+        )
+    if config.lora.rank and is_adapted(model):
+        raise UserError(
+            f"{config.pretrained} holds adapters already, of their own rank and scale: leave "
+            "model.lora.rank out to go on training them"
+        )
 
 
 def _with_adapters(model: "PreTrainedModel", config: ModelConfig) -> "PreTrainedModel":
@@ -161,7 +179,7 @@ def _with_adapters(model: "PreTrainedModel", config: ModelConfig) -> "PreTrained
     adapters = PeftLoraConfig(
         task_type=TaskType.CAUSAL_LM,
         r=lora.rank,
-        lora_alpha=int(lora.alpha),
+        lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules=lora.targets or None,
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
@@ -169,4 +187,5 @@ def _with_adapters(model: "PreTrainedModel", config: ModelConfig) -> "PreTrained
     try:
         return get_peft_model(model, adapters)
     except ValueError as error:
-        raise UserError(f"model.lora does not fit this model: {error}") from error
+        reason = str(error).replace("target_modules", "model.lora.targets").rstrip(".")
+        raise UserError(f"model.lora does not fit this model: {reason}") from error

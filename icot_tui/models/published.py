@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
 from torch import Tensor, nn
 
 from icot_tui.errors import UserError
+from icot_tui.models.loading import BUFFERS, read_tensors
 from icot_tui.models.tensors import copy_tensors
 
 if TYPE_CHECKING:
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 PREFIX = "base_model."
 """What the published code puts before transformers' names."""
 WEIGHTS = "state_dict.bin"
-MASKS = (".attn.bias", ".attn.masked_bias")
-"""Old versions of transformers saved the causal mask with the weights."""
+WRAPPERS = ("module.", "_orig_mod.", "base_causallm.")
+"""Prefixes of DDP, `torch.compile` and Coconut; taken off where all names share one."""
 
 Kind = Literal["language model", "student", "emulator"]
+Architecture = str | dict[str, Any]
+"""A folder or hub name that has a config.json, or the content of one."""
 
 
 def published_config(folder: Path) -> dict[str, Any]:
@@ -51,44 +53,37 @@ def published_kind(tensors: dict[str, Tensor]) -> Kind:
     return "student" if any(name.startswith("mlps.") for name in tensors) else "language model"
 
 
-def load_published(folder: Path, base: str) -> "PreTrainedModel":
+def published_tensors(folder: Path) -> dict[str, Tensor]:
+    """The tensors of a published checkpoint, without the prefixes of wrappers.
+
+    Raises:
+        UserError: as `read_tensors`.
+    """
+    tensors = read_tensors(folder / WEIGHTS)
+    while shared := [one for one in WRAPPERS if all(name.startswith(one) for name in tensors)]:
+        tensors = {name.removeprefix(shared[0]): tensor for name, tensor in tensors.items()}
+    return tensors
+
+
+def load_published(folder: Path, base: Architecture) -> "PreTrainedModel":
     """A published ICoT-SI checkpoint, or ICoT-KD's teacher, in float32.
 
     Args:
         folder: with `config.json` and `state_dict.bin`, whose keys are `base_model.` and
             transformers' names.
-        base: folder or hub name with the architecture, which the checkpoint only names.
+        base: the architecture, which most checkpoints only name.
 
     Raises:
         UserError: files are missing, hold more than tensors, or don't fit the architecture.
     """
-    tensors = read_tensors(folder / WEIGHTS)
+    tensors = published_tensors(folder)
     lm = blank_model(base)
     fill(lm, {name.removeprefix(PREFIX): tensor for name, tensor in tensors.items()}, folder, base)
     return lm
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Tensors of a pickle, without running anything in it.
-
-    Raises:
-        UserError: the file is missing, damaged, or holds more than tensors.
-    """
-    try:
-        tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise UserError(f"{path} is missing") from error
-    except Exception as error:  # of whatever kind: so it is with damaged pickles
-        raise UserError(f"{path} is damaged, or holds more than tensors") from error
-    if not isinstance(tensors, dict) or not all(
-        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in tensors.items()
-    ):
-        raise UserError(f"{path} holds no tensors by name")
-    return tensors
-
-
-def blank_model(base: str) -> "PreTrainedModel":
-    """A model of the architecture that a folder or hub name has, with weights to be replaced.
+def blank_model(base: Architecture) -> "PreTrainedModel":
+    """A model of an architecture, with weights to be replaced.
 
     Raises:
         UserError: there is none.
@@ -96,18 +91,26 @@ def blank_model(base: str) -> "PreTrainedModel":
     from transformers import AutoConfig, AutoModelForCausalLM
 
     try:
-        architecture = AutoConfig.from_pretrained(base, trust_remote_code=False)
+        if isinstance(base, str):
+            architecture = AutoConfig.from_pretrained(base, trust_remote_code=False)
+        else:
+            architecture = AutoConfig.for_model(**base)
         model: PreTrainedModel = AutoModelForCausalLM.from_config(architecture)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # of whatever kind: configs from elsewhere hold anything
         raise UserError(
-            f"no architecture can be read from '{base}': name a folder that holds its config.json"
+            f"no architecture can be read from '{_named(base)}': name a folder that holds its "
+            "config.json"
         ) from error
     model.config.pad_token_id = None
     return model
 
 
-def fill(module: nn.Module, tensors: dict[str, Tensor], folder: Path, base: str) -> None:
+def _named(base: Architecture) -> str:
+    return base if isinstance(base, str) else str(base.get("model_type", "the config"))
+
+
+def fill(module: nn.Module, tensors: dict[str, Tensor], folder: Path, base: Architecture) -> None:
     """Copy published tensors into a module of the architecture `base`; errors as `copy_tensors`."""
     own = module.state_dict().keys()
-    known = {n: tensor for n, tensor in tensors.items() if n in own or not n.endswith(MASKS)}
-    copy_tensors(module, known, folder, f"'{base}'")
+    known = {n: tensor for n, tensor in tensors.items() if n in own or not n.endswith(BUFFERS)}
+    copy_tensors(module, known, folder, f"'{_named(base)}'")

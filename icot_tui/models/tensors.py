@@ -1,5 +1,6 @@
 """Tensors by their names: copied into modules, gathered from sharded ones, sharded like others."""
 
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -31,26 +32,47 @@ def copy_tensors(
     missing = [name for name, value in ours.items() if id(value) not in given]
     unknown = [name for name in saved if name not in ours]
     wrong = [
-        f"{name} is {_shape(tensor)} instead of {_shape(ours[name])}"
+        f"{name} is {shape(tensor.shape)} instead of {shape(ours[name].shape)}"
         for name, tensor in saved.items()
         if name in ours and tensor.shape != ours[name].shape
     ]
-    if missing or unknown or wrong:
-        raise UserError(
-            f"{folder} does not fit {what}: missing {_some(missing)}; unknown {_some(unknown)}; "
-            f"wrong shapes {_some(wrong)}"
-        )
+    refuse_misfits(folder, what, missing, unknown, wrong)
     with torch.no_grad():
         for name, tensor in saved.items():
             target = ours[name]
             target.copy_(like(tensor.to(target.device), target))
 
 
-def _shape(tensor: Tensor) -> str:
-    return " x ".join(map(str, tensor.shape)) or "a scalar"
+def refuse_misfits(
+    source: str | Path,
+    target: str,
+    missing: Collection[str],
+    unknown: Collection[str],
+    wrong: Collection[str],
+) -> None:
+    """Raise a UserError if anything is in a list; it shows all lists.
+
+    Args:
+        source: folder or name that weights come from, and...
+        target: ... what they go to.
+        missing: names that the target has and the source lacks.
+        unknown: names that the source has and the target lacks.
+        wrong: names with the shapes of both.
+    """
+    if missing or unknown or wrong:
+        raise UserError(
+            f"{source} does not fit {target}: missing {_some(missing)}; unknown {_some(unknown)}; "
+            f"wrong shapes {_some(wrong)}"
+        )
 
 
-def _some(names: list[str]) -> str:
+def shape(sizes: Iterable[int]) -> str:
+    """A tensor's shape in an error."""
+    return " x ".join(map(str, sizes)) or "a scalar"
+
+
+def _some(names: Collection[str]) -> str:
+    names = sorted(names)
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return (", ".join(names[:SHOWN]) or "none") + more
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from icot_tui.config import load_config
+from icot_tui.data.tokenizing import pretrained_tokenizer
 from icot_tui.engine.checkpoints.checkpoint import (
     MANIFEST,
     STATE,
@@ -21,9 +22,7 @@ def open_checkpoint(path: Path) -> OpenedCheckpoint:
     Raises:
         UserError: there is none, or it is damaged.
     """
-    from transformers import AutoTokenizer
-
-    from icot_tui.models.build import load_pretrained
+    from icot_tui.models.loading import load_pretrained
 
     if (path / "checkpoints").is_dir():
         newest, complaints = newest_verified(path / "checkpoints")
@@ -36,10 +35,7 @@ def open_checkpoint(path: Path) -> OpenedCheckpoint:
         raise UserError(f"checkpoint {path} cannot be used: {problem}")
     method = _marked_by(path)
     model = load_pretrained(str(path)) if method is None else None
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} has no tokenizer that can be read: {error}") from error
+    tokenizer = pretrained_tokenizer(str(path), "a checkpoint")
     if model is None:
         assert method is not None and method.open is not None
         model = method.open(path, tokenizer)

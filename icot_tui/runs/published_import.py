@@ -15,10 +15,11 @@ from icot_tui.methods.distillation.checkpoints import (
 )
 from icot_tui.models.published import (
     WEIGHTS,
+    Architecture,
     load_published,
     published_config,
     published_kind,
-    read_tensors,
+    published_tensors,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def import_published(
     Args:
         folder: a published checkpoint, or a folder with a `student` and an `emulator` in it.
         out: the new folder; nothing of it is left when something goes wrong.
-        base: folder or hub name with the architecture; None: what the checkpoint names.
+        base: folder or hub name with the architecture; None: what the checkpoint names or holds.
         tokenizer: folder or hub name; None: what the checkpoint names.
         emulator: a published emulator, to be coupled with the student in `folder`.
 
@@ -62,9 +63,14 @@ def import_published(
         raise UserError(f"{out} is there already: name a new folder with --out")
     sources = _sources(folder, emulator)
     first = published_config(sources[0])
-    named = _named(tokenizer, first, "tokenizer_name", "--tokenizer")
+    named = tokenizer if tokenizer is not None else first.get("tokenizer_name")
+    if not isinstance(named, str):
+        raise UserError("the checkpoint's config.json has no tokenizer_name: give --tokenizer")
     words = pretrained_tokenizer(named, "--tokenizer")
-    kind, weights = _read(sources, _named(base, first, "base_model", "--base"))
+    architecture = base if base is not None else first.get("base_model")
+    if not isinstance(architecture, str | dict):
+        raise UserError("the checkpoint's config.json has no base_model: give --base")
+    kind, weights = _read(sources, architecture)
     parameters = sum(parameter.numel() for parameter in weights.module.parameters())
     beside = out.with_name(f".importing-{out.name}")
     try:
@@ -92,15 +98,8 @@ def _sources(folder: Path, emulator: Path | None) -> list[Path]:
     return [folder]
 
 
-def _named(given: str | None, config: dict[str, object], key: str, option: str) -> str:
-    name = given if given is not None else config.get(key)
-    if not isinstance(name, str):
-        raise UserError(f"the checkpoint's config.json has no {key}: give {option}")
-    return name
-
-
-def _read(sources: list[Path], base: str) -> tuple[str, Weights]:
-    kinds = [published_kind(read_tensors(source / WEIGHTS)) for source in sources]
+def _read(sources: list[Path], base: Architecture) -> tuple[str, Weights]:
+    kinds = [published_kind(published_tensors(source)) for source in sources]
     if len(sources) == 1 and kinds[0] == "language model":
         return kinds[0], ModelWeights(load_published(sources[0], base))
     if len(sources) == 2 and kinds != ["student", "emulator"]:

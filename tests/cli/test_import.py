@@ -66,6 +66,36 @@ def pair(request, convert, published, tmp_path_factory):
     return out, COMPONENTS[request.param]
 
 
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
+def test_prefixes_that_all_names_share_are_taken_off(published, si, tmp_path, prefix):
+    source = shutil.copytree(published / "si", tmp_path / "wrapped")
+    tensors = torch.load(source / "state_dict.bin", weights_only=True)
+    torch.save({prefix + name: tensors[name] for name in tensors}, source / "state_dict.bin")
+    options = ["--out", str(tmp_path / "out"), *words(published, "si")]
+    assert run(["import", str(source), *options]) == 0
+    same = [folder.joinpath("model.safetensors").read_bytes() for folder in (si, tmp_path / "out")]
+    assert same[0] == same[1]
+
+
+def test_the_architecture_may_stand_in_the_checkpoint(published, si, tmp_path):
+    source = shutil.copytree(published / "si", tmp_path / "held")
+    path = source / "config.json"
+    architecture = json.loads((published / "si_base" / "config.json").read_text())
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"base_model": architecture}))
+    tokenizer = ["--tokenizer", str(published / "tokenizer")]
+    assert run(["import", str(source), "--out", str(tmp_path / "out"), *tokenizer]) == 0
+    same = [folder.joinpath("model.safetensors").read_bytes() for folder in (si, tmp_path / "out")]
+    assert same[0] == same[1]
+
+
+def test_a_pointer_of_git_lfs_is_named(published, tmp_path, capsys):
+    source = shutil.copytree(published / "si", tmp_path / "pointer")
+    (source / "state_dict.bin").write_text("version https://git-lfs.github.com/spec/v1\n")
+    options = ["--out", str(tmp_path / "out"), *words(published, "si")]
+    assert run(["import", str(source), *options]) == 2
+    assert "is a Git LFS pointer" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_stepwise_evaluates_to_the_golden_losses(si):
     for row in golden("si"):

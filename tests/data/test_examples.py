@@ -114,6 +114,21 @@ def test_bad_line_and_bad_bytes_are_named(tmp_path: Path) -> None:
         list(read_lines(file(tmp_path, "a||z #### y\n".encode("utf-16"))))
 
 
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"PAR1\x15\x04", "a Parquet file"),
+        (b"\x1f\x8b\x08\x00", "packed with gzip"),
+        (b"PK\x03\x04\x14", "a zip archive"),
+        (b"<!DOCTYPE html><html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer"),
+    ],
+)
+def test_other_kinds_of_file_are_named(tmp_path: Path, content: bytes, kind: str) -> None:
+    with pytest.raises(UserError, match=f"train.txt is {kind}"):
+        list(read_lines(file(tmp_path, content)))
+
+
 def test_unreadable_files(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nowhere does not exist"):
         list(read_lines(tmp_path / "nowhere"))

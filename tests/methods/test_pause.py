@@ -153,7 +153,9 @@ def test_a_checkpoint_is_measured_by_the_command(tmp_path):
     assert found["exact_match"] == last["exact_match"]
 
 
-@pytest.mark.parametrize("option", [{"train": {"compile": True}}, {"model": {"lora": {"rank": 2}}}])
+@pytest.mark.parametrize(
+    "option", [{"train": {"compile": True}}, {"model": {"pretrained": "x", "lora": {"rank": 2}}}]
+)
 def test_what_does_not_go_with_it_is_refused(option):
     with pytest.raises(ValueError, match="does not go with pause: leave it out"):
         pausing(**option)

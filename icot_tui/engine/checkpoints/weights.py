@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from torch import Tensor, nn
 
-from icot_tui.engine.checkpoints.checkpoint import OPTIMIZER, THOUGHTS, load_tensors, save_tensors
+from icot_tui.engine.checkpoints.checkpoint import load_tensors, save_tensors
+from icot_tui.models.build import is_adapted
+from icot_tui.models.loading import fill_adapters, whole_model
 from icot_tui.models.tensors import copy_tensors
 
 if TYPE_CHECKING:
+    from peft import PeftModel
     from transformers import PreTrainedModel
 
 _LM = "lm."
@@ -55,7 +58,7 @@ class ExtendedWeights:
 
     Args:
         module: has the language model as `lm`, and further modules.
-        file: name of the file, under which `load_weights` doesn't look for the model.
+        file: name of the file.
     """
 
     def __init__(self, module: nn.Module, file: str) -> None:
@@ -84,13 +87,8 @@ def load_weights(lm: "PreTrainedModel", folder: Path) -> None:
     Raises:
         UserError: names or shapes differ.
     """
-    saved: dict[str, Tensor] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        if path.name not in (OPTIMIZER, THOUGHTS):
-            saved |= load_tensors(path)
-    if hasattr(lm, "get_base_model"):
-        from peft import set_peft_model_state_dict
-
-        set_peft_model_state_dict(lm, saved)
+    if is_adapted(lm):
+        fill_adapters(cast("PeftModel", lm), folder)
         return
-    copy_tensors(lm, saved, folder)
+    saved = whole_model(str(folder))  # many families rename their weights when they are saved
+    copy_tensors(lm, saved.state_dict(), folder)

@@ -28,14 +28,14 @@ from icot_tui.errors import UserError
 from icot_tui.methods.distillation.config import PARTS
 from icot_tui.methods.distillation.coupled import coupled_lm
 from icot_tui.methods.distillation.models import MindReadingStudent, ThoughtEmulator
-from icot_tui.models.build import load_pretrained
+from icot_tui.models.loading import load_pretrained
 from icot_tui.models.published import (
     PREFIX,
-    WEIGHTS,
+    Architecture,
     blank_model,
     fill,
     published_config,
-    read_tensors,
+    published_tensors,
 )
 from icot_tui.models.wrapped import WrappedLM
 
@@ -211,16 +211,16 @@ def _holds(checkpoint: CheckpointPath, part: str) -> bool:
     return not held if part == "teacher" else part in held
 
 
-def load_published_student(folder: Path, base: str) -> MindReadingStudent:
+def load_published_student(folder: Path, base: Architecture) -> MindReadingStudent:
     """A published mind-reading student; arguments and errors as of `load_published`."""
     student = MindReadingStudent(blank_model(base))
-    fill(student, _renamed(read_tensors(folder / WEIGHTS)), folder, base)
+    fill(student, _renamed(published_tensors(folder)), folder, base)
     return student
 
 
-def load_published_emulator(folder: Path, base: str) -> ThoughtEmulator:
+def load_published_emulator(folder: Path, base: Architecture) -> ThoughtEmulator:
     """A published thought emulator; arguments and errors as of `load_published`."""
-    tensors = _renamed(read_tensors(folder / WEIGHTS))
+    tensors = _renamed(published_tensors(folder))
     table = tensors.get("mixture_components.weight")
     if table is None or table.ndim != 2:
         raise UserError(f"{folder} is no published emulator: it has no mixture_components.weight")

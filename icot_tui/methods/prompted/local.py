@@ -14,7 +14,7 @@ from icot_tui.errors import UserError
 from icot_tui.methods.prompted.config import PromptedConfig
 from icot_tui.methods.prompted.prompts import NEXT_QUESTION, Conversation, as_text
 from icot_tui.methods.prompted.replies import Reply
-from icot_tui.models.build import load_pretrained
+from icot_tui.models.loading import load_pretrained
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

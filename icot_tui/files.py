@@ -1,0 +1,50 @@
+"""Files that others made: what stands in the place of the file that was meant."""
+
+from pathlib import Path
+
+from icot_tui.errors import UserError
+
+LFS_POINTER = b"version https://git-lfs"
+_KINDS = {
+    b"PAR1": "a Parquet file",
+    b"\x1f\x8b": "packed with gzip",
+    b"PK\x03\x04": "a zip archive",
+    b"\x28\xb5\x2f\xfd": "packed with zstd",
+    b"<!doctype html": "a web page",
+    b"<html": "a web page",
+}
+_HEAD = 32
+"""Bytes at the start of a file by which its kind is known."""
+
+
+def refuse_lfs_pointer(path: Path) -> None:
+    """Refuse the few lines that a clone without Git LFS has in place of a large file.
+
+    Raises:
+        UserError: it is such a file.
+    """
+    if path.is_file():
+        with path.open("rb") as file:
+            _refuse_pointer(path, file.read(_HEAD))
+
+
+def refuse_wrong_kind(path: Path, head: bytes) -> None:
+    """Refuse a file that is no text, named for what it is, by its first bytes.
+
+    Raises:
+        UserError: it is another kind of file.
+    """
+    _refuse_pointer(path, head)
+    for mark, kind in _KINDS.items():
+        if head[: len(mark)].lower() == mark.lower():
+            raise UserError(
+                f"{path} is {kind}: give a text file with one example 'input||cot #### answer' "
+                "a line"
+            )
+
+
+def _refuse_pointer(path: Path, head: bytes) -> None:
+    if head.startswith(LFS_POINTER):
+        raise UserError(
+            f"{path} is a Git LFS pointer, not the file: run 'git lfs pull' in its folder"
+        )

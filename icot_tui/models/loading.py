@@ -1,0 +1,228 @@
+"""Causal language models from folders and the hub. No weight is ever invented: what a file lacks,
+holds besides, or has in another shape is an error that names it.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from icot_tui.errors import UserError
+from icot_tui.files import refuse_lfs_pointer
+from icot_tui.models.tensors import refuse_misfits, shape
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
+ADAPTER_CONFIG = "adapter_config.json"
+WEIGHT_FILES = ("*.safetensors", "*.bin", "*.pth", "*.pt")
+BUFFERS = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")
+"""Of constant values, which older versions of transformers saved with the weights."""
+PROBED = 4
+"""Tokens of the rows with which `_check_causal` tries a model."""
+REASON = 240
+"""Characters of a library's own message that an error repeats."""
+
+
+def load_pretrained(name: str, dropout: float | None = None) -> "PreTrainedModel":
+    """A causal language model from a folder or the hub, in float32, never with remote code.
+
+    A folder of LoRA adapters gives its base model with the adapters in it, as a trainable
+    `PeftModel`.
+
+    Args:
+        name: folder, or name on the hub.
+        dropout: probability of every `nn.Dropout`; None: the model's own.
+
+    Raises:
+        UserError: it can't be found or read, is no decoder, or its weights aren't exactly those
+            of its architecture.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        for path in sorted(folder.iterdir()):
+            refuse_lfs_pointer(path)
+    elif is_path(name):
+        raise UserError(f"no causal language model can be read: there is no folder {name}")
+    if (folder / ADAPTER_CONFIG).is_file():
+        model: Any = _with_saved_adapters(folder)
+    else:
+        model = whole_model(str(folder) if folder.is_dir() else name)
+    if dropout is not None:
+        for module in model.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = dropout
+    return model
+
+
+def is_path(name: str) -> bool:
+    """Does it name a folder, rather than a model on the hub?"""
+    return name.startswith((".", "~", "/"))
+
+
+def whole_model(name: str) -> "PreTrainedModel":
+    """As `load_pretrained`, where there are no adapters."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    architecture = _read(lambda: AutoConfig.from_pretrained(name, trust_remote_code=False), name)
+    quantization = getattr(architecture, "quantization_config", None)
+    if quantization is not None:
+        method = quantization.get("quant_method") if isinstance(quantization, dict) else None
+        raise UserError(
+            f"the weights of '{name}' are quantized ({method or 'in a format of their own'}): "
+            "give a model with its full weights"
+        )
+    model, report = _read(
+        lambda: AutoModelForCausalLM.from_pretrained(
+            name,
+            dtype=torch.float32,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,  # reported, and refused below with their names
+            output_loading_info=True,
+        ),
+        name,
+    )
+    wrong = [
+        f"{key} is {shape(saved)} instead of {shape(own)}"
+        for key, saved, own in sorted(report["mismatched_keys"])
+    ]
+    unknown = [key for key in report["unexpected_keys"] if not key.endswith(BUFFERS)]
+    refuse_misfits(name, "its architecture", report["missing_keys"], unknown, wrong)
+    if report["error_msgs"]:
+        raise UserError(f"'{name}' cannot be read: {_first_line(report['error_msgs'][0])}")
+    _check_causal(model, name)
+    loaded: PreTrainedModel = model
+    return loaded
+
+
+@torch.no_grad()
+def _check_causal(model: "PreTrainedModel", name: str) -> None:
+    """Refuse models that see the token they are to predict, as encoders do.
+
+    transformers loads BERT's kind as causal language models, and `config.is_decoder` does not
+    tell: it is False for GPT-NeoX, which is a decoder.
+    """
+    words = model.get_input_embeddings().weight.shape[0]
+    ids = torch.arange(2 * PROBED, device=model.device).remainder(words).reshape(2, PROBED)
+    ids[1, :-1] = ids[0, :-1]
+    logits = _read(lambda: model.eval()(input_ids=ids, use_cache=False).logits.float(), name)
+    first, second = logits[:, :-1]
+    if (first - second).abs().max() > 1e-3 * logits.std():
+        raise UserError(
+            f"'{name}' ({model.config.model_type}) sees the tokens that it should predict: give a "
+            "causal language model"
+        )
+
+
+def _read(load: Callable[[], Any], name: str) -> Any:
+    """What `load` returns; whatever it raises becomes one sentence with the file at fault."""
+    try:
+        return load()
+    except Exception as error:  # of whatever kind: so it is with damaged files
+        reason = next(damaged_files(Path(name)), None) or _first_line(error)
+        raise UserError(f"no causal language model can be read from '{name}': {reason}") from error
+
+
+def damaged_files(folder: Path) -> Iterator[str]:
+    """Weight files of a folder that can't be read, each with the reason."""
+    from safetensors import safe_open
+
+    for pattern in WEIGHT_FILES:
+        for path in sorted(folder.glob(pattern)) if folder.is_dir() else ():
+            try:
+                if path.suffix == ".safetensors":
+                    with safe_open(path, "pt"):
+                        pass
+                else:
+                    read_tensors(path)
+            except UserError as error:
+                yield str(error)
+            except Exception as error:  # safetensors has a class of its own
+                yield f"{path.name} is damaged ({_first_line(error)})"
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Tensors of a pickle, without running anything in it.
+
+    Raises:
+        UserError: the file is missing, damaged, or holds more than tensors.
+    """
+    refuse_lfs_pointer(path)
+    try:
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing") from error
+    except Exception as error:  # of whatever kind: so it is with damaged pickles
+        raise UserError(f"{path} is damaged, or holds more than tensors") from error
+    if not isinstance(tensors, dict) or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in tensors.items()
+    ):
+        raise UserError(f"{path} holds no tensors by name")
+    return tensors
+
+
+# Adapters ---------------------------------------------------------------------------------
+
+
+def _with_saved_adapters(folder: Path) -> "PeftModel":
+    """A base model with the adapters of a folder, their rank and scale as saved, trainable."""
+    from peft import PeftConfig, get_peft_model
+
+    config = _read(lambda: PeftConfig.from_pretrained(str(folder)), str(folder))
+    base = whole_model(_base_of(folder, config.base_model_name_or_path))
+    config.base_model_name_or_path = base.name_or_path
+    config.inference_mode = False
+    model: PeftModel = _read(lambda: get_peft_model(base, config), str(folder))
+    fill_adapters(model, folder)
+    return model
+
+
+def _base_of(folder: Path, name: str | None) -> str:
+    """The base model of a folder of adapters: a hub name, or a folder, relative to it or not."""
+    if not name:
+        raise UserError(f"{folder / ADAPTER_CONFIG} names no base model (base_model_name_or_path)")
+    for path in (folder / name, Path(name).expanduser()):
+        if path.is_dir():
+            return str(path)
+    if is_path(name):
+        raise UserError(f"the base model of the adapters in {folder}, '{name}', is not there")
+    return name
+
+
+def fill_adapters(model: "PeftModel", folder: Path) -> None:
+    """Copy a folder's adapters into a model that has exactly these.
+
+    Raises:
+        UserError: names are missing or unknown, or shapes differ.
+    """
+    from peft import get_peft_model_state_dict, set_peft_model_state_dict
+
+    saved = _adapter_tensors(folder)
+    own = get_peft_model_state_dict(model)
+    wrong = [
+        f"{name} is {shape(saved[name].shape)} instead of {shape(own[name].shape)}"
+        for name in sorted(own.keys() & saved.keys())
+        if own[name].shape != saved[name].shape
+    ]
+    refuse_misfits(
+        folder, "its base model", own.keys() - saved.keys(), saved.keys() - own.keys(), wrong
+    )
+    set_peft_model_state_dict(model, saved)
+
+
+def _adapter_tensors(folder: Path) -> dict[str, Tensor]:
+    from safetensors.torch import load_file
+
+    path = folder / "adapter_model.safetensors"
+    if path.is_file():
+        tensors: dict[str, Tensor] = _read(lambda: load_file(path), str(folder))
+        return tensors
+    return read_tensors(folder / "adapter_model.bin")
+
+
+def _first_line(error: object) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:REASON] if lines else type(error).__name__
