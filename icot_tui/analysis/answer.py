@@ -1,13 +1,15 @@
 """An answer with its tokens, probabilities and chain of thought; and how tokens are chosen."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import count
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from icot_tui.analysis.questions import Question
+from icot_tui.engine.evaluation.decoding import arg_max
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,6 @@ class Answer:
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """The answer as plain values."""
         return {
             "checkpoint": self.checkpoint,
             "step": self.step,
@@ -109,35 +110,32 @@ class Answer:
         }
 
 
-class TokenChooser:
-    """Chooses the next token: greedily, or drawn for a single row; the separator where it is due.
+def token_chooser(
+    sampling: Sampling | None, forced_end: int | None, separator: int
+) -> Callable[[Tensor], Tensor]:
+    """Chooses next tokens: greedily, or drawn for a single row; the separator where it is due.
 
     It counts its calls, so each batch needs its own.
     """
+    temperature = 0.0 if sampling is None else sampling.temperature
+    if temperature <= 0 and forced_end is None:
+        return arg_max
+    generator = torch.Generator().manual_seed(0 if sampling is None else sampling.seed)
+    calls = count()
 
-    def __init__(self, sampling: Sampling | None, forced_end: int | None, separator: int) -> None:
-        self._temperature = 0.0 if sampling is None else sampling.temperature
-        self._generator = torch.Generator().manual_seed(0 if sampling is None else sampling.seed)
-        self._forced_end = forced_end
-        self._separator = separator
-        self._written = 0
-
-    @property
-    def special(self) -> bool:
-        """Is this more than the arg-max?"""
-        return self._temperature > 0 or self._forced_end is not None
-
-    def __call__(self, logits: Tensor) -> Tensor:
-        at, self._written = self._written, self._written + 1
-        if self._forced_end is not None and at == self._forced_end:
-            return torch.full_like(logits[:, 0], self._separator, dtype=torch.long)
-        if self._forced_end is not None and at < self._forced_end:
+    def choose(logits: Tensor) -> Tensor:
+        at = next(calls)
+        if at == forced_end:
+            return torch.full_like(logits[:, 0], separator, dtype=torch.long)
+        if forced_end is not None and at < forced_end:
             logits = logits.clone()
-            logits[:, self._separator] = -torch.inf
-        if self._temperature <= 0:
-            return logits.argmax(-1)
-        chances = torch.softmax(logits.double().cpu() / self._temperature, -1)
-        return torch.multinomial(chances, 1, generator=self._generator)[:, 0].to(logits.device)
+            logits[:, separator] = -torch.inf
+        if temperature <= 0:
+            return arg_max(logits)
+        chances = torch.softmax(logits.double().cpu() / temperature, -1)
+        return torch.multinomial(chances, 1, generator=generator)[:, 0].to(logits.device)
+
+    return choose
 
 
 def whole_chain(
@@ -157,10 +155,8 @@ def whole_chain(
         explicit: [m] texts of the correct chain; None where it is not known.
         hidden: indices in it that the stage removes.
     """
-    own = [
-        ChainToken(text, True, None, chance)
-        for text, chance in zip(written, probabilities, strict=True)
-    ]
+    pairs = zip(written, probabilities, strict=True)
+    own = [ChainToken(text, True, None, chance) for text, chance in pairs]
     if explicit is None:
         return tuple(own)
     gone = set(hidden)
@@ -171,12 +167,8 @@ def whole_chain(
         if place in gone:
             chain.append(ChainToken(text, False, place))
         elif own:
-            chain.append(_placed(own.pop(0), place, text))
+            chain.append(replace(own.pop(0), place=place, expected=text))
         if place == last_kept:
             chain += own
             own = []
     return (*chain, *own)
-
-
-def _placed(token: ChainToken, place: int, expected: str) -> ChainToken:
-    return ChainToken(token.text, True, place, token.probability, expected)

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from icot_tui.analysis.examples import AlignedExamples, batches
+from icot_tui.analysis.examples import AlignedExamples, Ints
 from icot_tui.analysis.probe_report import Grid
 from icot_tui.analysis.residual_stream import ResidualStream, forward
 from icot_tui.errors import UserError
@@ -41,34 +41,24 @@ class Attribution:
 
 @torch.no_grad()
 def attribute(
-    stream: ResidualStream,
-    aligned: AlignedExamples,
-    rows: NDArray[np.int64] | None = None,
-    seed: int = 0,
+    stream: ResidualStream, aligned: AlignedExamples, rows: Ints | None = None
 ) -> Attribution:
     """Replace each column's token by one that another example has there; all else stays.
 
     The gold answer is fed in all cases, so that each digit is looked at by itself.
-
-    Args:
-        stream: of the model.
-        aligned: the examples.
-        rows: which of them are used; None: all.
-        seed: of the swaps.
     """
     rows = np.arange(len(aligned)) if rows is None else rows
     columns = np.flatnonzero(aligned.varies[: aligned.separator])
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     shape = (len(columns), aligned.digits)
     fall, size, changed = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for part in batches(aligned, rows):
+    for part in aligned.batches(rows):
         ids, positions = aligned.inputs(part)
         before, best = _gold_logits(stream, aligned, part, ids, positions)
         for number, column in enumerate(columns.tolist()):
             swapped = ids.clone()
-            swapped[np.arange(len(part)), aligned.columns[part, column]] = torch.from_numpy(
-                _other_tokens(aligned.tokens[:, column], part, rng)
-            )
+            others = torch.from_numpy(_other_tokens(aligned.tokens[:, column], part, rng))
+            swapped[np.arange(len(part)), aligned.columns[part, column]] = others
             after, best_after = _gold_logits(stream, aligned, part, swapped, positions)
             fall[number] += (before - after).sum(0)
             size[number] += np.abs(before - after).sum(0)
@@ -83,9 +73,7 @@ def attribute(
     )
 
 
-def _other_tokens(
-    tokens: NDArray[np.int64], rows: NDArray[np.int64], rng: np.random.Generator
-) -> NDArray[np.int64]:
+def _other_tokens(tokens: Ints, rows: Ints, rng: np.random.Generator) -> Ints:
     """[n] tokens from the same column of random examples, but never a row's own token."""
     own, drawn = tokens[rows], rng.choice(tokens, len(rows))
     while (same := drawn == own).any():
@@ -96,10 +84,10 @@ def _other_tokens(
 def _gold_logits(
     stream: ResidualStream,
     aligned: AlignedExamples,
-    rows: NDArray[np.int64],
+    rows: Ints,
     ids: Tensor,
     positions: Tensor | None,
-) -> tuple[Grid, NDArray[np.int64]]:
+) -> tuple[Grid, Ints]:
     """([n, K] logits of the gold answer less the mean logit, [n, K] arg-max)."""
     logits = stream.forward(ids, positions)[aligned.before_answer(rows)].float().cpu()
     centred = logits - logits.mean(-1, keepdim=True)  # a shift of all logits means nothing
@@ -110,12 +98,7 @@ def _gold_logits(
 
 @torch.no_grad()
 def attention(lm: "PreTrainedModel", ids: Tensor, positions: Tensor | None = None) -> Tensor:
-    """[layers, B, heads, query L, key L] float32 weights on the CPU.
-
-    Args:
-        lm: any causal language model.
-        ids: [B, L], padded on the right.
-        positions: [B, L] position ids.
+    """[layers, B, heads, query L, key L] float32 weights on the CPU of rows padded on the right.
 
     Raises:
         UserError: the model does not return its attention weights.
@@ -128,11 +111,11 @@ def attention(lm: "PreTrainedModel", ids: Tensor, positions: Tensor | None = Non
 
 
 def mean_attention(
-    lm: "PreTrainedModel", aligned: AlignedExamples, rows: NDArray[np.int64]
+    lm: "PreTrainedModel", aligned: AlignedExamples, rows: Ints
 ) -> NDArray[np.float64]:
     """[layers, heads, query C, key C] weights between aligned columns, averaged over examples."""
     total: Tensor | float = 0.0
-    for part in batches(aligned, rows):
+    for part in aligned.batches(rows):
         found = attention(lm, *aligned.inputs(part))
         columns = torch.from_numpy(aligned.columns[part])  # [n, C]
         row = torch.arange(len(part))[:, None, None]

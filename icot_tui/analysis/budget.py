@@ -14,10 +14,8 @@ from icot_tui.data.encoded import EncodedSplit
 from icot_tui.engine.evaluation.exact_match import wilson
 from icot_tui.errors import UserError
 
-MOST_POINTS = 17
-"""At most so many budgets are tried."""
-TIMED = 16
-"""Questions asked one by one to measure the speed."""
+MOST_POINTS = 17  # at most so many budgets are tried
+TIMED = 16  # questions asked one by one to measure the speed
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class BudgetPoint:
     stage                tokens removed
     examples             that were asked
     exact_match          share of right answers; low, high: its 95 % interval
-    examples_per_second  one at a time; None where it was not measured
+    examples_per_second  one at a time
     """
 
     written: int
@@ -37,7 +35,7 @@ class BudgetPoint:
     exact_match: float
     low: float
     high: float
-    examples_per_second: float | None
+    examples_per_second: float
 
 
 def check_mixed(model: LoadedModel) -> None:
@@ -47,46 +45,34 @@ def check_mixed(model: LoadedModel) -> None:
         UserError: it was not.
     """
     if not model.chooses_budget:
-        raise UserError(
-            f"{model.label} was not trained with mixed stages (curriculum.mixed_stages), so "
-            "how many tokens it writes can't be chosen"
-        )
+        what = f"{model.label} was not trained with mixed stages (curriculum.mixed_stages)"
+        raise UserError(f"{what}, so how many tokens it writes can't be chosen")
 
 
 def sweep(
     model: LoadedModel,
     split: EncodedSplit,
-    stages: Sequence[int] | None = None,
-    timed: int = TIMED,
     on_progress: Callable[[str], None] = lambda what: None,
 ) -> list[BudgetPoint]:
-    """Ask one model with several budgets, from the most written tokens to none.
+    """Ask one model with all budgets, or of many an even choice, from most written tokens to none.
 
-    It is asked exactly as a user asks it (see `asking`). Speeds are measured side by side: every
-    question is asked with all budgets before the next one.
+    It is asked exactly as a user asks it (see `loaded_model`). Speeds are measured side by side:
+    every question is asked with all budgets before the next one.
 
     Args:
-        model: the checkpoint.
         split: held-out examples in its tokens.
-        stages: tokens removed; None: every stage, or of many an even choice.
-        timed: examples that are asked one by one for the speed; 0: it is not measured.
         on_progress: called with what is being done; what it raises ends the work.
     """
     longest = split.max_cot_tokens
-    if stages is None:
-        stages = np.linspace(0, longest, min(longest + 1, MOST_POINTS)).round().astype(int).tolist()
-    stages = sorted(stages)
+    stages = np.linspace(0, longest, min(longest + 1, MOST_POINTS)).round().astype(int).tolist()
     questions = [model.reader.example(split, index) for index in range(len(split))]
     right = []
     for number, stage in enumerate(stages, 1):
         on_progress(f"asking with budget {number} of {len(stages)}")
         right.append(sum(bool(answer.right) for answer in _ask(model, questions, stage)))
-    speeds = (
-        _speeds(model, questions, stages, timed, on_progress) if timed else [None] * len(stages)
-    )
-    count = len(questions)
+    speeds, count = _speeds(model, questions, stages, on_progress), len(questions)
     return [
-        BudgetPoint(max(longest - stage, 0), stage, count, n / count, *wilson(n, count), speed)
+        BudgetPoint(longest - stage, stage, count, n / count, *wilson(n, count), speed)
         for stage, n, speed in zip(stages, right, speeds, strict=True)
     ]
 
@@ -108,11 +94,10 @@ def _speeds(
     model: LoadedModel,
     questions: Sequence[Question],
     stages: Sequence[int],
-    timed: int,
     on_progress: Callable[[str], None],
-) -> list[float | None]:
+) -> list[float]:
     """Examples per second of the median question; the first one only warms up."""
-    places = np.linspace(0, len(questions) - 1, min(timed, len(questions)) + 1).astype(int)
+    places = np.linspace(0, len(questions) - 1, min(TIMED, len(questions)) + 1).astype(int)
     seconds = []
     for number, place in enumerate(places.tolist()):
         on_progress(f"measuring the speed, {number} of {len(places) - 1}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from icot_tui.config import RunConfig, load_config, method_of
-from icot_tui.engine.checkpoints.checkpoint import BEST, LATEST, CheckpointPath, list_checkpoints
+from icot_tui.engine.checkpoints.checkpoint import BEST, LATEST, list_checkpoints, stage_of
 from icot_tui.engine.journal.events import Evaluated, PhaseBegan, StepsTrained
 from icot_tui.engine.journal.journal import JournalReader, max_cot_tokens
 from icot_tui.engine.journal.rewind import effective
@@ -14,10 +14,8 @@ from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.methods.distillation.config import PARTS
 
-PAIR = "coupled"
-"""The training of ICoT-KD that leaves student and emulator, which answer together."""
-HALVES = ("student", "emulator")
-"""Trainings of ICoT-KD whose checkpoints hold one half of the pair."""
+PAIR = "coupled"  # the training of ICoT-KD that leaves student and emulator, which answer together
+HALVES = ("student", "emulator")  # trainings of ICoT-KD whose checkpoints hold one half of the pair
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,30 +80,16 @@ def run_entries(run: RunFolder) -> list[CheckpointEntry]:
     )
     found = []
     for checkpoint in list_checkpoints(run.checkpoints):
-        stage = _stage(checkpoint)
-        if stage is not None:
-            phase = checkpoint.phase.partition("-")[2]
-            entry = replace(
-                shared,
-                path=checkpoint.path,
-                step=checkpoint.step,
-                stage=stage,
-                exact_match=results.get((phase, checkpoint.step)),
-                implicit=longest is not None and stage >= longest,
-                phase=phase,
-            )
-            found.append(entry)
+        if (stage := stage_of(checkpoint)) is None:
+            continue  # deleted or damaged meanwhile
+        phase, step = checkpoint.phase.partition("-")[2], checkpoint.step
+        entry = replace(shared, path=checkpoint.path, phase=phase, step=step, stage=stage)
+        implicit = longest is not None and stage >= longest
+        found.append(replace(entry, exact_match=results.get((phase, step)), implicit=implicit))
     rated = [entry for entry in found if entry.answers and entry.exact_match is not None]
     best = max(rated, key=lambda one: (one.implicit, one.exact_match or 0.0), default=None)
     marked = [replace(one, best=one is best, latest=one is found[-1]) for one in found]
     return sorted(marked, key=lambda entry: entry.stage or 0)
-
-
-def _stage(checkpoint: CheckpointPath) -> int | None:
-    try:
-        return checkpoint.stage
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # deleted or damaged meanwhile
 
 
 def _results(run: RunFolder) -> dict[tuple[str, int], float | None]:
@@ -148,10 +132,11 @@ def all_entries(sources: Sequence[Path]) -> list[CheckpointEntry]:
         is_run = (source / "config.toml").is_file()
         for entry in run_entries(RunFolder(source)) if is_run else [_single(source)]:
             found[entry.path] = entry
-    return sorted(
-        found.values(),
-        key=lambda one: (-1 if one.stage is None else one.stage, one.run, one.step or 0),
-    )
+
+    def by_stage(entry: CheckpointEntry) -> tuple[int, str, int]:
+        return -1 if entry.stage is None else entry.stage, entry.run, entry.step or 0
+
+    return sorted(found.values(), key=by_stage)
 
 
 def modified_times(sources: Sequence[Path]) -> tuple[int, ...]:
@@ -185,11 +170,9 @@ def no_cot_control(
     entry: CheckpointEntry, others: Sequence[CheckpointEntry]
 ) -> CheckpointEntry | None:
     """The best No-CoT checkpoint of the same task."""
-    fits = [
-        other
-        for other in others
-        if other.is_control and other.task == entry.task and not entry.is_control
-    ]
+    if entry.is_control:
+        return None
+    fits = [other for other in others if other.is_control and other.task == entry.task]
     return max(fits, key=lambda other: (other.best, other.step or 0), default=None)
 
 
@@ -232,10 +215,8 @@ def find_sources(names: Sequence[str], runs: Path) -> list[Path]:
 
 
 def _folder(name: str, runs: Path) -> Path | None:
-    for path in (Path(name).expanduser(), runs / name):
-        if name and path.is_dir():
-            return path
-    return None
+    paths = (Path(name).expanduser(), runs / name)
+    return next((path for path in paths if name and path.is_dir()), None)
 
 
 def choose_checkpoint(run: RunFolder, which: str) -> Path:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from icot_tui.analysis.examples import load_examples
 from icot_tui.analysis.loaded_model import LoadedModel
@@ -32,12 +33,9 @@ from icot_tui.methods.distillation.teacher import ComputedStates, StatePositions
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-CLEAR = 0.9
-"""Below this share of a guess's distance, an emulated thought is better than a guess."""
-EXAMPLES = 200
-"""Held-out questions for averages and controls."""
-AT_ONCE = 64
-"""Questions in one forward pass of the emulator."""
+CLEAR = 0.9  # below this share of a guess's distance, an emulated thought is better than a guess
+EXAMPLES = 200  # held-out questions for averages and controls
+AT_ONCE = 64  # questions in one forward pass of the emulator
 
 
 @dataclass(frozen=True)
@@ -80,16 +78,12 @@ class LayerThought:
 
     @property
     def was_predicted(self) -> bool:
-        """Did it before coupling?"""
         before = self.average.before
         return before is not None and before < CLEAR * self.average.guess
 
 
 class ThoughtComparison:
     """An emulator beside its teacher.
-
-    Args:
-        model: a pair of a run of ICoT-KD.
 
     Raises:
         UserError: it is no pair, or its teacher is not known or gone.
@@ -106,14 +100,10 @@ class ThoughtComparison:
         held_out = load_examples(model, EXAMPLES).split(model)
         held_out = held_out.only(self._fits(held_out))
         self._prompts = [_prompt(held_out, row) for row in range(len(held_out))]
+        self.examples = len(self._prompts)
         self._held_out = self._thoughts(held_out)  # [n, L, H]
         self._center = self._held_out.mean(dim=0)
         self._averages = self._distances(self._prompts, self._held_out)
-
-    @property
-    def examples(self) -> int:
-        """Held-out questions that averages are taken over."""
-        return len(self._prompts)
 
     def of(self, question: Question) -> list[LayerThought]:
         """The thoughts about one question, from the first block to the last.
@@ -132,24 +122,19 @@ class ThoughtComparison:
         others = [row for row, prompt in enumerate(self._prompts) if prompt != question.prompt]
         emulated = self._emulated(self._emulate, [question.prompt])
         from_others = _distance(emulated, self._held_out[others]).tolist()
+        names = [self._name(question.gold, place) for place in self._where(question.gold)]
+        measured = zip(names, here, from_others, self._averages, strict=True)
         return [
-            LayerThought(
-                layer + 1,
-                *self._name(question.gold, place),
-                here[layer],
-                from_others[layer],
-                self._averages[layer],
-            )
-            for layer, place in enumerate(self._where(question.gold))
+            LayerThought(layer, *name, own, others, average)
+            for layer, (name, own, others, average) in enumerate(measured, 1)
         ]
 
     def _distances(self, prompts: Sequence[tuple[int, ...]], thoughts: Tensor) -> list[Distances]:
         """[L] means over questions whose true thoughts are [n, L, H]."""
         own = _distance(self._emulated(self._emulate, prompts), thoughts).tolist()
         guess = _distance(self._center, thoughts).tolist()
-        if self._before is None:
-            before: list[float | None] = [None] * len(own)
-        else:
+        before: list[float | None] = [None] * len(own)
+        if self._before is not None:
             before = _distance(self._emulated(self._before, prompts), thoughts).tolist()
         return [Distances(*three) for three in zip(own, before, guess, strict=True)]
 
@@ -178,22 +163,17 @@ class ThoughtComparison:
 
     def _thoughts(self, split: EncodedSplit) -> Tensor:
         """[n, L, H] the teacher's."""
-        own = self._model
-        return ComputedStates(
-            self._teacher, split, self._places, own.token_format.separator_id, own.device
-        ).all()
+        separator, device = self._model.token_format.separator_id, self._model.device
+        return ComputedStates(self._teacher, split, self._places, separator, device).all()
 
     @torch.no_grad()
     def _emulated(self, emulate: StateSource, prompts: Sequence[tuple[int, ...]]) -> Tensor:
         """[n, L, H] an emulator's, on the CPU."""
-        parts = []
+        parts, device = [], self._model.device
         for begin in range(0, len(prompts), AT_ONCE):
-            rows = prompts[begin : begin + AT_ONCE]
-            ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
-            for line, prompt in zip(ids, rows, strict=True):
-                line[: len(prompt)] = torch.tensor(prompt)
-            separators = torch.tensor([len(prompt) - 1 for prompt in rows])
-            device = self._model.device
+            rows = [torch.tensor(prompt) for prompt in prompts[begin : begin + AT_ONCE]]
+            ids = pad_sequence(rows, batch_first=True)
+            separators = torch.tensor([len(row) - 1 for row in rows])
             parts.append(emulate(ids.to(device), separators.to(device), None, None).cpu())
         return torch.cat(parts)
 
@@ -255,9 +235,8 @@ def as_values(thoughts: Sequence[LayerThought]) -> list[dict[str, Any]]:
 def _section(model: LoadedModel) -> DistillationConfig:
     config = model.opened.config
     if not model.is_pair:
-        raise UserError(
-            f"{model.label} is no pair of ICoT-KD: only such a pair emulates a teacher's thoughts"
-        )
+        what = f"{model.label} is no pair of ICoT-KD"
+        raise UserError(f"{what}: only such a pair emulates a teacher's thoughts")
     if config is None:
         raise UserError(f"{model.label} belongs to no run of ICoT-KD: its teacher is unknown")
     return config.section(DistillationConfig)

@@ -5,6 +5,7 @@ N examples, C aligned columns, L columns of the padded batch.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,9 @@ from icot_tui.engine.evaluation.answers import AnswerReader
 from icot_tui.engine.evaluation.evaluate import position_table
 from icot_tui.errors import UserError
 
-LETTERS = "abdefghijklmnopqrstuvw"
-"""Names of operands; c is the answer's."""
+Ints = NDArray[np.int64]
+
+LETTERS = "abdefghijklmnopqrstuvw"  # names of operands; c is the answer's
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,8 @@ def load_examples(model: LoadedModel, count: int, file: Path | None = None) -> P
         return ProbeExamples(Chunk(b"".join(lines), str(file), 1), len(lines), 0)
     config = model.opened.config
     if config is None:
-        raise UserError(
-            f"{model.opened.path} belongs to no run: name a file of examples with --data"
-        )
+        what = f"{model.opened.path} belongs to no run"
+        raise UserError(f"{what}: name a file of examples with --data")
     source = open_source(config.data)
     lines, trained_on = [], 0
     for name in sorted(source.names, key=["validation", "test", "train"].index):
@@ -76,28 +77,21 @@ def load_examples(model: LoadedModel, count: int, file: Path | None = None) -> P
             more = _lines(source.chunks(name), count - len(lines))
             lines += more
             trained_on += len(more) if name == "train" else 0
-    return ProbeExamples(
-        Chunk(b"".join(lines), f"the examples of {config.name}", 1), len(lines), trained_on
-    )
+    text = Chunk(b"".join(lines), f"the examples of {config.name}", 1)
+    return ProbeExamples(text, len(lines), trained_on)
 
 
 def _lines(chunks: Iterator[Chunk], count: int) -> list[bytes]:
-    lines: list[bytes] = []
-    for chunk in chunks:
-        lines += [line for line in chunk.text.splitlines(keepends=True) if line.strip()]
-        if len(lines) >= count:
-            break
-    return lines[:count]
+    lines = (line for chunk in chunks for line in chunk.text.splitlines(keepends=True))
+    return list(islice((line for line in lines if line.strip()), count))
 
 
-@dataclass(frozen=True, kw_only=True)
 class AlignedExamples:
     """Examples as a model reads them at a stage: the gold tokens after removal.
 
     Inputs of different lengths are aligned at the first separator: the last columns of each that
     all of them have, and what follows it.
 
-    stage      tokens removed
     split      [N] the examples
     batch      their rows
     columns    [N, C] index of each column in its row
@@ -107,29 +101,12 @@ class AlignedExamples:
     answer     the column of c0; column answer + k - 1 predicts c_k
     kept       indices of the chain-of-thought tokens that are left, of the shortest chain
     hidden     indices of its other tokens
+
+    Raises:
+        UserError: too long for the model, or of different shapes where all must be alike.
     """
 
-    stage: int
-    split: EncodedSplit
-    batch: Batch
-    columns: NDArray[np.int64]
-    names: tuple[str, ...]
-    tokens: NDArray[np.int64]
-    separator: int
-    answer: int
-    kept: tuple[int, ...]
-    hidden: tuple[int, ...]
-
-    def __len__(self) -> int:
-        return len(self.batch)
-
-    @classmethod
-    def of(cls, model: LoadedModel, split: EncodedSplit, stage: int) -> "AlignedExamples":
-        """Align the examples of a split.
-
-        Raises:
-            UserError: too long for the model, or of different shapes where all must be alike.
-        """
+    def __init__(self, model: LoadedModel, split: EncodedSplit, stage: int) -> None:
         token_format = model.token_format
         batch = token_format.batch(split, np.arange(len(split)), stage)
         _check_length(batch, position_table(model.lm))
@@ -162,18 +139,13 @@ class AlignedExamples:
                 texts[column] = f"x-{before - 1 - column}"
         texts[before : before + len(kept)] = [f"z{place + 1}" for place in kept]
         texts[answer:] = [f"c{digit}" for digit in range(len(texts) - answer)]
-        return cls(
-            stage=stage,
-            split=split,
-            batch=batch,
-            columns=columns,
-            names=_distinct(texts),
-            tokens=tokens,
-            separator=before - 1,
-            answer=answer,
-            kept=kept,
-            hidden=hidden,
-        )
+        self.split, self.batch = split, batch
+        self.columns, self.names, self.tokens = columns, _distinct(texts), tokens
+        self.separator, self.answer = before - 1, answer
+        self.kept, self.hidden = kept, hidden
+
+    def __len__(self) -> int:
+        return len(self.batch)
 
     @property
     def digits(self) -> int:
@@ -186,17 +158,24 @@ class AlignedExamples:
         differs: NDArray[np.bool_] = (self.tokens != self.tokens[:1]).any(axis=0)
         return differs
 
-    def inputs(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor | None]:
+    def batches(self, rows: Ints | None = None) -> Iterator[Ints]:
+        """Rows (None: all), as many at once as make a good forward pass."""
+        rows = np.arange(len(self)) if rows is None else rows
+        size = max(1, BATCH_TOKENS // self.batch.ids.shape[1])
+        for begin in range(0, len(rows), size):
+            yield rows[begin : begin + size]
+
+    def inputs(self, rows: Ints) -> tuple[Tensor, Tensor | None]:
         """Token ids and position ids [n, L] of some rows; no position ids where they are plain."""
         positions = self.batch.positions
         ids = torch.from_numpy(self.batch.ids[rows])
         return ids, None if positions is None else torch.from_numpy(positions[rows])
 
-    def answer_tokens(self, digit: int) -> NDArray[np.int64]:
+    def answer_tokens(self, digit: int) -> Ints:
         """[N] the gold token of c_k."""
         return self.tokens[:, self.answer + digit]
 
-    def before_answer(self, rows: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    def before_answer(self, rows: Ints) -> tuple[Tensor, Tensor]:
         """Index into [n, L, ...] of the n rows' K positions that predict the answer."""
         columns = torch.from_numpy(self.columns[rows, self.answer - 1 : -1])
         return torch.arange(len(rows))[:, None], columns
@@ -232,20 +211,9 @@ def _distinct(names: list[str]) -> tuple[str, ...]:
     )
 
 
-BATCH_TOKENS = 8192
-"""Tokens a forward pass."""
+BATCH_TOKENS = 8192  # tokens a forward pass
 GROUP_BYTES = 512 << 20
 """Activations held at once; a larger need is met by more passes, a few sites each."""
-
-
-def batches(
-    aligned: AlignedExamples, rows: NDArray[np.int64] | None = None
-) -> Iterator[NDArray[np.int64]]:
-    """Rows (None: all), as many at once as make a good forward pass."""
-    rows = np.arange(len(aligned)) if rows is None else rows
-    size = max(1, BATCH_TOKENS // aligned.batch.ids.shape[1])
-    for begin in range(0, len(rows), size):
-        yield rows[begin : begin + size]
 
 
 def site_groups(stream: ResidualStream, aligned: AlignedExamples) -> Iterator[list[Site]]:
@@ -262,7 +230,7 @@ def collect(stream: ResidualStream, aligned: AlignedExamples, sites: Sequence[Si
     columns = torch.from_numpy(aligned.columns)
     found = torch.empty(len(sites), columns.shape[1], len(aligned), stream.width)
     with stream.recording(sites) as recorded:
-        for rows in batches(aligned):
+        for rows in aligned.batches():
             stream.forward(*aligned.inputs(rows))
             index = columns[rows].to(stream.device)[..., None].expand(-1, -1, stream.width)
             for number, site in enumerate(sites):

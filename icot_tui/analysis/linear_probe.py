@@ -18,23 +18,22 @@ P places, N examples, H width, T targets of V classes at most.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+Ints = NDArray[np.int64]
+
 FOLDS = 5
-RIDGES = (1e-3, 1e-1)
-"""Added to the covariance, as shares of its mean variance."""
-PLACE_BYTES = 256 << 20
-"""Class scores held at once."""
-NOISE = 1e-5
-"""Differences below this share of an activation's size are rounding errors."""
+RIDGES = (1e-3, 1e-1)  # added to the covariance, as shares of its mean variance
+PLACE_BYTES = 256 << 20  # class scores held at once
+NOISE = 1e-5  # differences below this share of an activation's size are rounding errors
 LEAST_LEVEL = 1e-2
 """Of the mean variance, where an activation hardly varies: rounding must not dominate."""
-_ABSENT = -1e9
-"""The score of a class that no fitting example has."""
+_ABSENT = -1e9  # the score of a class that no fitting example has
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,7 @@ class ProbeTargets:
     numbers: Tensor
 
     @classmethod
-    def of(
-        cls, classes: Sequence[NDArray[np.int64]], numbers: Sequence[NDArray[np.int64]]
-    ) -> "ProbeTargets":
+    def of(cls, classes: Sequence[Ints], numbers: Sequence[Ints]) -> "ProbeTargets":
         """From values of each target."""
         n = len(classes[0]) if classes else len(numbers[0])
         values = np.array(numbers, dtype=np.float32).reshape(len(numbers), n)
@@ -70,7 +67,6 @@ class ProbeTargets:
 
     @property
     def widest(self) -> int:
-        """V."""
         return max(self.counts, default=1)
 
     def one_hot(self) -> Tensor:
@@ -99,27 +95,29 @@ class ProbeScores:
         error = ((square - mean**2).clamp(min=0) / examples).sqrt()
         return cls((1 - mean).double().numpy(), error.double().numpy())
 
+    @classmethod
+    def join(cls, parts: Sequence["ProbeScores"]) -> "ProbeScores":
+        """Of the places of all parts."""
+        scores, errors = zip(*((one.score, one.error) for one in parts), strict=True)
+        return cls(np.concatenate(scores, axis=1), np.concatenate(errors, axis=1))
+
     def map(self, change: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> "ProbeScores":
         """The same rearrangement of scores and errors."""
         return ProbeScores(change(self.score), change(self.error))
 
 
-def folds(prompts: NDArray[np.int64], seed: int = 0) -> NDArray[np.int64]:
-    """[N] random fold of each example, the same for permutations of one another.
-
-    Args:
-        prompts: [N, L] tokens of the inputs.
-    """
+def folds(prompts: Ints, seed: int = 0) -> Ints:
+    """[N] random fold of each example by its input's tokens [N, L]; permutations share one."""
     _, group = np.unique(np.sort(prompts, axis=1), axis=0, return_inverse=True)
     group = group.reshape(-1)
     order = np.random.default_rng(seed).permutation(int(group.max()) + 1)
     sizes = np.bincount(group)[np.argsort(order)]
     part = (np.cumsum(sizes) - sizes) * FOLDS // len(prompts)  # whole groups, nearly equal parts
-    found: NDArray[np.int64] = part[order[group]]
+    found: Ints = part[order[group]]
     return found
 
 
-def constant_scores(targets: ProbeTargets, part: NDArray[np.int64]) -> ProbeScores:
+def constant_scores(targets: ProbeTargets, part: Ints) -> ProbeScores:
     """[T, 1] of always predicting the fitting examples' most common class, or their mean."""
     hot, numbers = targets.one_hot(), targets.numbers
     losses = torch.zeros(len(hot) + len(numbers), len(part))
@@ -132,65 +130,56 @@ def constant_scores(targets: ProbeTargets, part: NDArray[np.int64]) -> ProbeScor
     return ProbeScores.of(losses.mean(1)[:, None], (losses**2).mean(1)[:, None], len(part))
 
 
-def probe(activations: Tensor, targets: ProbeTargets, part: NDArray[np.int64]) -> ProbeScores:
-    """Fit and score probes for every place and target.
-
-    Args:
-        activations: [P, N, H].
-        targets: what to predict.
-        part: [N] fold of each example.
-    """
-    places, examples, _ = activations.shape
+def probe(activations: Tensor, targets: ProbeTargets, part: Ints) -> ProbeScores:
+    """Fit and score probes for every target from activations [P, N, H], in folds [N]."""
+    examples = activations.shape[1]
     row = 4 * examples * max(1, len(targets.counts)) * targets.widest // FOLDS + 1
     size = max(1, PLACE_BYTES // row)
-    parts = [
-        _probe(activations[begin : begin + size], targets, part) for begin in range(0, places, size)
-    ]
-    return ProbeScores.of(
-        torch.cat([losses for losses, _ in parts], 1),
-        torch.cat([squares for _, squares in parts], 1),
-        examples,
-    )
+    parts = [_probe(some, targets, part) for some in torch.split(activations, size)]
+    means, squares = (torch.cat(same, 1) for same in zip(*parts, strict=True))
+    return ProbeScores.of(means, squares, examples)
 
 
-def _masks(part: NDArray[np.int64], fold: int) -> tuple[Tensor, Tensor, Tensor]:
+def _masks(part: Ints, fold: int) -> tuple[Tensor, Tensor, Tensor]:
     """[N] which examples fit, choose and score."""
     test, choose = part == fold, part == (fold + 1) % FOLDS
     return tuple(map(torch.from_numpy, (~test & ~choose, choose, test)))  # type: ignore[return-value]
 
 
 @torch.no_grad()
-def _probe(x: Tensor, targets: ProbeTargets, part: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+def _probe(x: Tensor, targets: ProbeTargets, part: Ints) -> tuple[Tensor, Tensor]:
     """([T, P], [T, P]) mean loss and mean squared loss."""
     rounding = NOISE * x.abs().mean((1, 2), keepdim=True).clamp(min=1e-30)
     x = x - x.mean(1, keepdim=True)
     spread = x.std(1, keepdim=True)
     x = torch.where(spread > rounding, x / spread, 0.0)
     hot = targets.one_hot()
-    sums = _Sums(x, hot, targets.numbers, part)
+    in_folds = [torch.from_numpy(part == fold) for fold in range(FOLDS)]
+    sums = [_moments(x[:, i], hot[:, :, i], targets.numbers[:, i]) for i in in_folds]
     total = torch.zeros(len(hot) + len(targets.numbers), len(x))
     squares = torch.zeros_like(total)
     for fold in range(FOLDS):
         _, choose, test = _masks(part, fold)
-        moments, fitted = sums.without(fold, (fold + 1) % FOLDS), []
-        for ridge in RIDGES:
-            fit = _fit(moments, ridge)
-            fitted.append((_losses(x[:, choose], fit, targets, choose), fit))
-        best = torch.stack([losses.mean(2) for losses, _ in fitted]).argmin(0)  # [T, P]
-        for number, (_, fit) in enumerate(fitted):
+        fitting = [own for n, own in enumerate(sums) if n not in (fold, (fold + 1) % FOLDS)]
+        moments = _Moments(*(torch.stack(same).sum(0) for same in zip(*fitting, strict=True)))
+        fits = [_fit(moments, ridge) for ridge in RIDGES]
+        chosen = [_losses(x[:, choose], fit, targets, choose).mean(2) for fit in fits]
+        best = torch.stack(chosen).argmin(0)  # [T, P]
+        for number, fit in enumerate(fits):
             losses = _losses(x[:, test], fit, targets, test) * (best == number)[..., None]
             total += losses.sum(2)
             squares += (losses**2).sum(2)
     return total / len(part), squares / len(part)
 
 
-@dataclass(frozen=True)
-class _Moments:
-    """Of the fitting examples: n; [P, H] Σx; [P, H, H] Σxxᵀ; [Tc, V] counts; [P, H, Tc, V] and
-    [P, H, Tn] Σ of x with classes and numbers; [Tn] Σ of numbers.
+class _Moments(NamedTuple):
+    """Sums over examples, each of one fold or of several: adding gives those of their union.
+
+    [] n; [P, H] Σx; [P, H, H] Σxxᵀ; [Tc, V] counts; [P, H, Tc, V] and [P, H, Tn] Σ of x with
+    classes and numbers; [Tn] Σ of numbers.
     """
 
-    count: int
+    examples: Tensor
     x: Tensor
     xx: Tensor
     classes: Tensor
@@ -199,33 +188,18 @@ class _Moments:
     numbers: Tensor
 
 
-class _Sums:
-    """Sums over each fold; those over several folds follow by adding."""
-
-    def __init__(self, x: Tensor, hot: Tensor, numbers: Tensor, part: NDArray[np.int64]) -> None:
-        self._parts = []
-        for fold in range(FOLDS):
-            where = torch.from_numpy(part == fold)
-            mine, classes, values = x[:, where], hot[:, :, where], numbers[:, where]
-            across = mine.transpose(1, 2)  # [P, H, n]
-            flat = across @ classes.flatten(0, 1).T  # [P, H, Tc * V]
-            self._parts.append(
-                _Moments(
-                    count=int(where.sum()),
-                    x=mine.sum(1),
-                    xx=across @ mine,
-                    classes=classes.sum(2),
-                    x_classes=flat.view(*flat.shape[:2], *classes.shape[:2]),
-                    x_numbers=across @ values.T,
-                    numbers=values.sum(1),
-                )
-            )
-
-    def without(self, *parts: int) -> _Moments:
-        kept = [moments for fold, moments in enumerate(self._parts) if fold not in parts]
-        names = ("x", "xx", "classes", "x_classes", "x_numbers", "numbers")
-        sums = [torch.stack([getattr(one, name) for one in kept]).sum(0) for name in names]
-        return _Moments(sum(one.count for one in kept), *sums)
+def _moments(x: Tensor, hot: Tensor, numbers: Tensor) -> _Moments:
+    across = x.transpose(1, 2)  # [P, H, n]
+    flat = across @ hot.flatten(0, 1).T  # [P, H, Tc * V]
+    return _Moments(
+        examples=torch.tensor(x.shape[1]),
+        x=x.sum(1),
+        xx=across @ x,
+        classes=hot.sum(2),
+        x_classes=flat.view(*flat.shape[:2], *hot.shape[:2]),
+        x_numbers=across @ numbers.T,
+        numbers=numbers.sum(1),
+    )
 
 
 @dataclass(frozen=True)
@@ -239,7 +213,8 @@ class _Fit:
 
 
 def _fit(moments: _Moments, ridge: float) -> _Fit:
-    n, mean = max(moments.count, 1), (moments.x / max(moments.count, 1)).double()  # [P, H]
+    n = moments.examples.clamp(min=1)
+    mean = (moments.x / n).double()  # [P, H]
     covariance = moments.xx.double() / n - mean[:, :, None] * mean[:, None]
     level = covariance.diagonal(dim1=1, dim2=2).mean(1).clamp(min=LEAST_LEVEL)
     covariance.diagonal(dim1=1, dim2=2).add_((ridge * level)[:, None])

@@ -12,22 +12,19 @@ exactly as it was trained at stage m - n, with the prompt ` {x} SEP`:
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
-from icot_tui.analysis.answer import Answer, AnswerToken, Sampling, TokenChooser, whole_chain
+from icot_tui.analysis.answer import Answer, AnswerToken, Sampling, token_chooser, whole_chain
 from icot_tui.analysis.checkpoints import has_mixed_stages
 from icot_tui.analysis.questions import Question, QuestionReader
 from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint
 from icot_tui.engine.evaluation.answers import AnswerReader
-from icot_tui.engine.evaluation.decoding import arg_max, decode
+from icot_tui.engine.evaluation.decoding import decode
 from icot_tui.engine.evaluation.evaluate import position_table
 from icot_tui.engine.evaluation.held_out import token_format_of
 from icot_tui.engine.evaluation.staged_examples import PositionShift, Prefixes, StagedExamples
@@ -36,18 +33,13 @@ from icot_tui.models.supervised import SupervisedLM
 
 BATCH_ROWS = 256
 """Rows that are decoded and scored at once; no more than `decode` takes as one batch."""
-DEFAULT_BUDGET = 256
-"""Tokens that may be written where no example tells how many are needed."""
+DEFAULT_BUDGET = 256  # tokens that may be written where no example tells how many are needed
 
 
 class LoadedModel:
     """A checkpoint that answers questions at its own stage, or at another one.
 
     The process's random generators are never used.
-
-    Args:
-        opened: the checkpoint.
-        device: where its model goes.
     """
 
     def __init__(self, opened: OpenedCheckpoint, device: torch.device | str = "cpu") -> None:
@@ -59,6 +51,9 @@ class LoadedModel:
         self.stage = None if state is None else int(state["curriculum"]["stage"])
         self.step = None if state is None else int(state["run"]["step"])
         self.reader = QuestionReader(opened.tokenizer, opened.config)
+        self._positions = position_table(self.lm)
+        config = opened.config
+        self._budget = None if config is None else config.evaluation.max_new_tokens
         self.bytes = sum(p.numel() * p.element_size() for p in self.lm.parameters())
         self._answer_reader = AnswerReader(self.token_format)
         self._scorer = SupervisedLM(self.lm).eval()
@@ -71,7 +66,6 @@ class LoadedModel:
 
     @property
     def chooses_budget(self) -> bool:
-        """Was the run trained at all stages at once, so that a budget of thought can be chosen?"""
         return self.opened.config is not None and has_mixed_stages(self.opened.config)
 
     @property
@@ -91,8 +85,7 @@ class LoadedModel:
         """Answer one question.
 
         Args:
-            text: see `QuestionReader.read`.
-            raw: the text is the model's own form of the input.
+            text, raw: see `QuestionReader.read`.
             written: how many chain-of-thought tokens to write; None: as the stage says.
             stage: tokens removed, instead of the checkpoint's own stage.
             sampling: None: greedily.
@@ -138,12 +131,13 @@ class LoadedModel:
         asked = [self._staged(question, written, stage) for question in questions]
         prefixes = _join([one.prefixes for one in asked])
         separator_id = self.token_format.separator_id
-        choose = TokenChooser(sampling, self._forced_end(asked[0], written), separator_id)
+        forced_end = written if self.token_format.plan.side == "right" else None
+        choose = token_chooser(sampling, forced_end, separator_id)
         began = time.perf_counter()
-        found = decode(self.lm, prefixes, separator_id, choose if choose.special else arg_max)
+        found = decode(self.lm, prefixes, separator_id, choose)
         seconds = (time.perf_counter() - began) / len(questions)
         tokens = [found.row(row) for row in range(len(questions))]
-        probabilities = self._probabilities(asked, tokens)
+        probabilities = self._probabilities(asked, tokens, prefixes.shift)
         return [
             self._answer(one, wrote, probability, seconds, written)
             for one, wrote, probability in zip(asked, tokens, probabilities, strict=True)
@@ -162,8 +156,7 @@ class LoadedModel:
             if written > most:
                 raise UserError(f"the chain of thought has {most} tokens, {written} are too many")
             stage = most - written
-        if stage is None:
-            stage = self.stage
+        stage = self.stage if stage is None else stage
         if stage is None and self.is_pair:
             stage = chain or 0
         if stage is None:
@@ -177,78 +170,59 @@ class LoadedModel:
     def _with_gold(self, question: Question, stage: int) -> Prefixes:
         """With a gold example, which determines lengths and position ids."""
         assert question.gold is not None
-        zero, table = np.zeros(1, dtype=np.int64), position_table(self.lm)
-        staged = StagedExamples.of(
-            self.token_format, question.gold, zero, stage, self._budget(), table
-        )
+        zero, limits = np.zeros(1, dtype=np.int64), (self._budget, self._positions)
+        staged = StagedExamples.of(self.token_format, question.gold, zero, stage, *limits)
         last = int(staged.lengths[0] + staged.shift.tokens[0])
         self._check_length(last, "the question with its answer")
         return staged.prefixes(zero, zero)
 
     def _without_gold(self, question: Question, stage: int) -> Prefixes:
         """Without a gold example only the prompt's length is known."""
-        length, table = len(question.prompt), position_table(self.lm)
-        plan = self.token_format.plan
-        removed = min(stage, self.reader.typical_cot_tokens or 0)
-        shift = PositionShift.of(
-            plan, np.array([length]), np.zeros(1, dtype=np.int64), np.array([removed])
-        )
+        length, plan = len(question.prompt), self.token_format.plan
+        removed = np.array([min(stage, self.reader.typical_cot_tokens or 0)])
+        no_cot = np.zeros(1, dtype=np.int64)
+        shift = PositionShift.of(plan, np.array([length]), no_cot, removed)
         ahead = int(shift.tokens[0])
         self._check_length(length + ahead + 1, "the question")
-        budget = self._budget() or DEFAULT_BUDGET
-        if table is not None:
-            budget = min(budget, table - length - ahead)
+        budget = self._budget or DEFAULT_BUDGET
+        if self._positions is not None:
+            budget = min(budget, self._positions - length - ahead)
         separators = np.array([int(plan.answer_only)])  # no thought, so none to end it
         return Prefixes.from_rows([question.prompt], shift, separators, np.array([budget]))
 
-    def _budget(self) -> int | None:
-        config = self.opened.config
-        return None if config is None else config.evaluation.max_new_tokens
-
     def _check_length(self, needed: int, what: str) -> None:
-        table = position_table(self.lm)
-        if table is not None and needed > table:
-            raise UserError(
-                f"{what} needs {needed} positions, but the model has {table}: ask a shorter one"
-            )
-
-    def _forced_end(self, asked: "_Staged", written: int | None) -> int | None:
-        """After how many tokens the separator is fed; None where the model chooses."""
-        return written if self.token_format.plan.side == "right" else None
+        if self._positions is not None and needed > self._positions:
+            limit = f"the model has {self._positions}: ask a shorter one"
+            raise UserError(f"{what} needs {needed} positions, but {limit}")
 
     @torch.no_grad()
     def _probabilities(
-        self, asked: Sequence["_Staged"], tokens: Sequence[list[int]]
+        self, asked: Sequence["_Staged"], tokens: Sequence[list[int]], shift: PositionShift
     ) -> list[list[float]]:
         """The probability of each written token, in one pass over all rows."""
-        prompts = [list(one.question.prompt) for one in asked]
-        rows = [prompt + wrote[:-1] for prompt, wrote in zip(prompts, tokens, strict=True)]
-        width, pad = max(map(len, rows)), self.token_format.separator_id
-        ids = np.array([row + [pad] * (width - len(row)) for row in rows])
+        pairs = [(one.question.prompt, wrote) for one, wrote in zip(asked, tokens, strict=True)]
+        rows = [torch.tensor([*prompt, *wrote[:-1]]) for prompt, wrote in pairs]
+        ids = pad_sequence(rows, batch_first=True, padding_value=self.token_format.separator_id)
+        width = ids.shape[1]
         states = [
             row * width + len(prompt) - 1 + at
-            for row, (prompt, wrote) in enumerate(zip(prompts, tokens, strict=True))
+            for row, (prompt, wrote) in enumerate(pairs)
             for at in range(len(wrote))
         ]
-        shift = _join([one.prefixes for one in asked]).shift
-        positions = shift.positions(width) if shift.tokens.any() else None
+        targets = [token for wrote in tokens for token in wrote]
+        positions = None
+        if shift.tokens.any():
+            positions = torch.from_numpy(shift.positions(width)).to(self.device)
+            if self._positions is not None:  # padding may lie beyond the table
+                positions = positions.clamp(max=self._positions - 1)
         losses, _ = self._scorer.score(
-            self._tensor(ids),
-            None if positions is None else self._tensor(self._within_table(positions)),
-            self._tensor(np.array(states, dtype=np.int64)),
-            self._tensor(np.array([token for wrote in tokens for token in wrote], dtype=np.int64)),
+            ids.to(self.device),
+            positions,
+            torch.tensor(states, dtype=torch.long, device=self.device),
+            torch.tensor(targets, dtype=torch.long, device=self.device),
         )
-        flat = torch.exp(-losses.double()).tolist()
-        ends = np.cumsum([0, *(len(wrote) for wrote in tokens)])
-        return [flat[begin:end] for begin, end in pairwise(ends)]
-
-    def _within_table(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Padding columns may lie beyond the table; nobody looks at them."""
-        table = position_table(self.lm)
-        return positions if table is None else np.minimum(positions, table - 1)
-
-    def _tensor(self, values: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
+        chances = torch.exp(-losses.double())
+        return [part.tolist() for part in torch.split(chances, [len(wrote) for wrote in tokens])]
 
     def _answer(
         self,
@@ -260,14 +234,13 @@ class LoadedModel:
     ) -> Answer:
         question, reader = asked.question, self._answer_reader
         parts = reader.parts(tokens)
-        cot = len(parts[0])
         section = parts[1] if len(parts) > 1 else []
+        cot, finished = len(parts[0]), len(parts) > 2
         text = reader.text(section)
         start = reader.begin(tokens)
         begin = start + (reader.mark_length(section) or 0)
-        end = start + len(section) + (len(parts) > 2) if text is not None else begin
+        end = start + len(section) + finished if text is not None else begin
         expected, explicit, hidden = self._gold(asked)
-        finished = len(parts) > 2
         texts = [self.token_text(token) for token in tokens]
         return Answer(
             question=question,
@@ -306,7 +279,9 @@ class LoadedModel:
         text = str(self.opened.tokenizer.decode([token]))
         return text.strip() or text
 
-    def _notes(self, asked: "_Staged", cot: int, wanted: int | None, finished: bool) -> Any:
+    def _notes(
+        self, asked: "_Staged", cot: int, wanted: int | None, finished: bool
+    ) -> Iterator[str]:
         if not finished:
             yield "the model did not finish its answer within its token budget"
         if self.is_pair and asked.question.gold is None:

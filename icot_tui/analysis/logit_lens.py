@@ -20,20 +20,17 @@ class LensReading:
     sites          [S]
     tokens         [S, L, k] ids, the most likely first
     probabilities  [S, L, k]
-    of_chosen      [S, L] probability of the chosen token; None without one
+    of_chosen      [S, L] probability of the chosen token
     """
 
     sites: tuple[Site, ...]
     tokens: Tensor
     probabilities: Tensor
-    of_chosen: Tensor | None
+    of_chosen: Tensor
 
 
 class LogitLens:
     """Reads the residual stream with the model's own final norm and head.
-
-    Args:
-        stream: of the model.
 
     Raises:
         UserError: norm and head together don't give the model's own logits from its last state.
@@ -42,28 +39,19 @@ class LogitLens:
     def __init__(self, stream: ResidualStream) -> None:
         self._stream = stream
         head = stream.lm.get_output_embeddings()
-        candidates = [
-            module
-            for module in stream.decoder.children()
-            if not isinstance(module, (nn.ModuleList, nn.Embedding, nn.Dropout))
-        ]
-        norms = [*candidates, nn.Identity()]
+        others = (nn.ModuleList, nn.Embedding, nn.Dropout)
+        norms = [module for module in stream.decoder.children() if not isinstance(module, others)]
+        norms.append(nn.Identity())
         fitting = [norm for norm in norms if head is not None and self._fits(norm, head)]
         if not fitting:
             raise UserError("this model's logits are more than a norm and a head: no logit lens")
         self._norm, self._head = fitting[0], head
 
     @torch.no_grad()
-    def read(
-        self, ids: Tensor, positions: Tensor | None = None, chosen: int | None = None, k: int = 3
-    ) -> LensReading:
-        """Predictions at every site and position of one row.
+    def read(self, ids: Tensor, positions: Tensor | None, chosen: int, k: int = 3) -> LensReading:
+        """The k most likely tokens at every site and position of one row [1, L].
 
-        Args:
-            ids: [1, L].
-            positions: [1, L] position ids.
-            chosen: a token whose probability is wanted.
-            k: how many of the most likely tokens.
+        And the probabilities of the token `chosen`.
         """
         sites = self._stream.sites
         with self._stream.recording(sites) as recorded:
@@ -71,12 +59,7 @@ class LogitLens:
         states = torch.stack([recorded[site][0] for site in sites])  # [S, L, H]
         shares = torch.softmax(self._head(self._norm(states)).float(), -1)
         best = shares.topk(min(k, shares.shape[-1]), -1)
-        return LensReading(
-            tuple(sites),
-            best.indices,
-            best.values,
-            None if chosen is None else shares[..., chosen],
-        )
+        return LensReading(tuple(sites), best.indices, best.values, shares[..., chosen])
 
     @torch.no_grad()
     def _fits(self, norm: nn.Module, head: nn.Module) -> bool:

@@ -9,24 +9,19 @@ from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint
 from icot_tui.errors import UserError
 from icot_tui.runs.opening import open_checkpoint
 
-MEMORY_LIMIT = 1 << 30
-"""Default limit of kept parameters in bytes."""
-
-_Key = tuple[Path, int]
+MEMORY_LIMIT = 1 << 30  # default limit of kept parameters in bytes
 
 
 class ModelCache:
     """The most recently used checkpoints, ready to answer; safe from any thread.
 
-    Args:
-        memory_limit: bytes of parameters; the one used last is kept however large it is.
-        device: where the models go.
+    The one used last is kept, however many bytes its parameters have.
     """
 
     def __init__(self, memory_limit: int = MEMORY_LIMIT, device: str = "cpu") -> None:
         self._limit = memory_limit
         self._device = device
-        self._kept: OrderedDict[_Key, LoadedModel] = OrderedDict()
+        self._kept: OrderedDict[tuple[Path, int], LoadedModel] = OrderedDict()
         self._lock = threading.Lock()
 
     def open(self, path: Path) -> LoadedModel:
@@ -52,11 +47,10 @@ class ModelCache:
 
     @property
     def bytes(self) -> int:
-        """Memory of the kept models' parameters."""
         return sum(one.bytes for one in self._kept.values())
 
 
-def _key(path: Path) -> _Key:
+def _key(path: Path) -> tuple[Path, int]:
     """The folder and its time: a rewritten checkpoint is another one."""
     try:
         return path.resolve(), path.stat().st_mtime_ns

@@ -12,6 +12,7 @@ example: a patch that merely breaks the answer matches it as often.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -19,21 +20,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from icot_tui.analysis.examples import AlignedExamples, batches
+from icot_tui.analysis.examples import AlignedExamples, Ints
 from icot_tui.analysis.probe_targets import Effect, Target
 from icot_tui.analysis.residual_stream import ResidualStream, Site
 
-PAIRS = 256
-"""At most so many pairs for each place and target."""
-FEWEST_PAIRS = 50
-"""With fewer, patching supports nothing."""
-DRAWN = 16
-"""Random pairs drawn for each one wanted."""
-LEAST_GAIN = 0.1
-"""How much more frequent predicted changes must be than the control's."""
-SURE = 4.0
-"""And by how many standard errors: among some 600 places this gives 0.02 false alarms."""
+PAIRS = 256  # at most so many pairs for each place and target
+FEWEST_PAIRS = 50  # with fewer, patching supports nothing
+DRAWN = 16  # random pairs drawn for each one wanted
+LEAST_GAIN = 0.1  # how much more frequent predicted changes must be than the control's
+SURE = 4.0  # and by how many standard errors: among some 600 places this gives 0.02 false alarms
 Mode = Literal["whole", "part"]
+MODES: tuple[Mode, ...] = ("whole", "part")
 
 
 @dataclass(frozen=True)
@@ -43,15 +40,11 @@ class Patched:
     pairs    how many counted
     share    of them in which the answer digit became what was predicted
     control  the same for the prediction from a third example
-    changed  share in which it changed at all
-    mode     the whole activation, or the target's part of it
     """
 
     pairs: int
     share: float
     control: float
-    changed: float
-    mode: Mode
 
     @property
     def supports(self) -> bool:
@@ -68,10 +61,10 @@ class Patched:
 class PatchPairs:
     """[n] bases and sources, the digit's predicted token, and the control's prediction."""
 
-    base: NDArray[np.int64]
-    source: NDArray[np.int64]
-    predicted: NDArray[np.int64]
-    control: NDArray[np.int64]
+    base: Ints
+    source: Ints
+    predicted: Ints
+    control: Ints
 
 
 class Patcher:
@@ -79,7 +72,7 @@ class Patcher:
 
     def __init__(self, stream: ResidualStream, aligned: AlignedExamples, seed: int = 0) -> None:
         self._stream, self.aligned, self._seed = stream, aligned, seed
-        parts = [self._predictions(rows) for rows in batches(aligned)]
+        parts = [self._predictions(rows) for rows in aligned.batches()]
         self._right = np.concatenate(parts) == aligned.tokens[:, aligned.answer :]  # [N, K]
 
     @property
@@ -105,68 +98,55 @@ class Patcher:
         column: int,
         activations: Tensor,
         target: Target,
-        mode: Mode = "whole",
-        pairs: PatchPairs | None = None,
+        pairs: PatchPairs,
+        mode: Mode,
     ) -> Patched:
         """Patch one place for one target.
 
         Args:
-            site: on the residual stream.
-            column: aligned column.
+            site, column: the place.
             activations: [N, H] there.
             target: with an effect.
+            pairs: from `pairs`.
             mode: replace the whole activation, or the target's part.
-            pairs: from `pairs`, if they are known already.
         """
         assert target.effect is not None
-        digit, pairs = target.effect.digit, pairs or self.pairs(target.effect)
         if not len(pairs.base):
-            return Patched(0, 0.0, 0.0, 0.0, mode)
+            return Patched(0, 0.0, 0.0)
         shift = activations[pairs.source] - activations[pairs.base]  # [n, H]
         if mode == "part":
             span = _span(activations, target)
             shift = shift @ span @ span.T
-        became = self._patched_predictions(site, column, pairs.base, shift)[:, digit]
-        own = self.aligned.answer_tokens(digit)[pairs.base]
+        became = self._patched_predictions(site, column, pairs.base, shift)[:, target.effect.digit]
         return Patched(
             len(pairs.base),
             float((became == pairs.predicted).mean()),
             float((became == pairs.control).mean()),
-            float((became != own).mean()),
-            mode,
         )
 
-    def _patched_predictions(
-        self, site: Site, column: int, base: NDArray[np.int64], shift: Tensor
-    ) -> NDArray[np.int64]:
+    def _patched_predictions(self, site: Site, column: int, base: Ints, shift: Tensor) -> Ints:
         """[n, K] arg-max at each answer digit, with `shift` added at a place of the base rows."""
         found, device = [], self._stream.device
-        for part in batches(self.aligned, np.arange(len(base))):
-            index = (
-                torch.arange(len(part)),
-                torch.from_numpy(self.aligned.columns[base[part], column]),
-            )
-            added = shift[part].to(device)
-
-            def change(
-                activation: Tensor,
-                added: Tensor = added,
-                index: tuple[Tensor, Tensor] = index,
-            ) -> Tensor:
-                changed = activation.clone()
-                changed[index] += added.to(changed.dtype)
-                return changed
-
+        for part in self.aligned.batches(np.arange(len(base))):
+            columns = torch.from_numpy(self.aligned.columns[base[part], column])
+            change = partial(_add, added=shift[part].to(device), columns=columns)
             with self._stream.changing(site, change):
                 found.append(self._predictions(base[part]))
         return np.concatenate(found)
 
     @torch.no_grad()
-    def _predictions(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _predictions(self, rows: Ints) -> Ints:
         """[n, K] arg-max at each answer digit."""
         logits = self._stream.forward(*self.aligned.inputs(rows))
-        best: NDArray[np.int64] = logits[self.aligned.before_answer(rows)].argmax(-1).cpu().numpy()
+        best: Ints = logits[self.aligned.before_answer(rows)].argmax(-1).cpu().numpy()
         return best
+
+
+def _add(activation: Tensor, added: Tensor, columns: Tensor) -> Tensor:
+    """An activation [B, L, H] with something added in one column [B] of each row."""
+    changed = activation.clone()
+    changed[torch.arange(len(columns)), columns] += added.to(changed.dtype)
+    return changed
 
 
 def _span(activations: Tensor, target: Target) -> Tensor:

@@ -8,10 +8,8 @@ from numpy.typing import NDArray
 
 from icot_tui.analysis.residual_stream import Site
 
-LEAST_MARGIN = 0.05
-"""By how much a probe must beat each control, in accuracy or R²."""
-SURE = 4.0
-"""And by how many standard errors."""
+LEAST_MARGIN = 0.05  # by how much a probe must beat each control, in accuracy or R²
+SURE = 4.0  # and by how many standard errors
 CONSTANT, SHUFFLED, UNTRAINED, NO_COT = "constant", "shuffled", "untrained", "no_cot"
 
 Grid = NDArray[np.float64]

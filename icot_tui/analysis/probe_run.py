@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from icot_tui.analysis.examples import AlignedExamples, ProbeExamples, collect, site_groups
+from icot_tui.analysis.examples import AlignedExamples, Ints, ProbeExamples, collect, site_groups
 from icot_tui.analysis.linear_probe import (
     FOLDS,
     ProbeScores,
@@ -30,7 +29,7 @@ from icot_tui.analysis.linear_probe import (
     probe,
 )
 from icot_tui.analysis.loaded_model import LoadedModel
-from icot_tui.analysis.patching import Patcher, strongest
+from icot_tui.analysis.patching import MODES, Patcher, strongest
 from icot_tui.analysis.probe_report import (
     CONSTANT,
     NO_COT,
@@ -88,10 +87,8 @@ def run_probes(
     """Probe every place for every target, with controls and patching.
 
     Args:
-        model: the checkpoint.
-        examples: what it is probed on.
+        examples: what the model is probed on.
         control: a No-CoT checkpoint, read at its own stage.
-        settings: see there.
         on_progress: called often with what is being done; what it raises ends the work.
 
     Raises:
@@ -104,12 +101,16 @@ def run_probes(
         raise UserError(f"{model.opened.path} has no training state: give --stage")
     if len(split) < FEWEST_EXAMPLES:
         raise UserError(f"{len(split)} examples are too few for probes: {FEWEST_EXAMPLES} at least")
-    aligned = AlignedExamples.of(model, split, stage)
+    aligned = AlignedExamples(model, split, stage)
     targets = _chosen(find_targets(model, aligned), settings.target_names)
     part = folds(aligned.tokens[:, : aligned.separator], seed)
     if len(np.unique(part)) < FOLDS:
         raise UserError("the examples are too much alike to hold some of them out")
-    labels, stream = _labels(targets), ResidualStream(model.lm)
+    stream = ResidualStream(model.lm)
+    labels = ProbeTargets.of(
+        [target.values for target in targets if target.kind != "sum"],
+        [target.values for target in targets if target.kind == "sum"],
+    )
     measure = partial(_measure, part=part, on_progress=on_progress)
 
     shuffled = labels.shuffled(np.random.default_rng(seed))
@@ -162,19 +163,12 @@ def _chosen(targets: list[Target], names: Sequence[str]) -> list[Target]:
     return [known[name] for name in known if not names or name in names]
 
 
-def _labels(targets: Sequence[Target]) -> ProbeTargets:
-    return ProbeTargets.of(
-        [target.values for target in targets if target.kind != "sum"],
-        [target.values for target in targets if target.kind == "sum"],
-    )
-
-
 def _facts(target: Target) -> TargetFacts:
     return TargetFacts(
         name=target.name,
         kind=target.kind,
         words=target.words,
-        classes=len(target.classes),
+        classes=0 if target.kind == "sum" else int(target.values.max()) + 1,
         last_column=target.last_column,
         spread=float(target.values.std()) if target.kind == "sum" else 1.0,
         testable=target.effect is not None,
@@ -195,7 +189,7 @@ def _no_cot(
     """The control at its own stage, at places of the same names."""
     split = examples.split(control)
     stage = split.max_cot_tokens if control.stage is None else control.stage
-    stream, aligned = ResidualStream(control.lm), AlignedExamples.of(control, split, stage)
+    stream, aligned = ResidualStream(control.lm), AlignedExamples(control, split, stage)
     [scores] = measure(stream, aligned)
     return at_places(scores, _places(stream, aligned), ours)
 
@@ -205,7 +199,7 @@ def _measure(
     stream: ResidualStream,
     aligned: AlignedExamples,
     labels: Sequence[ProbeTargets],
-    part: NDArray[np.int64],
+    part: Ints,
     on_progress: OnProgress,
 ) -> list[ProbeScores]:
     """[T, S * C] scores of probes at all places, a few sites at once, for each set of labels."""
@@ -218,13 +212,7 @@ def _measure(
         for each, scores in zip(labels, found, strict=True):
             scores.append(probe(activations, each, part))
             on_progress(what)
-    return [
-        ProbeScores(
-            np.concatenate([one.score for one in scores], axis=1),
-            np.concatenate([one.error for one in scores], axis=1),
-        )
-        for scores in found
-    ]
+    return [ProbeScores.join(scores) for scores in found]
 
 
 def _patch(
@@ -250,22 +238,12 @@ def _patch(
         activations = collect(stream, patcher.aligned, [site])[0]  # [C, N, H]
         for number, column in np.argwhere(wanted[:, place]).tolist():
             on_progress("patching")
-            there, target = activations[column], targets[number]
-            found = strongest(
-                [
-                    patcher.patch(site, column, there, target, mode, pairs[number])
-                    for mode in ("whole", "part")
-                ]
-            )
+            there, target, used = activations[column], targets[number], pairs[number]
+            found = strongest([patcher.patch(site, column, there, target, used, m) for m in MODES])
             cell = number, place, column
             share[cell], chance[cell], supported[cell] = found.share, found.control, found.supports
-    return replace(
-        report,
-        patched=share,
-        patched_control=chance,
-        supported=supported,
-        accuracy=patcher.accuracy,
-    )
+    report = replace(report, patched=share, patched_control=chance, supported=supported)
+    return replace(report, accuracy=patcher.accuracy)
 
 
 def untrained(lm: "PreTrainedModel", seed: int) -> "PreTrainedModel":

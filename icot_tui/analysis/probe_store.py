@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from icot_tui.analysis import probe_store
 from icot_tui.analysis.checkpoints import find_checkpoint
 from icot_tui.analysis.examples import load_examples
 from icot_tui.analysis.loaded_model import LoadedModel
@@ -25,12 +24,10 @@ from icot_tui.engine.checkpoints.checkpoint import MANIFEST
 from icot_tui.engine.run_folder import write_atomically
 from icot_tui.errors import UserError
 
-VERSION = 1
-"""To be raised when the same settings would give other numbers."""
+VERSION = 1  # to be raised when the same settings would give other numbers
 FOLDER = "analysis"
 _GRIDS = ("scores", "errors", "patched", "patched_control", "supported", "accuracy")
 _NESTED = ("controls", "control_errors")
-_PLAIN = ("checkpoint", "stage", "examples", "sites", "columns", "seconds", "notes")
 
 
 def digest(checkpoint: Path) -> str:
@@ -40,20 +37,19 @@ def digest(checkpoint: Path) -> str:
         UserError: the folder has no weights.
     """
     try:
-        manifest = json.loads((checkpoint / MANIFEST).read_text())
-        written = {name: entry["sha256"] for name, entry in manifest.items() if _weights(name)}
+        entries = json.loads((checkpoint / MANIFEST).read_text()).items()
+        written = {name: entry["sha256"] for name, entry in entries if _is_weights(name)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        written = {path.name: _sha256(path) for path in sorted(checkpoint.glob("*"))
-                   if _weights(path.name)}  # fmt: skip
+        weights = [path for path in sorted(checkpoint.glob("*")) if _is_weights(path.name)]
+        written = {path.name: _sha256(path) for path in weights}
     if not written:
         raise UserError(f"{checkpoint} has no weights")
     return hashlib.sha256(json.dumps(written, sort_keys=True).encode()).hexdigest()
 
 
-def _weights(name: str) -> bool:
-    return name.startswith(("model", "pytorch_model", "adapter_model", "state_dict")) and (
-        name.endswith((".safetensors", ".bin"))
-    )
+def _is_weights(name: str) -> bool:
+    fronts = ("model", "pytorch_model", "adapter_model", "state_dict")
+    return name.startswith(fronts) and name.endswith((".safetensors", ".bin"))
 
 
 def _sha256(path: Path) -> str:
@@ -77,9 +73,10 @@ def save(report: ProbeReport, checkpoint: Path, name: str) -> Path:
 
     folder = checkpoint / FOLDER
     folder.mkdir(exist_ok=True)
-    grids = {name: getattr(report, name) for name in _GRIDS}
+    plain = asdict(report)
+    grids = {name: plain.pop(name) for name in _GRIDS}
     for kind in _NESTED:
-        grids |= {f"{kind}/{name}": grid for name, grid in getattr(report, kind).items()}
+        grids |= {f"{kind}/{name}": grid for name, grid in plain.pop(kind).items()}
     weights = as_bytes({name: np.ascontiguousarray(grid) for name, grid in grids.items()})
     beside = folder / f".probe-{name}.{os.getpid()}"
     try:
@@ -87,8 +84,6 @@ def save(report: ProbeReport, checkpoint: Path, name: str) -> Path:
         os.replace(beside, folder / f"probe-{name}.safetensors")
     finally:
         beside.unlink(missing_ok=True)
-    plain = {name: getattr(report, name) for name in _PLAIN}
-    plain["targets"] = [asdict(target) for target in report.targets]
     path = folder / f"probe-{name}.json"
     write_atomically(path, json.dumps(plain))  # last: without it there is no report
     return path
@@ -101,14 +96,13 @@ def load(checkpoint: Path, name: str) -> ProbeReport | None:
 
     path = checkpoint / FOLDER / f"probe-{name}"
     try:
-        plain: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
+        fields: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
         grids = load_file(path.with_suffix(".safetensors"))
-        fields = {name: plain[name] for name in _PLAIN}
-        fields |= {name: tuple(plain[name]) for name in ("sites", "columns", "notes")}
+        fields |= {name: tuple(fields[name]) for name in ("sites", "columns", "notes")}
         fields |= {name: grids[name] for name in _GRIDS}
         fields |= {kind: _nested(grids, kind) for kind in _NESTED}
-        targets = tuple(TargetFacts(**target) for target in plain["targets"])
-        return ProbeReport(targets=targets, **fields)
+        fields["targets"] = tuple(TargetFacts(**target) for target in fields["targets"])
+        return ProbeReport(**fields)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError):
         return None
 
@@ -145,9 +139,7 @@ def probe_checkpoint(
     """The stored report of the same checkpoint and settings, or else a new one.
 
     Args:
-        model: the checkpoint.
         control: a No-CoT checkpoint to compare it with.
-        settings: what is probed, and how.
         fresh: probe anew, even if there is a stored report.
         say: called with what is being done.
         note: called if the report can't be stored.
@@ -156,36 +148,35 @@ def probe_checkpoint(
         UserError: nothing is hidden, too few examples, or a model of an unknown kind.
     """
     folder = model.opened.path
-    key = probe_store.key(folder, _key(model, control, settings))
-    report = None if fresh else probe_store.load(folder, key)
-    if report is not None:
-        return report
+    name = key(folder, _influences(model, control, settings))
+    if not fresh and (stored := load(folder, name)) is not None:
+        return stored
     found = load_examples(model, settings.examples, settings.data)
     report = run_probes(model, found, control, settings, say)
     try:
-        probe_store.save(report, folder, key)
+        save(report, folder, name)
     except OSError as error:
         note(f"could not store the report with the checkpoint: {error.strerror}")
     return report
 
 
-def _key(
+def _influences(
     model: LoadedModel, control: LoadedModel | None, settings: ProbeSettings
 ) -> dict[str, object]:
     """All that a report depends on, apart from the checkpoint's weights."""
     return {
         "examples": settings.examples,
-        "data": None if settings.data is None else _digest(settings.data),
+        "data": None if settings.data is None else _data_digest(settings.data),
         "stage": model.stage if settings.stage is None else settings.stage,
         "seed": settings.seed,
         "patch": settings.patch,
         "targets": sorted(settings.target_names),
-        "control": None if control is None else probe_store.digest(control.opened.path),
+        "control": None if control is None else digest(control.opened.path),
     }
 
 
-def _digest(file: Path) -> str:
+def _data_digest(file: Path) -> str:
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()
+        return _sha256(file)
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}") from error

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from icot_tui.analysis.examples import AlignedExamples
+from icot_tui.analysis.examples import AlignedExamples, Ints
 from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.data.encoding import decode_example
 
 Kind = Literal["token", "sum", "digit"]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -31,38 +29,37 @@ class Effect:
     predicted: Callable[[Ints, Ints], Ints]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Target:
     """One thing that may be read at a place.
 
-    name         z3, c1, ĉ2: tokens count from 1, digits from 0, the lowest
     kind         token: a hidden chain-of-thought token; digit: of the answer; sum: a running sum
+    place        index in the chain of thought, or of the answer digit
     values       [N] classes from 0, or the running sum itself
-    classes      texts of the classes; empty for a sum
     last_column  the last aligned column in which reading it counts: the tokens up to there give
                  away neither it nor anything that follows it
-    place        index in the chain of thought, or of the answer digit
     effect       None where the task does not say what the answer becomes
     """
 
-    name: str
     kind: Kind
-    values: Ints
-    classes: tuple[str, ...] = ()
-    last_column: int
     place: int
+    values: Ints
+    last_column: int
     effect: Effect | None
 
     @property
+    def name(self) -> str:
+        """z3, c1, ĉ2: tokens count from 1, digits from 0, the lowest."""
+        names = {"token": f"z{self.place + 1}", "digit": f"c{self.place}", "sum": f"ĉ{self.place}"}
+        return names[self.kind]
+
+    @property
     def words(self) -> str:
-        """The target in words."""
-        match self.kind:
-            case "token":
-                return f"hidden token {self.place + 1} of the chain of thought"
-            case "sum":
-                return f"the running sum before answer digit {self.place}"
-            case "digit":
-                return f"answer digit {self.place} (lowest first)"
+        return {
+            "token": f"hidden token {self.place + 1} of the chain of thought",
+            "digit": f"answer digit {self.place} (lowest first)",
+            "sum": f"the running sum before answer digit {self.place}",
+        }[self.kind]
 
 
 def find_targets(model: LoadedModel, aligned: AlignedExamples) -> list[Target]:
@@ -75,8 +72,7 @@ def find_targets(model: LoadedModel, aligned: AlignedExamples) -> list[Target]:
 def running_sums(a: Ints, b: Ints) -> Ints:
     """[K, N] ĉ_k = sum over i + j = k of a_i b_j, plus floor(ĉ_(k-1) / 10) (arXiv 2510.00184).
 
-    Args:
-        a, b: [n, N] and [m, N] digits, lowest first.
+    Of factors with the digits a [n, N] and b [m, N], lowest first.
     """
     sums = np.zeros((len(a) + len(b), a.shape[1]), dtype=np.int64)
     for k in range(len(sums)):
@@ -99,33 +95,14 @@ class _Finder:
     # Targets ------------------------------------------------------------------------------------
 
     def tokens(self) -> Iterator[Target]:
-        """Hidden chain-of-thought tokens."""
         for place in self._aligned.hidden:
-            values, classes = self._classes(self._chain_ids(place))
-            yield Target(
-                name=f"z{place + 1}",
-                kind="token",
-                values=values,
-                classes=classes,
-                last_column=self._last_column(place),
-                place=place,
-                effect=self._token_effect(place),
-            )
+            values, last = _classes(self._chain_ids(place)), self._last_column(place)
+            yield Target("token", place, values, last, self._token_effect(place))
 
     def digits(self) -> Iterator[Target]:
-        """Answer digits."""
         for k in range(self._aligned.digits):
-            ids = self._aligned.answer_tokens(k)
-            values, classes = self._classes(ids)
-            yield Target(
-                name=f"c{k}",
-                kind="digit",
-                values=values,
-                classes=classes,
-                last_column=self._aligned.answer + k - 1,
-                place=k,
-                effect=Effect(k, _from_source(ids)),
-            )
+            ids, last = self._aligned.answer_tokens(k), self._aligned.answer + k - 1
+            yield Target("digit", k, _classes(ids), last, Effect(k, _from_source(ids)))
 
     def sums(self) -> Iterator[Target]:
         """Running sums of a product, mod 10 the answer's digits."""
@@ -133,14 +110,8 @@ class _Finder:
         if factors is None:
             return
         for k, sums in enumerate(running_sums(*factors)[: self._aligned.digits]):
-            yield Target(
-                name=f"ĉ{k}",
-                kind="sum",
-                values=sums,
-                last_column=self._aligned.answer + k - 1,
-                place=k,
-                effect=Effect(k, _from_source(self._ids[sums % 10])),
-            )
+            effect = Effect(k, _from_source(self._ids[sums % 10]))
+            yield Target("sum", k, sums, self._aligned.answer + k - 1, effect)
 
     def _last_column(self, place: int) -> int:
         """Before the first varying column after the hidden token's own place."""
@@ -148,10 +119,6 @@ class _Finder:
         first = aligned.separator + 1 + sum(kept < place for kept in aligned.kept)
         varying = np.flatnonzero(aligned.varies[first:])
         return int(first + varying[0] - 1) if len(varying) else len(aligned.names) - 1
-
-    def _classes(self, ids: Ints) -> tuple[Ints, tuple[str, ...]]:
-        known, values = np.unique(ids, return_inverse=True)
-        return values.reshape(-1), tuple(map(self._model.token_text, known.tolist()))
 
     def _factors(self) -> tuple[Ints, Ints] | None:
         """([n, N], [m, N]) digits of the factors; None for another task, or of mixed sizes."""
@@ -235,6 +202,10 @@ class _Finder:
         digits = [int(text) if text.isdecimal() and len(text) == 1 else -1 for text in texts]
         found: Ints = np.array(digits, dtype=np.int64)[where.reshape(-1)]
         return found
+
+
+def _classes(ids: Ints) -> Ints:
+    return np.unique(ids, return_inverse=True)[1].reshape(-1)
 
 
 def _from_source(ids: Ints) -> Callable[[Ints, Ints], Ints]:

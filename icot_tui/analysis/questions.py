@@ -19,8 +19,7 @@ from icot_tui.errors import UserError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-EXAMPLES = 32
-"""Examples that the typical length of chains of thought is taken from."""
+EXAMPLES = 32  # examples that the typical length of chains of thought is taken from
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,6 @@ class QuestionReader:
 
     @cached_property
     def task(self) -> Task | None:
-        """The run's generated task."""
         data = None if self._config is None else self._config.data
         return None if data is None or data.task is None else make_task(data.task, data.options)
 
@@ -115,7 +113,6 @@ class QuestionReader:
         return self._question(text, text, _line(task, problem) if exact else None)
 
     def example(self, split: EncodedSplit, index: int) -> Question:
-        """An example of a split as a question."""
         example = decode_example(self._tokenizer, split, index)
         line = f"{example.input}||{example.cot} #### {example.answer}"
         return self._question(self.shown_input(example.input), example.input, line)

@@ -26,8 +26,7 @@ from icot_tui.models.wrapped import WrappedLM
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-Change = Callable[[Tensor], Tensor]
-"""From an activation [B, L, H] to its replacement."""
+Change = Callable[[Tensor], Tensor]  # from an activation [B, L, H] to its replacement
 
 
 @dataclass(frozen=True)
@@ -191,9 +190,8 @@ def forward(lm: "PreTrainedModel", ids: Tensor, positions: Tensor | None, **opti
     ids, positions = ids.to(device), None if positions is None else positions.to(device)
     # Without a mask, jumping position ids would be taken for packed sequences.
     mask = None if positions is None else torch.ones_like(ids)
-    return lm(
-        input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=False, **options
-    )
+    options |= {"attention_mask": mask, "position_ids": positions, "use_cache": False}
+    return lm(input_ids=ids, **options)
 
 
 def _shifted(activation: Tensor) -> Tensor:

@@ -41,8 +41,7 @@ def _sweep(model: "LoadedModel", examples: int) -> "list[BudgetPoint]":
 
 
 def _print_table(name: str, points: "Sequence[BudgetPoint]") -> None:
-    from icot_tui.studies.figure import as_text
-    from icot_tui.studies.series import Drawing, Series
+    from icot_tui.studies.figure import Drawing, Series, as_text
 
     rows = [
         (
@@ -50,7 +49,7 @@ def _print_table(name: str, points: "Sequence[BudgetPoint]") -> None:
             str(point.stage),
             f"{point.exact_match:.1%}",
             f"{point.low:.1%} to {point.high:.1%}",
-            f"{point.examples_per_second or 0:.4g}",
+            f"{point.examples_per_second:.4g}",
         )
         for point in points
     ]
@@ -58,7 +57,7 @@ def _print_table(name: str, points: "Sequence[BudgetPoint]") -> None:
     print_table(headers, rows, title=plain(name))
     if not sys.stdout.isatty():
         return
-    speeds = tuple(point.examples_per_second or 0 for point in points)
+    speeds = tuple(point.examples_per_second for point in points)
     matches = tuple(point.exact_match for point in points)
     series = Series("", speeds, matches)
     title = "accuracy against speed: from all tokens written (left) to none"

@@ -36,22 +36,21 @@ def export(
 ) -> None:
     """Export every step and evaluation of runs to other programs, or write a model card."""
     from icot_tui.studies import exporting
-    from icot_tui.studies.card import model_card
+    from icot_tui.studies.exporting import model_card
 
     if kind not in get_args(Format):
         raise UserError(f"--format must be one of {', '.join(get_args(Format))}, not '{kind}'")
     if out is None and kind in ("parquet", "tensorboard"):
         raise UserError(f"--format {kind} needs --out")
     folders = [RunFolder.find(runs or runs_folder(), name) for name in names]
-    written: Path | None
     if kind == "tensorboard":
         assert out is not None
-        written = exporting.write_tensorboard(folders, out)
+        exporting.write_tensorboard(folders, out)
     elif kind == "parquet":
         assert out is not None
-        written = exporting.write_parquet(folders, out)
+        exporting.write_parquet(folders, out)
     elif kind == "csv":
-        written = exporting.write_csv(folders, out)
+        exporting.write_csv(folders, out)
     else:
         if len(folders) > 1:
             raise UserError("a model card is about one run: name one")
@@ -59,6 +58,6 @@ def export(
         if out is None:
             print(text, end="")
             return
-        written = exporting.write_text(out, text)
+        exporting.write_text(out, text)
     if out is not None:
-        print(plain(f"written {written}"))
+        print(plain(f"written {out}"))

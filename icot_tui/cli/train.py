@@ -85,8 +85,8 @@ def _find_or_create(config: "RunConfig", runs: Path, once: bool) -> RunFolder:
         from icot_tui.studies.existing_runs import RunIndex, find_existing_runs
         from icot_tui.studies.plan import digest_of
 
-        found = find_existing_runs(RunIndex(runs), digest_of(config))
-        if (earlier := found.finished or found.at_work or found.unfinished) is not None:
+        earlier = find_existing_runs(RunIndex(runs), digest_of(config)).best
+        if earlier is not None:
             return earlier
     from icot_tui.runs.new_run import create_run
 

@@ -13,33 +13,23 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from icot_tui.config import RunConfig
 from icot_tui.engine.loop.commands import Stop, post
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.studies.existing_runs import TrainingLock
 from icot_tui.studies.folder import StudyFolder
 from icot_tui.studies.plan import Trial
-from icot_tui.studies.trial_process import (
-    WorkerSlot,
-    arguments,
-    last_error,
-    share_cores,
-    worker_slot,
-)
+from icot_tui.studies.trial_process import WorkerSlot, arguments, cpu_slots, last_error
 
 ADDRESS_VARIABLE = "RAY_ADDRESS"
 """Environment variable with the address of the cluster that this machine belongs to."""
-HERE = "ray"
-"""In place of an address: the cluster of this machine, or else a new one on it alone."""
+HERE = "ray"  # in place of an address: the cluster of this machine, or else a new one on it alone
 CLIENT = "ray://"
-STORE_BYTES = 100 << 20
-"""Shared memory of a new cluster: only exit statuses go through it."""
+STORE_BYTES = 100 << 20  # shared memory of a new cluster: only exit statuses go through it
 ANSWER_SECONDS = 5.0
-LOST = -9
-"""Exit status of a trainer whose worker was lost."""
+LOST = -9  # exit status of a trainer whose worker was lost
 
 
 class Cluster:
@@ -92,9 +82,7 @@ class Cluster:
     def slots(self, configs: Sequence[RunConfig], jobs: int | None) -> list[WorkerSlot]:
         """A slot for each trial that trains at the same time, as many as the cluster holds now.
 
-        Args:
-            configs: of the trials.
-            jobs: how many at once instead; those that find no room wait until there is.
+        With `jobs`, so many instead; those that find no room wait until there is.
         """
         nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
         devices = {config.train.device for config in configs}
@@ -102,34 +90,28 @@ class Cluster:
         if gpus:
             self._needs = {"num_gpus": 1, "num_cpus": 1}
             count = min(jobs or gpus, max(1, len(configs)))
-            return [WorkerSlot(())] * count
+            return [{}] * count
         cores = [int(node.get("CPU", 0)) for node in nodes]
-        threads, count = share_cores(configs, jobs, cores)
+        slots, threads = cpu_slots(configs, jobs, cores)
         self._needs = {"num_gpus": 0, "num_cpus": min(threads, max(cores, default=1))}
-        return [worker_slot(threads)] * count
+        return slots
 
     def start(
         self,
         study: StudyFolder,
         trial: Trial,
         slot: WorkerSlot,
-        lock: TrainingLock,
+        lock: IO[str],
         run: RunFolder | None,
     ) -> "ClusterTrainer":
         """Have a trial trained, or its run resumed, on any node with room."""
         log = study.log(trial)
         began_at = log.stat().st_size if log.exists() else 0
         task = self._ray.remote(max_calls=1, max_retries=0, **self._needs)(train_here).remote(
-            arguments(study, trial, run), dict(slot.environment), str(log), os.getcwd()
+            arguments(study, trial, run), dict(slot), str(log), os.getcwd()
         )
         return ClusterTrainer(
-            ray=self._ray,
-            task=task,
-            slot=slot,
-            lock=lock,
-            log=log,
-            log_start=began_at,
-            resumed=run,
+            ray=self._ray, task=task, slot=slot, lock=lock, log=log, log_start=began_at, resumed=run
         )
 
 
@@ -140,7 +122,7 @@ class ClusterTrainer:
     ray: Any
     task: Any
     slot: WorkerSlot
-    lock: TrainingLock
+    lock: IO[str]
     log: Path
     log_start: int
     resumed: RunFolder | None
@@ -156,19 +138,16 @@ class ClusterTrainer:
             UserError: the cluster is gone, and all trainers with it.
         """
         try:
-            if self.status is None and self._is_over():
-                self.status = self._outcome()
-                self.lock.release()
+            if self.status is None:
+                if self.cancelled:
+                    self.ray.cancel(self.task, force=True)
+                if self.ray.wait([self.task], timeout=0)[0]:
+                    self.status = self._outcome()
+                    self.lock.close()
         except ConnectionError as error:
             what = f"the Ray cluster is gone ({error}): once it is back, run the same command again"
             raise UserError(what, 1) from error
         return self.status
-
-    def _is_over(self) -> bool:
-        if self.cancelled:
-            self.ray.cancel(self.task, force=True)
-        done, _ = self.ray.wait([self.task], timeout=0)
-        return bool(done)
 
     def _outcome(self) -> int:
         try:
@@ -192,7 +171,6 @@ class ClusterTrainer:
                 post(run.control, Stop())
 
     def reason(self) -> str:
-        """Why it failed, in one sentence."""
         return self.failure or last_error(self.log, self.log_start, self.status or 0)
 
 

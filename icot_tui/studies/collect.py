@@ -11,7 +11,7 @@ from icot_tui.engine.journal.events import QuestionsAsked
 from icot_tui.errors import UserError
 from icot_tui.studies.folder import StudyFolder
 from icot_tui.studies.measures import MEASURES, Facts, needs, reported
-from icot_tui.studies.outcome import Outcome, read_outcome
+from icot_tui.studies.outcome import Outcome
 from icot_tui.studies.plan import Plan, Trial
 from icot_tui.studies.runner import TrialStatus
 from icot_tui.studies.spec import MeasureName
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT, DATA = "tokens removed", "data"
 """Names of the extra label of rows that are not a whole trial."""
+Labels = tuple[tuple[str, str], ...]
 NO_CHECKPOINT = "none of its checkpoints is left"
 
 
@@ -35,18 +36,13 @@ class Row:
     device   where its speed was measured
     """
 
-    labels: tuple[tuple[str, str], ...]
+    labels: Labels
     seed: int
     values: dict[MeasureName, float | None]
     note: str = ""
     remark: str = ""
     bounds: tuple[float, float] | None = None
     device: str = ""
-
-    @property
-    def trial_labels(self) -> tuple[tuple[str, str], ...]:
-        """The labels of its trial."""
-        return tuple(label for label in self.labels if label[0] not in (CHECKPOINT, DATA))
 
 
 @dataclass
@@ -63,21 +59,15 @@ class Collector:
 
     An error in one trial's files or checkpoints becomes a note: the other rows took hours to train.
 
-    Args:
-        plan: the study's trials.
-        folder: of the study.
-        on_measure: called with a few words before each measurement, which takes long.
+    `on_measure` is called with a few words before each measurement, which takes long.
     """
 
     def __init__(
-        self,
-        plan: Plan,
-        folder: StudyFolder,
-        on_measure: Callable[[str], None] = lambda text: None,
+        self, plan: Plan, folder: StudyFolder, on_measure: Callable[[str], None] = lambda text: None
     ) -> None:
         self._plan = plan
         self._study = plan.study.config
-        self._needs = needs(self._study)
+        self._needs, self._reported = needs(self._study), reported(self._study)
         self._folder = folder
         self._on_measure = on_measure
         self._outcomes: dict[str, Outcome] = {}
@@ -88,7 +78,7 @@ class Collector:
         for status in statuses:
             if status.state == "finished" and status.run is not None:
                 try:
-                    self._outcomes[status.trial.name] = read_outcome(status.run)
+                    self._outcomes[status.trial.name] = Outcome(status.run)
                 except Exception as error:
                     self._unread[status.trial.name] = _in_words(error)
         collected = Collected(outcomes=self._outcomes)
@@ -110,8 +100,8 @@ class Collector:
             rows = [Row(trial.labels, trial.seed, {}, _in_words(error))]
         if outcome is None:
             return rows
-        remarks = [*_training_remarks(outcome, reported(self._study))]
-        timed = "speed" in reported(self._study) and any(row.device for row in rows)
+        remarks = list(_training_remarks(outcome, self._reported))
+        timed = "speed" in self._reported and any(row.device for row in rows)
         if timed and self._baseline(trial) is None:
             remarks.append("no No-CoT run of the same data and model to compare its speed with")
         return [replace(row, remark="; ".join(remarks)) for row in rows]
@@ -119,7 +109,7 @@ class Collector:
     def _rows(self, status: TrialStatus) -> Iterator[Row]:
         trial, outcome = status.trial, self._outcomes.get(status.trial.name)
         if self._needs == {"config"}:
-            yield self._row(trial, self._facts(trial, outcome=outcome))
+            yield self._row(trial, outcome=outcome)
         elif outcome is None:
             why = self._unread.get(trial.name) or status.reason or "not finished"
             yield Row(trial.labels, trial.seed, {}, f"{status.state or 'not started'}: {why}")
@@ -133,21 +123,18 @@ class Collector:
             yield self._by_trial(trial, outcome)
 
     def _by_trial(self, trial: Trial, outcome: Outcome) -> Row:
-        """One row: the trial's best checkpoint."""
-        facts = self._facts(trial, outcome=outcome)
         if not self._needs & {"answers", "speed"}:
-            return self._row(trial, facts)
+            return self._row(trial, outcome=outcome)
         checkpoint = outcome.checkpoint()
         if checkpoint is None:
-            return replace(self._row(trial, facts), note=_missing(outcome))
-        return self._measured_row(trial, checkpoint, not outcome.explicit, facts)
+            return replace(self._row(trial, outcome=outcome), note=_missing(outcome))
+        return self._measured_row(trial, checkpoint, not outcome.explicit, outcome=outcome)
 
     def _prompted(self, trial: Trial, outcome: Outcome, asked: QuestionsAsked) -> Row:
         """A prompted model: its run has scored the answers already, and its cost becomes a note."""
         right = None if outcome.best is None else outcome.best.exact_match
+        row = self._row(trial, outcome=outcome, measured={"exact_match": right})
         found = outcome.summary.metrics.evaluations[-1].result
-        facts = self._facts(trial, outcome=outcome, exact_match=right)
-        row = self._row(trial, facts)
         return replace(row, note=_cost(outcome, asked), bounds=(found.low, found.high))
 
     def _by_checkpoint(self, trial: Trial, outcome: Outcome) -> Iterator[Row]:
@@ -155,8 +142,8 @@ class Collector:
         stages, unreadable = outcome.checkpoints()
         for stage, checkpoint in stages:
             everything = most is not None and stage >= most
-            facts, extra = self._facts(trial, removed=stage), (CHECKPOINT, str(stage))
-            yield self._measured_row(trial, checkpoint, everything, facts, extra)
+            extra = ((CHECKPOINT, str(stage)),)
+            yield self._measured_row(trial, checkpoint, everything, extra, removed=stage)
         for name in unreadable:
             note = f"checkpoint {name} is left out: cannot read its state.json"
             yield Row(trial.labels, trial.seed, {}, note)
@@ -166,39 +153,38 @@ class Collector:
     def _by_data(self, trial: Trial, outcome: Outcome) -> Iterator[Row]:
         checkpoint = outcome.checkpoint()
         for name, changes in self._plan.other_data.items():
-            extra = (DATA, name)
+            extra = ((DATA, name),)
             if checkpoint is None:
-                yield Row((*trial.labels, extra), trial.seed, {}, _missing(outcome))
+                yield Row(trial.labels + extra, trial.seed, {}, _missing(outcome))
             else:
-                facts, everything = self._facts(trial, outcome=outcome), not outcome.explicit
-                yield self._measured_row(trial, checkpoint, everything, facts, extra, changes)
+                whole = not outcome.explicit
+                yield self._measured_row(trial, checkpoint, whole, extra, changes, outcome=outcome)
 
     def _measured_row(
         self,
         trial: Trial,
         checkpoint: Path,
         everything: bool,
-        facts: Facts,
-        extra: tuple[str, str] | None = None,
+        extra: Labels = (),
         other: dict[str, Any] | None = None,
+        **known: Any,
     ) -> Row:
         """A checkpoint's row: what is known of it, and what measuring it adds."""
         note, device, bounds = "", "", None
+        measured: dict[str, float | None] = {}
         try:
             if "answers" in self._needs:
                 found = self._cache.accuracy(trial, checkpoint, everything, other)
-                right, tokens = found["exact_match"], found["token_accuracy"]
-                facts = replace(facts, exact_match=right, token_accuracy=tokens)
+                measured |= {name: found[name] for name in ("exact_match", "token_accuracy")}
                 bounds = found["low"], found["high"]
             if "speed" in self._needs:
-                baseline = self._baseline(trial)
-                timed = self._cache.speed(trial, checkpoint, everything, baseline)
-                pace, ratio = timed["examples_per_second"], timed["ratio"]
-                facts = replace(facts, examples_per_second=pace, speed=ratio)
+                timed = self._cache.speed(trial, checkpoint, everything, self._baseline(trial))
+                measured["examples_per_second"] = timed["examples_per_second"]
+                measured["speed"] = timed["ratio"]
                 device = timed["device"]
         except Exception as error:
             note = _in_words(error)
-        row = self._row(trial, facts, extra)
+        row = self._row(trial, extra, measured=measured, **known)
         return replace(row, note=note, bounds=bounds, device=device)
 
     def _baseline(self, trial: Trial) -> Path | None:
@@ -220,12 +206,10 @@ class Collector:
         found = (self._outcomes[other.name].checkpoint() for other in ordered)
         return next((checkpoint for checkpoint in found if checkpoint is not None), None)
 
-    def _facts(self, trial: Trial, **known: Any) -> Facts:
-        return Facts(config=trial.config, accurate=self._study.report.accurate, **known)
-
-    def _row(self, trial: Trial, facts: Facts, extra: tuple[str, str] | None = None) -> Row:
-        values = {name: MEASURES[name].of(facts) for name in reported(self._study)}
-        return Row(trial.labels if extra is None else (*trial.labels, extra), trial.seed, values)
+    def _row(self, trial: Trial, extra: Labels = (), **known: Any) -> Row:
+        facts = Facts(config=trial.config, accurate=self._study.report.accurate, **known)
+        values = {name: MEASURES[name].of(facts) for name in self._reported}
+        return Row(trial.labels + extra, trial.seed, values)
 
 
 def _in_words(error: Exception) -> str:

@@ -3,8 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,6 @@ def measure_accuracy(
     """Exact match on a run's test split, or on its validation split if it has none.
 
     Args:
-        checkpoint: of a run.
         everything: remove the whole chain of thought, however long it is.
         other: changes to the run's data section, to evaluate on the held-out examples of that.
 
@@ -64,9 +62,8 @@ def measure_accuracy(
     data, split = config.data, _split(config)
     if other:
         data, split = DataConfig.model_validate(other_data(data, other)), "validation"
-    device = device_of(config)
-    one = prepare(opened, ALL if everything else None, held_out_text(data, split), device)
-    result = one.evaluate(config.evaluation)
+    text, device = held_out_text(data, split), device_of(config)
+    result = prepare(opened, ALL if everything else None, text, device).evaluate(config.evaluation)
     shares = result.token_accuracy[:-1]
     return CheckpointAccuracy(
         exact_match=result.exact_match,
@@ -94,23 +91,16 @@ def measure_relative_speed(
     models = [prepare(opened, ALL if everything else None, text, device)]
     if baseline is not None and baseline != checkpoint:
         models.append(prepare(_open(baseline)[0], ALL, text, device))
-    with _one_thread():
-        speeds = measure_speed(models, SPEED_SECONDS)
-    ratio = None if baseline is None else 1.0
-    if len(speeds) > 1:
-        ratio = speeds[0].ratio(speeds[1])
-    return CheckpointSpeed(speeds[0].examples_per_second, ratio, describe_device(device))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Use one CPU thread: for a single example, more would only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # for a single example, more would only wait for each other
     try:
-        yield
+        speed, *others = measure_speed(models, SPEED_SECONDS)
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(threads)
+    ratio = None if baseline is None else 1.0
+    if others:
+        ratio = speed.ratio(others[0])
+    return CheckpointSpeed(speed.examples_per_second, ratio, describe_device(device))
 
 
 def _open(checkpoint: Path) -> tuple[OpenedCheckpoint, RunConfig]:
@@ -145,9 +135,7 @@ def _split(config: RunConfig) -> str:
 class MeasurementCache:
     """Measurements of checkpoints: each is made once, and kept in a file of the study folder.
 
-    Args:
-        path: the file.
-        on_measure: called with a few words before each measurement, which takes long.
+    `on_measure` is called with a few words before each measurement, which takes long.
     """
 
     def __init__(self, path: Path, on_measure: Callable[[str], None]) -> None:

@@ -1,17 +1,17 @@
 """Which runs there are of a trial: found by what they train, not by their names."""
 
 import contextlib
-import fcntl
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from icot_tui.config import load_config
 from icot_tui.engine.journal.events import CommandDone, Event, RunEnded, RunStarted
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.studies.folder import STUDIES
+from icot_tui.studies.folder import STUDIES, take_lock
 from icot_tui.studies.plan import digest_of
 
 HARMLESS = {"pause", "resume", "evaluate", "save", "stop"}
@@ -44,15 +44,18 @@ class TrialProgress:
         return TrialProgress(event.step, ended, altered_by)
 
 
-@dataclass
 class _IndexedRun:
-    """What was read of a run: its config when it was written then, and its data files."""
+    """A run whose config was written at a time: its config's digest, data files and progress."""
 
-    written: int
-    digest: str
-    files: tuple[str, ...]
-    journal: JournalReader
-    progress: TrialProgress = field(default_factory=TrialProgress)
+    def __init__(self, run: RunFolder, written: int) -> None:
+        self.written = written
+        self.journal = JournalReader(run.journal)
+        self.progress = TrialProgress()
+        self.digest, self.files = "", list[str]()
+        with contextlib.suppress(UserError, OSError):  # damaged, or of another version
+            config = load_config(run.config).config
+            self.digest = digest_of(config)
+            self.files = [file for file in (config.data.train, config.data.validation) if file]
 
 
 class RunIndex:
@@ -91,20 +94,8 @@ class RunIndex:
             return None
         known = self._known.get(run.path)
         if known is None or known.written != written:
-            digest, files = _identity(run)
-            known = self._known[run.path] = _IndexedRun(
-                written, digest, files, JournalReader(run.journal)
-            )
+            known = self._known[run.path] = _IndexedRun(run, written)
         return known
-
-
-def _identity(run: RunFolder) -> tuple[str, tuple[str, ...]]:
-    """Digest of a run's config, and its data files; empty if the config can't be read."""
-    try:
-        config = load_config(run.config).config
-    except (UserError, OSError):  # damaged, or of another version
-        return "", ()
-    return digest_of(config), tuple(filter(None, (config.data.train, config.data.validation)))
 
 
 def _newer(file: str, written: int) -> bool:
@@ -123,11 +114,16 @@ class ExistingRuns:
     at_work: RunFolder | None = None
     unfinished: RunFolder | None = None
 
+    @property
+    def best(self) -> RunFolder | None:
+        """The one that got furthest."""
+        return self.finished or self.at_work or self.unfinished
+
 
 def find_existing_runs(index: RunIndex, digest: str) -> ExistingRuns:
     """The best runs of a config; those that a command altered do not count."""
-    furthest: tuple[int, RunFolder] | None = None
     at_work: RunFolder | None = None
+    unfinished: dict[RunFolder, int] = {}
     for run in index.of(digest):
         progress = index.progress(run)
         if progress.altered_by:
@@ -136,38 +132,18 @@ def find_existing_runs(index: RunIndex, digest: str) -> ExistingRuns:
             return ExistingRuns(finished=run)
         if run.is_locked():
             at_work = at_work or run
-        elif furthest is None or progress.step > furthest[0]:
-            furthest = progress.step, run
-    return ExistingRuns(None, at_work, None if furthest is None else furthest[1])
+        else:
+            unfinished[run] = progress.step
+    furthest = max(unfinished, key=lambda run: unfinished[run], default=None)
+    return ExistingRuns(at_work=at_work, unfinished=furthest)
 
 
-class TrainingLock:
-    """The lock of a training; its trainer inherits it, so that an orphan holds it to its end."""
-
-    def __init__(self, file: int) -> None:
-        self.file = file
-
-    def release(self) -> None:
-        """Close our end; a trainer that still runs goes on holding the lock."""
-        with contextlib.suppress(OSError):
-            os.close(self.file)
-
-
-def lock_training(runs: Path, digest: str) -> TrainingLock | None:
+def lock_training(runs: Path, digest: str) -> IO[str] | None:
     """Take the lock of a training; None while another trainer, perhaps an orphan, holds it.
+
+    Trainers inherit it, so that an orphan holds it to its end.
 
     Raises:
         UserError: the lock can't be written.
     """
-    folder = runs / STUDIES / ".locks"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = os.open(folder / digest, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise UserError(f"cannot write {folder}: {error.strerror}") from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(file)
-        return None
-    return TrainingLock(file)
+    return take_lock(runs / STUDIES / ".locks" / digest)

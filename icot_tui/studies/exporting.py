@@ -1,17 +1,21 @@
-"""Every step and evaluation of runs as one flat table: CSV, Parquet, or TensorBoard's files."""
+"""Runs for other programs: CSV, Parquet, TensorBoard's files, and model cards (Markdown)."""
 
 import csv
+import json
 import sys
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import IO
 
+from icot_tui.config import dump_toml, method_of
 from icot_tui.engine.journal.events import Evaluated, PhaseBegan, StepsTrained
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.run_folder import RunFolder, write_atomically
 from icot_tui.errors import UserError
+from icot_tui.studies.outcome import Outcome
 
 
 @dataclass(kw_only=True)
@@ -44,6 +48,11 @@ def read_steps(run: RunFolder) -> list[Step]:
     """The steps that led to the present, in order: what a resume undid is left out."""
     steps: dict[int, Step] = {}
     phase = ""
+
+    def row_of(step: int, time: float, stage: int) -> Step:
+        new = Step(run=run.name, step=step, time=time, stage=stage, phase=phase)
+        return steps.setdefault(step, new)
+
     for time, event in effective(JournalReader(run.journal).events()):
         match event:
             case PhaseBegan():
@@ -51,13 +60,11 @@ def read_steps(run: RunFolder) -> list[Step]:
             case StepsTrained():
                 pairs = zip(event.losses, event.gradient_norms, strict=False)
                 for number, (loss, norm) in enumerate(pairs, start=event.first):
-                    new = Step(run=run.name, step=number, time=time, stage=event.stage, phase=phase)
-                    row = steps.setdefault(number, new)
+                    row = row_of(number, time, event.stage)
                     row.loss, row.gradient_norm = loss, norm
                     row.learning_rate = event.learning_rate
             case Evaluated():  # before or after its step is reported
-                new = Step(run=run.name, step=event.step, time=time, stage=event.stage, phase=phase)
-                row = steps.setdefault(event.step, new)
+                row = row_of(event.step, time, event.stage)
                 shares = event.token_accuracy[:-1]
                 row.exact_match, row.implicit = event.exact_match, event.implicit
                 row.evaluation_loss = event.loss
@@ -65,24 +72,48 @@ def read_steps(run: RunFolder) -> list[Step]:
     return [steps[number] for number in sorted(steps)]
 
 
-def write_csv(runs: Sequence[RunFolder], out: Path | None) -> Path | None:
+@contextmanager
+def writing(out: Path) -> Iterator[Path]:
+    """A path to write to, whose file then takes the place of `out`.
+
+    Raises:
+        UserError: it can't be written; what was there before is kept.
+    """
+    beside = out.with_name(f".writing-{out.name}")
+    try:
+        yield beside
+        beside.replace(out)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise _unwritable(out, error) from error
+
+
+def _unwritable(out: Path, error: OSError) -> UserError:
+    return UserError(f"cannot write {out}: {error.strerror or error}", 1)
+
+
+def write_text(out: Path, text: str) -> None:
+    """A text file, whole or not at all.
+
+    Raises:
+        UserError: it can't be written.
+    """
+    try:
+        write_atomically(out, text)
+    except OSError as error:
+        raise _unwritable(out, error) from error
+
+
+def write_csv(runs: Sequence[RunFolder], out: Path | None) -> None:
     """One file of all runs; without a path, on standard output.
 
     Raises:
         UserError: it can't be written.
     """
     if out is None:
-        _write_rows(runs, sys.stdout)
-        return None
-    beside = _beside(out)
-    try:
-        with open(beside, "w", encoding="utf-8", newline="") as file:
-            _write_rows(runs, file)
-        beside.replace(out)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise _unwritable(out, error) from error
-    return out
+        return _write_rows(runs, sys.stdout)
+    with writing(out) as beside, open(beside, "w", encoding="utf-8", newline="") as file:
+        _write_rows(runs, file)
 
 
 def _write_rows(runs: Sequence[RunFolder], file: IO[str]) -> None:
@@ -92,7 +123,7 @@ def _write_rows(runs: Sequence[RunFolder], file: IO[str]) -> None:
         writer.writerows(astuple(step) for step in read_steps(run))
 
 
-def write_parquet(runs: Sequence[RunFolder], out: Path) -> Path:
+def write_parquet(runs: Sequence[RunFolder], out: Path) -> None:
     """The same as Parquet, a row group for each run.
 
     Raises:
@@ -103,25 +134,17 @@ def write_parquet(runs: Sequence[RunFolder], out: Path) -> Path:
         from pyarrow import parquet
     except ImportError as error:
         raise UserError("Parquet needs pyarrow: pip install 'icot-tui[studies]'", 1) from error
-    kinds = {"run": pyarrow.string(), "phase": pyarrow.string()}
+    kinds = dict.fromkeys(COLUMNS, pyarrow.float64())
+    kinds |= {"run": pyarrow.string(), "phase": pyarrow.string(), "implicit": pyarrow.bool_()}
     kinds |= {"step": pyarrow.int64(), "stage": pyarrow.int64()}
-    kinds["implicit"] = pyarrow.bool_()
-    schema = pyarrow.schema([(name, kinds.get(name, pyarrow.float64())) for name in COLUMNS])
-    beside = _beside(out)
-    try:
-        with parquet.ParquetWriter(beside, schema) as writer:
-            for run in runs:
-                steps = read_steps(run)
-                columns = [[getattr(step, name) for step in steps] for name in COLUMNS]
-                writer.write_table(pyarrow.table(dict(zip(COLUMNS, columns, strict=True)), schema))
-        beside.replace(out)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise _unwritable(out, error) from error
-    return out
+    schema = pyarrow.schema(list(kinds.items()))
+    with writing(out) as beside, parquet.ParquetWriter(beside, schema) as writer:
+        for run in runs:
+            rows = [asdict(step) for step in read_steps(run)]
+            writer.write_table(pyarrow.Table.from_pylist(rows, schema))
 
 
-def write_tensorboard(runs: Sequence[RunFolder], out: Path) -> Path:
+def write_tensorboard(runs: Sequence[RunFolder], out: Path) -> None:
     """Event files in a folder for each run, with the times of the journal.
 
     Raises:
@@ -130,9 +153,8 @@ def write_tensorboard(runs: Sequence[RunFolder], out: Path) -> Path:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise UserError(
-            "TensorBoard's files need tensorboard: pip install 'icot-tui[trackers]'", 1
-        ) from error
+        what = "TensorBoard's files need tensorboard: pip install 'icot-tui[trackers]'"
+        raise UserError(what, 1) from error
     for run in runs:
         folder = out / run.name
         if folder.exists():
@@ -147,25 +169,89 @@ def write_tensorboard(runs: Sequence[RunFolder], out: Path) -> Path:
                             writer.add_scalar(name, value, step.step, step.time)
         except OSError as error:
             raise _unwritable(out, error) from error
-    return out
 
 
-def write_text(out: Path, text: str) -> Path:
-    """A text file, whole or not at all.
+def model_card(run: RunFolder) -> str:
+    """The card of a run's best checkpoint.
 
     Raises:
-        UserError: it can't be written.
+        UserError: the run never began, or trained nothing.
     """
-    try:
-        write_atomically(out, text)
-    except OSError as error:
-        raise _unwritable(out, error) from error
-    return out
+    outcome = Outcome(run)
+    if not method_of(outcome.config).trains:
+        raise UserError(f"run {run.name} only prompted a model: there is none to write a card for")
+    if outcome.summary.facts is None:
+        raise UserError(f"run {run.name} never started: there is nothing to report")
+    return "\n\n".join(_parts(outcome)) + "\n"
 
 
-def _beside(out: Path) -> Path:
-    return out.with_name(f".writing-{out.name}")
+def _parts(outcome: Outcome) -> Iterator[str]:
+    config, summary = outcome.config, outcome.summary
+    facts, metrics = summary.facts, summary.metrics
+    assert facts is not None
+    yield _front_matter(outcome)
+    yield f"# {config.name}"
+    if config.description:
+        yield config.description
+    base = config.model.pretrained
+    origin = f"finetuned from `{base}`" if base else f"a {config.model.architecture} from scratch"
+    method = method_of(config)
+    yield (
+        f"{method.model}, {summary.parameters:,} parameters, {origin}, trained with "
+        f"{method.description} by icot-tui {', '.join(outcome.versions)}."
+    )
+    yield "## Results"
+    yield "\n".join(_results(outcome))
+    yield "## Prompt"
+    yield (
+        "A prompt is a blank, the question, a blank and the tokenizer's end-of-text token; the "
+        f"model writes {method.writes}. `icot-tui ask CHECKPOINT QUESTION` does it."
+    )
+    yield "## Training"
+    processes = f" in {facts.processes} processes" if facts.processes > 1 else ""
+    resumed = f", resumed {summary.resumes} times" if summary.resumes else ""
+    yield (
+        f"{metrics.step:,} steps on {facts.train_examples:,} examples, {outcome.seconds:,.0f} "
+        f"seconds on {facts.device}{processes}{resumed}; "
+        f"{metrics.supervised_tokens:,} supervised tokens, {metrics.resets} optimizer resets, "
+        f"{len(metrics.spikes)} loss spikes, {metrics.rollbacks} rollbacks."
+    )
+    yield "The configuration:"
+    yield f"```toml\n{dump_toml(config).rstrip()}\n```"
 
 
-def _unwritable(out: Path, error: OSError) -> UserError:
-    return UserError(f"cannot write {out}: {error.strerror or error}", 1)
+def _results(outcome: Outcome) -> Iterator[str]:
+    summary, best = outcome.summary, outcome.best
+    yield "| what | value |"
+    yield "| --- | --- |"
+    if method_of(outcome.config).removes_tokens:
+        yield f"| tokens removed | {summary.removed_tokens} of {summary.max_cot_tokens} |"
+    if best is None:
+        yield "| exact match | not measured with the whole chain of thought removed |"
+        return
+    how = "the chain of thought written" if outcome.explicit else "nothing written"
+    yield f"| best exact match, {how} | {best.exact_match:.3f} |"
+    yield f"| at step | {best.step:,} |"
+    assert summary.facts is not None
+    yield f"| held-out examples | {summary.facts.validation_examples:,} |"
+
+
+def _front_matter(outcome: Outcome) -> str:
+    """What the Hub reads; strings are written as JSON, which YAML understands."""
+    config, best = outcome.config, outcome.best
+    library = "transformers" if method_of(config).plain_model else "icot-tui"
+    lines = ["---", f"library_name: {library}", "pipeline_tag: text-generation"]
+    if config.model.pretrained:
+        lines.append(f"base_model: {json.dumps(config.model.pretrained)}")
+    lines += ["tags:", "- implicit-chain-of-thought", f"- {config.method.name}"]
+    if best is not None:
+        data = json.dumps(config.data.task or "own files")
+        lines += [
+            "model-index:",
+            f"- name: {json.dumps(config.name)}",
+            "  results:",
+            "  - task: {type: text-generation}",
+            f"    dataset: {{name: {data}, type: {data}}}",
+            f"    metrics: [{{type: exact_match, value: {best.exact_match:.4f}}}]",
+        ]
+    return "\n".join([*lines, "---"])

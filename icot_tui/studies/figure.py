@@ -1,20 +1,152 @@
-"""A study's figure, in characters for terminals and logs, or as SVG and PNG files."""
+"""A study's figure as plain numbers, and drawn: in characters, or as SVG and PNG files."""
 
 import math
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from icot_tui.curriculum.schedule import offset_distribution
 from icot_tui.errors import UserError
-from icot_tui.studies.series import Drawing, Series
+from icot_tui.formatting import plain
+from icot_tui.studies.collect import CHECKPOINT, Collected
+from icot_tui.studies.exporting import writing
+from icot_tui.studies.measures import MEASURES
+from icot_tui.studies.plan import Plan
+from icot_tui.studies.spec import PlotConfig
+from icot_tui.studies.table import Estimate, Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+OFFSETS_SHOWN = 6
+X_LABELS = {
+    "removed": "tokens removed",
+    "step": "optimizer steps",
+    "seconds": "seconds of training",
+}
 MISSING = "figures need matplotlib: pip install 'icot-tui[studies]'"
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#222222")
 """Paul Tol's bright colours, distinguishable for colour-blind readers, and black."""
 MARKERS = "osD^vPX*"
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points of one name; `spread` is half of the 95 % interval of each, 0 where there is none.
+
+    Series of the same colour belong together: they are seeds of the same thing.
+    """
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    spread: tuple[float, ...] = ()
+    colour: int = 0
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A whole figure; `ticks` are labels of whole x values."""
+
+    title: str
+    x_label: str
+    y_label: str
+    series: tuple[Series, ...]
+    joined: bool
+    bars: bool = False
+    ticks: tuple[str, ...] = ()
+
+
+def make_drawing(plan: Plan, collected: Collected, table: Table) -> Drawing | None:
+    """The study's figure; None where it has none, or nothing to show yet."""
+    plot = plan.study.config.plot
+    if plot is None:
+        return None
+    title = plain(plan.study.config.title)
+    match plot.kind:
+        case "curves":
+            series = tuple(_curves(plan, collected, plot))
+            drawing = Drawing(title, X_LABELS.get(plot.x, plot.x), "exact match", series, True)
+        case "points":
+            series = tuple(_points(table, plot))
+            x_label = MEASURES[plot.x].title if plot.x in MEASURES else plot.x
+            drawing = Drawing(title, x_label, MEASURES[plot.y].title, series, True)
+        case "bars":
+            drawing = _bars(title, table, plot)
+        case "offsets":
+            series = tuple(_offsets(plan))
+            drawing = Drawing(title, "further tokens removed (o)", "probability", series, True)
+    return drawing if drawing.series else None
+
+
+def _curves(plan: Plan, collected: Collected, plot: PlotConfig) -> Iterator[Series]:
+    """A line for each run; over removed tokens, as good as it was when it left each stage."""
+    colours: dict[str, int] = {}
+    several = len({trial.labels for trial in plan.trials}) > 1
+    for trial in plan.trials:
+        outcome = collected.outcomes.get(trial.name)
+        if outcome is None or not outcome.points:
+            continue
+        points = [(float(getattr(p, plot.x, p.seconds)), p) for p in outcome.points]
+        if plot.x == "removed":
+            points = sorted(dict(points).items())
+        name = ", ".join(value for _, value in trial.labels) if several else f"seed {trial.seed}"
+        colour = colours.setdefault(name, len(colours))
+        y = tuple(point.exact_match for _, point in points)
+        yield Series(name, tuple(x for x, _ in points), y, colour=colour)
+
+
+def _points(table: Table, plot: PlotConfig) -> Iterator[Series]:
+    """A series for each combination of values; a run's checkpoints are joined."""
+    series: dict[str, list[tuple[float, float, float]]] = {}
+    for group in table.groups:
+        name = ", ".join(value for axis, value in group.labels if axis != CHECKPOINT) or "all"
+        values: dict[str, Estimate | None] = {str(key): one for key, one in group.values.items()}
+        x, y = values.get(plot.x), values.get(plot.y)
+        if x is not None and y is not None:
+            series.setdefault(name, []).append((x.mean, y.mean, y.half or 0.0))
+    for colour, (name, points) in enumerate(series.items()):
+        xs, ys, halves = zip(*sorted(points), strict=True)
+        yield Series(name, xs, ys, halves, colour)
+
+
+def _bars(title: str, table: Table, plot: PlotConfig) -> Drawing:
+    """Bars side by side: the last axis gives their places, the others their series."""
+    places: dict[str, int] = {}
+    series: dict[str, dict[int, tuple[float, float]]] = {}
+    for group in table.groups:
+        if (value := group.values.get(plot.y)) is not None:
+            *others, last = [label for _, label in group.labels] or [""]
+            at = places.setdefault(last, len(places))
+            series.setdefault(", ".join(others), {})[at] = value.mean, value.half or 0.0
+    made = []
+    for colour, (name, values) in enumerate(series.items()):
+        means, halves = zip(*values.values(), strict=True)
+        made.append(Series(name, tuple(map(float, values)), means, halves, colour))
+    axis = table.groups[0].labels[-1][0] if table.groups and table.groups[0].labels else ""
+    return Drawing(
+        title=title,
+        x_label=axis,
+        y_label=MEASURES[plot.y].title,
+        series=tuple(made),
+        joined=False,
+        bars=True,
+        ticks=tuple(places),
+    )
+
+
+def _offsets(plan: Plan) -> Iterator[Series]:
+    strengths = dict.fromkeys(trial.config.curriculum.smoothing for trial in plan.trials)
+    for colour, strength in enumerate(strengths):
+        shown = offset_distribution(strength)[:OFFSETS_SHOWN]
+        name = "off" if np.isinf(strength) else f"λ = {strength:g}"
+        x = tuple(map(float, range(OFFSETS_SHOWN)))
+        yield Series(name, x, tuple(shown.tolist()), colour=colour)
 
 
 def write_figures(drawing: Drawing, folder: Path) -> list[Path]:
@@ -36,13 +168,8 @@ def write_figures(drawing: Drawing, folder: Path) -> list[Path]:
         written = []
         for kind, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
             path = folder / f"figure.{kind}"
-            beside = folder / f".figure.{kind}"
-            try:
+            with writing(path) as beside:
                 figure.savefig(beside, format=kind, dpi=160, metadata=metadata)
-                beside.replace(path)
-            except OSError as error:
-                beside.unlink(missing_ok=True)
-                raise UserError(f"cannot write {path}: {error.strerror}", 1) from error
             written.append(path)
     return written
 
@@ -87,65 +214,56 @@ def _fill(axes: "Axes", drawing: Drawing) -> None:
 
 
 def as_text(drawing: Drawing, width: int = 78, height: int = 18) -> str:
-    """The figure in characters."""
+    """The figure in characters: bars, or points of each series as its letter, with axes."""
     if drawing.bars:
-        return _bars(drawing, width)
-    return _plane(drawing, width, height)
-
-
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
-
-
-def _plane(drawing: Drawing, width: int, height: int) -> str:
-    """Points of each series as its letter, in a plane with axes."""
-    xs = [x for series in drawing.series for x in series.x if math.isfinite(x)]
-    ys = [y for series in drawing.series for y in series.y if math.isfinite(y)]
-    if not xs or not ys:
+        return _bar_lines(drawing, width)
+    points = [_finite(series) for series in drawing.series]
+    known = [point for own in points for point in own]
+    if not known:
         return ""
-    low_x, high_x = min(xs), max(xs)
-    low_y, high_y = min(0.0, *ys), max(ys)
+    xs, ys = zip(*known, strict=True)
+    low_x, high_x, low_y, high_y = min(xs), max(xs), min(0.0, *ys), max(ys)
     high_x = high_x if high_x > low_x else low_x + 1
     high_y = high_y if high_y > low_y else low_y + 1
     margin = max(len(f"{low_y:.3g}"), len(f"{high_y:.3g}")) + 1
     columns, rows = max(20, width - margin - 2), max(5, height - 4)
     cells = [[" "] * columns for _ in range(rows)]
-    for number in reversed(range(len(drawing.series))):
-        letter = LETTERS[drawing.series[number].colour % len(LETTERS)]
-        for x, y in _between(drawing.series[number], columns if drawing.joined else 0):
-            column = round((x - low_x) / (high_x - low_x) * (columns - 1))
-            row = rows - 1 - round((y - low_y) / (high_y - low_y) * (rows - 1))
+
+    def place(x: float, y: float) -> tuple[int, int]:
+        column = round((x - low_x) / (high_x - low_x) * (columns - 1))
+        return rows - 1 - round((y - low_y) / (high_y - low_y) * (rows - 1)), column
+
+    letters = [LETTERS[series.colour % len(LETTERS)] for series in drawing.series]
+    for letter, own in reversed(list(zip(letters, points, strict=True))):
+        for row, column in starmap(place, _between(own, columns) if drawing.joined else ()):
             cells[row][column] = "·" if cells[row][column] == " " else cells[row][column]
-        for x, y in zip(drawing.series[number].x, drawing.series[number].y, strict=True):
-            if math.isfinite(x) and math.isfinite(y):
-                column = round((x - low_x) / (high_x - low_x) * (columns - 1))
-                row = rows - 1 - round((y - low_y) / (high_y - low_y) * (rows - 1))
-                cells[row][column] = letter
+        for row, column in starmap(place, own):
+            cells[row][column] = letter
     levels = {0: f"{high_y:.3g}", rows - 1: f"{low_y:.3g}"}
-    lines = [f"{drawing.title}", f"{drawing.y_label}"]
+    lines = [drawing.title, drawing.y_label]
     lines += [f"{levels.get(row, ''):>{margin}} │{''.join(cells[row])}" for row in range(rows)]
     first, last = f"{low_x:.4g}", f"{high_x:.4g}"
-    lines.append(f"{'':>{margin}} └" + "─" * columns)
     middle = drawing.x_label.center(columns - len(first) - len(last))
-    lines.append(f"{'':>{margin}}  {first}{middle}{last}")
-    names = {series.name: LETTERS[series.colour % 26] for series in drawing.series}
+    lines += [f"{'':>{margin}} └" + "─" * columns, f"{'':>{margin}}  {first}{middle}{last}"]
+    names = {series.name: letter for series, letter in zip(drawing.series, letters, strict=True)}
     lines += [f"{letter}  {name}" for name, letter in names.items() if name]
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _between(series: Series, columns: int) -> list[tuple[float, float]]:
+def _finite(series: Series) -> list[tuple[float, float]]:
+    points = zip(series.x, series.y, strict=True)
+    return [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
+
+
+def _between(own: Sequence[tuple[float, float]], columns: int) -> Iterator[tuple[float, float]]:
     """Points on the straight lines between a series' own."""
-    own = list(zip(series.x, series.y, strict=True))
-    own = [(x, y) for x, y in own if math.isfinite(x) and math.isfinite(y)]
-    parts = max(2, columns // max(len(own), 1))
-    return [
-        (x0 + (x1 - x0) * part / parts, y0 + (y1 - y0) * part / parts)
-        for (x0, y0), (x1, y1) in pairwise(own)
-        for part in range(1, parts)
-        if columns
-    ]
+    parts = max(2, columns // len(own)) if own else 0
+    for (x0, y0), (x1, y1) in pairwise(own):
+        for share in (part / parts for part in range(1, parts)):
+            yield x0 + (x1 - x0) * share, y0 + (y1 - y0) * share
 
 
-def _bars(drawing: Drawing, width: int) -> str:
+def _bar_lines(drawing: Drawing, width: int) -> str:
     """A line of blocks for each bar."""
     named = [
         (", ".join(part for part in (series.name, drawing.ticks[round(x)]) if part), y)

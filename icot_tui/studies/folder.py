@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from icot_tui.config.loading import dump_toml
 from icot_tui.engine.run_folder import write_atomically
@@ -55,7 +55,7 @@ class StudyFolder:
         self.measured = self.path / "measured.jsonl"
         self.logs = self.path / "logs"
         self.trials = self.path / "trials"
-        self._lock: int | None = None
+        self._lock: IO[str] | None = None
         self._unwritten: list[dict[str, Any]] = []
 
     def prepare(self, plan: Plan) -> None:
@@ -81,11 +81,9 @@ class StudyFolder:
             raise UserError(f"cannot write {self.path}: {error.strerror}") from error
 
     def config(self, trial: Trial) -> Path:
-        """Config file of a trial."""
         return self.trials / f"{trial.name}.toml"
 
     def log(self, trial: Trial) -> Path:
-        """Log file of a trial's trainers."""
         return self.logs / f"{trial.name}.txt"
 
     # The lock ---------------------------------------------------------------------------------
@@ -97,30 +95,21 @@ class StudyFolder:
             UserError: another process runs it, or the lock can't be written.
         """
         path = self.path / "lock"
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise UserError(f"cannot write {self.path}: {error.strerror}") from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        self._lock = take_lock(path)
+        if self._lock is None:
             holder = path.read_text().strip()
-            os.close(self._lock)
-            self._lock = None
             by = f" by process {holder}" if holder else ""
             raise UserError(
                 f"this study is being run already{by}: watch it with 'icot-tui attach "
                 f"{self.path}', or stop it with Ctrl-C there"
-            ) from error
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, str(os.getpid()).encode(), 0)
+            )
+        self._lock.truncate(0)
+        self._lock.write(str(os.getpid()))
+        self._lock.flush()
 
     def unlock(self) -> None:
-        """Release the lock."""
         if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+            self._lock.close()
 
     # The ledger -------------------------------------------------------------------------------
 
@@ -145,23 +134,34 @@ class StudyFolder:
             if "trial" in line and "state" in line
         ]
 
-    # The plan ---------------------------------------------------------------------------------
-
-    def planned_study(self) -> str | None:
-        """Name of the study that the plan is of; None while there is no plan."""
-        name = self._plan().get("study")
-        return name if isinstance(name, str) else None
-
-    def planned_trials(self) -> list[dict[str, Any]]:
-        """The plan's trials as JSON objects; none while there is no plan."""
-        return list(self._plan().get("trials", []))
-
-    def _plan(self) -> dict[str, Any]:
+    def read_plan(self) -> dict[str, Any]:
+        """The plan as a JSON object; empty while there is none."""
         try:
             content = json.loads(self.plan.read_text())
         except (OSError, ValueError):
             return {}
         return content if isinstance(content, dict) else {}
+
+
+def take_lock(path: Path) -> IO[str] | None:
+    """Lock a file until it is closed here and in all processes that inherit it.
+
+    Returns None while another process holds it.
+
+    Raises:
+        UserError: it can't be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(path, "a", encoding="utf-8")  # noqa: SIM115
+    except OSError as error:
+        raise UserError(f"cannot write {path.parent}: {error.strerror}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
 
 
 def append_line(path: Path, line: dict[str, Any]) -> None:

@@ -3,14 +3,15 @@
 A measure needs the config alone, or the run's journal, or a measurement of its checkpoint.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from icot_tui.config import RunConfig
 from icot_tui.curriculum.schedule import offset_distribution
+from icot_tui.engine.journal.metrics import Metrics
 from icot_tui.studies.outcome import Outcome
 from icot_tui.studies.spec import MeasureName, StudyConfig
 
@@ -19,15 +20,12 @@ Needs = Literal["config", "journal", "answers", "speed"]
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known of one row; what was not needed or is missing is None."""
+    """What is known of one row; `measured` by the names of measures of its checkpoint."""
 
     config: RunConfig
     accurate: float = 0.9
     outcome: Outcome | None = None
-    exact_match: float | None = None
-    token_accuracy: float | None = None
-    examples_per_second: float | None = None
-    speed: float | None = None
+    measured: Mapping[str, float | None] = field(default_factory=dict)
     removed: int | None = None
 
 
@@ -41,12 +39,19 @@ class Measure:
     of: Callable[[Facts], float | None]
 
     def text(self, value: float | None) -> str:
-        """The value as readers see it."""
         return "–" if value is None else self.pattern.format(value)
+
+
+def _asked(name: MeasureName) -> Callable[[Facts], float | None]:
+    return lambda facts: facts.measured.get(name)
 
 
 def _journal(of: Callable[[Outcome], float | None]) -> Callable[[Facts], float | None]:
     return lambda facts: None if facts.outcome is None else of(facts.outcome)
+
+
+def _metric(of: Callable[[Metrics], float | None]) -> Callable[[Facts], float | None]:
+    return _journal(lambda outcome: of(outcome.summary.metrics))
 
 
 def _no_offset(facts: Facts) -> float:
@@ -58,7 +63,7 @@ def _mean_offset(facts: Facts) -> float:
     return float(probabilities @ np.arange(len(probabilities)))
 
 
-def _tokens_internalized(facts: Facts) -> float | None:
+def _internalized(facts: Facts) -> float | None:
     """Most tokens removed at an evaluation that was still accurate enough."""
     if facts.outcome is None or facts.outcome.explicit:
         return None
@@ -66,49 +71,37 @@ def _tokens_internalized(facts: Facts) -> float | None:
     return float(max(right, default=0))
 
 
+def _removed_all_at(outcome: Outcome) -> tuple[float | None, float | None]:
+    return outcome.internalized_at or (None, None)
+
+
 def _final(outcome: Outcome) -> float | None:
     return outcome.eligible[-1].exact_match if outcome.eligible else None
 
 
 MEASURES: dict[MeasureName, Measure] = {
-    "exact_match": Measure("exact match", "{:.3f}", "answers", lambda f: f.exact_match),
-    "token_accuracy": Measure(
-        "answer tokens right", "{:.3f}", "answers", lambda f: f.token_accuracy
-    ),
+    "exact_match": Measure("exact match", "{:.3f}", "answers", _asked("exact_match")),
+    "token_accuracy": Measure("answer tokens right", "{:.3f}", "answers", _asked("token_accuracy")),
     "final_exact_match": Measure("exact match at the end", "{:.3f}", "journal", _journal(_final)),
-    "speed": Measure("speed (No CoT = 1)", "{:.2f}", "speed", lambda f: f.speed),
-    "examples_per_second": Measure(
-        "examples/s", "{:.1f}", "speed", lambda f: f.examples_per_second
-    ),
-    "steps": Measure("steps", "{:,.0f}", "journal", _journal(lambda o: o.steps)),
+    "speed": Measure("speed (No CoT = 1)", "{:.2f}", "speed", _asked("speed")),
+    "examples_per_second": Measure("examples/s", "{:.1f}", "speed", _asked("examples_per_second")),
+    "steps": Measure("steps", "{:,.0f}", "journal", _metric(lambda m: m.step)),
     "steps_to_internalize": Measure(
-        "steps to remove all",
-        "{:,.0f}",
-        "journal",
-        _journal(lambda o: None if o.internalized_at is None else o.internalized_at[0]),
+        "steps to remove all", "{:,.0f}", "journal", _journal(lambda o: _removed_all_at(o)[0])
     ),
     "seconds": Measure("seconds", "{:,.0f}", "journal", _journal(lambda o: o.seconds)),
     "seconds_to_internalize": Measure(
-        "seconds to remove all",
-        "{:,.0f}",
-        "journal",
-        _journal(lambda o: None if o.internalized_at is None else o.internalized_at[1]),
+        "seconds to remove all", "{:,.0f}", "journal", _journal(lambda o: _removed_all_at(o)[1])
     ),
-    "tokens_internalized": Measure(
-        "tokens internalized", "{:.0f}", "journal", _tokens_internalized
-    ),
+    "tokens_internalized": Measure("tokens internalized", "{:.0f}", "journal", _internalized),
     "removed_tokens": Measure(
         "tokens removed",
         "{:.0f}",
         "journal",
         lambda f: f.removed if f.outcome is None else f.outcome.summary.removed_tokens,
     ),
-    "spikes": Measure(
-        "loss spikes", "{:.0f}", "journal", _journal(lambda o: len(o.summary.metrics.spikes))
-    ),
-    "resets": Measure(
-        "optimizer resets", "{:.0f}", "journal", _journal(lambda o: o.summary.metrics.resets)
-    ),
+    "spikes": Measure("loss spikes", "{:.0f}", "journal", _metric(lambda m: len(m.spikes))),
+    "resets": Measure("optimizer resets", "{:.0f}", "journal", _metric(lambda m: m.resets)),
     "no_offset": Measure("P(o = 0)", "{:.4f}", "config", _no_offset),
     "mean_offset": Measure("mean offset", "{:.4f}", "config", _mean_offset),
 }

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from icot_tui.config import RunConfig, load_config, method_of
-from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
+from icot_tui.config import load_config, method_of
+from icot_tui.engine.checkpoints.checkpoint import list_checkpoints, stage_of
 from icot_tui.engine.journal.events import PhaseBegan, QuestionsAsked, RunStarted
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import Evaluation, RunSummary
@@ -20,30 +20,33 @@ class Point:
     removed: int
     implicit: bool
     exact_match: float
-    token_accuracy: float | None
 
 
-@dataclass(frozen=True)
 class Outcome:
     """A run as its journal has it.
 
     points            evaluations; of a run of several trainings, those of the last
     internalized_at   (step, seconds of training) when the last token went
+    phase             which training the points and the result belong to, in runs of several
+
+    Raises:
+        UserError: the run's config can't be read.
     """
 
-    run: RunFolder
-    config: RunConfig
-    summary: RunSummary
-    points: tuple[Point, ...]
-    internalized_at: tuple[int, float] | None
-    versions: tuple[str, ...]
-    phase: str = ""
-    """Which training the points and the result belong to, in runs of several."""
-
-    @property
-    def steps(self) -> int:
-        """Optimizer steps."""
-        return self.summary.metrics.step
+    def __init__(self, run: RunFolder) -> None:
+        self.run, self.config = run, load_config(run.config).config
+        self.summary = RunSummary(self.config)
+        versions: dict[str, None] = {}
+        for time, event in JournalReader(run.journal).events():
+            self.summary.add(time, event)
+            if isinstance(event, RunStarted):
+                versions[event.version] = None
+        self.versions = tuple(versions)
+        metrics, removes = self.summary.metrics, method_of(self.config).removes_tokens
+        self.internalized_at = metrics.internalized if removes else None
+        self.phase = _number_and_name(metrics.phase)
+        same = [one for one in metrics.evaluations if _number_and_name(one.phase) == self.phase]
+        self.points = tuple(_point(one, self.summary.max_cot_tokens) for one in same)
 
     @property
     def seconds(self) -> float:
@@ -87,10 +90,10 @@ class Outcome:
         best = self.best
         if best is None or not saved:
             return None
-        same = [one for one in saved if one.step == best.step]
-        later = [one for one in saved if one.step >= min(p.step for p in self.eligible)]
-        chosen = same or later
-        return chosen[-1].path if chosen else None
+        first = min(point.step for point in self.eligible)
+        same = [one.path for one in saved if one.step == best.step]
+        later = [one.path for one in saved if one.step >= first]
+        return next(reversed(same or later), None)
 
     def checkpoints(self) -> tuple[list[tuple[int, Path]], list[str]]:
         """(removed tokens, folder) of the newest kept checkpoint of each stage, by stage.
@@ -102,42 +105,15 @@ class Outcome:
         damaged = []
         trained = (one for one in list_checkpoints(self.run.checkpoints, self.phase) if one.step)
         for saved in trained:
-            try:
-                found[saved.stage if most is None else min(saved.stage, most)] = saved.path
-            except (OSError, ValueError, KeyError, TypeError):
+            stage = stage_of(saved)
+            if stage is None:
                 damaged.append(saved.name)
+            else:
+                found[stage if most is None else min(stage, most)] = saved.path
         best = self.checkpoint()
         if best is not None and not self.explicit and found:
             found[max(found)] = best
         return sorted(found.items()), damaged
-
-
-def read_outcome(run: RunFolder) -> Outcome:
-    """Read a run's journal once.
-
-    Raises:
-        UserError: its config can't be read.
-    """
-    config = load_config(run.config).config
-    summary, versions = RunSummary(config), dict[str, None]()
-    for time, event in JournalReader(run.journal).events():
-        summary.add(time, event)
-        if isinstance(event, RunStarted):
-            versions[event.version] = None
-    metrics, most = summary.metrics, summary.max_cot_tokens
-    return Outcome(
-        run=run,
-        config=config,
-        summary=summary,
-        points=tuple(
-            _point(evaluation, most)
-            for evaluation in metrics.evaluations
-            if _number_and_name(evaluation.phase) == _number_and_name(metrics.phase)
-        ),
-        internalized_at=metrics.internalized if method_of(config).removes_tokens else None,
-        versions=tuple(versions),
-        phase=_number_and_name(metrics.phase),
-    )
 
 
 def _number_and_name(phase: PhaseBegan | None) -> str:
@@ -147,12 +123,10 @@ def _number_and_name(phase: PhaseBegan | None) -> str:
 
 def _point(evaluation: Evaluation, most: int | None) -> Point:
     result = evaluation.result
-    shares = result.token_accuracy[:-1]
     return Point(
         step=result.step,
         seconds=evaluation.seconds,
         removed=result.stage if most is None else min(result.stage, most),
         implicit=result.implicit,
         exact_match=result.exact_match,
-        token_accuracy=sum(shares) / len(shares) if shares else None,
     )

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import product
@@ -22,8 +22,7 @@ from icot_tui.errors import UserError
 from icot_tui.studies.spec import Changes, LoadedStudy, ScaleConfig
 
 BASE, DEFAULTS = "base", "defaults"
-MAX_NAME_LENGTH = 80
-"""Of a run's name."""
+MAX_NAME_LENGTH = 80  # of a run's name
 
 
 @dataclass(frozen=True)
@@ -46,14 +45,11 @@ class Trial:
     @property
     def command(self) -> str:
         """A self-contained command line that trains it."""
-        parts = ["icot-tui", "train", self.base, "--name", self.name]
-        for setting in self.settings:
-            parts += ["--set", setting]
-        return shlex.join(parts)
+        settings = (part for setting in self.settings for part in ("--set", setting))
+        return shlex.join(["icot-tui", "train", self.base, "--name", self.name, *settings])
 
     @property
     def title(self) -> str:
-        """Its values and seed in words."""
         return title_of([value for _, value in self.labels], self.seed)
 
     def as_json(self) -> dict[str, Any]:
@@ -78,7 +74,6 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """Name of the study's folder."""
         return f"{self.study.config.name}-{self.scale}"
 
     @property
@@ -91,8 +86,6 @@ def make_plan(study: LoadedStudy, scale: str, seeds: int | None = None) -> Plan:
     """The trials, in the order of the file; the first axis changes slowest, the seed fastest.
 
     Args:
-        study: the study.
-        scale: one of its scales.
         seeds: how many seeds, instead of those of the scale.
 
     Raises:
@@ -108,7 +101,7 @@ def make_plan(study: LoadedStudy, scale: str, seeds: int | None = None) -> Plan:
     skipped: dict[str, None] = {}
     for values in product(*axes.values()):
         labels = tuple(zip(axes, values, strict=True))
-        draft = _draft(study, scale, size, labels)
+        draft = _Draft(study, scale, size, labels)
         method = draft.raw.get("method", {})
         name = method.get("name") if isinstance(method, dict) else None
         if isinstance(name, str) and name not in known_methods():
@@ -181,48 +174,36 @@ def other_data(data: DataConfig, changes: Changes) -> dict[str, Any]:
 # --- drafts ---
 
 
-@dataclass(frozen=True)
 class _Draft:
-    """A trial's raw config before its seed."""
+    """A trial's raw config before its seed.
 
-    base: str
-    base_raw: dict[str, Any]
-    raw: dict[str, Any]
-    origins: dict[KeyPath, str]
+    Base, then the scale's changes, then those of each value, the scale's own last.
+    """
 
-
-def _draft(
-    study: LoadedStudy, scale: str, size: ScaleConfig, labels: Sequence[tuple[str, str]]
-) -> _Draft:
-    """Base, then the scale's changes, then those of each value, the scale's own last."""
-    sources: list[tuple[KeyPath, Changes]] = [(("scales", scale, "changes"), size.changes)]
-    for axis, value in labels:
-        sources.append((("vary", axis, value), study.config.vary.get(axis, {}).get(value, {})))
-        where = ("scales", scale, "vary", axis, value)
-        sources.append((where, size.vary.get(axis, {}).get(value, {})))
-    base = next((c[BASE] for _, c in reversed(sources) if BASE in c), size.base)
-    if not isinstance(base, str):
-        raise UserError(f"{study.path}: {BASE} must be the name of a config, not {base!r}")
-    files = (study.folder / base, Path(base).absolute())
-    base = next((str(file) for file in files if file.is_file()), base)
-    base_raw = _base(base)
-    raw, origins = deepcopy(base_raw), dict[KeyPath, str]()
-    for prefix, changes in sources:
-        own = {key: value for key, value in changes.items() if key not in (BASE, DEFAULTS)}
-        _put_back(raw, changes.get(DEFAULTS, []), study, prefix)
-        for path, _ in leaves(own):
-            line = _line(study, prefix + path)
-            for depth in range(1, len(path) + 1):
-                origins[path[:depth]] = line
-        raw = merged(raw, own)
-    return _Draft(base, base_raw, _with_absolute_files(raw, origins, study.folder), origins)
-
-
-def _base(name: str) -> dict[str, Any]:
-    """What a config says, without its defaults."""
-    config = load_config(name).config
-    said = config.model_dump(exclude_unset=True, exclude_none=True)
-    return {key: value for key, value in said.items() if key not in ("name", "description")}
+    def __init__(
+        self, study: LoadedStudy, scale: str, size: ScaleConfig, labels: Sequence[tuple[str, str]]
+    ) -> None:
+        sources: list[tuple[KeyPath, Changes]] = [(("scales", scale, "changes"), size.changes)]
+        for axis, value in labels:
+            sources.append((("vary", axis, value), study.config.vary.get(axis, {}).get(value, {})))
+            where = ("scales", scale, "vary", axis, value)
+            sources.append((where, size.vary.get(axis, {}).get(value, {})))
+        base = next((c[BASE] for _, c in reversed(sources) if BASE in c), size.base)
+        if not isinstance(base, str):
+            raise UserError(f"{study.path}: {BASE} must be the name of a config, not {base!r}")
+        files = (study.folder / base, Path(base).absolute())
+        self.base = next((str(file) for file in files if file.is_file()), base)
+        said = load_config(self.base).config.model_dump(exclude_unset=True, exclude_none=True)
+        self.base_raw = {key: v for key, v in said.items() if key not in ("name", "description")}
+        self.raw, self.origins = deepcopy(self.base_raw), dict[KeyPath, str]()
+        for prefix, changes in sources:
+            own = {key: value for key, value in changes.items() if key not in (BASE, DEFAULTS)}
+            _put_back(self.raw, changes.get(DEFAULTS, []), study, prefix)
+            for path, _ in leaves(own):
+                line = _line(study, prefix + path)
+                self.origins |= {path[:depth]: line for depth in range(1, len(path) + 1)}
+            self.raw = merged(self.raw, own)
+        _make_files_absolute(self.raw, self.origins, study.folder)
 
 
 def _put_back(raw: dict[str, Any], keys: object, study: LoadedStudy, prefix: KeyPath) -> None:
@@ -231,16 +212,15 @@ def _put_back(raw: dict[str, Any], keys: object, study: LoadedStudy, prefix: Key
         where = _line(study, (*prefix, DEFAULTS))
         raise UserError(f'{where}: defaults must be a list of keys such as "train.epochs"')
     for dotted in keys:
+        if not _known(dotted):
+            where = _line(study, (*prefix, DEFAULTS))
+            raise UserError(f"{where}: defaults names '{dotted}', which is no key of a config")
         *sections, key = dotted.split(".")
         table: Any = raw
         for section in sections:
             table = table.get(section) if isinstance(table, dict) else None
-        if not isinstance(table, dict) or not _known(dotted):
-            if _known(dotted):
-                continue
-            where = _line(study, (*prefix, DEFAULTS))
-            raise UserError(f"{where}: defaults names '{dotted}', which is no key of a config")
-        table.pop(key, None)
+        if isinstance(table, dict):
+            table.pop(key, None)
 
 
 def _known(dotted: str) -> bool:
@@ -254,16 +234,14 @@ def _known(dotted: str) -> bool:
     return any(key.partition(".")[0] in names for names in fields)
 
 
-def _with_absolute_files(
-    raw: dict[str, Any], origins: Mapping[KeyPath, str], folder: Path
-) -> dict[str, Any]:
+def _make_files_absolute(raw: dict[str, Any], named: Container[KeyPath], folder: Path) -> None:
     """Files and folders that the study itself names are relative to its folder."""
     for section, key in file_keys():
         table = raw.get(section)
-        value = table.get(key) if isinstance(table, dict) and (section, key) in origins else None
-        if isinstance(table, dict) and isinstance(value, str) and is_file(section, key, value):
-            table[key] = absolute_path(value, folder)
-    return raw
+        if isinstance(table, dict) and (section, key) in named:
+            value = table.get(key)
+            if isinstance(value, str) and is_file(section, key, value):
+                table[key] = absolute_path(value, folder)
 
 
 def _line(study: LoadedStudy, path: KeyPath) -> str:
@@ -277,11 +255,7 @@ def _line(study: LoadedStudy, path: KeyPath) -> str:
 
 
 def _trial(
-    study: LoadedStudy,
-    scale: str,
-    draft: _Draft,
-    labels: tuple[tuple[str, str], ...],
-    seed: int,
+    study: LoadedStudy, scale: str, draft: _Draft, labels: tuple[tuple[str, str], ...], seed: int
 ) -> Trial:
     end = f"-s{seed}"
     name = "-".join([study.config.name, scale, *(slug(value) for _, value in labels)])
@@ -289,16 +263,14 @@ def _trial(
     title = title_of([value for _, value in labels], seed)
     raw = draft.raw | {"seed": seed}
     described = {"name": name, "description": f"{study.config.title}: {title}"}
-    config = check(
-        run_config_type(), raw | described, draft.origins, f"{study.path}, trial '{title}'"
-    )
-    settings = tuple(_settings(draft.base_raw, raw))
+    where = f"{study.path}, trial '{title}'"
+    config = check(run_config_type(), raw | described, draft.origins, where)
     return Trial(
         name=name,
         labels=labels,
         seed=seed,
         base=draft.base,
-        settings=settings,
+        settings=tuple(_settings(draft.base_raw, raw)),
         config=config,
         digest=digest_of(config),
     )
@@ -324,8 +296,7 @@ def slug(text: str) -> str:
 def _distinct(study: LoadedStudy, trials: Iterable[Trial]) -> None:
     seen: dict[str, Trial] = {}
     for trial in trials:
-        other = seen.setdefault(trial.name.lower(), trial)
-        if other is not trial:
+        if (other := seen.setdefault(trial.name.lower(), trial)) is not trial:
             raise UserError(
                 f"{study.path}: '{other.title}' and '{trial.title}' would be runs of the same "
                 f"name, {trial.name}: call one of the values something else"

@@ -3,21 +3,19 @@
 import contextlib
 import json
 import platform
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from icot_tui.engine.run_folder import write_atomically
 from icot_tui.errors import UserError
 from icot_tui.formatting import plain
 from icot_tui.studies.collect import Collected
-from icot_tui.studies.figure import write_figures
+from icot_tui.studies.exporting import write_text
+from icot_tui.studies.figure import Drawing, make_drawing, write_figures
 from icot_tui.studies.folder import StudyFolder
 from icot_tui.studies.plan import Plan
 from icot_tui.studies.runner import TrialStatus
-from icot_tui.studies.series import Drawing, make_drawing
 from icot_tui.studies.table import Table, as_data, comma_separated, make_table, markdown
 
 _BEST = "Exact match is that of the best checkpoint on the validation examples, evaluated on "
@@ -71,15 +69,11 @@ def write_results(
         "table.md": _document(plan, table, facts),
         "table.csv": comma_separated(table),
     }
-    files = []
     for name, text in texts.items():
-        try:
-            write_atomically(folder.path / name, text)
-        except OSError as error:
-            raise UserError(f"cannot write {folder.path / name}: {error.strerror}", 1) from error
-        files.append(folder.path / name)
+        write_text(folder.path / name, text)
     figures, problem = _figures(drawing, folder.path)
-    return Results(table, drawing, facts, (*files, *figures), problem)
+    files = (*(folder.path / name for name in texts), *figures)
+    return Results(table, drawing, facts, files, problem)
 
 
 def _figures(drawing: Drawing | None, folder: Path) -> tuple[list[Path], str]:
@@ -112,7 +106,7 @@ def _facts(
         "scale": plan.scale,
         "cost": {
             "runs": len(outcomes),
-            "steps": sum(outcome.steps for outcome in trained),
+            "steps": sum(outcome.summary.metrics.step for outcome in trained),
             "training_seconds": round(sum(outcome.seconds for outcome in trained), 1),
             "devices": sorted(devices),
             "replies": sum(one.asked for one in asked),
@@ -148,7 +142,13 @@ def _document(plan: Plan, table: Table, facts: dict[str, Any]) -> str:
     study, cost = plan.study.config, facts["cost"]
     source = f" ({study.source})" if study.source else ""
     parts = [f"# {plain(study.title + source)}", f"Scale: {plan.scale}."]
-    parts += [*table.legend, *_measuring(plan, facts), markdown(table).rstrip()]
+    parts += table.legend
+    if "exact_match" in study.report.measures:
+        parts.append(EVALUATED_ON[study.report.per])
+    if facts["speed_measured_on"]:
+        where = ", ".join(facts["speed_measured_on"])
+        parts.append(f"Speed is measured at one question at a time, on {where}.")
+    parts.append(markdown(table).rstrip())
     if table.notes or plan.skipped:
         parts.append("\n".join(f"- {plain(note)}" for note in (*table.notes, *plan.skipped)))
     devices = ", ".join(cost["devices"]) or "nothing"
@@ -163,18 +163,7 @@ def _document(plan: Plan, table: Table, facts: dict[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _measuring(plan: Plan, facts: dict[str, Any]) -> Iterator[str]:
-    """How the checkpoints were measured."""
-    report = plan.study.config.report
-    if "exact_match" in report.measures:
-        yield EVALUATED_ON[report.per]
-    if facts["speed_measured_on"]:
-        where = ", ".join(facts["speed_measured_on"])
-        yield f"Speed is measured at one question at a time, on {where}."
-
-
 def _versions(versions: dict[str, Any]) -> str:
-    """Versions of the packages that measured, and of the one that trained."""
     names = [f"{name} {found}" for name, found in versions.items() if isinstance(found, str)]
     trained = ", ".join(versions["trained_with"])
     return ", ".join(names) + (f"; trained with icot-tui {trained}" if trained else "")

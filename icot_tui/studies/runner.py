@@ -9,13 +9,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import IO, Protocol
 
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.signals import handling_stop
 from icot_tui.studies.existing_runs import (
     RunIndex,
-    TrainingLock,
+    TrialProgress,
     find_existing_runs,
     lock_training,
 )
@@ -25,10 +25,8 @@ from icot_tui.studies.trial_process import WorkerSlot
 from icot_tui.studies.trial_process import start as start_process
 
 POLL_SECONDS = 0.2
-OTHERS_POLL_SECONDS = 2.0
-"""How often to check a trial that another process trains."""
-RETRIES = 2
-"""How often a trainer that was killed, or lost with its machine, is started again."""
+OTHERS_POLL_SECONDS = 2.0  # how often to check a trial that another process trains
+RETRIES = 2  # how often a trainer that was killed, or lost with its machine, is started again
 
 
 class TrialTrainer(Protocol):
@@ -50,7 +48,7 @@ class TrialTrainer(Protocol):
         ...
 
 
-Start = Callable[[StudyFolder, Trial, WorkerSlot, TrainingLock, RunFolder | None], TrialTrainer]
+Start = Callable[[StudyFolder, Trial, WorkerSlot, IO[str], RunFolder | None], TrialTrainer]
 """Starts a trainer for a new run, or to resume this one; the lock is the trainer's from then on."""
 
 
@@ -79,8 +77,6 @@ class Runner:
     """Trains what a plan needs; call `run`.
 
     Args:
-        plan: the trials.
-        folder: of the study.
         slots: where trials train.
         start: starts a trainer in one of them.
         on_event: called with each event, on this thread.
@@ -154,7 +150,7 @@ class Runner:
             self._train(status, slot, lock, found.unfinished)
             return
         if lock is not None:
-            lock.release()
+            lock.close()
         if found.finished is not None:
             self._free.append(slot)
             self._end(status, "finished", found.finished, reused=status.began is None)
@@ -165,7 +161,7 @@ class Runner:
         status.run = found.at_work
 
     def _train(
-        self, status: TrialStatus, slot: WorkerSlot, lock: TrainingLock, run: RunFolder | None
+        self, status: TrialStatus, slot: WorkerSlot, lock: IO[str], run: RunFolder | None
     ) -> None:
         status.began = status.began or time.monotonic()
         trainer = self._start(self._folder, status.trial, slot, lock, run)
@@ -198,7 +194,7 @@ class Runner:
 
     def _trainer_ended(self, status: TrialStatus, trainer: TrialTrainer, code: int) -> None:
         found = find_existing_runs(self._index, status.trial.digest)
-        run = found.finished or found.at_work or found.unfinished
+        run = found.best
         if found.finished is not None:
             return self._end(status, "finished", run)
         tries = self._tries.get(status.trial.digest, 0) + (code < 0)
@@ -219,10 +215,10 @@ class Runner:
 
     def _ended_unfinished(self, status: TrialStatus, run: RunFolder | None) -> None:
         """A trainer exited normally, but not with what the study needs."""
-        progress = None if status.run is None else self._index.progress(status.run)
-        if progress is not None and progress.altered_by:
+        progress = TrialProgress() if status.run is None else self._index.progress(status.run)
+        if progress.altered_by:
             why = f"the command {progress.altered_by} altered the training, so it does not count"
-        elif progress is not None and progress.finished:
+        elif progress.finished:
             why = "its data changed during the training, so it does not count"
         else:
             who = "" if self.stopping else " by somebody else"
@@ -231,14 +227,10 @@ class Runner:
         return self._end(status, "failed", status.run, f"{why}: start the study again to repeat it")
 
     def _own_run(self, status: TrialStatus, trainer: TrialTrainer) -> RunFolder | None:
-        """The run folder that a trainer made."""
         if trainer.resumed is not None:
             return trainer.resumed
-        for run in self._index.of(status.trial.digest):
-            progress = self._index.progress(run)
-            if not progress.finished and not progress.altered_by:
-                return run
-        return None
+        known = [(run, self._index.progress(run)) for run in self._index.of(status.trial.digest)]
+        return next((run for run, p in known if not p.finished and not p.altered_by), None)
 
     def _end(
         self,

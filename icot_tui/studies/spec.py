@@ -155,9 +155,8 @@ class LoadedStudy:
         """
         scales: dict[str, ScaleConfig] = {str(key): one for key, one in self.config.scales.items()}
         if name not in scales:
-            raise UserError(
-                f"{self.path}: there is no [scales.{name}]: choose among {', '.join(scales)}"
-            )
+            known = ", ".join(scales)
+            raise UserError(f"{self.path}: there is no [scales.{name}]: choose among {known}")
         return scales[name]
 
 

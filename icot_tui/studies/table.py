@@ -9,20 +9,18 @@ from statistics import NormalDist, fmean, stdev
 from typing import Any
 
 from icot_tui.formatting import plain
-from icot_tui.studies.collect import CHECKPOINT, Row
+from icot_tui.studies.collect import CHECKPOINT, DATA, Labels, Row
 from icot_tui.studies.measures import MEASURES
 from icot_tui.studies.spec import MeasureName, ReportConfig
 
 NOTHING = "–"
-SAME_SPEED = 1.02
-"""Speeds that differ by less are the same: they jitter by a hundredth."""
+SAME_SPEED = 1.02  # speeds that differ by less are the same: they jitter by a hundredth
 _T975 = (
     *(12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281),
     *(2.2010, 2.1788, 2.1604, 2.1448, 2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860),
     *(2.0796, 2.0739, 2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484, 2.0452, 2.0423),
 )
 """Student's t for two-sided 95 %, with 1 to 30 degrees of freedom."""
-Labels = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,7 @@ def make_table(rows: Sequence[Row], report: ReportConfig) -> Table:
     groups = grouped(rows)
     notes = [
         *_notes((row.labels, row.seed, row.note) for row in rows),
-        *_notes((row.trial_labels, row.seed, row.remark) for row in rows),
+        *_notes((_trial_labels(row), row.seed, row.remark) for row in rows),
     ]
     if report.frontier:
         all_groups, groups = groups, frontier(groups)
@@ -141,21 +139,13 @@ def make_table(rows: Sequence[Row], report: ReportConfig) -> Table:
     if report.per == "checkpoint" and CHECKPOINT in axes:
         groups.sort(key=lambda group: [_number(dict(group.labels).get(axis, "")) for axis in axes])
     seeds = len({row.seed for row in rows})
-    across = report.across if report.across in axes else None
-    if across is None:
-        titles = [MEASURES[name].title for name in report.measures]
-        headers: tuple[str, ...] = (*axes, *titles)
-        cells = [
-            (
-                *(dict(group.labels).get(axis, "") for axis in axes),
-                *_cells(group, report.measures, seeds),
-            )
-            for group in groups
-        ]
-    else:
-        headers, cells = _side_by_side(groups, axes, across, report.measures, seeds)
+    headers, cells = _cells(groups, axes, report, seeds)
     legend = tuple(_legend(groups, report.measures, seeds))
-    return Table(headers, tuple(cells), tuple(groups), tuple(notes), legend)
+    return Table(headers, cells, tuple(groups), tuple(notes), legend)
+
+
+def _trial_labels(row: Row) -> Labels:
+    return tuple(label for label in row.labels if label[0] not in (CHECKPOINT, DATA))
 
 
 def _notes(said: Iterable[tuple[Labels, int, str]]) -> Iterator[str]:
@@ -191,34 +181,28 @@ def _legend(groups: Sequence[Group], measures: Sequence[MeasureName], seeds: int
         yield f"In parentheses: on how many of the {seeds} seeds a value rests."
 
 
-def _side_by_side(
-    groups: Sequence[Group],
-    axes: Sequence[str],
-    across: str,
-    measures: Sequence[MeasureName],
-    seeds: int,
-) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """One axis's values as groups of columns."""
-    rest = [axis for axis in axes if axis != across]
-    columns = list(dict.fromkeys(dict(group.labels)[across] for group in groups))
+def _cells(
+    groups: Sequence[Group], axes: Sequence[str], report: ReportConfig, seeds: int
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Headings and lines; the values of the axis `report.across` are groups of columns."""
+    rest = [axis for axis in axes if axis != report.across]
     lines: dict[tuple[str, ...], dict[str, Group]] = {}
+    columns: dict[str, None] = {}
     for group in groups:
         labels = dict(group.labels)
-        key = tuple(labels.get(axis, "") for axis in rest)
-        lines.setdefault(key, {})[labels[across]] = group
-    empty = (NOTHING,) * len(measures)
+        column = labels.get(report.across or "", "")
+        lines.setdefault(tuple(labels.get(axis, "") for axis in rest), {})[column] = group
+        columns[column] = None
+    titles = [MEASURES[name].title for name in report.measures]
+    fronts = [f"{column}: " if column else "" for column in columns or [""]]
+    headers = [front + title for front in fronts for title in titles]
+    empty: dict[MeasureName, Estimate | None] = {}
     cells = []
     for key, by_column in lines.items():
-        line = list(key)
-        for column in columns:
-            line += _cells(by_column[column], measures, seeds) if column in by_column else empty
-        cells.append(tuple(line))
-    titles = [f"{column}: {MEASURES[name].title}" for column in columns for name in measures]
-    return (*rest, *titles), cells
-
-
-def _cells(group: Group, measures: Sequence[MeasureName], seeds: int) -> tuple[str, ...]:
-    return tuple(cell(name, group.values.get(name), seeds) for name in measures)
+        values = [by_column[column].values if column in by_column else empty for column in columns]
+        found = [cell(name, one.get(name), seeds) for one in values for name in report.measures]
+        cells.append((*key, *found))
+    return (*rest, *headers), tuple(cells)
 
 
 def cell(name: MeasureName, value: Estimate | None, seeds: int) -> str:
@@ -266,23 +250,20 @@ def comma_separated(table: Table) -> str:
     return file.getvalue()
 
 
+def _as_data(value: Estimate | None) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    bounds = value.bounds and list(value.bounds)
+    return {"mean": value.mean, "half_95": value.half, "count": value.count, "bounds_95": bounds}
+
+
 def as_data(table: Table) -> list[dict[str, Any]]:
     """The groups as plain values for JSON."""
     return [
         {
             "labels": dict(group.labels),
             "seeds": list(group.seeds),
-            "values": {
-                name: None
-                if value is None
-                else {
-                    "mean": value.mean,
-                    "half_95": value.half,
-                    "count": value.count,
-                    "bounds_95": value.bounds and list(value.bounds),
-                }
-                for name, value in group.values.items()
-            },
+            "values": {name: _as_data(value) for name, value in group.values.items()},
         }
         for group in table.groups
     ]

@@ -12,28 +12,19 @@ from icot_tui.studies.folder import STUDIES, StudyEvent, StudyFolder
 from icot_tui.studies.plan import title_of
 from icot_tui.watch.runs import RunLine, RunList
 
-AT_WORK = ("starting", "training", "paused", "stalled")
-"""Statuses of a run that has a trainer."""
+AT_WORK = ("starting", "training", "paused", "stalled")  # statuses of a run that has a trainer
 OVER = ("finished", "failed")
 TO_COME = "to come"
 
 
 class TrialList:
-    """The trials of a study, a line each, in its order; cheap to read repeatedly.
-
-    Args:
-        folder: of the study.
-    """
+    """The trials of a study, a line each, in its order; cheap to read repeatedly."""
 
     def __init__(self, folder: StudyFolder) -> None:
         self.folder = folder
+        self.name = folder.path.name
         self._runs = RunList(folder.runs)
         self._index = RunIndex(folder.runs)
-
-    @property
-    def name(self) -> str:
-        """Of the study's folder."""
-        return self.folder.path.name
 
     def read(self, now: float) -> list[RunLine]:
         """Every trial; one without a run has a folder that does not exist."""
@@ -42,7 +33,7 @@ class TrialList:
         last = {event.trial: event for event in self.folder.events()}
         return [
             self._line(trial, last.get(trial["name"]), runs.get(trial["digest"], []), known)
-            for trial in self.folder.planned_trials()
+            for trial in self.folder.read_plan().get("trials", [])
         ]
 
     def _line(
@@ -59,18 +50,7 @@ class TrialList:
         if line is None:
             status = TO_COME if last is None or last.state != "failed" else "failed"
             folder = RunFolder(self.folder.trials / trial["name"])
-            return RunLine(
-                folder=folder,
-                name=title,
-                status=status,
-                stage=0,
-                of=None,
-                accuracy=None,
-                step=0,
-                age=None,
-                method="",
-                description=reason,
-            )
+            return RunLine(folder=folder, name=title, status=status, description=reason)
         failed = last is not None and last.state == "failed" and line.status not in AT_WORK
         status = "failed" if failed else line.status
         return replace(line, name=title, status=status, description=reason)
@@ -99,5 +79,5 @@ def find_study_folder(runs: Path, name: str) -> StudyFolder | None:
         if path.parent.name == STUDIES and (path / "plan.json").is_file():
             return StudyFolder(path.parent.parent, path.name)
     studies = (StudyFolder(runs, path.parent.name) for path in (runs / STUDIES).glob("*/plan.json"))
-    found = [study for study in studies if study.planned_study() == name]
+    found = [study for study in studies if study.read_plan().get("study") == name]
     return max(found, key=lambda study: study.plan.stat().st_mtime, default=None)

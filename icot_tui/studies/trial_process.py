@@ -5,29 +5,23 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from typing import IO
 
 from icot_tui.config import RunConfig
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.studies.existing_runs import TrainingLock
 from icot_tui.studies.folder import StudyFolder
 from icot_tui.studies.plan import Trial
 
-MAX_THREADS = 4
-"""Threads of a trainer on a CPU: small matrix products gain nothing from more."""
-LOG_TAIL_BYTES = 4000
-"""Bytes at the end of a log that are searched for the error."""
+MAX_THREADS = 4  # threads of a trainer on a CPU: small matrix products gain nothing from more
+LOG_TAIL_BYTES = 4000  # bytes at the end of a log that are searched for the error
 
 
-@dataclass(frozen=True)
-class WorkerSlot:
-    """Room for one trainer: the environment variables that it gets."""
-
-    environment: tuple[tuple[str, str], ...]
+WorkerSlot = Mapping[str, str]  # room for one trainer: the environment variables that it gets
 
 
 def make_worker_slots(configs: Sequence[RunConfig], jobs: int | None) -> list[WorkerSlot]:
@@ -35,26 +29,19 @@ def make_worker_slots(configs: Sequence[RunConfig], jobs: int | None) -> list[Wo
 
     One per GPU, or more if `jobs` says so; on a CPU one per core, and trials share the cores that
     are left as threads (a config's own train.threads is kept).
-
-    Args:
-        configs: of the trials.
-        jobs: how many at once; None: as many as fit.
     """
-    wanted = max(1, len(configs))
     devices = {config.train.device for config in configs}
     gpus = [] if devices <= {"cpu", "mps"} else visible_gpus()
     if gpus:
-        count = min(jobs or len(gpus), wanted)
-        chosen = [gpus[number % len(gpus)] for number in range(count)]
-        return [WorkerSlot((("CUDA_VISIBLE_DEVICES", gpu),)) for gpu in chosen]
-    threads, count = share_cores(configs, jobs, [len(os.sched_getaffinity(0))])
-    return [worker_slot(threads)] * count
+        count = min(jobs or len(gpus), max(1, len(configs)))
+        return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in islice(cycle(gpus), count)]
+    return cpu_slots(configs, jobs, [len(os.sched_getaffinity(0))])[0]
 
 
-def share_cores(
+def cpu_slots(
     configs: Sequence[RunConfig], jobs: int | None, machines: Sequence[int]
-) -> tuple[int, int]:
-    """Threads per trial, and trials at once, on machines with these numbers of cores."""
+) -> tuple[list[WorkerSlot], int]:
+    """Slots on machines with these numbers of cores, and the threads of each."""
 
     def room(threads: int) -> int:
         return sum(cores // threads for cores in machines)
@@ -62,12 +49,8 @@ def share_cores(
     least = max((config.train.threads for config in configs), default=0) or 1
     count = min(jobs or max(1, room(least)), max(1, len(configs)))
     more = range(MAX_THREADS, least, -1)
-    return next((threads for threads in more if room(threads) >= count), least), count
-
-
-def worker_slot(threads: int) -> WorkerSlot:
-    """A slot on CPU cores."""
-    return WorkerSlot((("OMP_NUM_THREADS", str(threads)),))
+    threads = next((threads for threads in more if room(threads) >= count), least)
+    return [{"OMP_NUM_THREADS": str(threads)}] * count, threads
 
 
 def visible_gpus() -> list[str]:
@@ -98,16 +81,13 @@ class TrainerProcess:
     resumed: RunFolder | None
 
     def poll(self) -> int | None:
-        """Its exit status, below 0 if it was killed; None while it runs."""
         return self.process.poll()
 
     def stop(self, run: RunFolder | None) -> None:
-        """Let it save and stop; a second call stops it at once."""
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGTERM)
 
     def reason(self) -> str:
-        """Why it failed, in one sentence."""
         status = self.process.returncode
         if status < 0:
             names = (known.name for known in signal.Signals if known == -status)
@@ -116,7 +96,7 @@ class TrainerProcess:
 
 
 def start(
-    study: StudyFolder, trial: Trial, slot: WorkerSlot, lock: TrainingLock, run: RunFolder | None
+    study: StudyFolder, trial: Trial, slot: WorkerSlot, lock: IO[str], run: RunFolder | None
 ) -> TrainerProcess:
     """Train a trial, or resume its run.
 
@@ -127,18 +107,22 @@ def start(
         UserError: its log can't be written.
     """
     log = study.log(trial)
-    with _append(log) as file:
+    try:
+        file = open(log, "ab")  # noqa: SIM115
+    except OSError as error:
+        raise UserError(f"cannot write {log}: {error.strerror}", 1) from error
+    with file:
         began_at = file.tell()
         process = subprocess.Popen(
             [sys.executable, "-m", "icot_tui", *arguments(study, trial, run)],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
-            env=os.environ | dict(slot.environment),
-            pass_fds=(lock.file,),
+            env=os.environ | dict(slot),
+            pass_fds=(lock.fileno(),),
             start_new_session=True,
         )
-    lock.release()
+    lock.close()
     return TrainerProcess(slot, process, log, began_at, run)
 
 
@@ -157,10 +141,3 @@ def last_error(log: Path, start: int, status: int) -> str:
     if errors:
         return errors[-1].removeprefix("error: ")
     return f"its trainer ended with status {status}; see {log}"
-
-
-def _append(path: Path) -> IO[bytes]:
-    try:
-        return open(path, "ab")
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}", 1) from error

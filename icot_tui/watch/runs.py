@@ -39,13 +39,13 @@ class RunLine:
     folder: RunFolder
     name: str
     status: Status | str
-    stage: int
-    of: int | None
-    accuracy: float | None
-    step: int
-    age: float | None
-    method: str
-    description: str
+    stage: int = 0
+    of: int | None = None
+    accuracy: float | None = None
+    step: int = 0
+    age: float | None = None
+    method: str = ""
+    description: str = ""
 
 
 class RunList:

@@ -51,4 +51,4 @@ def split(carries, examples):
 
 @pytest.fixture(scope="session")
 def aligned(carries, split):
-    return AlignedExamples.of(carries, split, 8)
+    return AlignedExamples(carries, split, 8)

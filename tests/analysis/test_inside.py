@@ -110,7 +110,7 @@ def test_the_lens_says_the_answer_where_it_stands_and_not_before(carries, aligne
 
 def test_the_lens_of_many_families_ends_in_the_models_own_logits(family):
     model, _ = family
-    read = LogitLens(ResidualStream(model)).read(IDS[:1], k=1)
+    read = LogitLens(ResidualStream(model)).read(IDS[:1], None, chosen=0, k=1)
     with torch.no_grad():
         own = torch.softmax(model(IDS[:1]).logits, -1)[0]
     assert torch.allclose(read.probabilities[-1, :, 0], own.max(-1).values, atol=1e-5)

@@ -145,11 +145,11 @@ def test_patching_changes_the_answer_where_it_is_used_and_nowhere_else(carries, 
         (Site(1, "resid_mid"), "SEP2", False),
     ]:
         at = aligned.names.index(column)
-        patched = patcher.patch(site, at, collect(stream, aligned, [site])[0, at], z1, mode)
+        there = collect(stream, aligned, [site])[0, at]
+        patched = patcher.patch(site, at, there, z1, patcher.pairs(z1.effect), mode)
         assert patched.pairs == 256
         assert patched.share == pytest.approx(1.0 if used else 0.0, abs=0.01), (site, column)
         assert patched.control == 0.0
-        assert patched.changed == pytest.approx(patched.share)
         assert patched.supports == used
 
 

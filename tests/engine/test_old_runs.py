@@ -13,7 +13,7 @@ from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.studies.exporting import read_steps
-from icot_tui.studies.outcome import read_outcome
+from icot_tui.studies.outcome import Outcome
 from icot_tui.watch.source import RunFollower
 from tests.tiny import read_lines, train
 
@@ -53,7 +53,7 @@ def test_what_the_resume_undid_is_left_out_everywhere(old: RunFolder) -> None:
     assert [step.step for step in read_steps(old)] == list(range(1, 216))
     assert history.lines.steps.tolist().count(105) == 1
     assert [(one.step, one.stage) for one in history.removals] == [(92, 2), (142, 3), (183, 1)]
-    outcome = read_outcome(old)
+    outcome = Outcome(old)
     assert [point.step for point in outcome.points] == [40, 80, 120, 133, 160, 200]
     assert outcome.internalized_at is None
     assert outcome.versions == ("0.1.0",)

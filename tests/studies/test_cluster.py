@@ -17,7 +17,6 @@ from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.errors import UserError
 from icot_tui.studies.cluster import ClusterTrainer, train_here
 from icot_tui.studies.existing_runs import lock_training
-from icot_tui.studies.trial_process import WorkerSlot
 from tests.studies.processes import LONG, NO_COT, PATIENCE, STEPWISE, Studies, wait_for
 from tests.studies.small import write_study
 
@@ -107,7 +106,7 @@ def test_a_cluster_that_is_gone_ends_the_study_with_a_sentence(tmp_path: Path) -
     trainer = ClusterTrainer(
         ray=Gone(),
         task=None,
-        slot=WorkerSlot(()),
+        slot={},
         lock=held,
         log=tmp_path / "log",
         log_start=0,

@@ -7,7 +7,7 @@ import pytest
 
 from icot_tui.config import RunConfig
 from icot_tui.studies import trial_process
-from icot_tui.studies.trial_process import WorkerSlot, make_worker_slots, share_cores
+from icot_tui.studies.trial_process import WorkerSlot, cpu_slots, make_worker_slots
 from tests.tiny import tiny
 
 pytestmark = pytest.mark.slow
@@ -24,7 +24,7 @@ def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def threads(found: list[WorkerSlot]) -> list[str]:
-    return [dict(slot.environment)["OMP_NUM_THREADS"] for slot in found]
+    return [slot["OMP_NUM_THREADS"] for slot in found]
 
 
 def test_trials_share_the_cores() -> None:
@@ -35,18 +35,24 @@ def test_trials_share_the_cores() -> None:
     assert len(make_worker_slots(configs(20, threads=4), None)) == 2
 
 
+def shared(count: int, jobs: int | None, cores: list[int], threads: int = 0) -> tuple[int, int]:
+    """Threads of a trial, and trials at once."""
+    slots, each = cpu_slots(configs(count, threads=threads), jobs, cores)
+    return each, len(slots)
+
+
 def test_machines_share_trials_that_fit_on_each() -> None:
-    assert share_cores(configs(2), None, [1, 1]) == (1, 2)
-    assert share_cores(configs(2), None, [1, 7]) == (3, 2)
-    assert share_cores(configs(1), None, [2, 2]) == (2, 1)
-    assert share_cores(configs(9, threads=4), None, [8, 6]) == (4, 3)
-    assert share_cores(configs(9), 20, [2, 2]) == (1, 9)
+    assert shared(2, None, [1, 1]) == (1, 2)
+    assert shared(2, None, [1, 7]) == (3, 2)
+    assert shared(1, None, [2, 2]) == (2, 1)
+    assert shared(9, None, [8, 6], threads=4) == (4, 3)
+    assert shared(9, 20, [2, 2]) == (1, 9)
 
 
 def test_a_gpu_takes_one_trial_unless_more_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, 5")
     found = make_worker_slots(configs(9, device="auto"), None)
-    assert [dict(slot.environment) for slot in found] == [
+    assert found == [
         {"CUDA_VISIBLE_DEVICES": "2"},
         {"CUDA_VISIBLE_DEVICES": "5"},
     ]

@@ -36,7 +36,7 @@ from icot_tui.methods.prompted.prompts import as_text, conversation, read_questi
 from icot_tui.methods.prompted.replies import is_right, read_answer
 from icot_tui.runs.new_run import create_run
 from icot_tui.runs.session import run_training
-from icot_tui.studies.card import model_card
+from icot_tui.studies.exporting import model_card
 from icot_tui.studies.plan import digest_of, make_plan
 from icot_tui.studies.spec import load_study
 from tests.studies.endpoint import KEY, Endpoint, calculate, served

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -17,12 +18,7 @@ from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.runs.new_run import create_run, remove_empty_run
 from icot_tui.studies import folder as study_folder
-from icot_tui.studies.existing_runs import (
-    RunIndex,
-    TrainingLock,
-    TrialProgress,
-    find_existing_runs,
-)
+from icot_tui.studies.existing_runs import RunIndex, TrialProgress, find_existing_runs
 from icot_tui.studies.folder import StudyEvent, StudyFolder
 from icot_tui.studies.plan import Plan, Trial, make_plan
 from icot_tui.studies.runner import Runner, TrialStatus
@@ -114,7 +110,7 @@ def outcome(
         study: StudyFolder,
         trial: Trial,
         slot: WorkerSlot,
-        lock: TrainingLock,
+        lock: IO[str],
         run: RunFolder | None,
     ) -> Ending:
         own = create_run(trial.config, folder.runs)
@@ -125,10 +121,10 @@ def outcome(
                 runner.stop()
             return code
 
-        lock.release()
+        lock.close()
         return Ending(slot, ends)
 
-    runner = Runner(Plan(plan.study, plan.scale, plan.trials[:1]), folder, [WorkerSlot(())], start)
+    runner = Runner(Plan(plan.study, plan.scale, plan.trials[:1]), folder, [{}], start)
     (status,) = runner.run()
     return status
 
@@ -138,7 +134,7 @@ def test_stopping_leaves_alone_what_somebody_else_trains(plan: Plan, folder: Stu
     for run in others:
         tell(run, STARTED, TRAINED)
         run.lock()
-    runner = Runner(plan, folder, [WorkerSlot(())] * 2, on_poll=lambda runner: runner.stop())
+    runner = Runner(plan, folder, [{}] * 2, on_poll=lambda runner: runner.stop())
     assert [status.state for status in runner.run()] == ["waiting", "waiting"]
     assert [list(run.control.iterdir()) for run in others] == [[], []]
 
@@ -180,7 +176,7 @@ def test_a_trainer_that_any_signal_ended_has_a_reason(
     code = f"import os; os.kill(os.getpid(), {number})"
     process = subprocess.Popen([sys.executable, "-S", "-c", code])
     process.wait()
-    trainer = TrainerProcess(WorkerSlot(()), process, tmp_path / "log", 0, None)
+    trainer = TrainerProcess({}, process, tmp_path / "log", 0, None)
     assert trainer.reason() == f"its trainer was killed ({name})"
 
 

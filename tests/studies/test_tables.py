@@ -29,13 +29,12 @@ from icot_tui.errors import UserError
 from icot_tui.runs.new_run import create_run
 from icot_tui.studies import evaluation
 from icot_tui.studies.collect import CHECKPOINT, DATA, Collected, Collector, Row
-from icot_tui.studies.figure import MISSING, as_text, write_figures
+from icot_tui.studies.figure import MISSING, Drawing, Series, as_text, make_drawing, write_figures
 from icot_tui.studies.folder import StudyEvent, StudyFolder, append_line, read_lines
-from icot_tui.studies.outcome import Outcome, read_outcome
+from icot_tui.studies.outcome import Outcome
 from icot_tui.studies.plan import Plan, make_plan
 from icot_tui.studies.results import write_results
 from icot_tui.studies.runner import TrialStatus
-from icot_tui.studies.series import Drawing, Series, make_drawing
 from icot_tui.studies.spec import ReportConfig, load_study
 from icot_tui.studies.table import comma_separated, estimate, make_table, markdown, student_t
 from tests.studies.small import SMALL, small
@@ -240,7 +239,7 @@ def run_with(runs: Path, events: list[Event], **sections: object) -> Outcome:
     for event in events:
         journal.write(event)
     journal.close()
-    return read_outcome(folder)
+    return Outcome(folder)
 
 
 def test_a_journal_tells_what_became_of_a_run(tmp_path: Path) -> None:
@@ -254,7 +253,7 @@ def test_a_journal_tells_what_became_of_a_run(tmp_path: Path) -> None:
     assert outcome.best is not None
     assert outcome.best.step == 30
     assert outcome.internalized_at == (20, 10.0)
-    assert (outcome.steps, outcome.seconds, outcome.versions) == (40, 20.0, ("9.9",))
+    assert (outcome.summary.metrics.step, outcome.seconds, outcome.versions) == (40, 20.0, ("9.9",))
     assert outcome.checkpoint() is None
 
 

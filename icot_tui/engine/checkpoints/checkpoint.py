@@ -190,7 +190,7 @@ def retain(
     ]
     kept = {checkpoint.name for checkpoint in checkpoints[-keep:]} | protected
     if keep_every_stages is not None:
-        by_stage = {_stage_of(checkpoint): checkpoint.name for checkpoint in checkpoints}
+        by_stage = {stage_of(checkpoint): checkpoint.name for checkpoint in checkpoints}
         kept |= {
             name
             for stage, name in by_stage.items()
@@ -201,7 +201,7 @@ def retain(
             _remove(checkpoint.path)
 
 
-def _stage_of(checkpoint: CheckpointPath) -> int | None:
+def stage_of(checkpoint: CheckpointPath) -> int | None:
     """Its stage; None where its state can't be read any more."""
     try:
         return checkpoint.stage

@@ -194,7 +194,7 @@ class Backend:
 
         key = entry.path, stage
         if key not in self._aligned:
-            self._aligned[key] = AlignedExamples.of(self.open(entry), self.split(entry), stage)
+            self._aligned[key] = AlignedExamples(self.open(entry), self.split(entry), stage)
         return self._aligned[key]
 
     def random_question(self, entry: CheckpointEntry, asked: str) -> "Question":
@@ -281,7 +281,7 @@ def _gold_digits(model: "LoadedModel", answer: "Answer") -> tuple[str, ...]:
     if answer.question.gold is None:
         return ()
     try:
-        aligned = AlignedExamples.of(model, answer.question.gold, answer.stage)
+        aligned = AlignedExamples(model, answer.question.gold, answer.stage)
     except UserError:  # too long to look inside
         return ()
     return tuple(map(model.token_text, aligned.tokens[0, aligned.answer :].tolist()))

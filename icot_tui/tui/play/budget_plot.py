@@ -101,10 +101,8 @@ def conclusion(points: "Sequence[BudgetPoint]") -> str:
         f"{percent(least.exact_match)} right with {least.written} tokens written, "
         f"{percent(most.exact_match)} with {most.written} ({least.examples:,} examples)."
     )
-    if least.examples_per_second and most.examples_per_second:
-        times = least.examples_per_second / most.examples_per_second
-        text += f" Writing {least.written} is {times:.1f} times as fast as writing {most.written}."
-    return text
+    times = least.examples_per_second / most.examples_per_second
+    return f"{text} Writing {least.written} is {times:.1f} times as fast as writing {most.written}."
 
 
 def _accuracy(points: "Sequence[BudgetPoint]") -> ChartData:
@@ -117,7 +115,7 @@ def _accuracy(points: "Sequence[BudgetPoint]") -> ChartData:
 
 
 def _speed(points: "Sequence[BudgetPoint]") -> ChartData:
-    speeds = [point.examples_per_second or np.nan for point in points]
+    speeds = [point.examples_per_second for point in points]
     curve = _curve(points, "examples a second, one by one", speeds, "accent")
     return ChartData(
         curves=(curve,),

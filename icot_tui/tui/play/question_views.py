@@ -25,7 +25,7 @@ def _align(model: "LoadedModel", answer: "Answer") -> "AlignedExamples":
     from icot_tui.analysis.examples import AlignedExamples
 
     assert answer.question.gold is not None
-    return AlignedExamples.of(model, answer.question.gold, answer.stage)
+    return AlignedExamples(model, answer.question.gold, answer.stage)
 
 
 def _column_names(
@@ -67,7 +67,6 @@ def lens(backend: "Backend", request: ViewRequest, answer: "Answer") -> HeatMap:
     token, predicting = _place(aligned, request.chosen)
     found = LogitLens(ResidualStream(model.lm)).read(*aligned.inputs(np.arange(1)), token)
     columns = aligned.columns[0].tolist()
-    assert found.of_chosen is not None
     shares = found.of_chosen[:, columns].double().cpu().numpy()
     best, best_shares = found.tokens[:, columns].tolist(), found.probabilities[:, columns].tolist()
     names = _column_names(backend, request.entry, aligned, answer.stage)
