@@ -97,8 +97,10 @@ class AlignedExamples:
     columns    [N, C] index of each column in its row
     names      [C] a0, a1, *, b0, SEP, z5, SEP2, ####, c0, ...; x-2: two before SEP
     tokens     [N, C] the token in each column
+    varies     [C] do the examples differ in the column's token?
     separator  the column of the first separator
     answer     the column of c0; column answer + k - 1 predicts c_k
+    digits     K, tokens of the answer that all examples have
     kept       indices of the chain-of-thought tokens that are left, of the shortest chain
     hidden     indices of its other tokens
 
@@ -130,33 +132,22 @@ class AlignedExamples:
             raise UserError("the tokenizer does not give '####' back")
         answer = before + written + 1 + mark
         texts = [model.token_text(token) for token in tokens[0].tolist()]
-        operands = (tokens != tokens[:1]).any(axis=0)
-        operands[before - 1 :] = False
+        varies = (tokens != tokens[:1]).any(axis=0)
         if (batch.prompt_lengths == before).all():
-            texts[: before - 1] = _operand_names(texts[: before - 1], operands)
+            texts[: before - 1] = _operand_names(texts[: before - 1], varies)
         else:  # aligned at its end, an operand's first digits may be missing
-            for column in np.flatnonzero(operands).tolist():
+            for column in np.flatnonzero(varies[: before - 1]).tolist():
                 texts[column] = f"x-{before - 1 - column}"
         texts[before : before + len(kept)] = [f"z{place + 1}" for place in kept]
         texts[answer:] = [f"c{digit}" for digit in range(len(texts) - answer)]
         self.split, self.batch = split, batch
         self.columns, self.names, self.tokens = columns, _distinct(texts), tokens
         self.separator, self.answer = before - 1, answer
+        self.varies, self.digits = varies, len(texts) - answer
         self.kept, self.hidden = kept, hidden
 
     def __len__(self) -> int:
         return len(self.batch)
-
-    @property
-    def digits(self) -> int:
-        """K, tokens of the answer that all examples have."""
-        return len(self.names) - self.answer
-
-    @property
-    def varies(self) -> NDArray[np.bool_]:
-        """[C] do the examples differ in this column's token?"""
-        differs: NDArray[np.bool_] = (self.tokens != self.tokens[:1]).any(axis=0)
-        return differs
 
     def batches(self, rows: Ints | None = None) -> Iterator[Ints]:
         """Rows (None: all), as many at once as make a good forward pass."""

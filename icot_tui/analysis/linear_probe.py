@@ -75,8 +75,7 @@ class ProbeTargets:
         return hot.transpose(1, 2).float()
 
 
-@dataclass(frozen=True)
-class ProbeScores:
+class ProbeScores(NamedTuple):
     """How well held-out examples are predicted: [T, P] for P places, classes first, then numbers.
 
     score  accuracy of classes, R² of numbers
@@ -98,12 +97,11 @@ class ProbeScores:
     @classmethod
     def join(cls, parts: Sequence["ProbeScores"]) -> "ProbeScores":
         """Of the places of all parts."""
-        scores, errors = zip(*((one.score, one.error) for one in parts), strict=True)
-        return cls(np.concatenate(scores, axis=1), np.concatenate(errors, axis=1))
+        return cls(*(np.concatenate(same, axis=1) for same in zip(*parts, strict=True)))
 
     def map(self, change: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> "ProbeScores":
         """The same rearrangement of scores and errors."""
-        return ProbeScores(change(self.score), change(self.error))
+        return ProbeScores(*(change(grid) for grid in self))
 
 
 def folds(prompts: Ints, seed: int = 0) -> Ints:

@@ -40,6 +40,11 @@ class LoadedModel:
     """A checkpoint that answers questions at its own stage, or at another one.
 
     The process's random generators are never used.
+
+    label           the run's name, if it belongs to one, and the checkpoint's
+    stage, step     when it was written; None where no run wrote it
+    chooses_budget  was the run trained at all stages at once, so that a budget can be chosen?
+    is_pair         is it ICoT-KD's pair, whose thought is emulated and never written?
     """
 
     def __init__(self, opened: OpenedCheckpoint, device: torch.device | str = "cpu") -> None:
@@ -47,31 +52,20 @@ class LoadedModel:
         self.device = torch.device(device)
         self.lm = opened.model.to(self.device).eval()
         self.token_format = token_format_of(opened)
-        state = opened.state  # None where no run wrote it
+        state = opened.state
         self.stage = None if state is None else int(state["curriculum"]["stage"])
         self.step = None if state is None else int(state["run"]["step"])
         self.reader = QuestionReader(opened.tokenizer, opened.config)
         self._positions = position_table(self.lm)
         config = opened.config
         self._budget = None if config is None else config.evaluation.max_new_tokens
+        self.chooses_budget = config is not None and has_mixed_stages(config)
+        self.is_pair = opened.answer_only
+        path = opened.path
+        self.label = path.name if config is None else f"{path.parent.parent.name}/{path.name}"
         self.bytes = sum(p.numel() * p.element_size() for p in self.lm.parameters())
         self._answer_reader = AnswerReader(self.token_format)
         self._scorer = SupervisedLM(self.lm).eval()
-
-    @property
-    def label(self) -> str:
-        """The run's name, if it belongs to one, and the checkpoint's."""
-        path = self.opened.path
-        return path.name if self.opened.config is None else f"{path.parent.parent.name}/{path.name}"
-
-    @property
-    def chooses_budget(self) -> bool:
-        return self.opened.config is not None and has_mixed_stages(self.opened.config)
-
-    @property
-    def is_pair(self) -> bool:
-        """Is it ICoT-KD's pair, whose thought is emulated and never written?"""
-        return self.opened.answer_only
 
     def ask(
         self,

@@ -38,16 +38,13 @@ class ModelCache:
                 if key not in self._kept:
                     self._kept[key] = LoadedModel(opened, self._device)
             self._kept.move_to_end(key)
-            while self.bytes > self._limit and len(self._kept) > 1:
-                self._kept.popitem(last=False)
+            bytes_kept = sum(one.bytes for one in self._kept.values())
+            while bytes_kept > self._limit and len(self._kept) > 1:
+                bytes_kept -= self._kept.popitem(last=False)[1].bytes
             return self._kept[key]
 
     def __len__(self) -> int:
         return len(self._kept)
-
-    @property
-    def bytes(self) -> int:
-        return sum(one.bytes for one in self._kept.values())
 
 
 def _key(path: Path) -> tuple[Path, int]:

@@ -35,7 +35,6 @@ from icot_tui.analysis.probe_report import (
     NO_COT,
     SHUFFLED,
     UNTRAINED,
-    Grid,
     ProbeReport,
     TargetFacts,
 )
@@ -265,11 +264,6 @@ def at_places(scores: ProbeScores, theirs: Places, ours: Places) -> ProbeScores:
 
     Where the control has no place of that name, its best for the target counts.
     """
-    best = scores.score.argmax(1)
-    index = np.array([[theirs.get(place, top) for place in ours] for top in best.tolist()])
-
-    def take(grid: Grid) -> Grid:
-        taken: Grid = np.take_along_axis(grid, index, axis=1)
-        return taken
-
-    return scores.map(take)
+    best = scores.score.argmax(1).tolist()
+    index = np.array([[theirs.get(place, top) for place in ours] for top in best])
+    return scores.map(lambda grid: np.take_along_axis(grid, index, axis=1))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from icot_tui.config import load_config, method_of
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints, stage_of
-from icot_tui.engine.journal.events import PhaseBegan, QuestionsAsked, RunStarted
+from icot_tui.engine.journal.events import PhaseBegan, RunStarted
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import Evaluation, RunSummary
 from icot_tui.engine.run_folder import RunFolder
@@ -28,6 +28,11 @@ class Outcome:
     points            evaluations; of a run of several trainings, those of the last
     internalized_at   (step, seconds of training) when the last token went
     phase             which training the points and the result belong to, in runs of several
+    asked             what became of the questions, for a model that was only prompted
+    seconds           spent training or asking, evaluations and pauses left out
+    explicit          is the chain of thought to be written, or left to a prompted model?
+    eligible          points that the result may come from; with nothing written if that is the aim
+    best              the best of these; None where not all of the chain of thought was removed
 
     Raises:
         UserError: the run's config can't be read.
@@ -47,31 +52,11 @@ class Outcome:
         self.phase = _number_and_name(metrics.phase)
         same = [one for one in metrics.evaluations if _number_and_name(one.phase) == self.phase]
         self.points = tuple(_point(one, self.summary.max_cot_tokens) for one in same)
-
-    @property
-    def seconds(self) -> float:
-        """Time spent training or asking, evaluations and pauses left out."""
-        return self.summary.metrics.seconds if self.asked is None else self.asked.seconds
-
-    @property
-    def asked(self) -> QuestionsAsked | None:
-        """What became of the questions, for a model that was only prompted."""
-        return self.summary.asked
-
-    @property
-    def explicit(self) -> bool:
-        """Is the whole chain of thought meant to be written, or left to a prompted model?"""
-        return method_of(self.config).writes_cot
-
-    @property
-    def eligible(self) -> list[Point]:
-        """Evaluations that the result may come from: with nothing written, if that is the aim."""
-        return [point for point in self.points if point.implicit or self.explicit]
-
-    @property
-    def best(self) -> Point | None:
-        """The best of these; None where the chain of thought was never removed to its end."""
-        return max(self.eligible, key=lambda point: point.exact_match, default=None)
+        self.asked = self.summary.asked
+        self.seconds = metrics.seconds if self.asked is None else self.asked.seconds
+        self.explicit = method_of(self.config).writes_cot
+        self.eligible = [point for point in self.points if point.implicit or self.explicit]
+        self.best = max(self.eligible, key=lambda point: point.exact_match, default=None)
 
     @property
     def missed(self) -> float | None:
