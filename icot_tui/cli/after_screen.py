@@ -47,7 +47,9 @@ def wait_for_training(engine: TrainingThread, left: ScreenExit) -> int:
                 pass
         return _report_end(engine, reporter)
     except StopNow:
-        _stop_now(engine)
+        engine.send(Stop(save=False))
+        if not engine.join(0 if engine.startup_phase else LAST_STEP_SECONDS):
+            record_at_last_step(engine.folder, stopped_unsaved)
         hint = remove_empty_run(engine.folder, engine.is_new) or resume_hint(engine.folder)
         reporter.message(hint)
         reporter.close()
@@ -79,10 +81,3 @@ def _report_end(engine: TrainingThread, reporter: Reporter) -> int:
         reporter.message(remove_empty_run(engine.folder, engine.is_new))
         raise UserError(engine.error or "", 2)
     raise UserError(f"{engine.error} (the traceback is in {engine.folder.log})", 1)
-
-
-def _stop_now(engine: TrainingThread) -> None:
-    """Stop without waiting for anything but a short last step."""
-    engine.send(Stop(save=False))
-    if not engine.join(0 if engine.startup_phase else LAST_STEP_SECONDS):
-        record_at_last_step(engine.folder, stopped_unsaved)

@@ -1,25 +1,27 @@
 """`icot-tui ask`: put a question to one or more checkpoints, side by side."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from icot_tui.cli.console import console, print_json, print_table
-from icot_tui.cli.options import Device
+from icot_tui.cli.console import print_error, print_json, print_table, spinner
+from icot_tui.cli.options import Device, examples
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 from icot_tui.formatting import plain
 from icot_tui.models.device import pick_device, silence_transformers
 
 if TYPE_CHECKING:
-    from rich.table import Table
     from rich.text import Text
 
     from icot_tui.analysis.answer import Answer, ChainToken
-    from icot_tui.analysis.emulation import LayerThought, ThoughtComparison
+    from icot_tui.analysis.budget import BudgetPoint
+    from icot_tui.analysis.emulation import LayerThought
     from icot_tui.analysis.loaded_model import LoadedModel
 
 app = typer.Typer(add_completion=False)
@@ -27,26 +29,19 @@ app = typer.Typer(add_completion=False)
 LABEL_WIDTH, ANSWER_WIDTH = 20, 20
 """Columns of the terminal for the labels of the table of answers, and for each checkpoint."""
 
-EXAMPLES = """
-Examples:
-
-  icot-tui ask runs/demo "12*34"
-
-  icot-tui ask demo@0 demo@2 demo@best demo-no-cot "12*34"
-
-  icot-tui ask demo --all-stages "12*34" --json
-
-  icot-tui ask demo --file questions.txt
-
-  icot-tui ask demo-mixed --budget-sweep
-
-  icot-tui ask kd-2x2-cpu --thoughts "12*34"
-
+EXAMPLES = examples(
+    'icot-tui ask runs/demo "12*34"',
+    'icot-tui ask demo@0 demo@2 demo@best demo-no-cot "12*34"',
+    'icot-tui ask demo --all-stages "12*34" --json',
+    "icot-tui ask demo --file questions.txt",
+    "icot-tui ask demo-mixed --budget-sweep",
+    'icot-tui ask kd-2x2-cpu --thoughts "12*34"',
+    note="""\
 A run stands for its newest checkpoint; RUN@best, RUN@latest and RUN@4 (four tokens removed) \
 name others. Tokens in square brackets are hidden: the model no longer writes them, and the \
 explicit chain of thought is shown in their place. ICoT-KD's pair answers like any other \
-checkpoint; its teacher is RUN@teacher.
-"""
+checkpoint; its teacher is RUN@teacher.""",
+)
 
 LEGEND = """\
 Distances: 0 is the same thought, about 2 an unrelated one. own: emulated thought to the teacher's;
@@ -113,16 +108,15 @@ def ask(
     if stage is not None and (all_stages or written is not None):
         raise UserError("--stage can't be combined with --all-stages or --written")
     from icot_tui.analysis.answer import Sampling
+    from icot_tui.analysis.emulation import ThoughtComparison
 
     silence_transformers()
     sampling = Sampling(temperature, seed) if sample else None
     models = _open(names, stage, all_stages, pick_device(device))
     if budget_sweep:
-        from icot_tui.cli.budget import print_sweeps
-
-        print_sweeps(models, examples, json)
+        _sweep_budgets(models, examples, json)
         return
-    compare = _comparisons(models) if thoughts else []
+    compare = [ThoughtComparison(model) for model in models] if thoughts else []
     by_model = [
         one.answer(
             [one.reader.read(text, raw) for text in texts],
@@ -137,7 +131,7 @@ def ask(
         if json:
             _print_json(text, answers, found)
             continue
-        _print_table(text, answers)
+        _print_answers(text, answers)
         for one, answer, layers in zip(compare, answers, found, strict=False):
             _print_thoughts(answer.checkpoint, layers, one.examples)
 
@@ -166,10 +160,48 @@ def _open(
     return [opened.open(path) for path in paths]
 
 
-def _comparisons(models: "Sequence[LoadedModel]") -> "list[ThoughtComparison]":
-    from icot_tui.analysis.emulation import ThoughtComparison
+def _sweep_budgets(models: "Sequence[LoadedModel]", examples: int, json: bool) -> None:
+    """Print accuracy and speed of each checkpoint, for each number of written tokens.
 
-    return [ThoughtComparison(model) for model in models]
+    Raises:
+        UserError: one was not trained with mixed stages, or has no examples.
+    """
+    from icot_tui.analysis.budget import check_mixed, sweep
+    from icot_tui.analysis.examples import load_examples
+
+    for model in models:
+        check_mixed(model)
+    for model in models:
+        with spinner("reading the examples") as say:
+            points = sweep(model, load_examples(model, examples).split(model), on_progress=say)
+        if json:
+            values = [asdict(point) for point in points]
+            print_json({"checkpoint": model.label, "budgets": values})
+        else:
+            _print_budgets(model.label, points)
+
+
+def _print_budgets(name: str, points: "Sequence[BudgetPoint]") -> None:
+    from icot_tui.studies.figure import as_text
+    from icot_tui.studies.series import Drawing, Series
+
+    rows = [
+        (
+            str(point.written),
+            str(point.stage),
+            f"{point.exact_match:.1%}",
+            f"{point.low:.1%} to {point.high:.1%}",
+            f"{point.examples_per_second or 0:.4g}",
+        )
+        for point in points
+    ]
+    headers = ("written", "removed", "exact match", "95 % interval", "examples/s")
+    print_table(headers, rows, title=name)
+    if sys.stdout.isatty():
+        speeds = tuple(point.examples_per_second or 0 for point in points)
+        series = Series("", speeds, tuple(point.exact_match for point in points))
+        title = "accuracy against speed: from all tokens written (left) to none"
+        print(as_text(Drawing(title, "examples/s", "exact match", (series,), True)))
 
 
 def _print_json(
@@ -183,13 +215,12 @@ def _print_json(
     print_json({"question": text, "answers": values})
 
 
-def _distance(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
-
-
 def _print_thoughts(name: str, layers: "Sequence[LayerThought]", examples: int) -> None:
     """A line per layer, and what may be concluded."""
     from icot_tui.analysis.emulation import summary
+
+    def distances(*values: float | None) -> list[str]:
+        return ["" if value is None else f"{value:.3f}" for value in values]
 
     kinds = ("own", "before", "guess")
     print_table(
@@ -198,8 +229,8 @@ def _print_thoughts(name: str, layers: "Sequence[LayerThought]", examples: int) 
             (
                 str(one.layer),
                 f"{one.place} {one.token}" if one.place[0] == "z" else one.place,
-                *map(_distance, (one.here.own, one.here.before, one.here.guess, one.others)),
-                *map(_distance, (one.average.own, one.average.before, one.average.guess)),
+                *distances(one.here.own, one.here.before, one.here.guess, one.others),
+                *distances(one.average.own, one.average.before, one.average.guess),
             )
             for one in layers
         ],
@@ -208,42 +239,23 @@ def _print_thoughts(name: str, layers: "Sequence[LayerThought]", examples: int) 
     print(plain(f"{name}: {summary(layers, examples)}"))
 
 
-def _print_table(text: str, answers: "Sequence[Answer]") -> None:
-
-    columns = [list(_rows(answer)) for answer in answers]
-    headers = ("", *(answer.checkpoint for answer in answers))
-    names = [name for name, _ in columns[0]]
-    cells = [[column[row][1] for column in columns] for row in range(len(names))]
-    if not sys.stdout.isatty():
-        rows = [
-            (name, *(cell.plain for cell in row)) for name, row in zip(names, cells, strict=True)
-        ]
-        print_table(headers, [("question", *[text] * len(answers)), *rows])
-    else:
-        screen = console()
-        beside = max(1, (screen.width - LABEL_WIDTH) // ANSWER_WIDTH)
-        for begin in range(0, len(answers), beside):  # what does not fit goes below
-            some = slice(begin, begin + beside)
-            beside_labels = [(name, row[some]) for name, row in zip(names, cells, strict=True)]
-            screen.print(_table(text, headers[1:][some], beside_labels))
-    for note in dict.fromkeys(note for answer in answers for note in answer.notes):
-        print(f"note: {plain(note)}", file=sys.stderr)
-
-
-def _table(
-    text: str, checkpoints: "Sequence[str]", rows: "Iterable[tuple[str, Sequence[Text]]]"
-) -> "Table":
-    from rich import box
-    from rich.table import Table
+def _print_answers(text: str, answers: "Sequence[Answer]") -> None:
     from rich.text import Text
 
-    table = Table(title=Text(plain(text)), title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column()
-    for name in checkpoints:  # the step identifies a checkpoint of a run: keep it whole
-        table.add_column(Text(plain(name).replace("/", "/\n")), overflow="fold")
-    for label, row in rows:
-        table.add_row(Text(label), *row)
-    return table
+    columns = [dict(_rows(answer)) for answer in answers]
+    rows: list[list[str | Text]] = [
+        [name, *(column[name] for column in columns)] for name in columns[0]
+    ]
+    headers: list[str | Text] = ["", *(answer.checkpoint for answer in answers)]
+    if sys.stdout.isatty():  # the step identifies a checkpoint of a run: keep it whole
+        headers = [Text(plain(str(name)).replace("/", "/\n")) for name in headers]
+    else:
+        rows.insert(0, ["question", *[text] * len(answers)])
+    print_table(
+        headers, rows, text, label_width=LABEL_WIDTH, cell_width=ANSWER_WIDTH, overflow="fold"
+    )
+    for note in dict.fromkeys(note for answer in answers for note in answer.notes):
+        print_error(f"note: {note}")
 
 
 def _rows(answer: "Answer") -> "Iterator[tuple[str, Text]]":
@@ -255,23 +267,18 @@ def _rows(answer: "Answer") -> "Iterator[tuple[str, Text]]":
     yield "true answer", Text(plain(answer.expected or ""))
     sure = " ".join(f"{plain(t.text)} {t.probability:.0%}" for t in answer.tokens)
     yield "probabilities", Text(sure)
-    yield "chain of thought", drawn(answer.chain)
+    yield "chain of thought", _chain(answer.chain)
     hidden = f"stage {answer.stage}" if answer.hidden is None else f"{answer.hidden} hidden"
     yield "tokens", Text(f"{answer.written} written, {hidden}")
     yield "time", Text(f"{answer.seconds * 1e3:.0f} ms, {answer.decoded} tokens in all")
 
 
-def drawn(chain: "Sequence[ChainToken]") -> "Text":
+def _chain(chain: "Sequence[ChainToken]") -> "Text":
     """The chain of thought: written tokens as they are, hidden ones dim and in brackets."""
     from rich.text import Text
 
-    groups: list[tuple[bool, list[str]]] = []
-    for token in chain:
-        if not groups or groups[-1][0] != token.written:
-            groups.append((token.written, []))
-        groups[-1][1].append(plain(token.text))
-    parts = [
-        Text(" ".join(texts)) if written else Text(f"[{' '.join(texts)}]", "dim italic")
-        for written, texts in groups
-    ]
+    parts = []
+    for written, tokens in groupby(chain, key=lambda token: token.written):
+        words = " ".join(plain(token.text) for token in tokens)
+        parts.append(Text(words) if written else Text(f"[{words}]", "dim italic"))
     return Text(" ").join(parts)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from icot_tui.cli.options import Ascii, LowBandwidth, Runs, Theme
+from icot_tui.cli.options import Ascii, LowBandwidth, Runs, Theme, examples
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 
@@ -21,17 +21,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-EXAMPLES = """
-Examples:
-
-  icot-tui attach
-
-  icot-tui attach demo-2 --control
-
-  icot-tui attach demo-2 --replay --speed 20
-
-  icot-tui attach ablation
-"""
+EXAMPLES = examples(
+    "icot-tui attach",
+    "icot-tui attach demo-2 --control",
+    "icot-tui attach demo-2 --replay --speed 20",
+    "icot-tui attach ablation",
+)
 
 
 @app.command(epilog=EXAMPLES)

@@ -4,7 +4,7 @@ import resource
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated
 
 import typer
 
@@ -15,10 +15,8 @@ from icot_tui.config.loading import load_config
 from icot_tui.engine.journal.events import Evaluated, Event, StepsTrained
 from icot_tui.engine.loop.commands import CommandQueue, Evaluate, Stop
 from icot_tui.engine.run_folder import RunFolder
+from icot_tui.errors import UserError
 from icot_tui.formatting import duration, plain
-
-if TYPE_CHECKING:
-    from icot_tui.engine.checkpoints.store import Store
 
 app = typer.Typer(add_completion=False)
 
@@ -102,6 +100,9 @@ def measure(config: RunConfig, steps: int, evaluate: bool) -> BenchResult:
     from icot_tui.methods import METHODS
     from icot_tui.runs.session import build_accelerator
 
+    method = METHODS[config.method.name]
+    if method.run is not None:
+        raise UserError(f"{config.name} trains nothing that could be measured")
     measured = BenchResult(config=config.name, batch_size=config.train.batch_size)
     commands = CommandQueue()
 
@@ -122,40 +123,20 @@ def measure(config: RunConfig, steps: int, evaluate: bool) -> BenchResult:
     with tempfile.TemporaryDirectory(prefix="icot-tui-bench-") as parent:
         folder = RunFolder.create(Path(parent), "bench", "")
         accelerator = build_accelerator(config)
-        data = load_data(config.data)
-        observed = config.train.observe_every
-        control = Control(commands, None, Processes(accelerator), config.spikes, observed)
-        method = METHODS[config.method.name]
+        data = method.prepare(config, load_data(config.data))
+        every = config.train.observe_every
+        control = Control(commands, None, Processes(accelerator), config.spikes, every)
         context = RunContext(data, folder, accelerator, listen, lambda step: None)
         training = method.training(context, method.phases(config)[0], RunState())
         trainer = build_trainer(training, data, folder, accelerator, control, listen)
-        trainer.store = cast("Store", _NoStore())
-        parameters = trainer.update.objective.parameters()
+        trainer.store.has = lambda state: True  # type: ignore[method-assign]  # save nothing
         measured.device = str(trainer.update.device)
-        measured.parameters = sum(parameter.numel() for parameter in parameters)
+        measured.parameters = sum(p.numel() for p in trainer.update.objective.parameters())
         if config.train.compile:
             trainer.warm_up()
         trainer.run()
     measured.peak_memory_bytes = _peak_memory(measured.device)
     return measured
-
-
-class _NoStore:
-    """Stands in for a run's checkpoints: everything counts as saved already."""
-
-    saves_before_removal = False
-
-    def has(self, state: object) -> bool:
-        return True
-
-    def name_best(self, state: object) -> None:
-        pass
-
-    def outdated(self) -> None:
-        pass
-
-    def tidy(self, state: object) -> None:
-        pass
 
 
 def _endless(config: RunConfig, steps: int) -> RunConfig:

@@ -11,10 +11,11 @@ from icot_tui.formatting import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 
-def console(*, stderr: bool = False) -> "Console":
-    """A rich console in the user's theme.
+def console(**options: Any) -> "Console":
+    """A rich console in the user's theme; `options` are more of rich's.
 
     Markup, emoji codes and highlighting are off: text from data, prompts and models is printed as
     it is. Style with `style=` or `rich.text.Text`.
@@ -23,7 +24,7 @@ def console(*, stderr: bool = False) -> "Console":
 
     from icot_tui.themes import rich_theme
 
-    return Console(theme=rich_theme(), stderr=stderr, markup=False, emoji=False, highlight=False)
+    return Console(theme=rich_theme(), markup=False, emoji=False, highlight=False, **options)
 
 
 @contextmanager
@@ -52,20 +53,51 @@ def _finite(value: Any) -> Any:
 
 
 def print_table(
-    headers: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None
+    headers: "Sequence[str | Text]",
+    rows: "Iterable[Sequence[str | Text]]",
+    title: str | None = None,
+    *,
+    label_width: int = 0,
+    cell_width: int = 0,
+    padding: int = 1,
+    **column: Any,
 ) -> None:
-    """A table on a terminal, tab-separated lines with a heading elsewhere."""
+    """A table on a terminal, tab-separated lines with a heading elsewhere.
+
+    Args:
+        title: for a terminal only.
+        label_width, cell_width: columns of the terminal for the first column, and for each other
+            one; those that do not fit go below. 0: all are side by side.
+        padding: blanks on both sides of a cell.
+        column: more about the columns, for rich.
+    """
+    rows = list(rows)
     if not sys.stdout.isatty():
         for row in (headers, *rows):
-            print("\t".join(map(plain, row)))
+            print("\t".join(plain(str(cell)) for cell in row))
         return
     from rich import box
     from rich.table import Table
 
-    table = Table(*map(plain, headers), title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for row in rows:
-        table.add_row(*map(plain, row))
-    console().print(table)
+    screen = console()
+    beside = max(1, (screen.width - label_width) // cell_width) if cell_width else len(headers)
+    for begin in range(1, len(headers), beside):
+        some = slice(begin, begin + beside)
+        table = Table(
+            title=title and plain(title),
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            padding=(0, padding),
+        )
+        for name in (headers[0], *headers[some]):
+            table.add_column(_safe(name), **column)
+        for row in rows:
+            table.add_row(*map(_safe, (row[0], *row[some])))
+        screen.print(table)
+
+
+def _safe(cell: "str | Text") -> "str | Text":
+    return plain(cell) if isinstance(cell, str) else cell
 
 
 def print_error(text: str) -> None:

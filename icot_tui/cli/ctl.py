@@ -51,7 +51,11 @@ def _send(
             1,
         )
     reader = JournalReader.at_end(folder.journal)
-    message = _post(folder, command)
+    try:
+        message = post(folder.control, command)
+    except OSError as error:
+        where = folder.control
+        raise UserError(f"cannot reach the trainer through {where}: {error.strerror}", 1) from error
     if no_wait:
         if json:
             print_json({"command": command.name, "id": command.id, "posted": True})
@@ -68,15 +72,6 @@ def _send(
     else:
         print(plain(f"{folder.name}: {answer.effect}"))
     return 0 if answer.done else 1
-
-
-def _post(folder: RunFolder, command: Command) -> Path:
-    try:
-        return post(folder.control, command)
-    except OSError as error:
-        raise UserError(
-            f"cannot reach the trainer through {folder.control}: {error.strerror}", 1
-        ) from error
 
 
 def _answer(

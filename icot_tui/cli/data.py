@@ -91,7 +91,6 @@ def show(
     json: Json = False,
 ) -> None:
     """Print the first or random examples of a file, or generated ones of a task."""
-
     if Path(source).exists() or _looks_like_path(source):
         if settings:
             raise UserError("--set is for tasks: a file has no options")
@@ -117,7 +116,6 @@ def stats(
     json: Json = False,
 ) -> None:
     """Print sizes, median token counts (Table 1 of the papers), repeated and shared inputs."""
-
     from icot_tui.data.examples import characters, read_chunks
     from icot_tui.data.files import text_stats
     from icot_tui.data.tokenizing import load_tokenizer
@@ -155,7 +153,6 @@ def _looks_like_path(source: str) -> bool:
 
 def _from_file(path: Path, count: int, seed: int | None) -> "list[tuple[int, Example]]":
     """The first examples, or with a seed random ones, in the order of the file."""
-
     from icot_tui.data.examples import read_lines
 
     examples = read_lines(path)

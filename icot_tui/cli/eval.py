@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from icot_tui.cli.console import print_json, print_table, spinner
-from icot_tui.cli.options import Checkpoint, Data, Device, Json, Stage
+from icot_tui.cli.options import Checkpoint, Data, Device, Json, Stage, examples
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.models.device import pick_device, silence_transformers
 
@@ -24,17 +24,12 @@ app = typer.Typer(add_completion=False)
 SPEED_SECONDS = 5.0
 """Roughly how long the speed is measured."""
 
-EXAMPLES = """
-Examples:
-
-  icot-tui eval runs/demo
-
-  icot-tui eval demo@best --against demo-no-cot --examples 500
-
-  icot-tui eval kd-2x2-cpu --against kd-2x2-cpu@teacher
-
-  icot-tui eval some/folder --data test.txt --stage 0 --json
-"""
+EXAMPLES = examples(
+    "icot-tui eval runs/demo",
+    "icot-tui eval demo@best --against demo-no-cot --examples 500",
+    "icot-tui eval kd-2x2-cpu --against kd-2x2-cpu@teacher",
+    "icot-tui eval some/folder --data test.txt --stage 0 --json",
+)
 
 
 @dataclass(frozen=True)
@@ -86,32 +81,27 @@ def evaluate(
         found = [_evaluate(one, model) for one, model in prepared]
         if speed:
             say("measuring the speed")
-            speeds = measure_speed([model for _, model in prepared], SPEED_SECONDS)
-            found = [replace(one, speed=each) for one, each in zip(found, speeds, strict=True)]
+            measured = measure_speed([model for _, model in prepared], SPEED_SECONDS)
+            found = [replace(one, speed=each) for one, each in zip(found, measured, strict=True)]
+    speeds = [one.speed for one in found if one.speed is not None]
+    ratio = speeds[0].ratio(speeds[1]) if len(speeds) > 1 else None
     if json:
-        _print_json(found)
-    else:
-        _print_table(found)
+        first, *others = map(_as_json, found)
+        if others:
+            first |= {"against": others[0], "speed_ratio": ratio}
+        print_json(first)
+        return
+    columns = [dict(_lines(one)) for one in found]
+    rows = [(name, *(column[name] for column in columns)) for name in columns[0]]
+    if ratio is not None:
+        rows.append(("speed ratio", f"{ratio:.2f}", "1.00"))
+    print_table(("", *(str(one.checkpoint) for one in found)), rows)
 
 
 def _evaluate(opened: "OpenedCheckpoint", model: "PreparedModel") -> EvaluatedCheckpoint:
     began = time.perf_counter()
     result = model.evaluate(None if opened.config is None else opened.config.evaluation)
     return EvaluatedCheckpoint(opened.path, model.implicit, result, time.perf_counter() - began)
-
-
-def _speed_ratio(found: list[EvaluatedCheckpoint]) -> float | None:
-    """Speed of the first relative to the second."""
-    speeds = [one.speed for one in found if one.speed is not None]
-    return speeds[0].ratio(speeds[1]) if len(speeds) > 1 else None
-
-
-def _print_json(found: list[EvaluatedCheckpoint]) -> None:
-
-    first, *others = map(_as_json, found)
-    if others:
-        first |= {"against": others[0], "speed_ratio": _speed_ratio(found)}
-    print_json(first)
 
 
 def _as_json(one: EvaluatedCheckpoint) -> dict[str, Any]:
@@ -131,16 +121,6 @@ def _as_json(one: EvaluatedCheckpoint) -> dict[str, Any]:
         "seconds": one.seconds,
         "examples_per_second": one.speed and one.speed.examples_per_second,
     }
-
-
-def _print_table(found: list[EvaluatedCheckpoint]) -> None:
-
-    columns = [dict(_lines(one)) for one in found]
-    rows = [(name, *(column[name] for column in columns)) for name in columns[0]]
-    ratio = _speed_ratio(found)
-    if ratio is not None:
-        rows.append(("speed ratio", f"{ratio:.2f}", "1.00"))
-    print_table(("", *(str(one.checkpoint) for one in found)), rows)
 
 
 def _lines(one: EvaluatedCheckpoint) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import msgspec
 
@@ -11,7 +11,7 @@ from icot_tui.cli.console import print_json
 from icot_tui.cli.printer import ResilientStdout, Style, best_style
 from icot_tui.cli.reporter import Reporter
 from icot_tui.config import RunConfig, load_config, method_of
-from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
+from icot_tui.engine.checkpoints.checkpoint import best_or_newest, list_checkpoints
 from icot_tui.engine.journal.events import Event, RunEnded, Warned
 from icot_tui.engine.journal.journal import Journal, JournalReader, last_step
 from icot_tui.engine.journal.summary import RunSummary
@@ -76,17 +76,18 @@ def train_run(
             say(lambda summary: closing_lines(folder, summary, ended, seconds))
             return 0 if ended.finished or is_saved(folder, ended) else 1
     except StopNow:
-        _record_if_unlocked(folder, stopped_unsaved)
+        record_at_last_step(folder, stopped_unsaved)
         say(remove_empty_run(folder, is_new) or resume_hint(folder))
         return 1
     except Exception as error:
         what = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         failure = f"the training failed: {what}"
-        _record_if_unlocked(folder, lambda step: Warned(step=step, message=failure))
+        record_at_last_step(folder, lambda step: Warned(step=step, message=failure))
         say(remove_empty_run(folder, is_new))
         raise
     finally:
         reporter.close()
+        folder.unlock()
 
 
 def resume_run(folder: RunFolder, *, as_json: bool, quiet: bool) -> int:
@@ -167,24 +168,17 @@ def stopped_unsaved(step: int) -> RunEnded:
 
 
 def record_at_last_step(folder: RunFolder, event_at: Callable[[int], Event]) -> None:
-    """Add an event to the journal, at its last step; an empty journal stays empty."""
-    step = last_step(folder.journal)
-    if step is not None:
-        journal = Journal(folder.journal)
-        journal.write(event_at(step))
-        journal.close()
+    """Add an event at the journal's last step, unless it has none, or is another trainer's.
 
-
-def _record_if_unlocked(folder: RunFolder, event_at: Callable[[int], Event]) -> None:
-    """The same, unless the run is another trainer's."""
-    try:
+    The folder stays locked.
+    """
+    with suppress(UserError):
         folder.lock()
-    except UserError:
-        return
-    try:
-        record_at_last_step(folder, event_at)
-    finally:
-        folder.unlock()
+        step = last_step(folder.journal)
+        if step is not None:
+            journal = Journal(folder.journal)
+            journal.write(event_at(step))
+            journal.close()
 
 
 def is_saved(folder: RunFolder, ended: RunEnded) -> bool:
@@ -231,7 +225,7 @@ def closing_lines(folder: RunFolder, summary: RunSummary, ended: RunEnded, secon
         )
     done = f"{ended.step:,} steps" if asked is None else f"{asked.asked:,} questions asked"
     lines.append(f"{done}, {duration(seconds)} this time")
-    checkpoint = best_checkpoint(folder, summary)
+    checkpoint = best_or_newest(folder.checkpoints, metrics.best_step)
     if checkpoint is not None:
         is_best = checkpoint.step == metrics.best_step
         lines.append(f"{'best checkpoint' if is_best else 'checkpoint':<17}{checkpoint.path}")
@@ -240,10 +234,3 @@ def closing_lines(folder: RunFolder, summary: RunSummary, ended: RunEnded, secon
     if not ended.finished:
         lines.append(f"resume           icot-tui resume {folder.path}")
     return "\n".join(lines)
-
-
-def best_checkpoint(folder: RunFolder, summary: RunSummary) -> CheckpointPath | None:
-    """The checkpoint with the best exact match, or else the newest; None if there is none."""
-    checkpoints = list_checkpoints(folder.checkpoints)
-    best = [saved for saved in checkpoints if saved.step == summary.metrics.best_step]
-    return max(best or checkpoints, default=None)

@@ -6,19 +6,16 @@ from typing import Annotated
 import typer
 
 from icot_tui.cli.console import console, print_json
-from icot_tui.cli.options import Json
+from icot_tui.cli.options import Json, examples
 from icot_tui.formatting import plain
 from icot_tui.models.device import silence_transformers
 
 app = typer.Typer(add_completion=False)
 
-EXAMPLES = """
-Examples:
-
-  icot-tui import downloads/9_by_9_mult_gpt2 --out models/icot-9x9
-
-  icot-tui import kd/student --emulator kd/emulator --base ./gpt2 --tokenizer ./gpt2 --out pair
-"""
+EXAMPLES = examples(
+    "icot-tui import downloads/9_by_9_mult_gpt2 --out models/icot-9x9",
+    "icot-tui import kd/student --emulator kd/emulator --base ./gpt2 --tokenizer ./gpt2 --out pair",
+)
 
 
 @app.command(epilog=EXAMPLES)
@@ -51,20 +48,19 @@ def import_checkpoint(
     from icot_tui.runs.published_import import import_published
 
     silence_transformers()
-    imported = import_published(folder, out, base, tokenizer, emulator)
+    kind, parameters = import_published(folder, out, base, tokenizer, emulator)
     if json:
-        facts = {"kind": imported.kind, "parameters": imported.parameters}
-        print_json({"path": str(imported.path)} | facts)
+        print_json({"path": str(out), "kind": kind, "parameters": parameters})
         return
-    where = plain(str(imported.path))
-    lines = [f"{imported.kind}, {imported.parameters:,} parameters, written to {where}"]
-    if imported.kind == "pair":
+    where = plain(str(out))
+    lines = [f"{kind}, {parameters:,} parameters, written to {where}"]
+    if kind == "pair":
         lines.append(f"evaluate      icot-tui eval {where} --data FILE")
-    elif imported.kind == "language model":
+    elif kind == "language model":
         lines.append(f"evaluate      icot-tui eval {where} --data FILE --stage REMOVED_TOKENS")
         lines.append(f"train on it   icot-tui train CONFIG --set model.pretrained={where}")
         lines.append(f"as a teacher  --set distillation.from_teacher={where}")
     else:
-        lines.append(f"build on it   --set distillation.from_{imported.kind}={where}")
+        lines.append(f"build on it   --set distillation.from_{kind}={where}")
     for line in lines:
         console().print(line, soft_wrap=True)

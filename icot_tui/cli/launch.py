@@ -15,6 +15,7 @@ from icot_tui.cli.options import (
     Runs,
     Theme,
     all_overrides,
+    examples,
 )
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
@@ -30,15 +31,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-EXAMPLES = """
-Examples:
-
-  icot-tui launch
-
-  icot-tui launch sample_configs/mult-4x4-gpt2.toml --set train.learning_rate=1e-4 --name fast
-
-  icot-tui launch --resume demo-2
-"""
+EXAMPLES = examples(
+    "icot-tui launch",
+    "icot-tui launch sample_configs/mult-4x4-gpt2.toml --set train.learning_rate=1e-4 --name fast",
+    "icot-tui launch --resume demo-2",
+)
 
 
 @app.command(epilog=EXAMPLES)

@@ -51,6 +51,12 @@ LowBandwidth = Annotated[
 ]
 
 
+def examples(*commands: str, note: str = "") -> str:
+    """The end of a command's help."""
+    lines = ("\nExamples:", *(f"  {command}" for command in commands), note)
+    return "\n\n".join(filter(None, lines))
+
+
 def all_overrides(overrides: list[str] | None, name: str | None) -> list[str]:
     """The values of --set, with --name as one of them."""
     return [*(overrides or ()), *([] if name is None else [f"name={json.dumps(name)}"])]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from icot_tui.cli.options import Ascii, Device, LowBandwidth, Runs, Theme
+from icot_tui.cli.options import Ascii, Device, LowBandwidth, Runs, Theme, examples
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 from icot_tui.models.device import pick_device
@@ -17,15 +17,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-EXAMPLES = """
-Examples:
-
-  icot-tui play
-
-  icot-tui play demo demo-no-cot --ask "12*34"
-
-  icot-tui play demo@0 demo@2 demo@best
-"""
+EXAMPLES = examples(
+    "icot-tui play",
+    'icot-tui play demo demo-no-cot --ask "12*34"',
+    "icot-tui play demo@0 demo@2 demo@best",
+)
 
 
 @app.command(epilog=EXAMPLES)

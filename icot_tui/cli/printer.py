@@ -93,64 +93,45 @@ class ResilientStdout:
         os.close(log)
 
 
-class PlainPrinter:
-    """Prints lines; control characters are escaped."""
+class Printer:
+    """Prints lines in the theme's colours; `live`: above a display that is redrawn in place."""
 
-    def __init__(self, stdout: ResilientStdout) -> None:
-        self.stdout = stdout
-
-    def message(self, text: str) -> None:
-        """Print lines as they are."""
-        self.stdout.write(escaped_lines(text))
-
-    def log(self, line: NarratedLine) -> None:
-        """Print a line of the log, with its time and step."""
-        self.stdout.write(f"{date_and_time(line.when)}  step {line.step:>6,}  {plain(line.text)}\n")
-
-    def draw(self, figures: "RenderableType") -> None:
-        """Redraw the lines below the log; plain lines have none."""
-
-    def close(self) -> None:
-        """Leave the terminal as it was."""
-
-
-class LivePrinter(PlainPrinter):
-    """Prints above a display that is redrawn in place, in the colours of the user's theme."""
-
-    def __init__(self, stdout: ResilientStdout) -> None:
+    def __init__(self, stdout: ResilientStdout, live: bool = False) -> None:
         from rich.live import Live
 
-        super().__init__(stdout)
-        self.console = console()
-        self.console.file = stdout  # type: ignore[assignment]
-        self._live = Live(
+        self.stdout = stdout
+        self.live = live
+        self.console = console(file=stdout, color_system="auto" if live else None)
+        self._display = Live(
             console=self.console,
             auto_refresh=False,
             redirect_stdout=False,
             redirect_stderr=False,
             transient=True,
         )
-        self._live.start()
+        if live:
+            self._display.start()
 
     def message(self, text: str) -> None:
+        """Print lines as they are, with control characters escaped."""
         self.console.print(escaped_lines(text), end="", soft_wrap=True)
 
     def log(self, line: NarratedLine) -> None:
+        """Print a line of the log, with its time and step."""
         from rich.text import Text
 
-        text = Text().append(f"{clock(line.when)}  step {line.step:>6,}  ", style="muted")
+        when = clock(line.when) if self.live else date_and_time(line.when)
+        text = Text().append(f"{when}  step {line.step:>6,}  ", style="muted")
         self.console.print(text.append(plain(line.text), style=line.style), soft_wrap=True)
 
     def draw(self, figures: "RenderableType") -> None:
-        self._live.update(figures, refresh=True)
+        """Redraw the lines below the log, if there are any."""
+        if self.live:
+            self._display.update(figures, refresh=True)
 
     def close(self) -> None:
-        self._live.stop()
-
-
-def build_printer(style: Style, stdout: ResilientStdout) -> PlainPrinter:
-    """The printer for a terminal, or for anything else."""
-    return LivePrinter(stdout) if style == "live" else PlainPrinter(stdout)
+        """Erase what is redrawn, and keep the log."""
+        self._display.stop()
 
 
 def escaped_lines(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from icot_tui.cli.console import console, print_error, print_json, print_table, spinner
-from icot_tui.cli.options import Checkpoint, Data, Device, Json, Stage
+from icot_tui.cli.options import Checkpoint, Data, Device, Json, Stage, examples
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.formatting import plain
 from icot_tui.models.device import pick_device, silence_transformers
@@ -20,24 +20,20 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
-EXAMPLES = """
-Examples:
-
-  icot-tui probe runs/demo --control runs/demo-no-cot
-
-  icot-tui probe demo@best --target z3 --target ĉ2
-
-  icot-tui probe demo --json > demo-probes.json
-
+EXAMPLES = examples(
+    "icot-tui probe runs/demo --control runs/demo-no-cot",
+    "icot-tui probe demo@best --target z3 --target ĉ2",
+    "icot-tui probe demo --json > demo-probes.json",
+    note="""\
 z1, z2, ... are the tokens of the chain of thought; c0, c1, ... the answer's digits, lowest first; \
 ĉ0, ĉ1, ... (also written s0, s1, ...) the running sums of a product.
 
 Each cell is the margin of the probe over its best control: * if it is significant, # if patching \
 supports it too, (brackets) if it proves nothing because the input up to there gives the target \
-away. Scores are accuracies, or R² for running sums.
-"""
-CELL = 7
-"""Columns of the terminal per cell."""
+away. Scores are accuracies, or R² for running sums.""",
+)
+LABEL, CELL = 9, 7
+"""Columns of the terminal for the labels, and per cell."""
 SHADES = ((0.5, "bold success"), (0.25, "success"), (0.1, "warning"), (0.05, "default"))
 
 
@@ -94,7 +90,6 @@ def probe(
 
 def as_json(report: "ProbeReport") -> dict[str, Any]:
     """A report as plain values; grids are lists by site and column, None if not computed."""
-
     from icot_tui.analysis.probe_report import caveats, conclusion
 
     return {
@@ -132,7 +127,6 @@ def _or_none(grid: list[list[float]]) -> list[list[float | None]]:
 
 def _print_report(report: "ProbeReport", named: bool) -> None:
     """Heat maps of the named targets; or a line per target, and the best one's heat map."""
-
     from icot_tui.analysis.probe_report import caveats, conclusion
 
     shown = list(range(len(report.targets)))
@@ -144,21 +138,18 @@ def _print_report(report: "ProbeReport", named: bool) -> None:
         hidden = [number for number in shown if report.targets[number].kind != "digit"]
         shown = [max(hidden, key=lambda number: _rank(report, number))]
     for number in shown:
-        facts = report.targets[number]
-        title = f"{facts.name}, {facts.words}: margin over the best control"
-        _print_heat_map(report, number, title)
+        _print_heat_map(report, number)
     print(
         f"{plain(report.checkpoint)}, {report.stage} tokens removed, {report.examples:,} examples, "
         f"{report.seconds:.0f} s"
     )
     lines = [conclusion(report, number) for number in shown]
     lines += [f"note: {note}" for note in caveats(report)]
-    if sys.stdout.isatty():
-        screen = console()
-        for line in lines:
-            screen.print(f"- {plain(line)}")
-    else:
-        print("\n".join(map(plain, lines)))
+    for line in lines:
+        if sys.stdout.isatty():
+            console().print(f"- {plain(line)}")
+        else:
+            print(plain(line))
 
 
 def _rank(report: "ProbeReport", target: int) -> tuple[bool, float]:
@@ -188,31 +179,23 @@ def _summary(report: "ProbeReport", target: int) -> tuple[str, ...]:
     )
 
 
-def _print_heat_map(report: "ProbeReport", target: int, title: str) -> None:
-
-    rows = [list(_cells(report, target, row)) for row in range(len(report.sites))]
-    names = report.site_labels
-    order = list(reversed(range(len(rows))))  # the last layer on top
-    head = report.targets[target].name
-    if not sys.stdout.isatty():
-        table = [(names[row], *(cell.plain for cell in rows[row])) for row in order]
-        print_table((head, *report.columns), table)
-        return
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    screen = console()
-    screen.print(Text(plain(title)), style="table.title")
-    at_once = max(1, (screen.width - 9) // CELL)
-    for begin in range(0, len(report.columns), at_once):
-        part = slice(begin, begin + at_once)
-        drawn = Table(box=box.SIMPLE_HEAD, padding=(0, 0))
-        for name in (head, *report.columns[part]):
-            drawn.add_column(Text(f"{plain(name)} "), justify="right", no_wrap=True)
-        for row in order:
-            drawn.add_row(Text(f"{names[row]} "), *rows[row][part])
-        screen.print(drawn)
+def _print_heat_map(report: "ProbeReport", target: int) -> None:
+    facts = report.targets[target]
+    if sys.stdout.isatty():
+        title = f"{facts.name}, {facts.words}: margin over the best control"
+        console().print(plain(title), style="table.title")
+    rows: list[list[str | Text]] = [
+        [label, *_cells(report, target, row)] for row, label in enumerate(report.site_labels)
+    ]
+    print_table(
+        (facts.name, *report.columns),
+        reversed(rows),  # the last layer on top
+        label_width=LABEL,
+        cell_width=CELL,
+        padding=0,
+        justify="right",
+        no_wrap=True,
+    )
 
 
 def _cells(report: "ProbeReport", target: int, row: int) -> "Iterator[Text]":

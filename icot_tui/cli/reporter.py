@@ -14,14 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from icot_tui.cli.narrator import NarratedLine, Narrator, pace, results
-from icot_tui.cli.printer import (
-    LivePrinter,
-    PlainPrinter,
-    ResilientStdout,
-    Style,
-    build_printer,
-    escaped_lines,
-)
+from icot_tui.cli.printer import Printer, ResilientStdout, Style, escaped_lines
 from icot_tui.engine.journal.events import Event, StepsTrained
 from icot_tui.engine.journal.journal import encode_line
 from icot_tui.engine.journal.summary import RunSummary
@@ -44,7 +37,7 @@ Message = str | Callable[[RunSummary], str]
 class QuietProgress:
     """Prints messages only."""
 
-    def __init__(self, printer: PlainPrinter) -> None:
+    def __init__(self, printer: Printer) -> None:
         self._printer = printer
 
     def message(self, text: str) -> None:
@@ -76,7 +69,7 @@ class JsonProgress(QuietProgress):
 class LogProgress(QuietProgress):
     """Prints a line per event, and the figures: live on a terminal, else every few seconds."""
 
-    def __init__(self, printer: PlainPrinter, summary: RunSummary) -> None:
+    def __init__(self, printer: Printer, summary: RunSummary) -> None:
         super().__init__(printer)
         self._summary = summary
         self._narrator = Narrator(summary)
@@ -91,7 +84,7 @@ class LogProgress(QuietProgress):
     def event(self, when: float, event: Event) -> None:
         self._begun = True
         self._log(self._narrator.lines(when, event))
-        trained = isinstance(event, StepsTrained) and not isinstance(self._printer, LivePrinter)
+        trained = isinstance(event, StepsTrained) and not self._printer.live
         if trained and when >= self._loss_due:
             self._loss_due = when + LOSS_SECONDS
             stage = f"stage {self._summary.removed_tokens} of {self._summary.max_cot_tokens}"
@@ -100,11 +93,10 @@ class LogProgress(QuietProgress):
 
     def refresh(self, now: float) -> None:
         self._log(self._narrator.overdue(now))
-        if not isinstance(self._printer, LivePrinter):
+        if not self._printer.live:
             return
         words = ", ".join(pace(self._summary)), ", ".join(results(self._summary))
-        size = self._printer.console.size
-        state = (size, self._begun, self._summary.removed_tokens, words)
+        state = self._printer.console.size, self._begun, self._summary.removed_tokens, words
         if state != self._drawn:
             self._drawn = state
             self._printer.draw(self._figures(words))
@@ -136,7 +128,7 @@ class LogProgress(QuietProgress):
 
 def build_progress(style: Style, stdout: ResilientStdout, summary: RunSummary) -> QuietProgress:
     """The progress in that style; the caller keeps the summary up to date."""
-    printer = build_printer(style, stdout)
+    printer = Printer(stdout, style == "live")
     if style in ("json", "quiet"):
         return JsonProgress(printer) if style == "json" else QuietProgress(printer)
     return LogProgress(printer, summary)

@@ -2,20 +2,14 @@
 
 import typer
 
-from icot_tui.cli.options import JournalJson, Quiet, Run, Runs
+from icot_tui.cli.options import JournalJson, Quiet, Run, Runs, examples
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 
 app = typer.Typer()
 
-EXAMPLES = """
-Examples:
-
-  icot-tui resume
-
-  icot-tui resume demo-2
-
-  icot-tui resume /data/runs/mult-9x9
-"""
+EXAMPLES = examples(
+    "icot-tui resume", "icot-tui resume demo-2", "icot-tui resume /data/runs/mult-9x9"
+)
 
 
 @app.command(epilog=EXAMPLES)

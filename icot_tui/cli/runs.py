@@ -1,23 +1,25 @@
-"""`icot-tui runs`: list the runs, and show one of them."""
+"""`icot-tui runs`: list the runs, show, compare and export them."""
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 import typer
 
-from icot_tui.cli import compare, export
 from icot_tui.cli.console import print_json, print_table
-from icot_tui.cli.narrator import pace, results
-from icot_tui.cli.options import Json, Run, Runs
-from icot_tui.cli.run_record import RunRecord, read_run
-from icot_tui.config import RunConfig, method_of
+from icot_tui.cli.options import Json, Run, Runs, SeveralRuns, examples
+from icot_tui.config import RunConfig
+from icot_tui.config.loading import load_config
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
-from icot_tui.engine.journal.wording import describe
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder, runs_folder
+from icot_tui.errors import UserError
 from icot_tui.formatting import age, plain
+
+Format = Literal["csv", "parquet", "tensorboard", "card"]
 
 app = typer.Typer(
     help="List runs, show one, compare and export them.",
@@ -25,15 +27,50 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-ROWS = 20
-"""How many rows of a long table are printed; --json has them all."""
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Everything that can be read of a run; `problem` says what can't."""
+
+    folder: RunFolder
+    config: RunConfig | None
+    summary: RunSummary
+    problem: str | None
+
+    @property
+    def status(self) -> str:
+        """What the run does, or that its folder is damaged."""
+        if self.problem is not None:
+            return "damaged"
+        return self.summary.status(self.folder.is_locked(), time.time())
+
+    @property
+    def method(self) -> str:
+        """The method's name."""
+        if self.summary.facts is not None:
+            return self.summary.facts.method
+        return "" if self.config is None else self.config.method.name
+
+
+def _read(folder: RunFolder) -> RunRecord:
+    """Read a run's config and journal as far as they are intact."""
+    config, summary, problem = None, RunSummary(), None
+    try:
+        config = load_config(folder.config).config
+    except (UserError, OSError) as error:
+        problem = str(error)
+    try:
+        summary = RunSummary.of(JournalReader(folder.journal).events(), config)
+    except Exception as error:  # whatever it contains: a list of runs must not break
+        problem = problem or f"{folder.journal} cannot be read: {error}"
+    return RunRecord(folder, config, summary, problem)
 
 
 @app.command("list", epilog="Example: icot-tui runs list --json | jq .name")
 def list_runs(runs: Runs = None, json: Json = False) -> None:
     """List all runs, newest first."""
     where = runs or runs_folder()
-    records = [read_run(folder) for folder in RunFolder.all_even_damaged(where)]
+    records = [_read(folder) for folder in RunFolder.all_even_damaged(where)]
     if json:
         for one in records:
             print_json(_as_json(one))
@@ -46,8 +83,7 @@ def list_runs(runs: Runs = None, json: Json = False) -> None:
 
 def _row(one: RunRecord) -> tuple[str, ...]:
     summary, metrics = one.summary, one.summary.metrics
-    most = summary.max_cot_tokens
-    last = metrics.evaluation
+    last, most = metrics.evaluation, summary.max_cot_tokens
     return (
         one.folder.name,
         one.status,
@@ -84,99 +120,27 @@ def _as_json(one: RunRecord) -> dict[str, Any]:
 @app.command(epilog="Example: icot-tui runs show demo")
 def show(run: Run = None, runs: Runs = None, json: Json = False) -> None:
     """Show one run: its config in brief, evaluations, checkpoints and spikes."""
-    one = read_run(RunFolder.find(runs or runs_folder(), run))
+    from icot_tui.cli.run_tables import print_run
+
+    one = _read(RunFolder.find(runs or runs_folder(), run))
     metrics = one.summary.metrics
     checkpoints = [_checkpoint(path, one) for path in list_checkpoints(one.folder.checkpoints)]
-    if json:
-        print_json(
-            _as_json(one)
-            | {
-                "config": None if one.config is None else one.config.model_dump(),
-                "evaluations": [
-                    {"time": evaluation.time} | msgspec.structs.asdict(evaluation.result)
-                    for evaluation in metrics.evaluations
-                ],
-                "checkpoints": checkpoints,
-                "spikes": [asdict(spike) | {"open": spike.open} for spike in metrics.spikes],
-            }
-        )
+    if not json:
+        print_run(one, checkpoints)
         return
-    for name, text in _facts(one):
-        print(f"{name:<9} {plain(text)}")
-    _print_evaluations(one)
-    _print_checkpoints(checkpoints)
-    _print_spikes(one)
-
-
-def _facts(one: RunRecord) -> Iterator[tuple[str, str]]:
-    """The heading: folder, status, results, and the config in brief."""
-    summary = one.summary
-    yield "run", str(one.folder.path)
-    yield "status", _status_in_words(one)
-    if summary.ended is not None:
-        yield "end", summary.ended.reason
-    if summary.asked is not None:
-        yield "progress", describe(summary.asked)
-    elif summary.max_cot_tokens is not None:
-        removed = f"removed {summary.removed_tokens} of {summary.max_cot_tokens} tokens"
-        yield "progress", ", ".join([removed, *pace(summary)])
-    if found := results(summary):
-        yield "results", ", ".join(found)
-    if one.config is not None:
-        yield from _config_in_brief(one.config)
-
-
-def _status_in_words(one: RunRecord) -> str:
-    """The status, and what is wrong with the folder or for how long the trainer is silent."""
-    if one.problem:
-        return f"{one.status}: {one.problem}"
-    last = one.summary.last_event_time
-    silence = "" if last is None else f", last event {age(time.time() - last)}"
-    if one.status == "dead":
-        return f"dead: its trainer is gone{silence}"
-    return one.status + silence * (one.status == "stalled")
-
-
-def _config_in_brief(config: RunConfig) -> Iterator[tuple[str, str]]:
-    data, model, train, curriculum = config.data, config.model, config.train, config.curriculum
-    options = ", ".join(f"{key} {value}" for key, value in data.options.items())
-    yield "data", f"{data.task} {options}".strip() if data.task else str(data.train)
-    method = method_of(config)
-    if method.facts is not None:
-        yield from method.facts(config)
-        return
-    yield "model", model.pretrained or f"{model.architecture} {model.layers} x {model.width}"
-    per = "token" if curriculum.gate_per == "token" else "example"
-    clock = {
-        "linear": f"{curriculum.remove_per_epoch:g} tokens per epoch",
-        "loss_gated": f"one token whenever the loss per {per} is below {curriculum.gate_loss:g}",
-        "stages": f"{len(curriculum.stages)} fixed stages",
-    }
-    about = f"{config.method.name}" + (
-        f", {clock[curriculum.schedule]}" if method.removes_tokens else ""
-    )
-    yield "method", about
-    yield (
-        "training",
-        f"batch {train.batch_size}, learning rate {train.learning_rate:g}, seed {config.seed}",
-    )
-
-
-def _print_evaluations(one: RunRecord) -> None:
-    evaluations = one.summary.metrics.evaluations
-    rows = [
-        (
-            f"{result.step:,}",
-            str(result.stage),
-            f"{result.exact_match:.1%}",
-            f"{result.low:.1%} to {result.high:.1%}",
-            f"{result.examples:,}",
-            "" if result.loss is None else f"{result.loss:.4f}",
-        )
-        for result in (evaluation.result for evaluation in evaluations[-ROWS:])
+    evaluations = [
+        {"time": evaluation.time} | msgspec.structs.asdict(evaluation.result)
+        for evaluation in metrics.evaluations
     ]
-    headers = ("step", "removed", "exact match", "95 %", "examples", "loss")
-    _print_section("evaluations", len(evaluations), headers, rows)
+    print_json(
+        _as_json(one)
+        | {
+            "config": one.config and one.config.model_dump(),
+            "evaluations": evaluations,
+            "checkpoints": checkpoints,
+            "spikes": [asdict(spike) | {"open": spike.open} for spike in metrics.spikes],
+        }
+    )
 
 
 def _checkpoint(checkpoint: CheckpointPath, one: RunRecord) -> dict[str, Any]:
@@ -198,45 +162,57 @@ def _checkpoint(checkpoint: CheckpointPath, one: RunRecord) -> dict[str, Any]:
     }
 
 
-def _print_checkpoints(checkpoints: list[dict[str, Any]]) -> None:
-    rows = [
-        (
-            saved["name"],
-            "damaged" if saved["stage"] is None else str(saved["stage"]),
-            "" if saved["exact_match"] is None else f"{saved['exact_match']:.1%}",
-            f"{saved['bytes'] / 1e6:,.1f} MB",
-            "best" if saved["best"] else "",
-        )
-        for saved in checkpoints[-ROWS:]
-    ]
-    headers = ("checkpoint", "removed", "exact match", "size", "")
-    _print_section("checkpoints", len(checkpoints), headers, rows)
+@app.command(epilog="Example: icot-tui runs compare demo demo-no-cot")
+def compare(names: SeveralRuns, runs: Runs = None, json: Json = False) -> None:
+    """Put runs side by side: first the differences of their configs, then their results."""
+    from icot_tui.cli.run_tables import print_comparison
+
+    if len(names) < 2:
+        raise UserError("name two or more runs, such as: icot-tui runs compare demo demo-no-cot")
+    folders = [RunFolder.find(runs or runs_folder(), name) for name in names]
+    print_comparison([_read(folder) for folder in folders], json)
 
 
-def _print_spikes(one: RunRecord) -> None:
-    spikes = one.summary.metrics.spikes
-    rows = [
-        (
-            f"{spike.step:,}",
-            "" if spike.removal is None else str(spike.removal),
-            *("" if nats is None else f"{nats:.3f}" for nats in (spike.baseline, spike.height)),
-            "collapse" if spike.collapsed else "open" if spike.open else f"{spike.steps:,} steps",
-        )
-        for spike in spikes[-ROWS:]
-    ]
-    headers = ("step", "removal", "loss before", "height", "recovery")
-    _print_section("spikes", len(spikes), headers, rows)
-
-
-def _print_section(
-    title: str, count: int, headers: Sequence[str], rows: Sequence[Sequence[str]]
+@app.command(
+    epilog=examples(
+        "icot-tui runs export demo demo-no-cot --format csv > runs.csv",
+        "icot-tui runs export demo --format tensorboard --out boards",
+        "icot-tui runs export demo --format card --out README.md",
+    )
+)
+def export(
+    names: SeveralRuns,
+    kind: Annotated[
+        str, typer.Option("--format", help="csv, parquet, tensorboard or card (Markdown).")
+    ] = "csv",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File, or folder for tensorboard (csv, card: standard output)."),
+    ] = None,
+    runs: Runs = None,
 ) -> None:
-    """A table with its title, if it has rows."""
-    if rows:
-        some = f", the last {len(rows)} of {count}" if len(rows) < count else ""
-        print(f"\n{title}{some}")
-        print_table(headers, rows)
+    """Export every step and evaluation of runs to other programs, or write a model card."""
+    from icot_tui.studies import exporting
+    from icot_tui.studies.card import model_card
 
-
-app.command("compare", epilog=compare.EXAMPLES)(compare.compare)
-app.command("export", epilog=export.EXAMPLES)(export.export)
+    if kind not in get_args(Format):
+        raise UserError(f"--format must be one of {', '.join(get_args(Format))}, not '{kind}'")
+    folders = [RunFolder.find(runs or runs_folder(), name) for name in names]
+    if kind == "card":
+        if len(folders) > 1:
+            raise UserError("a model card is about one run: name one")
+        text = model_card(folders[0])
+        if out is None:
+            print(text, end="")
+        else:
+            exporting.write_text(out, text)
+    elif kind == "csv":
+        exporting.write_csv(folders, out)
+    elif out is None:
+        raise UserError(f"--format {kind} needs --out")
+    elif kind == "parquet":
+        exporting.write_parquet(folders, out)
+    else:
+        exporting.write_tensorboard(folders, out)
+    if out is not None:
+        print(plain(f"written {out}"))

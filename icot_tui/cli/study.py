@@ -10,7 +10,7 @@ import typer
 
 from icot_tui import resources
 from icot_tui.cli.console import print_error, print_json, print_table
-from icot_tui.cli.options import Json, Runs
+from icot_tui.cli.options import Json, Runs, examples
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.errors import UserError
 from icot_tui.formatting import duration, plain
@@ -24,19 +24,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-EXAMPLES = """
-Examples:
-
-  icot-tui study
-
-  icot-tui study ablation
-
-  icot-tui study table2 --scale gpu --seeds 3
-
-  icot-tui study ablation --on ray://head-node:10001 --runs /shared/runs
-
-  icot-tui study my-study.toml --plan > commands.txt
-"""
+EXAMPLES = examples(
+    "icot-tui study",
+    "icot-tui study ablation",
+    "icot-tui study table2 --scale gpu --seeds 3",
+    "icot-tui study ablation --on ray://head-node:10001 --runs /shared/runs",
+    "icot-tui study my-study.toml --plan > commands.txt",
+)
 
 
 @app.command(epilog=EXAMPLES)
@@ -246,7 +240,6 @@ def _print_results(plan: "Plan", results: "Results") -> None:
 
 def report_problems(statuses: "list[TrialStatus]", results: "Results", stopped: bool) -> int:
     """Print on stderr what went wrong and how to go on. Returns the exit status."""
-
     problems = [
         status
         for status in statuses

@@ -7,13 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from icot_tui.cli.printer import (
-    LivePrinter,
-    PlainPrinter,
-    ResilientStdout,
-    best_style,
-    build_printer,
-)
+from icot_tui.cli.printer import Printer, ResilientStdout, best_style
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import describe
@@ -35,7 +29,7 @@ LIVE_SECONDS = 1.0
 class StudyProgress:
     """Prints a line per event, and the running trials: live on a terminal, else now and then."""
 
-    def __init__(self, plan: "Plan", folder: Path, printer: PlainPrinter) -> None:
+    def __init__(self, plan: "Plan", folder: Path, printer: Printer) -> None:
         self._plan = plan
         self._folder = folder
         self._printer = printer
@@ -79,9 +73,8 @@ class StudyProgress:
         now = time.monotonic()
         if now < self._due:
             return
-        live = isinstance(self._printer, LivePrinter)
-        self._due = now + (LIVE_SECONDS if live else PLAIN_SECONDS)
-        if live:
+        self._due = now + (LIVE_SECONDS if self._printer.live else PLAIN_SECONDS)
+        if self._printer.live:
             self._printer.draw(self._figures(runner))
             return
         for status in runner.statuses:
@@ -177,8 +170,8 @@ def build_study_progress(plan: "Plan", folder: Path, as_json: bool) -> StudyProg
     """The progress that suits the terminal, or JSON."""
     stdout = ResilientStdout(folder / "log.txt")
     if as_json:
-        return JsonStudyProgress(plan, folder, PlainPrinter(stdout))
-    return StudyProgress(plan, folder, build_printer(best_style(), stdout))
+        return JsonStudyProgress(plan, folder, Printer(stdout))
+    return StudyProgress(plan, folder, Printer(stdout, live=best_style() == "live"))
 
 
 def in_words(status: "TrialStatus", summary: RunSummary | None) -> list[str]:

@@ -14,6 +14,7 @@ from icot_tui.cli.options import (
     RunName,
     Runs,
     all_overrides,
+    examples,
 )
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 
@@ -22,15 +23,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-EXAMPLES = """
-Examples:
-
-  icot-tui train
-
-  icot-tui train sample_configs/mult-4x4-gpt2.toml --set train.learning_rate=1e-4 --name fast
-
-  accelerate launch -m icot_tui train mult-9x9-gpt2
-"""
+EXAMPLES = examples(
+    "icot-tui train",
+    "icot-tui train sample_configs/mult-4x4-gpt2.toml --set train.learning_rate=1e-4 --name fast",
+    "accelerate launch -m icot_tui train mult-9x9-gpt2",
+)
 
 
 @app.command(epilog=EXAMPLES)

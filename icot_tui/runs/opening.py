@@ -13,7 +13,7 @@ from icot_tui.engine.checkpoints.checkpoint import (
     verify,
 )
 from icot_tui.errors import UserError
-from icot_tui.methods import METHODS, Method
+from icot_tui.methods import METHODS
 
 
 def open_checkpoint(path: Path) -> OpenedCheckpoint:
@@ -33,7 +33,8 @@ def open_checkpoint(path: Path) -> OpenedCheckpoint:
         raise UserError(f"there is no checkpoint folder {path}")
     if (path / MANIFEST).is_file() and (problem := verify(path)):
         raise UserError(f"checkpoint {path} cannot be used: {problem}")
-    method = _marked_by(path)
+    marked = (one for one in METHODS.values() if one.marker and (path / one.marker).is_file())
+    method = next(marked, None)  # of a model that is more than a language model
     model = load_pretrained(str(path)) if method is None else None
     tokenizer = pretrained_tokenizer(str(path), "a checkpoint")
     if model is None:
@@ -48,9 +49,3 @@ def open_checkpoint(path: Path) -> OpenedCheckpoint:
         config=load_config(run_config).config if run_config.is_file() else None,
         answer_only=method is not None and method.answer_only,
     )
-
-
-def _marked_by(path: Path) -> Method | None:
-    """The method whose models are more than a language model, if the checkpoint has its mark."""
-    marks = ((method, method.marker) for method in METHODS.values() if method.open is not None)
-    return next((method for method, mark in marks if mark and (path / mark).is_file()), None)

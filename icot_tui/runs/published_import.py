@@ -1,7 +1,6 @@
 """The papers' released checkpoints as ordinary folders (method, section 7)."""
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,26 +25,13 @@ if TYPE_CHECKING:
     from icot_tui.methods.distillation.checkpoints import Part
 
 
-@dataclass(frozen=True)
-class Imported:
-    """What was written.
-
-    kind        "language model" (ICoT-SI, or ICoT-KD's teacher), "student", "emulator" or "pair"
-    parameters  of all models together, shared ones counted once
-    """
-
-    path: Path
-    kind: str
-    parameters: int
-
-
 def import_published(
     folder: Path,
     out: Path,
     base: str | None = None,
     tokenizer: str | None = None,
     emulator: Path | None = None,
-) -> Imported:
+) -> tuple[str, int]:
     """Write a published checkpoint as a folder that everything here opens.
 
     Args:
@@ -54,6 +40,10 @@ def import_published(
         base: folder or hub name with the architecture; None: what the checkpoint names or holds.
         tokenizer: folder or hub name; None: what the checkpoint names.
         emulator: a published emulator, to be coupled with the student in `folder`.
+
+    Returns:
+        Its kind, "language model" (ICoT-SI, or ICoT-KD's teacher), "student", "emulator" or
+        "pair"; and the number of parameters, shared ones counted once.
 
     Raises:
         UserError: files are missing, hold more than tensors, or don't fit the architecture; `out`
@@ -83,7 +73,7 @@ def import_published(
         raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    return Imported(out, kind, parameters)
+    return kind, parameters
 
 
 def _sources(folder: Path, emulator: Path | None) -> list[Path]:

@@ -32,7 +32,7 @@ from icot_tui.engine.loop.trainer import Trainer
 from icot_tui.engine.loop.training import RunContext, Training
 from icot_tui.engine.processes import Processes
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.methods import METHODS, Method
+from icot_tui.methods import METHODS
 from icot_tui.version import __version__
 
 
@@ -51,7 +51,13 @@ class RunExecutor:
     def train(self) -> RunEnded:
         """Train the run to its end, or until told to stop; from where it stood."""
         method = METHODS[self.config.method.name]
-        context = self._context(method)
+        context = RunContext(
+            data=method.prepare(self.config, self.data),
+            folder=self.folder,
+            accelerator=self.accelerator,
+            emit=self.emit,
+            check_stop=lambda step: self.control.check_stop(step, self.emit),
+        )
         checkpoint, complaints = self._newest()
         phases = method.phases(self.config)
         labels = [phase.label for phase in phases]
@@ -61,7 +67,14 @@ class RunExecutor:
         try:
             for number, phase in enumerate(phases[first:], start=first + 1):
                 training = method.training(context, phase, state)
-                trainer = self._trainer(training, context.data)
+                trainer = build_trainer(
+                    training=training,
+                    data=context.data,
+                    folder=self.folder,
+                    accelerator=self.accelerator,
+                    control=self.control,
+                    emit=self.emit,
+                )
                 if checkpoint is not None:
                     self._resume(trainer, checkpoint)
                     checkpoint = None
@@ -85,25 +98,6 @@ class RunExecutor:
         except StopRequest as stop:  # while a training was prepared
             return RunEnded(step=state.step, reason=str(stop), finished=False)
         raise AssertionError("a run has at least one training")
-
-    def _context(self, method: Method) -> RunContext:
-        return RunContext(
-            data=method.prepare(self.config, self.data),
-            folder=self.folder,
-            accelerator=self.accelerator,
-            emit=self.emit,
-            check_stop=lambda step: self.control.check_stop(step, self.emit),
-        )
-
-    def _trainer(self, training: Training, data: Data) -> Trainer:
-        return build_trainer(
-            training=training,
-            data=data,
-            folder=self.folder,
-            accelerator=self.accelerator,
-            control=self.control,
-            emit=self.emit,
-        )
 
     def _newest(self) -> tuple[CheckpointPath | None, list[str]]:
         found = newest_verified(self.folder.checkpoints) if self.processes.is_main else None

@@ -1,6 +1,7 @@
 """Trains a run from its folder: the one entry for every front end."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
@@ -43,14 +44,17 @@ def run_training(
         return run(folder, config, commands, build_accelerator(config).device, listen)
     accelerator = build_accelerator(config, folder.path)
     processes = Processes(accelerator)
-    if processes.is_main:
-        folder.lock()
-    journal: Journal | None = None
-    trackers: Trackers | None = None
-    try:
+    with ExitStack() as cleanup:
+        if processes.is_main:
+            folder.lock()
+            cleanup.callback(folder.unlock)
         data = load_data(config.data)
         journal = Journal(folder.journal) if processes.is_main else None
+        if journal is not None:
+            cleanup.callback(journal.close)
+            cleanup.callback(journal.sync)
         trackers = Trackers(config, accelerator)
+        cleanup.callback(trackers.close)
 
         def emit(event: Event) -> None:
             if journal is None:
@@ -72,14 +76,6 @@ def run_training(
         ).train()
         emit(ended)
         return ended
-    finally:
-        if trackers is not None:
-            trackers.close()
-        if journal is not None:
-            journal.sync()
-            journal.close()
-        if processes.is_main:
-            folder.unlock()
 
 
 def build_accelerator(config: RunConfig, tracked: Path | None = None) -> Accelerator:

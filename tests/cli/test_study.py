@@ -15,7 +15,7 @@ import pytest
 from icot_tui import resources
 from icot_tui.cli import headless
 from icot_tui.cli.app import run
-from icot_tui.cli.printer import LivePrinter
+from icot_tui.cli.printer import Printer
 from icot_tui.cli.study import StudyStop, report_problems
 from icot_tui.cli.study_progress import StudyProgress, in_words, seconds_left
 from icot_tui.engine.journal.events import (
@@ -310,7 +310,7 @@ def test_how_trials_stand_in_words(
     assert left == pytest.approx((20 + 30) / 2, abs=1)
 
     outlet = _Captured()
-    view = StudyProgress(plan, folder.path, LivePrinter(outlet))  # type: ignore[arg-type]
+    view = StudyProgress(plan, folder.path, Printer(outlet, live=True))  # type: ignore[arg-type]
     view.begin()
     view.refresh(runner)
     view.trained()

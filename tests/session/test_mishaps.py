@@ -22,8 +22,9 @@ def test_a_crash_of_the_screen_gives_the_shell_back(launch: Launch) -> None:
     screen.wait_for_text("the screen failed, see runs/tiny/log.txt; training goes on")
     assert in_order(screen, before)
     assert screen.wait_for_end().finished
-    log = screen.run_folder.log.read_text()
-    assert "ZeroDivisionError" in log and "finished: 300 steps are done" in log
+    log = screen.run_folder.log
+    screen.wait_for(lambda: "finished: 300 steps are done" in log.read_text(), "report")
+    assert "ZeroDivisionError" in log.read_text()
 
 
 def test_a_screen_that_hangs_is_left_behind(launch: Launch) -> None:

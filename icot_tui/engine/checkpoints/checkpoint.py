@@ -89,6 +89,13 @@ def list_checkpoints(folder: Path, phase: str | None = None) -> list[CheckpointP
     return sorted(found if phase is None else [one for one in found if one.phase == phase])
 
 
+def best_or_newest(folder: Path, best_step: int | None) -> CheckpointPath | None:
+    """A run's checkpoint of the step that did best, or else the newest; None if there is none."""
+    checkpoints = list_checkpoints(folder)
+    best = [checkpoint for checkpoint in checkpoints if checkpoint.step == best_step]
+    return max(best or checkpoints, default=None)
+
+
 def write_checkpoint(
     folder: Path, name: str, state: dict[str, Any], write_files: Callable[[Path], None], needed: int
 ) -> int:

@@ -7,7 +7,7 @@ from textual import events
 from textual.content import Content
 from textual.widget import Widget
 
-from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
+from icot_tui.engine.checkpoints.checkpoint import best_or_newest
 from icot_tui.engine.journal.events import Evaluated
 from icot_tui.engine.journal.wording import how_answered
 from icot_tui.formatting import count, duration, percent, plain
@@ -56,7 +56,7 @@ def summary_facts(view: RunView) -> list[Fact]:
         recovered = sum(not spike.open for spike in spikes)
         told = f"{count(len(spikes), 'spike')}, {recovered} recovered"
         facts.append(("loss", told + f", {collapsed} collapsed" * bool(collapsed)))
-    best = best_checkpoint(view)
+    best = best_or_newest(folder.checkpoints, metrics.best_step)
     if best is not None:
         facts.append(("checkpoint", str(best.path)))
     facts.append(("run folder", str(folder.path)))
@@ -73,7 +73,8 @@ def _how(view: RunView, last: Evaluated, removing: bool) -> str:
 
 def next_steps(view: RunView) -> list[NextStep]:
     """What one can do now: here, or in a shell."""
-    folder, best = view.source.folder.path, best_checkpoint(view)
+    folder, best_step = view.source.folder, view.history.summary.metrics.best_step
+    best = best_or_newest(folder.checkpoints, best_step)
     found: list[NextStep] = []
     if best is not None:
         found.append(NextStep("ask it", "anything, and look inside", "play"))
@@ -82,18 +83,10 @@ def next_steps(view: RunView) -> list[NextStep]:
     if best is not None:
         found.append(NextStep("measure it", f"icot-tui eval {best.path}"))
     if view.status in ("stopped", "dead"):
-        found.append(NextStep("go on", f"icot-tui resume {folder}"))
+        found.append(NextStep("go on", f"icot-tui resume {folder.path}"))
     elif view.status == "finished":
-        found.append(NextStep("look again", f"icot-tui attach {folder}"))
+        found.append(NextStep("look again", f"icot-tui attach {folder.path}"))
     return found
-
-
-def best_checkpoint(view: RunView) -> CheckpointPath | None:
-    """The checkpoint with the best exact match, or else the newest."""
-    checkpoints = list_checkpoints(view.source.folder.checkpoints)
-    best_step = view.history.summary.metrics.best_step
-    best = [checkpoint for checkpoint in checkpoints if checkpoint.step == best_step]
-    return max(best or checkpoints, default=None)
 
 
 class SummaryDialog(ChoiceDialog[NextStep]):

@@ -1,0 +1,191 @@
+"""What `icot-tui runs show` and `icot-tui runs compare` print."""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from icot_tui.cli.console import print_json, print_table
+from icot_tui.cli.narrator import pace, results
+from icot_tui.config import RunConfig, method_of
+from icot_tui.config.toml import leaves, toml_value
+from icot_tui.engine.journal.wording import describe
+from icot_tui.formatting import age, duration, plain
+
+if TYPE_CHECKING:
+    from icot_tui.cli.runs import RunRecord
+
+ROWS = 20
+"""How many rows of a long table are printed; --json has them all."""
+
+
+def print_run(one: "RunRecord", checkpoints: Sequence[dict[str, Any]]) -> None:
+    """A run's heading, evaluations, checkpoints and spikes."""
+    metrics = one.summary.metrics
+    for name, text in _facts(one):
+        print(f"{name:<9} {plain(text)}")
+    evaluations = [
+        (
+            f"{result.step:,}",
+            str(result.stage),
+            f"{result.exact_match:.1%}",
+            f"{result.low:.1%} to {result.high:.1%}",
+            f"{result.examples:,}",
+            "" if result.loss is None else f"{result.loss:.4f}",
+        )
+        for result in (evaluation.result for evaluation in metrics.evaluations)
+    ]
+    saved = [
+        (
+            one["name"],
+            "damaged" if one["stage"] is None else str(one["stage"]),
+            "" if one["exact_match"] is None else f"{one['exact_match']:.1%}",
+            f"{one['bytes'] / 1e6:,.1f} MB",
+            "best" if one["best"] else "",
+        )
+        for one in checkpoints
+    ]
+    spikes = [
+        (
+            f"{spike.step:,}",
+            "" if spike.removal is None else str(spike.removal),
+            *("" if nats is None else f"{nats:.3f}" for nats in (spike.baseline, spike.height)),
+            "collapse" if spike.collapsed else "open" if spike.open else f"{spike.steps:,} steps",
+        )
+        for spike in metrics.spikes
+    ]
+    headers = ("step", "removed", "exact match", "95 %", "examples", "loss")
+    _print_section("evaluations", headers, evaluations)
+    _print_section("checkpoints", ("checkpoint", "removed", "exact match", "size", ""), saved)
+    _print_section("spikes", ("step", "removal", "loss before", "height", "recovery"), spikes)
+
+
+def _print_section(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table with its title, if it has rows."""
+    if rows:
+        some = f", the last {ROWS} of {len(rows)}" if len(rows) > ROWS else ""
+        print(f"\n{title}{some}")
+        print_table(headers, rows[-ROWS:])
+
+
+def _facts(one: "RunRecord") -> Iterator[tuple[str, str]]:
+    """The heading: folder, status, results, and the config in brief."""
+    summary = one.summary
+    yield "run", str(one.folder.path)
+    yield "status", _status_in_words(one)
+    if summary.ended is not None:
+        yield "end", summary.ended.reason
+    if summary.asked is not None:
+        yield "progress", describe(summary.asked)
+    elif summary.max_cot_tokens is not None:
+        removed = f"removed {summary.removed_tokens} of {summary.max_cot_tokens} tokens"
+        yield "progress", ", ".join([removed, *pace(summary)])
+    if found := results(summary):
+        yield "results", ", ".join(found)
+    if one.config is not None:
+        yield from _config_in_brief(one.config)
+
+
+def _status_in_words(one: "RunRecord") -> str:
+    """The status, and what is wrong with the folder or for how long the trainer is silent."""
+    if one.problem:
+        return f"{one.status}: {one.problem}"
+    last = one.summary.last_event_time
+    silence = "" if last is None else f", last event {age(time.time() - last)}"
+    if one.status == "dead":
+        return f"dead: its trainer is gone{silence}"
+    return one.status + silence * (one.status == "stalled")
+
+
+def _config_in_brief(config: RunConfig) -> Iterator[tuple[str, str]]:
+    data, model, train, curriculum = config.data, config.model, config.train, config.curriculum
+    options = ", ".join(f"{key} {value}" for key, value in data.options.items())
+    yield "data", f"{data.task} {options}".strip() if data.task else str(data.train)
+    method = method_of(config)
+    if method.facts is not None:
+        yield from method.facts(config)
+        return
+    yield "model", model.pretrained or f"{model.architecture} {model.layers} x {model.width}"
+    per = "token" if curriculum.gate_per == "token" else "example"
+    schedule = {
+        "linear": f"{curriculum.remove_per_epoch:g} tokens per epoch",
+        "loss_gated": f"one token whenever the loss per {per} is below {curriculum.gate_loss:g}",
+        "stages": f"{len(curriculum.stages)} fixed stages",
+    }[curriculum.schedule]
+    yield "method", config.method.name + f", {schedule}" * method.removes_tokens
+    recipe = f"batch {train.batch_size}, learning rate {train.learning_rate:g}, seed {config.seed}"
+    yield "training", recipe
+
+
+def print_comparison(records: "Sequence[RunRecord]", json: bool) -> None:
+    """The differences of the runs' configs, then their results side by side."""
+    names = [one.folder.name for one in records]
+    titles = names if len(set(names)) == len(names) else [str(one.folder.path) for one in records]
+    configs = [{} if one.config is None else _flat(one.config) for one in records]
+    differing = _differences(configs)
+    found = [dict(_results(one)) for one in records]
+    if json:
+        print_json(
+            {
+                "runs": titles,
+                "differences": {key: [config.get(key) for config in configs] for key in differing},
+                "results": {key: [result[key] for result in found] for key in found[0]},
+            }
+        )
+        return
+    for one in records:
+        if one.problem:
+            print(plain(f"{one.folder.path}: {one.problem}"))
+    if differing:
+        rows = [(key, *(toml_value(config.get(key)) for config in configs)) for key in differing]
+        print_table(("config", *titles), rows)
+    else:
+        print("their configs are the same")
+    rows = [(key, *(_in_words(key, result[key]) for result in found)) for key in found[0]]
+    print_table(("result", *titles), rows)
+
+
+def _flat(config: RunConfig) -> dict[str, Any]:
+    """Values by dotted key; without the name and the description, in which runs always differ."""
+    flat = {".".join(map(str, path)): value for path, value in leaves(config.model_dump())}
+    return {key: value for key, value in flat.items() if key not in ("name", "description")}
+
+
+def _differences(configs: Sequence[dict[str, Any]]) -> list[str]:
+    keys = dict.fromkeys(key for config in configs for key in config)
+    return [
+        key for key in keys if any(config.get(key) != configs[0].get(key) for config in configs)
+    ]
+
+
+def _results(one: "RunRecord") -> Iterator[tuple[str, Any]]:
+    summary, metrics = one.summary, one.summary.metrics
+    last = metrics.evaluation
+    yield "status", one.status
+    yield "method", one.method
+    yield "parameters", summary.parameters
+    yield "device", None if summary.facts is None else summary.facts.device
+    stepwise = one.config is not None and method_of(one.config).removes_tokens
+    yield "tokens removed", summary.removed_tokens if stepwise else None
+    yield "of", summary.max_cot_tokens
+    yield "exact match", None if last is None else last.exact_match
+    yield "best exact match", metrics.best
+    yield "loss", metrics.loss
+    yield "steps", metrics.step
+    yield "everything removed at step", metrics.everything_removed_at if stepwise else None
+    yield "training seconds", metrics.seconds
+    yield "loss spikes", len(metrics.spikes)
+    yield "optimizer resets", metrics.resets
+    yield "rollbacks", metrics.rollbacks
+    yield "resumes", summary.resumes
+
+
+def _in_words(key: str, value: Any) -> str:
+    if value is None:
+        return "–"
+    if key == "training seconds":
+        return duration(value)
+    if "exact match" in key:
+        return f"{value:.1%}"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
