@@ -30,13 +30,13 @@ def measure(config: str, settled: bool, seconds: float) -> dict[str, float]:
     """Train for so long in this process."""
     from icot_tui.config import dump_toml, load_config
     from icot_tui.engine.journal.events import Event, StepsTrained
-    from icot_tui.engine.loop import run_executor
     from icot_tui.engine.loop.commands import CommandQueue, Stop
     from icot_tui.engine.run_folder import RunFolder
+    from icot_tui.runs import session
     from icot_tui.runs.session import run_training
 
     if not settled:
-        run_executor.settled_heap = nullcontext
+        session.settled_heap = nullcontext
     seen = []
 
     def listen(event: Event) -> None:

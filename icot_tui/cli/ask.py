@@ -161,11 +161,7 @@ def _open(
 
 
 def _sweep_budgets(models: "Sequence[LoadedModel]", examples: int, json: bool) -> None:
-    """Print accuracy and speed of each checkpoint, for each number of written tokens.
-
-    Raises:
-        UserError: one was not trained with mixed stages, or has no examples.
-    """
+    """Print accuracy and speed of each checkpoint, for each number of written tokens."""
     from icot_tui.analysis.budget import check_mixed, sweep
     from icot_tui.analysis.examples import load_examples
 

@@ -102,11 +102,7 @@ def _build_app(
 
 
 def _find(runs: Path, name: str | None) -> "RunFolder | TrialList":
-    """A run, or else a study.
-
-    Raises:
-        UserError: there is neither.
-    """
+    """A run, or else a study; a `UserError` where there is neither."""
     from icot_tui.studies.trial_list import TrialList, find_study_folder
 
     try:

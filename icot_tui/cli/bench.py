@@ -4,7 +4,7 @@ import resource
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -86,11 +86,7 @@ def bench(
 
 
 def measure(config: RunConfig, steps: int, evaluate: bool) -> BenchResult:
-    """Train until enough steps are measured; nothing is saved.
-
-    Raises:
-        UserError: something that the config names is missing.
-    """
+    """Train until enough steps are measured; nothing is saved."""
     from icot_tui.data.load import load_data
     from icot_tui.engine.loop.build import build_trainer
     from icot_tui.engine.loop.control import Control
@@ -142,27 +138,22 @@ def measure(config: RunConfig, steps: int, evaluate: bool) -> BenchResult:
 def _endless(config: RunConfig, steps: int) -> RunConfig:
     """The config without anything that would interrupt or end the measured steps."""
     never = 1_000_000_000
-    train = config.train.model_copy(
-        update={
+    changes: dict[str, dict[str, Any]] = {
+        "train": {
             "epochs": None,
             "max_steps": never,
             "steps_after_removal": None,
             "target_accuracy": None,
             "decay_steps": 0,
             "observe_every": min(config.train.observe_every, steps, WARMUP_STEPS),
-        }
-    )
-    return config.model_copy(
-        update={
-            "train": train,
-            "evaluation": config.evaluation.model_copy(update={"every_steps": never}),
-            "checkpoints": config.checkpoints.model_copy(
-                update={"every_steps": None, "before_removal": False}
-            ),
-            "spikes": config.spikes.model_copy(update={"policy": "log"}),
-            "trackers": config.trackers.model_copy(update={"names": []}),
-        }
-    )
+        },
+        "evaluation": {"every_steps": never},
+        "checkpoints": {"every_steps": None, "before_removal": False},
+        "spikes": {"policy": "log"},
+        "trackers": {"names": []},
+    }
+    sections = {key: getattr(config, key).model_copy(update=new) for key, new in changes.items()}
+    return config.model_copy(update=sections)
 
 
 def _peak_memory(device: str) -> int:

@@ -29,20 +29,16 @@ def show(config: Config, overrides: Overrides = None, json: Json = False) -> Non
     loaded = load_config(config, overrides or [])
     dumped = leaves(loaded.config.model_dump())
     values = {".".join(map(str, path)): value for path, value in dumped}
+    source = loaded.provenance
     if json:
-        print_json(
-            {
-                key: {"value": value, "source": loaded.provenance[key]}
-                for key, value in values.items()
-            }
-        )
+        print_json({key: {"value": values[key], "source": source[key]} for key in values})
         return
-    rows = [(key, toml_value(value), loaded.provenance[key]) for key, value in values.items()]
+    rows = [(key, toml_value(value), source[key]) for key, value in values.items()]
     if os.isatty(1):
         print_table(("key", "value", "from"), rows)
         return
-    for key, value, source in rows:
-        print(plain(f"{key} = {value}".rstrip() + f"  # {source}"))
+    for key, value, origin in rows:
+        print(plain(f"{key} = {value}".rstrip() + f"  # {origin}"))
 
 
 @app.command("check", epilog="Example: icot-tui config check my-run.toml")
@@ -69,11 +65,11 @@ def new(
     raw, _ = read_toml(samples[sample])
     raw["name"] = name = name.removesuffix(".toml")
     config = check(run_config_type(), raw, {}, f"config new {name}")
-    text = explained_toml(config, {path for path, _ in leaves(raw)})
+    lines = _explained(config, {path for path, _ in leaves(raw)})
     path = Path(f"{name}.toml")
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+            file.write("\n".join(lines).lstrip("\n") + "\n")
     except FileExistsError as error:
         raise UserError(f"{path} already exists: choose another name, or remove it") from error
     except OSError as error:
@@ -81,17 +77,14 @@ def new(
     print(f"wrote {path}; train it with: icot-tui train {path}")
 
 
-def explained_toml(section: Section, given: set[KeyPath], path: KeyPath = ()) -> str:
+def _explained(
+    section: Section, given: set[KeyPath], path: KeyPath = (), there: bool = True
+) -> Iterator[str]:
     """A section and its subsections as TOML, each key below its explanation.
 
-    Keys not in `given` have their defaults and are commented out.
+    Keys not in `given` have their defaults and are commented out; of a section that is not `there`,
+    all are.
     """
-    return "\n".join(_explained(section, given, path)).lstrip("\n") + "\n"
-
-
-def _explained(
-    section: Section, given: set[KeyPath], path: KeyPath, there: bool = True
-) -> Iterator[str]:
     if path:
         yield from ("", f"# {(type(section).__doc__ or '').splitlines()[0]}")
         yield f"{'' if there else '#'}[{'.'.join(map(str, path))}]"

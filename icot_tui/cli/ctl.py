@@ -90,22 +90,15 @@ def _answer(
 
 def _no_answer(folder: RunFolder, message: Path, seconds: float) -> str:
     """Withdraw the command, so that no later trainer executes it, and say what happened."""
+    what = f"did not receive the command in {seconds:g} s, so it was withdrawn"
     try:
         message.unlink()
-        taken = False
-    except OSError:
-        taken = True
+    except OSError:  # the trainer took it
+        what = f"received the command but did not answer in {seconds:g} s"
     if not folder.is_locked():
         return f"the trainer of run {folder.name} ended before it answered"
-    if taken:
-        return f"run {folder.name} received the command but did not answer in {seconds:g} s; {BUSY}"
-    return (
-        f"run {folder.name} did not receive the command in {seconds:g} s, so it was withdrawn; "
-        f"{BUSY}"
-    )
-
-
-BUSY = "it may be loading, saving or evaluating: try again with a longer --wait"
+    busy = "it may be loading, saving or evaluating: try again with a longer --wait"
+    return f"run {folder.name} {what}; {busy}"
 
 
 def _command(make: Callable[..., Command]) -> None:

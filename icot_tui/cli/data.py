@@ -91,7 +91,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Print the first or random examples of a file, or generated ones of a task."""
-    if Path(source).exists() or _looks_like_path(source):
+    if Path(source).exists() or "/" in source or "." in source:
         if settings:
             raise UserError("--set is for tasks: a file has no options")
         examples = _from_file(Path(source), lines, seed if random else None)
@@ -145,10 +145,6 @@ def _options(settings: list[str] | None) -> Iterator[tuple[str, str]]:
         if not equals:
             raise UserError(f"--set {setting} has no '=': write it like --set digits=4x4")
         yield key.strip(), value.strip()
-
-
-def _looks_like_path(source: str) -> bool:
-    return "/" in source or "." in source
 
 
 def _from_file(path: Path, count: int, seed: int | None) -> "list[tuple[int, Example]]":

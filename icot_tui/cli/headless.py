@@ -91,11 +91,7 @@ def train_run(
 
 
 def resume_run(folder: RunFolder, *, as_json: bool, quiet: bool) -> int:
-    """Continue a run where it stopped; if it is finished, print how it ended.
-
-    Raises:
-        UserError: another trainer is at work on it, or the training failed.
-    """
+    """Continue a run where it stopped, as `train_run`; if it is finished, print how it ended."""
     config = load_config(folder.config).config
     ended = finished_end(folder)
     if ended is None:

@@ -56,11 +56,7 @@ class NarratedLine:
 
 
 class Narrator:
-    """Turns events into lines; removals in quick succession become one line.
-
-    Args:
-        summary: the run so far, including the event that is being described.
-    """
+    """Turns events, which `summary` includes already, into lines; quick removals share one line."""
 
     def __init__(self, summary: RunSummary) -> None:
         self._summary = summary
@@ -71,11 +67,12 @@ class Narrator:
         """The lines to print now; a removal's line is held back for a while."""
         if isinstance(event, StepsTrained | ExampleShown):
             return
+        removed_at = self._removals[-1][1].step if self._removals else None
         if isinstance(event, TokenRemoved):
             if self._removals and self._removals[-1][1].cause != event.cause:
                 yield from self.flush()
             self._removals.append((when, event))
-        elif isinstance(event, OptimizerReset) and self._follows_removal(event):
+        elif isinstance(event, OptimizerReset) and event.step == removed_at:
             self._resets += 1
         else:
             yield from self.flush()
@@ -102,9 +99,6 @@ class Narrator:
         reset = ", optimizer reset" if self._resets else ""
         self._removals, self._resets = [], 0
         yield NarratedLine(when, last.step, describe(together) + reset, STYLES[TokenRemoved])
-
-    def _follows_removal(self, event: OptimizerReset) -> bool:
-        return bool(self._removals) and self._removals[-1][1].step == event.step
 
 
 def pace(summary: RunSummary) -> list[str]:

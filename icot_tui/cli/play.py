@@ -64,11 +64,7 @@ def play(
 
 
 def _known(names: list[str], runs: Path) -> list[str]:
-    """The names, if each is a run or a checkpoint; without any, the latest run.
-
-    Raises:
-        UserError: one of them is neither.
-    """
+    """The names, each of them a run's or a checkpoint's; without any, the latest run."""
 
     if not names:
         return [str(RunFolder.find(runs, None).path)]

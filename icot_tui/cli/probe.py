@@ -162,12 +162,7 @@ def _summary(report: "ProbeReport", target: int) -> tuple[str, ...]:
     cell = target, row, column
     share = float(report.patched[cell])
     patched = "" if share != share else f"{share:.0%} (chance {report.patched_control[cell]:.0%})"
-    if report.encoded[target].any():
-        said = "encoded"
-    elif report.readable[target].any():
-        said = "readable"
-    else:
-        said = "not found"
+    found = "readable" if report.readable[target].any() else "not found"
     return (
         report.targets[target].name,
         f"{report.site_labels[row]}, {report.columns[column]}",
@@ -175,7 +170,7 @@ def _summary(report: "ProbeReport", target: int) -> tuple[str, ...]:
         f"{report.best_control(*cell)[1]:.2f}",
         f"{report.margins[cell]:+.2f}",
         patched,
-        said,
+        "encoded" if report.encoded[target].any() else found,
     )
 
 

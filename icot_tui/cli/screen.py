@@ -47,11 +47,7 @@ def screen_options(
 
 
 def show(build_app: "Callable[[], App[ExitChoice]]") -> int:
-    """Run an app that trains nothing. Returns the exit status.
-
-    Raises:
-        Exception: what ended the app.
-    """
+    """Run an app that trains nothing. Returns the exit status, or raises what ended the app."""
     from icot_tui.tui.session.run_app import run_with_screen
 
     left = run_with_screen(build_app)

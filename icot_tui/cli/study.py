@@ -182,11 +182,7 @@ class StudyStop:
         self._say("stopping after the current measurement (once more: stop at once)")
 
     def before_measurement(self, what: str) -> None:
-        """Print what is being measured.
-
-        Raises:
-            UserError: nothing is to be measured any more.
-        """
+        """Print what is being measured; a `UserError` if nothing is to be measured any more."""
         if self.requested:
             raise UserError("not measured, because the study was stopped")
         self._say(what)

@@ -71,9 +71,7 @@ def _folder(config: "RunConfig", runs: Path, once: bool) -> RunFolder:
     from icot_tui.engine.processes import Processes
 
     processes = Processes(Accelerator(cpu=not torch.cuda.is_available()))
-    folder = processes.share(_find_or_create(config, runs, once) if processes.is_main else None)
-    assert folder is not None
-    return folder
+    return processes.from_main(lambda: _find_or_create(config, runs, once))
 
 
 def _find_or_create(config: "RunConfig", runs: Path, once: bool) -> RunFolder:

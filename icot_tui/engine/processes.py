@@ -1,5 +1,6 @@
 """What several processes have to agree on; with one process nothing here costs anything."""
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from accelerate import Accelerator
@@ -29,6 +30,12 @@ class Processes:
         box = [value]
         broadcast_object_list(box)
         return box[0]
+
+    def from_main(self, make: Callable[[], T]) -> T:
+        """What the first process makes, on every process."""
+        made = self.share(make() if self.is_main else None)
+        assert made is not None
+        return made
 
     def gather(self, value: T) -> list[T]:
         """Every process's value, on every process."""

@@ -1,7 +1,8 @@
-"""Trains a run from its folder: the one entry for every front end."""
+"""Trains a run from its folder, from wherever it stood: the one entry for every front end."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -10,19 +11,38 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import ProjectConfiguration
 
-from icot_tui.config import RunConfig
+from icot_tui.config import Phase, RunConfig
 from icot_tui.config.loading import load_config
-from icot_tui.data.load import load_data
-from icot_tui.engine.journal.events import Event, RunEnded
-from icot_tui.engine.journal.journal import Journal
+from icot_tui.curriculum.removal import RemovalPlan
+from icot_tui.data.load import Data, load_data
+from icot_tui.data.tokenizing import decode
+from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, newest_verified
+from icot_tui.engine.journal.events import (
+    SCHEMA,
+    CheckpointSaved,
+    Event,
+    ExampleShown,
+    PhaseBegan,
+    PhaseEnded,
+    RunEnded,
+    RunResumed,
+    RunStarted,
+    Warned,
+)
+from icot_tui.engine.journal.journal import Journal, JournalReader
 from icot_tui.engine.journal.trackers import Trackers
+from icot_tui.engine.loop.build import build_trainer
 from icot_tui.engine.loop.commands import CommandQueue
-from icot_tui.engine.loop.control import Control
+from icot_tui.engine.loop.control import Control, StopRequest
+from icot_tui.engine.loop.memory import settled_heap
+from icot_tui.engine.loop.run_state import RunState
+from icot_tui.engine.loop.trainer import Trainer
+from icot_tui.engine.loop.training import RunContext, Training
 from icot_tui.engine.processes import Processes
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.methods import METHODS
-from icot_tui.runs.run_executor import RunExecutor
+from icot_tui.version import __version__
 
 
 def run_training(
@@ -76,6 +96,157 @@ def run_training(
         ).train()
         emit(ended)
         return ended
+
+
+@dataclass
+class RunExecutor:
+    """Trains what the run's method says, one training after another; most runs are one."""
+
+    config: RunConfig
+    data: Data
+    folder: RunFolder
+    accelerator: Accelerator
+    processes: Processes
+    control: Control
+    emit: Callable[[Event], None]
+
+    def train(self) -> RunEnded:
+        """Train the run to its end, or until told to stop; from where it stood."""
+        method = METHODS[self.config.method.name]
+        context = RunContext(
+            data=method.prepare(self.config, self.data),
+            folder=self.folder,
+            accelerator=self.accelerator,
+            emit=self.emit,
+            check_stop=lambda step: self.control.check_stop(step, self.emit),
+        )
+        checkpoint, complaints = self.processes.from_main(
+            lambda: newest_verified(self.folder.checkpoints)
+        )
+        phases = method.phases(self.config)
+        labels = [phase.label for phase in phases]
+        first = 0 if checkpoint is None else labels.index(checkpoint.phase)
+        saved = None if checkpoint is None else checkpoint.state()["run"]
+        state = RunState() if saved is None else RunState.from_json(saved)
+        try:
+            for number, phase in enumerate(phases[first:], start=first + 1):
+                training = method.training(context, phase, state)
+                trainer = build_trainer(
+                    training=training,
+                    data=context.data,
+                    folder=self.folder,
+                    accelerator=self.accelerator,
+                    control=self.control,
+                    emit=self.emit,
+                )
+                if checkpoint is not None:
+                    self._resume(trainer, checkpoint)
+                    checkpoint = None
+                else:
+                    trainer.state = state
+                    if number == 1:
+                        self._announce_run(trainer, training, context.data, method.title)
+                    if phase.name:
+                        self._announce_phase(trainer, training, number, len(phases))
+                for complaint in complaints:
+                    self.emit(Warned(step=trainer.state.step, message=complaint))
+                complaints = []
+                if trainer.config.train.compile:
+                    trainer.warm_up()
+                with settled_heap():
+                    ended = trainer.run()
+                if not ended.finished or number == len(phases):
+                    return ended
+                state = self._leave(trainer, phase, ended)
+                del trainer, training  # with their memory
+                self.accelerator.free_memory()
+        except StopRequest as stop:  # while a training was prepared
+            return RunEnded(step=state.step, reason=str(stop), finished=False)
+        raise AssertionError("a run has at least one training")
+
+    def _announce_run(self, trainer: Trainer, training: Training, data: Data, method: str) -> None:
+        self.emit(
+            RunStarted(
+                step=0,
+                name=self.config.name,
+                method=method,
+                version=__version__,
+                device=str(trainer.update.device),
+                processes=self.processes.count,
+                parameters=_parameters(trainer),
+                train_examples=len(training.train),
+                validation_examples=len(data.validation),
+                steps_per_epoch=trainer.order.steps_per_epoch,
+                max_cot_tokens=training.train.max_cot_tokens,
+                schema=SCHEMA,
+            )
+        )
+        self.emit(_example_shown(data, training.plan))
+        for warning in data.warnings:
+            self.emit(Warned(step=0, message=warning))
+
+    def _announce_phase(self, trainer: Trainer, training: Training, number: int, of: int) -> None:
+        self.emit(
+            PhaseBegan(
+                step=trainer.state.step,
+                phase=training.phase.name,
+                number=number,
+                phases=of,
+                title=training.phase.title,
+                unit=training.unit,
+                parameters=_parameters(trainer),
+                steps_per_epoch=trainer.order.steps_per_epoch,
+            )
+        )
+
+    def _resume(self, trainer: Trainer, checkpoint: CheckpointPath) -> None:
+        """Go on from a checkpoint."""
+        trainer.resume(checkpoint)
+        if not _is_journaled(self.folder.journal, checkpoint):  # a kill came between the two
+            self.emit(
+                CheckpointSaved(
+                    step=checkpoint.step,
+                    path=checkpoint.name,
+                    stage=checkpoint.stage,
+                    bytes=0,
+                    seconds=0.0,
+                )
+            )
+        self.emit(RunResumed(step=checkpoint.step, checkpoint=checkpoint.name))
+
+    def _leave(self, trainer: Trainer, phase: Phase, ended: RunEnded) -> RunState:
+        """Choose what a training leaves behind; the state in which the next begins."""
+        state = trainer.state
+        chosen = self.processes.from_main(lambda: trainer.store.outcome(state))
+        self.emit(
+            PhaseEnded(
+                step=state.step, phase=phase.name, reason=ended.reason, checkpoint=chosen.name
+            )
+        )
+        return state.next_phase(state.outcomes | {phase.name: chosen.name})
+
+
+def _parameters(trainer: Trainer) -> int:
+    return sum(p.numel() for p in trainer.update.objective.parameters())
+
+
+def _is_journaled(journal: Path, checkpoint: CheckpointPath) -> bool:
+    events = (event for _, event in JournalReader(journal).events())
+    return any(isinstance(e, CheckpointSaved) and e.path == checkpoint.name for e in events)
+
+
+def _example_shown(data: Data, plan: RemovalPlan) -> ExampleShown:
+    """The first held-out example; its closing separators are left out."""
+    split = data.validation
+    texts = [decode(data.tokenizer, [token]) for token in split.example(0)]
+    prompt, cot = int(split.prompt_lengths[0]), int(split.cot_lengths[0])
+    return ExampleShown(
+        step=0,
+        input=texts[: prompt - 1],
+        cot=texts[prompt : prompt + cot],
+        answer=texts[prompt + cot + 1 : -1],
+        removal_order=plan.removal_order(cot),
+    )
 
 
 def build_accelerator(config: RunConfig, tracked: Path | None = None) -> Accelerator:
