@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
 from icot_tui.cli.console import print_error, print_json, print_table, spinner
 from icot_tui.cli.options import Device, examples
@@ -53,44 +54,30 @@ the teacher's; others: emulated thought to the teacher's about other questions; 
 def ask(
     asked: Annotated[
         list[str],
-        typer.Argument(
-            metavar="CHECKPOINT_OR_RUN... QUESTION", help="Checkpoints, then the question."
-        ),
+        Argument(metavar="CHECKPOINT_OR_RUN... QUESTION", help="Checkpoints, then the question."),
     ],
-    raw: Annotated[bool, typer.Option(help="The question is in the model's own format.")] = False,
+    raw: Annotated[bool, Option(help="The question is in the model's own format.")] = False,
     file: Annotated[
-        Path | None, typer.Option(help="Ask every line of a file: questions, or whole examples.")
+        Path | None, Option(help="Ask every line of a file: questions, or whole examples.")
     ] = None,
     stage: Annotated[
         int | None,
-        typer.Option(
-            min=0, help="Checkpoint of this stage of a run, or removed tokens of a model."
-        ),
+        Option(min=0, help="Checkpoint of this stage of a run, or removed tokens of a model."),
     ] = None,
-    all_stages: Annotated[
-        bool, typer.Option(help="Ask one checkpoint per stage of a run.")
-    ] = False,
-    written: Annotated[
-        int | None, typer.Option(min=0, help="Chain-of-thought tokens to write.")
-    ] = None,
-    sample: Annotated[
-        bool, typer.Option(help="Sample tokens instead of decoding greedily.")
-    ] = False,
-    temperature: Annotated[float, typer.Option(min=0.01, help="For --sample.")] = 1.0,
-    seed: Annotated[int, typer.Option(min=0, help="For --sample.")] = 0,
+    all_stages: Annotated[bool, Option(help="Ask one checkpoint per stage of a run.")] = False,
+    written: Annotated[int | None, Option(min=0, help="Chain-of-thought tokens to write.")] = None,
+    sample: Annotated[bool, Option(help="Sample tokens instead of decoding greedily.")] = False,
+    temperature: Annotated[float, Option(min=0.01, help="For --sample.")] = 1.0,
+    seed: Annotated[int, Option(min=0, help="For --sample.")] = 0,
     thoughts: Annotated[
-        bool, typer.Option(help="ICoT-KD: each layer's emulated thought beside the teacher's.")
+        bool, Option(help="ICoT-KD: each layer's emulated thought beside the teacher's.")
     ] = False,
     budget_sweep: Annotated[
-        bool, typer.Option(help="Accuracy and speed by number of written tokens; no question.")
+        bool, Option(help="Accuracy and speed by number of written tokens; no question.")
     ] = False,
-    examples: Annotated[
-        int, typer.Option(min=1, help="Held-out examples for --budget-sweep.")
-    ] = 200,
+    examples: Annotated[int, Option(min=1, help="Held-out examples for --budget-sweep.")] = 200,
     device: Device = "auto",
-    json: Annotated[
-        bool, typer.Option("--json", help="Print JSON: one line per question.")
-    ] = False,
+    json: Annotated[bool, Option("--json", help="Print JSON: one line per question.")] = False,
 ) -> None:
     """Put a question to checkpoints: answer, token probabilities and hidden chain of thought."""
     from icot_tui.analysis.questions import read_questions

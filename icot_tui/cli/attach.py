@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
 from icot_tui.cli.options import Ascii, LowBandwidth, Runs, Theme, examples
 from icot_tui.engine.run_folder import RunFolder, runs_folder
@@ -33,20 +34,14 @@ EXAMPLES = examples(
 def attach(
     run: Annotated[
         str | None,
-        typer.Argument(
-            metavar="RUN_OR_STUDY", help="Its name or folder (default: the latest run)."
-        ),
+        Argument(metavar="RUN_OR_STUDY", help="Its name or folder (default: the latest run)."),
     ] = None,
     runs: Runs = None,
     control: Annotated[
-        bool, typer.Option("--control", help="Also control the run, if it is yours.")
+        bool, Option("--control", help="Also control the run, if it is yours.")
     ] = False,
-    replay: Annotated[
-        bool, typer.Option("--replay", help="Replay the run from its beginning.")
-    ] = False,
-    speed: Annotated[
-        float, typer.Option(help="For --replay: multiple of the original speed.")
-    ] = 20,
+    replay: Annotated[bool, Option("--replay", help="Replay the run from its beginning.")] = False,
+    speed: Annotated[float, Option(help="For --replay: multiple of the original speed.")] = 20,
     theme: Theme = None,
     ascii_only: Ascii = False,
     low_bandwidth: LowBandwidth = False,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer import Option
 
 from icot_tui.cli.console import print_json
 from icot_tui.cli.options import Config, Json, Overrides
@@ -58,8 +59,8 @@ class BenchResult:
 def bench(
     config: Config = "demo",
     overrides: Overrides = None,
-    steps: Annotated[int, typer.Option(min=1, help="Number of steps to measure.")] = 50,
-    evaluate: Annotated[bool, typer.Option("--evaluate", help="Also time one evaluation.")] = False,
+    steps: Annotated[int, Option(min=1, help="Number of steps to measure.")] = 50,
+    evaluate: Annotated[bool, Option("--evaluate", help="Also time one evaluation.")] = False,
     json: Json = False,
 ) -> None:
     """Measure how fast a config trains on this machine, at its first stage.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
+from typer import Argument, Option
 
 from icot_tui import resources
 from icot_tui.cli.console import print_json, print_table
@@ -46,16 +47,16 @@ def check_file(config: Config, overrides: Overrides = None, json: Json = False) 
     """Check a config; an error names the file, line and key."""
     loaded = load_config(config, overrides or [])
     if json:
-        print_json({"path": str(loaded.path), "name": loaded.config.name, "ok": True})
+        print_json({"path": loaded.path, "name": loaded.config.name, "ok": True})
     else:
         print(plain(f"{loaded.path} is valid: run '{loaded.config.name}'"))
 
 
 @app.command(epilog="Example: icot-tui config new my-run --from mult-3x3-cpu")
 def new(
-    name: Annotated[str, typer.Argument(help="Name of the run; writes NAME.toml.")],
+    name: Annotated[str, Argument(help="Name of the run; writes NAME.toml.")],
     sample: Annotated[
-        str, typer.Option("--from", metavar="SAMPLE", help="The sample to start from.")
+        str, Option("--from", metavar="SAMPLE", help="The sample to start from.")
     ] = "demo",
 ) -> None:
     """Write a config file with every key explained, based on a sample."""

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -38,8 +39,8 @@ def spinner(what: str) -> Iterator[Callable[[str], None]]:
 
 
 def print_json(value: Any) -> None:
-    """One line of JSON on stdout; pure ASCII, and infinities and NaN as strings."""
-    print(json.dumps(_finite(value), allow_nan=False))
+    """One line of JSON on stdout; pure ASCII, and paths, infinities and NaN as strings."""
+    print(json.dumps(_finite(value), allow_nan=False, default=os.fspath))
 
 
 def _finite(value: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from typer import Argument, Option
 
 from icot_tui.cli.console import print_json
 from icot_tui.cli.options import Json, Runs
@@ -33,13 +34,13 @@ POLL_SECONDS = 0.1
 def _send(
     command: Command,
     run: Annotated[
-        str | None, typer.Option("--run", help="Name or folder of a run (default: the latest one).")
+        str | None, Option("--run", help="Name or folder of a run (default: the latest one).")
     ] = None,
     runs: Runs = None,
     seconds: Annotated[
-        float, typer.Option("--wait", min=0, help="Seconds to wait for the answer.")
+        float, Option("--wait", min=0, help="Seconds to wait for the answer.")
     ] = 30.0,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Don't wait for the answer.")] = False,
+    no_wait: Annotated[bool, Option("--no-wait", help="Don't wait for the answer.")] = False,
     json: Json = False,
 ) -> int:
     """Post a command, wait for its answer, and print it; 1 when it was refused."""
@@ -135,7 +136,7 @@ def resume() -> Command:
 
 @_command
 def hold(
-    off: Annotated[bool, typer.Option("--off", help="Release the schedule.")] = False,
+    off: Annotated[bool, Option("--off", help="Release the schedule.")] = False,
 ) -> Command:
     """Hold the stage: training goes on, removal does not."""
     return commands.Hold(on=not off)
@@ -143,7 +144,7 @@ def hold(
 
 @_command
 def advance(
-    tokens: Annotated[int, typer.Argument(min=1, help="Number of tokens.")] = 1,
+    tokens: Annotated[int, Argument(min=1, help="Number of tokens.")] = 1,
 ) -> Command:
     """Remove more tokens now, whatever the schedule says."""
     return commands.Advance(tokens=tokens)
@@ -153,9 +154,7 @@ def advance(
 def rollback(
     step: Annotated[
         int | None,
-        typer.Option(
-            "--to", min=0, help="Step of a checkpoint (default: before the last removal)."
-        ),
+        Option("--to", min=0, help="Step of a checkpoint (default: before the last removal)."),
     ] = None,
 ) -> Command:
     """Go back to a checkpoint: weights, optimizer and stage."""
@@ -182,7 +181,7 @@ def save() -> Command:
 
 @_command
 def set_delta(
-    tokens: Annotated[float, typer.Argument(help="Tokens per epoch, for the linear schedule.")],
+    tokens: Annotated[float, Argument(help="Tokens per epoch, for the linear schedule.")],
 ) -> Command:
     """Change how many tokens are removed per epoch."""
     return commands.SetRemovePerEpoch(remove_per_epoch=_positive(tokens, "tokens per epoch"))
@@ -190,7 +189,7 @@ def set_delta(
 
 @_command
 def set_lr(
-    rate: Annotated[float, typer.Argument(help="The new peak learning rate.")],
+    rate: Annotated[float, Argument(help="The new peak learning rate.")],
 ) -> Command:
     """Change the learning rate."""
     return commands.SetLearningRate(learning_rate=_positive(rate, "a learning rate"))
@@ -198,7 +197,7 @@ def set_lr(
 
 @_command
 def stop(
-    now: Annotated[bool, typer.Option("--now", help="Stop without saving.")] = False,
+    now: Annotated[bool, Option("--now", help="Stop without saving.")] = False,
 ) -> Command:
     """Save and stop the run; 'icot-tui resume' continues it."""
     return commands.Stop(save=not now)

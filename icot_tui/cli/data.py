@@ -9,6 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
 from icot_tui.cli.console import print_json, print_table
 from icot_tui.cli.options import Json
@@ -23,11 +24,9 @@ app = typer.Typer(
 
 Settings = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Option of the task, e.g. digits=4x4; repeatable."
-    ),
+    Option("--set", metavar="KEY=VALUE", help="Option of the task, e.g. digits=4x4; repeatable."),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of the examples.")]
+Seed = Annotated[int, Option(min=0, help="Seed of the examples.")]
 
 
 @app.command(
@@ -35,16 +34,16 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of the examples.")]
     "--validation 1000 --test 1000 --out data/4x4"
 )
 def make(
-    task: Annotated[str, typer.Argument(help="multiplication, addition or modular.")],
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder for the files.")],
+    task: Annotated[str, Argument(help="multiplication, addition or modular.")],
+    out: Annotated[Path, Option(metavar="FOLDER", help="Folder for the files.")],
     settings: Settings = None,
     train: Annotated[
-        int | None, typer.Option(min=1, help="Training examples (default: all that are left).")
+        int | None, Option(min=1, help="Training examples (default: all that are left).")
     ] = None,
-    validation: Annotated[int, typer.Option(min=1, help="Validation examples.")] = 1000,
-    test: Annotated[int, typer.Option(min=0, help="Test examples.")] = 0,
+    validation: Annotated[int, Option(min=1, help="Validation examples.")] = 1000,
+    test: Annotated[int, Option(min=0, help="Test examples.")] = 0,
     seed: Seed = 0,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
+    force: Annotated[bool, Option("--force", help="Overwrite existing files.")] = False,
     json: Json = False,
 ) -> None:
     """Generate train.txt, validation.txt and test.txt for a task; they share no problem."""
@@ -62,12 +61,7 @@ def make(
     )
     written = write_files(open_source(config), out, force)
     if json:
-        print_json(
-            {
-                name: {"path": str(file.path), "examples": file.examples, "bytes": file.bytes}
-                for name, file in written.items()
-            }
-        )
+        print_json({name: asdict(file) for name, file in written.items()})
         return
     rows = [
         (str(file.path), f"{file.examples:,}", f"{file.bytes / 1e6:.1f}")
@@ -81,10 +75,10 @@ def make(
     "icot-tui data show multiplication --set digits=3x2"
 )
 def show(
-    source: Annotated[str, typer.Argument(help="A file, or the name of a task.")],
-    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="Number of examples.")] = 5,
+    source: Annotated[str, Argument(help="A file, or the name of a task.")],
+    lines: Annotated[int, Option("--lines", "-n", min=1, help="Number of examples.")] = 5,
     random: Annotated[
-        bool, typer.Option("--random", help="Random lines instead of the first ones.")
+        bool, Option("--random", help="Random lines instead of the first ones.")
     ] = False,
     settings: Settings = None,
     seed: Seed = 0,
@@ -109,9 +103,9 @@ def show(
     "(the others are compared with the first file)"
 )
 def stats(
-    files: Annotated[list[Path], typer.Argument(help="Data files, the training file first.")],
+    files: Annotated[list[Path], Argument(help="Data files, the training file first.")],
     tokenizer: Annotated[
-        str, typer.Option(help="character, or a tokenizer's folder or hub name.")
+        str, Option(help="character, or a tokenizer's folder or hub name.")
     ] = "character",
     json: Json = False,
 ) -> None:
@@ -128,10 +122,8 @@ def stats(
     if json:
         print_json({name: asdict(values) for name, values in measured.items()})
         return
-    headers = (
-        *("file", "examples", "input", "chain of thought", "answer"),
-        *("removable", "longest", "repeated", "in first file"),
-    )
+    spans = ("input", "chain of thought", "answer")
+    headers = ("file", "examples", *spans, "removable", "longest", "repeated", "in first file")
     rows = [
         (name, *(f"{value:,.10g}" for value in asdict(values).values()))
         for name, values in measured.items()

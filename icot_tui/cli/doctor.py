@@ -62,11 +62,16 @@ def examine() -> Iterator[Finding]:
     yield terminal()
 
 
+def _finding(topic: str, found: str, advice: str = "") -> Finding:
+    """What is fine, or what a piece of advice warns about."""
+    return Finding(topic, "warning" if advice else "ok", found, advice)
+
+
 def versions() -> Iterator[Finding]:
     """Python and the libraries, compared with the tested versions."""
-    yield Finding("python", "ok", platform.python_version())
-    pins = re.findall(r"^([\w.-]+)==(\S+)", resources.constraints().read_text(), re.MULTILINE)
-    tested = dict(pins)
+    yield _finding("python", platform.python_version())
+    pins = resources.constraints().read_text()
+    tested = dict(re.findall(r"^([\w.-]+)==(\S+)", pins, re.MULTILINE))
     for package in PACKAGES:
         try:
             found = importlib.metadata.version(package)
@@ -75,8 +80,7 @@ def versions() -> Iterator[Finding]:
             yield Finding(package, "failure", "not installed", advice)
             continue
         same = found.split("+")[0] == tested[package]
-        advice = "" if same else f"tested with {tested[package]}"
-        yield Finding(package, "ok" if same else "warning", found, advice)
+        yield _finding(package, found, "" if same else f"tested with {tested[package]}")
 
 
 def processor() -> Iterator[Finding]:
@@ -87,9 +91,8 @@ def processor() -> Iterator[Finding]:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     found = f"{usable} of {psutil.cpu_count()} usable, {torch.get_num_threads()} threads"
     busy = psutil.getloadavg()[0]
-    crowded = busy > (usable or 1)
-    advice = f"load average is {busy:.1f}: training will be slower" if crowded else ""
-    yield Finding("cpu cores", "warning" if crowded else "ok", found, advice)
+    crowded = f"load average is {busy:.1f}: training will be slower"
+    yield _finding("cpu cores", found, crowded if busy > (usable or 1) else "")
 
     cpuinfo = Path("/proc/cpuinfo")
     flags = set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set()
@@ -106,16 +109,13 @@ def gpus() -> Iterator[Finding]:
     seen = list(_nvidia_gpus())
     for number, (name, free, total) in enumerate(seen):
         found = f"{name}, {free / GIB:.0f} of {total / GIB:.0f} GiB free"
+        advice = "another process uses memory on it" if free < 0.9 * total else ""
         if usable == 0:
             advice = f"torch {torch.__version__} can't use it: install a CUDA build of torch"
-            yield Finding(f"gpu {number}", "warning", found, advice)
-        else:
-            used = free < 0.9 * total
-            advice = "another process uses memory on it" if used else ""
-            yield Finding(f"gpu {number}", "warning" if used else "ok", found, advice)
+        yield _finding(f"gpu {number}", found, advice)
     if not seen:
         found = "Apple" if torch.backends.mps.is_available() else "none: runs train on the CPU"
-        yield Finding("gpu", "ok", f"{usable} through torch" if usable else found)
+        yield _finding("gpu", f"{usable} through torch" if usable else found)
 
 
 def _nvidia_gpus() -> Iterator[tuple[str, int, int]]:
@@ -137,10 +137,9 @@ def memory() -> Finding:
     import psutil
 
     held = psutil.virtual_memory()
-    little = held.available < 2 * GIB
     found = f"{held.available / GIB:.1f} of {held.total / GIB:.1f} GiB free"
-    advice = "only enough for the demo: close other programs" if little else ""
-    return Finding("memory", "warning" if little else "ok", found, advice)
+    little = "only enough for the demo: close other programs"
+    return _finding("memory", found, little if held.available < 2 * GIB else "")
 
 
 def folders() -> Iterator[Finding]:
@@ -163,9 +162,8 @@ def folder(topic: str, path: Path) -> Finding:
     found = f"{path}, {free / GIB:.1f} GiB free"
     if free < 0.2 * GIB:
         return Finding(topic, "failure", found, "no space for a checkpoint: free some")
-    if free < 5 * GIB:
-        return Finding(topic, "warning", found, "little space for checkpoints of large models")
-    return Finding(topic, "ok", found)
+    little = "little space for checkpoints of large models"
+    return _finding(topic, found, little if free < 5 * GIB else "")
 
 
 def terminal() -> Finding:
@@ -173,13 +171,11 @@ def terminal() -> Finding:
     inside = "tmux" if os.environ.get("TMUX") else "screen" if os.environ.get("STY") else ""
     inside = inside or ("ssh" if os.environ.get("SSH_CONNECTION") else "")
     if not sys.stdout.isatty():
-        return Finding("terminal", "ok", "none: plain lines are printed")
+        return _finding("terminal", "none: plain lines are printed")
     width, height = shutil.get_terminal_size()
     colours = console().color_system or "no"
     found = f"{width}x{height}, {colours} colours, {sys.stdout.encoding}, {inside}".rstrip(", ")
+    advice = "80x24 or larger is better" if width < 80 or height < 24 else ""
     if inside == "ssh":
         advice = "start runs inside tmux: a dropped link would end them"
-        return Finding("terminal", "warning", plain(found), advice)
-    if width < 80 or height < 24:
-        return Finding("terminal", "warning", plain(found), "80x24 or larger is better")
-    return Finding("terminal", "ok", plain(found))
+    return _finding("terminal", plain(found), advice)

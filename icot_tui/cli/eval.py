@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Option
 
 from icot_tui.cli.console import print_json, print_table, spinner
 from icot_tui.cli.options import Checkpoint, Data, Device, Json, Stage, examples
@@ -49,17 +50,13 @@ def evaluate(
     data: Data = None,
     stage: Stage = None,
     against: Annotated[
-        str | None, typer.Option(metavar="OTHER", help="Another checkpoint, measured side by side.")
+        str | None, Option(metavar="OTHER", help="Another checkpoint, measured side by side.")
     ] = None,
     against_stage: Annotated[
-        int | None, typer.Option(min=0, help="Number of removed tokens of --against.")
+        int | None, Option(min=0, help="Number of removed tokens of --against.")
     ] = None,
-    examples: Annotated[
-        int | None, typer.Option(min=1, help="Use only this many examples.")
-    ] = None,
-    speed: Annotated[
-        bool, typer.Option(help="Measure examples per second at batch size 1.")
-    ] = True,
+    examples: Annotated[int | None, Option(min=1, help="Use only this many examples.")] = None,
+    speed: Annotated[bool, Option(help="Measure examples per second at batch size 1.")] = True,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
@@ -107,7 +104,7 @@ def _evaluate(opened: "OpenedCheckpoint", model: "PreparedModel") -> EvaluatedCh
 def _as_json(one: EvaluatedCheckpoint) -> dict[str, Any]:
     result = one.result
     return {
-        "checkpoint": str(one.checkpoint),
+        "checkpoint": one.checkpoint,
         "stage": result.stage,
         "implicit": one.implicit,
         "examples": result.examples,

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 from icot_tui.cli.console import console, print_json
 from icot_tui.cli.options import Json, examples
@@ -22,18 +23,18 @@ EXAMPLES = examples(
 def import_checkpoint(
     folder: Annotated[
         Path,
-        typer.Argument(help="Has config.json and state_dict.bin, or student and emulator."),
+        Argument(help="Has config.json and state_dict.bin, or student and emulator."),
     ],
-    out: Annotated[Path, typer.Option(help="The new folder.")],
+    out: Annotated[Path, Option(help="The new folder.")],
     base: Annotated[
         str | None,
-        typer.Option(help="Folder or hub name of the base model (default: config.json's)."),
+        Option(help="Folder or hub name of the base model (default: config.json's)."),
     ] = None,
     tokenizer: Annotated[
-        str | None, typer.Option(help="Folder or hub name (default: config.json's).")
+        str | None, Option(help="Folder or hub name (default: config.json's).")
     ] = None,
     emulator: Annotated[
-        Path | None, typer.Option(help="ICoT-KD: the emulator to couple with the student.")
+        Path | None, Option(help="ICoT-KD: the emulator to couple with the student.")
     ] = None,
     json: Json = False,
 ) -> None:
@@ -50,7 +51,7 @@ def import_checkpoint(
     silence_transformers()
     kind, parameters = import_published(folder, out, base, tokenizer, emulator)
     if json:
-        print_json({"path": str(out), "kind": kind, "parameters": parameters})
+        print_json({"path": out, "kind": kind, "parameters": parameters})
         return
     where = plain(str(out))
     lines = [f"{kind}, {parameters:,} parameters, written to {where}"]

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
 from icot_tui.cli.options import (
     Ascii,
@@ -41,7 +42,7 @@ EXAMPLES = examples(
 @app.command(epilog=EXAMPLES)
 def launch(
     config: Annotated[
-        str | None, typer.Argument(help="A TOML file, or the name of a sample (default: demo).")
+        str | None, Argument(help="A TOML file, or the name of a sample (default: demo).")
     ] = None,
     overrides: Overrides = None,
     name: RunName = None,
@@ -50,7 +51,7 @@ def launch(
     ascii_only: Ascii = False,
     low_bandwidth: LowBandwidth = False,
     resume: Annotated[
-        str | None, typer.Option("--resume", metavar="RUN", help="Resume this run instead.")
+        str | None, Option("--resume", metavar="RUN", help="Resume this run instead.")
     ] = None,
 ) -> int:
     """Train with the live screen: without a config, the CPU demo.

@@ -4,50 +4,44 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
-Config = Annotated[str, typer.Argument(help="A TOML file, or the name of a sample such as demo.")]
+Config = Annotated[str, Argument(help="A TOML file, or the name of a sample such as demo.")]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override a value; repeatable."),
+    Option("--set", metavar="SECTION.KEY=VALUE", help="Override a value; repeatable."),
 ]
-RunName = Annotated[str | None, typer.Option("--name", help="Name of the run's folder.")]
+RunName = Annotated[str | None, Option("--name", help="Name of the run's folder.")]
 Runs = Annotated[
     Path | None,
-    typer.Option("--runs", help="Folder with the runs (default: $ICOT_TUI_RUNS, or runs)."),
+    Option("--runs", help="Folder with the runs (default: $ICOT_TUI_RUNS, or runs)."),
 ]
-Run = Annotated[
-    str | None, typer.Argument(help="Name or folder of a run (default: the latest one).")
-]
-SeveralRuns = Annotated[
-    list[str], typer.Argument(metavar="RUN...", help="Names or folders of runs.")
-]
+Run = Annotated[str | None, Argument(help="Name or folder of a run (default: the latest one).")]
+SeveralRuns = Annotated[list[str], Argument(metavar="RUN...", help="Names or folders of runs.")]
 Checkpoint = Annotated[
     str,
-    typer.Argument(
+    Argument(
         metavar="CHECKPOINT_OR_RUN", help="A run, RUN@best, RUN@STAGE, or a checkpoint's folder."
     ),
 ]
 Stage = Annotated[
-    int | None, typer.Option(min=0, help="Number of removed tokens (default: the checkpoint's).")
+    int | None, Option(min=0, help="Number of removed tokens (default: the checkpoint's).")
 ]
 Data = Annotated[
-    Path | None, typer.Option(help="File with examples (default: the run's held-out examples).")
+    Path | None, Option(help="File with examples (default: the run's held-out examples).")
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Device = Annotated[str, Option(help="auto, cpu, cuda or mps.")]
+Json = Annotated[bool, Option("--json", help="Print JSON.")]
 JournalJson = Annotated[
-    bool, typer.Option("--json", help="Print the journal: one line of JSON per event.")
+    bool, Option("--json", help="Print the journal: one line of JSON per event.")
 ]
-Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Print only the run's folder and its result.")
-]
+Quiet = Annotated[bool, Option("--quiet", "-q", help="Print only the run's folder and its result.")]
 Theme = Annotated[
-    str | None, typer.Option(help="Name of a theme (default: your settings, or $ICOT_TUI_THEME).")
+    str | None, Option(help="Name of a theme (default: your settings, or $ICOT_TUI_THEME).")
 ]
-Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")]
+Ascii = Annotated[bool, Option("--ascii", help="Draw with ASCII characters only.")]
 LowBandwidth = Annotated[
-    bool, typer.Option("--low-bandwidth", help="For slow links: at most two redraws a second.")
+    bool, Option("--low-bandwidth", help="For slow links: at most two redraws a second.")
 ]
 
 

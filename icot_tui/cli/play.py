@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Argument, Option
 
 from icot_tui.cli.options import Ascii, Device, LowBandwidth, Runs, Theme, examples
 from icot_tui.engine.run_folder import RunFolder, runs_folder
@@ -28,12 +29,12 @@ EXAMPLES = examples(
 def play(
     names: Annotated[
         list[str] | None,
-        typer.Argument(
+        Argument(
             metavar="RUN_OR_CHECKPOINT...",
             help="Runs with all their checkpoints, or single ones (default: the latest run).",
         ),
     ] = None,
-    ask: Annotated[str, typer.Option(metavar="QUESTION", help="A first question.")] = "",
+    ask: Annotated[str, Option(metavar="QUESTION", help="A first question.")] = "",
     device: Device = "auto",
     runs: Runs = None,
     theme: Theme = None,

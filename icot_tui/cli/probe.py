@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Option
 
 from icot_tui.cli.console import console, print_error, print_json, print_table, spinner
 from icot_tui.cli.options import Checkpoint, Data, Device, Json, Stage, examples
@@ -41,19 +42,17 @@ SHADES = ((0.5, "bold success"), (0.25, "success"), (0.1, "warning"), (0.05, "de
 def probe(
     checkpoint: Checkpoint,
     control: Annotated[
-        str | None, typer.Option(metavar="CHECKPOINT_OR_RUN", help="A No-CoT model as a control.")
+        str | None, Option(metavar="CHECKPOINT_OR_RUN", help="A No-CoT model as a control.")
     ] = None,
-    examples: Annotated[int, typer.Option(min=100, help="Number of examples.")] = 2000,
+    examples: Annotated[int, Option(min=100, help="Number of examples.")] = 2000,
     data: Data = None,
     target: Annotated[
-        list[str] | None, typer.Option(help="Probe only this target: z3, c1, ĉ2; repeatable.")
+        list[str] | None, Option(help="Probe only this target: z3, c1, ĉ2; repeatable.")
     ] = None,
     stage: Stage = None,
-    patch: Annotated[
-        bool, typer.Option(help="Also patch; without it nothing counts as encoded.")
-    ] = True,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of folds, shuffles and pairs.")] = 0,
-    again: Annotated[bool, typer.Option(help="Ignore the cached result.")] = False,
+    patch: Annotated[bool, Option(help="Also patch; without it nothing counts as encoded.")] = True,
+    seed: Annotated[int, Option(min=0, help="Seed of folds, shuffles and pairs.")] = 0,
+    again: Annotated[bool, Option(help="Ignore the cached result.")] = False,
     device: Device = "auto",
     json: Json = False,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 import typer
+from typer import Option
 
 from icot_tui.cli.console import print_json, print_table
 from icot_tui.cli.options import Json, Run, Runs, SeveralRuns, examples
@@ -183,11 +184,11 @@ def compare(names: SeveralRuns, runs: Runs = None, json: Json = False) -> None:
 def export(
     names: SeveralRuns,
     kind: Annotated[
-        str, typer.Option("--format", help="csv, parquet, tensorboard or card (Markdown).")
+        str, Option("--format", help="csv, parquet, tensorboard or card (Markdown).")
     ] = "csv",
     out: Annotated[
         Path | None,
-        typer.Option(help="File, or folder for tensorboard (csv, card: standard output)."),
+        Option(help="File, or folder for tensorboard (csv, card: standard output)."),
     ] = None,
     runs: Runs = None,
 ) -> None:

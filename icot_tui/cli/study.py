@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import Argument, Option
 
 from icot_tui import resources
 from icot_tui.cli.console import print_error, print_json, print_table
@@ -37,20 +38,20 @@ EXAMPLES = examples(
 def study(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME_OR_FILE", help="A study; without it, all are listed."),
+        Argument(metavar="NAME_OR_FILE", help="A study; without it, all are listed."),
     ] = None,
-    scale: Annotated[str, typer.Option(help="cpu, gpu or paper.")] = "cpu",
-    seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds.")] = None,
+    scale: Annotated[str, Option(help="cpu, gpu or paper.")] = "cpu",
+    seeds: Annotated[int | None, Option(min=1, help="Number of seeds.")] = None,
     plan: Annotated[
         bool,
-        typer.Option("--plan", help="Print one self-contained command per training; run nothing."),
+        Option("--plan", help="Print one self-contained command per training; run nothing."),
     ] = False,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Trials at once (default: as many as fit).")
+        int | None, Option(min=1, help="Trials at once (default: as many as fit).")
     ] = None,
     on: Annotated[
         str,
-        typer.Option(
+        Option(
             metavar="local|ray|ADDRESS",
             help="This machine, its Ray cluster, or the Ray cluster at an address.",
         ),
@@ -88,9 +89,8 @@ def _list(json: bool) -> int:
     if json:
         for one in loaded:
             scales = {key: scale.minutes for key, scale in one.scales.items()}
-            print_json(
-                one.model_dump(include={"name", "title", "source", "about"}) | {"scales": scales}
-            )
+            about = one.model_dump(include={"name", "title", "source", "about"})
+            print_json(about | {"scales": scales})
         return 0
     rows = []
     for one in loaded:
@@ -206,7 +206,7 @@ def _print_json_results(results: "Results") -> None:
 
     content: dict[str, Any] = {"event": "StudyEnded"} | results.facts
     content |= {"table": as_data(results.table), "notes": list(results.table.notes)}
-    print_json(content | {"files": [str(path) for path in results.files]})
+    print_json(content | {"files": results.files})
 
 
 def _print_results(plan: "Plan", results: "Results") -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Option
 
 from icot_tui.cli.options import (
     Config,
@@ -38,7 +39,7 @@ def train(
     name: RunName = None,
     once: Annotated[
         bool,
-        typer.Option("--once", help="Resume an earlier run of the same config, if there is one."),
+        Option("--once", help="Resume an earlier run of the same config, if there is one."),
     ] = False,
     as_json: JournalJson = False,
     quiet: Quiet = False,
