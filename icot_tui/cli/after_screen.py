@@ -3,15 +3,7 @@
 import os
 from collections.abc import Callable
 
-from icot_tui.cli.headless import (
-    StopNow,
-    closing_lines,
-    handling_stop_signals,
-    is_saved,
-    record_at_last_step,
-    resume_hint,
-    stopped_unsaved,
-)
+from icot_tui.cli import headless
 from icot_tui.cli.printer import ResilientStdout, best_style
 from icot_tui.cli.reporter import Reporter
 from icot_tui.engine.journal.journal import JournalReader
@@ -41,16 +33,16 @@ def wait_for_training(engine: TrainingThread, left: ScreenExit) -> int:
     reporter = Reporter(style, stdout, RunSummary.of(events, engine.config))
     engine.listen(reporter)
     try:
-        with handling_stop_signals(engine.commands, reporter.message, stdout.hang_up):
+        with headless.handling_stop_signals(engine.commands, reporter.message, stdout.hang_up):
             _stop_as_asked(engine, left, reporter.message)
             while not engine.join(0.5):
                 pass
         return _report_end(engine, reporter)
-    except StopNow:
+    except headless.StopNow:
         engine.send(Stop(save=False))
         if not engine.join(0 if engine.startup_phase else LAST_STEP_SECONDS):
-            record_at_last_step(engine.folder, stopped_unsaved)
-        hint = remove_empty_run(engine.folder, engine.is_new) or resume_hint(engine.folder)
+            headless.record_at_last_step(engine.folder, headless.stopped_unsaved)
+        hint = remove_empty_run(engine.folder, engine.is_new) or headless.resume_hint(engine.folder)
         reporter.message(hint)
         reporter.close()
         if engine.alive:  # in the middle of something long, which Python would wait for
@@ -67,7 +59,7 @@ def _stop_as_asked(engine: TrainingThread, left: ScreenExit, say: Callable[[str]
     elif left.reason == "now":
         engine.send(Stop(save=False))
         if engine.startup_phase is not None or not engine.join(LAST_STEP_SECONDS):
-            raise StopNow
+            raise headless.StopNow
     elif engine.alive:
         say("the screen is gone; training goes on and is logged here")
 
@@ -75,8 +67,10 @@ def _stop_as_asked(engine: TrainingThread, left: ScreenExit, say: Callable[[str]
 def _report_end(engine: TrainingThread, reporter: Reporter) -> int:
     ended, seconds = engine.ended, engine.seconds
     if ended is not None:
-        reporter.message(lambda summary: closing_lines(engine.folder, summary, ended, seconds))
-        return 0 if ended.finished or is_saved(engine.folder, ended) else 1
+        reporter.message(
+            lambda summary: headless.closing_lines(engine.folder, summary, ended, seconds)
+        )
+        return 0 if ended.finished or headless.is_saved(engine.folder, ended) else 1
     if engine.exit_status == 2:  # bad input: the log says no more than the sentence
         reporter.message(remove_empty_run(engine.folder, engine.is_new))
         raise UserError(engine.error or "", 2)

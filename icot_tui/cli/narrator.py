@@ -3,24 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from icot_tui.engine.journal.events import (
-    CheckpointFailed,
-    CheckpointSaved,
-    Collapsed,
-    Evaluated,
-    Event,
-    ExampleShown,
-    LossSpike,
-    OptimizerReset,
-    Paused,
-    RolledBack,
-    RunEnded,
-    SpikeRecovered,
-    StepsTrained,
-    TokenRemoved,
-    UpdatesSkipped,
-    Warned,
-)
+from icot_tui.engine.journal import events
+from icot_tui.engine.journal.events import Event
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import describe
 from icot_tui.formatting import count, duration, plain
@@ -29,18 +13,18 @@ REMOVALS_SECONDS = 5.0
 """Removals that follow each other within this time share a line."""
 
 STYLES: dict[type[Event], str] = {
-    TokenRemoved: "secondary",
-    Evaluated: "success",
-    SpikeRecovered: "success",
-    LossSpike: "warning",
-    Paused: "warning",
-    RolledBack: "warning",
-    UpdatesSkipped: "warning",
-    Warned: "warning",
-    Collapsed: "error",
-    CheckpointFailed: "error",
-    CheckpointSaved: "muted",
-    RunEnded: "primary",
+    events.TokenRemoved: "secondary",
+    events.Evaluated: "success",
+    events.SpikeRecovered: "success",
+    events.LossSpike: "warning",
+    events.Paused: "warning",
+    events.RolledBack: "warning",
+    events.UpdatesSkipped: "warning",
+    events.Warned: "warning",
+    events.Collapsed: "error",
+    events.CheckpointFailed: "error",
+    events.CheckpointSaved: "muted",
+    events.RunEnded: "primary",
 }
 """Theme style of each event's line."""
 
@@ -60,19 +44,19 @@ class Narrator:
 
     def __init__(self, summary: RunSummary) -> None:
         self._summary = summary
-        self._removals: list[tuple[float, TokenRemoved]] = []
+        self._removals: list[tuple[float, events.TokenRemoved]] = []
         self._resets = 0
 
     def lines(self, when: float, event: Event) -> Iterator[NarratedLine]:
         """The lines to print now; a removal's line is held back for a while."""
-        if isinstance(event, StepsTrained | ExampleShown):
+        if isinstance(event, events.StepsTrained | events.ExampleShown):
             return
         removed_at = self._removals[-1][1].step if self._removals else None
-        if isinstance(event, TokenRemoved):
+        if isinstance(event, events.TokenRemoved):
             if self._removals and self._removals[-1][1].cause != event.cause:
                 yield from self.flush()
             self._removals.append((when, event))
-        elif isinstance(event, OptimizerReset) and event.step == removed_at:
+        elif isinstance(event, events.OptimizerReset) and event.step == removed_at:
             self._resets += 1
         else:
             yield from self.flush()
@@ -89,7 +73,7 @@ class Narrator:
         if not self._removals:
             return
         (_, first), (when, last) = self._removals[0], self._removals[-1]
-        together = TokenRemoved(
+        together = events.TokenRemoved(
             step=last.step,
             before=first.before,
             stage=last.stage,
@@ -98,7 +82,7 @@ class Narrator:
         )
         reset = ", optimizer reset" if self._resets else ""
         self._removals, self._resets = [], 0
-        yield NarratedLine(when, last.step, describe(together) + reset, STYLES[TokenRemoved])
+        yield NarratedLine(when, last.step, describe(together) + reset, STYLES[events.TokenRemoved])
 
 
 def pace(summary: RunSummary) -> list[str]:

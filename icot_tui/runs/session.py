@@ -17,18 +17,8 @@ from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.data.load import Data, load_data
 from icot_tui.data.tokenizing import decode
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, newest_verified
-from icot_tui.engine.journal.events import (
-    SCHEMA,
-    CheckpointSaved,
-    Event,
-    ExampleShown,
-    PhaseBegan,
-    PhaseEnded,
-    RunEnded,
-    RunResumed,
-    RunStarted,
-    Warned,
-)
+from icot_tui.engine.journal import events
+from icot_tui.engine.journal.events import Event
 from icot_tui.engine.journal.journal import Journal, JournalReader
 from icot_tui.engine.journal.trackers import Trackers
 from icot_tui.engine.loop.build import build_trainer
@@ -47,7 +37,7 @@ from icot_tui.version import __version__
 
 def run_training(
     folder: RunFolder, commands: CommandQueue, listen: Callable[[Event], None] | None = None
-) -> RunEnded:
+) -> events.RunEnded:
     """Train a run to its end; go on from its newest whole checkpoint if it has one.
 
     Args:
@@ -110,7 +100,7 @@ class RunExecutor:
     control: Control
     emit: Callable[[Event], None]
 
-    def train(self) -> RunEnded:
+    def train(self) -> events.RunEnded:
         """Train the run to its end, or until told to stop; from where it stood."""
         method = METHODS[self.config.method.name]
         context = RunContext(
@@ -149,7 +139,7 @@ class RunExecutor:
                     if phase.name:
                         self._announce_phase(trainer, training, number, len(phases))
                 for complaint in complaints:
-                    self.emit(Warned(step=trainer.state.step, message=complaint))
+                    self.emit(events.Warned(step=trainer.state.step, message=complaint))
                 complaints = []
                 if trainer.config.train.compile:
                     trainer.warm_up()
@@ -161,12 +151,12 @@ class RunExecutor:
                 del trainer, training  # with their memory
                 self.accelerator.free_memory()
         except StopRequest as stop:  # while a training was prepared
-            return RunEnded(step=state.step, reason=str(stop), finished=False)
+            return events.RunEnded(step=state.step, reason=str(stop), finished=False)
         raise AssertionError("a run has at least one training")
 
     def _announce_run(self, trainer: Trainer, training: Training, data: Data, method: str) -> None:
         self.emit(
-            RunStarted(
+            events.RunStarted(
                 step=0,
                 name=self.config.name,
                 method=method,
@@ -178,16 +168,16 @@ class RunExecutor:
                 validation_examples=len(data.validation),
                 steps_per_epoch=trainer.order.steps_per_epoch,
                 max_cot_tokens=training.train.max_cot_tokens,
-                schema=SCHEMA,
+                schema=events.SCHEMA,
             )
         )
         self.emit(_example_shown(data, training.plan))
         for warning in data.warnings:
-            self.emit(Warned(step=0, message=warning))
+            self.emit(events.Warned(step=0, message=warning))
 
     def _announce_phase(self, trainer: Trainer, training: Training, number: int, of: int) -> None:
         self.emit(
-            PhaseBegan(
+            events.PhaseBegan(
                 step=trainer.state.step,
                 phase=training.phase.name,
                 number=number,
@@ -204,7 +194,7 @@ class RunExecutor:
         trainer.resume(checkpoint)
         if not _is_journaled(self.folder.journal, checkpoint):  # a kill came between the two
             self.emit(
-                CheckpointSaved(
+                events.CheckpointSaved(
                     step=checkpoint.step,
                     path=checkpoint.name,
                     stage=checkpoint.stage,
@@ -212,14 +202,14 @@ class RunExecutor:
                     seconds=0.0,
                 )
             )
-        self.emit(RunResumed(step=checkpoint.step, checkpoint=checkpoint.name))
+        self.emit(events.RunResumed(step=checkpoint.step, checkpoint=checkpoint.name))
 
-    def _leave(self, trainer: Trainer, phase: Phase, ended: RunEnded) -> RunState:
+    def _leave(self, trainer: Trainer, phase: Phase, ended: events.RunEnded) -> RunState:
         """Choose what a training leaves behind; the state in which the next begins."""
         state = trainer.state
         chosen = self.processes.from_main(lambda: trainer.store.outcome(state))
         self.emit(
-            PhaseEnded(
+            events.PhaseEnded(
                 step=state.step, phase=phase.name, reason=ended.reason, checkpoint=chosen.name
             )
         )
@@ -231,16 +221,18 @@ def _parameters(trainer: Trainer) -> int:
 
 
 def _is_journaled(journal: Path, checkpoint: CheckpointPath) -> bool:
-    events = (event for _, event in JournalReader(journal).events())
-    return any(isinstance(e, CheckpointSaved) and e.path == checkpoint.name for e in events)
+    return any(
+        isinstance(event, events.CheckpointSaved) and event.path == checkpoint.name
+        for _, event in JournalReader(journal).events()
+    )
 
 
-def _example_shown(data: Data, plan: RemovalPlan) -> ExampleShown:
+def _example_shown(data: Data, plan: RemovalPlan) -> events.ExampleShown:
     """The first held-out example; its closing separators are left out."""
     split = data.validation
     texts = [decode(data.tokenizer, [token]) for token in split.example(0)]
     prompt, cot = int(split.prompt_lengths[0]), int(split.cot_lengths[0])
-    return ExampleShown(
+    return events.ExampleShown(
         step=0,
         input=texts[: prompt - 1],
         cot=texts[prompt : prompt + cot],
