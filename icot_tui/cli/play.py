@@ -1,13 +1,12 @@
 """`icot-tui play`: ask checkpoints on a screen, and look inside them."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
 
 from icot_tui.cli.options import Ascii, Device, LowBandwidth, Runs, Theme, examples
-from icot_tui.engine.run_folder import RunFolder, runs_folder
+from icot_tui.engine.run_folder import runs_folder
 from icot_tui.errors import UserError
 from icot_tui.models.device import pick_device
 
@@ -45,10 +44,11 @@ def play(
 
     Without a terminal, 'icot-tui ask' and 'icot-tui probe' do the same.
     """
+    from icot_tui.analysis.checkpoints import find_sources
     from icot_tui.tui.session import terminal
 
     folder = runs or runs_folder()
-    chosen = _known(names or [], folder)
+    find_sources(names or [], folder)  # what is not there is bad input, and needs no screen
     if not terminal.is_usable():
         raise UserError("there is no terminal to draw on: 'icot-tui ask' asks without one")
     from icot_tui.cli.screen import screen_options, show
@@ -59,20 +59,6 @@ def play(
         from icot_tui.tui.app.user_state import UserState
         from icot_tui.tui.play.app import PlayApp
 
-        return PlayApp(options, chosen, UserState.load(), lambda: pick_device(device), ask)
+        return PlayApp(options, names or [], UserState.load(), lambda: pick_device(device), ask)
 
     return show(build_app)
-
-
-def _known(names: list[str], runs: Path) -> list[str]:
-    """The names, each of them a run's or a checkpoint's; without any, the latest run."""
-
-    if not names:
-        return [str(RunFolder.find(runs, None).path)]
-    for name in names:
-        fronts = {name, name.rpartition("@")[0]} - {""}
-        if not any((runs / f).is_dir() or Path(f).expanduser().is_dir() for f in fronts):
-            known = ", ".join(run.name for run in RunFolder.all(runs)[:5])
-            there = f"runs in {runs}: {known}" if known else f"no run in {runs}"
-            raise UserError(f"there is no checkpoint folder and no run '{name}' ({there})")
-    return names
