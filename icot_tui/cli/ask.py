@@ -165,8 +165,7 @@ def _sweep_budgets(models: "Sequence[LoadedModel]", examples: int, json: bool) -
 
 
 def _print_budgets(name: str, points: "Sequence[BudgetPoint]") -> None:
-    from icot_tui.studies.figure import as_text
-    from icot_tui.studies.series import Drawing, Series
+    from icot_tui.studies.figure import Drawing, Series, as_text
 
     rows = [
         (
@@ -174,14 +173,14 @@ def _print_budgets(name: str, points: "Sequence[BudgetPoint]") -> None:
             str(point.stage),
             f"{point.exact_match:.1%}",
             f"{point.low:.1%} to {point.high:.1%}",
-            f"{point.examples_per_second or 0:.4g}",
+            f"{point.examples_per_second:.4g}",
         )
         for point in points
     ]
     headers = ("written", "removed", "exact match", "95 % interval", "examples/s")
     print_table(headers, rows, title=name)
     if sys.stdout.isatty():
-        speeds = tuple(point.examples_per_second or 0 for point in points)
+        speeds = tuple(point.examples_per_second for point in points)
         series = Series("", speeds, tuple(point.exact_match for point in points))
         title = "accuracy against speed: from all tokens written (left) to none"
         print(as_text(Drawing(title, "examples/s", "exact match", (series,), True)))

@@ -194,7 +194,6 @@ def export(
 ) -> None:
     """Export every step and evaluation of runs to other programs, or write a model card."""
     from icot_tui.studies import exporting
-    from icot_tui.studies.card import model_card
 
     if kind not in get_args(Format):
         raise UserError(f"--format must be one of {', '.join(get_args(Format))}, not '{kind}'")
@@ -202,7 +201,7 @@ def export(
     if kind == "card":
         if len(folders) > 1:
             raise UserError("a model card is about one run: name one")
-        text = model_card(folders[0])
+        text = exporting.model_card(folders[0])
         if out is None:
             print(text, end="")
         else:
