@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from icot_tui.analysis.emulation import LayerThought
     from icot_tui.analysis.loaded_model import LoadedModel
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer()
 
 LABEL_WIDTH, ANSWER_WIDTH = 20, 20
 """Columns of the terminal for the labels of the table of answers, and for each checkpoint."""

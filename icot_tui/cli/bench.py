@@ -19,7 +19,7 @@ from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.formatting import duration, plain
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer()
 
 WARMUP_STEPS = 10
 """Steps before the clock starts: first allocations, first kernels."""

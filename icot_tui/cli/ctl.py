@@ -21,7 +21,6 @@ from icot_tui.errors import UserError
 from icot_tui.formatting import plain
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     help="Control a live run. Commands are executed between two steps, and journaled.",
     epilog="Examples: icot-tui ctl pause;  icot-tui ctl advance 2 --run demo-2;  "
@@ -135,17 +134,13 @@ def resume() -> Command:
 
 
 @_command
-def hold(
-    off: Annotated[bool, Option("--off", help="Release the schedule.")] = False,
-) -> Command:
+def hold(off: Annotated[bool, Option("--off", help="Release the schedule.")] = False) -> Command:
     """Hold the stage: training goes on, removal does not."""
     return commands.Hold(on=not off)
 
 
 @_command
-def advance(
-    tokens: Annotated[int, Argument(min=1, help="Number of tokens.")] = 1,
-) -> Command:
+def advance(tokens: Annotated[int, Argument(min=1, help="Number of tokens.")] = 1) -> Command:
     """Remove more tokens now, whatever the schedule says."""
     return commands.Advance(tokens=tokens)
 
@@ -188,17 +183,13 @@ def set_delta(
 
 
 @_command
-def set_lr(
-    rate: Annotated[float, Argument(help="The new peak learning rate.")],
-) -> Command:
+def set_lr(rate: Annotated[float, Argument(help="The new peak learning rate.")]) -> Command:
     """Change the learning rate."""
     return commands.SetLearningRate(learning_rate=_positive(rate, "a learning rate"))
 
 
 @_command
-def stop(
-    now: Annotated[bool, Option("--now", help="Stop without saving.")] = False,
-) -> Command:
+def stop(now: Annotated[bool, Option("--now", help="Stop without saving.")] = False) -> Command:
     """Save and stop the run; 'icot-tui resume' continues it."""
     return commands.Stop(save=not now)
 

@@ -20,7 +20,7 @@ from icot_tui.cli.options import Json
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.formatting import plain
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer()
 
 PACKAGES = (
     "torch", "transformers", "tokenizers", "safetensors", "accelerate", "peft", "numpy",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from icot_tui.engine.evaluation.held_out import PreparedModel
     from icot_tui.engine.evaluation.speed import Speed
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer()
 
 SPEED_SECONDS = 5.0
 """Roughly how long the speed is measured."""

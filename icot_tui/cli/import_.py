@@ -11,7 +11,7 @@ from icot_tui.cli.options import Json, examples
 from icot_tui.formatting import plain
 from icot_tui.models.device import silence_transformers
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer()
 
 EXAMPLES = examples(
     "icot-tui import downloads/9_by_9_mult_gpt2 --out models/icot-9x9",
@@ -22,13 +22,11 @@ EXAMPLES = examples(
 @app.command(epilog=EXAMPLES)
 def import_checkpoint(
     folder: Annotated[
-        Path,
-        Argument(help="Has config.json and state_dict.bin, or student and emulator."),
+        Path, Argument(help="Has config.json and state_dict.bin, or student and emulator.")
     ],
     out: Annotated[Path, Option(help="The new folder.")],
     base: Annotated[
-        str | None,
-        Option(help="Folder or hub name of the base model (default: config.json's)."),
+        str | None, Option(help="Folder or hub name of the base model (default: config.json's).")
     ] = None,
     tokenizer: Annotated[
         str | None, Option(help="Folder or hub name (default: config.json's).")

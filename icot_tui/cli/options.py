@@ -13,8 +13,7 @@ Overrides = Annotated[
 ]
 RunName = Annotated[str | None, Option("--name", help="Name of the run's folder.")]
 Runs = Annotated[
-    Path | None,
-    Option("--runs", help="Folder with the runs (default: $ICOT_TUI_RUNS, or runs)."),
+    Path | None, Option("--runs", help="Folder with the runs (default: $ICOT_TUI_RUNS, or runs).")
 ]
 Run = Annotated[str | None, Argument(help="Name or folder of a run (default: the latest one).")]
 SeveralRuns = Annotated[list[str], Argument(metavar="RUN...", help="Names or folders of runs.")]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from icot_tui.tui.session.run_app import ExitChoice
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer()
 
 EXAMPLES = examples(
     "icot-tui play",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from icot_tui.analysis.probe_report import ProbeReport
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer()
 
 EXAMPLES = examples(
     "icot-tui probe runs/demo --control runs/demo-no-cot",

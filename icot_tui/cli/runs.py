@@ -22,11 +22,7 @@ from icot_tui.formatting import age, plain
 
 Format = Literal["csv", "parquet", "tensorboard", "card"]
 
-app = typer.Typer(
-    help="List runs, show one, compare and export them.",
-    add_completion=False,
-    no_args_is_help=True,
-)
+app = typer.Typer(help="List runs, show one, compare and export them.", no_args_is_help=True)
 
 
 @dataclass(frozen=True)
@@ -187,8 +183,7 @@ def export(
         str, Option("--format", help="csv, parquet, tensorboard or card (Markdown).")
     ] = "csv",
     out: Annotated[
-        Path | None,
-        Option(help="File, or folder for tensorboard (csv, card: standard output)."),
+        Path | None, Option(help="File, or folder for tensorboard (csv, card: standard output).")
     ] = None,
     runs: Runs = None,
 ) -> None:

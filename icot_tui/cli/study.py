@@ -37,14 +37,12 @@ EXAMPLES = examples(
 @app.command(epilog=EXAMPLES)
 def study(
     name: Annotated[
-        str | None,
-        Argument(metavar="NAME_OR_FILE", help="A study; without it, all are listed."),
+        str | None, Argument(metavar="NAME_OR_FILE", help="A study; without it, all are listed.")
     ] = None,
     scale: Annotated[str, Option(help="cpu, gpu or paper.")] = "cpu",
     seeds: Annotated[int | None, Option(min=1, help="Number of seeds.")] = None,
     plan: Annotated[
-        bool,
-        Option("--plan", help="Print one self-contained command per training; run nothing."),
+        bool, Option("--plan", help="Print one self-contained command per training; run nothing.")
     ] = False,
     jobs: Annotated[
         int | None, Option(min=1, help="Trials at once (default: as many as fit).")

@@ -38,8 +38,7 @@ def train(
     runs: Runs = None,
     name: RunName = None,
     once: Annotated[
-        bool,
-        Option("--once", help="Resume an earlier run of the same config, if there is one."),
+        bool, Option("--once", help="Resume an earlier run of the same config, if there is one.")
     ] = False,
     as_json: JournalJson = False,
     quiet: Quiet = False,
