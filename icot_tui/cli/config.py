@@ -19,7 +19,7 @@ from icot_tui.config.toml import KeyPath, leaves, read_toml, toml_key, toml_valu
 from icot_tui.errors import UserError
 from icot_tui.formatting import plain
 
-app = typer.Typer(help="Show, check and write config files.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command(epilog="Example: icot-tui config show demo --set train.learning_rate=5e-4")

@@ -18,7 +18,7 @@ from icot_tui.errors import UserError
 if TYPE_CHECKING:
     from icot_tui.data.examples import Example
 
-app = typer.Typer(help="Generate, show and measure data files.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 Settings = Annotated[
     list[str] | None,

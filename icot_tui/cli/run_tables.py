@@ -36,13 +36,13 @@ def print_run(one: "RunRecord", checkpoints: Sequence[dict[str, Any]]) -> None:
     ]
     saved = [
         (
-            one["name"],
-            "damaged" if one["stage"] is None else str(one["stage"]),
-            "" if one["exact_match"] is None else f"{one['exact_match']:.1%}",
-            f"{one['bytes'] / 1e6:,.1f} MB",
-            "best" if one["best"] else "",
+            facts["name"],
+            "damaged" if facts["stage"] is None else str(facts["stage"]),
+            "" if facts["exact_match"] is None else f"{facts['exact_match']:.1%}",
+            f"{facts['bytes'] / 1e6:,.1f} MB",
+            "best" if facts["best"] else "",
         )
-        for one in checkpoints
+        for facts in checkpoints
     ]
     spikes = [
         (

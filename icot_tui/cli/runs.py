@@ -22,7 +22,7 @@ from icot_tui.formatting import age, plain
 
 Format = Literal["csv", "parquet", "tensorboard", "card"]
 
-app = typer.Typer(help="List runs, show one, compare and export them.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @dataclass(frozen=True)
