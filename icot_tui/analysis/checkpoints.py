@@ -7,6 +7,7 @@ from pathlib import Path
 
 from icot_tui.config import RunConfig, load_config, method_of
 from icot_tui.engine.checkpoints.checkpoint import BEST, LATEST, list_checkpoints, stage_of
+from icot_tui.engine.checkpoints.description import read_description
 from icot_tui.engine.journal.events import Evaluated, PhaseBegan, StepsTrained
 from icot_tui.engine.journal.journal import JournalReader, max_cot_tokens
 from icot_tui.engine.journal.rewind import effective
@@ -158,7 +159,25 @@ def _single(path: Path) -> CheckpointEntry:
             if entry.path.resolve() == path.resolve():
                 return entry
     phase = PAIR if (path / PARTS).is_file() else ""
-    return CheckpointEntry(path=path, run=path.name, phase=phase)
+    try:
+        about = read_description(path)
+        config = None if about is None else about.run_config()
+    except UserError:  # said when it is opened
+        about = config = None
+    if about is None or config is None:
+        return CheckpointEntry(path=path, run=path.name, phase=phase)
+    return CheckpointEntry(
+        path=path,
+        run=path.name,
+        step=about.step,
+        stage=about.stage,
+        max_cot_tokens=about.greatest_stage,
+        implicit=about.stage >= about.greatest_stage,
+        mixed=has_mixed_stages(config),
+        is_control=method_of(config).is_control,
+        task=_task(config),
+        phase=about.phase.partition("-")[2],
+    )
 
 
 def newest_of_each_stage(entries: Iterable[CheckpointEntry]) -> list[CheckpointEntry]:

@@ -196,7 +196,9 @@ def teacher_path(model: LoadedModel, section: DistillationConfig) -> Path:
 def _left(model: LoadedModel, part: str) -> str | None:
     """The checkpoint that an earlier training of the same run chose, if there was one."""
     opened = model.opened
-    outcomes = {} if opened.state is None else opened.state["run"].get("outcomes", {})
+    if opened.run is None or opened.state is None:
+        return None
+    outcomes = opened.state["run"].get("outcomes", {})
     return str(opened.path.parent / outcomes[part]) if part in outcomes else None
 
 

@@ -66,18 +66,17 @@ def load_examples(model: LoadedModel, count: int, file: Path | None = None) -> P
     if file is not None:
         lines = _lines(read_chunks(file, count), count)
         return ProbeExamples(Chunk(b"".join(lines), str(file), 1), len(lines), 0)
-    config = model.opened.config
-    if config is None:
-        what = f"{model.opened.path} belongs to no run"
-        raise UserError(f"{what}: name a file of examples with --data")
-    source = open_source(config.data)
+    data = model.opened.data
+    if data is None:
+        raise UserError(f"{model.opened.path} lies in no run: name a file of examples with --data")
+    source = open_source(data)
     lines, trained_on = [], 0
     for name in sorted(source.names, key=["validation", "test", "train"].index):
         if len(lines) < count:
             more = _lines(source.chunks(name), count - len(lines))
             lines += more
             trained_on += len(more) if name == "train" else 0
-    text = Chunk(b"".join(lines), f"the examples of {config.name}", 1)
+    text = Chunk(b"".join(lines), f"the examples of {model.label}", 1)
     return ProbeExamples(text, len(lines), trained_on)
 
 
@@ -109,7 +108,7 @@ class AlignedExamples:
     """
 
     def __init__(self, model: LoadedModel, split: EncodedSplit, stage: int) -> None:
-        token_format = model.token_format
+        token_format = model.opened.token_format(stage)
         batch = token_format.batch(split, np.arange(len(split)), stage)
         _check_length(batch, position_table(model.lm))
         before = int(batch.prompt_lengths.min())

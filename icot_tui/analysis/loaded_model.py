@@ -22,11 +22,10 @@ from torch.nn.utils.rnn import pad_sequence
 from icot_tui.analysis.answer import Answer, AnswerToken, Sampling, token_chooser, whole_chain
 from icot_tui.analysis.checkpoints import has_mixed_stages
 from icot_tui.analysis.questions import Question, QuestionReader
-from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint
+from icot_tui.engine.checkpoints.opened import OpenedCheckpoint
 from icot_tui.engine.evaluation.answers import AnswerReader
 from icot_tui.engine.evaluation.decoding import decode
 from icot_tui.engine.evaluation.evaluate import position_table
-from icot_tui.engine.evaluation.held_out import token_format_of
 from icot_tui.engine.evaluation.staged_examples import PositionShift, Prefixes, StagedExamples
 from icot_tui.errors import UserError
 from icot_tui.models.supervised import SupervisedLM
@@ -51,18 +50,16 @@ class LoadedModel:
         self.opened = opened
         self.device = torch.device(device)
         self.lm = opened.model.to(self.device).eval()
-        self.token_format = token_format_of(opened)
-        state = opened.state
-        self.stage = None if state is None else int(state["curriculum"]["stage"])
-        self.step = None if state is None else int(state["run"]["step"])
-        self.reader = QuestionReader(opened.tokenizer, opened.config)
+        self.token_format = opened.token_format()
+        self.stage, self.step = opened.stage, opened.step
+        about, config, run = opened.description, opened.config, opened.run
+        typical = None if about is None else about.typical_cot_tokens
+        self.reader = QuestionReader(opened.tokenizer, opened.data, typical)
         self._positions = position_table(self.lm)
-        config = opened.config
         self._budget = None if config is None else config.evaluation.max_new_tokens
         self.chooses_budget = config is not None and has_mixed_stages(config)
         self.is_pair = opened.answer_only
-        path = opened.path
-        self.label = path.name if config is None else f"{path.parent.parent.name}/{path.name}"
+        self.label = opened.path.name if run is None else f"{run.name}/{opened.path.name}"
         self.bytes = sum(p.numel() * p.element_size() for p in self.lm.parameters())
         self._answer_reader = AnswerReader(self.token_format)
         self._scorer = SupervisedLM(self.lm).eval()
@@ -158,6 +155,7 @@ class LoadedModel:
                 f"{self.opened.path} has no training state: say how many chain-of-thought tokens "
                 "are removed (0 writes the whole chain of thought)"
             )
+        self.opened.token_format(stage)  # refuses a stage that nothing tells how to make
         prefixes = self._without_gold if chain is None else self._with_gold
         return _Staged(question, stage, prefixes(question, stage))
 
@@ -173,7 +171,14 @@ class LoadedModel:
     def _without_gold(self, question: Question, stage: int) -> Prefixes:
         """Without a gold example only the prompt's length is known."""
         length, plan = len(question.prompt), self.token_format.plan
-        removed = np.array([min(stage, self.reader.typical_cot_tokens or 0)])
+        typical = self.reader.typical_cot_tokens
+        if typical is None and plan.keep_positions and stage:
+            raise UserError(
+                "how long this question's chain of thought would be is not known, and with it the "
+                "positions that removed tokens left behind: ask an example with its chain, "
+                "'input||cot #### answer'"
+            )
+        removed = np.array([min(stage, typical or 0)])
         no_cot = np.zeros(1, dtype=np.int64)
         shift = PositionShift.of(plan, np.array([length]), no_cot, removed)
         ahead = int(shift.tokens[0])

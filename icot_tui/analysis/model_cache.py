@@ -5,7 +5,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from icot_tui.analysis.loaded_model import LoadedModel
-from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint
+from icot_tui.engine.checkpoints.opened import NOTHING_GIVEN, GivenRemoval, OpenedCheckpoint
 from icot_tui.errors import UserError
 from icot_tui.runs.opening import open_checkpoint
 
@@ -15,12 +15,19 @@ MEMORY_LIMIT = 1 << 30  # default limit of kept parameters in bytes
 class ModelCache:
     """The most recently used checkpoints, ready to answer; safe from any thread.
 
-    The one used last is kept, however many bytes its parameters have.
+    The one used last is kept, however many bytes its parameters have; `given` says how tokens were
+    removed, for checkpoints that don't say it.
     """
 
-    def __init__(self, memory_limit: int = MEMORY_LIMIT, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        memory_limit: int = MEMORY_LIMIT,
+        device: str = "cpu",
+        given: GivenRemoval = NOTHING_GIVEN,
+    ) -> None:
         self._limit = memory_limit
         self._device = device
+        self._given = given
         self._kept: OrderedDict[tuple[Path, int], LoadedModel] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -33,7 +40,7 @@ class ModelCache:
         with self._lock:
             key = _key(path)
             if key not in self._kept:
-                opened = open_safely(path)
+                opened = open_safely(path, self._given)
                 key = _key(opened.path)  # a run's folder stands for its newest checkpoint
                 if key not in self._kept:
                     self._kept[key] = LoadedModel(opened, self._device)
@@ -66,7 +73,7 @@ def warm_up(architecture: str = "gpt2") -> None:
     MODEL_FOR_CAUSAL_LM_MAPPING[type(AutoConfig.for_model(architecture))]
 
 
-def open_safely(path: Path) -> OpenedCheckpoint:
+def open_safely(path: Path, given: GivenRemoval = NOTHING_GIVEN) -> OpenedCheckpoint:
     """Open a checkpoint that may be written or deleted at this moment.
 
     Raises:
@@ -75,7 +82,7 @@ def open_safely(path: Path) -> OpenedCheckpoint:
     if path.name.startswith((".writing-", ".deleting-")):
         raise UserError(f"checkpoint {path} is being written or deleted: choose another one")
     try:
-        opened = open_checkpoint(path)
+        opened = open_checkpoint(path, given)
     except UserError:
         raise
     except (OSError, ValueError, KeyError) as error:

@@ -21,6 +21,7 @@ from icot_tui.analysis.model_cache import open_safely
 from icot_tui.analysis.probe_report import Grid, ProbeReport, TargetFacts
 from icot_tui.analysis.probe_run import ProbeSettings, run_probes
 from icot_tui.engine.checkpoints.checkpoint import MANIFEST
+from icot_tui.engine.checkpoints.opened import NOTHING_GIVEN, GivenRemoval
 from icot_tui.engine.run_folder import write_atomically
 from icot_tui.errors import UserError
 
@@ -112,13 +113,15 @@ def _nested(grids: Mapping[str, Grid], kind: str) -> dict[str, Grid]:
     return {name.removeprefix(front): g for name, g in grids.items() if name.startswith(front)}
 
 
-def open_for_probing(name: str, runs: Path, device: str) -> LoadedModel:
+def open_for_probing(
+    name: str, runs: Path, device: str, given: GivenRemoval = NOTHING_GIVEN
+) -> LoadedModel:
     """The checkpoint that a name stands for.
 
     Raises:
         UserError: there is none, or it is ICoT-KD's pair.
     """
-    model = LoadedModel(open_safely(find_checkpoint(name, runs)), device)
+    model = LoadedModel(open_safely(find_checkpoint(name, runs), given), device)
     if model.is_pair:
         raise UserError(
             f"{model.label} is ICoT-KD's pair, whose thought is emulated, not hidden: "

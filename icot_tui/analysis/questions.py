@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from icot_tui.config import RunConfig
+from icot_tui.config import DataConfig
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.encoding import Encoder, decode_example
 from icot_tui.data.examples import ANSWER_MARK, INPUT_END, Chunk, parse_line, read_lines
@@ -45,23 +45,30 @@ class QuestionReader:
 
     Args:
         tokenizer: the checkpoint's.
-        config: of the run that it belongs to: its task, or its held-out file, knows the answers.
+        data: of its run: the task, or the held-out file, knows the answers.
+        typical: median length of the chains of thought, in tokens, where it is known already.
     """
 
-    def __init__(self, tokenizer: "PreTrainedTokenizerBase", config: RunConfig | None) -> None:
+    def __init__(
+        self,
+        tokenizer: "PreTrainedTokenizerBase",
+        data: DataConfig | None,
+        typical: int | None = None,
+    ) -> None:
         self._tokenizer = tokenizer
         self._encoder = Encoder(tokenizer, fast=False)
-        self._config = config
+        self._data = data
+        self._typical = typical
 
     @cached_property
     def task(self) -> Task | None:
-        data = None if self._config is None else self._config.data
+        data = self._data
         return None if data is None or data.task is None else make_task(data.task, data.options)
 
     @cached_property
     def _known(self) -> dict[str, str]:
         """Lines of the run's held-out file by their inputs."""
-        data = None if self._config is None else self._config.data
+        data = self._data
         if data is None or data.validation is None:
             return {}
         path = Path(data.validation).expanduser()
@@ -74,6 +81,8 @@ class QuestionReader:
     @cached_property
     def typical_cot_tokens(self) -> int | None:
         """Median length of chains of thought of the task or the file; None without either."""
+        if self._typical is not None:
+            return self._typical
         task = self.task
         if task is None:
             lines = list(self._known.values())[:EXAMPLES]

@@ -11,7 +11,7 @@ import typer
 from typer import Argument, Option
 
 from icot_tui.cli.console import print_error, print_json, print_table, spinner
-from icot_tui.cli.options import Device, examples
+from icot_tui.cli.options import Device, KeepPositions, Side, examples
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 from icot_tui.formatting import plain
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from icot_tui.analysis.budget import BudgetPoint
     from icot_tui.analysis.emulation import LayerThought
     from icot_tui.analysis.loaded_model import LoadedModel
+    from icot_tui.analysis.model_cache import ModelCache
 
 app = typer.Typer()
 
@@ -64,6 +65,8 @@ def ask(
         int | None,
         Option(min=0, help="Checkpoint of this stage of a run, or removed tokens of a model."),
     ] = None,
+    side: Side = None,
+    keep_positions: KeepPositions = None,
     all_stages: Annotated[bool, Option(help="Ask one checkpoint per stage of a run.")] = False,
     written: Annotated[int | None, Option(min=0, help="Chain-of-thought tokens to write.")] = None,
     sample: Annotated[bool, Option(help="Sample tokens instead of decoding greedily.")] = False,
@@ -96,10 +99,13 @@ def ask(
         raise UserError("--stage can't be combined with --all-stages or --written")
     from icot_tui.analysis.answer import Sampling
     from icot_tui.analysis.emulation import ThoughtComparison
+    from icot_tui.analysis.model_cache import ModelCache
+    from icot_tui.engine.checkpoints.opened import GivenRemoval
 
     silence_transformers()
     sampling = Sampling(temperature, seed) if sample else None
-    models = _open(names, stage, all_stages, pick_device(device))
+    given = GivenRemoval(side, keep_positions)
+    models = _open(names, stage, all_stages, ModelCache(device=pick_device(device), given=given))
     if budget_sweep:
         _sweep_budgets(models, examples, json)
         return
@@ -124,10 +130,9 @@ def ask(
 
 
 def _open(
-    names: Sequence[str], stage: int | None, all_stages: bool, device: str
+    names: Sequence[str], stage: int | None, all_stages: bool, cache: "ModelCache"
 ) -> "list[LoadedModel]":
     from icot_tui.analysis.checkpoints import find_checkpoint, newest_of_each_stage, run_entries
-    from icot_tui.analysis.model_cache import ModelCache
 
     runs, paths = runs_folder(), []
     for name in names:
@@ -143,8 +148,7 @@ def _open(
             paths.append(folder)
     if not paths:
         raise UserError(f"{', '.join(names)}: no checkpoint yet")
-    opened = ModelCache(device=device)
-    return [opened.open(path) for path in paths]
+    return [cache.open(path) for path in paths]
 
 
 def _sweep_budgets(models: "Sequence[LoadedModel]", examples: int, json: bool) -> None:

@@ -10,12 +10,21 @@ import typer
 from typer import Option
 
 from icot_tui.cli.console import print_json, print_table, spinner
-from icot_tui.cli.options import Checkpoint, Data, Device, Json, Stage, examples
+from icot_tui.cli.options import (
+    Checkpoint,
+    Data,
+    Device,
+    Json,
+    KeepPositions,
+    Side,
+    Stage,
+    examples,
+)
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.models.device import pick_device, silence_transformers
 
 if TYPE_CHECKING:
-    from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint
+    from icot_tui.engine.checkpoints.opened import OpenedCheckpoint
     from icot_tui.engine.evaluation.exact_match import EvaluationResult
     from icot_tui.engine.evaluation.held_out import PreparedModel
     from icot_tui.engine.evaluation.speed import Speed
@@ -49,6 +58,8 @@ def evaluate(
     checkpoint: Checkpoint,
     data: Data = None,
     stage: Stage = None,
+    side: Side = None,
+    keep_positions: KeepPositions = None,
     against: Annotated[
         str | None, Option(metavar="OTHER", help="Another checkpoint, measured side by side.")
     ] = None,
@@ -62,6 +73,7 @@ def evaluate(
 ) -> None:
     """Evaluate a checkpoint: greedy exact match on held-out examples, and speed at batch size 1."""
     from icot_tui.analysis.checkpoints import find_checkpoint
+    from icot_tui.engine.checkpoints.opened import GivenRemoval
     from icot_tui.engine.evaluation.held_out import examples_of, prepare
     from icot_tui.engine.evaluation.speed import measure_speed
     from icot_tui.runs.opening import open_checkpoint
@@ -69,8 +81,10 @@ def evaluate(
     silence_transformers()
     where = pick_device(device)
     named = [(checkpoint, stage)] + ([] if against is None else [(against, against_stage)])
-    runs = runs_folder()
-    opened = [(open_checkpoint(find_checkpoint(name, runs)), wanted) for name, wanted in named]
+    runs, given = runs_folder(), GivenRemoval(side, keep_positions)
+    opened = [
+        (open_checkpoint(find_checkpoint(name, runs), given), wanted) for name, wanted in named
+    ]
     with spinner("reading the examples") as say:
         text = examples_of(opened[0][0], data, examples)
         prepared = [(one, prepare(one, wanted, text, where)) for one, wanted in opened]

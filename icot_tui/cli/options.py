@@ -2,10 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from typer import Argument, Option
 
+RemovalSide = Literal["left", "right"]
 Config = Annotated[str, Argument(help="A TOML file, or the name of a sample such as demo.")]
 Overrides = Annotated[
     list[str] | None,
@@ -25,6 +26,17 @@ Checkpoint = Annotated[
 ]
 Stage = Annotated[
     int | None, Option(min=0, help="Number of removed tokens (default: the checkpoint's).")
+]
+Side = Annotated[
+    RemovalSide | None,
+    Option(help="Side of removal, of a checkpoint that doesn't say it itself."),
+]
+KeepPositions = Annotated[
+    bool | None,
+    Option(
+        "--keep-positions/--close-positions",
+        help="Position ids after removal, of a checkpoint that doesn't say it itself.",
+    ),
 ]
 Data = Annotated[
     Path | None, Option(help="File with examples (default: the run's held-out examples).")

@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
-from icot_tui.cli.options import Ascii, Device, LowBandwidth, Runs, Theme, examples
+from icot_tui.cli.options import (
+    Ascii,
+    Device,
+    KeepPositions,
+    LowBandwidth,
+    Runs,
+    Side,
+    Theme,
+    examples,
+)
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.errors import UserError
 from icot_tui.models.device import pick_device
@@ -34,6 +43,8 @@ def play(
         ),
     ] = None,
     ask: Annotated[str, Option(metavar="QUESTION", help="A first question.")] = "",
+    side: Side = None,
+    keep_positions: KeepPositions = None,
     device: Device = "auto",
     runs: Runs = None,
     theme: Theme = None,
@@ -56,9 +67,12 @@ def play(
     options = screen_options(folder, theme=theme, ascii=ascii_only, low_bandwidth=low_bandwidth)
 
     def build_app() -> "App[ExitChoice]":
+        from icot_tui.engine.checkpoints.opened import GivenRemoval
         from icot_tui.tui.app.user_state import UserState
         from icot_tui.tui.play.app import PlayApp
 
-        return PlayApp(options, names or [], UserState.load(), lambda: pick_device(device), ask)
+        given = GivenRemoval(side, keep_positions)
+        state = UserState.load()
+        return PlayApp(options, names or [], state, lambda: pick_device(device), ask, given)
 
     return show(build_app)

@@ -9,7 +9,16 @@ import typer
 from typer import Option
 
 from icot_tui.cli.console import console, print_error, print_json, print_table, spinner
-from icot_tui.cli.options import Checkpoint, Data, Device, Json, Stage, examples
+from icot_tui.cli.options import (
+    Checkpoint,
+    Data,
+    Device,
+    Json,
+    KeepPositions,
+    Side,
+    Stage,
+    examples,
+)
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.formatting import plain
 from icot_tui.models.device import pick_device, silence_transformers
@@ -50,6 +59,8 @@ def probe(
         list[str] | None, Option(help="Probe only this target: z3, c1, ĉ2; repeatable.")
     ] = None,
     stage: Stage = None,
+    side: Side = None,
+    keep_positions: KeepPositions = None,
     patch: Annotated[bool, Option(help="Also patch; without it nothing counts as encoded.")] = True,
     seed: Annotated[int, Option(min=0, help="Seed of folds, shuffles and pairs.")] = 0,
     again: Annotated[bool, Option(help="Ignore the cached result.")] = False,
@@ -59,10 +70,11 @@ def probe(
     """Train linear probes with controls, patch, and print what may be concluded."""
     from icot_tui.analysis.probe_run import ProbeSettings
     from icot_tui.analysis.probe_store import open_for_probing, probe_checkpoint
+    from icot_tui.engine.checkpoints.opened import GivenRemoval
 
     silence_transformers()
     where, runs = pick_device(device), runs_folder()
-    model = open_for_probing(checkpoint, runs, where)
+    model = open_for_probing(checkpoint, runs, where, GivenRemoval(side, keep_positions))
     other = None if control is None else open_for_probing(control, runs, where)
     settings = ProbeSettings(
         examples=examples,

@@ -143,6 +143,17 @@ def _with_absolute_paths(
     return config
 
 
+def without_folders(config: RunConfig) -> RunConfig:
+    """The config with the last part alone of every path in it: it tells no machine's folders."""
+    for section, key in file_keys():
+        owner = getattr(config, section)
+        value = None if owner is None else getattr(owner, key)
+        if value is not None and (value.startswith("/") or is_file(section, key, value)):
+            named = owner.model_copy(update={key: Path(value).name})
+            config = config.model_copy(update={section: named})
+    return config
+
+
 @cache
 def file_keys() -> dict[tuple[str, str], str]:
     """The keys of sections whose values are files, or names on the hub: FILE or FILE_OR_NAME."""

@@ -19,7 +19,9 @@ Positive = Annotated[int, Field(ge=1)]
 class Section(BaseModel):
     """Unknown keys are errors, and a checked config never changes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, ser_json_inf_nan="strings"
+    )
 
 
 class DataConfig(Section):

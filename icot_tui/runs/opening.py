@@ -2,25 +2,30 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
-from icot_tui.config import load_config
+from icot_tui.config import RunConfig, load_config, method_of, without_folders
+from icot_tui.curriculum.removal import RemovalPlan
+from icot_tui.data.load import load_data
 from icot_tui.data.tokenizing import pretrained_tokenizer
-from icot_tui.engine.checkpoints.checkpoint import (
-    MANIFEST,
-    STATE,
-    OpenedCheckpoint,
-    newest_verified,
-    verify,
-)
+from icot_tui.engine.checkpoints.checkpoint import MANIFEST, STATE, newest_verified, verify
+from icot_tui.engine.checkpoints.description import CheckpointDescription, read_description
+from icot_tui.engine.checkpoints.opened import NOTHING_GIVEN, GivenRemoval, OpenedCheckpoint
+from icot_tui.engine.journal.journal import max_cot_tokens
+from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.methods import METHODS
 
 
-def open_checkpoint(path: Path) -> OpenedCheckpoint:
+def open_checkpoint(path: Path, given: GivenRemoval = NOTHING_GIVEN) -> OpenedCheckpoint:
     """Open a checkpoint folder, or the newest whole checkpoint of a run folder.
 
+    Args:
+        path: the folder.
+        given: how tokens were removed, for a checkpoint that nothing else tells it of.
+
     Raises:
-        UserError: there is none, or it is damaged.
+        UserError: there is none, it is damaged, or nothing tells how its tokens were removed.
     """
     from icot_tui.models.loading import load_pretrained
 
@@ -33,19 +38,86 @@ def open_checkpoint(path: Path) -> OpenedCheckpoint:
         raise UserError(f"there is no checkpoint folder {path}")
     if (path / MANIFEST).is_file() and (problem := verify(path)):
         raise UserError(f"checkpoint {path} cannot be used: {problem}")
+    description, run = read_description(path), run_of(path)
+    config = None if run is None else load_config(run.config).config
+    if description is not None:
+        config = _described(description, config)
     marked = (one for one in METHODS.values() if one.marker and (path / one.marker).is_file())
     method = next(marked, None)  # of a model that is more than a language model
     model = load_pretrained(str(path)) if method is None else None
     tokenizer = pretrained_tokenizer(str(path), "a checkpoint")
+    if description is not None:
+        description.check_tokenizer(tokenizer, f"the tokenizer in {path}")
     if model is None:
         assert method is not None and method.open is not None
         model = method.open(path, tokenizer)
-    run_config = path.parent.parent / "config.toml"
-    return OpenedCheckpoint(
+    answer_only = method is not None and method.answer_only
+    opened = OpenedCheckpoint(
         path=path,
         model=model.eval(),
         tokenizer=tokenizer,
-        state=json.loads((path / STATE).read_text()) if (path / STATE).is_file() else None,
-        config=load_config(run_config).config if run_config.is_file() else None,
-        answer_only=method is not None and method.answer_only,
+        description=description,
+        config=config,
+        state=_state(path),
+        plan=_plan(path, description, config, answer_only, given),
+        run=None if run is None else run.path,
+        answer_only=answer_only,
     )
+    opened.token_format(opened.stage or 0)  # refuses what was trained at a stage it can't tell of
+    return opened
+
+
+def run_of(checkpoint: Path) -> RunFolder | None:
+    """The run in whose folder a checkpoint lies."""
+    folder = checkpoint.resolve().parent
+    run = RunFolder(folder.parent)
+    return run if folder.name == "checkpoints" and run.config.is_file() else None
+
+
+def _described(description: CheckpointDescription, ours: RunConfig | None) -> RunConfig:
+    """The config in a description, with the paths of its data as its run's config has them."""
+    config = description.run_config()
+    if ours is None or without_folders(ours).data != config.data:
+        return config
+    return config.model_copy(update={"data": ours.data})
+
+
+def _plan(
+    path: Path,
+    description: CheckpointDescription | None,
+    config: RunConfig | None,
+    answer_only: bool,
+    given: GivenRemoval,
+) -> RemovalPlan | None:
+    if description is not None and config is not None:
+        known = description.plan(config)
+    elif config is not None and method_of(config).uses_curriculum:
+        side, longest = config.curriculum.side, 0
+        if side == "random":  # the order was drawn for the longest training example
+            known_longest = max_cot_tokens(path.parent.parent / "journal.jsonl")
+            longest = known_longest or load_data(config.data).train.max_cot_tokens
+        known = RemovalPlan.seeded(side, config.curriculum.keep_positions, longest, config.seed)
+    elif config is not None or answer_only:
+        known = RemovalPlan(answer_only=answer_only)
+    else:
+        return given.plan()
+    for name, said, ours in (
+        ("--side", given.side, known.side),
+        ("--keep-positions", given.keep_positions, known.keep_positions),
+    ):
+        if said not in (None, ours):
+            raise UserError(f"{path} was trained otherwise than {name} says: leave it out")
+    return known
+
+
+def _state(path: Path) -> dict[str, Any] | None:
+    """The training state in a checkpoint."""
+    try:
+        state = json.loads((path / STATE).read_text())
+        int(state["curriculum"]["stage"]), int(state["run"]["step"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"{path / STATE} cannot be read: it is damaged") from error
+    found: dict[str, Any] = state
+    return found

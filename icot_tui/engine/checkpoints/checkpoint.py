@@ -22,13 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icot_tui.config import RunConfig
 from icot_tui.engine.run_folder import write_atomically
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 MANIFEST = "manifest.json"
 STATE = "state.json"
@@ -290,18 +288,3 @@ def _set_aside(path: Path) -> Path:
 
 def _mb(size: int) -> str:
     return f"{size / 1e6:,.0f} MB"
-
-
-@dataclass(frozen=True)
-class OpenedCheckpoint:
-    """A checkpoint ready to be asked: any `save_pretrained` folder, or one of a run."""
-
-    path: Path
-    model: "PreTrainedModel"
-    tokenizer: "PreTrainedTokenizerBase"
-    state: dict[str, Any] | None
-    """The training state, where a run wrote it."""
-    config: RunConfig | None
-    """The run's config, where it belongs to a run."""
-    answer_only: bool = False
-    """The model never writes a chain of thought: its layout is ` {x} SEP #### {y} SEP`."""

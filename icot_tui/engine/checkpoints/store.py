@@ -25,6 +25,8 @@ from icot_tui.engine.checkpoints.checkpoint import (
     verify,
     write_checkpoint,
 )
+from icot_tui.engine.checkpoints.description import FILE as DESCRIPTION
+from icot_tui.engine.checkpoints.description import CheckpointDescription
 from icot_tui.engine.checkpoints.weights import Weights
 from icot_tui.engine.journal.events import CheckpointSaved, Event, Warned
 from icot_tui.engine.loop.run_state import RunState
@@ -54,6 +56,7 @@ class Store:
     weights: Weights
     optimizer: SkippingAdamW
     tokenizer: "PreTrainedTokenizerBase"
+    description: CheckpointDescription
     emit: Callable[[Event], None]
     saves_before_removal: bool
     phase: str = ""
@@ -97,14 +100,17 @@ class Store:
             tensors = [*weights.values(), *moments.values()]
             needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors) + MARGIN
 
+            stage = training_state["curriculum"]["stage"]
+            description = self.description.at(state.step, stage)
+
             def write_files(folder: Path) -> None:
                 self.weights.write(folder, weights)
                 self.tokenizer.save_pretrained(folder)
                 save_tensors(moments, folder / OPTIMIZER)
+                (folder / DESCRIPTION).write_text(description.model_dump_json(indent=1))
 
             size = write_checkpoint(self.folder, name, training_state, write_files, needed)
             seconds = time.perf_counter() - began
-            stage = training_state["curriculum"]["stage"]
             self.emit(
                 CheckpointSaved(
                     step=state.step, path=name, stage=stage, bytes=size, seconds=seconds

@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from icot_tui.config import DataConfig, EvaluationConfig, method_of
-from icot_tui.curriculum.removal import RemovalPlan, TokenFormat
+from icot_tui.config import DataConfig, EvaluationConfig
+from icot_tui.curriculum.removal import TokenFormat
 from icot_tui.curriculum.schedule import ALL
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.encoding import Encoder
 from icot_tui.data.examples import Chunk, read_chunks
-from icot_tui.data.load import load_data
 from icot_tui.data.splits import open_source
-from icot_tui.engine.checkpoints.checkpoint import OpenedCheckpoint
+from icot_tui.engine.checkpoints.opened import OpenedCheckpoint
 from icot_tui.engine.evaluation.evaluate import evaluate, position_table
 from icot_tui.engine.evaluation.exact_match import EvaluationResult
-from icot_tui.engine.journal.journal import max_cot_tokens
-from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.models.supervised import SupervisedLM
 
@@ -73,9 +70,9 @@ def examples_of(opened: OpenedCheckpoint, file: Path | None, limit: int | None =
     """
     if file is not None:
         return Chunk(b"".join(chunk.text for chunk in read_chunks(file, limit)), str(file), 1)
-    if opened.config is None:
-        raise UserError(f"{opened.path} belongs to no run: name a file of examples with --data")
-    return held_out_text(opened.config.data, "validation", opened.config.name, limit)
+    if opened.data is None:
+        raise UserError(f"{opened.path} lies in no run: name a file of examples with --data")
+    return held_out_text(opened.data, "validation", opened.path.name, limit)
 
 
 def prepare(
@@ -92,11 +89,11 @@ def prepare(
     Raises:
         UserError: checkpoint and examples don't fit each other, or the stage is not known.
     """
-    token_format = token_format_of(opened)
     split = Encoder(opened.tokenizer).encode(text)
     if len(split) == 0:
         raise UserError(f"{text.source} has no examples")
     stage = _stage(opened, stage, split.max_cot_tokens)
+    token_format = opened.token_format(stage)
     kept = 0 if token_format.plan.keep_positions else split.cot_lengths.clip(max=stage)
     longest, table = (split.lengths - kept).max(), position_table(opened.model)
     if table is not None and longest > table:
@@ -117,32 +114,9 @@ def _stage(opened: OpenedCheckpoint, wanted: int | None, longest: int) -> int:
         return longest
     if wanted is not None:
         return longest if wanted == ALL else wanted
-    if opened.state is None:
+    if opened.stage is None:
         raise UserError(
             f"{opened.path} has no training state: give the number of removed tokens with --stage "
             "(0 writes the whole chain of thought)"
         )
-    return int(opened.state["curriculum"]["stage"])
-
-
-def token_format_of(opened: OpenedCheckpoint) -> TokenFormat:
-    """The checkpoint's tokenizer and separator, and the removal plan of its run if it has one.
-
-    Raises:
-        UserError: the tokenizer has no end-of-text token.
-    """
-    if opened.tokenizer.eos_token_id is None:
-        raise UserError(f"the tokenizer of {opened.path} has no end-of-text token")
-    return TokenFormat.of(opened.tokenizer, _removal_plan(opened))
-
-
-def _removal_plan(opened: OpenedCheckpoint) -> RemovalPlan:
-    """The layout, and the side and the positions of the checkpoint's run, if it has any."""
-    config = opened.config
-    if config is None or not method_of(config).uses_curriculum:
-        return RemovalPlan(answer_only=opened.answer_only)
-    side, longest = config.curriculum.side, 0
-    if side == "random":  # the order was drawn for the longest training example
-        known = max_cot_tokens(RunFolder(opened.path.parent.parent).journal)
-        longest = known or load_data(config.data).train.max_cot_tokens
-    return RemovalPlan.seeded(side, config.curriculum.keep_positions, longest, config.seed)
+    return opened.stage

@@ -1,14 +1,23 @@
 """Puts a trainer together for a training."""
 
+import json
 from collections.abc import Callable
 
+import numpy as np
 from accelerate import Accelerator
 
-from icot_tui.config import RunConfig
+from icot_tui.config import RunConfig, without_folders
 from icot_tui.curriculum.curriculum import Curriculum
 from icot_tui.curriculum.removal import TokenFormat
 from icot_tui.data.encoded import DataOrder, EncodedSplit
 from icot_tui.data.load import Data
+from icot_tui.engine.checkpoints.description import (
+    CheckpointDescription,
+    Layout,
+    TokenizerFacts,
+    digit_order,
+    vocabulary_digest,
+)
 from icot_tui.engine.checkpoints.store import Store
 from icot_tui.engine.evaluation.validation import (
     Score,
@@ -68,6 +77,7 @@ def build_trainer(
         weights=training.saved(bare),
         optimizer=optimizer,
         tokenizer=data.tokenizer,
+        description=describe(training, data),
         emit=emit,
         saves_before_removal=config.checkpoints.before_removal
         or config.spikes.policy == "rollback",
@@ -117,6 +127,34 @@ def build_trainer(
         score=score,
         control=control,
         emit=emit,
+    )
+
+
+def describe(training: Training, data: Data) -> CheckpointDescription:
+    """What checkpoints of a training say of themselves, as of its step 0."""
+    plan, tokenizer = training.plan, data.tokenizer
+    config = without_folders(training.config).model_dump_json()
+    lengths = data.validation.cot_lengths
+    return CheckpointDescription(
+        config=json.loads(config),
+        phase=training.phase.label,
+        step=0,
+        stage=0,
+        greatest_stage=training.train.max_cot_tokens,
+        typical_cot_tokens=int(np.median(lengths)) if len(lengths) else 0,
+        removal_order=None if plan.order is None else plan.order.tolist(),
+        layout=Layout(
+            separator=str(tokenizer.eos_token),
+            separator_id=data.separator_id,
+            answer_only=plan.answer_only,
+            digits=None if data.task is None else digit_order(data.task),
+        ),
+        tokenizer=TokenizerFacts(
+            kind=type(tokenizer).__name__,
+            tokens=len(tokenizer),
+            sha256=vocabulary_digest(tokenizer),
+        ),
+        data_fingerprint=data.fingerprint,
     )
 
 

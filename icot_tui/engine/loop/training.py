@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from accelerate import Accelerator
@@ -12,6 +13,7 @@ from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.curriculum.schedule import NO_SMOOTHING, Schedule, Smoothing
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.load import Data
+from icot_tui.engine.checkpoints.description import check_origin
 from icot_tui.engine.checkpoints.weights import ModelWeights, Weights
 from icot_tui.engine.journal.events import Event
 from icot_tui.engine.loop.update import Feed
@@ -98,6 +100,8 @@ def new_model(context: RunContext, phase: Phase, more_positions: int = 0) -> "Pr
     """The model that the config describes, with room for the longest example and a few more."""
     config, data = phase.config, context.data
     positions = positions_needed(config, data) + more_positions
+    if config.model.pretrained is not None:
+        check_origin(Path(config.model.pretrained).expanduser(), data.tokenizer)
     return build_model(config.model, len(data.tokenizer), data.separator_id, positions, config.seed)
 
 

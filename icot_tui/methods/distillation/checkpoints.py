@@ -22,6 +22,7 @@ from icot_tui.engine.checkpoints.checkpoint import (
     newest_verified,
     verify,
 )
+from icot_tui.engine.checkpoints.description import read_description
 from icot_tui.engine.checkpoints.weights import ExtendedWeights
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.errors import UserError
@@ -153,6 +154,12 @@ def open_teacher(folder: Path) -> "PreTrainedModel":
     """
     if part_settings(folder):
         raise UserError(f"{folder} holds no teacher: name a checkpoint with explicit CoT")
+    description = read_description(folder)
+    if description is not None and description.stage:
+        raise UserError(
+            f"{folder} is no teacher: {description.stage} tokens of its chain of thought are "
+            "removed; name a checkpoint that writes the whole chain"
+        )
     return load_pretrained(str(folder))
 
 

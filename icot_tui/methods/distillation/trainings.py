@@ -14,6 +14,7 @@ from icot_tui.curriculum.removal import Batch, RemovalPlan
 from icot_tui.curriculum.schedule import ALL, Fixed
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.load import Data
+from icot_tui.engine.checkpoints.description import check_origin
 from icot_tui.engine.checkpoints.weights import ModelWeights
 from icot_tui.engine.loop.run_state import RunState
 from icot_tui.engine.loop.training import (
@@ -202,7 +203,9 @@ class Distiller:
             return self.context.folder.checkpoints / self.state.outcomes[part]
         given = getattr(self.section, f"from_{part}")
         assert given is not None, "the config's check asks for it"
-        return find_outcome(given, part)
+        folder = find_outcome(given, part)
+        check_origin(folder, self.data.tokenizer)
+        return folder
 
     def _first_model(self, teacher: "PreTrainedModel") -> "PreTrainedModel":
         """What student and emulator begin with."""

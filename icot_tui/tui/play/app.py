@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 
 from textual.app import App
 
+from icot_tui.engine.checkpoints.opened import NOTHING_GIVEN, GivenRemoval
 from icot_tui.tui.app.settings import Options
 from icot_tui.tui.app.themes import ThemeSwitcher
 from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.play.action_table import PLAY_TABLE
+from icot_tui.tui.play.backend import Backend
 from icot_tui.tui.play.screen import PlayScreen
 from icot_tui.tui.session.run_app import ExitChoice
 
@@ -21,6 +23,7 @@ class PlayApp(App[ExitChoice], inherit_bindings=False):
         state: what is remembered of the user.
         device: says where models go.
         question: asked at once.
+        given: how tokens were removed, for checkpoints that don't say it.
     """
 
     CSS_PATH = "../app/app.tcss"
@@ -35,6 +38,7 @@ class PlayApp(App[ExitChoice], inherit_bindings=False):
         state: UserState | None = None,
         device: Callable[[], str] = lambda: "cpu",
         question: str = "",
+        given: GivenRemoval = NOTHING_GIVEN,
     ) -> None:
         super().__init__()
         self.animation_level = "none"
@@ -45,7 +49,7 @@ class PlayApp(App[ExitChoice], inherit_bindings=False):
             names,
             options.settings.key_map(PLAY_TABLE),
             ascii_only=options.draws_ascii,
-            device=device,
+            backend=Backend(device, given=given),
             question=question,
         )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from icot_tui.analysis.checkpoints import CheckpointEntry
+from icot_tui.engine.checkpoints.opened import NOTHING_GIVEN, GivenRemoval
 from icot_tui.errors import UserError
 from icot_tui.tui.play.probe_reports import probe_map
 from icot_tui.tui.play.question_views import attention, attribution, lens, thoughts
@@ -44,13 +45,18 @@ class Backend:
     Args:
         device: says where models go; called once PyTorch is loaded.
         memory_limit: bytes of parameters that are kept; None: the default.
+        given: how tokens were removed, for checkpoints that don't say it.
     """
 
     def __init__(
-        self, device: Callable[[], str] = lambda: "cpu", memory_limit: int | None = None
+        self,
+        device: Callable[[], str] = lambda: "cpu",
+        memory_limit: int | None = None,
+        given: GivenRemoval = NOTHING_GIVEN,
     ) -> None:
         self._device = device
         self._memory_limit = memory_limit
+        self._given = given
         self._open: ModelCache | None = None
         self._splits: dict[Path, EncodedSplit] = {}
         self._aligned: dict[tuple[Path, int], AlignedExamples] = {}
@@ -80,7 +86,7 @@ class Backend:
         logging.disable_progress_bar()
         logging.set_verbosity_error()
         warm_up()
-        self._open = ModelCache(self._memory_limit or MEMORY_LIMIT, self._device())
+        self._open = ModelCache(self._memory_limit or MEMORY_LIMIT, self._device(), self._given)
 
     def open(self, entry: CheckpointEntry) -> "LoadedModel":
         """A checkpoint, ready to answer.
@@ -181,9 +187,9 @@ class Backend:
 
         model = self.open(entry)
         if entry.path not in self._splits:
-            if model.opened.config is None:
+            if model.opened.data is None:
                 raise UserError(
-                    f"{entry.label} belongs to no run, so no examples of its task are known"
+                    f"{entry.label} lies in no run, so no examples of its task are known"
                 )
             self._splits[entry.path] = load_examples(model, EXAMPLES).split(model)
         return self._splits[entry.path]

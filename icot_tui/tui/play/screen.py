@@ -3,7 +3,7 @@
 It opens over the live screen, or is all there is of `icot-tui play`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -87,7 +87,7 @@ class PlayScreen(ModalScreen[None]):
         *,
         ascii_only: bool = False,
         live: bool = False,
-        device: Callable[[], str] = lambda: "cpu",
+        backend: Backend | None = None,
         question: str = "",
     ) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class PlayScreen(ModalScreen[None]):
         self.answers = AnswersPane()
         self.hidden = HiddenPane()
         self.footer = Footer(keys | FIELD_KEYS)
-        self.backend = Backend(device)
+        self.backend = backend or Backend()
         self.worker = Worker(self.backend.load, self.call_later, self._note_work)
         self.inspector = Inspector(self)
         self.asker = Asker(self, question)

@@ -1,0 +1,182 @@
+"""What a checkpoint says of itself, in one file beside its weights, and nowhere else.
+
+Whoever asks the model as it was trained needs no more than its folder: how tokens were removed and
+how many, the layout of examples, the task. `docs/checkpoint-format.md` describes the file.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from icot_tui.config import RunConfig, check_run, method_of
+from icot_tui.curriculum.removal import RemovalPlan
+from icot_tui.data.examples import ANSWER_MARK
+from icot_tui.data.tasks import Task
+from icot_tui.errors import UserError
+from icot_tui.version import __version__
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+FILE = "icot_tui.json"
+VERSION = 1
+"""Raised when the same content would be read otherwise."""
+LARGEST = 16 << 20
+"""Bytes of a file that is read at all."""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
+
+
+class Layout(_Record):
+    """How an example is written: ` {x} SEP{z} SEP #### {y} SEP`."""
+
+    separator: str
+    """SEP, which also ends the answer."""
+    separator_id: int
+    """Its token id."""
+    answer_mark: str = ANSWER_MARK
+    """What stands before the answer."""
+    leading_blank: bool = True
+    """A blank stands before the input, the answer and the first token of the chain."""
+    answer_only: bool = False
+    """ICoT-KD's layout ` {x} SEP #### {y} SEP`: no chain of thought, and no separator after it."""
+    digits: str | None = None
+    """"lowest first" or "highest first", where the task writes numbers digit by digit."""
+
+
+class TokenizerFacts(_Record):
+    """By which the folder's tokenizer is known to be the one of the training."""
+
+    kind: str
+    """Class in transformers."""
+    tokens: int
+    """Size of the vocabulary, with added tokens."""
+    sha256: str
+    """Of the vocabulary, as `vocabulary_digest` makes it."""
+
+
+class CheckpointDescription(_Record):
+    """The content of the file. `config` holds the method, the side of removal, kept positions, the
+    task with its options, and the precision, each under its own key.
+    """
+
+    version: int = VERSION
+    """Of this format."""
+    icot_tui: str = __version__
+    """Version of the program that wrote it."""
+    config: dict[str, Any]
+    """The whole config of the run (of this training of it); of paths only the last part."""
+    phase: str = ""
+    """Number and name of the training in runs of several, such as "2-student"."""
+    step: int
+    """Optimizer steps done."""
+    stage: int
+    """Chain-of-thought tokens removed from each example."""
+    greatest_stage: int
+    """Tokens of the longest chain of thought of the training examples."""
+    typical_cot_tokens: int
+    """Median over the held-out examples."""
+    removal_order: list[int] | None = None
+    """Side "random" only: position j of a chain goes before position k if order[j] < order[k]."""
+    layout: Layout
+    tokenizer: TokenizerFacts
+    data_fingerprint: str
+    """The same for the same text and tokenizer, on any machine."""
+
+    def at(self, step: int, stage: int) -> "CheckpointDescription":
+        """The same at another moment of the training."""
+        return self.model_copy(update={"step": step, "stage": stage})
+
+    def run_config(self) -> RunConfig:
+        """`config`, checked.
+
+        Raises:
+            UserError: this version doesn't know such a config.
+        """
+        try:
+            return check_run(self.config)
+        except ValidationError as error:
+            where = ".".join(map(str, error.errors()[0]["loc"]))
+            raise UserError(
+                f"{FILE} was written by icot-tui {self.icot_tui} and has a config that this "
+                f"version ({__version__}) doesn't know (at {where}): use that version"
+            ) from error
+
+    def plan(self, config: RunConfig) -> RemovalPlan:
+        """How tokens were removed."""
+        if not method_of(config).uses_curriculum:
+            return RemovalPlan(answer_only=self.layout.answer_only)
+        order = None if self.removal_order is None else np.array(self.removal_order)
+        curriculum = config.curriculum
+        return RemovalPlan(curriculum.side, curriculum.keep_positions, order)
+
+    def check_tokenizer(self, tokenizer: "PreTrainedTokenizerBase", whose: str) -> None:
+        """Refuse a tokenizer whose ids mean something else than they did in the training.
+
+        Args:
+            tokenizer: to be used with the model.
+            whose: names it, for the error.
+
+        Raises:
+            UserError: it is another one.
+        """
+        if vocabulary_digest(tokenizer) != self.tokenizer.sha256:
+            raise UserError(
+                f"{whose} is not the tokenizer that the model was trained with "
+                f"({self.tokenizer.kind}, {self.tokenizer.tokens:,} tokens): its ids would mean "
+                "something else"
+            )
+
+
+def digit_order(task: Task) -> str | None:
+    """In which order a task writes the digits of an answer; None where it writes no digits."""
+    return {"21": "lowest first", "12": "highest first"}.get(task.human_answer("1 2"))
+
+
+def vocabulary_digest(tokenizer: "PreTrainedTokenizerBase") -> str:
+    """SHA-256 of all tokens in the order of their ids."""
+    words = sorted(tokenizer.get_vocab().items(), key=lambda item: (item[1], item[0]))
+    return hashlib.sha256(json.dumps(words).encode()).hexdigest()
+
+
+def check_origin(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> None:
+    """Refuse to go on from a checkpoint with another tokenizer than its own.
+
+    Raises:
+        UserError: its folder says that it was trained with another one.
+    """
+    description = read_description(folder)
+    if description is not None:
+        description.check_tokenizer(tokenizer, f"the tokenizer of this data, for {folder},")
+
+
+def read_description(checkpoint: Path) -> CheckpointDescription | None:
+    """What a checkpoint folder says of itself; None where it has no such file.
+
+    Raises:
+        UserError: it is damaged, or of a version to come.
+    """
+    path = checkpoint / FILE
+    if not path.is_file():
+        return None
+    try:
+        if path.stat().st_size > LARGEST:
+            raise UserError(f"{path} has more than {LARGEST:,} bytes: it is no description")
+        raw = json.loads(path.read_bytes())
+        version = raw["version"] if isinstance(raw, dict) else None
+        if isinstance(version, int) and version > VERSION:
+            raise UserError(
+                f"{path} was written by icot-tui {raw.get('icot_tui', '?')} in format {version}, "
+                f"this version reads up to {VERSION}: use a newer one"
+            )
+        return CheckpointDescription.model_validate(raw)
+    except UserError:
+        raise
+    except (OSError, ValueError, KeyError, RecursionError) as error:
+        raise UserError(f"{path} cannot be read: it is damaged") from error

@@ -1,0 +1,210 @@
+"""A checkpoint carries its own truth: the same answers wherever its folder lies."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from icot_tui.analysis.checkpoints import all_entries
+from icot_tui.analysis.loaded_model import LoadedModel
+from icot_tui.cli.ask import app as ask_app
+from icot_tui.cli.eval import app as eval_app
+from icot_tui.data.tasks import make_task
+from icot_tui.data.tokenizing import character_tokenizer
+from icot_tui.engine.checkpoints.checkpoint import MANIFEST, list_checkpoints
+from icot_tui.engine.checkpoints.description import FILE, VERSION
+from icot_tui.engine.checkpoints.opened import GivenRemoval
+from icot_tui.errors import UserError
+from icot_tui.runs.opening import open_checkpoint
+from tests.tiny import tiny, train_new
+
+KINDS = {
+    "left": {},
+    "right": {"side": "right"},
+    "random": {"side": "random"},
+    "kept": {"keep_positions": True},
+    "kept right": {"side": "right", "keep_positions": True},
+}
+CURRICULUM = {"schedule": "stages", "smoothing": "inf"}
+STAGES = {"stages": [{"stage": 0, "steps": 4}, {"stage": 3, "steps": 30}]}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def newest(request, tmp_path_factory):
+    """A checkpoint at stage 3 of a run that removed tokens in one way or another."""
+    curriculum = CURRICULUM | STAGES | KINDS[request.param]
+    folder = train_new(tmp_path_factory.mktemp("run"), tiny(curriculum=curriculum))
+    return list_checkpoints(folder.checkpoints)[-1].path
+
+
+OUTSIDE = "9 9 * 9 9"
+"""A question that none of the files below has."""
+
+
+def trained_on_a_file(folder):
+    """A run whose examples stand in two files."""
+    task = make_task("multiplication", {"digits": "2x2"})
+    lines = task.lines(task.sample(60, np.random.default_rng(0))).decode().splitlines(True)
+    assert not any(line.startswith(OUTSIDE) for line in lines)
+    data = {"task": None, "options": {}, "train_examples": None}
+    for name, part in (("train", lines[:40]), ("validation", lines[40:])):
+        (folder / f"{name}.txt").write_text("".join(part))
+        data[name] = str(folder / f"{name}.txt")
+    return train_new(folder, tiny(data=data))
+
+
+def measured(path, *more):
+    result = CliRunner().invoke(eval_app, [str(path), "--no-speed", "--json", *more])
+    assert result.exit_code == 0, (result.output, result.exception)
+    found = json.loads(result.stdout)
+    return {key: found[key] for key in found if key not in ("checkpoint", "seconds")}
+
+
+def answers(path):
+    result = CliRunner().invoke(ask_app, [str(path), "12*34", "--json"])
+    assert result.exit_code == 0, (result.output, result.exception)
+    return [
+        {key: one[key] for key in one if key not in ("checkpoint", "seconds")}
+        for one in json.loads(result.stdout)["answers"]
+    ]
+
+
+def test_it_is_measured_and_asked_alike_wherever_it_lies(newest, tmp_path):
+    moved = shutil.copytree(newest, tmp_path / "moved")
+    alone = shutil.copytree(newest, tmp_path / "other" / "checkpoints" / "step-00000001")
+    assert measured(newest)["stage"] == 3
+    assert measured(moved) == measured(alone) == measured(newest)
+    assert answers(moved) == answers(newest)
+    entry, original = all_entries([moved])[0], all_entries([newest])[0]
+    for fact in ("step", "stage", "max_cot_tokens", "implicit", "mixed", "is_control", "task"):
+        assert getattr(entry, fact) == getattr(original, fact)
+
+
+def test_an_edited_config_of_the_run_changes_nothing(newest, tmp_path):
+    before = measured(newest)
+    run = shutil.copytree(newest.parent.parent, tmp_path / "run")
+    text = (run / "config.toml").read_text()
+    other = text.replace('side = "left"', 'side = "right"').replace("keep_positions = true", "")
+    (run / "config.toml").write_text(other)
+    assert measured(run / "checkpoints" / newest.name) == before
+
+
+def test_it_names_no_folder_of_the_machine(tmp_path):
+    folder = trained_on_a_file(tmp_path)
+    newest = list_checkpoints(folder.checkpoints)[-1].path
+    text = (newest / FILE).read_text()
+    assert str(tmp_path) not in text and "train.txt" in text
+
+
+# Without a description ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def old(newest, tmp_path):
+    """As earlier versions wrote it: the run's config knows what the checkpoint doesn't."""
+    run = shutil.copytree(newest.parent.parent, tmp_path / "old")
+    path = run / "checkpoints" / newest.name
+    (path / FILE).unlink()
+    manifest = json.loads((path / MANIFEST).read_text())
+    del manifest[FILE]
+    (path / MANIFEST).write_text(json.dumps(manifest))
+    return path
+
+
+def test_an_old_one_is_right_in_its_run_and_refused_elsewhere(newest, old, tmp_path):
+    assert measured(old) == measured(newest)
+    moved = shutil.copytree(old, tmp_path / "moved")
+    with pytest.raises(UserError, match="--side left or right, and --keep-positions"):
+        open_checkpoint(moved)
+    config = json.loads((newest / FILE).read_text())["config"]["curriculum"]
+    if config["side"] == "random":
+        return
+    kept = "--keep-positions" if config["keep_positions"] else "--close-positions"
+    lines = tmp_path / "test.txt"
+    lines.write_text("2 1 * 4 3||8 6 0 + 0 3 6 #### 8 0 4\n")
+    given = ["--data", str(lines), "--side", config["side"], kept]
+    assert measured(moved, *given) == measured(newest, "--data", str(lines))
+
+
+def test_what_is_given_must_not_contradict_it(newest):
+    config = json.loads((newest / FILE).read_text())["config"]["curriculum"]
+    wrong = "left" if config["side"] != "left" else "right"
+    with pytest.raises(UserError, match="otherwise than --side says"):
+        open_checkpoint(newest, GivenRemoval(side=wrong))
+    with pytest.raises(UserError, match="otherwise than --keep-positions says"):
+        open_checkpoint(newest, GivenRemoval(keep_positions=not config["keep_positions"]))
+
+
+# What can be wrong ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def moved(tmp_path_factory, tmp_path):
+    folder = train_new(tmp_path, tiny(train={"max_steps": 2}))
+    path = shutil.copytree(list_checkpoints(folder.checkpoints)[-1].path, tmp_path / "moved")
+    (path / MANIFEST).unlink()
+    return path
+
+
+def change(path, **values):
+    path = path / FILE
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_a_version_to_come_is_named(moved):
+    change(moved, version=VERSION + 1, icot_tui="9.9")
+    with pytest.raises(UserError, match=r"icot-tui 9\.9 in format 2.*: use a newer one"):
+        open_checkpoint(moved)
+
+
+def test_keys_of_a_newer_program_are_passed_over(moved):
+    change(moved, later={"a": 1})
+    assert open_checkpoint(moved).stage is not None
+
+
+def test_a_config_that_is_not_known_is_named(moved):
+    config = json.loads((moved / FILE).read_text())["config"]
+    change(moved, config=config | {"curriculum": config["curriculum"] | {"unit": "step"}})
+    with pytest.raises(UserError, match=r"doesn't know \(at curriculum\.unit\)"):
+        open_checkpoint(moved)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", "{}", "[" * 5000, '{"version": 1}', "\x00"])
+def test_a_damaged_one_is_refused(moved, text):
+    (moved / FILE).write_text(text)
+    with pytest.raises(UserError, match="cannot be read: it is damaged"):
+        open_checkpoint(moved)
+
+
+def test_another_tokenizer_is_refused(moved):
+    character_tokenizer("0123456789*+=-").save_pretrained(moved)
+    with pytest.raises(UserError, match="is not the tokenizer that the model was trained with"):
+        open_checkpoint(moved)
+
+
+def test_training_does_not_go_on_with_another_tokenizer(moved, tmp_path):
+    model = {"pretrained": str(moved)}
+    train_new(tmp_path, tiny(name="same", model=model, train={"max_steps": 2}))
+    file = tmp_path / "few.txt"
+    file.write_text("".join(f"{digit} =||{digit} #### {digit}\n" for digit in "123456789"))
+    data = {"task": None, "options": {}, "train": str(file), "validation": str(file)}
+    other = tiny(name="other", model=model, data=data | {"train_examples": None})
+    with pytest.raises(UserError, match="is not the tokenizer that the model was trained with"):
+        train_new(tmp_path, other)
+
+
+# Data of its own --------------------------------------------------------------------------------
+
+
+def test_a_file_of_the_same_name_elsewhere_is_not_taken(tmp_path, monkeypatch):
+    folder = trained_on_a_file(tmp_path)
+    newest = list_checkpoints(folder.checkpoints)[-1].path
+    moved = shutil.copytree(newest, tmp_path / "away" / "moved")
+    monkeypatch.chdir(tmp_path)  # where train.txt and validation.txt lie
+    with pytest.raises(UserError, match="lies in no run: name a file of examples with --data"):
+        CliRunner().invoke(eval_app, [str(moved), "--no-speed"], catch_exceptions=False)
+    inside, outside = (LoadedModel(open_checkpoint(path)) for path in (newest, moved))
+    assert outside.reader.typical_cot_tokens == inside.reader.typical_cot_tokens
+    assert outside.ask(OUTSIDE).answer == inside.ask(OUTSIDE).answer
