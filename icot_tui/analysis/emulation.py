@@ -239,8 +239,8 @@ def _section(model: LoadedModel) -> DistillationConfig:
     if not model.is_pair:
         what = f"{model.label} is no pair of ICoT-KD"
         raise UserError(f"{what}: only such a pair emulates a teacher's thoughts")
-    if config is None:
-        raise UserError(f"{model.label} belongs to no run of ICoT-KD: its teacher is unknown")
+    if config is None or model.opened.run is None:
+        raise UserError(f"{model.label} lies in no run of ICoT-KD: its teacher is unknown")
     return config.section(DistillationConfig)
 
 

@@ -61,7 +61,7 @@ def load_examples(model: LoadedModel, count: int, file: Path | None = None) -> P
     """At most `count` examples of a file, or of the model's run: validation, test, then training.
 
     Raises:
-        UserError: no file is given and the checkpoint belongs to no run, or a file is missing.
+        UserError: no file is given and the checkpoint lies in no run, or a file is missing.
     """
     if file is not None:
         lines = _lines(read_chunks(file, count), count)

@@ -1,6 +1,12 @@
 """What a user writes to describe a run: the sections, and how files and overrides become one."""
 
-from icot_tui.config.loading import LoadedConfig, dump_toml, load_config, without_folders
+from icot_tui.config.loading import (
+    LoadedConfig,
+    dump_toml,
+    load_config,
+    with_folders_of,
+    without_folders,
+)
 from icot_tui.config.run import (
     MethodConfig,
     MethodDescription,
@@ -42,5 +48,6 @@ __all__ = [
     "known_methods",
     "load_config",
     "method_of",
+    "with_folders_of",
     "without_folders",
 ]

@@ -154,6 +154,19 @@ def without_folders(config: RunConfig) -> RunConfig:
     return config
 
 
+def with_folders_of(config: RunConfig, whole: RunConfig) -> RunConfig:
+    """A config `without_folders`, with those of another one wherever both name the same file."""
+    for section, key in file_keys():
+        owner, other = getattr(config, section), getattr(whole, section)
+        if owner is None or other is None:
+            continue
+        name, path = getattr(owner, key), getattr(other, key)
+        if name is not None and path is not None and Path(path).name == name:
+            named = owner.model_copy(update={key: path})
+            config = config.model_copy(update={section: named})
+    return config
+
+
 @cache
 def file_keys() -> dict[tuple[str, str], str]:
     """The keys of sections whose values are files, or names on the hub: FILE or FILE_OR_NAME."""

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from icot_tui.config import RunConfig, load_config, method_of, without_folders
+from icot_tui.config import RunConfig, load_config, method_of, with_folders_of
 from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.data.load import load_data
 from icot_tui.data.tokenizing import pretrained_tokenizer
@@ -41,7 +41,8 @@ def open_checkpoint(path: Path, given: GivenRemoval = NOTHING_GIVEN) -> OpenedCh
     description, run = read_description(path), run_of(path)
     config = None if run is None else load_config(run.config).config
     if description is not None:
-        config = _described(description, config)
+        described = description.run_config()
+        config = described if config is None else with_folders_of(described, config)
     marked = (one for one in METHODS.values() if one.marker and (path / one.marker).is_file())
     method = next(marked, None)  # of a model that is more than a language model
     model = load_pretrained(str(path)) if method is None else None
@@ -72,14 +73,6 @@ def run_of(checkpoint: Path) -> RunFolder | None:
     folder = checkpoint.resolve().parent
     run = RunFolder(folder.parent)
     return run if folder.name == "checkpoints" and run.config.is_file() else None
-
-
-def _described(description: CheckpointDescription, ours: RunConfig | None) -> RunConfig:
-    """The config in a description, with the paths of its data as its run's config has them."""
-    config = description.run_config()
-    if ours is None or without_folders(ours).data != config.data:
-        return config
-    return config.model_copy(update={"data": ours.data})
 
 
 def _plan(

@@ -13,7 +13,7 @@ from icot_tui.analysis.checkpoints import find_checkpoint, newest_of_each_stage,
 from icot_tui.analysis.examples import load_examples
 from icot_tui.analysis.model_cache import ModelCache, open_safely
 from icot_tui.analysis.probe_run import ProbeSettings, run_probes
-from icot_tui.engine.evaluation.held_out import token_format_of
+from icot_tui.engine.checkpoints.opened import GivenRemoval
 from icot_tui.engine.journal.events import CheckpointSaved, Evaluated, RunStarted
 from icot_tui.engine.journal.journal import Journal
 from icot_tui.errors import UserError
@@ -94,7 +94,7 @@ def test_checkpoints_are_found_by_run_stage_age_and_folder(run):
 
 
 def test_the_order_of_a_random_side_is_that_of_training(run):
-    plan = token_format_of(open_safely(run.path)).plan
+    plan = open_safely(run.path).token_format().plan
     assert sorted(plan.removal_order(8)) == list(range(8))
     assert plan.order is not None and len(plan.order) == 8
 
@@ -166,7 +166,7 @@ def test_a_report_is_kept_with_its_checkpoint_and_read_back(carries, examples, t
     assert back.controls.keys() == report.controls.keys()
     assert replace(back, **{f: None for f in ("scores", "errors")}).targets == report.targets
     assert back.notes == report.notes and len(back.notes) == 1
-    open_safely(folder)  # still whole
+    open_safely(folder, GivenRemoval("left", False))  # still whole
 
     assert probe_store.key(folder, {"examples": 801}) != name
     (folder / "manifest.json").unlink()

@@ -14,7 +14,8 @@ from icot_tui.analysis.examples import load_examples
 from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.analysis.model_cache import open_safely
 from icot_tui.cli import app as cli
-from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
+from icot_tui.engine.checkpoints.checkpoint import MANIFEST, list_checkpoints
+from icot_tui.engine.checkpoints.description import FILE
 from icot_tui.errors import UserError
 from tests.engine.test_distillation import distilled, lines_of
 from tests.tiny import train_new
@@ -90,6 +91,8 @@ def test_a_question_whose_answer_nobody_knows(pair):
 def test_a_pair_of_no_run_answers_too(pair, tmp_path):
     folder = tmp_path / "imported"
     shutil.copytree(pair.opened.path, folder)
+    for name in (FILE, MANIFEST):  # an import has neither
+        (folder / name).unlink()
     imported = LoadedModel(open_safely(folder))
     answer = imported.ask("2 1 * 4 3")
     assert answer.answer == pair.ask("12*34").answer and "has no stages" in answer.notes[-1]

@@ -181,7 +181,7 @@ class Backend:
         """Held-out examples of the checkpoint's run, in its tokens.
 
         Raises:
-            UserError: it belongs to no run, or the run's data is gone.
+            UserError: it lies in no run, or the run's data is gone.
         """
         from icot_tui.analysis.examples import load_examples
 
