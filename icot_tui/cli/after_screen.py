@@ -40,10 +40,8 @@ def wait_for_training(engine: TrainingThread, left: ScreenExit) -> int:
         return _report_end(engine, reporter)
     except headless.StopNow:
         engine.send(Stop(save=False))
-        if not engine.join(0 if engine.startup_phase else LAST_STEP_SECONDS):
-            headless.record_at_last_step(engine.folder, headless.stopped_unsaved)
-        hint = remove_empty_run(engine.folder, engine.is_new) or headless.resume_hint(engine.folder)
-        reporter.message(hint)
+        ended = engine.join(0 if engine.startup_phase else LAST_STEP_SECONDS)
+        reporter.message(headless.leave_unsaved(engine.folder, engine.is_new, record=not ended))
         reporter.close()
         if engine.alive:  # in the middle of something long, which Python would wait for
             os._exit(1)

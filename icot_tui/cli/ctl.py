@@ -121,16 +121,21 @@ def _command(make: Callable[..., Command]) -> None:
     app.command(make.__name__.replace("_", "-"))(run)
 
 
-@_command
-def pause() -> Command:
-    """Pause before the next step."""
-    return commands.Pause()
+def _plain_command(kind: type[Command], about: str) -> None:
+    """Register a sub-command that has no options of its own."""
+
+    def make() -> Command:
+        return kind()
+
+    make.__name__, make.__doc__ = kind().name, about
+    _command(make)
 
 
-@_command
-def resume() -> Command:
-    """Continue after a pause."""
-    return commands.Resume()
+_plain_command(commands.Pause, "Pause before the next step.")
+_plain_command(commands.Resume, "Continue after a pause.")
+_plain_command(commands.Evaluate, "Evaluate now.")
+_plain_command(commands.Save, "Write a checkpoint now.")
+_plain_command(commands.ResetOptimizer, "Reset the optimizer's state.")
 
 
 @_command
@@ -154,24 +159,6 @@ def rollback(
 ) -> Command:
     """Go back to a checkpoint: weights, optimizer and stage."""
     return commands.Rollback(step=step)
-
-
-@_command
-def reset_optimizer() -> Command:
-    """Reset the optimizer's state."""
-    return commands.ResetOptimizer()
-
-
-@_command
-def evaluate() -> Command:
-    """Evaluate now."""
-    return commands.Evaluate()
-
-
-@_command
-def save() -> Command:
-    """Write a checkpoint now."""
-    return commands.Save()
 
 
 @_command

@@ -76,13 +76,12 @@ def train_run(
             say(lambda summary: closing_lines(folder, summary, ended, seconds))
             return 0 if ended.finished or is_saved(folder, ended) else 1
     except StopNow:
-        record_at_last_step(folder, stopped_unsaved)
-        say(remove_empty_run(folder, is_new) or resume_hint(folder))
+        say(leave_unsaved(folder, is_new))
         return 1
     except Exception as error:
         what = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         failure = f"the training failed: {what}"
-        record_at_last_step(folder, lambda step: Warned(step=step, message=failure))
+        _record_at_last_step(folder, lambda step: Warned(step=step, message=failure))
         say(remove_empty_run(folder, is_new))
         raise
     finally:
@@ -158,12 +157,18 @@ def finished_end(folder: RunFolder) -> RunEnded | None:
     return ended if ended is not None and ended.finished else None
 
 
-def stopped_unsaved(step: int) -> RunEnded:
-    """The event of a run that was stopped at once."""
-    return RunEnded(step=step, reason="stopped at once, without saving", finished=False)
+def leave_unsaved(folder: RunFolder, is_new: bool, record: bool = True) -> str:
+    """Record that a run was stopped at once, or remove an empty one; says what became of it."""
+    if record:
+        reason = "stopped at once, without saving"
+        _record_at_last_step(
+            folder, lambda step: RunEnded(step=step, reason=reason, finished=False)
+        )
+    hint = f"stopped without saving; to resume: icot-tui resume {folder.path}"
+    return remove_empty_run(folder, is_new) or hint
 
 
-def record_at_last_step(folder: RunFolder, event_at: Callable[[int], Event]) -> None:
+def _record_at_last_step(folder: RunFolder, event_at: Callable[[int], Event]) -> None:
     """Add an event at the journal's last step, unless it has none, or is another trainer's.
 
     The folder stays locked.
@@ -183,11 +188,6 @@ def is_saved(folder: RunFolder, ended: RunEnded) -> bool:
         return True
     checkpoints = list_checkpoints(folder.checkpoints)
     return bool(checkpoints) and checkpoints[-1].step == ended.step
-
-
-def resume_hint(folder: RunFolder) -> str:
-    """What to do after a run was stopped at once."""
-    return f"stopped without saving; to resume: icot-tui resume {folder.path}"
 
 
 def _opening_lines(folder: RunFolder, is_new: bool) -> str:

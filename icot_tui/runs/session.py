@@ -192,7 +192,11 @@ class RunExecutor:
     def _resume(self, trainer: Trainer, checkpoint: CheckpointPath) -> None:
         """Go on from a checkpoint."""
         trainer.resume(checkpoint)
-        if not _is_journaled(self.folder.journal, checkpoint):  # a kill came between the two
+        journaled = any(
+            isinstance(event, events.CheckpointSaved) and event.path == checkpoint.name
+            for _, event in JournalReader(self.folder.journal).events()
+        )
+        if not journaled:  # a kill came between the two
             self.emit(
                 events.CheckpointSaved(
                     step=checkpoint.step,
@@ -218,13 +222,6 @@ class RunExecutor:
 
 def _parameters(trainer: Trainer) -> int:
     return sum(p.numel() for p in trainer.update.objective.parameters())
-
-
-def _is_journaled(journal: Path, checkpoint: CheckpointPath) -> bool:
-    return any(
-        isinstance(event, events.CheckpointSaved) and event.path == checkpoint.name
-        for _, event in JournalReader(journal).events()
-    )
 
 
 def _example_shown(data: Data, plan: RemovalPlan) -> events.ExampleShown:
