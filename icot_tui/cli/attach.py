@@ -48,7 +48,7 @@ def attach(
 ) -> int:
     """Show a run or a study from another terminal; read-only unless --control is given.
 
-    Of a study, the running trials are drawn over each other; r lists all of them.
+    Of a study, the running trials are overlaid in the charts; r lists all of them.
     """
     from icot_tui.tui.session import terminal
 

@@ -62,7 +62,7 @@ def train(
 
 
 def _folder(config: "RunConfig", runs: Path, once: bool) -> RunFolder:
-    """The run's folder; with several processes the first one makes it and tells the others."""
+    """The run's folder; of several processes the first one makes it, and the others use it."""
     if os.environ.get("WORLD_SIZE", "1") == "1":  # without torch, so that the first line is printed
         return _find_or_create(config, runs, once)  # at once
     import torch

@@ -101,7 +101,7 @@ class RunExecutor:
     emit: Callable[[Event], None]
 
     def train(self) -> events.RunEnded:
-        """Train the run to its end, or until told to stop; from where it stood."""
+        """Train the run from where it stood to its end, or until a stop is requested."""
         method = METHODS[self.config.method.name]
         context = RunContext(
             data=method.prepare(self.config, self.data),
