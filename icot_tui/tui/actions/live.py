@@ -1,13 +1,12 @@
 """All actions of the live screen: what can be done now, and what follows each redraw."""
 
 import logging
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from icot_tui.tui.actions.action import Action
-from icot_tui.tui.actions.context import LiveContext
 from icot_tui.tui.actions.live_export import LiveExport
 from icot_tui.tui.actions.run_commands import RunCommandActions
-from icot_tui.tui.actions.runner import ActionRunner
+from icot_tui.tui.actions.runner import ActionRunner, notify_user
 from icot_tui.tui.actions.screen_actions import ScreenActions
 from icot_tui.tui.actions.table import LIVE_TABLE
 from icot_tui.tui.actions.view_actions import ViewActions
@@ -17,41 +16,40 @@ from icot_tui.tui.screens.summary import SummaryDialog
 from icot_tui.watch.alerts import Alert
 from icot_tui.watch.notify import Notifier
 
+if TYPE_CHECKING:
+    from icot_tui.tui.app.app import WorkbenchApp
+
 log = logging.getLogger("icot_tui.alerts")
 ALERT_SECONDS = 15.0
 
 
 class LiveActions:
-    """Runs the actions, and tells the user what happened to the run.
+    """Runs the actions, and tells the user what happened to the run."""
 
-    Args:
-        choose_theme: opens the list of themes.
-    """
-
-    def __init__(self, context: LiveContext, choose_theme: Callable[[], None]) -> None:
-        self._context = context
-        self._monitor = context.monitor
-        self._settings = context.options.settings.alerts
+    def __init__(self, app: "WorkbenchApp") -> None:
+        self._app = app
+        self._monitor = app.monitor
+        self._settings = app.options.settings.alerts
         self._notifier = Notifier(
             self._settings.command,
             self._settings.webhook or "",
             logging.getLogger("icot_tui.screen").warning,
         )
-        self._commands = RunCommandActions(context)
-        self._screens = ScreenActions(context)
+        self._commands = RunCommandActions(app)
+        self._screens = ScreenActions(app)
         self.runner = ActionRunner(
-            context.app,
+            app,
             LIVE_TABLE,
-            context.keys,
+            app.keys,
             {
-                "theme": choose_theme,
+                "theme": app.themes.choose,
                 "bell": self._toggle_bell,
                 **self._commands.handlers(),
                 **self._screens.handlers(),
-                **ViewActions(context).handlers(),
-                **LiveExport(context).handlers(),
+                **ViewActions(app).handlers(),
+                **LiveExport(app).handlers(),
             },
-            ascii=context.options.draws_ascii,
+            ascii=app.options.draws_ascii,
             refusal=self._refusal,
         )
 
@@ -70,7 +68,7 @@ class LiveActions:
             return f"replay, {how}, {replay.place / max(replay.length, 1e-9):.0%}"
         if self._monitor.engine is not None:
             return ""
-        in_control = self._context.options.control and view is not None and view.running
+        in_control = self._app.options.control and view is not None and view.running
         return "watching, in control" if in_control else "watching"
 
     def _refusal(self, action: Action) -> str:
@@ -86,7 +84,7 @@ class LiveActions:
             return "The run is still being read; try again in a moment."
         if command.needs_removals and not removes(view.history.summary):
             return "Nothing is removed step by step in this run."
-        if monitor.engine is None and not self._context.options.control:
+        if monitor.engine is None and not self._app.options.control:
             return "You are only watching this run. To control it: icot-tui attach RUN --control"
         if not view.running:
             path = view.source.folder.path
@@ -97,23 +95,23 @@ class LiveActions:
 
     def _raise_alert(self, alert: Alert) -> None:
         """Tell the user: a message, the bell, the log, and what the settings ask for."""
-        app, source = self._context.app, self._monitor.source
+        app, source = self._app, self._monitor.source
         ended = alert.kind in ("finished", "stopped", "died")
         if not (ended and isinstance(app.screen, SummaryDialog)):  # which says so already
-            self._context.notify(alert.text, alert.severity, ALERT_SECONDS)
+            notify_user(self._app, alert.text, alert.severity, ALERT_SECONDS)
         if self._rings:
             app.bell()
         log.warning("%s", alert.text)
-        if source is not None and (self._monitor.engine or self._context.options.control):
+        if source is not None and (self._monitor.engine or self._app.options.control):
             # Of several viewers, the one that may change the run sends the alert on.
             self._notifier.send(alert, source.folder.name, str(source.folder.path))
 
     @property
     def _rings(self) -> bool:
-        chosen = self._context.state.bell
+        chosen = self._app.state.bell
         return self._settings.bell if chosen is None else chosen
 
     def _toggle_bell(self) -> None:
-        rings = self._context.state.bell = not self._rings
-        self._context.save_state()
-        self._context.notify("The bell rings with alerts." if rings else "Alerts are silent now.")
+        rings = self._app.state.bell = not self._rings
+        self._app.save_state()
+        notify_user(self._app, "The bell rings with alerts." if rings else "Alerts are silent now.")

@@ -5,11 +5,13 @@ import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.notifications import SeverityLevel
 
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.tui.actions.context import LiveContext
 from icot_tui.tui.actions.export import READ_SECONDS, copy_text, save_files, save_screenshot
-from icot_tui.tui.actions.runner import Handler
+from icot_tui.tui.actions.runner import Handler, notify_user
 from icot_tui.tui.actions.view_actions import NO_PANEL
 from icot_tui.tui.app.user_state import state_folder
 from icot_tui.tui.chart.widget import Chart
@@ -17,13 +19,15 @@ from icot_tui.tui.frame.panel import Panel
 from icot_tui.tui.panels.lines import Lines
 from icot_tui.tui.panels.text import text_of
 
+if TYPE_CHECKING:
+    from icot_tui.tui.app.app import WorkbenchApp
+
 
 class LiveExport:
     """Writes what is shown, or the run, to files; a copy goes to the clipboard as well."""
 
-    def __init__(self, context: LiveContext) -> None:
-        self._context = context
-        self._app, self._live = context.app, context.live
+    def __init__(self, app: "WorkbenchApp") -> None:
+        self._app, self._live = app, app.live
 
     def handlers(self) -> dict[str, Handler]:
         """By the actions' names."""
@@ -36,7 +40,7 @@ class LiveExport:
 
     def _folders(self) -> list[Path]:
         """The run's own folder, where it can be written."""
-        source = self._context.monitor.source
+        source = self._app.monitor.source
         return [] if source is None else [source.folder.path / "pictures"]
 
     def _copy_panel(self) -> None:
@@ -46,12 +50,12 @@ class LiveExport:
         elif chart is not None:
             copy_text(self._app, chart.text(), "chart")
         else:
-            self._context.notify(NO_PANEL, "warning")
+            notify_user(self._app, NO_PANEL, "warning")
 
     def _export_chart(self) -> None:
         chart, panel = self._live.chart, self._live.panel_with_chart
         if chart is None:
-            self._context.notify("There is no chart in sight.", "warning")
+            notify_user(self._app, "There is no chart in sight.", "warning")
             return
         name = f"{'' if panel is None else panel.id}-chart"
         drawings = {"txt": chart.text(), "svg": chart.svg(), "csv": chart.csv()}
@@ -59,9 +63,9 @@ class LiveExport:
         save_files(self._app, "chart", files, self._folders())
 
     def _export_run(self) -> None:
-        source = self._context.monitor.source
+        source = self._app.monitor.source
         if source is not None:
-            self._context.notify(f"Writing {source.folder.name} as CSV, and its model card.")
+            notify_user(self._app, f"Writing {source.folder.name} as CSV, and its model card.")
             worker = self._write_run(source.folder)
             self._app.run_worker(worker, group="export", exclusive=True)
 
@@ -70,6 +74,7 @@ class LiveExport:
         own = os.access(run.path, os.W_OK)
         folder = run.path / "export" if own else state_folder() / "export" / run.name
         command = [sys.executable, "-P", "-m", "icot_tui", "runs", "export", str(run.path)]
+        problem = ""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for kind, name in (("csv", "steps.csv"), ("card", "README.md")):
@@ -80,13 +85,12 @@ class LiveExport:
                 output, _ = await process.communicate()
                 if process.returncode:
                     problem = output.decode(errors="replace").strip()
-                    self._context.notify(problem, "error", READ_SECONDS)
-                    return
+                    break
         except OSError as error:
             problem = f"The run can't be exported: {error.strerror}"
-            self._context.notify(problem, "error", READ_SECONDS)
-            return
-        self._context.notify(f"Written: steps.csv and README.md in {folder}", seconds=READ_SECONDS)
+        text = problem or f"Written: steps.csv and README.md in {folder}"
+        severity: SeverityLevel = "error" if problem else "information"
+        notify_user(self._app, text, severity, READ_SECONDS)
 
 
 def panel_text(panel: Panel) -> str:

@@ -2,12 +2,12 @@
 
 import time
 from functools import partial
+from typing import TYPE_CHECKING
 
 from icot_tui.engine.loop.commands import Command
 from icot_tui.formatting import count
 from icot_tui.tui.actions.action import Action, Answer, RunCommand
-from icot_tui.tui.actions.context import LiveContext
-from icot_tui.tui.actions.runner import Handler
+from icot_tui.tui.actions.runner import Handler, notify_user
 from icot_tui.tui.actions.table import RUN_ACTIONS
 from icot_tui.tui.run.command_sender import CommandResult, CommandSender
 from icot_tui.tui.run.view import RunView
@@ -19,6 +19,9 @@ from icot_tui.tui.screens.questions import (
     whole_number,
 )
 
+if TYPE_CHECKING:
+    from icot_tui.tui.app.app import WorkbenchApp
+
 ANSWER_SECONDS = 0.15
 """Between two looks for an answer, however seldom the screen is drawn."""
 DEFAULT_DELTA = 8.0
@@ -28,8 +31,8 @@ DEFAULT_DELTA = 8.0
 class RunCommandActions:
     """Sends commands to the run on show, and tells the user what became of them."""
 
-    def __init__(self, context: LiveContext) -> None:
-        self._context = context
+    def __init__(self, app: "WorkbenchApp") -> None:
+        self._app = app
         self._sender: CommandSender | None = None
 
     def handlers(self) -> dict[str, Handler]:
@@ -37,10 +40,10 @@ class RunCommandActions:
         return {action.name: partial(self._start, action) for action in RUN_ACTIONS}
 
     def _start(self, action: Action) -> None:
-        self._context.app.run_worker(self._confirm(action), exclusive=True, group="question")
+        self._app.run_worker(self._confirm(action), exclusive=True, group="question")
 
     async def _confirm(self, action: Action) -> None:
-        command, view = action.run_command, self._context.monitor.view
+        command, view = action.run_command, self._app.monitor.view
         assert command is not None
         if view is None:
             return
@@ -52,14 +55,14 @@ class RunCommandActions:
         elif command.effect is not None:
             effect = command.effect(view, None)
             dialog = confirmation(action.label, effect, "do it", "leave it as it is")
-            if not await self._context.app.push_screen_wait(dialog):
+            if not await self._app.push_screen_wait(dialog):
                 return
-        self._send_command(command.create(self._context.monitor.view or view, answer))
+        self._send_command(command.create(self._app.monitor.view or view, answer))
 
     # Asking -------------------------------------------------------------------------------------
 
     async def _ask(self, title: str, command: RunCommand, view: RunView) -> Answer:
-        wait, config = self._context.app.push_screen_wait, view.history.summary.config
+        wait, config = self._app.push_screen_wait, view.history.summary.config
         if command.question == "stop":
             return await wait(_how_to_stop())
         effect = command.effect
@@ -71,7 +74,7 @@ class RunCommandActions:
         if command.question == "delta":
             if config is not None and config.curriculum.schedule != "linear":
                 told = "Only a linear schedule has a number of tokens an epoch."
-                self._context.notify(told, "warning")
+                notify_user(self._app, told, "warning")
                 return None
             intro = "How many tokens are to be removed an epoch from now on?"
             present = DEFAULT_DELTA if config is None else config.curriculum.remove_per_epoch
@@ -92,18 +95,18 @@ class RunCommandActions:
             left = summary.max_cot_tokens - summary.removed_tokens
             if left <= 0:
                 told = "Nothing is left to remove: the whole chain of thought is gone."
-                self._context.notify(told, "warning")
+                notify_user(self._app, told, "warning")
                 return None
         intro = "How many more tokens are to be removed?"
         intro += "" if left is None else f" {count(left, 'token')} left."
-        return await self._context.app.push_screen_wait(
+        return await self._app.push_screen_wait(
             NumberDialog(title, intro, "1", whole_number(1, left), partial(command.effect, view))
         )
 
     # Sending ------------------------------------------------------------------------------------
 
     def _send_command(self, command: Command) -> None:
-        monitor = self._context.monitor
+        monitor = self._app.monitor
         assert monitor.source is not None
         folder = monitor.source.folder
         if self._sender is None or self._sender.folder is not folder:
@@ -113,7 +116,7 @@ class RunCommandActions:
         if problem is not None:
             self._report(problem)
         else:
-            self._context.app.set_timer(ANSWER_SECONDS, self._poll)
+            self._app.set_timer(ANSWER_SECONDS, self._poll)
 
     def report_results(self) -> bool:
         """Tell the user what became of the commands that were sent; was there anything?"""
@@ -124,12 +127,12 @@ class RunCommandActions:
 
     def _poll(self) -> None:
         if self.report_results():
-            self._context.draw()
+            self._app.draw()
         elif self._sender is not None and self._sender.waiting:
-            self._context.app.set_timer(ANSWER_SECONDS, self._poll)
+            self._app.set_timer(ANSWER_SECONDS, self._poll)
 
     def _report(self, result: CommandResult) -> None:
-        self._context.notify(result.text, "information" if result.done else "error")
+        notify_user(self._app, result.text, "information" if result.done else "error")
 
 
 def _how_to_stop() -> ChoiceDialog[bool]:

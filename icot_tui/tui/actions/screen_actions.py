@@ -1,8 +1,9 @@
 """Other screens that open over the live one, and the ways out of it."""
 
-from icot_tui.tui.actions.context import LiveContext
+from typing import TYPE_CHECKING
+
 from icot_tui.tui.actions.export import copy_text
-from icot_tui.tui.actions.runner import Handler
+from icot_tui.tui.actions.runner import Handler, notify_user
 from icot_tui.tui.play.action_table import PLAY_TABLE
 from icot_tui.tui.play.screen import PlayScreen
 from icot_tui.tui.run.view import RunView
@@ -12,12 +13,15 @@ from icot_tui.tui.screens.summary import NextStep, SummaryDialog
 from icot_tui.tui.session.run_app import ExitChoice
 from icot_tui.watch.source import Source
 
+if TYPE_CHECKING:
+    from icot_tui.tui.app.app import WorkbenchApp
+
 
 class ScreenActions:
     """Opens the list of runs, the playground and the summary, and leaves."""
 
-    def __init__(self, context: LiveContext) -> None:
-        self._context = context
+    def __init__(self, app: "WorkbenchApp") -> None:
+        self._app = app
         self._summary_shown = False
         self._running: Source | None = None
 
@@ -33,24 +37,24 @@ class ScreenActions:
 
     def _list_runs(self) -> None:
         """Open a run, or a trial of the study, or overlay it on the one on show."""
-        context = self._context
+        app = self._app
 
         def closed(_: object) -> None:
-            if context.monitor.source is None:
-                context.app.exit("close")
+            if app.monitor.source is None:
+                app.exit("close")
             else:
-                context.draw()
+                app.draw()
 
-        runs = Runs(context.options.runs, context.monitor, context.options.study)
-        context.app.push_screen(runs, closed)
+        runs = Runs(app.options.runs, app.monitor, app.options.study)
+        app.push_screen(runs, closed)
 
     def _play(self) -> None:
         """Ask the checkpoints of the run on show, and of its overlays."""
-        options, monitor = self._context.options, self._context.monitor
+        options, monitor = self._app.options, self._app.monitor
         if monitor.source is None:
             return
         shown = [monitor.source, *(overlay.source for overlay in monitor.overlays)]
-        self._context.app.push_screen(
+        self._app.push_screen(
             PlayScreen(
                 options.runs,
                 [str(source.folder.path) for source in shown],
@@ -64,7 +68,7 @@ class ScreenActions:
 
     def show_summary_if_due(self, view: RunView) -> None:
         """Show it once, when the training of this process ends, or the one that is watched."""
-        engine = self._context.monitor.engine
+        engine = self._app.monitor.engine
         if engine is None:
             self._follow_watched(view)
         elif not self._summary_shown and (
@@ -74,45 +78,45 @@ class ScreenActions:
             self._show_summary(engine.error or "")
 
     def _follow_watched(self, view: RunView) -> None:
-        if self._context.monitor.replay is not None or view.study or not view.source.caught_up:
+        if self._app.monitor.replay is not None or view.study or not view.source.caught_up:
             return
         if view.running:
-            if self._running is None and isinstance(self._context.app.screen, SummaryDialog):
-                self._context.app.screen.dismiss(None)  # the run that had ended goes on
+            if self._running is None and isinstance(self._app.screen, SummaryDialog):
+                self._app.screen.dismiss(None)  # the run that had ended goes on
             self._running = view.source
         elif self._running is view.source:
             self._running = None
             self._show_summary()
 
     def _show_summary(self, failure: str = "") -> None:
-        context, view = self._context, self._context.monitor.view
+        app, view = self._app, self._app.monitor.view
         if view is None:
             return
 
         def chosen(step: NextStep | None) -> None:
             if step is not None and step.action:
-                context.perform(step.action)
+                app.action_perform(step.action)
             elif step is not None:
-                copy_text(context.app, step.text, "command")
+                copy_text(app, step.text, "command")
 
-        dialog = SummaryDialog(view, context.keys, failure, lambda: context.perform("quit"))
-        context.app.push_screen(dialog, chosen)
+        dialog = SummaryDialog(view, app.keys, failure, lambda: app.action_perform("quit"))
+        app.push_screen(dialog, chosen)
 
     # Leaving ------------------------------------------------------------------------------------
 
     def _suspend(self) -> None:
         """Stop the process, training and all, where there is a shell that can go on with it."""
-        app = self._context.app
+        app = self._app
         if app._driver is None or not app._driver.can_suspend:
             told = "There is no shell here that could go on with it; q leaves."
-            self._context.notify(told, "warning")
+            notify_user(app, told, "warning")
         else:
             app.action_suspend_process()
 
     def _quit(self) -> None:
         """Close, or ask first what becomes of the training."""
-        app, engine = self._context.app, self._context.engine
-        self._context.save_state()
+        app, engine = self._app, self._app.engine
+        app.save_state()
         if engine is None or not engine.alive:
             app.exit("close")
             return

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
-from icot_tui.tui.actions.context import LiveContext
-from icot_tui.tui.actions.runner import Handler
+from icot_tui.tui.actions.runner import Handler, notify_user
 from icot_tui.tui.actions.table import PANEL_IDS
 from icot_tui.tui.app.user_state import AXES
 from icot_tui.tui.chart.widget import Chart
 from icot_tui.tui.panels.accuracy import AccuracyPanel
 from icot_tui.tui.screens.board import PanelsDialog
 from icot_tui.watch.replay import Replay
+
+if TYPE_CHECKING:
+    from icot_tui.tui.app.app import WorkbenchApp
 
 RESIZE = 1.2
 """How much larger or smaller a panel gets at a time."""
@@ -24,10 +27,10 @@ NO_PANEL = "Go to a panel first, with Tab or its number."
 class ViewActions:
     """Shows the run in another way, or another moment of a replay."""
 
-    def __init__(self, context: LiveContext) -> None:
-        self._context = context
-        self._live = context.live
-        self._wanted = context.live.board.choices
+    def __init__(self, app: "WorkbenchApp") -> None:
+        self._app = app
+        self._live = app.live
+        self._wanted = app.live.board.choices
 
     def handlers(self) -> dict[str, Handler]:
         """By the actions' names."""
@@ -68,10 +71,10 @@ class ViewActions:
             change(self._live.chart)
 
     def _switch_axis(self) -> None:
-        monitor, state = self._context.monitor, self._context.state
+        monitor, state = self._app.monitor, self._app.state
         state.axis = monitor.axis = AXES[(AXES.index(monitor.axis) + 1) % len(AXES)]
-        self._context.save_state()
-        self._context.draw()
+        self._app.save_state()
+        self._app.draw()
 
     def _toggle_digits(self) -> None:
         panel = self._live.board.panels["accuracy"]
@@ -80,7 +83,7 @@ class ViewActions:
 
     def _filter_log(self) -> None:
         self._live.go_to("log")
-        panel, app = self._live.board.panels["log"], self._context.app
+        panel, app = self._live.board.panels["log"], self._app
         app.call_later(lambda: app.call_after_refresh(panel.run_action, "filter"))
 
     def _toggle_full_screen(self) -> None:
@@ -102,34 +105,34 @@ class ViewActions:
 
     def _choose_panels(self) -> None:
         dialog = PanelsDialog(self._wanted, self._live.rearrange)
-        self._context.app.push_screen(dialog, lambda _: self._context.save_state())
+        self._app.push_screen(dialog, lambda _: self._app.save_state())
 
     def _resize(self, factor: float) -> None:
         panel = self._live.focused_panel
         name = panel.id if panel is not None else None
         if name not in PANEL_IDS:
-            self._context.notify(NO_PANEL, "warning")
+            notify_user(self._app, NO_PANEL, "warning")
             return
         self._wanted.scale(name, factor)
         self._live.rearrange()
-        self._context.save_state()
+        self._app.save_state()
 
     # A replay ------------------------------------------------------------------------------------
 
     @property
     def _replay(self) -> Replay:
-        replay = self._context.monitor.replay
+        replay = self._app.monitor.replay
         assert replay is not None
         return replay
 
     def _toggle_pause(self) -> None:
         self._replay.paused = not self._replay.paused
-        self._context.draw()
+        self._app.draw()
 
     def _change_speed(self, factor: float) -> None:
         self._replay.speed = min(max(self._replay.speed * factor, SLOWEST), FASTEST)
-        self._context.draw()
+        self._app.draw()
 
     def _move(self, share: float) -> None:
         self._replay.seek(self._replay.place + share * self._replay.length)
-        self._context.draw()
+        self._app.draw()

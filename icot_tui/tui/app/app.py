@@ -77,21 +77,9 @@ class WorkbenchApp(App[ExitChoice], inherit_bindings=False):
     @cached_property
     def actions(self) -> "LiveActions":
         """All that the user can do."""
-        from icot_tui.tui.actions.context import LiveContext
         from icot_tui.tui.actions.live import LiveActions
 
-        context = LiveContext(
-            app=self,
-            live=self.live,
-            monitor=self.monitor,
-            engine=self.engine,
-            options=self.options,
-            state=self.state,
-            keys=self.keys,
-            draw=self.draw,
-            perform=self.action_perform,
-        )
-        return LiveActions(context, self.themes.choose)
+        return LiveActions(self)
 
     @property
     def view(self) -> RunView | None:
@@ -151,6 +139,10 @@ class WorkbenchApp(App[ExitChoice], inherit_bindings=False):
         """Run an action of the table: what every key is bound to."""
         self.actions.runner.run(name)
 
+    def save_state(self) -> None:
+        """Keep what the user has chosen."""
+        notify_user(self, self.state.save(), "warning")
+
     # Events -------------------------------------------------------------------------------------
 
     def on_resize(self, event: events.Resize) -> None:
@@ -173,7 +165,7 @@ class WorkbenchApp(App[ExitChoice], inherit_bindings=False):
         if event.done or not self.redraws.rate.low_bandwidth:
             self.live.rearrange()
         if event.done:
-            notify_user(self, self.state.save(), "warning")
+            self.save_state()
 
 
 def footer_actions(available: Iterable[Action]) -> list[Action]:
