@@ -2,28 +2,12 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-Handler = Callable[[int, FrameType | None], None]
-
 ECHO_SECONDS = 0.3
 """A signal that is repeated sooner than this is the same one, forwarded by a wrapper."""
-
-
-@contextmanager
-def handling(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
-    """Handle these signals; one that was ignored from the start (nohup, `&`) stays ignored."""
-    before = {number: signal.getsignal(number) for number in handlers}
-    for number, handler in handlers.items():
-        if before[number] != signal.SIG_IGN:
-            signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        for number, earlier in before.items():
-            signal.signal(number, signal.SIG_DFL if earlier is None else earlier)
 
 
 @contextmanager
@@ -34,7 +18,8 @@ def handling_stop(
 ) -> Iterator[None]:
     """Call `stop` at each SIGINT and SIGTERM, and `hang_up` at SIGHUP, which ends nothing.
 
-    SIGHUP is handled, not ignored: child processes would inherit that.
+    SIGHUP is handled, not ignored: child processes would inherit that. A signal that was ignored
+    from the start (nohup, `&`) stays ignored.
     """
     last = -echo_seconds
 
@@ -47,5 +32,13 @@ def handling_stop(
     def on_hang_up(number: int, frame: FrameType | None) -> None:
         hang_up()
 
-    with handling({signal.SIGINT: on_stop, signal.SIGTERM: on_stop, signal.SIGHUP: on_hang_up}):
+    handlers = {signal.SIGINT: on_stop, signal.SIGTERM: on_stop, signal.SIGHUP: on_hang_up}
+    before = {number: signal.getsignal(number) for number in handlers}
+    for number, handler in handlers.items():
+        if before[number] != signal.SIG_IGN:
+            signal.signal(number, handler)
+    try:
         yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, signal.SIG_DFL if earlier is None else earlier)

@@ -31,7 +31,7 @@ def wait_for_training(engine: TrainingThread, left: ScreenExit) -> int:
     events = JournalReader(engine.folder.journal).events()
     style = best_style() if engine.alive else "plain"
     reporter = Reporter(style, stdout, RunSummary.of(events, engine.config))
-    engine.listen(reporter)
+    engine.listener = reporter
     try:
         with headless.handling_stop_signals(engine.commands, reporter.message, stdout.hang_up):
             _stop_as_asked(engine, left, reporter.message)

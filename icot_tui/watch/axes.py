@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from icot_tui.watch.pyramid import GrowingArray
+from icot_tui.watch.series import GrowingArray
 
 Axis = Literal["step", "time", "removed"]
 

@@ -1,6 +1,8 @@
 """All runs of a folder in a line each, cheap to ask for again and again."""
 
 import os
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,3 +139,16 @@ def _place_of_evaluation(journal: JournalReader) -> int:
     line = end.rfind(b"\n", 0, max(0, found))
     last = journal.size - TAIL_BYTES
     return min(last, begin + line) if found >= 0 and line >= 0 else last
+
+
+def name_filter(text: str) -> Callable[[str], bool]:
+    """Whether a name fits what the user typed: a part of it, or a regular expression.
+
+    Capital letters do not matter. What is no regular expression is only looked for as it is.
+    """
+    wanted = text.strip().casefold()
+    try:
+        pattern = re.compile(text.strip(), re.IGNORECASE)
+    except (re.error, RecursionError, OverflowError):
+        return lambda name: wanted in name.casefold()
+    return lambda name: wanted in name.casefold() or pattern.search(name) is not None

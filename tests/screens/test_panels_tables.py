@@ -16,8 +16,8 @@ from icot_tui.tui.panels.machine import MachinePanel
 from icot_tui.tui.panels.resets import ResetsPanel
 from icot_tui.tui.panels.samples import SamplesPanel, wrong_characters
 from icot_tui.tui.panels.spikes import SpikesPanel
+from icot_tui.tui.run.view import Overlay
 from icot_tui.watch.machine import GpuReading, MachineReading
-from icot_tui.watch.overlays import Overlay
 from tests.screens.panel_run import Told, a_sample, look, look_at_any
 
 WIDE = (90, 14)

@@ -10,9 +10,8 @@ from textual.widgets import Input, OptionList, Static
 from icot_tui.engine.journal.events import CommandDone, Paused, RunEnded
 from icot_tui.engine.loop import commands
 from icot_tui.engine.loop.commands import Command, CommandQueue
+from icot_tui.tui.actions.run_commands import TIMEOUT, CommandSender
 from icot_tui.tui.app.app import WorkbenchApp
-from icot_tui.tui.run import command_sender
-from icot_tui.tui.run.command_sender import CommandSender
 from icot_tui.tui.session.run_app import ExitChoice
 from tests.screens.panel_run import Told
 from tests.screens.workbench import a_run, answer, dialog, drive, posted, press, toasts, until
@@ -193,7 +192,7 @@ def test_silence_is_told_once_and_a_late_answer_still_is(tmp_path: Path) -> None
     mine = CommandSender(told.folder)
     assert mine.send(wanted, now=0.0) is None
     assert mine.results(now=5.0) == []
-    silence = mine.results(now=command_sender.TIMEOUT + 1)
+    silence = mine.results(now=TIMEOUT + 1)
     assert len(silence) == 1 and "has not answered 'save' for 10 s" in silence[0].text
     assert mine.results(now=60.0) == [] and mine.waiting
     answer(told, wanted, True, "saved at step 250")

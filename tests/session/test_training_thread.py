@@ -27,7 +27,7 @@ def training(runs: Path, config: RunConfig) -> TrainingThread:
 def test_trains_and_tells_how_far_it_is(tmp_path: Path) -> None:
     thread = training(tmp_path, tiny())
     heard: list[str] = []
-    thread.listen(lambda event: heard.append(f"{type(event).__name__}: {thread.startup_phase}"))
+    thread.listener = lambda event: heard.append(f"{type(event).__name__}: {thread.startup_phase}")
     assert thread.folder.is_locked() and thread.startup_phase == "opening the screen"
     thread.start()
     assert thread.join(PATIENCE)
@@ -67,7 +67,7 @@ def test_a_failure_is_kept_logged_and_journaled(tmp_path: Path) -> None:
         raise SystemExit("a library thinks it may")
 
     thread = training(tmp_path, tiny())
-    thread.listen(fail)
+    thread.listener = fail
     thread.start()
     assert thread.join(PATIENCE)
     assert (thread.phase, thread.exit_status) == ("failed", 1)

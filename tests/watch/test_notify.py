@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from icot_tui.watch.alerts import Alert
-from icot_tui.watch.notify import MOST_AT_ONCE, Notifier
+from icot_tui.watch.alerts import MOST_AT_ONCE, Alert, Notifier
 
 ALERT = Alert("collapse", 'odd "text" $(touch x)\x00\n', "error", 12.5)
 WRITER = (

@@ -13,8 +13,7 @@ from icot_tui.tui.actions.view_actions import ViewActions
 from icot_tui.tui.panels.methods import removes
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.summary import SummaryDialog
-from icot_tui.watch.alerts import Alert
-from icot_tui.watch.notify import Notifier
+from icot_tui.watch.alerts import Alert, Notifier
 
 if TYPE_CHECKING:
     from icot_tui.tui.app.app import WorkbenchApp

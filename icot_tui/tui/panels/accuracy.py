@@ -23,8 +23,7 @@ from icot_tui.tui.panels.curves import (
 from icot_tui.tui.panels.example import task_of
 from icot_tui.tui.panels.methods import name_of
 from icot_tui.tui.panels.text import Line, cells, cut, level, line, paragraph
-from icot_tui.tui.run.view import RunView
-from icot_tui.watch.overlays import Overlay
+from icot_tui.tui.run.view import Overlay, RunView
 
 EMPTY_TEXT = "Accuracy on held-out examples appears here with the first evaluation"
 WORDS_ONLY = 6

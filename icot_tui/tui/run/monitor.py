@@ -3,16 +3,15 @@
 import socket
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.tui.run.view import ENDED, Axis, RunView
+from icot_tui.tui.run.view import ENDED, Axis, Overlay, RunView
 from icot_tui.tui.session.training_thread import TrainingThread
 from icot_tui.watch.alerts import Alert, AlertRules
 from icot_tui.watch.machine import MachineReading, MachineSampler
-from icot_tui.watch.overlays import COLOURS, Overlay, Overlays
 from icot_tui.watch.replay import Replay
 from icot_tui.watch.source import RunFollower, Source
 
@@ -24,6 +23,8 @@ MACHINE_SECONDS = 2.0
 """Between two readings of the machine."""
 READING_SECONDS = 0.05
 """Of journal a redraw, so that keys are answered while a long one is read."""
+COLOURS = 8
+"""Colours that charts have for other runs."""
 MOST_TRIALS = COLOURS + 1
 """Trials that are drawn at once: the one on show, and the others in a colour each."""
 STUDY_SECONDS = 2.0
@@ -54,7 +55,7 @@ class RunMonitor:
         self._study = None if study is None else StudyRotation(study)
         self._ascii = ascii
         self._known: dict[Path, Source] = {}
-        self._overlays = Overlays(self._source_of)
+        self._overlays: dict[Path, Overlay] = {}
         self._sampler = MachineSampler()
         self._machine: MachineReading | None = None
         self._machine_due = 0.0
@@ -69,7 +70,7 @@ class RunMonitor:
     def open(self, folder: RunFolder) -> None:
         """Show this run; one that was shown before is there at once."""
         self.source = self._source_of(folder)
-        self._overlays.remove(folder)
+        self._overlays.pop(folder.path, None)
         self._rules = AlertRules()
 
     def _source_of(self, folder: RunFolder) -> Source:
@@ -84,19 +85,21 @@ class RunMonitor:
 
     @property
     def overlays(self) -> tuple[Overlay, ...]:
-        """The runs that are drawn beside the one on show."""
-        return self._overlays.all
+        """The runs that are drawn beside the one on show, in the order they were added."""
+        return tuple(self._overlays.values())
 
     def is_overlaid(self, folder: RunFolder) -> bool:
         """Is this run drawn beside the one on show?"""
-        return any(each.source.folder.path == folder.path for each in self.overlays)
+        return folder.path in self._overlays
 
     def toggle_overlay(self, folder: RunFolder, name: str = "") -> None:
         """Draw a run beside the one on show, under its own name or another; or no longer."""
         if self.is_overlaid(folder):
-            self._overlays.remove(folder)
+            del self._overlays[folder.path]
         elif folder.path != self.shown:
-            self._overlays.add(folder, name)
+            colour = free_colour(folder.name, [each.colour_index for each in self.overlays])
+            overlay = Overlay(name or folder.name, self._source_of(folder), colour)
+            self._overlays[folder.path] = overlay
 
     @property
     def engine(self) -> TrainingThread | None:
@@ -117,7 +120,8 @@ class RunMonitor:
         if source is None:
             return None
         source.poll(READING_SECONDS)
-        self._overlays.poll(READING_SECONDS)
+        for overlay in self.overlays:
+            overlay.source.poll(READING_SECONDS / len(self.overlays))
         now = source.now()
         status = source.status(now)
         self._read_machine(source, status not in ENDED)
@@ -207,3 +211,18 @@ def in_turn(lines: Sequence["RunLine"]) -> list["RunLine"]:
         turns.append((met[variant], line))
         met[variant] += 1
     return [line for _, line in sorted(turns, key=lambda turn: turn[0])]
+
+
+def colour_index(name: str) -> int:
+    """The colour that a name prefers: always the same, in every session."""
+    mixed = 2166136261
+    for byte in name.encode(errors="surrogateescape"):
+        mixed = ((mixed ^ byte) * 16777619) & 0xFFFFFFFF
+    return (mixed ^ mixed >> 16) % COLOURS
+
+
+def free_colour(name: str, taken: Iterable[int]) -> int:
+    """The preferred colour, or else the next that is taken least often."""
+    uses, preferred = list(taken), colour_index(name)
+    order = [(preferred + step) % COLOURS for step in range(COLOURS)]
+    return min(order, key=lambda colour: (uses.count(colour), order.index(colour)))

@@ -7,13 +7,21 @@ if TYPE_CHECKING:
     from icot_tui.engine.journal.summary import Status
     from icot_tui.watch.history import History
     from icot_tui.watch.machine import MachineReading
-    from icot_tui.watch.overlays import Overlay
     from icot_tui.watch.source import Source
 
 Axis = Literal["step", "time", "removed"]
 """What runs along the bottom of the charts."""
 ENDED: "tuple[Status, ...]" = ("finished", "stopped", "dead")
 """Of a run that no trainer works on."""
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Another run in the charts; `colour_index` counts from 0 to 7."""
+
+    name: str
+    source: "Source"
+    colour_index: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +44,7 @@ class RunView:
     now: float
     status: "Status"
     axis: Axis = "step"
-    overlays: tuple["Overlay", ...] = ()
+    overlays: tuple[Overlay, ...] = ()
     machine: "MachineReading | None" = None
     phase: str | None = None
     ascii: bool = False

@@ -18,8 +18,7 @@ from icot_tui.formatting import age, percent, plain
 from icot_tui.tui.frame.header import COLOURS
 from icot_tui.tui.run.monitor import RunMonitor
 from icot_tui.tui.screens.dialog import Dialog, text
-from icot_tui.watch.overlays import name_filter
-from icot_tui.watch.runs import RunLine, RunList
+from icot_tui.watch.runs import RunLine, RunList, name_filter
 
 if TYPE_CHECKING:
     from icot_tui.studies.trial_list import TrialList

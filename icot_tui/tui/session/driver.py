@@ -1,6 +1,5 @@
 """Textual's driver, changed so that no terminal can block the screen or the training beside it."""
 
-import asyncio
 import contextlib
 import os
 import select
@@ -64,11 +63,6 @@ class ScreenDriver(LinuxDriver):
     def written(self) -> int:
         """Bytes that the terminal has taken so far."""
         return self._written_before + self._writer.written
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop of the app."""
-        return self._loop
 
     @property
     def can_suspend(self) -> bool:
@@ -152,24 +146,24 @@ class ScreenDriver(LinuxDriver):
             for event in parser.tick():
                 self.process_message(event)
 
-    def _new_writer(self) -> TerminalWriter:
-        context = self.context
-        return TerminalWriter(
-            context.descriptor, context.lost, lambda: self._call_soon(self._repaint)
-        )
-
-    def _call_soon(self, do: Callable[[], None]) -> None:
+    def call_soon(self, do: Callable[[], None]) -> None:
         """Have the event loop do it; from any thread and from a signal handler."""
         with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
             self._loop.call_soon_threadsafe(do)
 
+    def _new_writer(self) -> TerminalWriter:
+        def repaint_soon() -> None:
+            self.call_soon(self._repaint)
+
+        return TerminalWriter(self.context.descriptor, self.context.lost, repaint_soon)
+
     def _sigtstp_application(self, *_: Any) -> None:
         """Stop between two callbacks of the loop, not inside one."""
         if self.context.can_stop and not self._suspended:
-            self._call_soon(self._stop)
+            self.call_soon(self._stop)
 
     def _sigcont_application(self, *_: Any) -> None:
-        self._call_soon(self._continue)
+        self.call_soon(self._continue)
 
     def _stop(self) -> None:
         if self._suspended:

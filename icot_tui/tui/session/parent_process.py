@@ -138,8 +138,9 @@ class _ParentLoop:
             terminal.restore(1, self._modes)
         if os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
-            message = f"icot-tui was ended by signal {number} ({_name(number)})\n"
-            terminal.write_message(2, message)
+            known = number in iter(signal.Signals)
+            name = signal.Signals(number).name if known else "unknown"
+            terminal.write_message(2, f"icot-tui was ended by signal {number} ({name})\n")
             return 128 + number
         return os.WEXITSTATUS(status)
 
@@ -153,10 +154,3 @@ def _has_shell(process: int) -> bool:
         return os.getsid(parent) == session and os.getpgid(parent) != group
     except (OSError, ValueError):
         return False
-
-
-def _name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return "unknown"

@@ -1,6 +1,5 @@
 """Runs the screen and makes sure that its end never ends the training."""
 
-import contextlib
 import faulthandler
 import gc
 import os
@@ -168,8 +167,7 @@ class ScreenRunner:
 
     def _schedule_exit(self) -> None:
         if self._driver is not None and self._app is not None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended
-                self._driver.loop.call_soon_threadsafe(self._exit_app)
+            self._driver.call_soon(self._exit_app)
 
     def _exit_app(self) -> None:
         if self._app is not None and self._app.return_value is None:  # the user was not faster

@@ -23,6 +23,10 @@ class TerminalWriter:
         descriptor: of the terminal; stays open.
         gone: called once, on the writing thread, when the terminal is gone.
         recovered: called on the writing thread.
+
+    Attributes:
+        written: bytes that the terminal has taken.
+        stalled: is the terminal taking nothing, so that frames are dropped?
     """
 
     def __init__(
@@ -35,16 +39,11 @@ class TerminalWriter:
         self._waiting: list[bytes] = []
         self._size = 0
         self._busy_since: float | None = None
-        self._dropping = False
+        self.stalled = False
         self._dead = False
         self._closed = False
         self._changed = threading.Condition()
         threading.Thread(target=self._work, name="terminal-output", daemon=True).start()
-
-    @property
-    def stalled(self) -> bool:
-        """Is the terminal taking nothing, so that frames are dropped?"""
-        return self._dropping
 
     def write(self, text: str, keep: bool = False) -> None:
         """Send a text; it is dropped if the terminal is stalled, unless `keep` is set."""
@@ -58,8 +57,8 @@ class TerminalWriter:
             late = now - self._busy_since > STALL_SECONDS or self._size > MAX_WAITING_BYTES
             if late and not keep:
                 self._clear()
-                self._dropping = True
-            if self._dropping and not keep:
+                self.stalled = True
+            if self.stalled and not keep:
                 return
             self._waiting.append(data)
             self._size += len(data)
@@ -125,7 +124,7 @@ class TerminalWriter:
             recovered = False
             if not self._waiting:
                 self._busy_since = None
-                recovered, self._dropping = self._dropping, False
+                recovered, self.stalled = self.stalled, False
                 self._changed.notify_all()
         if recovered:
             self._recovered()

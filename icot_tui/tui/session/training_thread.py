@@ -47,12 +47,12 @@ class TrainingThread:
         is_new: was the folder made here?
         commands: those of this process and of the run's mailbox.
         phase: what it does now, in plain words.
-        phase_since: when that began, on the monotonic clock.
         ended: how the run ended; None before.
         seconds: how long it took this time, once it has ended.
         error: the message for the user if it failed; the traceback is in the folder's log.
         exit_status: of a failure: 2 for bad input, otherwise 1.
         screen_ready: to be set once the screen is painted, or will never be.
+        listener: called with each event, on the training thread, after it was journaled.
 
     Raises:
         UserError: the folder can't be created, or another process trains in it.
@@ -68,13 +68,12 @@ class TrainingThread:
         self.config = config or load_config(folder.config).config
         self.commands = CommandQueue(folder.control)
         self.phase: Phase = "opening the screen"
-        self.phase_since = time.monotonic()
         self.seconds = 0.0
         self.ended: RunEnded | None = None
         self.error: str | None = None
         self.exit_status = 0
         self.screen_ready = threading.Event()
-        self._listener: Callable[[Event], None] | None = None
+        self.listener: Callable[[Event], None] | None = None
         self._thread = threading.Thread(target=self._work, name="engine")
 
     @property
@@ -90,10 +89,6 @@ class TrainingThread:
     def start(self) -> None:
         """Begin; libraries are imported once the screen is painted or no longer waited for."""
         self._thread.start()
-
-    def listen(self, listener: Callable[[Event], None] | None) -> None:
-        """Call the listener with each event, on the training thread, after it was journaled."""
-        self._listener = listener
 
     def send(self, command: Command) -> None:
         """Have a command carried out between two steps; safe anywhere."""
@@ -114,43 +109,35 @@ class TrainingThread:
     def _train(self) -> None:
         with nothing_collected():
             for phase, modules in LIBRARIES:
-                self._enter(phase)
+                self.phase = phase
                 for module in modules:
                     importlib.import_module(module)
         from icot_tui.runs.session import run_training
 
-        self._enter("preparing data and model")
+        self.phase = "preparing data and model"
         began = time.monotonic()
         self.ended = run_training(self.folder, self.commands, self._on_event)
         self.seconds = time.monotonic() - began
-        self._enter("ended")
-
-    def _enter(self, phase: Phase) -> None:
-        self.phase_since = time.monotonic()
-        self.phase = phase
+        self.phase = "ended"
 
     def _on_event(self, event: Event) -> None:
-        if self.phase != "training":
-            self._enter("training")
-        if self._listener is not None:
-            self._listener(event)
+        self.phase = "training"
+        if self.listener is not None:
+            self.listener(event)
 
     def _fail(self, error: BaseException) -> None:
-        bad_input = isinstance(error, UserError)
-        self.error = str(error) if bad_input else f"{type(error).__name__}: {error}"
-        self.exit_status = error.exit_status if isinstance(error, UserError) else 1
+        if isinstance(error, UserError):
+            self.error, self.exit_status = str(error), error.exit_status
+        else:
+            self.error, self.exit_status = f"{type(error).__name__}: {error}", 1
         with contextlib.suppress(OSError, UserError):
             with open(self.folder.log, "a", encoding="utf-8", errors="backslashreplace") as log:
                 log.write("".join(traceback.format_exception(error)))
-            self._journal(f"the training failed: {self.error}")
+            step = last_step(self.folder.journal)
+            if step is not None:  # other viewers are told, unless nothing was journaled yet
+                journal = Journal(self.folder.journal)
+                journal.write(Warned(step=step, message=f"the training failed: {self.error}"))
+                journal.close()
         with contextlib.suppress(OSError):
             self.folder.unlock()
-        self._enter("failed")
-
-    def _journal(self, message: str) -> None:
-        """Tell other viewers, unless nothing was journaled yet."""
-        step = last_step(self.folder.journal)
-        if step is not None:
-            journal = Journal(self.folder.journal)
-            journal.write(Warned(step=step, message=message))
-            journal.close()
+        self.phase = "failed"

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from icot_tui.watch.overlays import COLOURS, Overlays, colour_index, free_colour, name_filter
+from icot_tui.tui.run.monitor import COLOURS, RunMonitor, colour_index, free_colour
+from icot_tui.watch.runs import name_filter
 from tests.events import STARTED, trained
 from tests.watch.runs import make
 
@@ -23,17 +24,18 @@ def test_colours_are_shared_only_when_there_are_no_others() -> None:
 
 
 def test_overlays_keep_their_colour_and_follow_their_runs(tmp_path: Path) -> None:
-    folders = [make(tmp_path, f"run-{number}", [STARTED, trained(1)]) for number in range(3)]
-    overlays = Overlays()
-    first = [overlays.add(folder) for folder in folders]
-    assert overlays.all == tuple(first)
-    assert overlays.poll(1.0)
+    shown, *others = [make(tmp_path, f"run-{number}", [STARTED, trained(1)]) for number in range(4)]
+    monitor = RunMonitor(None, None, ascii=False, axis="step")
+    monitor.open(shown)
+    for folder in (*others, shown):  # the run on show is not overlaid
+        monitor.toggle_overlay(folder)
+    first = monitor.overlays
+    assert [overlay.name for overlay in first] == ["run-1", "run-2", "run-3"]
+    monitor.refresh()
     assert all(len(overlay.source.history.losses) == 1 for overlay in first)
-    assert not overlays.poll(1.0)
-    assert overlays.add(folders[1]) is first[1]
-    overlays.remove(folders[0])
-    overlays.remove(folders[0])
-    assert overlays.all == tuple(first[1:])
+    monitor.toggle_overlay(others[0])
+    assert monitor.overlays == first[1:]
+    assert not monitor.is_overlaid(others[0]) and monitor.is_overlaid(others[1])
 
 
 @pytest.mark.parametrize(
