@@ -3,6 +3,7 @@
 Everything here is also an attribute of `icot_tui`, which imports this module when it is used.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,11 +13,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icot_tui.analysis.checkpoints import CheckpointEntry, find_checkpoint, run_entries
 from icot_tui.config import RunConfig
+from icot_tui.config.loading import load_config
+from icot_tui.config.toml import toml_value
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.journal.summary import RunSummary
+from icot_tui.engine.loop.commands import CommandQueue
+from icot_tui.engine.run_folder import RunFolder, runs_folder
+from icot_tui.errors import UserError
+from icot_tui.models.device import pick_device, silence_transformers
+from icot_tui.runs.new_run import create_run, remove_empty_run
+from icot_tui.studies.exporting import read_steps
 
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer, Sampling
-    from icot_tui.analysis.checkpoints import CheckpointEntry
     from icot_tui.analysis.model_cache import ModelCache
     from icot_tui.analysis.probe_report import ProbeReport
     from icot_tui.engine.journal.events import Event
@@ -49,7 +60,7 @@ class Run:
     evaluation_stages: NDArray[np.int64]
     exact_match: NDArray[np.float64]
     implicit: NDArray[np.bool_]
-    checkpoints: "tuple[CheckpointEntry, ...]"
+    checkpoints: tuple[CheckpointEntry, ...]
 
     @property
     def name(self) -> str:
@@ -80,12 +91,6 @@ def train(
     Raises:
         UserError: a mistake in the config, or something that it names is missing.
     """
-    from icot_tui.config.loading import load_config
-    from icot_tui.config.toml import toml_value
-    from icot_tui.engine.loop.commands import CommandQueue
-    from icot_tui.engine.run_folder import runs_folder
-    from icot_tui.errors import UserError
-    from icot_tui.runs.new_run import create_run, remove_empty_run
     from icot_tui.runs.session import run_training
 
     if isinstance(config, RunConfig):
@@ -114,15 +119,6 @@ def load_run(run: str | Path | None = None, *, runs: Path | None = None) -> Run:
     Raises:
         UserError: there is no such run, or its config can't be read.
     """
-    import time
-
-    from icot_tui.analysis.checkpoints import run_entries
-    from icot_tui.config.loading import load_config
-    from icot_tui.engine.journal.journal import JournalReader
-    from icot_tui.engine.journal.summary import RunSummary
-    from icot_tui.engine.run_folder import RunFolder, runs_folder
-    from icot_tui.studies.exporting import read_steps
-
     folder = RunFolder.find(runs or runs_folder(), None if run is None else str(run))
     config = load_config(folder.config).config
     summary = RunSummary.of(JournalReader(folder.journal).events(), config)
@@ -167,9 +163,6 @@ def ask(
     Raises:
         UserError: there is no such checkpoint, or the question can't be read.
     """
-    from icot_tui.analysis.checkpoints import find_checkpoint
-    from icot_tui.engine.run_folder import runs_folder
-
     path = find_checkpoint(str(checkpoint), runs or runs_folder())
     model = _models(device).open(path)
     return model.ask(question, stage=stage, written=written, sampling=sampling)
@@ -203,8 +196,6 @@ def probe(
     """
     from icot_tui.analysis.probe_run import ProbeSettings
     from icot_tui.analysis.probe_store import open_for_probing, probe_checkpoint
-    from icot_tui.engine.run_folder import runs_folder
-    from icot_tui.models.device import pick_device, silence_transformers
 
     silence_transformers()
     where, folder = pick_device(device), runs or runs_folder()
@@ -218,7 +209,6 @@ def probe(
 def _models(device: str) -> "ModelCache":
     """The checkpoints asked last."""
     from icot_tui.analysis.model_cache import ModelCache
-    from icot_tui.models.device import pick_device, silence_transformers
 
     silence_transformers()
     return ModelCache(device=pick_device(device))

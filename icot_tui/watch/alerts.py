@@ -1,21 +1,19 @@
-"""What a user should be told at once, each thing once; also to those who look elsewhere.
+"""What a user should be told at once, each thing once, on the screen and elsewhere.
 
-Those get each alert by a command of the user's, or at a web address. It goes out on a thread of its
-own, within a time limit; what goes wrong is told to a callback and never stops anything.
+Elsewhere an alert goes through a command of the user's, or to a web address. It is sent on a thread
+of its own, within a time limit; what goes wrong is reported to a callback and stops nothing.
 """
 
 import json
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Literal
 from urllib.parse import urlsplit
 
-from icot_tui.engine.journal.summary import Status
-from icot_tui.watch.history import History
 from icot_tui.watch.machine import MachineReading
 from icot_tui.watch.source import Source
 
@@ -25,11 +23,18 @@ Kind = Literal[
 Severity = Literal["information", "warning", "error"]
 
 LITTLE_DISK = 2 << 30
-"""Bytes left on the disk from which on it is told."""
+"""Bytes; a disk that has fewer left is reported."""
 ENOUGH_AGAIN = 1.5
-"""So much more must be free again before it is told a second time."""
+"""So many times as much must be free before it is reported again."""
 STRETCH = 1000
-"""Bad steps with fewer steps than this between them are told together."""
+"""Bad steps with fewer steps than this between them are reported once."""
+SECONDS = 10.0
+"""A command or a server that takes longer is given up."""
+MOST_AT_ONCE = 8
+"""Alerts on their way at the same time; more are dropped, which is reported."""
+
+Notice = dict[str, str | float]
+"""An alert as it is sent: run, folder, kind, severity, text and time."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +49,12 @@ class Alert:
 
 @dataclass
 class AlertRules:
-    """Looks at a run again and again, and tells each thing once.
+    """Looks at a run again and again, and reports each thing once.
 
-    What was so at the first look, when the run is shown to somebody, is old news: it is not told.
+    What was so at the first look, when the run is opened, is old news and not reported.
     """
 
-    _told: set[tuple[object, ...]] = field(default_factory=set)
+    _reported: set[tuple[Kind, object]] = field(default_factory=set)
     _looked: bool = False
     _disk_was_low: bool = False
     _skipped: int = 0
@@ -59,21 +64,20 @@ class AlertRules:
         """What is new since the last look; nothing while the source is still catching up."""
         if not source.caught_up:
             return []
-        run = source.folder.name
         alerts = []
-        for key, alert in self._of_run(run, source.history, source.status(now), now):
-            if key not in self._told:
-                self._told.add(key)
+        for what, alert in self._of_run(source, now):
+            if (alert.kind, what) not in self._reported:
+                self._reported.add((alert.kind, what))
                 alerts.append(alert)
         alerts = alerts if self._looked else []
         self._looked = True
-        return alerts + self._of_disk(run, machine, now)
+        return alerts + self._of_disk(source.folder.name, machine, now)
 
-    def _of_run(
-        self, run: str, history: History, status: Status, now: float
-    ) -> Iterable[tuple[tuple[object, ...], Alert]]:
+    def _of_run(self, source: Source, now: float) -> Iterator[tuple[object, Alert]]:
         """Everything that is so, each with what makes it that one thing."""
-        metrics, summary = history.summary.metrics, history.summary
+        run, history, status = source.folder.name, source.history, source.status(now)
+        summary = history.summary
+        metrics, news, ended = summary.metrics, summary.last_event_time, summary.ended
         for spike in metrics.spikes[-8:]:
             if spike.collapsed:
                 origin = "" if spike.removal is None else f" since removal {spike.removal}"
@@ -81,28 +85,24 @@ class AlertRules:
                     f"{run}: the loss neither recovers nor makes progress{origin}; "
                     "going back to an earlier checkpoint may help"
                 )
-                yield ("collapse", spike.number, spike.step), Alert("collapse", text, "error", now)
+                yield (spike.number, spike.step), Alert("collapse", text, "error", now)
         if self._is_newly_bad(metrics.skipped_updates, metrics.step):
             text = f"{run}: the loss or a gradient was not finite; such updates are left out"
-            key = ("not finite", metrics.skipped_updates, metrics.step)
-            yield key, Alert("not finite", text, "warning", now)
+            at = metrics.skipped_updates, metrics.step
+            yield at, Alert("not finite", text, "warning", now)
         for line in islice(reversed(history.log), 20):
             if line.kind == "CheckpointFailed":
-                text = f"{run}: {line.text}"
-                yield ("checkpoint", line.time), Alert("checkpoint", text, "error", now)
+                yield line.time, Alert("checkpoint", f"{run}: {line.text}", "error", now)
                 break
-        news = summary.last_event_time
         if status == "stalled" and news is not None:
             text = f"{run} has written nothing for {(now - news) / 60:.0f} minutes; it may be stuck"
-            yield ("stalled", news), Alert("stalled", text, "warning", now)
+            yield news, Alert("stalled", text, "warning", now)
         if status == "dead":
             text = f"{run} is no longer being trained and did not end in order; it can be resumed"
-            yield ("died", news), Alert("died", text, "error", now)
-        if status in ("finished", "stopped") and summary.ended is not None:
-            kind: Kind = "finished" if status == "finished" else "stopped"
+            yield news, Alert("died", text, "error", now)
+        if (status == "finished" or status == "stopped") and ended is not None:
             best = "" if metrics.best is None else f", best exact match {metrics.best:.1%}"
-            text = f"{run} {kind}: {summary.ended.reason}{best}"
-            yield (kind, news), Alert(kind, text, "information", now)
+            yield news, Alert(status, f"{run} {status}: {ended.reason}{best}", "information", now)
 
     def _is_newly_bad(self, skipped: int, step: int) -> bool:
         """Were updates skipped, after a good while in which none were?"""
@@ -121,16 +121,6 @@ class AlertRules:
             return []
         text = f"{free / 1e9:.1f} GB are left on the disk of {run}; checkpoints may soon not fit"
         return [Alert("disk", text, "warning", now)]
-
-
-SECONDS = 10.0
-"""A command or a server that takes longer is given up."""
-MOST_AT_ONCE = 8
-"""So many may be on their way; more than that are dropped, and it is told."""
-
-
-Notice = dict[str, str | float]
-"""An alert as it is sent: run, folder, kind, severity, text and time."""
 
 
 class Notifier:

@@ -6,7 +6,7 @@ happened, in the order in which it did.
 
 from bisect import bisect_right
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
 from typing import Any
@@ -17,12 +17,10 @@ from numpy.typing import NDArray
 from icot_tui.config import RunConfig
 from icot_tui.engine.journal.events import (
     CheckpointSaved,
-    Evaluated,
     Event,
     ExampleShown,
     OptimizerReset,
     PhaseBegan,
-    RunResumed,
     RunStarted,
     StepsTrained,
     ThoughtsCompared,
@@ -50,12 +48,11 @@ class Reset:
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint, with the exact match of the evaluation at its step if there was one."""
+    """A checkpoint."""
 
     step: int
     time: float
     stage: int
-    exact_match: float | None
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,6 @@ class PhaseHistory:
 
     @property
     def step(self) -> int:
-        """Steps that were done when it began."""
         return self.began.step
 
 
@@ -183,10 +179,7 @@ class History:
             case OptimizerReset():
                 self.resets.append(Reset(step, time, event.cause))
             case CheckpointSaved():
-                self.saved.append(Saved(step, time, event.stage, None))
-                self._match_newest()
-            case Evaluated() | RunResumed():
-                self._match_newest()
+                self.saved.append(Saved(step, time, event.stage))
             case PhaseBegan():
                 evaluations = len(self.summary.metrics.evaluations)
                 self.trainings.append(PhaseHistory(event, evaluations))
@@ -194,18 +187,6 @@ class History:
                 self.thoughts.append(event)
             case ExampleShown():
                 self.example = event
-
-    def _match_newest(self) -> None:
-        """Give the newest checkpoint the exact match that was measured at its step."""
-        if self.saved:
-            newest, exact = self.saved[-1], None
-            for evaluation in reversed(self.summary.metrics.evaluations):
-                if evaluation.result.step <= newest.step:
-                    same = evaluation.result.step == newest.step
-                    exact = evaluation.result.exact_match if same else None
-                    break
-            if exact != newest.exact_match:
-                self.saved[-1] = replace(newest, exact_match=exact)
 
     def _follow_stage(self) -> None:
         metrics = self.summary.metrics

@@ -65,7 +65,6 @@ class MachineSampler:
         self._gpus: list[tuple[Any, str]] | None = None
 
     def read(self) -> MachineReading:
-        """What the machine does now."""
         psutil = _asked(lambda: import_module("psutil"))
         cpu = _asked(lambda: psutil.cpu_percent() / 100)
         if self._gpus is None:

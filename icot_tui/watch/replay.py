@@ -69,7 +69,6 @@ class Replay(Source):
 
     @property
     def paused(self) -> bool:
-        """Does it stand still?"""
         return self._paused
 
     @paused.setter
@@ -79,7 +78,6 @@ class Replay(Source):
 
     @property
     def ended(self) -> bool:
-        """Is it at the end?"""
         return self.place >= self.length
 
     def seek(self, place: float) -> None:

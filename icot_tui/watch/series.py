@@ -42,7 +42,6 @@ class GrowingArray:
         return self._room[: self._length]
 
     def extend(self, values: NDArray[Any]) -> None:
-        """Add values at the end."""
         end = self._length + len(values)
         if end > len(self._room):
             # Pages that are not written to take no memory, so there may be many of them.
@@ -115,7 +114,6 @@ def _summarized(values: Values, size: int) -> Blocks:
 
 
 def _joined(left: Blocks, right: Blocks) -> Blocks:
-    """Blocks of twice the size."""
     blocks = np.empty(len(left), BLOCK)
     blocks["lowest"] = np.fmin(left["lowest"], right["lowest"])
     blocks["highest"] = np.fmax(left["highest"], right["highest"])
@@ -160,7 +158,6 @@ class StepSeries:
         return self.steps_of(np.arange(len(self)))
 
     def steps_of(self, indices: Steps) -> Steps:
-        """The steps at some indices."""
         if len(self._begins) <= 1:
             consecutive: Steps = indices + (self._firsts[0] if self._firsts else 0)
             return consecutive

@@ -90,16 +90,13 @@ class RunFollower(Source):
 
     @property
     def progress(self) -> float:
-        """The share of the file that was read, from 0 to 1."""
         journal = self._journal
         return 1.0 if journal.done else journal.offset / max(1, journal.size)
 
     def status(self, now: float) -> Status:
-        """What the run does."""
         return self.history.summary.status(self.folder.is_locked(), now)
 
     def now(self) -> float:
-        """The time of day."""
         return time.time()
 
     def _parts(self, until: float) -> Iterator[list[Piece]]:

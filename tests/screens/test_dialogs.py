@@ -9,6 +9,7 @@ from textual.widgets import OptionList
 
 from icot_tui.engine.journal.events import CheckpointSaved
 from icot_tui.tui.app.app import WorkbenchApp
+from icot_tui.tui.screens.questions import checkpoint_dialog
 from icot_tui.tui.session.run_app import ExitChoice
 from tests.screens.workbench import a_run, dialog, drive, press, until
 
@@ -81,3 +82,9 @@ def test_scroll_bars_are_those_of_the_app_that_is_seen(tmp_path: Path) -> None:
     drive(tmp_path, steps, told.source, ascii=True)
     drive(tmp_path, steps, told.source)
     assert seen == [False, True]
+
+
+def test_checkpoints_are_listed_with_the_accuracy_measured_at_their_step(tmp_path: Path) -> None:
+    choices = checkpoint_dialog(a_run(tmp_path).view(), str)._choices
+    assert [choice.value for choice in choices] == [100, 0]
+    assert ["90.0 %" in choice.label for choice in choices] == [True, False]

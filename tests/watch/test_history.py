@@ -81,10 +81,6 @@ def check_lists(history: History, kept: list[tuple[float, Event]]) -> None:
     assert history.removals == [event for _, event in kept if isinstance(event, TokenRemoved)]
     assert [(one.time, one.step) for one in history.resets] == named("OptimizerReset")
     assert [(one.time, one.step) for one in history.saved] == named("CheckpointSaved")
-    evaluations = [(time, event) for time, event in kept if type(event).__name__ == "Evaluated"]
-    shares = {event.step: event.exact_match for _, event in evaluations}
-    for one in history.saved:
-        assert one.exact_match == shares.get(one.step)
     stages = [event for _, event in kept if isinstance(event, StepsTrained)]
     axis = history.along(np.array([event.step for event in stages], np.int64), "removed")
     for event, place in zip(stages, axis.tolist(), strict=True):
@@ -121,16 +117,6 @@ def test_a_run_that_starts_anew() -> None:
     history = of(STARTED, trained(1), removed(1, 1), saved(1), STARTED, trained(1, losses=[9.0]))
     assert history.losses.values().tolist() == [9]
     assert history.removals == history.saved == []
-
-
-def test_a_checkpoint_has_the_accuracy_measured_at_its_step() -> None:
-    history = of(
-        STARTED, trained(1), evaluated(1, 0.25), saved(1), trained(2), saved(2), evaluated(2, 0.75),
-        trained(3), saved(3),
-    )  # fmt: skip
-    assert [one.exact_match for one in history.saved] == [0.25, 0.75, None]
-    history.add(BEGAN + 100, RunResumed(step=2, checkpoint="step-00000002"))
-    assert [one.exact_match for one in history.saved] == [0.25, None]  # measured after it
 
 
 def test_the_version_rises_with_every_change() -> None:

@@ -73,5 +73,4 @@ class ActionTable:
 
     @cached_property
     def by_name(self) -> dict[str, Action]:
-        """The actions by their names."""
         return {action.name: action for action in self.actions}

@@ -30,7 +30,6 @@ class LiveExport:
         self._app, self._live = app, app.live
 
     def handlers(self) -> dict[str, Handler]:
-        """By the actions' names."""
         return {
             "copy": self._copy_panel,
             "export": self._export_chart,

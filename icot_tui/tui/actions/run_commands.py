@@ -122,7 +122,6 @@ class RunCommandActions:
         self._sender: CommandSender | None = None
 
     def handlers(self) -> dict[str, Handler]:
-        """By the actions' names."""
         return {action.name: partial(self._start, action) for action in RUN_ACTIONS}
 
     def _start(self, action: Action) -> None:

@@ -58,7 +58,6 @@ class ActionRunner:
         self._refusal = refusal
 
     def available(self) -> list[Action]:
-        """The actions that can be run now."""
         return [action for action in self._table.actions if not self._refusal(action)]
 
     def run(self, name: str) -> None:

@@ -26,7 +26,6 @@ class ScreenActions:
         self._running: Source | None = None
 
     def handlers(self) -> dict[str, Handler]:
-        """By the actions' names."""
         return {
             "runs": self._list_runs,
             "play": self._play,

@@ -33,7 +33,6 @@ class ViewActions:
         self._wanted = app.live.board.choices
 
     def handlers(self) -> dict[str, Handler]:
-        """By the actions' names."""
         panels = {f"show-{panel}": partial(self._live.go_to, panel) for panel in PANEL_IDS}
         charts: dict[str, Callable[[Chart], None]] = {
             "previous-removal": partial(Chart.go_to_mark, forward=False),

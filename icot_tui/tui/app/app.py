@@ -61,7 +61,7 @@ class WorkbenchApp(App[ExitChoice], inherit_bindings=False):
             LayoutChoices(self.state.hidden, self.state.widths, self.state.heights), self.keys
         )
         self.themes = ThemeSwitcher(self, options, self.state)
-        self.redraws = RedrawLoop(self, self.draw, options.saves_bandwidth)
+        self.redraws = RedrawLoop(self)
         self._source = source
         bind_keys(self, LIVE_TABLE, self.keys)
 
@@ -76,7 +76,6 @@ class WorkbenchApp(App[ExitChoice], inherit_bindings=False):
 
     @cached_property
     def actions(self) -> "LiveActions":
-        """All that the user can do."""
         from icot_tui.tui.actions.live import LiveActions
 
         return LiveActions(self)
@@ -87,7 +86,6 @@ class WorkbenchApp(App[ExitChoice], inherit_bindings=False):
         return self.monitor.view
 
     def get_default_screen(self) -> Screen[Any]:
-        """The live screen."""
         return self.live
 
     def on_mount(self) -> None:

@@ -2,12 +2,12 @@
 
 import logging
 import time
-from collections.abc import Callable
-from typing import Any
-
-from textual.app import App
+from typing import TYPE_CHECKING
 
 from icot_tui.tui.run.view import RunView
+
+if TYPE_CHECKING:
+    from icot_tui.tui.app.app import WorkbenchApp
 
 SHARE = 0.009
 """Of one core, while training."""
@@ -50,7 +50,6 @@ class RedrawRate:
         self.backlog = max(0.0, self.backlog + count - SLOW_LINK_BYTES * seconds)
 
     def interval(self, training: bool) -> float:
-        """Seconds until the next redraw."""
         shortest, longest = SLOW_LINK if self.low_bandwidth else (SHORTEST, LONGEST)
         wait = (self.cost or 0.0) / SHARE if training else SHORTEST
         if self.low_bandwidth:
@@ -59,20 +58,11 @@ class RedrawRate:
 
 
 class RedrawLoop:
-    """Draws an app again and again, and measures what that costs.
+    """Draws an app again and again, and measures what that costs."""
 
-    Args:
-        app: the app.
-        draw: draws it; returns the view, if there is one.
-        low_bandwidth: is the link slow?
-    """
-
-    def __init__(
-        self, app: App[Any], draw: Callable[[], RunView | None], low_bandwidth: bool
-    ) -> None:
-        self.rate = RedrawRate(low_bandwidth)
+    def __init__(self, app: "WorkbenchApp") -> None:
+        self.rate = RedrawRate(app.options.saves_bandwidth)
         self._app = app
-        self._draw = draw
         self._view: RunView | None = None
         self._cpu_seconds = 0.0
         self._bytes = 0
@@ -84,10 +74,12 @@ class RedrawLoop:
         """Draw, and choose when to do so again."""
         self._measure()
         try:
-            self._view = self._draw()
+            self._view = self._app.draw()
         except Exception:
             log.exception("a redraw failed")  # the next one may not
-        self._app.set_timer(self._interval(), self.run)
+        catching_up = self._view is not None and not self._view.source.caught_up
+        interval = CATCHING_UP_SECONDS if catching_up else self.rate.interval(self._training)
+        self._app.set_timer(interval, self.run)
 
     def note_input(self) -> None:
         """The user did something: what follows is no measure of a redraw."""
@@ -114,8 +106,3 @@ class RedrawLoop:
             self.rate.add_cost(cpu_seconds - self._cpu_seconds)
         self._cpu_seconds, self._bytes, self._measured_at = cpu_seconds, written, now
         self._had_input = False
-
-    def _interval(self) -> float:
-        if self._view is not None and not self._view.source.caught_up:
-            return CATCHING_UP_SECONDS
-        return self.rate.interval(self._training)

@@ -89,7 +89,6 @@ class RunMonitor:
         return tuple(self._overlays.values())
 
     def is_overlaid(self, folder: RunFolder) -> bool:
-        """Is this run drawn beside the one on show?"""
         return folder.path in self._overlays
 
     def toggle_overlay(self, folder: RunFolder, name: str = "") -> None:
@@ -109,7 +108,6 @@ class RunMonitor:
 
     @property
     def replay(self) -> Replay | None:
-        """The run on show, if it is a replay."""
         return self.source if isinstance(self.source, Replay) else None
 
     def refresh(self) -> RunView | None:

@@ -52,7 +52,6 @@ class RunView:
 
     @property
     def history(self) -> "History":
-        """All that is known of the run."""
         return self.source.history
 
     @property

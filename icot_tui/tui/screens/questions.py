@@ -1,7 +1,6 @@
 """The dialogs that ask for what a command needs: a number, a checkpoint, a way to leave."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from textual import on
 from textual.content import Content
@@ -12,9 +11,6 @@ from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.formatting import age, percent
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.dialog import ChoiceDialog, Dialog, DialogChoice, text
-
-if TYPE_CHECKING:
-    from icot_tui.watch.history import Saved
 from icot_tui.tui.session.run_app import ExitChoice
 
 
@@ -113,20 +109,20 @@ def checkpoint_dialog(view: RunView, effect: Callable[[int], str]) -> ChoiceDial
     """
     kept = {checkpoint.step for checkpoint in list_checkpoints(view.source.folder.checkpoints)}
     latest = {saved.step: saved for saved in view.history.saved if saved.step in kept}
-    saved = sorted(latest.values(), key=lambda each: each.step, reverse=True)
-    if not saved:
+    if not latest:
         return ChoiceDialog("go back", (), intro="There is no checkpoint yet; s saves one.")
-    return ChoiceDialog(
-        "go back to a checkpoint",
-        [DialogChoice(each.step, _line(each, view.now)) for each in saved],
-        intro=f"{'step':>9}  {'stage':>5}  {'exact match':>11}  saved",
-        about=effect,
-    )
-
-
-def _line(saved: "Saved", now: float) -> str:
-    accuracy = "" if saved.exact_match is None else percent(saved.exact_match)
-    return f"{saved.step:>9,}  {saved.stage:>5}  {accuracy:>11}  {age(now - saved.time)}"
+    results = [evaluation.result for evaluation in view.history.summary.metrics.evaluations]
+    accuracy = {result.step: percent(result.exact_match) for result in results}
+    choices = [
+        DialogChoice(
+            step,
+            f"{step:>9,}  {latest[step].stage:>5}  {accuracy.get(step, ''):>11}  "
+            + age(view.now - latest[step].time),
+        )
+        for step in sorted(latest, reverse=True)
+    ]
+    heading = f"{'step':>9}  {'stage':>5}  {'exact match':>11}  saved"
+    return ChoiceDialog("go back to a checkpoint", choices, intro=heading, about=effect)
 
 
 def how_to_leave(run: str) -> ChoiceDialog[ExitChoice]:

@@ -61,7 +61,6 @@ class ScreenDriver(LinuxDriver):
 
     @property
     def written(self) -> int:
-        """Bytes that the terminal has taken so far."""
         return self._written_before + self._writer.written
 
     @property
@@ -79,7 +78,6 @@ class ScreenDriver(LinuxDriver):
             self._loop.call_later(FIRST_FRAME_SECONDS, self.context.painted)
 
     def start_application_mode(self) -> None:
-        """Open the screen."""
         self.context.opened(self)
         self._changing_modes = self._is_open = True
         try:
@@ -110,12 +108,10 @@ class ScreenDriver(LinuxDriver):
         super().close()
 
     def suspend_application_mode(self) -> None:
-        """Leave the screen for a while."""
         self._suspended = True
         super().suspend_application_mode()
 
     def resume_application_mode(self) -> None:
-        """Come back to it."""
         self._written_before = self.written
         self._writer = self._new_writer()
         self._suspended = False
@@ -123,7 +119,6 @@ class ScreenDriver(LinuxDriver):
         self._repaint()
 
     def _repaint(self) -> None:
-        """Draw the whole screen."""
         self._app.refresh(layout=True)
 
     def run_input_thread(self) -> None:

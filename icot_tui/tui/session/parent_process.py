@@ -138,8 +138,7 @@ class _ParentLoop:
             terminal.restore(1, self._modes)
         if os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
-            known = number in iter(signal.Signals)
-            name = signal.Signals(number).name if known else "unknown"
+            name = {int(one): one.name for one in signal.Signals}.get(number, "unknown")
             terminal.write_message(2, f"icot-tui was ended by signal {number} ({name})\n")
             return 128 + number
         return os.WEXITSTATUS(status)

@@ -20,7 +20,7 @@ from textual.app import App
 from icot_tui.engine.loop.commands import Stop
 from icot_tui.tui.session.driver import DriverContext, ScreenDriver, driver_for
 from icot_tui.tui.session.parent_process import ParentProcess
-from icot_tui.tui.session.terminal import QUIET, Terminal
+from icot_tui.tui.session.terminal import QUIET, Terminal, restore, write_message
 from icot_tui.tui.session.training_thread import TrainingThread
 
 SWITCH_SECONDS = 5e-5
@@ -104,7 +104,6 @@ class ScreenRunner:
                 signal.signal(number, handler)
 
     def run(self, build_app: Callable[[], App[ExitChoice]]) -> ScreenExit:
-        """Run the app until it ends, however it ends."""
         error: Exception | None = None
         choice: ExitChoice | None = None
         faulthandler.enable(2)
@@ -146,9 +145,10 @@ class ScreenRunner:
         process = f"process {os.getpid()}"
         attach = f"icot-tui attach {training.folder.path}"
         if ended.reason == "terminated":
-            self._terminal.write_message(
+            write_message(
+                self._terminal.descriptor,
                 f"the screen is closed, training goes on without it ({process}); "
-                f"SIGTERM or Ctrl-C saves and stops; to look at it: {attach}\n"
+                f"SIGTERM or Ctrl-C saves and stops; to look at it: {attach}\n",
             )
             return
         self._terminal.detach()
@@ -234,7 +234,7 @@ class ScreenRunner:
         if self._over:
             return
         faulthandler.dump_traceback(2)
-        self._terminal.restore()
+        restore(self._terminal.descriptor, self._terminal.modes)
         if self._parent is not None:
             self._parent.closed()
         status = 1

@@ -59,7 +59,7 @@ class Terminal:
 
     def __init__(self) -> None:
         self.descriptor = os.dup(1)
-        self._modes = get_modes()
+        self.modes = get_modes()
         self._before = {number: os.dup(number) for number in (1, 2) if os.isatty(number)}
         self._streams = sys.__stdout__, sys.__stderr__
         self._log: int | None = None
@@ -78,7 +78,6 @@ class Terminal:
         vars(sys).update(__stdout__=screen, __stderr__=screen)
 
     def restore_output(self) -> None:
-        """Point standard output and error at the terminal again."""
         _flush()
         for number, descriptor in self._before.items():
             os.dup2(descriptor, number)
@@ -94,14 +93,6 @@ class Terminal:
             os.dup2(nowhere, descriptor)
         os.close(nowhere)
         self._close()
-
-    def write_message(self, text: str) -> None:
-        """Write to the terminal, not to the log, if it takes the text in time."""
-        write_message(self.descriptor, text)
-
-    def restore(self) -> None:
-        """Restore the terminal for a screen that does not do it itself."""
-        restore(self.descriptor, self._modes)
 
     def _close(self) -> None:
         vars(sys).update(__stdout__=self._streams[0], __stderr__=self._streams[1])

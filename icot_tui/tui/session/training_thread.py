@@ -83,7 +83,6 @@ class TrainingThread:
 
     @property
     def alive(self) -> bool:
-        """Is it running?"""
         return self._thread.is_alive()
 
     def start(self) -> None:
