@@ -175,11 +175,7 @@ class Notifier:
 
 
 def _run(command: list[str], notice: Notice, seconds: float) -> None:
-    """Run the command; its output is not shown.
-
-    Raises:
-        OSError, subprocess.SubprocessError: it does not start, fails, or takes too long.
-    """
+    """Run the command, without showing its output; raises if it fails or takes too long."""
     values = {
         f"ICOT_TUI_ALERT_{name.upper()}": str(value).replace("\0", " ")
         for name, value in notice.items()
@@ -197,12 +193,6 @@ def _run(command: list[str], notice: Notice, seconds: float) -> None:
 
 
 def _post(url: str, notice: Notice, seconds: float) -> None:
-    """Post to the address.
-
-    Raises:
-        ValueError: it is no http or https address.
-        OSError: nobody answers there, or says no.
-    """
     if urlsplit(url).scheme not in ("http", "https"):
         raise ValueError(f"{url!r} is no http or https address")
     import urllib.request  # takes long, and few have an address

@@ -194,8 +194,6 @@ class History:
         if not self.spans or self.spans[-1] != span:
             self.spans.append(span)
 
-    # Going back ------------------------------------------------------------------------------
-
     def _lengths(self) -> list[int]:
         """How much there is of everything."""
         return [len(self.losses), len(self.lines), *map(len, self._lists)]

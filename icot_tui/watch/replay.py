@@ -29,6 +29,9 @@ class Replay(Source):
         folder: the run.
         speed: seconds of the run in one of ours.
         clock: seconds that pass, for tests.
+
+    Attributes:
+        speed, paused: of the replay; `change` changes them.
     """
 
     def __init__(
@@ -39,12 +42,10 @@ class Replay(Source):
         gaps = np.clip(np.diff(self._times, prepend=self._times[:1]), 0.0, LONGEST_PAUSE)
         self._places = np.cumsum(gaps)
         self._clock = clock
-        self._speed = max(0.0, speed)
-        self._paused = False
+        self.speed = max(0.0, speed)
+        self.paused = False
         self._from = 0.0  # the place at `_since`
         self._since = clock()
-
-    # The player --------------------------------------------------------------------------------
 
     @property
     def length(self) -> float:
@@ -54,27 +55,14 @@ class Replay(Source):
     @property
     def place(self) -> float:
         """Where it is, in seconds from 0 to `length`."""
-        passed = 0.0 if self._paused else (self._clock() - self._since) * self._speed
+        passed = 0.0 if self.paused else (self._clock() - self._since) * self.speed
         return min(self.length, self._from + passed)
 
-    @property
-    def speed(self) -> float:
-        """Seconds of the run in one of ours."""
-        return self._speed
-
-    @speed.setter
-    def speed(self, speed: float) -> None:
+    def change(self, *, speed: float | None = None, paused: bool | None = None) -> None:
+        """Go on from the present place at another speed, or pause, or no longer."""
         self._settle(self.place)
-        self._speed = max(0.0, speed)
-
-    @property
-    def paused(self) -> bool:
-        return self._paused
-
-    @paused.setter
-    def paused(self, paused: bool) -> None:
-        self._settle(self.place)
-        self._paused = paused
+        self.speed = self.speed if speed is None else max(0.0, speed)
+        self.paused = self.paused if paused is None else paused
 
     @property
     def ended(self) -> bool:
@@ -86,8 +74,6 @@ class Replay(Source):
         self._settle(place)
         if self._journal.offset > self._due():
             self._begin_again()
-
-    # The source --------------------------------------------------------------------------------
 
     @property
     def caught_up(self) -> bool:

@@ -192,11 +192,11 @@ def test_mistakes_in_the_key_map_are_told(own: dict[str, str], sentence: str) ->
 
 def test_settings_are_read_and_their_mistakes_name_file_line_and_key(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
-    assert load_settings(path).key_map(LIVE_TABLE) == KEYS
+    assert key_map(LIVE_TABLE, load_settings(path).keys) == KEYS
     path.write_text('theme = "dawn"\n[keys]\nadvance = "k"\n[alerts]\nbell = false\n')
     settings = load_settings(path)
     assert settings.theme == "dawn" and not settings.alerts.bell
-    assert settings.key_map(LIVE_TABLE)["advance"] == ("k",)
+    assert key_map(LIVE_TABLE, settings.keys)["advance"] == ("k",)
     for text, sentence in (
         ('[keys]\nadvance = "k"\nadvanse = "j"\n', r"settings\.toml:3: keys\.advanse"),
         ('[keys]\nrandom = "k"\nhardest = "k"\n', r"settings\.toml:3: keys\.hardest"),

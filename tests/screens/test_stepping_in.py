@@ -193,10 +193,10 @@ def test_silence_is_told_once_and_a_late_answer_still_is(tmp_path: Path) -> None
     assert mine.send(wanted, now=0.0) is None
     assert mine.results(now=5.0) == []
     silence = mine.results(now=TIMEOUT + 1)
-    assert len(silence) == 1 and "has not answered 'save' for 10 s" in silence[0].text
+    assert len(silence) == 1 and "has not answered 'save' for 10 s" in silence[0][0]
     assert mine.results(now=60.0) == [] and mine.waiting
     answer(told, wanted, True, "saved at step 250")
-    assert [one.text for one in mine.results(now=61.0)] == ["Saved at step 250."]
+    assert mine.results(now=61.0) == [("Saved at step 250.", True)]
     assert not mine.waiting and mine.results(now=62.0) == []
 
 
@@ -205,7 +205,7 @@ def test_a_trainer_that_ends_without_an_answer_is_told(tmp_path: Path) -> None:
     mine = CommandSender(told.folder)
     mine.send(commands.Save(), now=0.0)
     told.folder.unlock()
-    assert "ended before it answered" in mine.results(now=11.0)[0].text
+    assert "ended before it answered" in mine.results(now=11.0)[0][0]
     assert not mine.waiting
     problem = mine.send(commands.Save(), now=12.0)
-    assert problem is not None and "icot-tui resume" in problem.text
+    assert problem is not None and "icot-tui resume" in problem[0]

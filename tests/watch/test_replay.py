@@ -81,14 +81,14 @@ def test_the_end(tmp_path: Path) -> None:
 def test_pausing_and_changing_speed(tmp_path: Path) -> None:
     player, clock = replay(tmp_path, speed=0.5)
     clock.time += 2
-    player.paused = True
+    player.change(paused=True)
     clock.time += 1000
     assert player.place == 1
-    player.paused = False
-    player.speed = 2
+    player.change(paused=False)
+    player.change(speed=2)
     clock.time += 0.25
     assert player.place == 1.5
-    player.speed = 0
+    player.change(speed=0)
     clock.time += 100
     assert player.place == 1.5
 

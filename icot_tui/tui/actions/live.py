@@ -90,8 +90,6 @@ class LiveActions:
             return f"No trainer is at work on this run any more. Go on with: icot-tui resume {path}"
         return ""
 
-    # Alerts -------------------------------------------------------------------------------------
-
     def _raise_alert(self, alert: Alert) -> None:
         """Tell the user: a message, the bell, the log, and what the settings ask for."""
         app, source = self._app, self._monitor.source

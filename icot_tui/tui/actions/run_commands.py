@@ -32,14 +32,8 @@ ANSWER_SECONDS = 0.15
 """Between two looks for an answer, however seldom the screen is drawn."""
 DEFAULT_DELTA = 8.0
 """Offered where the run's config is not known."""
-
-
-@dataclass(frozen=True)
-class CommandResult:
-    """What the user is told about a command; was it carried out?"""
-
-    text: str
-    done: bool
+Result = tuple[str, bool]
+"""A sentence for the user; was the command carried out?"""
 
 
 @dataclass
@@ -63,14 +57,11 @@ class CommandSender:
         """Is an answer still to come?"""
         return bool(self._pending)
 
-    def send(self, command: Command, now: float) -> CommandResult | None:
+    def send(self, command: Command, now: float) -> Result | None:
         """Send a command; the result if it failed at once."""
         if self._send is None and not self.folder.is_locked():
-            return CommandResult(
-                f"No trainer is at work on run {self.folder.name}. "
-                f"Go on with: icot-tui resume {self.folder.path}",
-                False,
-            )
+            text = f"No trainer is at work on run {self.folder.name}. "
+            return f"{text}Go on with: icot-tui resume {self.folder.path}", False
         if self._reader is None:
             self._reader = JournalReader.at_end(self.folder.journal)
         self._pending[command.id] = _Pending(command, now)
@@ -81,36 +72,35 @@ class CommandSender:
                 post(self.folder.control, command)
         except OSError as error:
             del self._pending[command.id]
-            return CommandResult(f"The run can't be reached: {error.strerror}", False)
+            return f"The run can't be reached: {error.strerror}", False
         return None
 
-    def results(self, now: float) -> list[CommandResult]:
+    def results(self, now: float) -> list[Result]:
         """The results since the last call; costs nothing while no answer is awaited."""
         if self._reader is None:
             return []
-        results = []
+        results: list[Result] = []
         for _, event in self._reader.events():
             if isinstance(event, CommandDone) and self._pending.pop(event.id, None) is not None:
                 effect = plain(event.effect)
                 sentence = f"{effect[:1].upper()}{effect[1:]}."
-                results.append(CommandResult(sentence, event.done))
+                results.append((sentence, event.done))
         for pending in list(self._pending.values()):
             if not pending.reported and now - pending.since > TIMEOUT:
                 pending.reported = True
-                results.append(self._silence(pending))
+                results.append((self._silence(pending), False))
         if not self._pending:
             self._reader = None
         return results
 
-    def _silence(self, pending: _Pending) -> CommandResult:
+    def _silence(self, pending: _Pending) -> str:
         name = pending.command.name
         if self._send is None and not self.folder.is_locked():
             del self._pending[pending.command.id]
-            return CommandResult(f"The trainer ended before it answered '{name}'.", False)
-        return CommandResult(
+            return f"The trainer ended before it answered '{name}'."
+        return (
             f"The run has not answered '{name}' for {TIMEOUT:.0f} s. It may be in the midst of an "
-            "evaluation or a slow step. You will be told here once the command is carried out.",
-            False,
+            "evaluation or a slow step. You will be told here once the command is carried out."
         )
 
 
@@ -198,16 +188,16 @@ class RunCommandActions:
             engine = monitor.engine
             self._sender = CommandSender(folder, None if engine is None else engine.send)
         problem = self._sender.send(command, time.monotonic())
-        if problem is not None:
-            self._report(problem)
-        else:
+        if problem is None:
             self._app.set_timer(ANSWER_SECONDS, self._poll)
+        else:
+            self._report(*problem)
 
     def report_results(self) -> bool:
         """Tell the user what became of the commands that were sent; was there anything?"""
         results = [] if self._sender is None else self._sender.results(time.monotonic())
         for result in results:
-            self._report(result)
+            self._report(*result)
         return bool(results)
 
     def _poll(self) -> None:
@@ -216,8 +206,8 @@ class RunCommandActions:
         elif self._sender is not None and self._sender.waiting:
             self._app.set_timer(ANSWER_SECONDS, self._poll)
 
-    def _report(self, result: CommandResult) -> None:
-        notify_user(self._app, result.text, "information" if result.done else "error")
+    def _report(self, text: str, done: bool) -> None:
+        notify_user(self._app, text, "information" if done else "error")
 
 
 def _how_to_stop() -> ChoiceDialog[bool]:

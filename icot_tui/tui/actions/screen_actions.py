@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from icot_tui.tui.actions.export import copy_text
+from icot_tui.tui.actions.keymap import key_map
 from icot_tui.tui.actions.runner import Handler, notify_user
 from icot_tui.tui.play.action_table import PLAY_TABLE
 from icot_tui.tui.play.screen import PlayScreen
@@ -57,13 +58,11 @@ class ScreenActions:
             PlayScreen(
                 options.runs,
                 [str(source.folder.path) for source in shown],
-                options.settings.key_map(PLAY_TABLE),
+                key_map(PLAY_TABLE, options.settings.keys),
                 ascii_only=options.draws_ascii,
                 live=monitor.view is not None and monitor.view.running and not monitor.replay,
             )
         )
-
-    # The summary --------------------------------------------------------------------------------
 
     def show_summary_if_due(self, view: RunView) -> None:
         """Show it once, when the training of this process ends, or the one that is watched."""
@@ -100,8 +99,6 @@ class ScreenActions:
 
         dialog = SummaryDialog(view, app.keys, failure, lambda: app.action_perform("quit"))
         app.push_screen(dialog, chosen)
-
-    # Leaving ------------------------------------------------------------------------------------
 
     def _suspend(self) -> None:
         """Stop the process, training and all, where there is a shell that can go on with it."""

@@ -116,8 +116,6 @@ class ViewActions:
         self._live.rearrange()
         self._app.save_state()
 
-    # A replay ------------------------------------------------------------------------------------
-
     @property
     def _replay(self) -> Replay:
         replay = self._app.monitor.replay
@@ -125,11 +123,12 @@ class ViewActions:
         return replay
 
     def _toggle_pause(self) -> None:
-        self._replay.paused = not self._replay.paused
+        self._replay.change(paused=not self._replay.paused)
         self._app.draw()
 
     def _change_speed(self, factor: float) -> None:
-        self._replay.speed = min(max(self._replay.speed * factor, SLOWEST), FASTEST)
+        speed = min(max(self._replay.speed * factor, SLOWEST), FASTEST)
+        self._replay.change(speed=speed)
         self._app.draw()
 
     def _move(self, share: float) -> None:

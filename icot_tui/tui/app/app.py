@@ -9,6 +9,7 @@ from textual.app import App
 from textual.screen import Screen
 
 from icot_tui.tui.actions.action import Action
+from icot_tui.tui.actions.keymap import key_map
 from icot_tui.tui.actions.runner import bind_keys, notify_user
 from icot_tui.tui.actions.table import FIRST_ACTIONS, FOOTER, LIVE_TABLE
 from icot_tui.tui.app.redraw_rate import RedrawLoop
@@ -56,7 +57,7 @@ class WorkbenchApp(App[ExitChoice], inherit_bindings=False):
         self.engine = engine
         self.options = options
         self.state = state or UserState.load()
-        self.keys = options.settings.key_map(LIVE_TABLE)
+        self.keys = key_map(LIVE_TABLE, options.settings.keys)
         self.live = LiveScreen(
             LayoutChoices(self.state.hidden, self.state.widths, self.state.heights), self.keys
         )
@@ -140,8 +141,6 @@ class WorkbenchApp(App[ExitChoice], inherit_bindings=False):
     def save_state(self) -> None:
         """Keep what the user has chosen."""
         notify_user(self, self.state.save(), "warning")
-
-    # Events -------------------------------------------------------------------------------------
 
     def on_resize(self, event: events.Resize) -> None:
         """Fit the live screen below a dialog too: Textual tells the uppermost screen only."""

@@ -27,8 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from icot_tui.config.checking import check
 from icot_tui.config.toml import read_toml
 from icot_tui.errors import UserError
-from icot_tui.tui.actions.action import ActionTable
-from icot_tui.tui.actions.keymap import KeyMap, check_names, key_map
+from icot_tui.tui.actions.keymap import check_names, key_map
 from icot_tui.tui.actions.table import LIVE_TABLE
 from icot_tui.tui.play.action_table import PLAY_TABLE
 
@@ -68,19 +67,6 @@ class Settings(BaseModel):
     """Keys by action, of the live screen and of the playground."""
     alerts: AlertSettings = AlertSettings()
 
-    def key_map(self, table: ActionTable) -> KeyMap:
-        """The keys of every action of a screen.
-
-        Raises:
-            UserError: two actions share a key.
-        """
-        return key_map(table, self.keys)
-
-
-def settings_path() -> Path:
-    """Where the settings are."""
-    return platformdirs.user_config_path("icot-tui") / "settings.toml"
-
 
 def load_settings(path: Path | None = None) -> Settings:
     """The user's settings, or the defaults where there are none.
@@ -88,7 +74,7 @@ def load_settings(path: Path | None = None) -> Settings:
     Raises:
         UserError: the file has a mistake; the sentence names file, line and key.
     """
-    path = path or settings_path()
+    path = path or platformdirs.user_config_path("icot-tui") / "settings.toml"
     if not path.is_file():
         return Settings()
     raw, lines = read_toml(path)
@@ -97,7 +83,7 @@ def load_settings(path: Path | None = None) -> Settings:
     try:
         check_names(settings.keys, TABLES)
         for table in TABLES:
-            settings.key_map(table)
+            key_map(table, settings.keys)
     except UserError as error:
         name = str(error).split(":", 1)[0].removeprefix("keys.")
         raise UserError(f"{origins.get(('keys', name), path)}: {error}") from error
@@ -130,16 +116,15 @@ class Options:
 
     @property
     def draws_ascii(self) -> bool:
-        """As asked, by settings, or because the terminal knows no other characters."""
-        return self.ascii or self.settings.ascii or not terminal_knows_unicode()
+        """As asked, by settings, or because the terminal knows no other characters.
+
+        The Linux console has no braille, whatever its locale says.
+        """
+        encoding = getattr(sys.__stdout__, "encoding", None) or locale.getpreferredencoding(False)
+        has_others = os.environ.get("TERM") not in ("linux", "dumb", "vt100")
+        knows_unicode = "utf" in encoding.lower() and has_others
+        return self.ascii or self.settings.ascii or not knows_unicode
 
     @property
     def saves_bandwidth(self) -> bool:
-        """As asked, or by settings."""
         return self.low_bandwidth or self.settings.low_bandwidth
-
-
-def terminal_knows_unicode() -> bool:
-    """Is the locale one of UTF-8? (The Linux console has no braille, whatever it says.)"""
-    encoding = getattr(sys.__stdout__, "encoding", None) or locale.getpreferredencoding(False)
-    return "utf" in encoding.lower() and os.environ.get("TERM") not in ("linux", "dumb", "vt100")

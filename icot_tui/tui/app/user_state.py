@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import get_args
 
 import platformdirs
 
@@ -11,7 +12,7 @@ from icot_tui.tui.actions.table import PANEL_IDS
 from icot_tui.tui.frame.layout import bounded
 from icot_tui.tui.run.view import Axis
 
-AXES: tuple[Axis, ...] = ("step", "time", "removed")
+AXES: tuple[Axis, ...] = get_args(Axis)
 
 
 def state_folder() -> Path:
@@ -57,11 +58,7 @@ class UserState:
 
     @classmethod
     def _checked(cls, raw: object) -> "UserState":
-        """Takes over what has the right form.
-
-        Raises:
-            ValueError: it is no table at all.
-        """
+        """Takes over what has the right form; ValueError if it is no table at all."""
         if not isinstance(raw, dict):
             raise ValueError("not a table")
         state = cls()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from textual.app import App
 
 from icot_tui.engine.checkpoints.opened import NOTHING_GIVEN, GivenRemoval
+from icot_tui.tui.actions.keymap import key_map
 from icot_tui.tui.app.settings import Options
 from icot_tui.tui.app.themes import ThemeSwitcher
 from icot_tui.tui.app.user_state import UserState
@@ -47,7 +48,7 @@ class PlayApp(App[ExitChoice], inherit_bindings=False):
         self.play = PlayScreen(
             options.runs,
             names,
-            options.settings.key_map(PLAY_TABLE),
+            key_map(PLAY_TABLE, options.settings.keys),
             ascii_only=options.draws_ascii,
             backend=Backend(device, given=given),
             question=question,
