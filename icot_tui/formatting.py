@@ -5,7 +5,6 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-GIGABYTE = 1e9
 UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # control characters
     "\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069"  # invisible, turning directions
@@ -90,9 +89,9 @@ def age(seconds: float) -> str:
 
 def gigabytes(size: float) -> str:
     """Bytes as `12.4 GB`; small ones as MB."""
-    if size < GIGABYTE / 10:
+    if size < 1e8:
         return f"{number(size / 1e6)} MB"
-    return f"{number(size / GIGABYTE)} GB"
+    return f"{number(size / 1e9)} GB"
 
 
 def clock(time: float) -> str:

@@ -85,8 +85,7 @@ def _build_app(
     """The workbench as a viewer; `replay` is the speed at which a run is replayed."""
     from icot_tui.tui.app.app import WorkbenchApp
     from icot_tui.tui.app.user_state import UserState
-    from icot_tui.watch.replay import Replay
-    from icot_tui.watch.source import RunFollower, Source
+    from icot_tui.watch.source import Replay, RunFollower, Source
 
     source: Source | None = None
     if isinstance(shown, RunFolder):

@@ -114,9 +114,10 @@ class AlertRules:
 
     def _of_disk(self, run: str, machine: MachineReading | None, now: float) -> list[Alert]:
         free = None if machine is None else machine.disk_free
-        if free is None or (self._disk_was_low and free < ENOUGH_AGAIN * LITTLE_DISK):
+        if free is None:
             return []
-        was_low, self._disk_was_low = self._disk_was_low, free < LITTLE_DISK
+        was_low, limit = self._disk_was_low, LITTLE_DISK
+        self._disk_was_low = free < (ENOUGH_AGAIN * limit if was_low else limit)
         if was_low or not self._disk_was_low:
             return []
         text = f"{free / 1e9:.1f} GB are left on the disk of {run}; checkpoints may soon not fit"

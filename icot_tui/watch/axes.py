@@ -43,7 +43,6 @@ class TrainingTime:
         self._seconds.extend(before + np.cumsum(seconds))
 
     def cut(self, length: int) -> None:
-        """Only the first so many lines stand."""
         self._steps.cut(length)
         self._seconds.cut(length)
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -26,21 +26,14 @@ from numpy.typing import NDArray
 from icot_tui.engine.journal.events import Event, StepsTrained
 from icot_tui.engine.journal.journal import JournalReader, decode_line
 from icot_tui.engine.journal.metrics import LOSS_WINDOW, UNREAD, StepArrays
+from icot_tui.engine.journal.summary import RunSummary
+from icot_tui.watch.history import History
 from icot_tui.watch.series import single
 
 WORTH = 64 << 20
 """Bytes; to read fewer takes no longer than to start a process."""
 FIRST = 0.47
 """The share that is read here, where the pieces are taken in as well."""
-
-
-class Fold(Protocol):
-    """What takes in a journal: `RunSummary` or `History`."""
-
-    def add(self, time: float, event: Event) -> None: ...
-
-    def add_lines(self, lines: StepArrays) -> None: ...
-
 
 Piece = StepArrays | tuple[float, Event]
 
@@ -53,7 +46,7 @@ def read(text: bytes) -> list[Piece]:
     return [piece for piece in found if piece is not None]
 
 
-def fold(into: Fold, found: list[Piece]) -> None:
+def fold(into: RunSummary | History, found: list[Piece]) -> None:
     """Take in a part of a journal."""
     for piece in found:
         if isinstance(piece, StepArrays):
@@ -187,16 +180,11 @@ class ReadAhead:
         self._process.communicate()
 
 
-def hand_over(path: Path, begin: int, end: int, to: BinaryIO) -> None:
-    """Read a journal from byte `begin` to byte `end`, then write its parts."""
-    journal = JournalReader(path, begin)
-    journal.look()
-    parts = [(journal.offset, read(text)) for text in journal.parts(end)]
-    for part in parts:
-        pickle.dump(part, to, protocol=5)
-
-
 if __name__ == "__main__":
     path, begin, end = sys.argv[1:]
+    journal = JournalReader(Path(path), int(begin))
+    journal.look()
+    parts = [(journal.offset, read(text)) for text in journal.parts(int(end))]
     with contextlib.suppress(BrokenPipeError):
-        hand_over(Path(path), int(begin), int(end), sys.stdout.buffer)
+        for part in parts:
+            pickle.dump(part, sys.stdout.buffer, protocol=5)

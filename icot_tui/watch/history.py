@@ -133,11 +133,7 @@ class History:
         return self.summary.metrics.evaluations[since:until]
 
     def along(self, steps: NDArray[np.int64], axis: Axis) -> NDArray[np.float64]:
-        """[n] where these steps lie on an axis.
-
-        "time": seconds of training since the start. "removed": the stage plus the share of it
-        that has passed.
-        """
+        """[n] where steps lie: in seconds of training, or at a stage plus its share that passed."""
         if axis == "time":
             return self.lines.seconds_at(steps)
         if axis == "removed":
@@ -146,7 +142,6 @@ class History:
         return np.asarray(steps, dtype=np.float64)
 
     def add(self, time: float, event: Event) -> None:
-        """Take note of the next event."""
         self._rewind.before(event)
         self.summary.add(time, event)
         self._note(time, event)
@@ -158,7 +153,6 @@ class History:
         self.version += 1
 
     def add_lines(self, lines: StepArrays) -> None:
-        """Take note of many `StepsTrained` lines at once."""
         self.summary.add_lines(lines)
         self._follow_stage()
         self.lines.extend(lines.steps, lines.seconds)

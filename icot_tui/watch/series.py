@@ -66,18 +66,13 @@ class Pyramid:
         self._levels = [GrowingArray(BLOCK)]
 
     def cut(self, length: int) -> None:
-        """Only the first so many values stand."""
         for number, level in enumerate(self._levels):
             level.cut(length // (BASE << number))
 
     def blocks(self, values: Values, begin: int, end: int, size: int) -> Blocks:
-        """Blocks of `size` values (a power of 2), from block `begin` to before block `end`.
+        """Blocks `begin` to before `end` of the whole array, each of `size` values (a power of 2).
 
-        Args:
-            values: the whole array; its last block may be incomplete.
-            begin: number of the first block.
-            end: number after the last block.
-            size: values of each.
+        The last one may be incomplete.
         """
         self._grow(values)
         number = size.bit_length() - BASE.bit_length()
@@ -188,7 +183,6 @@ class StepSeries:
         self._values.extend(values)
 
     def cut(self, length: int) -> None:
-        """Only the first so many values stand."""
         self._values.cut(length)
         while self._begins and self._begins[-1] >= len(self):
             self._begins.pop()

@@ -11,10 +11,9 @@ from textual.widgets import OptionList
 
 from icot_tui.engine.loop.commands import COMMANDS
 from icot_tui.errors import UserError
-from icot_tui.tui.actions.action import ActionTable
-from icot_tui.tui.actions.keymap import (
-    INTERCEPTED,
+from icot_tui.tui.actions.action import (
     RESERVED,
+    ActionTable,
     check_names,
     key_label,
     key_map,
@@ -38,6 +37,18 @@ from icot_tui.tui.screens.palette import Palette
 from icot_tui.tui.session.run_app import ExitChoice
 from tests.screens.workbench import a_run, drive, press, until
 
+INTERCEPTED = {
+    "ctrl+b": "tmux",
+    "ctrl+a": "screen",
+    "ctrl+s": "the terminal's flow control",
+    "ctrl+q": "the terminal's flow control",
+    **dict.fromkeys(
+        ("ctrl+p", "ctrl+k", "ctrl+e", "ctrl+f", "ctrl+g", "ctrl+w", "ctrl+n", "ctrl+j"),
+        "VS Code's terminal",
+    ),
+    **{f"f{number}": "VS Code's terminal" for number in range(1, 13)},
+}
+"""Keys that never arrive here, and who takes them."""
 KEYS = key_map(LIVE_TABLE)
 
 

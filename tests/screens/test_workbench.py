@@ -18,7 +18,7 @@ from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.help import Help
 from icot_tui.tui.screens.welcome import Welcome
 from icot_tui.tui.session.run_app import ExitChoice
-from icot_tui.watch.replay import Replay
+from icot_tui.watch.source import Replay
 from tests.screens.workbench import (
     Engine,
     a_run,

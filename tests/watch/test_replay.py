@@ -6,7 +6,7 @@ import pytest
 
 from icot_tui.engine.journal.events import RunEnded
 from icot_tui.engine.journal.journal import encode_line
-from icot_tui.watch.replay import LONGEST_PAUSE, Replay, line_times
+from icot_tui.watch.source import LONGEST_PAUSE, Replay, line_times
 from tests.events import STARTED, removed, saved, trained
 from tests.watch.runs import BEGAN, make
 

@@ -4,7 +4,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from icot_tui.tui.actions.action import Action
-from icot_tui.tui.actions.live_export import LiveExport
+from icot_tui.tui.actions.export import LiveExport
 from icot_tui.tui.actions.run_commands import RunCommandActions
 from icot_tui.tui.actions.runner import ActionRunner, notify_user
 from icot_tui.tui.actions.screen_actions import ScreenActions

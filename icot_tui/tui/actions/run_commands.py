@@ -134,18 +134,16 @@ class RunCommandActions:
                 return
         self._send_command(command.create(self._app.monitor.view or view, answer))
 
-    # Asking -------------------------------------------------------------------------------------
-
     async def _ask(self, title: str, command: RunCommand, view: RunView) -> Answer:
         wait, config = self._app.push_screen_wait, view.history.summary.config
         if command.question == "stop":
             return await wait(_how_to_stop())
-        effect = command.effect
-        assert effect is not None
+        assert command.effect is not None
+        about = partial(command.effect, view)
         if command.question == "checkpoint":
-            return await wait(checkpoint_dialog(view, partial(effect, view)))
+            return await wait(checkpoint_dialog(view, about))
         if command.question == "tokens":
-            return await self._ask_tokens(title, command, view)
+            return await self._ask_tokens(title, view, about)
         if command.question == "delta":
             if config is not None and config.curriculum.schedule != "linear":
                 told = "Only a linear schedule has a number of tokens an epoch."
@@ -159,12 +157,11 @@ class RunCommandActions:
             if config is not None:
                 present = config.train.learning_rate
         intro = f"{intro} The config says {present:g}."
-        return await wait(
-            NumberDialog(title, intro, f"{present:g}", positive_number, partial(effect, view))
-        )
+        return await wait(NumberDialog(title, intro, f"{present:g}", positive_number, about))
 
-    async def _ask_tokens(self, title: str, command: RunCommand, view: RunView) -> Answer:
-        assert command.effect is not None
+    async def _ask_tokens(
+        self, title: str, view: RunView, about: Callable[[Answer], str]
+    ) -> Answer:
         summary, left = view.history.summary, None
         if summary.max_cot_tokens is not None:
             left = summary.max_cot_tokens - summary.removed_tokens
@@ -175,10 +172,8 @@ class RunCommandActions:
         intro = "How many more tokens are to be removed?"
         intro += "" if left is None else f" {count(left, 'token')} left."
         return await self._app.push_screen_wait(
-            NumberDialog(title, intro, "1", whole_number(1, left), partial(command.effect, view))
+            NumberDialog(title, intro, "1", whole_number(1, left), about)
         )
-
-    # Sending ------------------------------------------------------------------------------------
 
     def _send_command(self, command: Command) -> None:
         monitor = self._app.monitor

@@ -10,8 +10,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from icot_tui.formatting import plain
-from icot_tui.tui.actions.action import Action, ActionTable
-from icot_tui.tui.actions.keymap import KeyMap
+from icot_tui.tui.actions.action import Action, ActionTable, KeyMap
 from icot_tui.tui.screens.help import Help
 from icot_tui.tui.screens.palette import Palette
 

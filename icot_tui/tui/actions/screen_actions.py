@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from icot_tui.tui.actions.action import key_map
 from icot_tui.tui.actions.export import copy_text
-from icot_tui.tui.actions.keymap import key_map
 from icot_tui.tui.actions.runner import Handler, notify_user
 from icot_tui.tui.play.action_table import PLAY_TABLE
 from icot_tui.tui.play.screen import PlayScreen

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from icot_tui.tui.actions.export import NO_PANEL
 from icot_tui.tui.actions.runner import Handler, notify_user
 from icot_tui.tui.actions.table import PANEL_IDS
 from icot_tui.tui.app.user_state import AXES
 from icot_tui.tui.chart.widget import Chart
 from icot_tui.tui.panels.accuracy import AccuracyPanel
 from icot_tui.tui.screens.board import PanelsDialog
-from icot_tui.watch.replay import Replay
+from icot_tui.watch.source import Replay
 
 if TYPE_CHECKING:
     from icot_tui.tui.app.app import WorkbenchApp
@@ -21,7 +22,6 @@ SLOWEST, FASTEST = 0.25, 4096.0
 """Speeds of a replay."""
 STRIDE = 0.05
 """Share of a whole replay that it moves at a time."""
-NO_PANEL = "Go to a panel first, with Tab or its number."
 
 
 class ViewActions:

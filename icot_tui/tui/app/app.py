@@ -8,8 +8,7 @@ from textual import events, on
 from textual.app import App
 from textual.screen import Screen
 
-from icot_tui.tui.actions.action import Action
-from icot_tui.tui.actions.keymap import key_map
+from icot_tui.tui.actions.action import Action, key_map
 from icot_tui.tui.actions.runner import bind_keys, notify_user
 from icot_tui.tui.actions.table import FIRST_ACTIONS, FOOTER, LIVE_TABLE
 from icot_tui.tui.app.redraw_rate import RedrawLoop
@@ -83,7 +82,6 @@ class WorkbenchApp(App[ExitChoice], inherit_bindings=False):
 
     @property
     def view(self) -> RunView | None:
-        """The moment of the run that is shown."""
         return self.monitor.view
 
     def get_default_screen(self) -> Screen[Any]:

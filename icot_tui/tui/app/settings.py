@@ -27,7 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from icot_tui.config.checking import check
 from icot_tui.config.toml import read_toml
 from icot_tui.errors import UserError
-from icot_tui.tui.actions.keymap import check_names, key_map
+from icot_tui.tui.actions.action import check_names, key_map
 from icot_tui.tui.actions.table import LIVE_TABLE
 from icot_tui.tui.play.action_table import PLAY_TABLE
 

@@ -168,13 +168,14 @@ def textual_theme(theme: Theme) -> TextualTheme:
     The variables are those that Textual would mix by itself; the terminal's own can't be mixed.
     """
     ansi = theme.background.startswith("ansi_")
+    surface, primary = Color.parse(theme.surface), Color.parse(theme.primary)
     variables = {
-        "block-cursor-background": "ansi_default" if ansi else _mixed(theme, 0.3),
+        "block-cursor-background": "ansi_default" if ansi else surface.blend(primary, 0.3).hex6,
         "block-cursor-foreground": theme.foreground,
         "block-cursor-text-style": "bold reverse" if ansi else "bold",
         "border": theme.accent,
         "border-blurred": theme.panel,
-        "scrollbar": "ansi_bright_black" if ansi else _mixed(theme, 0.5),
+        "scrollbar": "ansi_bright_black" if ansi else surface.blend(primary, 0.5).hex6,
         "scrollbar-background": theme.surface,
         "scrollbar-corner-color": theme.surface,
         "scrollbar-hover": theme.accent,
@@ -191,8 +192,3 @@ def textual_theme(theme: Theme) -> TextualTheme:
             "screen-selection-foreground": "ansi_black",
         }
     return TextualTheme(**theme.model_dump(), boost=theme.surface, ansi=ansi, variables=variables)
-
-
-def _mixed(theme: Theme, share: float) -> str:
-    """The surface with so much of the primary colour in it."""
-    return Color.parse(theme.surface).blend(Color.parse(theme.primary), share).hex6

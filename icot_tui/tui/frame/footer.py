@@ -10,8 +10,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from icot_tui.tui.actions.action import Action
-from icot_tui.tui.actions.keymap import KeyMap, key_label
+from icot_tui.tui.actions.action import Action, KeyMap, key_label
 from icot_tui.tui.actions.table import PANEL_IDS
 
 

@@ -8,7 +8,7 @@ from icot_tui.formatting import age, duration, gigabytes, moment, number, rough,
 from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.text import EMPTY, Line, bar, columns, cut, line, paragraph
 from icot_tui.tui.run.view import RunView
-from icot_tui.watch.replay import Replay
+from icot_tui.watch.source import Replay
 
 if TYPE_CHECKING:
     from icot_tui.watch.machine import GpuReading, MachineReading

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from textual.app import App
 
 from icot_tui.engine.checkpoints.opened import NOTHING_GIVEN, GivenRemoval
-from icot_tui.tui.actions.keymap import key_map
+from icot_tui.tui.actions.action import key_map
 from icot_tui.tui.app.settings import Options
 from icot_tui.tui.app.themes import ThemeSwitcher
 from icot_tui.tui.app.user_state import UserState

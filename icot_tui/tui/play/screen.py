@@ -16,8 +16,8 @@ from textual.widgets import Input, Static
 
 from icot_tui.analysis.checkpoints import CheckpointEntry, all_entries, find_sources, modified_times
 from icot_tui.formatting import count, plain
+from icot_tui.tui.actions.action import KeyMap
 from icot_tui.tui.actions.export import save_screenshot
-from icot_tui.tui.actions.keymap import KeyMap
 from icot_tui.tui.actions.runner import ActionRunner, Handler, bind_keys, notify_user
 from icot_tui.tui.frame.footer import Footer
 from icot_tui.tui.play.action_table import FIELD_KEYS, PLAY_TABLE, footer_actions

@@ -12,8 +12,7 @@ from icot_tui.tui.run.view import ENDED, Axis, Overlay, RunView
 from icot_tui.tui.session.training_thread import TrainingThread
 from icot_tui.watch.alerts import Alert, AlertRules
 from icot_tui.watch.machine import MachineReading, MachineSampler
-from icot_tui.watch.replay import Replay
-from icot_tui.watch.source import RunFollower, Source
+from icot_tui.watch.source import Replay, RunFollower, Source
 
 if TYPE_CHECKING:
     from icot_tui.studies.trial_list import TrialList

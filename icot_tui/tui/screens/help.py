@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from textual.binding import Binding
 from textual.widget import Widget
 
-from icot_tui.tui.actions.action import Action, ActionTable
-from icot_tui.tui.actions.keymap import KeyMap, key_label
+from icot_tui.tui.actions.action import Action, ActionTable, KeyMap, key_label
 from icot_tui.tui.panels.lines import Lines
 from icot_tui.tui.panels.text import EMPTY, Line, line, paragraph, wrap
 from icot_tui.tui.screens.dialog import Dialog

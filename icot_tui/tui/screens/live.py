@@ -10,8 +10,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from icot_tui.tui.actions.action import Action
-from icot_tui.tui.actions.keymap import KeyMap
+from icot_tui.tui.actions.action import Action, KeyMap
 from icot_tui.tui.frame.footer import Footer, Tabs
 from icot_tui.tui.frame.header import Header
 from icot_tui.tui.frame.layout import SMALLEST, LayoutChoices, shape_of

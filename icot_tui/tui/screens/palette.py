@@ -7,8 +7,7 @@ from rich.text import Text
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.widgets import Input
 
-from icot_tui.tui.actions.action import Action
-from icot_tui.tui.actions.keymap import KeyMap, key_label
+from icot_tui.tui.actions.action import Action, KeyMap, key_label
 
 ROOMY = 96
 """Columns from which on there is room for the names as well."""

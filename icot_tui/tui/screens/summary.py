@@ -11,7 +11,7 @@ from icot_tui.engine.checkpoints.checkpoint import best_or_newest
 from icot_tui.engine.journal.events import Evaluated
 from icot_tui.engine.journal.wording import how_answered
 from icot_tui.formatting import count, duration, percent, plain
-from icot_tui.tui.actions.keymap import KeyMap, key_label
+from icot_tui.tui.actions.action import KeyMap, key_label
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.dialog import ChoiceDialog, DialogChoice, text
 

@@ -7,7 +7,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
-from icot_tui.tui.actions.keymap import KeyMap
+from icot_tui.tui.actions.action import KeyMap
 from icot_tui.tui.screens.dialog import LOW, Dialog, text
 
 STORY = (

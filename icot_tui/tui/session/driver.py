@@ -7,6 +7,7 @@ import signal
 from codecs import getincrementaldecoder
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from textual.app import App
@@ -46,7 +47,10 @@ class DriverContext:
 
 
 class ScreenDriver(LinuxDriver):
-    """Drops frames while the terminal is stalled, redraws after, and survives its end."""
+    """Drops frames while the terminal is stalled, redraws after, and survives its end.
+
+    Textual makes its driver of a class, so each terminal has one with a `context` of its own.
+    """
 
     context: ClassVar[DriverContext]
 
@@ -147,9 +151,7 @@ class ScreenDriver(LinuxDriver):
             self._loop.call_soon_threadsafe(do)
 
     def _new_writer(self) -> TerminalWriter:
-        def repaint_soon() -> None:
-            self.call_soon(self._repaint)
-
+        repaint_soon = partial(self.call_soon, self._repaint)
         return TerminalWriter(self.context.descriptor, self.context.lost, repaint_soon)
 
     def _sigtstp_application(self, *_: Any) -> None:
@@ -180,8 +182,3 @@ class ScreenDriver(LinuxDriver):
             self.resume_application_mode()
         else:
             self._loop.call_later(FOREGROUND_SECONDS, self._continue)
-
-
-def driver_for(context: DriverContext) -> type[ScreenDriver]:
-    """The driver class of one terminal, which Textual makes a driver of."""
-    return type("ContextDriver", (ScreenDriver,), {"context": context})

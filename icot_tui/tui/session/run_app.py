@@ -18,7 +18,7 @@ from textual import events
 from textual.app import App
 
 from icot_tui.engine.loop.commands import Stop
-from icot_tui.tui.session.driver import DriverContext, ScreenDriver, driver_for
+from icot_tui.tui.session.driver import DriverContext, ScreenDriver
 from icot_tui.tui.session.parent_process import ParentProcess
 from icot_tui.tui.session.terminal import QUIET, Terminal, restore, write_message
 from icot_tui.tui.session.training_thread import TrainingThread
@@ -110,7 +110,14 @@ class ScreenRunner:
         threading.Thread(target=self._watch, name="screen-watch", daemon=True).start()
         try:
             self._app = build_app()
-            self._app.driver_class = driver_for(self._context())
+            context = DriverContext(
+                descriptor=self._terminal.descriptor,
+                opened=self._opened,
+                painted=self._painted,
+                lost=lambda: self.end("gone"),
+                can_stop=self._parent.can_stop if self._parent else self._training is None,
+            )
+            self._app.driver_class = type("Driver", (ScreenDriver,), {"context": context})
             choice = self._app.run()
             if self._app.return_code:
                 error = self._app._exception or RuntimeError("the screen failed")
@@ -172,15 +179,6 @@ class ScreenRunner:
     def _exit_app(self) -> None:
         if self._app is not None and self._app.return_value is None:  # the user was not faster
             self._app.exit()
-
-    def _context(self) -> DriverContext:
-        return DriverContext(
-            descriptor=self._terminal.descriptor,
-            opened=self._opened,
-            painted=self._painted,
-            lost=lambda: self.end("gone"),
-            can_stop=self._parent.can_stop if self._parent else self._training is None,
-        )
 
     def _opened(self, driver: ScreenDriver) -> None:
         self._driver = driver
