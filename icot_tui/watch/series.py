@@ -135,7 +135,7 @@ class StepSeries:
     @property
     def first_step(self) -> int | None:
         """The first step; None before it."""
-        return self._firsts[0] if self._firsts else None
+        return self._firsts[0] if len(self) else None
 
     @property
     def last_step(self) -> int | None:
@@ -174,10 +174,11 @@ class StepSeries:
         if last is not None and first <= last:
             self.cut(self.index(first))
             last = self.last_step
-        missing = 0 if last is None else first - 1 - last
-        if 0 < missing <= LONGEST_GAP:
+        if last is None:
+            self._begins, self._firsts = [0], [first]
+        elif 0 < (missing := first - 1 - last) <= LONGEST_GAP:
             self._values.extend(np.full(missing, np.nan))
-        elif missing or last is None:
+        elif missing:
             self._begins.append(len(self))
             self._firsts.append(first)
         self._values.extend(values)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from icot_tui.tui.app.app import WorkbenchApp
 
 TIMEOUT = 10.0
-"""Seconds without an answer after which the user is told so."""
+"""Seconds after which a missing answer is reported."""
 ANSWER_SECONDS = 0.15
 """Between two looks for an answer, however seldom the screen is drawn."""
 DEFAULT_DELTA = 8.0
