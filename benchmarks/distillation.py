@@ -76,13 +76,13 @@ def main() -> None:
         ratios = " | ".join(f"{rate / rates[other]:.2f}" for other in ("stage 0", "all removed"))
         per_step = tokens(name, trainers[name])
         print(f"| {name} | {per_step:.0f} | {step_ms:.1f} ms | {rate:,.0f} | {ratios} |")
-    pair = trainers["coupled"].validation._model.lm
-    answering(pair, trainers["all removed"].validation._model.lm, trainers["coupled"])
+    pair = trainers["coupled"].validation.model.lm
+    answering(pair, trainers["all removed"].validation.model.lm, trainers["coupled"])
 
 
 def answering(pair: "PreTrainedModel", plain: "PreTrainedModel", trainer: Trainer) -> None:
     """One question at a time; untrained models, made to write as many tokens as an answer has."""
-    split = trainer.validation._split
+    split = trainer.validation.split
     taken: dict[str, list[float]] = {"pair": [], "no CoT": []}
     for place in range(2 * len(split)):
         row = split.example(place % len(split)).tolist()
@@ -135,7 +135,7 @@ def made(arguments: argparse.Namespace, runs: Path) -> dict[str, Trainer]:
     last = list_checkpoints(folder.checkpoints)[-1].state()
     accelerator, data = build_accelerator(config), load_data(config.data)
     control = Control(CommandQueue(), None, Processes(accelerator), config.spikes, 10)
-    context = RunContext(data, folder, accelerator, print, lambda step: None)
+    context = RunContext(data, folder, accelerator, control, print)
     state = RunState(outcomes=last["run"]["outcomes"])
     distilling = METHODS["distillation"]
     trainings = {
@@ -147,9 +147,7 @@ def made(arguments: argparse.Namespace, runs: Path) -> dict[str, Trainer]:
         trainings[name] = METHODS[method].training(context, Phase(config=plain), RunState())
     trainers = {}
     for name, training in trainings.items():
-        trainers[name] = build_trainer(
-            training, data, folder, accelerator, control, lambda event: None
-        )
+        trainers[name] = build_trainer(training, context)
         trainers[name].update.objective.train()
     return trainers
 

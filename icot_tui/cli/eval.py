@@ -26,8 +26,7 @@ from icot_tui.models.device import pick_device, silence_transformers
 if TYPE_CHECKING:
     from icot_tui.engine.checkpoints.opened import OpenedCheckpoint
     from icot_tui.engine.evaluation.exact_match import EvaluationResult
-    from icot_tui.engine.evaluation.held_out import PreparedModel
-    from icot_tui.engine.evaluation.speed import Speed
+    from icot_tui.engine.evaluation.held_out import PreparedModel, Speed
 
 app = typer.Typer()
 
@@ -74,8 +73,7 @@ def evaluate(
     """Evaluate a checkpoint: greedy exact match on held-out examples, and speed at batch size 1."""
     from icot_tui.analysis.checkpoints import find_checkpoint
     from icot_tui.engine.checkpoints.opened import GivenRemoval
-    from icot_tui.engine.evaluation.held_out import examples_of, prepare
-    from icot_tui.engine.evaluation.speed import measure_speed
+    from icot_tui.engine.evaluation.held_out import examples_of, measure_speed, prepare
     from icot_tui.runs.opening import open_checkpoint
 
     silence_transformers()

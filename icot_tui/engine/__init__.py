@@ -1,4 +1,1 @@
-"""The engine: one loop, its events and journal, its commands, checkpoints and evaluation.
-
-Nothing here knows of any screen.
-"""
+"""The engine: loop, journal, commands, checkpoints and evaluation; it knows no screen."""

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Processes:
-    """A thin layer over Accelerate's collectives for plain Python objects."""
+    """Accelerate's collectives for plain Python objects."""
 
     def __init__(self, accelerator: Accelerator) -> None:
         self._accelerator = accelerator

@@ -1,4 +1,4 @@
-"""The run folder: everything that is known of a run, readable while it is being written.
+"""The run folder: all that is known about a run, readable while the run writes it.
 
 config.toml     the resolved configuration
 journal.jsonl   every event
@@ -37,16 +37,11 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        """The run's name."""
         return self.path.name
 
     @classmethod
     def create(cls, runs: Path, name: str, config_text: str) -> "RunFolder":
-        """A new folder for a run; an existing one's name gets a number.
-
-        Raises:
-            UserError: the folder can't be written.
-        """
+        """A new folder for a run, with a number if the name is taken; `UserError` if that fails."""
         path = None
         try:
             runs.mkdir(parents=True, exist_ok=True)
@@ -65,11 +60,7 @@ class RunFolder:
 
     @classmethod
     def find(cls, runs: Path, name: str | None) -> "RunFolder":
-        """A run by name, by path, or the latest.
-
-        Raises:
-            UserError: there is none.
-        """
+        """A run by name, by path, or the latest; a `UserError` if there is none."""
         known = cls.all(runs)
         if name is None:
             if not known:
@@ -79,48 +70,35 @@ class RunFolder:
             if name and (path / "config.toml").is_file():
                 return cls(path)
         names = ", ".join(run.name for run in known[:5])
-        raise UserError(
-            f"there is no run '{name}' in {runs}" + (f" (known runs: {names})" * bool(names))
-        )
+        hint = f" (known runs: {names})" if names else ""
+        raise UserError(f"there is no run '{name}' in {runs}{hint}")
 
     @classmethod
     def all(cls, runs: Path) -> list["RunFolder"]:
-        """Every run of a folder, the newest first."""
         return [run for run in cls.all_even_damaged(runs) if os.path.isfile(run.config)]
 
     @classmethod
     def all_even_damaged(cls, runs: Path) -> list["RunFolder"]:
-        """Every run of a folder, also one that has lost its config; the newest first."""
+        """Every run of a folder, even one that has lost its config; the newest first."""
         try:
             found = [cls(path) for path in runs.iterdir()]
         except OSError:
             return []
-        ages = {run: _first_written(run) for run in found}
-        dated = [run for run in found if ages[run] is not None]
-        return sorted(dated, key=lambda run: ages[run] or 0.0, reverse=True)
+        dated = [(began, run) for run in found if (began := _first_written(run)) is not None]
+        return [run for _, run in sorted(dated, key=lambda pair: pair[0], reverse=True)]
 
     def lock(self) -> None:
-        """Keep every other trainer out until this process ends; once is enough.
-
-        Raises:
-            UserError: a trainer is at work here.
-        """
+        """Keep every other trainer out until this process ends; a `UserError` if one is at work."""
         if self._lock is not None:
             return
         try:
-            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise UserError(f"cannot lock run {self.name}: {error.strerror}") from error
-        try:
-            _take_lock(lock)
+            lock = _locked(self.path / "lock")
         except BlockingIOError as error:
-            os.close(lock)
             raise UserError(
                 f"run {self.name} is being trained already by {self.holder() or 'another process'}:"
                 f" stop it first with 'icot-tui ctl stop --run {self.name}'"
             ) from error
         except OSError as error:
-            os.close(lock)
             raise UserError(f"cannot lock run {self.name}: {error.strerror}") from error
         with contextlib.suppress(OSError):  # a full disk: the lock holds without a name
             os.ftruncate(lock, 0)
@@ -129,7 +107,7 @@ class RunFolder:
         self._lock = lock
 
     def holder(self) -> str | None:
-        """Who trains here, in words; None where that is not written."""
+        """Who trains here, in words; None where the lock's file doesn't say."""
         try:
             holder = json.loads((self.path / "lock").read_text())
             return f"process {int(holder['pid'])} on {holder['host']}"
@@ -137,14 +115,13 @@ class RunFolder:
             return None
 
     def unlock(self) -> None:
-        """Let others in."""
         if self._lock is not None:
             os.ftruncate(self._lock, 0)
             os.close(self._lock)
             self._lock = None
 
     def is_locked(self) -> bool:
-        """Is a trainer at work here (in any process of this machine)?"""
+        """Is a trainer at work here, in any process of this machine?"""
         try:
             lock = os.open(self.path / "lock", os.O_RDONLY)
         except OSError:
@@ -171,7 +148,7 @@ def _new_folder(runs: Path, name: str) -> Path:
 
 
 def _latest(runs: Path) -> str | None:
-    """The name that the pointer holds."""
+    """The name that the pointer file holds."""
     try:
         return (runs / LATEST).read_text().strip()
     except (OSError, ValueError):
@@ -179,7 +156,7 @@ def _latest(runs: Path) -> str | None:
 
 
 def _first_written(run: RunFolder) -> float | None:
-    """When the run began; None for a folder that is no run, or gone meanwhile."""
+    """When the run began; None for a folder that is no run, or has been deleted meanwhile."""
     for file in (run.config, run.journal):
         try:
             return os.stat(file).st_mtime
@@ -188,18 +165,19 @@ def _first_written(run: RunFolder) -> float | None:
     return None
 
 
-def _take_lock(lock: int) -> None:
-    """Lock exclusively; a view that merely looks whether it is locked holds it for a moment.
-
-    Raises:
-        BlockingIOError: another process keeps it.
-    """
-    for _ in range(10):
+def _locked(path: Path) -> int:
+    """Open a file and lock it, waiting for views that only test the lock; or `BlockingIOError`."""
+    lock, attempts = os.open(path, os.O_RDWR | os.O_CREAT, 0o644), 11
+    while True:
         try:
-            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.05)
-    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        except OSError as error:
+            attempts -= 1
+            if not attempts or not isinstance(error, BlockingIOError):
+                os.close(lock)
+                raise
+        time.sleep(0.05)
 
 
 def runs_folder() -> Path:

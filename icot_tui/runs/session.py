@@ -62,7 +62,6 @@ def run_training(
         journal = Journal(folder.journal) if processes.is_main else None
         if journal is not None:
             cleanup.callback(journal.close)
-            cleanup.callback(journal.sync)
         trackers = Trackers(config, accelerator)
         cleanup.callback(trackers.close)
 
@@ -103,13 +102,8 @@ class RunExecutor:
     def train(self) -> events.RunEnded:
         """Train the run from where it stood to its end, or until a stop is requested."""
         method = METHODS[self.config.method.name]
-        context = RunContext(
-            data=method.prepare(self.config, self.data),
-            folder=self.folder,
-            accelerator=self.accelerator,
-            emit=self.emit,
-            check_stop=lambda step: self.control.check_stop(step, self.emit),
-        )
+        data = method.prepare(self.config, self.data)
+        context = RunContext(data, self.folder, self.accelerator, self.control, self.emit)
         checkpoint, complaints = self.processes.from_main(
             lambda: newest_verified(self.folder.checkpoints)
         )
@@ -121,21 +115,14 @@ class RunExecutor:
         try:
             for number, phase in enumerate(phases[first:], start=first + 1):
                 training = method.training(context, phase, state)
-                trainer = build_trainer(
-                    training=training,
-                    data=context.data,
-                    folder=self.folder,
-                    accelerator=self.accelerator,
-                    control=self.control,
-                    emit=self.emit,
-                )
+                trainer = build_trainer(training, context)
                 if checkpoint is not None:
                     self._resume(trainer, checkpoint)
                     checkpoint = None
                 else:
                     trainer.state = state
                     if number == 1:
-                        self._announce_run(trainer, training, context.data, method.title)
+                        self._announce_run(trainer, training, data, method.title)
                     if phase.name:
                         self._announce_phase(trainer, training, number, len(phases))
                 for complaint in complaints:

@@ -14,8 +14,7 @@ from icot_tui.config import DataConfig, RunConfig
 from icot_tui.curriculum.schedule import ALL
 from icot_tui.engine.checkpoints.checkpoint import MANIFEST
 from icot_tui.engine.checkpoints.opened import OpenedCheckpoint
-from icot_tui.engine.evaluation.held_out import held_out_text, prepare
-from icot_tui.engine.evaluation.speed import measure_speed
+from icot_tui.engine.evaluation.held_out import held_out_text, measure_speed, prepare
 from icot_tui.models.device import silence_transformers
 from icot_tui.runs.opening import open_checkpoint
 from icot_tui.studies.folder import append_line, read_lines

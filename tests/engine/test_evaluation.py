@@ -19,9 +19,8 @@ from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.tokenizing import character_tokenizer
 from icot_tui.engine.evaluation.evaluate import evaluate
 from icot_tui.engine.evaluation.exact_match import merge, wilson
-from icot_tui.engine.evaluation.held_out import PreparedModel
+from icot_tui.engine.evaluation.held_out import PreparedModel, Speed, measure_speed
 from icot_tui.engine.evaluation.samples import choose_samples, read_samples, write_samples
-from icot_tui.engine.evaluation.speed import Speed, measure_speed
 from icot_tui.engine.evaluation.staged_examples import SPARE_TOKENS
 from icot_tui.errors import Cancelled, UserError
 from icot_tui.models.build import build_model

@@ -6,9 +6,9 @@
       state.json                                         everything else that must survive
       manifest.json                                      size and SHA-256 of each file
 
-A checkpoint is written beside, flushed to disk, and renamed; only then does `latest` name it, and
-only then may older ones go. `best` names the one that did best when it was evaluated, which was
-after it had been written. Nothing in a checkpoint is a pickle.
+A checkpoint is written under another name, flushed to disk, and renamed; only then does `latest`
+name it, and only then may older ones be deleted. `best` names the one that did best when it was
+evaluated, which was after it had been written. Nothing in a checkpoint is a pickle.
 """
 
 import errno
@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from icot_tui.data.cache import force_to_disk
 from icot_tui.engine.run_folder import write_atomically
 from icot_tui.errors import UserError
 
@@ -40,8 +41,8 @@ _NAME = re.compile(r"step-(\d{8,})(?:-r(\d+))?(?:-(\d-[a-z]+))?")
 def checkpoint_name(step: int, rollbacks: int, phase: str = "") -> str:
     """The folder's name; a rollback starts a new branch of the run's history.
 
-    `phase` is number and name of a training, such as "2-student", in runs of several: what one
-    ends with and what the next begins with are of the same step.
+    In runs of several trainings, `phase` is a training's number and name, such as "2-student": the
+    last checkpoint of one and the first of the next are of the same step.
     """
     branch = f"-r{rollbacks}" if rollbacks else ""
     return f"step-{step:08d}{branch}" + (f"-{phase}" if phase else "")
@@ -57,7 +58,6 @@ class CheckpointPath:
 
     @property
     def name(self) -> str:
-        """The folder's name."""
         return self.path.name
 
     @property
@@ -67,7 +67,6 @@ class CheckpointPath:
         return (match and match[3]) or ""
 
     def state(self) -> dict[str, Any]:
-        """The training state in it."""
         state: dict[str, Any] = json.loads((self.path / STATE).read_text())
         return state
 
@@ -99,26 +98,18 @@ def write_checkpoint(
 ) -> int:
     """Write one checkpoint so that a crash at any moment leaves it whole or absent.
 
-    Args:
-        folder: the run's checkpoint folder.
-        name: from `checkpoint_name`.
-        state: what goes into state.json.
-        write_files: writes the model, tokenizer and optimizer files into a folder.
-        needed: bytes that they will take, roughly; checked against the free space first.
-
-    Returns:
-        Bytes written.
+    `write_files` writes the model, tokenizer and optimizer files into a folder; the disk must have
+    the bytes `needed` for them, roughly. Returns the bytes written.
 
     Raises:
         OSError: no space, no permission, a failing disk; nothing half-written is left.
     """
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise OSError(
-            errno.ENOSPC, f"the disk has {_mb(free)} free, a checkpoint needs {_mb(needed)}"
-        )
+        sizes = f"{free / 1e6:,.0f} MB free, a checkpoint needs {needed / 1e6:,.0f} MB"
+        raise OSError(errno.ENOSPC, f"the disk has {sizes}")
     beside = folder / f".writing-{name}"
-    _remove(beside)
+    remove_checkpoint(beside)
     try:
         beside.mkdir()
         write_files(beside)
@@ -127,13 +118,13 @@ def write_checkpoint(
         manifest = {str(path.relative_to(beside)): _fingerprint(path) for path in files}
         (beside / MANIFEST).write_text(json.dumps(manifest, indent=1))
         for path in [*files, beside / MANIFEST, beside]:
-            _flush(path)
-        # There is one: damaged and passed over on resume, or from before a wish at this very step.
+            force_to_disk(path)
+        # One may be there: passed over as damaged, or made before a command at this very step.
         replaced = _set_aside(folder / name)
         os.replace(beside, folder / name)
-        _flush(folder)
+        force_to_disk(folder)
     except BaseException:
-        _remove(beside)
+        remove_checkpoint(beside)
         raise
     shutil.rmtree(replaced, ignore_errors=True)
     write_atomically(folder / LATEST, name + "\n")
@@ -166,48 +157,15 @@ def newest_verified(
     """
     complaints = []
     for checkpoint in reversed(list_checkpoints(folder, phase)):
-        problem = verify(checkpoint.path)
-        if problem is not None:
+        if problem := verify(checkpoint.path):
             complaints.append(f"checkpoint {checkpoint.name} is not used: {problem}")
         elif below_stage is None or checkpoint.stage < below_stage:
             return checkpoint, complaints
     return None, complaints
 
 
-def retain(
-    folder: Path,
-    keep: int,
-    keep_every_stages: int | None,
-    protected: set[str],
-    phase: str | None = None,
-    present: tuple[int, int] | None = None,
-) -> None:
-    """Delete what need not be kept; never the newest `keep`, never a protected name.
-
-    With `keep_every_stages` = k, the newest checkpoint of stage 0, k, 2k, ... stays too; with
-    `phase`, only checkpoints of that phase go. Those beyond `present`, the run's step and its
-    rollbacks, were passed over as damaged when it resumed: they stay, but are none of the newest.
-    """
-    checkpoints = [
-        checkpoint
-        for checkpoint in list_checkpoints(folder, phase)
-        if present is None or (checkpoint.step, checkpoint.rollbacks) <= present
-    ]
-    kept = {checkpoint.name for checkpoint in checkpoints[-keep:]} | protected
-    if keep_every_stages is not None:
-        by_stage = {stage_of(checkpoint): checkpoint.name for checkpoint in checkpoints}
-        kept |= {
-            name
-            for stage, name in by_stage.items()
-            if stage is not None and stage % keep_every_stages == 0
-        }
-    for checkpoint in checkpoints:
-        if checkpoint.name not in kept:
-            _remove(checkpoint.path)
-
-
 def stage_of(checkpoint: CheckpointPath) -> int | None:
-    """Its stage; None where its state can't be read any more."""
+    """Its stage; None where its state can't be read, damaged or deleted meanwhile."""
     try:
         return checkpoint.stage
     except (OSError, ValueError, KeyError, TypeError):
@@ -226,10 +184,8 @@ def best_checkpoint(folder: Path, phase: str) -> CheckpointPath | None:
 
 def sweep(folder: Path) -> None:
     """Remove what an interrupted writing or deleting left behind."""
-    for path in folder.glob(".writing-*"):
-        _remove(path)
-    for path in folder.glob(".deleting-*"):
-        _remove(path)
+    for path in [*folder.glob(".writing-*"), *folder.glob(".deleting-*")]:
+        remove_checkpoint(path)
     for pointer in (LATEST, BEST):
         for path in folder.glob(f".{pointer}.*"):
             path.unlink()
@@ -243,11 +199,7 @@ def save_tensors(tensors: dict[str, "Tensor"], path: Path) -> None:
 
 
 def load_tensors(path: Path) -> dict[str, "Tensor"]:
-    """The opposite of `save_tensors`, on the CPU.
-
-    Raises:
-        UserError: the file is damaged.
-    """
+    """The opposite of `save_tensors`, on the CPU; a `UserError` if the file is damaged."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -263,28 +215,16 @@ def _fingerprint(path: Path) -> dict[str, Any]:
         return {"bytes": file.tell(), "sha256": digest}
 
 
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _remove(path: Path) -> None:
+def remove_checkpoint(path: Path) -> None:
     """Delete a folder; it stops being a checkpoint at once, however long the rest takes."""
     shutil.rmtree(_set_aside(path), ignore_errors=True)
 
 
 def _set_aside(path: Path) -> Path:
-    """Let a folder, if it is there, be a checkpoint no longer; what is to be deleted now."""
+    """Rename a checkpoint's folder, if it is there, so that it is none any more; the new path."""
     if not _NAME.fullmatch(path.name):
         return path
     gone = path.with_name(f".deleting-{path.name}")
     if path.is_dir():
         os.replace(path, gone)
     return gone
-
-
-def _mb(size: int) -> str:
-    return f"{size / 1e6:,.0f} MB"

@@ -1,13 +1,13 @@
-"""Puts a run's weights, optimizer and state into checkpoints, and takes them out again."""
+"""Saves a run's weights, optimizer and state in checkpoints, and loads them again."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 
 from icot_tui.config import CheckpointConfig
 from icot_tui.engine.checkpoints.checkpoint import (
@@ -19,8 +19,9 @@ from icot_tui.engine.checkpoints.checkpoint import (
     list_checkpoints,
     load_tensors,
     newest_verified,
-    retain,
+    remove_checkpoint,
     save_tensors,
+    stage_of,
     sweep,
     verify,
     write_checkpoint,
@@ -38,17 +39,12 @@ from icot_tui.models.tensors import whole
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-MARGIN = 8 << 20
-"""Bytes that a checkpoint may need beside its tensors: tokenizer, state, manifest."""
+MARGIN = 8 << 20  # bytes that a checkpoint may need beside its tensors: tokenizer, state, manifest
 
 
 @dataclass(kw_only=True, eq=False)
 class Store:
-    """Checkpoints of one run. With several processes each calls everything, one writes.
-
-    `saves_before_removal`: a checkpoint is wanted before each removal. `phase` is the label of the
-    training in runs of several.
-    """
+    """Checkpoints of one run. With several processes each calls everything, one writes."""
 
     folder: Path
     config: CheckpointConfig
@@ -58,8 +54,8 @@ class Store:
     tokenizer: "PreTrainedTokenizerBase"
     description: CheckpointDescription
     emit: Callable[[Event], None]
-    saves_before_removal: bool
-    phase: str = ""
+    saves_before_removal: bool  # a checkpoint is wanted before each removal
+    phase: str = ""  # the label of the training, in runs of several
     _saved: str | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -72,34 +68,25 @@ class Store:
         return {name: parameter for name, parameter in named if parameter.requires_grad}
 
     def has(self, state: RunState) -> bool:
-        """Was this very state saved already?"""
+        """Has this very state been saved already?"""
         return self._saved == self._name(state)
 
     def outdated(self) -> None:
-        """The state changed between two steps: what was saved of this step no longer holds."""
+        """The state changed between two steps: the checkpoint of this step is out of date."""
         self._saved = None
 
     def _name(self, state: RunState) -> str:
         return checkpoint_name(state.step, state.rollbacks, self.phase)
 
     def save(self, training_state: dict[str, Any], state: RunState) -> None:
-        """Write a checkpoint and tidy up older ones.
-
-        Raises:
-            OSError: it can't be written; nothing half-written is left.
-        """
+        """Write a checkpoint and tidy up older ones; an `OSError` leaves nothing half-written."""
         began = time.perf_counter()
-        name = self._name(state)
+        name, moments = self._name(state), dict[str, Tensor]()
         weights = {key: whole(value) for key, value in self.weights.module.state_dict().items()}
-        moments = (
-            optimizer_tensors(self.optimizer, self._parameters)
-            if self.config.optimizer_state
-            else {}
-        )
+        if self.config.optimizer_state:
+            moments = optimizer_tensors(self.optimizer, self._parameters)
         if self.accelerator.is_main_process:
             tensors = [*weights.values(), *moments.values()]
-            needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors) + MARGIN
-
             stage = training_state["curriculum"]["stage"]
             description = self.description.at(state.step, stage)
 
@@ -109,11 +96,15 @@ class Store:
                 save_tensors(moments, folder / OPTIMIZER)
                 (folder / DESCRIPTION).write_text(description.model_dump_json(indent=1))
 
+            needed = sum(tensor.nbytes for tensor in tensors) + MARGIN
             size = write_checkpoint(self.folder, name, training_state, write_files, needed)
-            seconds = time.perf_counter() - began
             self.emit(
                 CheckpointSaved(
-                    step=state.step, path=name, stage=stage, bytes=size, seconds=seconds
+                    step=state.step,
+                    path=name,
+                    stage=stage,
+                    bytes=size,
+                    seconds=time.perf_counter() - began,
                 )
             )
             self.tidy(state)
@@ -123,20 +114,11 @@ class Store:
         """Delete checkpoints that the config doesn't keep."""
         if not self.accelerator.is_main_process:
             return
-        best = {
-            checkpoint.name
-            for checkpoint in list_checkpoints(self.folder, self.phase)
-            if self.config.keep_best and checkpoint.step == state.best.step
-        }
-        config, present = self.config, (state.step, state.rollbacks)
-        retain(self.folder, config.keep, config.keep_every_stages, best, self.phase, present)
+        best = self._of_step(state.best.step) if self.config.keep_best else []
+        self._retain(state, self.config.keep, self.config.keep_every_stages, best)
 
     def load(self, checkpoint: CheckpointPath) -> dict[str, Any]:
-        """Put a checkpoint's tensors into model and optimizer; the rest of its state.
-
-        Raises:
-            UserError: it doesn't fit this model.
-        """
+        """Load a checkpoint that fits the model into it and its optimizer; the training state."""
         self.weights.read(checkpoint.path)
         moments = load_tensors(checkpoint.path / OPTIMIZER)
         restore_optimizer(self.optimizer, self._parameters, moments)
@@ -144,11 +126,7 @@ class Store:
         return checkpoint.state()
 
     def newest(self, below_stage: int | None = None) -> CheckpointPath:
-        """The newest whole checkpoint, from before a stage if so wished.
-
-        Raises:
-            UserError: there is none.
-        """
+        """The newest whole checkpoint, from before a stage if one is given; or a `UserError`."""
         checkpoint, complaints = newest_verified(self.folder, below_stage, self.phase)
         for complaint in complaints:
             self.emit(Warned(step=0 if checkpoint is None else checkpoint.step, message=complaint))
@@ -165,39 +143,63 @@ class Store:
         try:
             write_atomically(self.folder / BEST, name + "\n")
         except OSError as error:
-            self.emit(
-                Warned(step=state.step, message=f"best could not be written: {error.strerror}")
-            )
+            message = f"best could not be written: {error.strerror}"
+            self.emit(Warned(step=state.step, message=message))
 
     def outcome(self, state: RunState) -> CheckpointPath:
-        """What the training leaves behind: the best checkpoint if there is one, or the newest.
+        """What the training leaves behind: the best checkpoint, or else the newest whole one.
 
-        The others of this phase go.
-
-        Raises:
-            UserError: there is no whole one.
+        The others of this phase are deleted. Without any, a `UserError` is raised.
         """
         chosen = best_checkpoint(self.folder, self.phase)
         if chosen is None or chosen.step != state.best.step:  # from before a resume
-            found = list_checkpoints(self.folder, self.phase)
-            best = [one for one in found if one.step == state.best.step]
+            best = self._of_step(state.best.step)
             chosen = best[-1] if best and verify(best[-1].path) is None else self.newest()
         if self.accelerator.is_main_process:
-            present = state.step, state.rollbacks
-            retain(self.folder, 1, None, {chosen.name}, self.phase, present)
+            self._retain(state, 1, None, [chosen])
         return chosen
 
-    def at_step(self, step: int) -> CheckpointPath:
-        """The newest checkpoint of a step.
+    def _retain(
+        self,
+        state: RunState,
+        keep: int,
+        keep_every_stages: int | None,
+        protected: Sequence[CheckpointPath],
+    ) -> None:
+        """Delete the training's checkpoints but for the newest `keep` and the protected ones.
 
-        Raises:
-            UserError: there is none, or it is damaged.
+        With `keep_every_stages` = k, the newest checkpoint of stage 0, k, 2k, ... stays too. Those
+        beyond the present step were passed over as damaged when the run resumed: they stay, but do
+        not count as newest.
         """
-        found = list_checkpoints(self.folder, self.phase)
-        for checkpoint in reversed(found):
-            if checkpoint.step == step:
-                if problem := verify(checkpoint.path):
-                    raise UserError(f"checkpoint {checkpoint.name} cannot be used: {problem}")
-                return checkpoint
-        steps = ", ".join(str(checkpoint.step) for checkpoint in found)
+        present = state.step, state.rollbacks
+        checkpoints = [
+            one
+            for one in list_checkpoints(self.folder, self.phase)
+            if (one.step, one.rollbacks) <= present
+        ]
+        kept = [*checkpoints[-keep:], *protected]
+        if keep_every_stages is not None:
+            by_stage = {stage_of(checkpoint): checkpoint for checkpoint in checkpoints}
+            kept += [
+                checkpoint
+                for stage, checkpoint in by_stage.items()
+                if stage is not None and stage % keep_every_stages == 0
+            ]
+        for checkpoint in checkpoints:
+            if checkpoint not in kept:
+                remove_checkpoint(checkpoint.path)
+
+    def at_step(self, step: int) -> CheckpointPath:
+        """The newest checkpoint of a step; a `UserError` if there is none, or it is damaged."""
+        if found := self._of_step(step):
+            if problem := verify(found[-1].path):
+                raise UserError(f"checkpoint {found[-1].name} cannot be used: {problem}")
+            return found[-1]
+        known = list_checkpoints(self.folder, self.phase)
+        steps = ", ".join(str(checkpoint.step) for checkpoint in known)
         raise UserError(f"there is no checkpoint of step {step} (there are {steps or 'none'})")
+
+    def _of_step(self, step: int) -> list[CheckpointPath]:
+        """The checkpoints of a step, oldest first."""
+        return [one for one in list_checkpoints(self.folder, self.phase) if one.step == step]

@@ -18,24 +18,19 @@ _LM = "lm."
 
 
 class Weights(Protocol):
-    """A model that is trained and saved."""
+    """A model that is trained and saved.
+
+    `module` owns the tensors; those that require gradients are trained. `write` takes the module's
+    `state_dict()`, whole, as `tensors`. `read` is its opposite, in place, and raises `UserError`
+    where the folder doesn't fit.
+    """
 
     @property
-    def module(self) -> nn.Module:
-        """Owner of the tensors; those that require gradients are trained."""
-        ...
+    def module(self) -> nn.Module: ...
 
-    def write(self, folder: Path, tensors: dict[str, Tensor]) -> None:
-        """Write `module.state_dict()`, given whole as `tensors`, into a folder."""
-        ...
+    def write(self, folder: Path, tensors: dict[str, Tensor]) -> None: ...
 
-    def read(self, folder: Path) -> None:
-        """The opposite of `write`, in place.
-
-        Raises:
-            UserError: the folder doesn't fit.
-        """
-        ...
+    def read(self, folder: Path) -> None: ...
 
 
 class ModelWeights:
@@ -45,20 +40,16 @@ class ModelWeights:
         self.module = lm
 
     def write(self, folder: Path, tensors: dict[str, Tensor]) -> None:
-        """See `Weights`."""
         self.module.save_pretrained(folder, state_dict=tensors)
 
     def read(self, folder: Path) -> None:
-        """See `Weights`."""
         load_weights(self.module, folder)
 
 
 class ExtendedWeights:
     """An ordinary `save_pretrained` folder, and a file with what is trained beside the model.
 
-    Args:
-        module: has the language model as `lm`, and further modules.
-        file: name of the file.
+    The module has the language model as `lm`, and further modules for the file.
     """
 
     def __init__(self, module: nn.Module, file: str) -> None:
@@ -66,7 +57,6 @@ class ExtendedWeights:
         self._file = file
 
     def write(self, folder: Path, tensors: dict[str, Tensor]) -> None:
-        """See `Weights`."""
         lm = {name[len(_LM) :]: value for name, value in tensors.items() if name.startswith(_LM)}
         cast("PreTrainedModel", self.module.lm).save_pretrained(folder, state_dict=lm)
         (folder / self._file).parent.mkdir(exist_ok=True)
@@ -74,7 +64,6 @@ class ExtendedWeights:
         save_tensors(others, folder / self._file)
 
     def read(self, folder: Path) -> None:
-        """See `Weights`."""
         load_weights(cast("PreTrainedModel", self.module.lm), folder)
         named = self.module.named_children()
         others = nn.ModuleDict({name: child for name, child in named if name != "lm"})
@@ -82,13 +71,8 @@ class ExtendedWeights:
 
 
 def load_weights(lm: "PreTrainedModel", folder: Path) -> None:
-    """Copy a saved folder's weights into a model of the same shape, in place.
-
-    Raises:
-        UserError: names or shapes differ.
-    """
+    """Copy a saved folder's weights into a model; a `UserError` if names or shapes differ."""
     if is_adapted(lm):
         fill_adapters(cast("PeftModel", lm), folder)
-        return
-    saved = whole_model(str(folder))  # many families rename their weights when they are saved
-    copy_tensors(lm, saved.state_dict(), folder)
+    else:  # many families rename their weights when they are saved
+        copy_tensors(lm, whole_model(str(folder)).state_dict(), folder)

@@ -9,8 +9,7 @@ from icot_tui.curriculum.removal import TokenFormat
 from icot_tui.data.examples import ANSWER_MARK
 from icot_tui.data.tokenizing import decode
 
-CLOSING = 2
-"""Separators that end an answer: one after the chain of thought, one after the answer."""
+CLOSING = 2  # separators that end an answer: one after the chain of thought, one after the answer
 
 
 class AnswerReader:

@@ -8,15 +8,15 @@ masked, and position ids are given, so that a row's logits are those of the row 
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from icot_tui.engine.evaluation.answers import CLOSING
-from icot_tui.engine.evaluation.staged_examples import Prefixes
+from icot_tui.engine.evaluation.staged_examples import Ints, Prefixes
+from icot_tui.engine.loop.update import send
 from icot_tui.errors import Check, never_cancelled
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 STEPS_BETWEEN_CHECKS = 4
 """Steps after which finished rows are dropped (on a CPU, where this waits for nothing: 1)."""
 
-NextTokens = Callable[[Tensor], Tensor]
-"""Chooses the next tokens: [b, V] logits -> [b] ids."""
+NextTokens = Callable[[Tensor], Tensor]  # chooses the next tokens: [b, V] logits -> [b] ids
 
 
 def arg_max(logits: Tensor) -> Tensor:
@@ -36,17 +35,12 @@ def arg_max(logits: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Continuations:
-    """What the model wrote after each prefix.
+    """What the model wrote after each prefix."""
 
-    tokens  [B, W] int64; what lies beyond a row's count has no meaning
-    counts  [B] tokens written, the closing separator included
-    """
-
-    tokens: NDArray[np.int64]
-    counts: NDArray[np.int64]
+    tokens: Ints  # [B, W] int64; what lies beyond a row's count has no meaning
+    counts: Ints  # [B] tokens written, the closing separator included
 
     def row(self, index: int) -> list[int]:
-        """One row's tokens."""
         tokens: list[int] = self.tokens[index, : self.counts[index]].tolist()
         return tokens
 
@@ -61,13 +55,8 @@ def decode(
 ) -> Continuations:
     """Continue each prefix until `CLOSING` separators are written or its budget is spent.
 
-    Args:
-        lm: the model, in evaluation mode.
-        prefixes: the rows; they are batched by length.
-        separator_id: the end-of-text token.
-        choose: called once a step and batch, with its open rows only.
-        batch_size: rows a batch.
-        check: called every few steps.
+    The model is in evaluation mode. Rows are batched by length; `choose` is called once a step and
+    batch, with its open rows only, and `check` every few steps.
     """
     width = int(prefixes.budgets.max(initial=0))
     tokens = np.full((len(prefixes), width), separator_id, dtype=np.int64)
@@ -84,11 +73,7 @@ def decode(
 
 @torch.no_grad()
 def _decode_batch(
-    lm: "PreTrainedModel",
-    prefixes: Prefixes,
-    separator_id: int,
-    choose: NextTokens,
-    check: Check,
+    lm: "PreTrainedModel", prefixes: Prefixes, separator_id: int, choose: NextTokens, check: Check
 ) -> Continuations:
     device = next(lm.parameters()).device
     batch, columns = prefixes.ids.shape
@@ -128,37 +113,27 @@ def _decode_batch(
 
 @dataclass(frozen=True)
 class _OpenRows:
-    """The b rows of a batch that are still written, on the device.
+    """The b rows of a batch that are still written, on the device."""
 
-    place                      [b] their rows in the batch
-    next_index                 [b] index in its row of the token written next
-    shift_start, shift_tokens  [b] see PositionShift
-    separators, budgets        [b] see Prefixes
-    visible                    [b, L + W] columns that may be attended to, once they are filled
-    """
-
-    place: Tensor
-    next_index: Tensor
-    shift_start: Tensor
-    shift_tokens: Tensor
-    separators: Tensor
-    budgets: Tensor
-    visible: Tensor
+    place: Tensor  # [b] their rows in the batch
+    next_index: Tensor  # [b] index in its row of the token written next
+    shift_start: Tensor  # [b] see PositionShift
+    shift_tokens: Tensor  # [b] see PositionShift
+    separators: Tensor  # [b] see Prefixes
+    budgets: Tensor  # [b] see Prefixes
+    visible: Tensor  # [b, L + W] columns that may be attended to, once they are filled
 
     @classmethod
     def of(cls, prefixes: Prefixes, steps: int, device: torch.device) -> "_OpenRows":
-        def put(values: NDArray[np.int64]) -> Tensor:
-            return torch.from_numpy(np.ascontiguousarray(values)).to(device)
-
         batch, columns = prefixes.ids.shape
-        lengths = put(prefixes.lengths)
+        lengths = send(prefixes.lengths, device)
         return cls(
             place=torch.arange(batch, device=device),
             next_index=lengths,
-            shift_start=put(prefixes.shift.start),
-            shift_tokens=put(prefixes.shift.tokens),
-            separators=put(prefixes.separators),
-            budgets=put(prefixes.budgets),
+            shift_start=send(prefixes.shift.start, device),
+            shift_tokens=send(prefixes.shift.tokens, device),
+            separators=send(prefixes.separators, device),
+            budgets=send(prefixes.budgets, device),
             visible=torch.arange(columns + steps, device=device) >= columns - lengths[:, None],
         )
 
@@ -179,29 +154,23 @@ class _CachedModel:
         accepted = inspect.signature(inner.forward).parameters
         self._lm = lm
         self._takes_positions = "position_ids" in accepted
-        self._options = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
+        self._options: dict[str, Any] = {"use_cache": True}
+        if "logits_to_keep" in accepted:
+            self._options["logits_to_keep"] = 1
         self._cache = None
 
     def logits(self, ids: Tensor, visible: Tensor | None, positions: Tensor) -> Tensor:
-        """[b, V] logits after `ids` [b, C], whose last column is never padding.
+        """[b, V] logits after `ids` [b, C], which follow the cache and never end with padding.
 
-        Args:
-            ids: the tokens that follow those in the cache.
-            visible: [b, columns so far]; None without padding.
-            positions: [b, C] position ids.
+        `visible` is [b, columns so far], or None without padding; `positions` is [b, C].
         """
+        options = self._options | ({"position_ids": positions} if self._takes_positions else {})
         out = self._lm(
-            input_ids=ids,
-            attention_mask=visible,
-            past_key_values=self._cache,
-            use_cache=True,
-            **({"position_ids": positions} if self._takes_positions else {}),
-            **self._options,
+            input_ids=ids, attention_mask=visible, past_key_values=self._cache, **options
         )
         self._cache = out.past_key_values
         logits: Tensor = out.logits[:, -1]
         return logits
 
     def keep(self, rows: Tensor) -> None:
-        """Drop the other rows from the cache."""
         self._cache.batch_select_indices(rows)  # type: ignore[attr-defined]

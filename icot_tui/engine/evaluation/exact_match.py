@@ -11,55 +11,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.engine.evaluation.samples import Sample, merge_samples
+from icot_tui.engine.evaluation.staged_examples import Ints
 
-Z95 = 1.959963984540054
-"""Two-sided 95 % of the normal distribution."""
+Z95 = 1.959963984540054  # two-sided 95 % of the normal distribution
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationResult:
-    """What was found, of a whole split or of a shard of it.
+    """What was found, of a whole split or of a shard of it."""
 
-    stage            tokens removed
-    split_examples   examples of the whole split
-    index            [n] places of the examples in the split, rising
-    right            [n] is the answer's text the gold one?
-    losses           [n] nats, summed over an example's supervised tokens
-    tokens           T
-    answer_hits      [A] how often the arg-max is the answer's token at each place, gold before it
-    answer_counts    [A] how many examples have that place
-    closing_hits     the same for the separator that closes the answer
-    decoded          examples that had to be decoded
-    samples_wanted   how many samples there should be
-    samples          examples with the model's own answers
-    """
-
-    stage: int
-    split_examples: int
-    index: NDArray[np.int64]
-    right: NDArray[np.bool_]
-    losses: NDArray[np.float64]
-    tokens: int
-    answer_hits: NDArray[np.int64]
-    answer_counts: NDArray[np.int64]
-    closing_hits: int
-    decoded: int
-    samples_wanted: int
-    samples: list[Sample]
+    stage: int  # tokens removed
+    split_examples: int  # examples of the whole split
+    index: Ints  # [n] places of the examples in the split, rising
+    right: NDArray[np.bool_]  # [n] is the answer's text the gold one?
+    losses: NDArray[np.float64]  # [n] nats, summed over an example's supervised tokens
+    tokens: int  # T
+    answer_hits: Ints  # [A] how often the arg-max is right at each place of the answer
+    answer_counts: Ints  # [A] how many examples have that place
+    closing_hits: int  # the same for the separator that closes the answer
+    decoded: int  # examples that had to be decoded
+    samples_wanted: int  # how many samples there should be
+    samples: list[Sample]  # examples with the model's own answers
 
     @property
     def examples(self) -> int:
-        """n."""
         return len(self.index)
 
     @property
     def correct(self) -> int:
-        """How many are right."""
         return int(self.right.sum())
 
     @property
     def exact_match(self) -> float:
-        """Share of right answers."""
         return self.correct / max(self.examples, 1)
 
     @property
@@ -123,8 +106,7 @@ def merge(shards: Sequence[EvaluationResult]) -> EvaluationResult:
     )
 
 
-def _add(counts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    total = np.zeros(max(map(len, counts)), dtype=np.int64)
-    for part in counts:
-        total[: len(part)] += part
+def _add(counts: Sequence[Ints]) -> Ints:
+    width = max(map(len, counts))
+    total: Ints = np.sum([np.pad(part, (0, width - len(part))) for part in counts], 0)
     return total

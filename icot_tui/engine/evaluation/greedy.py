@@ -3,7 +3,7 @@
 n examples, T supervised tokens of them all.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ from torch import Tensor
 
 from icot_tui.curriculum.removal import Batch
 from icot_tui.engine.evaluation.decoding import decode
-from icot_tui.engine.evaluation.staged_examples import StagedExamples
+from icot_tui.engine.evaluation.staged_examples import Ints, StagedExamples
+from icot_tui.engine.loop.update import send
 from icot_tui.errors import Check
 from icot_tui.models.supervised import SupervisedLM
 
@@ -23,24 +24,15 @@ TOKENS_IN_CACHE = 1024
 
 @dataclass(frozen=True)
 class GoldPass:
-    """What the pass found.
+    """What the pass found."""
 
-    example     [T] which of the n examples a supervised token belongs to
-    place       [T] its place among the example's supervised tokens
-    hit         [T] is the arg-max the gold token?
-    losses      [n] nats, summed over an example's tokens
-    divergence  [n] place of the first arg-max that is another token; -1 without one
-    chosen      [n] the arg-max there
-    expected    [n] the gold token there
-    """
-
-    example: NDArray[np.int64]
-    place: NDArray[np.int64]
-    hit: NDArray[np.bool_]
-    losses: NDArray[np.float64]
-    divergence: NDArray[np.int64]
-    chosen: NDArray[np.int64]
-    expected: NDArray[np.int64]
+    example: Ints  # [T] which of the n examples a supervised token belongs to
+    place: Ints  # [T] its place among the example's supervised tokens
+    hit: NDArray[np.bool_]  # [T] is the arg-max the gold token?
+    losses: NDArray[np.float64]  # [n] nats, summed over an example's tokens
+    divergence: Ints  # [n] place of the first arg-max that is another token; -1 without one
+    chosen: Ints  # [n] the arg-max there
+    expected: Ints  # [n] the gold token there
 
 
 def run_gold_pass(
@@ -61,21 +53,16 @@ def run_gold_pass(
         nll.append(found[0])
         best.append(found[1])
         targets.append(batch.supervised()[1])
-    return _summed_up(
-        order, examples.target_lengths[order], _fetch(nll), _fetch(best), np.concatenate(targets)
-    )
+    counts = examples.target_lengths[order]
+    return _summed_up(order, counts, _fetch(nll), _fetch(best), np.concatenate(targets))
 
 
 def score(model: SupervisedLM, batch: Batch) -> tuple[Tensor, Tensor]:
     """([N], [N]) negative log-likelihood of each supervised token, and the arg-max in its place."""
     device = next(model.parameters()).device
-
-    def put(values: NDArray[np.int64]) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values)).to(device)
-
     ids, positions, states, targets = batch.model_inputs()
-    shifted = None if positions is None else put(positions)
-    return model.score(put(ids), shifted, put(states), put(targets))
+    sent = None if positions is None else send(positions, device)
+    return model.score(send(ids, device), sent, send(states, device), send(targets, device))
 
 
 def _rows_at_once(model: SupervisedLM, longest: int, batch_size: int) -> int:
@@ -85,11 +72,7 @@ def _rows_at_once(model: SupervisedLM, longest: int, batch_size: int) -> int:
 
 
 def _summed_up(
-    order: NDArray[np.int64],
-    lengths: NDArray[np.int64],
-    nll: NDArray[np.float32],
-    best: NDArray[np.int64],
-    targets: NDArray[np.int64],
+    order: Ints, lengths: Ints, nll: NDArray[np.float32], best: Ints, targets: Ints
 ) -> GoldPass:
     """From [T] values of the examples in this order, and their [n] numbers of tokens."""
     begins = np.cumsum(lengths) - lengths
@@ -116,60 +99,52 @@ def _summed_up(
 
 
 def _fetch(parts: list[Tensor]) -> NDArray[Any]:
-    """Parts from the device as one array."""
     return torch.cat(parts).cpu().numpy() if parts else np.zeros(0)
 
 
+@dataclass(eq=False)
 class GreedyWriter:
     """Gives the tokens that greedy decoding writes, and remembers them.
 
     Up to the divergence they are the gold tokens (docs/evaluation.md).
     """
 
-    def __init__(
-        self,
-        model: SupervisedLM,
-        examples: StagedExamples,
-        gold: GoldPass,
-        batch_size: int,
-        check: Check,
-    ) -> None:
-        self._model = model
-        self._examples = examples
-        self._gold = gold
-        self._batch_size = batch_size
-        self._check = check
-        self._known: dict[int, list[int]] = {}
+    model: SupervisedLM
+    examples: StagedExamples
+    gold: GoldPass
+    batch_size: int
+    check: Check
+    _known: dict[int, list[int]] = field(default_factory=dict)
 
-    def written(self, rows: NDArray[np.int64]) -> list[list[int]]:
+    def written(self, rows: Ints) -> list[list[int]]:
         """All tokens that the model writes after the prompts of some examples."""
         new = np.array([row for row in rows.tolist() if row not in self._known], dtype=np.int64)
-        divergence = self._gold.divergence[new]
-        decoded = (divergence >= 0) & (divergence < self._examples.budgets[new])
+        divergence = self.gold.divergence[new]
+        decoded = (divergence >= 0) & (divergence < self.examples.budgets[new])
         self._known |= zip(new[~decoded].tolist(), self._gold_tokens(new[~decoded]), strict=True)
         self._known |= zip(new[decoded].tolist(), self._decode(new[decoded]), strict=True)
         return [self._known[row] for row in rows.tolist()]
 
-    def _gold_tokens(self, rows: NDArray[np.int64]) -> list[list[int]]:
+    def _gold_tokens(self, rows: Ints) -> list[list[int]]:
         """The gold tokens, cut off where the budget ends."""
-        batch = self._examples.batch(rows)
-        ends = np.minimum(batch.lengths, batch.prompt_lengths + self._examples.budgets[rows])
+        batch = self.examples.batch(rows)
+        ends = np.minimum(batch.lengths, batch.prompt_lengths + self.examples.budgets[rows])
         return [
             ids[begin:end].tolist()
             for ids, begin, end in zip(batch.ids, batch.prompt_lengths, ends, strict=True)
         ]
 
-    def _decode(self, rows: NDArray[np.int64]) -> list[list[int]]:
+    def _decode(self, rows: Ints) -> list[list[int]]:
         """The gold tokens up to the divergence, and what the model writes from there."""
-        examples, gold = self._examples, self._gold
+        examples, gold = self.examples, self.gold
         separator = examples.token_format.separator_id
         divergence, chosen = gold.divergence[rows], gold.chosen[rows]
         prefixes = examples.prefixes(rows, divergence + 1)
         prefixes.ids[:, -1:] = chosen[:, None]
         before = (divergence > examples.cot_lengths[rows]).astype(np.int64)
         prefixes = replace(prefixes, separators=before + (chosen == separator))
-        lm, size = self._model.lm, self._batch_size
-        written = decode(lm, prefixes, separator, batch_size=size, check=self._check)
+        lm, size = self.model.lm, self.batch_size
+        written = decode(lm, prefixes, separator, batch_size=size, check=self.check)
         return [
             prefixes.ids[row, -1 - divergence[row] :].tolist() + written.row(row)
             for row in range(len(rows))

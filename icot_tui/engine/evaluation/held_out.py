@@ -1,10 +1,18 @@
-"""A checkpoint and held-out examples: in its own tokens, at its stage, in its layout."""
+"""A checkpoint and held-out examples: in its own tokens, at its stage, in its layout; its speed.
 
+Speeds drift with the load of the machine, so models are compared side by side: all answer the same
+question, one after another, before the next question is asked.
+"""
+
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from icot_tui.config import DataConfig, EvaluationConfig
@@ -15,13 +23,18 @@ from icot_tui.data.encoding import Encoder
 from icot_tui.data.examples import Chunk, read_chunks
 from icot_tui.data.splits import open_source
 from icot_tui.engine.checkpoints.opened import OpenedCheckpoint
+from icot_tui.engine.evaluation.decoding import decode
 from icot_tui.engine.evaluation.evaluate import evaluate, position_table
 from icot_tui.engine.evaluation.exact_match import EvaluationResult
+from icot_tui.engine.evaluation.staged_examples import Prefixes, StagedExamples
 from icot_tui.errors import UserError
 from icot_tui.models.supervised import SupervisedLM
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+QUESTIONS = 16  # examples a round
+LEAST_ROUNDS = 3  # rounds at least, however slow the models are
 
 
 @dataclass(frozen=True)
@@ -39,11 +52,7 @@ class PreparedModel:
         return self.stage >= self.split.max_cot_tokens
 
     def evaluate(self, config: EvaluationConfig | None = None) -> EvaluationResult:
-        """Exact match of its greedy answers, without samples.
-
-        Raises:
-            UserError: the tokenizer does not give `####` back.
-        """
+        """Exact match of its greedy answers, without samples; see `evaluate`."""
         config = (config or EvaluationConfig()).model_copy(update={"samples": 0})
         return evaluate(
             SupervisedLM(self.lm).eval(), self.split, self.stage, self.token_format, config
@@ -53,8 +62,7 @@ class PreparedModel:
 def held_out_text(data: DataConfig, split: str, whose: str = "", limit: int | None = None) -> Chunk:
     """The lines of a held-out split, as many as wanted; `whose` is named in errors.
 
-    Raises:
-        UserError: the data's source is missing.
+    A `UserError` says that the data's source is missing.
     """
     chunks = open_source(data).chunks(split)
     lines = b"".join(chunk.text for chunk in chunks).splitlines(keepends=True)
@@ -78,13 +86,9 @@ def examples_of(opened: OpenedCheckpoint, file: Path | None, limit: int | None =
 def prepare(
     opened: OpenedCheckpoint, stage: int | None, text: Chunk, device: torch.device | str
 ) -> PreparedModel:
-    """The model and its examples.
+    """The model on its device, and its examples, with `stage` tokens removed.
 
-    Args:
-        opened: a checkpoint.
-        stage: tokens removed; ALL: the whole chain of thought; None: as when it was saved.
-        text: lines of examples.
-        device: where the model goes.
+    ALL removes the whole chain of thought; None, as many as when the checkpoint was saved.
 
     Raises:
         UserError: checkpoint and examples don't fit each other, or the stage is not known.
@@ -107,7 +111,6 @@ def prepare(
 
 
 def _stage(opened: OpenedCheckpoint, wanted: int | None, longest: int) -> int:
-    """Tokens removed."""
     if opened.answer_only:
         if wanted not in (None, ALL):
             raise UserError(f"{opened.path} never writes a thought: leave --stage out")
@@ -120,3 +123,58 @@ def _stage(opened: OpenedCheckpoint, wanted: int | None, longest: int) -> int:
             "(0 writes the whole chain of thought)"
         )
     return opened.stage
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds that one model took, a value a round."""
+
+    seconds: list[float]
+    questions: int
+
+    @property
+    def examples_per_second(self) -> float:
+        """Of the median round."""
+        return self.questions / median(self.seconds)
+
+    def ratio(self, other: "Speed") -> float:
+        """How many times as fast as the other: the median over rounds, which they shared."""
+        pairs = zip(self.seconds, other.seconds, strict=True)
+        return median(theirs / ours for ours, theirs in pairs)
+
+
+def measure_speed(
+    models: Sequence[PreparedModel],
+    seconds: float,
+    questions: int = QUESTIONS,
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[Speed]:
+    """The speed of each model, decoding the same held-out examples greedily, one at a time.
+
+    After one round that is not timed, this takes about so many `seconds`. A round has so many
+    `questions`, spread over the split.
+    """
+    count = min(questions, *(len(model.split) for model in models))
+    asked = [_prompts(model, count) for model in models]
+    rounds: list[list[float]] = []
+    began = clock()
+    while len(rounds) <= LEAST_ROUNDS or clock() - began < seconds:
+        taken = [0.0] * len(models)
+        for prompts in zip(*asked, strict=True):
+            for place, (model, prompt) in enumerate(zip(models, prompts, strict=True)):
+                before = clock()
+                # The written tokens are fetched, so that the device is waited for.
+                decode(model.lm, prompt, model.token_format.separator_id)
+                taken[place] += clock() - before
+        rounds.append(taken)
+        if len(rounds) == 1:
+            began = clock()
+    return [Speed([taken[place] for taken in rounds[1:]], count) for place in range(len(asked))]
+
+
+def _prompts(model: PreparedModel, count: int) -> list[Prefixes]:
+    split, table = model.split, position_table(model.lm)
+    index = np.linspace(0, len(split) - 1, count).astype(np.int64)
+    examples = StagedExamples.of(model.token_format, split, index, model.stage, None, table)
+    prompts = examples.prefixes(np.arange(count), np.zeros(count, dtype=np.int64))
+    return [prompts.rows(np.array([row])) for row in range(count)]

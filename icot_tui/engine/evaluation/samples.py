@@ -19,31 +19,19 @@ Kind = Literal["best", "worst", "random"]
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """One held-out example and what the model wrote, greedily, after its input.
+    """One held-out example and what the model wrote, greedily, after its input."""
 
-    index          the example's place in the split
-    kind           why it was chosen: right with the least loss, wrong with the most, or by chance
-    correct        is the answer's text the gold one?
-    loss           nats, summed over the gold tokens after the input; None if it is not finite
-    input          the gold texts; the chain of thought is whole, whatever the stage removes
-    cot, answer
-    model_cot      what the model wrote before its first separator
-    model_answer   what follows its `####`, even if it was never closed; None without one
-    tokens         the answer's tokens, one text each; the last one is the closing separator
-    confidence     the probability the model gave each of them; None if it is not finite
-    """
-
-    index: int
-    kind: Kind
-    correct: bool
-    loss: float | None
-    input: str
+    index: int  # the example's place in the split
+    kind: Kind  # why it was chosen: right with the least loss, wrong with the most, or by chance
+    correct: bool  # is the answer's text the gold one?
+    loss: float | None  # nats, summed over the gold tokens after the input; None if not finite
+    input: str  # the gold texts; the chain of thought is whole, whatever the stage removes
     cot: str
     answer: str
-    model_cot: str
-    model_answer: str | None
-    tokens: tuple[str, ...]
-    confidence: tuple[float | None, ...]
+    model_cot: str  # what the model wrote before its first separator
+    model_answer: str | None  # what follows its `####`, even if never closed; None without one
+    tokens: tuple[str, ...]  # the answer's tokens, one text each; last the closing separator
+    confidence: tuple[float | None, ...]  # the model's probability of each; None if not finite
 
 
 def choose_samples(
@@ -55,16 +43,12 @@ def choose_samples(
 ) -> dict[int, Kind]:
     """Which examples to keep and why: a third each of best, worst and random ones.
 
-    Random ones come from one order of the split's `examples`, the same at every evaluation, so
-    that one sees them change. They fill up what right or wrong ones are too few for. Choosing from
-    what shards chose gives what would have been chosen from the whole.
+    Random ones come from one order of the whole split's `examples`, the same at every evaluation,
+    so that one sees them change. They make up for too few right or wrong ones. Choosing from what
+    shards chose gives what would have been chosen from the whole.
 
-    Args:
-        index: [n] places of the candidates in the split.
-        right: [n] is the answer right?
-        losses: [n] nats; non-finite ones count as the largest.
-        wanted: how many to choose.
-        examples: of the whole split.
+    The candidates have [n] places in the split (`index`), [n] verdicts (`right`) and [n] `losses`
+    in nats, of which non-finite ones count as the largest.
     """
     by_loss = np.lexsort((index, np.where(np.isfinite(losses), losses, np.inf)))
     third = wanted // 3
@@ -93,21 +77,13 @@ def merge_samples(shards: Sequence[Sequence[Sample]], wanted: int, examples: int
 
 
 def write_samples(path: Path, samples: Sequence[Sample]) -> None:
-    """One JSON line a sample; readers see the whole file or none.
-
-    Raises:
-        OSError: no space, no permission.
-    """
+    """One JSON line a sample; readers see the whole file or none."""
     lines = [json.dumps(msgspec.to_builtins(sample), allow_nan=False) + "\n" for sample in samples]
     write_atomically(path, "".join(lines))
 
 
 def read_samples(path: Path, most_bytes: int = -1) -> list[Sample]:
-    """The samples of a file's first `most_bytes`; damaged lines and unknown fields are left out.
-
-    Raises:
-        OSError: it can't be read.
-    """
+    """The samples of a file's first `most_bytes`; damaged lines and unknown fields are left out."""
     with open(path, "rb") as file:
         lines = file.read(most_bytes).splitlines()
     return [sample for line in lines if (sample := _read_sample(line)) is not None]

@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 from icot_tui.curriculum.removal import Batch, RemovalPlan, TokenFormat, removed_tokens
 from icot_tui.data.encoded import EncodedSplit
 
+Ints = NDArray[np.int64]
+SPARE_TOKENS = 8
+"""Budget beyond the longest gold continuation, unless evaluation.max_new_tokens is given."""
+
 
 @dataclass(frozen=True)
 class PositionShift:
@@ -21,63 +25,43 @@ class PositionShift:
     written yet, and gives exactly the ids of `curriculum.removal.remove`. With side "right" the gap
     follows what is left of the chain of thought, and its place is taken from the gold chain: a
     model that writes a longer or shorter one meets the gap where training would have had it.
-
-    start   [B] the first token that is shifted: the one just before the gap
-    tokens  [B] by how much; 0 without kept positions
     """
 
-    start: NDArray[np.int64]
-    tokens: NDArray[np.int64]
+    start: Ints  # [B] the first token that is shifted: the one just before the gap
+    tokens: Ints  # [B] by how much; 0 without kept positions
 
     @classmethod
     def of(
-        cls,
-        plan: RemovalPlan,
-        prompt_lengths: NDArray[np.int64],
-        cot_lengths: NDArray[np.int64],
-        removed: NDArray[np.int64],
+        cls, plan: RemovalPlan, prompt_lengths: Ints, cot_lengths: Ints, removed: Ints
     ) -> "PositionShift":
         """For [B] rows with prompts ` {x} SEP`, `cot_lengths` tokens left and `removed` gone."""
         before_gap = prompt_lengths if plan.side == "left" else prompt_lengths + cot_lengths
         return cls(before_gap - 1, removed if plan.keep_positions else np.zeros_like(removed))
 
-    def positions(self, columns: int) -> NDArray[np.int64]:
+    def positions(self, columns: int) -> Ints:
         """[B, columns] position ids of rows that begin in column 0."""
         index = np.arange(columns)
-        shifted: NDArray[np.int64] = index + (index >= self.start[:, None]) * self.tokens[:, None]
+        shifted: Ints = index + (index >= self.start[:, None]) * self.tokens[:, None]
         return shifted
 
-    def rows(self, where: NDArray[np.int64]) -> "PositionShift":
-        """Some of the rows."""
+    def rows(self, where: Ints) -> "PositionShift":
         return PositionShift(self.start[where], self.tokens[where])
 
 
 @dataclass(frozen=True)
 class Prefixes:
-    """Rows to be continued.
+    """Rows to be continued."""
 
-    ids         [B, L] int64, padded on the left
-    lengths     [B] tokens of each row without padding
-    shift       position ids
-    separators  [B] separators already written after the prompt
-    budgets     [B] how many more tokens may be written
-    """
-
-    ids: NDArray[np.int64]
-    lengths: NDArray[np.int64]
-    shift: PositionShift
-    separators: NDArray[np.int64]
-    budgets: NDArray[np.int64]
+    ids: Ints  # [B, L] int64, padded on the left
+    lengths: Ints  # [B] tokens of each row without padding
+    shift: PositionShift  # position ids
+    separators: Ints  # [B] separators already written after the prompt
+    budgets: Ints  # [B] how many more tokens may be written
 
     @classmethod
     def from_rows(
-        cls,
-        rows: Sequence[Sequence[int]],
-        shift: PositionShift,
-        separators: NDArray[np.int64],
-        budgets: NDArray[np.int64],
+        cls, rows: Sequence[Sequence[int]], shift: PositionShift, separators: Ints, budgets: Ints
     ) -> "Prefixes":
-        """Prefixes given as lists of token ids."""
         lengths = np.array([len(row) for row in rows], dtype=np.int64)
         ids = np.zeros((len(rows), int(lengths.max(initial=0))), dtype=np.int64)
         for line, row in zip(ids, rows, strict=True):
@@ -87,7 +71,7 @@ class Prefixes:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def rows(self, where: NDArray[np.int64]) -> "Prefixes":
+    def rows(self, where: Ints) -> "Prefixes":
         """Some of the rows, without columns that are padding in all of them."""
         lengths = self.lengths[where]
         width = int(lengths.max(initial=0))
@@ -100,52 +84,34 @@ class Prefixes:
         )
 
 
-SPARE_TOKENS = 8
-"""Budget beyond the longest gold continuation, unless evaluation.max_new_tokens is given."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class StagedExamples:
-    """n examples of a split, with `stage` tokens removed and no smoothing.
-
-    index           [n] their places in the split
-    prompt_lengths  [n] tokens of ` {x} SEP`
-    cot_lengths     [n] chain-of-thought tokens that are left; -1: nor the second separator
-    target_lengths  [n] all tokens after the prompt
-    budgets         [n] how many tokens the model may write
-    shift           position ids
-    """
+    """n examples of a split, with `stage` tokens removed and no smoothing."""
 
     token_format: TokenFormat
     split: EncodedSplit
-    index: NDArray[np.int64]
+    index: Ints  # [n] their places in the split
     stage: int
-    prompt_lengths: NDArray[np.int64]
-    cot_lengths: NDArray[np.int64]
-    target_lengths: NDArray[np.int64]
-    budgets: NDArray[np.int64]
-    shift: PositionShift
+    prompt_lengths: Ints  # [n] tokens of ` {x} SEP`
+    cot_lengths: Ints  # [n] chain-of-thought tokens that are left; -1: nor the second separator
+    target_lengths: Ints  # [n] all tokens after the prompt
+    budgets: Ints  # [n] how many tokens the model may write
+    shift: PositionShift  # position ids
 
     @classmethod
     def of(
         cls,
         token_format: TokenFormat,
         split: EncodedSplit,
-        index: NDArray[np.int64],
+        index: Ints,
         stage: int,
         max_new_tokens: int | None,
         position_table: int | None,
     ) -> "StagedExamples":
-        """Examples of a split.
+        """The examples [n] `index` of a split.
 
-        Args:
-            token_format: separator and removal plan.
-            split: all examples.
-            index: [n] which of them.
-            stage: tokens removed.
-            max_new_tokens: budget of every row; None: the split's longest target, and SPARE_TOKENS.
-            position_table: how many position ids the model has; budgets end there, but the gold
-                tokens always fit.
+        The budget of every row is `max_new_tokens`, or the split's longest target and SPARE_TOKENS
+        more. It ends where the model's `position_table` does, but the gold tokens always fit.
         """
         plan = token_format.plan
         removed = removed_tokens(split, index, stage, plan)
@@ -174,21 +140,20 @@ class StagedExamples:
         return len(self.index)
 
     @property
-    def lengths(self) -> NDArray[np.int64]:
+    def lengths(self) -> Ints:
         """[n] tokens of the gold rows."""
         return self.prompt_lengths + self.target_lengths
 
     @property
-    def answer_begins(self) -> NDArray[np.int64]:
+    def answer_begins(self) -> Ints:
         """[n] where `#### {y} SEP` begins in the split's flat tokens."""
-        begins: NDArray[np.int64] = self.split.starts[self.index] + self.prompt_lengths + 1
+        begins: Ints = self.split.starts[self.index] + self.prompt_lengths + 1
         return begins + self.split.cot_lengths[self.index]
 
-    def batch(self, rows: NDArray[np.int64]) -> Batch:
-        """Gold rows."""
+    def batch(self, rows: Ints) -> Batch:
         return self.token_format.batch(self.split, self.index[rows], self.stage)
 
-    def prefixes(self, rows: NDArray[np.int64], kept: NDArray[np.int64]) -> Prefixes:
+    def prefixes(self, rows: Ints, kept: Ints) -> Prefixes:
         """[B] prompts, each followed by its first `kept` gold tokens."""
         gold, lengths = self.batch(rows).ids, self.prompt_lengths[rows] + kept
         width = int(lengths.max(initial=0))

@@ -9,8 +9,7 @@ from typing import Annotated
 
 import msgspec
 
-SCHEMA = 2
-"""Version of the journal's schema that this code writes; it reads all earlier ones."""
+SCHEMA = 2  # version of the journal's schema that this code writes; it reads all earlier ones
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
@@ -24,10 +23,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag=Tr
 
 
 class RunStarted(Event, frozen=True, kw_only=True):
-    """A run began, with the facts that every view of it needs.
-
-    `schema` is the version of the journal's schema; 1 where a line lacks it (icot-tui 0.1.0).
-    """
+    """A run began, with the facts that every view of it needs."""
 
     name: str
     method: str
@@ -39,19 +35,16 @@ class RunStarted(Event, frozen=True, kw_only=True):
     validation_examples: Int64
     steps_per_epoch: Int64
     max_cot_tokens: Int64
-    schema: Int64 = 1
+    schema: Int64 = 1  # the journal's version; icot-tui 0.1.0 left it out
 
 
 class ExampleShown(Event, frozen=True, kw_only=True):
-    """A held-out example as its tokens' texts, to show what is left of a chain of thought.
-
-    `removal_order[k]` is the index in `cot` of the token that goes as number k, from 0.
-    """
+    """A held-out example as its tokens' texts, to show what is left of a chain of thought."""
 
     input: list[str]
     cot: list[str]
     answer: list[str]
-    removal_order: list[Int64]
+    removal_order: list[Int64]  # [k] is the index in `cot` of the token removed as number k, from 0
 
 
 class RunResumed(Event, frozen=True, kw_only=True):
@@ -61,16 +54,13 @@ class RunResumed(Event, frozen=True, kw_only=True):
 
 
 class PhaseBegan(Event, frozen=True, kw_only=True):
-    """One training of a run of several began: losses and accuracies start anew.
-
-    `number` counts from 1 to `phases`, as they are in this run; `unit` is that of the losses.
-    """
+    """One training of a run of several began: losses and accuracies start anew."""
 
     phase: str
-    number: Int64
+    number: Int64  # from 1 to `phases`, as they are in this run
     phases: Int64
     title: str
-    unit: str
+    unit: str  # of the losses
     parameters: Int64
     steps_per_epoch: Int64
 
@@ -94,19 +84,17 @@ class ThoughtsStored(Event, frozen=True, kw_only=True):
 class ThoughtsCompared(Event, frozen=True, kw_only=True):
     """How far the emulator's thoughts of held-out examples are from the teacher's.
 
-    `blocks` has half the squared error of each block's thought, a mean over examples; `loss` is
-    their sum. The teacher's states have variance 1, so that half the width is knowing nothing.
+    The teacher's states have variance 1, so that half the width is knowing nothing.
     """
 
-    loss: float | None
-    blocks: list[float | None]
+    loss: float | None  # the sum of the blocks
+    blocks: list[float | None]  # half of each block's squared error, a mean over examples
 
 
 class StepsTrained(Event, frozen=True, kw_only=True):
     """Losses of the steps `first` to `step`, one each; None where it was not finite or no row fit.
 
-    Losses are mean nats per supervised token (`PhaseBegan.unit` where there is one), before the
-    update of that step.
+    They are mean nats per supervised token (or in `PhaseBegan.unit`), before each step's update.
     """
 
     first: Int64
@@ -135,10 +123,10 @@ class OptimizerReset(Event, frozen=True, kw_only=True):
 
 
 class LossSpike(Event, frozen=True, kw_only=True):
-    """The loss stands well above what it was; `removal` is the stage whose removal did it."""
+    """The loss stands well above what it was."""
 
     spike: Int64
-    removal: Int64 | None
+    removal: Int64 | None  # the stage whose removal did it
     baseline: float | None
     loss: float | None
 
@@ -169,19 +157,16 @@ class UpdatesSkipped(Event, frozen=True, kw_only=True):
 
 
 class Evaluated(Event, frozen=True, kw_only=True):
-    """Exact match on the validation split, at the scheduled stage without smoothing.
-
-    `token_accuracy` has one share for each answer token, last one the closing separator, with the
-    gold answer before it; `low` and `high` bound the exact match (95 %, Wilson).
-    """
+    """Exact match on the validation split, at the scheduled stage without smoothing."""
 
     stage: Int64
     implicit: bool
     exact_match: float
-    low: float
+    low: float  # end of the exact match's 95 % interval (Wilson)
     high: float
     examples: Int64
     loss: float | None
+    # a share for each answer token, the closing separator last, with the gold answer before it
     token_accuracy: list[float]
     best: float
     seconds: float
@@ -189,16 +174,13 @@ class Evaluated(Event, frozen=True, kw_only=True):
 
 
 class QuestionsAsked(Event, frozen=True, kw_only=True):
-    """How far a prompted run is: `asked` of `questions`, counted since it began.
-
-    `unread` answers could not be read, and count as wrong; `kept` replies were there from earlier.
-    """
+    """How far a prompted run is: `asked` of `questions`, counted since it began."""
 
     asked: Int64
     questions: Int64
     right: Int64
-    unread: Int64
-    kept: Int64
+    unread: Int64  # answers that could not be read, and count as wrong
+    kept: Int64  # replies that were there from earlier
     prompt_tokens: Int64
     written_tokens: Int64
     seconds: float
@@ -228,16 +210,13 @@ class RolledBack(Event, frozen=True, kw_only=True):
 
 
 class CommandDone(Event, frozen=True, kw_only=True):
-    """A command was carried out, or refused, between two steps.
-
-    `held`, after a `hold` that was carried out: is the removal schedule held now?
-    """
+    """A command was carried out, or refused, between two steps."""
 
     id: str
     command: str
     done: bool
     effect: str
-    held: bool | None = None
+    held: bool | None = None  # after a `hold` that was carried out: is the schedule held now?
 
 
 class Paused(Event, frozen=True, kw_only=True):

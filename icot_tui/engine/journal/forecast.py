@@ -61,11 +61,10 @@ def everything_removed_at(config: RunConfig, facts: RunStarted, metrics: Metrics
     method = method_of(config)
     if not method.removes_tokens:
         return None if method.writes_cot or method.phases(config)[0].name else 0
-    target = _target(config, facts)
-    schedule = _inner(build_schedule(config.curriculum, facts.steps_per_epoch))
+    target, schedule = _target(config, facts), _schedule(config, facts)
     if isinstance(schedule, Stages):
-        wait = _wait(schedule, metrics, target)
-        return None if wait is None else metrics.stage_since + wait
+        spans = _spans_ahead(schedule, metrics)
+        return next((step for step, stage in spans if stage >= target), None)
     pace = _pace(schedule, metrics)
     if pace is None:
         return None
@@ -81,22 +80,20 @@ def removals_ahead(
     if metrics.everything_removed_at is not None or not method_of(config).removes_tokens:
         return []
     target, most = _target(config, facts), facts.max_cot_tokens
-    schedule = _inner(build_schedule(config.curriculum, facts.steps_per_epoch))
+    schedule = _schedule(config, facts)
     if isinstance(schedule, Stages):
-        found = _spans_ahead(schedule, metrics)
+        sure, found = not metrics.clock_changed, _spans_ahead(schedule, metrics)
     else:
         pace = _pace(schedule, metrics)
         if pace is None:
             return []
         first, later, sure = pace
         begin = max(metrics.step, metrics.stage_since + first)
-        found = [
-            Ahead(begin + round(number * later), metrics.stage + 1 + number, sure)
-            for number in range(min(count, target - metrics.stage))
-        ]
+        left = range(min(count, target - metrics.stage))
+        found = [(begin + round(one * later), metrics.stage + 1 + one) for one in left]
     capped = [
-        Ahead(ahead.step, most if ahead.stage >= target else ahead.stage, ahead.sure)
-        for ahead in found
+        Ahead(max(metrics.step, step), most if stage >= target else stage, sure)
+        for step, stage in found
     ]
     whole = next((at for at, ahead in enumerate(capped) if ahead.stage == most), len(capped))
     return capped[: min(count, whole + 1)]
@@ -107,7 +104,8 @@ def _target(config: RunConfig, facts: RunStarted) -> int:
     return min(config.curriculum.remove_all_beyond or facts.max_cot_tokens, facts.max_cot_tokens)
 
 
-def _inner(schedule: Schedule) -> Schedule:
+def _schedule(config: RunConfig, facts: RunStarted) -> Schedule:
+    schedule = build_schedule(config.curriculum, facts.steps_per_epoch)
     return schedule.inner if isinstance(schedule, Beyond) else schedule
 
 
@@ -128,23 +126,12 @@ def _pace(schedule: Schedule, metrics: Metrics) -> tuple[int, float, bool] | Non
     return None if overdue else (lasts, pace, sure)
 
 
-def _wait(schedule: Stages, metrics: Metrics, target: int) -> int | None:
-    """Steps from the present stage's beginning to the target stage in a fixed list."""
-    steps, reached = 0, False
-    for stage, lasts in schedule.spans:
-        if stage >= target and reached:
-            return steps
-        reached = reached or stage == metrics.stage
-        steps += lasts if reached else 0
-    return None
-
-
-def _spans_ahead(schedule: Stages, metrics: Metrics) -> list[Ahead]:
-    """What follows the present stage in a fixed list."""
-    found, steps, reached = [], metrics.stage_since, False
+def _spans_ahead(schedule: Stages, metrics: Metrics) -> list[tuple[int, int]]:
+    """(step, stage) of what follows the present stage in a fixed list."""
+    found, step, reached = [], metrics.stage_since, False
     for stage, lasts in schedule.spans:
         if reached:
-            found.append(Ahead(max(metrics.step, steps), stage, not metrics.clock_changed))
+            found.append((step, stage))
         reached = reached or stage == metrics.stage
-        steps += lasts if reached else 0
+        step += lasts if reached else 0
     return found

@@ -18,6 +18,10 @@ import msgspec
 from icot_tui.engine.journal.events import EVENTS, CommandDone, Event, RunStarted
 from icot_tui.errors import UserError
 
+PART_BYTES = 1 << 20
+"""Read at once: large enough to be quick, small enough to stay in the processor's cache."""
+LONGEST_LINE = 64 << 20  # bytes; a longer line was not written by a run
+
 
 class _Stamp(msgspec.Struct):
     time: Any = 0.0
@@ -30,7 +34,8 @@ _stamp = msgspec.json.Decoder(_Stamp).decode
 
 def encode_line(time: float, event: Event) -> bytes:
     """An event as the journal has it, with the line's end; numbers that are not finite are null."""
-    line = {"time": round(time, 3)} | msgspec.to_builtins(event, enc_hook=_builtin)
+    values = msgspec.to_builtins(event, enc_hook=lambda number: number.item())  # NumPy's numbers
+    line = {"time": round(time, 3)} | values
     try:
         return msgspec.json.encode(line) + b"\n"
     except UnicodeEncodeError:  # a file's name that is no Unicode
@@ -50,22 +55,11 @@ def decode_line(line: bytes) -> tuple[float, Event] | None:
             event, time = msgspec.convert(values, _Any), values.get("time")
         except (ValueError, RecursionError):
             return None
-    known = isinstance(time, int | float) and not isinstance(time, bool)
-    return (float(time) if known else 0.0), upgraded(event)
-
-
-def upgraded(event: Event) -> Event:
-    """The event with the fields that schema 1 lacked, found from what it said in words."""
     match event:
-        case CommandDone(command="hold", done=True, held=None):
-            held = event.effect != "the schedule goes on"
-            return msgspec.structs.replace(event, held=held)
-    return event
-
-
-def _builtin(number: Any) -> Any:
-    """A number of NumPy as Python has it: msgspec takes no other."""
-    return number.item()
+        case CommandDone(command="hold", done=True, held=None):  # schema 1 had it in words only
+            event = msgspec.structs.replace(event, held=event.effect != "the schedule goes on")
+    known = isinstance(time, int | float) and not isinstance(time, bool)
+    return (float(time) if known else 0.0), event
 
 
 def _unicode(value: Any) -> Any:
@@ -75,34 +69,27 @@ def _unicode(value: Any) -> Any:
     return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
-PART_BYTES = 1 << 20
-"""Read at once: large enough to be quick, small enough to stay in the processor's cache."""
-LONGEST_LINE = 64 << 20
-"""Bytes; a longer line was not written by a run."""
-
-
 class Journal:
-    """Writes events; never loses one, not even to a full disk: it keeps them and tries again.
-
-    Raises:
-        UserError: the file can't be opened for writing.
-    """
+    """Writes events; never loses one, not even to a full disk: it keeps them and tries again."""
 
     def __init__(self, path: Path) -> None:
         try:
             self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}") from error
-        self._unwritten = b"" if _ends_with_newline(self._file) else b"\n"
+        size = os.fstat(self._file).st_size
+        torn = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
+        self._unwritten = b"\n" if torn else b""
         self.error: OSError | None = None
 
     def write(self, event: Event) -> None:
         """Append an event; on failure it waits in memory and `error` says why."""
         self._unwritten += encode_line(time.time(), event)
-        self.flush()
+        with contextlib.suppress(OSError):
+            self.flush()
 
-    def flush(self) -> bool:
-        """Try to write what waits; True when nothing does any more."""
+    def flush(self) -> None:
+        """Write what waits; the disk's `OSError`, if any, is also kept in `error`."""
         try:
             while self._unwritten:
                 written = os.write(self._file, self._unwritten)
@@ -110,40 +97,27 @@ class Journal:
             self.error = None
         except OSError as error:
             self.error = error
-        return not self._unwritten
-
-    def sync(self) -> None:
-        """Wait until the disk has it all; a failure is kept in `error`."""
-        try:
-            os.fsync(self._file)
-        except OSError as error:
-            self.error = error
+            raise
 
     def close(self) -> None:
-        """Write the rest and close."""
-        self.flush()
+        """Write the rest, wait until the disk has it all, and close."""
+        with contextlib.suppress(OSError):
+            self.flush()
+            os.fsync(self._file)
         os.close(self._file)
 
 
 class JournalReader:
-    """Reads a journal that is being written, a part at a time, from `offset` on.
+    """Reads a journal that is being written, a part at a time, from a line's `offset` on.
 
     A journal that is not there yet has no lines. A torn last line waits to be whole.
-
-    Args:
-        path: the file.
-        offset: where a line begins.
-
-    Attributes:
-        offset: of the first line that was not read.
-        size: of the file when it was last looked at.
-        done: was all read that was there?
     """
 
     def __init__(self, path: Path, offset: int = 0) -> None:
         self.path = path
-        self.offset = self.size = offset
-        self.done = False
+        self.offset = offset  # of the first line that was not read
+        self.size = offset  # of the file when it was last looked at
+        self.done = False  # has all been read that was there?
         self._inode: int | None = None
 
     @classmethod
@@ -201,8 +175,7 @@ class JournalReader:
     def events(self) -> Iterator[tuple[float, Event]]:
         """(time, event) of each line since the last call that this version knows.
 
-        Raises:
-            OSError: the journal is there but can't be read.
+        An `OSError` says that the journal is there but can't be read.
         """
         with contextlib.suppress(FileNotFoundError):
             open(self.path, "rb").close()
@@ -227,8 +200,3 @@ def _whole_lines(file: FileIO, offset: int, wanted: int) -> tuple[bytes, int]:
     file.seek(offset)
     raw = file.read(wanted) or b""
     return raw[: raw.rfind(b"\n") + 1], len(raw)
-
-
-def _ends_with_newline(file: int) -> bool:
-    size = os.fstat(file).st_size
-    return size == 0 or os.pread(file, 1, size - 1) == b"\n"

@@ -16,13 +16,8 @@ class Rewind(Generic[Mark]):
     kill between a checkpoint and its line leaves no line: then what came after its step is undone.
     Marks are made at checkpoints only; any other event costs nothing.
 
-    Args:
-        mark: makes a mark of where the fold stands; called at once, before any event.
-        restore: takes the fold back to a mark.
-        at_step: a mark of where it stood when so many steps were done.
-
-    Attributes:
-        marks: (step, mark) of the checkpoints that stand, by name, oldest first.
+    `mark` makes a mark of where the fold stands, at once and before any event; `restore` takes the
+    fold back to one; `at_step` gives that of where it stood when so many steps were done.
     """
 
     def __init__(
@@ -33,6 +28,7 @@ class Rewind(Generic[Mark]):
     ) -> None:
         self._mark, self._restore, self._at_step = mark, restore, at_step
         self._start = mark()
+        # (step, mark) of the checkpoints that stand, by name, oldest first
         self.marks: dict[str, tuple[int, Mark]] = {}
 
     @property

@@ -5,34 +5,13 @@ undoes what came after its checkpoint (see `rewind.Rewind`).
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
 
 from icot_tui.config import RunConfig
-from icot_tui.engine.journal import forecast
-from icot_tui.engine.journal.events import (
-    CheckpointSaved,
-    Collapsed,
-    CommandDone,
-    Evaluated,
-    Event,
-    LossSpike,
-    OptimizerReset,
-    Paused,
-    PhaseBegan,
-    QuestionsAsked,
-    RolledBack,
-    RunEnded,
-    RunResumed,
-    RunStarted,
-    SpikeRecovered,
-    StepsTrained,
-    TokenRemoved,
-    Unpaused,
-    UpdatesSkipped,
-)
+from icot_tui.engine.journal import events, forecast
 from icot_tui.engine.journal.metrics import (
     LOSS_WINDOW,
     Evaluation,
@@ -46,37 +25,24 @@ __all__ = ["Evaluation", "Metrics", "RunSummary", "SpikeSummary", "Status"]
 
 Status = Literal["starting", "training", "paused", "stalled", "finished", "stopped", "dead"]
 
-PACE_WINDOW = 64
-"""Looks at the losses that the pace is measured over."""
-REMOVALS_WINDOW = 6
-"""Removals that the pace of a loss-gated schedule is measured over."""
+PACE_WINDOW = 64  # looks at the losses that the pace is measured over
+REMOVALS_WINDOW = 6  # removals that the pace of a loss-gated schedule is measured over
 QUIET_SECONDS = 300.0
 """A trainer that holds its lock but says nothing for longer than this may be stuck."""
 
 
 class RunSummary:
-    """What is known of a run; feed it every (time, event) of the journal in order.
-
-    Attributes:
-        config: the run's configuration, for the time to go; may be missing.
-        facts: the `RunStarted` event; None before it.
-        started: when the run began.
-        last_event_time: when the last event was.
-        resumes: how often it was resumed.
-        paused: why it waits; None when it does not.
-        ended: the `RunEnded` event, unless it was resumed since.
-        asked: how far a prompted run is; None for a training.
-    """
+    """What is known of a run; feed it every (time, event) of the journal in order."""
 
     def __init__(self, config: RunConfig | None = None) -> None:
-        self.config = config
-        self.facts: RunStarted | None = None
-        self.started: float | None = None
+        self.config = config  # for the time to go; may be missing
+        self.facts: events.RunStarted | None = None
+        self.started: float | None = None  # when the run began
         self.last_event_time: float | None = None
         self.resumes = 0
-        self.paused: str | None = None
-        self.ended: RunEnded | None = None
-        self.asked: QuestionsAsked | None = None
+        self.paused: str | None = None  # why it waits; None when it does not
+        self.ended: events.RunEnded | None = None  # unless it was resumed since
+        self.asked: events.QuestionsAsked | None = None  # how far a prompted run is
         self._metrics = RewindableMetrics()
         self._recent_lines: deque[tuple[int, float]] = deque(maxlen=PACE_WINDOW)  # steps, seconds
         self._recent_ends: deque[tuple[float, int]] = deque(maxlen=PACE_WINDOW)  # time, step
@@ -84,24 +50,21 @@ class RunSummary:
 
     @classmethod
     def of(
-        cls, events: Iterable[tuple[float, Event]], config: RunConfig | None = None
+        cls, pairs: Iterable[tuple[float, events.Event]], config: RunConfig | None = None
     ) -> "RunSummary":
-        """The summary of all these events."""
         summary = cls(config)
-        for time, event in events:
+        for time, event in pairs:
             summary.add(time, event)
         return summary
 
     @property
     def metrics(self) -> Metrics:
-        """The numbers that a resume can undo, as they stand."""
         return self._metrics.now
 
     # What the views ask -----------------------------------------------------------------------
 
     @property
     def max_cot_tokens(self) -> int | None:
-        """Tokens of the longest chain of thought, once known."""
         return None if self.facts is None else self.facts.max_cot_tokens
 
     @property
@@ -152,55 +115,57 @@ class RunSummary:
         return max(0, end - self.metrics.step) * pace
 
     def last_step(self) -> int | None:
-        """The step at which the recipe ends at the latest; None where nobody can know."""
         if self.config is None or self.facts is None:
             return None
         return forecast.last_step(self.config, self.facts, self.metrics)
 
     def everything_removed_at(self) -> int | None:
-        """When the last chain-of-thought token went, or will go; None where nobody can know."""
         if self.config is None or self.facts is None:
             return self.metrics.everything_removed_at
         return forecast.everything_removed_at(self.config, self.facts, self.metrics)
 
     def removals_ahead(self, count: int) -> list[forecast.Ahead]:
-        """The next removals, at most so many; none where nobody can know."""
         if self.config is None or self.facts is None:
             return []
         return forecast.removals_ahead(self.config, self.facts, self.metrics, count)
 
     # Folding ----------------------------------------------------------------------------------
 
-    def add(self, time: float, event: Event) -> None:
+    def add(self, time: float, event: events.Event) -> None:
         """Take note of the next event."""
-        awaited = self.paused is None and not isinstance(event, RunStarted | RunResumed)
-        if self.last_event_time is not None and awaited:
+        begins = isinstance(event, events.RunStarted | events.RunResumed)
+        if self.last_event_time is not None and self.paused is None and not begins:
             self._longest_silence = max(self._longest_silence, time - self.last_event_time)
         self.last_event_time = time
         self._metrics.rewind.before(event)
         self._take_in(time, event)
         self._metrics.rewind.after(event)
 
-    def _take_in(self, time: float, event: Event) -> None:
+    def _take_in(self, time: float, event: events.Event) -> None:
         metrics = self.metrics
         metrics.step = event.step
         match event:
-            case RunStarted():
-                self._start(time, event)
-            case RunResumed():
+            case events.RunStarted():
+                self.facts = event
+                self.started = time if self.started is None else self.started
+                self._begin()
+            case events.RunResumed():
                 self.resumes += 1
                 self._begin()
-            case PhaseBegan():  # another model, another loss: what was best says nothing here
+            case events.PhaseBegan():  # another model, another loss: the best so far says nothing
                 metrics.phase, metrics.losses = event, ()
                 metrics.best_so_far, metrics.best_step = (False, -1.0), None
-            case StepsTrained():
-                self._trained(time, event)
-            case TokenRemoved():
+            case events.StepsTrained():
+                finite = tuple(loss for loss in event.losses if loss is not None)
+                self._count(event, finite, event.learning_rate, [event.seconds])
+                self._recent_lines.append((len(event.losses), event.seconds))
+                self._recent_ends.append((time, event.step))
+            case events.TokenRemoved():
                 metrics.removals = (*metrics.removals, (event.step, event.stage))[-REMOVALS_WINDOW:]
                 self._move_to(event.stage, event.everything)
-            case OptimizerReset():
+            case events.OptimizerReset():
                 metrics.resets += 1
-            case LossSpike():
+            case events.LossSpike():
                 metrics.spikes.append(
                     SpikeSummary(
                         number=event.spike,
@@ -210,54 +175,46 @@ class RunSummary:
                         loss=event.loss,
                     )
                 )
-            case SpikeRecovered() | Collapsed():
+            case events.SpikeRecovered() | events.Collapsed():
                 self._metrics.close_spike(event)
-            case UpdatesSkipped():
+            case events.UpdatesSkipped():
                 metrics.skipped_updates += event.skipped
-            case Evaluated():
+            case events.Evaluated():
                 metrics.evaluations.append(Evaluation(time, event, metrics.seconds, metrics.phase))
                 if (event.implicit, event.exact_match) > metrics.best_so_far:
                     metrics.best_so_far = event.implicit, event.exact_match
                     metrics.best_step = event.step
-            case QuestionsAsked():
+            case events.QuestionsAsked():
                 self.asked = event
-            case CheckpointSaved():
+            case events.CheckpointSaved():
                 metrics.checkpoint = event.path
-            case RolledBack():
+            case events.RolledBack():
                 self._roll_back(event)
-            case CommandDone(held=bool(held)):
+            case events.CommandDone(held=bool(held)):
                 metrics.clock_changed, metrics.held = True, held
-            case CommandDone(done=True, command="set-delta"):
+            case events.CommandDone(done=True, command="set-delta"):
                 metrics.clock_changed = True
-            case Paused():
+            case events.Paused():
                 self.paused = event.reason
-            case Unpaused():
+            case events.Unpaused():
                 self.paused = None
                 self._recent_ends.clear()
-            case RunEnded():
+            case events.RunEnded():
                 self.ended = event
                 self.paused = None
 
     def add_lines(self, lines: StepArrays) -> None:
         """Take note of many lines in a row: what `add` makes of each of them, much faster."""
-        times, metrics = lines.times, self.metrics
+        times = lines.times
         if self.paused is None:
             silence = float((times[1:] - times[:-1]).max()) if len(times) > 1 else 0.0
             if self.last_event_time is not None:
                 silence = max(silence, float(times[0]) - self.last_event_time)
             self._longest_silence = max(self._longest_silence, silence)
         self.last_event_time = float(times[-1])
-        metrics.step = int(lines.steps[-1])
-        metrics.losses = (*metrics.losses, *lines.last_losses)[-LOSS_WINDOW:]
-        metrics.learning_rate = float(lines.learning_rates[-1])
+        self.metrics.step = int(lines.steps[-1])
         seconds = lines.seconds.tolist()
-        for spent in seconds:  # one by one, for the same rounding as line by line
-            metrics.seconds += spent
-        metrics.supervised_tokens += lines.supervised_tokens
-        metrics.dropped_rows += lines.dropped_rows
-        if lines.stage != metrics.stage:
-            everything = self.facts is not None and lines.stage >= self.facts.max_cot_tokens
-            self._move_to(lines.stage, everything, since=lines.first - 1)
+        self._count(lines, lines.last_losses, float(lines.learning_rates[-1]), seconds)
         last = slice(-PACE_WINDOW, None)
         ends = lines.steps[-PACE_WINDOW - 1 :]
         if len(ends) <= PACE_WINDOW:
@@ -266,31 +223,28 @@ class RunSummary:
         self._recent_lines.extend(zip(counts, seconds[last], strict=True))
         self._recent_ends.extend(zip(times[last].tolist(), ends[1:].tolist(), strict=True))
 
-    def _start(self, time: float, event: RunStarted) -> None:
-        """A run begins; one that died before its first checkpoint begins anew."""
-        self.facts = event
-        self.started = time if self.started is None else self.started
-        self._begin()
-
     def _begin(self) -> None:
         """A trainer is at work from here on."""
         self.ended = self.paused = None
         self._recent_lines.clear()
         self._recent_ends.clear()
 
-    def _trained(self, time: float, event: StepsTrained) -> None:
+    def _count(
+        self,
+        lines: events.StepsTrained | StepArrays,
+        losses: tuple[float, ...],
+        learning_rate: float,
+        seconds: Sequence[float],
+    ) -> None:
         metrics = self.metrics
-        finite = tuple(loss for loss in event.losses if loss is not None)
-        metrics.losses = (*metrics.losses, *finite)[-LOSS_WINDOW:]
-        metrics.learning_rate = event.learning_rate
-        metrics.seconds += event.seconds
-        metrics.supervised_tokens += event.supervised_tokens
-        metrics.dropped_rows += event.dropped_rows
-        if event.stage != metrics.stage:  # a method that does not start at 0
-            everything = self.facts is not None and event.stage >= self.facts.max_cot_tokens
-            self._move_to(event.stage, everything, since=event.first - 1)
-        self._recent_lines.append((len(event.losses), event.seconds))
-        self._recent_ends.append((time, event.step))
+        metrics.losses = (*metrics.losses, *losses)[-LOSS_WINDOW:]
+        metrics.learning_rate = learning_rate
+        for spent in seconds:  # one by one, for the same rounding in bulk and line by line
+            metrics.seconds += spent
+        metrics.supervised_tokens += lines.supervised_tokens
+        metrics.dropped_rows += lines.dropped_rows
+        if lines.stage != metrics.stage:  # a method that does not start at 0
+            self._move_to(lines.stage, self._is_everything(lines.stage), since=lines.first - 1)
 
     def _move_to(self, stage: int, everything: bool, since: int | None = None) -> None:
         metrics = self.metrics
@@ -302,11 +256,13 @@ class RunSummary:
             metrics.everything_removed_at = metrics.stage_since
             metrics.internalized = metrics.stage_since, metrics.seconds
 
-    def _roll_back(self, event: RolledBack) -> None:
+    def _roll_back(self, event: events.RolledBack) -> None:
         """Weights and curriculum went back; what was spent and seen stays."""
         metrics = self.metrics
         metrics.rollbacks += 1
         metrics.removals, metrics.losses, metrics.clock_changed = (), (), True
         metrics.held = self._metrics.held_at(event.checkpoint)
-        most = self.max_cot_tokens
-        self._move_to(event.stage, most is not None and event.stage >= most)
+        self._move_to(event.stage, self._is_everything(event.stage))
+
+    def _is_everything(self, stage: int) -> bool:
+        return self.facts is not None and stage >= self.facts.max_cot_tokens

@@ -14,8 +14,7 @@ class Trackers:
 
     def __init__(self, config: RunConfig, accelerator: Accelerator) -> None:
         self._accelerator = accelerator
-        self._on = bool(config.trackers.names)
-        if not self._on:
+        if not config.trackers.names:
             return
         missing = set(config.trackers.names) - {tracker.value for tracker in accelerator.log_with}
         if missing:
@@ -29,9 +28,6 @@ class Trackers:
             raise UserError(f"a tracker of trackers.names cannot be started: {error}") from error
 
     def write(self, event: Event) -> None:
-        """Losses and evaluations, against the step."""
-        if not self._on:
-            return
         if isinstance(event, StepsTrained):
             losses = [loss for loss in event.losses if loss is not None]
             values = {"stage": event.stage, "learning_rate": event.learning_rate}
@@ -43,8 +39,7 @@ class Trackers:
             self._accelerator.log(found, step=event.step)
 
     def close(self) -> None:
-        """Let them finish."""
-        if self._on:
+        if self._accelerator.trackers:
             self._accelerator.end_training()
 
 

@@ -1,32 +1,7 @@
 """Events in plain words."""
 
-from icot_tui.engine.journal.events import (
-    CheckpointFailed,
-    CheckpointSaved,
-    Collapsed,
-    CommandDone,
-    Evaluated,
-    Event,
-    ExampleShown,
-    LossSpike,
-    OptimizerReset,
-    Paused,
-    PhaseBegan,
-    PhaseEnded,
-    QuestionsAsked,
-    RolledBack,
-    RunEnded,
-    RunResumed,
-    RunStarted,
-    SpikeRecovered,
-    StepsTrained,
-    ThoughtsCompared,
-    ThoughtsStored,
-    TokenRemoved,
-    Unpaused,
-    UpdatesSkipped,
-    Warned,
-)
+from icot_tui.engine.journal import events
+from icot_tui.formatting import count
 
 ANSWERED = {
     "teacher": "writing its steps",
@@ -41,92 +16,91 @@ def how_answered(implicit: bool, phase: str | None) -> str:
     return ANSWERED.get(phase or "", "nothing written" if implicit else "steps still written")
 
 
-def describe(event: Event, phase: str | None = None) -> str:
+def describe(event: events.Event, phase: str | None = None) -> str:
     """The event in one plain sentence; `phase` is the training it belongs to, of several."""
     match event:
-        case RunStarted(parameters=0):  # nothing is trained
+        case events.RunStarted(parameters=0):  # nothing is trained
             return (
                 f"run {event.name} started: {event.method}, {event.validation_examples:,} "
                 f"questions to {event.device}"
             )
-        case RunStarted():
+        case events.RunStarted():
             return (
                 f"run {event.name} started: {event.method}, {event.parameters:,} parameters on "
                 f"{event.device}, {event.train_examples:,} training examples, "
                 f"{event.max_cot_tokens} chain-of-thought tokens"
             )
-        case ExampleShown():
+        case events.ExampleShown():
             return f"the example on show has {len(event.cot)} chain-of-thought tokens"
-        case RunResumed():
+        case events.RunResumed():
             return f"going on from {event.checkpoint} at step {event.step:,}"
-        case PhaseBegan():
+        case events.PhaseBegan():
             return f"training {event.number} of {event.phases} begins: {event.title}"
-        case PhaseEnded():
+        case events.PhaseEnded():
             return f"the {event.phase}'s training is over: {event.reason}"
-        case ThoughtsStored():
+        case events.ThoughtsStored():
             return (
                 f"the teacher's thoughts on {event.examples:,} examples are stored "
                 f"({event.bytes / 1e6:,.0f} MB)"
             )
-        case ThoughtsCompared():
+        case events.ThoughtsCompared():
             blocks = ", ".join(map(decimal, event.blocks))
             return f"thoughts are {decimal(event.loss)} from the teacher's (by block: {blocks})"
-        case StepsTrained():
+        case events.StepsTrained():
             known = [loss for loss in event.losses if loss is not None]
             mean = f"{sum(known) / len(known):.4f}" if known else "not finite"
             return f"loss {mean} at stage {event.stage}"
-        case TokenRemoved(everything=True):
+        case events.TokenRemoved(everything=True):
             return f"the whole chain of thought is removed (stage {event.stage}, {event.cause})"
-        case TokenRemoved():
+        case events.TokenRemoved():
             tokens = f"token {event.stage}"
             if event.stage - event.before > 1:
                 tokens = f"tokens {event.before + 1} to {event.stage}"
             return f"{tokens} removed ({event.cause})"
-        case OptimizerReset():
+        case events.OptimizerReset():
             return f"optimizer reset ({event.cause})"
-        case LossSpike():
+        case events.LossSpike():
             origin = "" if event.removal is None else f" after removal {event.removal}"
             return f"loss spike{origin}: {decimal(event.loss)}, was {decimal(event.baseline)}"
-        case SpikeRecovered():
+        case events.SpikeRecovered():
             return f"recovered after {event.steps:,} steps from a spike of {decimal(event.height)}"
-        case Collapsed():
+        case events.Collapsed():
             origin = "" if event.removal is None else f" since removal {event.removal}"
             return f"collapse: neither recovery nor progress for {event.steps:,} steps{origin}"
-        case UpdatesSkipped():
-            updates = "1 update" if event.skipped == 1 else f"{event.skipped} updates"
-            return f"{updates} skipped: loss or gradient not finite"
-        case Evaluated():
-            told = (
+        case events.UpdatesSkipped():
+            return f"{count(event.skipped, 'update')} skipped: loss or gradient not finite"
+        case events.Evaluated():
+            result = (
                 f"exact match {event.exact_match:.1%} ({event.low:.1%} to {event.high:.1%}) on "
                 f"{event.examples:,} examples"
             )
             if phase is None:
-                told += f" at stage {event.stage}"
+                result += f" at stage {event.stage}"
                 if not event.implicit:
-                    return told
-            return f"{told}, {how_answered(event.implicit, phase)}"
-        case QuestionsAsked():
+                    return result
+            return f"{result}, {how_answered(event.implicit, phase)}"
+        case events.QuestionsAsked():
             counted = event.prompt_tokens + event.written_tokens
             return (
                 f"{event.asked:,} of {event.questions:,} questions asked: "
                 f"{event.right / max(event.asked, 1):.1%} right, {event.unread:,} not readable, "
                 f"{counted:,} tokens"
             )
-        case CheckpointSaved():
+        case events.CheckpointSaved():
             return f"saved {event.path}"
-        case CheckpointFailed():
+        case events.CheckpointFailed():
             return f"could not save: {event.reason}"
-        case RolledBack():
+        case events.RolledBack():
             return f"went back to {event.checkpoint}, stage {event.stage} ({event.cause})"
-        case CommandDone():
+        case events.CommandDone():
             return f"{event.command}: {event.effect}"
-        case Paused():
+        case events.Paused():
             return f"paused: {event.reason}"
-        case Unpaused():
+        case events.Unpaused():
             return "going on"
-        case Warned():
+        case events.Warned():
             return event.message
-        case RunEnded():
+        case events.RunEnded():
             return f"ended: {event.reason}"
     return type(event).__name__
 

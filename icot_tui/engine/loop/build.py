@@ -1,10 +1,8 @@
 """Puts a trainer together for a training."""
 
 import json
-from collections.abc import Callable
 
 import numpy as np
-from accelerate import Accelerator
 
 from icot_tui.config import RunConfig, without_folders
 from icot_tui.curriculum.curriculum import Curriculum
@@ -19,78 +17,48 @@ from icot_tui.engine.checkpoints.description import (
     vocabulary_digest,
 )
 from icot_tui.engine.checkpoints.store import Store
-from icot_tui.engine.evaluation.validation import (
-    Score,
-    Validation,
-    emulation_score,
-    exact_match_score,
-    exact_match_then_loss,
-)
-from icot_tui.engine.journal.events import Event
-from icot_tui.engine.loop.control import Control
+from icot_tui.engine.evaluation.validation import Validation
 from icot_tui.engine.loop.spikes import SpikeDetector
 from icot_tui.engine.loop.trainer import Trainer
-from icot_tui.engine.loop.training import Training
+from icot_tui.engine.loop.training import RunContext, Training
 from icot_tui.engine.loop.update import Padding, SkippingAdamW, Update
-from icot_tui.engine.processes import Processes
-from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 
 
-def build_trainer(
-    training: Training,
-    data: Data,
-    folder: RunFolder,
-    accelerator: Accelerator,
-    control: Control,
-    emit: Callable[[Event], None],
-) -> Trainer:
-    """A trainer at the beginning of a training.
-
-    Args:
-        training: what it trains.
-        data: tokenizer and held-out examples.
-        folder: the run's.
-        accelerator: device, precision, processes.
-        control: receives commands.
-        emit: writes an event to the journal.
-
-    Raises:
-        UserError: the batch doesn't fit the data or the processes.
-    """
-    config, curriculum = training.config, training.config.curriculum
-    processes = Processes(accelerator)
+def build_trainer(training: Training, context: RunContext) -> Trainer:
+    """A trainer at the beginning of a training; a `UserError` if the batch size doesn't fit."""
+    config, train = training.config, training.config.train
+    data, accelerator, control = context.data, context.accelerator, context.control
     order = data_order(config, training.train)
-    if config.train.batch_size < processes.count:
+    if train.batch_size < control.processes.count:
         raise UserError("train.batch_size is smaller than the number of processes")
     objective = training.objective
-    parameters = [p for p in objective.parameters() if p.requires_grad]
-    optimizer = SkippingAdamW(parameters, config.train)
-    if config.train.compile:
+    optimizer = SkippingAdamW([p for p in objective.parameters() if p.requires_grad], train)
+    if train.compile:
         objective.compile()
     prepared, _ = accelerator.prepare(objective, optimizer)
     bare = accelerator.unwrap_model(prepared)
     store = Store(
-        folder=folder.checkpoints,
+        folder=context.folder.checkpoints,
         config=config.checkpoints,
         accelerator=accelerator,
         weights=training.saved(bare),
         optimizer=optimizer,
         tokenizer=data.tokenizer,
         description=describe(training, data),
-        emit=emit,
+        emit=context.emit,
         saves_before_removal=config.checkpoints.before_removal
         or config.spikes.policy == "rollback",
         phase=training.phase.label,
     )
-    multiple = config.train.pad_to_multiple
+    multiple = train.pad_to_multiple
     if multiple is None:
-        multiple = 16 if config.train.compile or accelerator.device.type == "cuda" else 1
+        multiple = 16 if train.compile or accelerator.device.type == "cuda" else 1
     update = Update(
         objective=prepared,
         optimizer=optimizer,
         accelerator=accelerator,
-        config=config.train,
+        config=train,
         padding=Padding(multiple, training.positions, data.separator_id),
         feed=training.feed,
         per_row=training.per_row,
@@ -101,32 +69,25 @@ def build_trainer(
         split=data.validation,
         token_format=token_format,
         config=config.evaluation,
-        processes=processes,
-        folder=folder,
-        emit=emit,
+        processes=control.processes,
+        folder=context.folder,
+        emit=context.emit,
     )
-    score: Score = exact_match_then_loss if training.phase.name else exact_match_score
-    if training.emulation_errors is not None:
-        score = emulation_score(training.emulation_errors, emit)
+    longest, options = training.train.max_cot_tokens, config.curriculum
+    curriculum = Curriculum(
+        training.schedule, longest, options.gate_window, options.reset_optimizer
+    )
     return Trainer(
-        config=config,
-        split=training.train,
+        training=training,
         order=order,
         token_format=token_format,
-        smoothing=training.smoothing,
-        curriculum=Curriculum(
-            training.schedule,
-            training.train.max_cot_tokens,
-            curriculum.gate_window,
-            curriculum.reset_optimizer,
-        ),
+        curriculum=curriculum,
         update=update,
         spikes=SpikeDetector(config.spikes),
         store=store,
         validation=validation,
-        score=score,
         control=control,
-        emit=emit,
+        emit=context.emit,
     )
 
 
@@ -159,11 +120,7 @@ def describe(training: Training, data: Data) -> CheckpointDescription:
 
 
 def data_order(config: RunConfig, train: EncodedSplit) -> DataOrder:
-    """The order in which a training reads its examples.
-
-    Raises:
-        UserError: there are too few for a batch.
-    """
+    """The order in which a training reads its examples; a `UserError` if there are too few."""
     order = DataOrder(len(train), config.train.batch_size, config.seed)
     if order.steps_per_epoch == 0:
         raise UserError(

@@ -13,8 +13,9 @@ from typing import Union
 
 import msgspec
 
-MAX_COMMAND_BYTES = 4096
-"""Of a file in the mailbox; no command needs more."""
+from icot_tui.engine.run_folder import write_atomically
+
+MAX_COMMAND_BYTES = 4096  # of a file in the mailbox; no command needs more
 
 
 class Command(
@@ -156,15 +157,8 @@ def _read_command(path: Path) -> Command | None:
 def post(mailbox: Path, command: Command) -> Path:
     """Put a command into a run's mailbox; its file is there until the trainer takes it.
 
-    Raises:
-        OSError: there is no such mailbox, or it is somebody else's.
+    An `OSError` says that there is no such mailbox, or that it is somebody else's.
     """
     path = mailbox / f"{time.time_ns():020d}-{command.id}.json"
-    beside = path.with_suffix(".writing")
-    try:
-        beside.write_bytes(msgspec.json.encode(command))
-        os.replace(beside, path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
+    write_atomically(path, msgspec.json.encode(command).decode())
     return path

@@ -6,16 +6,7 @@ from typing import TYPE_CHECKING
 
 from icot_tui.config import SpikeConfig
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath
-from icot_tui.engine.journal.events import (
-    CheckpointFailed,
-    Collapsed,
-    CommandDone,
-    Event,
-    Paused,
-    Unpaused,
-    UpdatesSkipped,
-    Warned,
-)
+from icot_tui.engine.journal import events
 from icot_tui.engine.journal.journal import Journal
 from icot_tui.engine.loop import commands
 from icot_tui.engine.loop.commands import Command, CommandQueue
@@ -62,68 +53,50 @@ class Control:
     ) -> None:
         self._queue = queue
         self._journal = journal
-        self._processes = processes
+        self.processes = processes
         self._spikes = spikes
         self._every_steps = 1 if processes.count == 1 else every_steps
         self._waiting: list[Command] = []
-        self._paused: str | None = None
-        self._trouble: Collapsed | UpdatesSkipped | None = None
-
-    @property
-    def rank(self) -> int:
-        """Number of this process."""
-        return self._processes.rank
+        self._paused = False
+        self._trouble: events.Collapsed | events.UpdatesSkipped | None = None
 
     def process_commands(self, trainer: "Trainer") -> None:
-        """Carry out what came since the last step; while paused, wait for more.
-
-        Raises:
-            StopRequest: the run is to end.
-        """
+        """Carry out what came since the last step; wait while paused; a stop is a `StopRequest`."""
         if trainer.state.step % self._every_steps:
             return
         self._roll_back_if_needed(trainer)
         if self._journal is not None and self._journal.error is not None:
-            self.until_it_works(trainer, self._flush_journal)
+            self.until_it_works(trainer, self._journal.flush)
         for command in self._take():
             self._carry_out(command, trainer)
         with trainer.clock_stopped():
-            while self._paused is not None:
+            while self._paused:
                 time.sleep(POLL_SECONDS)
                 for command in self._take():
                     self._carry_out(command, trainer)
 
     def check(self) -> None:
-        """Call during an evaluation; commands are carried out after it.
-
-        Raises:
-            Cancelled: a stop is waiting.
-        """
-        if self._stop_is_waiting():
+        """For evaluations: `Cancelled` if a stop is waiting; other commands wait until after it."""
+        if self._waiting_stops():
             raise Cancelled
 
-    def _stop_is_waiting(self) -> bool:
-        if self._processes.count > 1:
-            return False
+    def check_stop(self, step: int, emit: Callable[[events.Event], None]) -> None:
+        """For long preparations: `StopRequest` if a stop is waiting; other commands wait on."""
+        stops = self._waiting_stops()
+        for stop in stops:
+            emit(_answer(step, stop, "stopping, nothing is lost"))
+        if stops:
+            raise StopRequest("stopped by command while a training was prepared", save=False)
+
+    def _waiting_stops(self) -> list[Command]:
+        if self.processes.count > 1:
+            return []
         self._waiting += self._queue.take()
-        return any(isinstance(command, commands.Stop) for command in self._waiting)
-
-    def check_stop(self, step: int, emit: Callable[[Event], None]) -> None:
-        """Leave a long preparation if a stop is waiting; other commands wait on.
-
-        Raises:
-            StopRequest: it is.
-        """
-        if not self._stop_is_waiting():
-            return
-        for command in self._waiting:
-            if isinstance(command, commands.Stop):
-                emit(_answer(step, command, "stopping, nothing is lost"))
-        raise StopRequest("stopped by command while a training was prepared", save=False)
+        return [command for command in self._waiting if isinstance(command, commands.Stop)]
 
     def _take(self) -> list[Command]:
         taken, self._waiting = self._waiting + self._queue.take(), []
-        return self._processes.share(taken)
+        return self.processes.share(taken)
 
     # Commands -------------------------------------------------------------------------------
 
@@ -144,10 +117,13 @@ class Control:
         curriculum, step = trainer.curriculum, trainer.state.step
         match command:
             case commands.Pause():
-                self.pause(trainer, "by command")
+                self._pause(trainer, "by command")
                 return f"paused at step {step:,}"
             case commands.Resume():
-                self._unpause(trainer)
+                if not self._paused:
+                    raise ValueError("the run is not paused")
+                self._paused = False
+                trainer.emit(events.Unpaused(step=step))
                 return f"going on at step {step:,}"
             case commands.Hold(on=on):
                 curriculum.held = on
@@ -164,7 +140,7 @@ class Control:
                 stage = curriculum.stage
                 return f"stage {stage} becomes {stage + tokens} with the next step"
             case commands.Rollback(step=target):
-                checkpoint = self._checkpoint(trainer, target)
+                checkpoint = _checkpoint(trainer, target)
                 trainer.roll_back(checkpoint, "by command")
                 held = "; the schedule is held, as it was then" if curriculum.held else ""
                 return f"back at {checkpoint.name}, stage {curriculum.stage}{held}"
@@ -192,43 +168,29 @@ class Control:
                 return "saving, then stopping" if save else "stopping at once"
         raise ValueError(f"{command.name} is not known to the trainer")
 
-    def _checkpoint(self, trainer: "Trainer", step: int | None) -> CheckpointPath:
-        """The checkpoint of a step; without one, the newest from before the last removal."""
-        if step is not None:
-            return trainer.store.at_step(step)
-        stage = trainer.curriculum.stage
-        return trainer.store.newest(below_stage=stage if stage > 0 else None)
-
     # Waiting --------------------------------------------------------------------------------
 
-    def pause(self, trainer: "Trainer", reason: str) -> None:
+    def _pause(self, trainer: "Trainer", reason: str) -> None:
         """Wait for `Resume` before the next step."""
-        if self._paused is None:
-            self._paused = reason
-            trainer.emit(Paused(step=trainer.state.step, reason=reason))
-
-    def _unpause(self, trainer: "Trainer") -> None:
-        if self._paused is None:
-            raise ValueError("the run is not paused")
-        self._paused = None
-        trainer.emit(Unpaused(step=trainer.state.step))
+        if not self._paused:
+            self._paused = True
+            trainer.emit(events.Paused(step=trainer.state.step, reason=reason))
 
     def until_it_works(self, trainer: "Trainer", write: Callable[[], None]) -> None:
         """Write something; while the disk refuses, wait and try again, and say so once.
 
-        Raises:
-            StopRequest: told to stop meanwhile. What can't be written can't be saved first.
+        A stop meanwhile raises `StopRequest`, unsaved: what can't be written can't be saved first.
         """
         reason: str | None = None
         while (failure := self._failure(write)) is not None:
             if failure != reason:
-                reason = failure
-                trainer.emit(CheckpointFailed(step=trainer.state.step, reason=failure))
+                reason, step = failure, trainer.state.step
+                trainer.emit(events.CheckpointFailed(step=step, reason=failure))
                 again = f"{failure}; trying again until it works"
-                trainer.emit(Paused(step=trainer.state.step, reason=again))
+                trainer.emit(events.Paused(step=step, reason=again))
             self._wait_for_disk(trainer)
-        if reason is not None and self._paused is None:
-            trainer.emit(Unpaused(step=trainer.state.step))
+        if reason is not None and not self._paused:
+            trainer.emit(events.Unpaused(step=trainer.state.step))
 
     def _failure(self, write: Callable[[], None]) -> str | None:
         try:
@@ -236,11 +198,11 @@ class Control:
             mine = None
         except OSError as error:
             mine = f"writing failed: {error.strerror or error}"
-        return self._processes.first(mine)
+        return self.processes.first(mine)
 
     def _wait_for_disk(self, trainer: "Trainer") -> None:
         retry_at = time.monotonic() + RETRY_SECONDS
-        while self._processes.share(time.monotonic() < retry_at):
+        while self.processes.share(time.monotonic() < retry_at):
             time.sleep(POLL_SECONDS)
             for command in self._take():
                 if isinstance(command, commands.Stop):
@@ -250,22 +212,12 @@ class Control:
                     return
                 self._waiting.append(command)
 
-    def _flush_journal(self) -> None:
-        assert self._journal is not None
-        if not self._journal.flush():
-            assert self._journal.error is not None
-            raise self._journal.error
-
     # Rolling back on its own ------------------------------------------------------------------
 
-    def collapsed(self, event: Collapsed) -> None:
-        """A spike does not recover: do before the next step what the policy says."""
-        if self._spikes.policy != "log":
-            self._trouble = event
-
-    def not_finite(self, event: UpdatesSkipped) -> None:
-        """Too many updates in a row were skipped: go back before the next step."""
-        self._trouble = event
+    def report_trouble(self, trouble: events.Collapsed | events.UpdatesSkipped) -> None:
+        """A spike does not recover, or too many updates were skipped: act before the next step."""
+        if isinstance(trouble, events.UpdatesSkipped) or self._spikes.policy != "log":
+            self._trouble = trouble
 
     def _roll_back_if_needed(self, trainer: "Trainer") -> None:
         """Roll back, or pause where that is the policy, it failed too often, or it can't be done.
@@ -276,30 +228,36 @@ class Control:
         if trouble is None:
             return
         state, most = trainer.state, self._spikes.max_rollbacks
-        if isinstance(trouble, Collapsed):
+        if isinstance(trouble, events.Collapsed):
             if self._spikes.policy == "pause" or state.collapses >= most:
-                return self.pause(trainer, f"collapse since removal {trouble.removal}")
+                return self._pause(trainer, f"collapse since removal {trouble.removal}")
             cause, removal, slow_down = "collapse", trouble.removal, self._spikes.slow_down
         else:
             cause = f"{trouble.in_a_row} updates in a row were not finite"
             removal, slow_down = None, 1.0
             if state.failures >= most:
-                return self.pause(trainer, cause)
+                return self._pause(trainer, cause)
         try:
             checkpoint = trainer.store.newest(below_stage=removal)
         except UserError as error:
-            trainer.emit(Warned(step=state.step, message=str(error)))
-            return self.pause(trainer, cause)
-        if isinstance(trouble, Collapsed):
+            trainer.emit(events.Warned(step=state.step, message=str(error)))
+            return self._pause(trainer, cause)
+        if isinstance(trouble, events.Collapsed):
             state.collapses += 1
         else:
             state.failures += 1
         trainer.roll_back(checkpoint, cause, slow_down=slow_down)
 
 
-def _answer(step: int, command: Command, effect: str, done: bool = True) -> CommandDone:
-    """The event that answers a command."""
+def _checkpoint(trainer: "Trainer", step: int | None) -> CheckpointPath:
+    """The checkpoint of a step; without one, the newest from before the last removal."""
+    if step is not None:
+        return trainer.store.at_step(step)
+    return trainer.store.newest(below_stage=trainer.curriculum.stage or None)
+
+
+def _answer(step: int, command: Command, effect: str, done: bool = True) -> events.CommandDone:
     held = command.on if done and isinstance(command, commands.Hold) else None
-    return CommandDone(
+    return events.CommandDone(
         step=step, id=command.id, command=command.name, done=done, effect=effect, held=held
     )

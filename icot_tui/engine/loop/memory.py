@@ -1,15 +1,13 @@
-"""The process's memory while it trains: neither Python nor the C library tidies it up meanwhile."""
+"""The process's memory: neither Python nor the C library tidies it up during training."""
 
 import ctypes
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-"""What glibc's `mallopt` calls them."""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # what glibc's `mallopt` calls them
 _NEVER = 2**31 - 1
-_LARGEST = 32 << 20
-"""Bytes; larger blocks go back to the system in any case."""
+_LARGEST = 32 << 20  # bytes; larger blocks go back to the system in any case
 
 
 @contextmanager
@@ -19,9 +17,12 @@ def settled_heap() -> Iterator[None]:
     A full collection of Python's garbage goes through the objects of all libraries: a quarter of a
     second in which no step is taken and no key answered. And a step on the CPU would give its
     tensors' pages back to the system, and ask for as many again, thousands of times a second
-    (benchmarks/heap.py); the C library keeps to that afterwards too.
+    (benchmarks/heap.py); the C library keeps what is freed from then on.
     """
-    _keep_what_is_freed()
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # glibc
+        mallopt(_MMAP_THRESHOLD, _LARGEST)
+        mallopt(_TRIM_THRESHOLD, _NEVER)
     gc.freeze()
     try:
         yield
@@ -31,7 +32,7 @@ def settled_heap() -> Iterator[None]:
 
 @contextmanager
 def nothing_collected() -> Iterator[None]:
-    """While libraries are imported: what they make stays, and looking through it takes a second."""
+    """For importing libraries: what they make stays, and collecting garbage would take a second."""
     was = gc.isenabled()
     gc.disable()
     try:
@@ -40,10 +41,3 @@ def nothing_collected() -> Iterator[None]:
         gc.freeze()
         if was:
             gc.enable()
-
-
-def _keep_what_is_freed() -> None:
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:  # glibc
-        mallopt(_MMAP_THRESHOLD, _LARGEST)
-        mallopt(_TRIM_THRESHOLD, _NEVER)

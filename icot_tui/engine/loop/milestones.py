@@ -2,32 +2,12 @@
 
 from dataclasses import dataclass
 
-from icot_tui.config import RunConfig, TrainConfig
+from icot_tui.config import RunConfig
 from icot_tui.curriculum.curriculum import Curriculum
 from icot_tui.curriculum.schedule import Fixed
 from icot_tui.engine.loop.run_state import RunState
 
-FLOOR = 0.01
-"""Share of the peak at which a decay ends."""
-
-
-def learning_rate(
-    config: TrainConfig, peak: float, steps_since_reset: int, remaining_steps: int | None
-) -> float:
-    """The rate of the step that begins now.
-
-    Args:
-        config: warm-up and decay.
-        peak: the learning rate, as configured or as changed since.
-        steps_since_reset: steps since the warm-up last began.
-        remaining_steps: steps until the recipe's end; None while that is not known.
-    """
-    rate = peak
-    if steps_since_reset < config.warmup_steps:
-        rate *= (steps_since_reset + 1) / (config.warmup_steps + 1)
-    if config.decay_steps and remaining_steps is not None:
-        rate *= FLOOR + (1 - FLOOR) * min(1.0, remaining_steps / config.decay_steps)
-    return rate
+FLOOR = 0.01  # share of the peak at which the learning rate's decay ends
 
 
 @dataclass(frozen=True)
@@ -38,17 +18,27 @@ class Milestones:
     steps_per_epoch: int
 
     def evaluation_due(self, state: RunState) -> bool:
-        """Is this step to be evaluated, and has not been?"""
         every = self.config.evaluation.every_steps or self.steps_per_epoch
         step = state.phase_steps
         return step > 0 and step % every == 0 and state.evaluated_step < state.step
 
     def checkpoint_due(self, state: RunState) -> bool:
-        """Is this step to be saved in any case?"""
         every = self.config.checkpoints.every_steps
         return every is not None and state.phase_steps > 0 and state.phase_steps % every == 0
 
-    def remaining_steps(self, state: RunState, curriculum: Curriculum) -> int | None:
+    def learning_rate(self, state: RunState, curriculum: Curriculum) -> float:
+        """The rate of the step that begins now: warm-up, and decay once the end is known."""
+        train = self.config.train
+        rate = state.learning_rate or train.learning_rate
+        warmed_up = state.step - state.warmup_began
+        if warmed_up < train.warmup_steps:
+            rate *= (warmed_up + 1) / (train.warmup_steps + 1)
+        remaining = self._remaining_steps(state, curriculum)
+        if train.decay_steps and remaining is not None:
+            rate *= FLOOR + (1 - FLOOR) * min(1.0, remaining / train.decay_steps)
+        return rate
+
+    def _remaining_steps(self, state: RunState, curriculum: Curriculum) -> int | None:
         """Steps until the end, as far as it is known now."""
         train, ends = self.config.train, []
         if train.max_steps is not None:

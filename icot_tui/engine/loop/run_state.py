@@ -4,6 +4,10 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
+from torch import Tensor, stack
+
+Scalar = Tensor | float | None
+
 
 @dataclass
 class Best:
@@ -12,72 +16,56 @@ class Best:
     exact_match: float = -1.0
     implicit: bool = False
     step: int = 0
-    score: float | None = None
-    """What is compared: the exact match, unless the training has another measure."""
+    score: float | None = None  # what is compared: the exact match, or the training's own measure
 
-    def improve(
-        self, exact_match: float, implicit: bool, step: int, score: float | None = None
-    ) -> bool:
+    def improve(self, exact_match: float, implicit: bool, step: int, score: float) -> bool:
         """Compare with an evaluation; True when that is the best."""
-        score = exact_match if score is None else score
         score = -math.inf if math.isnan(score) else score  # nothing would ever be above it
         better = self.score is None or (implicit, score) > (self.implicit, self.score)
         if better:
-            self.exact_match, self.implicit, self.step = exact_match, implicit, step
-            self.score = score
+            self.exact_match, self.implicit = exact_match, implicit
+            self.step, self.score = step, score
         return better
 
 
 class StepCount(NamedTuple):
     """What one step was made of."""
 
-    tokens: int
-    """Supervised tokens."""
-    rows: int
-    """Examples."""
-    dropped: int
-    """Examples left out because they were too long."""
+    tokens: int  # supervised tokens
+    rows: int  # examples
+    dropped: int  # examples left out because they were too long
+
+
+Step = tuple[float | None, float | None, StepCount]  # loss, gradient norm, what it was made of
 
 
 @dataclass(kw_only=True)
 class RunState:
     """Counters of a run. Random numbers need no entry: they are functions of seed and step."""
 
-    step: int = 0
-    """Optimizer steps done; never goes back."""
-    evaluated_step: int = 0
-    """The last step at which an evaluation was completed."""
-    warmup_began: int = 0
-    """The step at which the learning rate's warm-up last began."""
-    learning_rate: float | None = None
-    """Peak learning rate, where a command changed it."""
-    remove_per_epoch: float | None = None
-    """Tokens an epoch, where a command changed it."""
-    rollbacks: int = 0
-    """How often the run went back to a checkpoint."""
-    collapses: int = 0
-    """How often it went back because of a collapse."""
-    failures: int = 0
-    """How often it went back because updates were not finite."""
-    skipped_in_a_row: int = 0
-    """Updates skipped since the last one that was finite."""
-    seconds: float = 0.0
-    """Time spent training."""
-    unobserved: list[float | None] = field(default_factory=list)
-    """Losses that were not yet read: reading earlier than planned would change the schedule."""
-    unobserved_norms: list[float | None] = field(default_factory=list)
-    """Gradient norms of the same steps."""
-    unobserved_counts: list[StepCount] = field(default_factory=list)
-    """Counts of the same steps."""
+    step: int = 0  # optimizer steps done; never goes back
+    evaluated_step: int = 0  # the last step at which an evaluation was completed
+    warmup_began: int = 0  # the step at which the learning rate's warm-up last began
+    learning_rate: float | None = None  # peak learning rate, where a command changed it
+    remove_per_epoch: float | None = None  # tokens an epoch, where a command changed it
+    rollbacks: int = 0  # how often the run went back to a checkpoint
+    collapses: int = 0  # how often it went back because of a collapse
+    failures: int = 0  # how often it went back because updates were not finite
+    skipped_in_a_row: int = 0  # updates skipped since the last one that was finite
+    seconds: float = 0.0  # time spent training
+    unobserved: list[Scalar] = field(default_factory=list)
+    """Losses that were not yet read: reading earlier than planned would change the schedule.
+
+    On the device, or numbers once they were saved; None without a batch, or where not finite.
+    """
+    unobserved_norms: list[Scalar] = field(default_factory=list)  # gradient norms of the same steps
+    unobserved_counts: list[StepCount] = field(default_factory=list)  # counts of the same steps
     best: Best = field(default_factory=Best)
-    phase_began: int = 0
-    """The step at which the present training began, in runs of several."""
-    outcomes: dict[str, str] = field(default_factory=dict)
-    """The chosen checkpoint's name for each training that is over."""
+    phase_began: int = 0  # the step at which the present training began, in runs of several
+    outcomes: dict[str, str] = field(default_factory=dict)  # checkpoints of earlier trainings
 
     @property
     def phase_steps(self) -> int:
-        """Steps of the present training."""
         return self.step - self.phase_began
 
     def next_phase(self, outcomes: dict[str, str]) -> "RunState":
@@ -92,15 +80,34 @@ class RunState:
             outcomes=outcomes,
         )
 
+    def take_unobserved(self) -> list[Step]:
+        """The steps since the last call; waits for the device."""
+        losses, norms = _numbers(self.unobserved), _numbers(self.unobserved_norms)
+        counts = self.unobserved_counts
+        self.unobserved, self.unobserved_norms, self.unobserved_counts = [], [], []
+        return list(zip(losses, norms, counts, strict=True))
+
     def as_json(self) -> dict[str, Any]:
-        """Plain JSON."""
+        """Plain JSON; waits for the device."""
+        self.unobserved = [*_numbers(self.unobserved)]
+        self.unobserved_norms = [*_numbers(self.unobserved_norms)]
         return asdict(self)
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> "RunState":
-        """The opposite of `as_json`."""
         counts = [StepCount(*count) for count in state["unobserved_counts"]]
         best = Best(**state["best"])
         if best.score is None and best.exact_match >= 0:  # an older version wrote it
             best.score = best.exact_match
         return cls(**(state | {"best": best, "unobserved_counts": counts}))
+
+
+def _numbers(values: list[Scalar]) -> list[float | None]:
+    """Scalars from the device in one go; what is not finite becomes None.
+
+    Nine digits tell every float32 apart, and keep the journal half as long as seventeen would.
+    """
+    tensors = [value for value in values if isinstance(value, Tensor)]
+    read = iter(stack(tensors).tolist() if tensors else [])
+    numbers = [next(read) if isinstance(value, Tensor) else value for value in values]
+    return [float(f"{n:.9g}") if n is not None and math.isfinite(n) else None for n in numbers]

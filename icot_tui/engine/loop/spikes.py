@@ -14,10 +14,8 @@ from typing import Any
 from icot_tui.config import SpikeConfig
 from icot_tui.engine.journal.events import Collapsed, Event, LossSpike, SpikeRecovered
 
-PROGRESS = 0.02
-"""A new low counts as progress when it is lower by this share of the spike's height."""
-FEW = 5
-"""Losses after a removal before a spike can be called."""
+PROGRESS = 0.02  # a new low counts as progress when it is lower by this share of the spike's height
+FEW = 5  # losses after a removal before a spike can be called
 
 
 @dataclass(kw_only=True)
@@ -28,13 +26,11 @@ class Spike:
     removal: int | None
     since: int
     baseline: float
-    line: float
-    """Below this smoothed loss the spike is over."""
+    line: float  # below this smoothed loss the spike is over
     peak: float
     lowest: float
     last_progress: int
-    progressed: bool = False
-    """Has the loss reached a new low in the present stage?"""
+    progressed: bool = False  # has the loss reached a new low in the present stage?
     collapsed: bool = False
 
     @property
@@ -91,8 +87,8 @@ class SpikeDetector:
     def _find_spike(self, step: int) -> list[Event]:
         if len(self._losses) < FEW:
             return []
-        recent = [self._losses[-i] for i in range(1, FEW + 1)]
-        earlier = list(self._losses)[:-FEW]
+        losses = list(self._losses)
+        earlier, recent = losses[:-FEW], losses[-FEW:]
         fresh = len(earlier) < self._window
         reference = self._before if fresh else _mean_and_deviation(earlier)
         if reference is None:
@@ -118,7 +114,7 @@ class SpikeDetector:
 
     def _follow(self, spike: Spike, step: int) -> list[Event]:
         count = min(self._window, len(self._losses))
-        smoothed = statistics.fmean(self._losses[-i] for i in range(1, count + 1))
+        smoothed = statistics.fmean(list(self._losses)[-count:])
         spike.peak = max(spike.peak, smoothed)
         if count < FEW:
             return []
@@ -153,7 +149,6 @@ class SpikeDetector:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """The opposite of `state`."""
         spike = state["open"]
         if spike is not None and spike["lowest"] is None:
             spike = spike | {"lowest": math.inf}
@@ -168,13 +163,8 @@ class SpikeDetector:
 
 
 def _outcome(kind: type[SpikeRecovered] | type[Collapsed], spike: Spike, step: int) -> Event:
-    return kind(
-        step=step,
-        spike=spike.number,
-        removal=spike.removal,
-        height=spike.height,
-        steps=step - spike.since,
-    )
+    number, removal, lasted = spike.number, spike.removal, step - spike.since
+    return kind(step=step, spike=number, removal=removal, height=spike.height, steps=lasted)
 
 
 def _mean_and_deviation(losses: "deque[float] | list[float]") -> tuple[float, float]:

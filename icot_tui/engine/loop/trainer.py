@@ -5,38 +5,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
-from icot_tui.config import RunConfig
 from icot_tui.curriculum.curriculum import Curriculum
 from icot_tui.curriculum.removal import Batch, TokenFormat
-from icot_tui.curriculum.schedule import Fixed, Smoothing, build_schedule
-from icot_tui.data.encoded import DataOrder, EncodedSplit
+from icot_tui.curriculum.schedule import Fixed, build_schedule
+from icot_tui.data.encoded import DataOrder
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath
 from icot_tui.engine.checkpoints.store import Store
-from icot_tui.engine.journal.events import (
-    Collapsed,
-    Event,
-    OptimizerReset,
-    RolledBack,
-    RunEnded,
-    StepsTrained,
-    TokenRemoved,
-    UpdatesSkipped,
-)
+from icot_tui.engine.evaluation.exact_match import EvaluationResult
+from icot_tui.engine.evaluation.validation import Validation
+from icot_tui.engine.journal import events
 from icot_tui.engine.loop.control import Control, StopRequest
-from icot_tui.engine.loop.milestones import Milestones, learning_rate
-from icot_tui.engine.loop.run_state import RunState, StepCount
+from icot_tui.engine.loop.milestones import Milestones
+from icot_tui.engine.loop.run_state import RunState, Step, StepCount
 from icot_tui.engine.loop.spikes import SpikeDetector
-from icot_tui.engine.loop.step_buffer import StepBuffer
+from icot_tui.engine.loop.training import Training
 from icot_tui.engine.loop.update import Update
 from icot_tui.errors import Cancelled
 
-if TYPE_CHECKING:
-    from icot_tui.engine.evaluation.validation import Score, Validation
+TIE = 1e-9
+"""What a nat per token is worth in exact match, where the loss decides between equal ones."""
 
 
 @dataclass(kw_only=True)
@@ -47,28 +39,24 @@ class Trainer:
     happens, gets its commands from `control`, and waits for nobody else.
     """
 
-    config: RunConfig
-    split: EncodedSplit
+    training: Training
     order: DataOrder
     token_format: TokenFormat
-    smoothing: Smoothing
     curriculum: Curriculum
     update: Update
     spikes: SpikeDetector
     store: Store
-    validation: "Validation"
-    score: "Score"
+    validation: Validation
     control: Control
-    emit: Callable[[Event], None]
+    emit: Callable[[events.Event], None]
     state: RunState = field(default_factory=RunState)
-    _buffer: StepBuffer = field(default_factory=StepBuffer)
-    _last_read: float = 0.0
-    """When the losses were last read, on a clock that runs while training only."""
+    _last_read: float = 0.0  # when losses were last read, on a clock that runs only in training
 
     def __post_init__(self) -> None:
+        self.config, self.split = self.training.config, self.training.train
         self._milestones = Milestones(self.config, self.order.steps_per_epoch)
 
-    def run(self) -> RunEnded:
+    def run(self) -> events.RunEnded:
         """Train until the config's end, or until a command stops it; the caller emits the event."""
         self._last_read = time.perf_counter()
         self.update.objective.train()
@@ -86,7 +74,7 @@ class Trainer:
                     self.evaluate()
                     reason = self._reason_to_end()
                 if reason:
-                    return RunEnded(step=self.state.step, reason=reason, finished=True)
+                    return events.RunEnded(step=self.state.step, reason=reason, finished=True)
                 self._remove_tokens()
                 self._train_step()
                 if self.state.step % self.config.train.observe_every == 0:
@@ -95,9 +83,9 @@ class Trainer:
             if stop.save:
                 try:
                     self.save()
-                except StopRequest as again:  # told to stop while waiting for a full disk
+                except StopRequest as again:  # a second stop, while waiting for a full disk
                     stop = again
-            return RunEnded(step=self.state.step, reason=str(stop), finished=False)
+            return events.RunEnded(step=self.state.step, reason=str(stop), finished=False)
 
     def _reason_to_end(self) -> str | None:
         return self._milestones.reason_to_end(self.state, self.curriculum)
@@ -126,7 +114,7 @@ class Trainer:
             return
         step, stage = self.state.step, change.after
         self.emit(
-            TokenRemoved(
+            events.TokenRemoved(
                 step=step,
                 before=change.before,
                 stage=stage,
@@ -139,21 +127,22 @@ class Trainer:
             self.reset_optimizer(f"removal {stage}")
 
     def _train_step(self) -> None:
-        step = self.state.step
-        torch.manual_seed(_mix(self.config.seed, step, self.control.rank))  # dropout
-        rows = self.order.rows(self.state.phase_steps)
-        scheduled = self.smoothing.scheduled(step, self.curriculum.stage, len(rows))
+        state, rank = self.state, self.control.processes.rank
+        torch.manual_seed(_mix(self.config.seed, state.step, rank))  # dropout
+        rows = self.order.rows(state.phase_steps)
+        smoothing, stage = self.training.smoothing, self.curriculum.stage
+        scheduled = smoothing.scheduled(state.step, stage, len(rows))
         batch = self.token_format.batch(self.split, rows, scheduled)
         fitting = self._fitting(batch)
-        if len(fitting):
-            self._buffer.add(*self.update(fitting, self._learning_rate()))
-        else:
-            self._buffer.add(None, None)
-        self.state.unobserved_counts.append(
+        rate = self._milestones.learning_rate(state, self.curriculum)
+        loss, norm = self.update(fitting, rate) if len(fitting) else (None, None)
+        state.unobserved.append(loss)
+        state.unobserved_norms.append(norm)
+        state.unobserved_counts.append(
             StepCount(fitting.supervised_tokens, len(fitting), len(batch) - len(fitting))
         )
         self.curriculum.end_step(batch_was_implicit=not (batch.cot_lengths > 0).any())
-        self.state.step = step + 1
+        state.step += 1
 
     def _fitting(self, batch: Batch) -> Batch:
         """The batch without rows that are too long after removal."""
@@ -162,77 +151,59 @@ class Trainer:
             return batch
         return batch.rows(batch.lengths <= longest)
 
-    def _learning_rate(self) -> float:
-        train, state = self.config.train, self.state
-        return learning_rate(
-            train,
-            state.learning_rate or train.learning_rate,
-            state.step - state.warmup_began,
-            self._milestones.remaining_steps(state, self.curriculum),
-        )
-
     # Reading losses: the only place where the loop waits for the device -----------------------
 
     def _read_losses(self) -> None:
         """Report the last steps, and let curriculum, spike detector and control see them."""
-        first, counts = self.state.step - len(self._buffer) + 1, self.state.unobserved_counts
-        losses, norms = self._report_steps()
+        steps = self._report_steps()
         per_example = self.config.curriculum.gate_per == "example"
         self.curriculum.add_losses(
             loss * count.tokens / count.rows if per_example else loss
-            for loss, count in zip(losses, counts, strict=True)
+            for loss, _, count in steps
             if loss is not None
         )
-        self._detect_spikes(first, losses)
-        self._count_skipped(
-            [
-                count.rows > 0 and (loss is None or norm is None)
-                for loss, norm, count in zip(losses, norms, counts, strict=True)
-            ]
-        )
+        for step, (loss, _, _) in enumerate(steps, start=self.state.step - len(steps) + 1):
+            for event in self.spikes.add_loss(step, loss):
+                self.emit(event)
+                if isinstance(event, events.Collapsed):
+                    self.control.report_trouble(event)
+        self._count_skipped(steps)
 
-    def _report_steps(self) -> tuple[list[float | None], list[float | None]]:
-        """Read losses and gradient norms of the last steps at once, and emit them."""
-        losses, norms = self._buffer.read()
-        counts = self.state.unobserved_counts
-        self._buffer, self.state.unobserved_counts = StepBuffer(), []
-        if not losses:
-            return losses, norms
+    def _report_steps(self) -> list[Step]:
+        """Read what the last steps left on the device at once, and emit it."""
+        steps = self.state.take_unobserved()
+        if not steps:
+            return steps
         now = time.perf_counter()
         seconds, self._last_read = now - self._last_read, now
         self.state.seconds += seconds
-        first = self.state.step - len(losses) + 1
         self.emit(
-            StepsTrained(
+            events.StepsTrained(
                 step=self.state.step,
-                first=first,
-                losses=losses,
-                gradient_norms=norms,
+                first=self.state.step - len(steps) + 1,
+                losses=[loss for loss, _, _ in steps],
+                gradient_norms=[norm for _, norm, _ in steps],
                 stage=self.curriculum.stage,
-                learning_rate=self._learning_rate(),
-                supervised_tokens=sum(count.tokens for count in counts),
-                dropped_rows=sum(count.dropped for count in counts),
+                learning_rate=self._milestones.learning_rate(self.state, self.curriculum),
+                supervised_tokens=sum(count.tokens for _, _, count in steps),
+                dropped_rows=sum(count.dropped for _, _, count in steps),
                 seconds=round(seconds, 6),
             )
         )
-        return losses, norms
+        return steps
 
-    def _detect_spikes(self, first: int, losses: list[float | None]) -> None:
-        for step, loss in enumerate(losses, start=first):
-            for event in self.spikes.add_loss(step, loss):
-                self.emit(event)
-                if isinstance(event, Collapsed):
-                    self.control.collapsed(event)
-
-    def _count_skipped(self, skipped: list[bool]) -> None:
+    def _count_skipped(self, steps: list[Step]) -> None:
+        state = self.state
+        skipped = [None in (loss, norm) and count.rows > 0 for loss, norm, count in steps]
         for was_skipped in skipped:
-            self.state.skipped_in_a_row = self.state.skipped_in_a_row + 1 if was_skipped else 0
+            state.skipped_in_a_row = state.skipped_in_a_row + 1 if was_skipped else 0
         if any(skipped):
-            in_a_row = self.state.skipped_in_a_row
-            event = UpdatesSkipped(step=self.state.step, skipped=sum(skipped), in_a_row=in_a_row)
+            event = events.UpdatesSkipped(
+                step=state.step, skipped=sum(skipped), in_a_row=state.skipped_in_a_row
+            )
             self.emit(event)
-            if in_a_row >= self.config.train.max_skipped:
-                self.control.not_finite(event)
+            if event.in_a_row >= self.config.train.max_skipped:
+                self.control.report_trouble(event)
 
     @contextmanager
     def clock_stopped(self) -> Iterator[None]:
@@ -249,7 +220,6 @@ class Trainer:
         """Write a checkpoint of this step, unless there is one; a full disk pauses the run."""
         if self.store.has(self.state):
             return
-        self.state.unobserved, self.state.unobserved_norms = self._buffer.read()
         training_state = {
             "run": self.state.as_json(),
             "curriculum": self.curriculum.state(),
@@ -260,9 +230,7 @@ class Trainer:
 
     def resume(self, checkpoint: CheckpointPath) -> None:
         """Go on exactly where a checkpoint was written."""
-        training_state = self._restore(checkpoint)
-        self.state = RunState.from_json(training_state["run"])
-        self._buffer = StepBuffer([*self.state.unobserved], [*self.state.unobserved_norms])
+        self.state = RunState.from_json(self._restore(checkpoint)["run"])
         if self.state.remove_per_epoch is not None:
             self.set_remove_per_epoch(self.state.remove_per_epoch)
 
@@ -277,13 +245,9 @@ class Trainer:
         state.warmup_began = then["warmup_began"] + state.step - checkpoint.step
         state.skipped_in_a_row = 0
         state.rollbacks += 1
+        stage = self.curriculum.stage
         self.emit(
-            RolledBack(
-                step=state.step,
-                checkpoint=checkpoint.name,
-                stage=self.curriculum.stage,
-                cause=cause,
-            )
+            events.RolledBack(step=state.step, checkpoint=checkpoint.name, stage=stage, cause=cause)
         )
         self.save()  # a kill must not bring the abandoned weights back
 
@@ -295,21 +259,15 @@ class Trainer:
         return training_state
 
     def reset_optimizer(self, cause: str) -> None:
-        """Drop AdamW's state."""
         self.update.optimizer.reset()
         if self.config.train.restart_warmup:
             self.state.warmup_began = self.state.step
-        self.emit(OptimizerReset(step=self.state.step, cause=cause))
+        self.emit(events.OptimizerReset(step=self.state.step, cause=cause))
 
     def set_remove_per_epoch(self, remove_per_epoch: float) -> None:
-        """Change the linear schedule's pace.
-
-        Raises:
-            ValueError: the schedule is not linear.
-        """
-        curriculum = self.config.curriculum.model_copy(
-            update={"remove_per_epoch": remove_per_epoch}
-        )
+        """Change the linear schedule's pace; `ValueError` where the schedule is not linear."""
+        changed = {"remove_per_epoch": remove_per_epoch}
+        curriculum = self.config.curriculum.model_copy(update=changed)
         if curriculum.schedule != "linear" or isinstance(self.curriculum.schedule, Fixed):
             raise ValueError("only a linear schedule has a number of tokens an epoch")
         self.state.remove_per_epoch = remove_per_epoch
@@ -324,12 +282,26 @@ class Trainer:
                 return
             state, implicit = self.state, self.curriculum.implicit
             state.evaluated_step = state.step
-            score = self.score(result, state.step)
-            if state.best.improve(result.exact_match, implicit, state.step, score):
+            if state.best.improve(result.exact_match, implicit, state.step, self._score(result)):
                 self.store.name_best(state)
             self.spikes.add_evaluation(state.step, fmean(result.token_accuracy or [0.0]))
-            self.validation.report(result, state, self.curriculum.stage, implicit)
+            self.validation.report(result, state, implicit)
             self.store.tidy(state)
+
+    def _score(self, result: EvaluationResult) -> float:
+        """By what the best checkpoint is chosen; higher is better, of equal ones the earlier is.
+
+        An emulator's is how near its thoughts are to the teacher's. In runs of several trainings,
+        the smaller loss decides between equal exact matches.
+        """
+        if self.training.emulation_errors is not None:
+            blocks = self.training.emulation_errors()
+            loss = sum(blocks)
+            self.emit(events.ThoughtsCompared(step=self.state.step, loss=loss, blocks=[*blocks]))
+            return -loss
+        if self.training.phase.name:
+            return result.exact_match - TIE * result.loss
+        return result.exact_match
 
 
 def _mix(seed: int, step: int, rank: int) -> int:

@@ -16,6 +16,7 @@ from icot_tui.data.load import Data
 from icot_tui.engine.checkpoints.description import check_origin
 from icot_tui.engine.checkpoints.weights import ModelWeights, Weights
 from icot_tui.engine.journal.events import Event
+from icot_tui.engine.loop.control import Control
 from icot_tui.engine.loop.update import Feed
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.models.build import build_model
@@ -24,67 +25,40 @@ from icot_tui.models.supervised import SupervisedLM
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from icot_tui.models.supervised import SupervisedLM
-
 NATS = "nats a token"
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """What a method builds its trainings from.
+    """What a method builds its trainings from."""
 
-    Attributes:
-        data: tokenizer and examples.
-        folder: the run's.
-        accelerator: device, precision, processes.
-        emit: writes an event to the journal.
-        check_stop: called with the step during long preparations; raises StopRequest.
-    """
-
-    data: Data
-    folder: RunFolder
-    accelerator: Accelerator
-    emit: Callable[[Event], None]
-    check_stop: Callable[[int], None]
+    data: Data  # tokenizer and examples
+    folder: RunFolder  # the run's
+    accelerator: Accelerator  # device, precision
+    control: Control  # receives commands; to be asked for a stop during long preparations
+    emit: Callable[[Event], None]  # writes an event to the journal
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """One training of a run; most runs are one.
+    """One training of a run; most runs are one."""
 
-    Attributes:
-        phase: its config and its name.
-        train: the examples.
-        objective: gives the sum of the losses.
-        plan: how tokens are removed; the layout.
-        schedule: when.
-        smoothing: how many more by chance.
-        positions: position ids that the models have.
-        evaluated_model: the model that is evaluated, from the objective without its wrappers.
-        saved: what checkpoints hold, likewise.
-        feed: the objective's arguments; None: those of a language model.
-        per_row: the loss is a mean over rows, not over supervised tokens.
-        unit: of the losses.
-        emulation_errors: by block, on the held-out examples, where a thought emulator is trained.
-    """
-
-    phase: Phase
-    train: EncodedSplit
-    objective: nn.Module
-    plan: RemovalPlan
-    schedule: Schedule
-    positions: int
-    evaluated_model: "Callable[[nn.Module], SupervisedLM]"
-    saved: Callable[[nn.Module], Weights]
-    smoothing: Smoothing = NO_SMOOTHING
-    feed: Feed | None = None
-    per_row: bool = False
-    unit: str = NATS
-    emulation_errors: Callable[[], list[float]] | None = None
+    phase: Phase  # its config and its name
+    train: EncodedSplit  # the examples
+    objective: nn.Module  # gives the sum of the losses
+    plan: RemovalPlan  # how tokens are removed; the layout
+    schedule: Schedule  # when
+    positions: int  # position ids that the models have
+    evaluated_model: Callable[[nn.Module], SupervisedLM]  # from the bare objective
+    saved: Callable[[nn.Module], Weights]  # what checkpoints hold, likewise
+    smoothing: Smoothing = NO_SMOOTHING  # how many more by chance
+    feed: Feed | None = None  # the objective's arguments; None: those of a language model
+    per_row: bool = False  # the loss is a mean over rows, not over supervised tokens
+    unit: str = NATS  # of the losses
+    emulation_errors: Callable[[], list[float]] | None = None  # by block; of an emulator
 
     @property
     def config(self) -> RunConfig:
-        """The run's, as it holds for this training."""
         return self.phase.config
 
 
@@ -115,19 +89,12 @@ def language_model_training(
 ) -> Training:
     """Negative log-likelihood of everything after the first separator.
 
-    Args:
-        context: the run.
-        phase: the training.
-        schedule: when tokens are removed.
-        smoothing: how many more.
-        lm: the model, or what can be asked like one; None: as the config describes.
-        saved: what checkpoints hold of it.
-
-    Raises:
-        UserError: model and data don't fit each other.
+    `lm` is the model, or what can be asked like one; None: as the config describes. `saved` gives
+    what checkpoints hold of it. A `UserError` says that model and data don't fit each other.
     """
     config, data = phase.config, context.data
     curriculum = config.curriculum
+    longest, keeps_positions = data.train.max_cot_tokens, curriculum.keep_positions
 
     def supervised(bare: nn.Module) -> SupervisedLM:
         assert isinstance(bare, SupervisedLM)
@@ -137,9 +104,7 @@ def language_model_training(
         phase=phase,
         train=data.train,
         objective=SupervisedLM(new_model(context, phase) if lm is None else lm),
-        plan=RemovalPlan.seeded(
-            curriculum.side, curriculum.keep_positions, data.train.max_cot_tokens, config.seed
-        ),
+        plan=RemovalPlan.seeded(curriculum.side, keeps_positions, longest, config.seed),
         schedule=schedule,
         smoothing=smoothing,
         positions=positions_needed(config, data),

@@ -14,9 +14,14 @@ from icot_tui.config import TrainConfig
 from icot_tui.curriculum.removal import Batch
 from icot_tui.models.tensors import like, whole
 
+IGNORED = -100
+
+Feed = Callable[["Update", Batch], tuple[Any, ...]]
+"""Gives the objective's arguments for a batch, on the device."""
+
 
 class SkippingAdamW(torch.optim.AdamW):
-    """AdamW that leaves parameters and moments alone when told so by a tensor on the device.
+    """AdamW that leaves parameters and moments alone where a flag on the device says so.
 
     The fused kernels read `found_inf` on the device, as under a gradient scaler: no multiplication
     by zero that would let a NaN through, and nobody waits.
@@ -50,11 +55,11 @@ def optimizer_tensors(
 
     Every process must call it; all of them get it.
     """
-    tensors = {}
-    for name, parameter in parameters.items():
-        for key, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"{name}/{key}"] = whole(value).detach().cpu().clone()
-    return tensors
+    return {
+        f"{name}/{key}": whole(value).detach().cpu().clone()
+        for name, parameter in parameters.items()
+        for key, value in optimizer.state.get(parameter, {}).items()
+    }
 
 
 def restore_optimizer(
@@ -67,31 +72,17 @@ def restore_optimizer(
     for full_name, tensor in tensors.items():
         name, key = full_name.rsplit("/", 1)
         parameter = parameters[name]
-        if key == "step":
-            value = tensor.to(parameter.device)
-        else:
-            value = like(tensor.to(parameter.device), parameter)
-        optimizer.state[parameter][key] = value
-
-
-IGNORED = -100
-
-Feed = Callable[["Update", Batch], tuple[Any, ...]]
-"""Gives the objective's arguments for a batch, on the device."""
+        value = tensor.to(parameter.device)
+        optimizer.state[parameter][key] = value if key == "step" else like(value, parameter)
 
 
 @dataclass(frozen=True)
 class Padding:
-    """Rounds padded sizes up, so that a compiler or a graph meets few of them.
+    """Rounds padded sizes up, so that a compiler or a graph meets few of them."""
 
-    multiple      of this
-    positions     position ids that the model has: no row is padded beyond them
-    separator_id  fills rows up
-    """
-
-    multiple: int
-    positions: int
-    separator_id: int
+    multiple: int  # of this
+    positions: int  # position ids that the model has: no row is padded beyond them
+    separator_id: int  # fills rows up
 
     def columns(self, batch: Batch) -> int:
         """L: tokens of the longest row but its last one, rounded up."""
@@ -106,44 +97,22 @@ class Padding:
         return len(batch) * _round_up(longest, self.multiple)
 
 
+@dataclass(kw_only=True, eq=False)
 class Update:
-    """Carries out optimizer steps on the objective.
+    """Carries out optimizer steps on the objective."""
 
-    Args:
-        objective: called with (ids, positions, states, targets), returns the sum of the losses.
-        optimizer: of its parameters.
-        accelerator: device, precision, processes.
-        config: micro-batches and gradient clipping.
-        padding: of the batches.
-        feed: the objective's arguments for a batch; by default `tensors`.
-        per_row: the loss is a mean over rows, not over supervised tokens.
-    """
+    objective: nn.Module  # (ids, positions, states, targets) -> the sum of the losses
+    optimizer: SkippingAdamW  # of its parameters
+    accelerator: Accelerator  # device, precision, processes
+    config: TrainConfig  # micro-batches and gradient clipping
+    padding: Padding  # of the batches
+    feed: "Feed | None" = None  # the objective's arguments for a batch; by default `tensors`
+    per_row: bool = False  # the loss is a mean over rows, not over supervised tokens
 
-    def __init__(
-        self,
-        objective: nn.Module,
-        optimizer: SkippingAdamW,
-        accelerator: Accelerator,
-        config: TrainConfig,
-        padding: Padding,
-        feed: "Feed | None" = None,
-        per_row: bool = False,
-    ) -> None:
-        self.objective = objective
-        self.optimizer = optimizer
-        self._accelerator = accelerator
-        self._micro_batch_size = config.micro_batch_size
-        self._padding = padding
-        self._clip_norm = config.clip_norm
-        self._feed: Feed = feed or Update.tensors
-        self._per_row = per_row
-        self._parameters = [p for p in objective.parameters() if p.requires_grad]
-
-    @property
-    def device(self) -> torch.device:
-        """Where the objective is."""
-        device: torch.device = self._accelerator.device
-        return device
+    def __post_init__(self) -> None:
+        self.device: torch.device = self.accelerator.device
+        self._feed: Feed = self.feed or Update.tensors
+        self._parameters = [p for p in self.objective.parameters() if p.requires_grad]
 
     def __call__(self, batch: Batch, learning_rate: float) -> tuple[Tensor, Tensor]:
         """(loss, gradient norm) of a whole step over all processes, as scalars on the device.
@@ -152,20 +121,17 @@ class Update:
         division into micro-batches and processes. If it or the gradient is not finite, nothing is
         updated.
         """
-        accelerator = self._accelerator
-        counted = len(batch) if self._per_row else batch.supervised_tokens
+        accelerator = self.accelerator
+        counted = len(batch) if self.per_row else batch.supervised_tokens
         loss = torch.zeros((), device=accelerator.device)
-        micro_batches = self._micro_batches(batch)
-        for number, micro_batch in enumerate(micro_batches, start=1):
-            arguments = self._feed(self, micro_batch)
-            if number < len(micro_batches):
-                with accelerator.no_sync(self.objective):
-                    loss += self._backward(arguments, counted)
-            else:
-                loss += self._backward(arguments, counted)
+        *earlier, last = self._micro_batches(batch)
+        for micro_batch in earlier:
+            with accelerator.no_sync(self.objective):
+                loss += self._backward(micro_batch, counted)
+        loss += self._backward(last, counted)
         if accelerator.num_processes > 1:
             torch.distributed.all_reduce(loss)
-        norm = whole(nn.utils.clip_grad_norm_(self._parameters, self._clip_norm))
+        norm = whole(nn.utils.clip_grad_norm_(self._parameters, self.config.clip_norm))
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.step_unless(~(torch.isfinite(norm) & torch.isfinite(loss)))
@@ -180,20 +146,20 @@ class Update:
 
     def shape(self, batch: Batch) -> tuple[int, int, int]:
         """(rows, L, N) after padding: equal shapes need no new compilation."""
-        return len(batch), self._padding.columns(batch), self._padding.supervised(batch)
+        return len(batch), self.padding.columns(batch), self.padding.supervised(batch)
 
-    def _backward(self, arguments: tuple[Any, ...], counted: int) -> Tensor:
+    def _backward(self, batch: Batch, counted: int) -> Tensor:
         """Adds one micro-batch's gradients; its share of the mean loss."""
-        loss: Tensor = self.objective(*arguments) / counted
+        loss: Tensor = self.objective(*self._feed(self, batch)) / counted
         # DDP and FSDP average gradients over processes; ours are shares of one sum.
-        (loss * self._accelerator.num_processes).backward()
+        (loss * self.accelerator.num_processes).backward()
         return loss.detach()
 
     def _micro_batches(self, batch: Batch) -> list[Batch]:
         """This process's rows, in equally many parts on every process."""
-        world, rank = self._accelerator.num_processes, self._accelerator.process_index
+        world, rank = self.accelerator.num_processes, self.accelerator.process_index
         share = -(-len(batch) // world)
-        size = min(self._micro_batch_size or share, share)
+        size = min(self.config.micro_batch_size or share, share)
         mine = range(rank * share, min((rank + 1) * share, len(batch)))
         starts = range(rank * share, rank * share + share, size)
         parts = [slice(start, min(start + size, mine.stop)) for start in starts]
@@ -203,22 +169,21 @@ class Update:
         """The objective's arguments on the device, padded: [B, L], [B, L] or None, [N], [N]."""
         ids, positions, states, targets = batch.model_inputs()
         columns = ids.shape[1]
-        wider = self._padding.columns(batch) - columns
+        wider = self.padding.columns(batch) - columns
         if wider:
-            ids = np.pad(ids, ((0, 0), (0, wider)), constant_values=self._padding.separator_id)
+            ids = np.pad(ids, ((0, 0), (0, wider)), constant_values=self.padding.separator_id)
             positions = None if positions is None else np.pad(positions, ((0, 0), (0, wider)))
             states = states + states // columns * wider
-        more = self._padding.supervised(batch) - len(states)
+        more = self.padding.supervised(batch) - len(states)
         if more:
             states = np.pad(states, (0, more))
             targets = np.pad(targets, (0, more), constant_values=IGNORED)
-        send = self.send
-        sent = None if positions is None else send(positions)
-        return send(ids), sent, send(states), send(targets)
+        sent = None if positions is None else self.send(positions)
+        return self.send(ids), sent, self.send(states), self.send(targets)
 
     def send(self, array: NDArray[Any]) -> Tensor:
         """A copy on the device, without waiting for it."""
-        return send(array, self._accelerator.device)
+        return send(array, self.accelerator.device)
 
 
 def send(array: NDArray[Any], device: torch.device) -> Tensor:
@@ -235,8 +200,7 @@ def _empty(batch: Batch) -> Batch:
     Its prompt stays where it is: objectives look for the separator at the prompt's end.
     """
     row = batch.rows(slice(0, 1))
-    nowhere = np.full_like(row.index, -1)
-    return replace(row, lengths=row.prompt_lengths, index=nowhere)
+    return replace(row, lengths=row.prompt_lengths, index=np.full_like(row.index, -1))
 
 
 def _round_up(size: int, multiple: int) -> int:

@@ -261,7 +261,7 @@ class Distiller:
             device=self._device,
             step=step,
             emit=context.emit,
-            check=lambda: context.check_stop(step),
+            check=lambda: context.control.check_stop(step, context.emit),
         )
         return stored, held_out
 

@@ -89,7 +89,6 @@ def run_prompted(
         return ended
     finally:
         if journal is not None:
-            journal.sync()
             journal.close()
         folder.unlock()
 
