@@ -129,7 +129,7 @@ def test_each_training_has_its_own_curve_and_the_present_ones_best(tmp_path):
     assert [curve.x.tolist() for curve in data.curves] == [[20, 40], [60, 80], [100, 120]]
     assert len({curve.colour for curve in data.curves}) == 3 and data.levels == ()
     text = " ".join(look(AccuracyPanel(), view, (80, 16)))
-    assert "best so far 60.0 %, reading foretold thoughts" in text
+    assert "best so far 60.0 %, reading the emulator's thoughts" in text
     digits = accuracy_data(view, per_digit=True).curves
     assert all(np.array_equal(curve.x, [100, 120]) for curve in digits)
 

@@ -47,7 +47,7 @@ class ModelWeights:
 
 
 class ExtendedWeights:
-    """An ordinary `save_pretrained` folder, and a file with what is trained beside the model.
+    """An ordinary `save_pretrained` folder, and a file with what is trained besides the model.
 
     The module has the language model as `lm`, and further modules for the file.
     """

@@ -48,13 +48,13 @@ class ExampleShown(Event, frozen=True, kw_only=True):
 
 
 class RunResumed(Event, frozen=True, kw_only=True):
-    """The run goes on from a checkpoint: what the journal says of later steps never happened."""
+    """The run continues from a checkpoint: what the journal says of later steps never happened."""
 
     checkpoint: str
 
 
 class PhaseBegan(Event, frozen=True, kw_only=True):
-    """One training of a run of several began: losses and accuracies start anew."""
+    """One training of a run of several began: losses and accuracies start over."""
 
     phase: str
     number: Int64  # from 1 to `phases`, as they are in this run
@@ -202,7 +202,7 @@ class CheckpointFailed(Event, frozen=True, kw_only=True):
 
 
 class RolledBack(Event, frozen=True, kw_only=True):
-    """Weights, optimizer and curriculum are those of a checkpoint; the data goes on."""
+    """Weights, optimizer and curriculum are those of a checkpoint; the data continues."""
 
     checkpoint: str
     stage: Int64
@@ -226,7 +226,7 @@ class Paused(Event, frozen=True, kw_only=True):
 
 
 class Unpaused(Event, frozen=True, kw_only=True):
-    """The run goes on."""
+    """The run continues."""
 
 
 class Warned(Event, frozen=True, kw_only=True):

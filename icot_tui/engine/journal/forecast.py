@@ -1,4 +1,4 @@
-"""What lies ahead of a run, as far as its config and its pace so far tell."""
+"""What lies ahead of a run, as far as its config and its pace so far can say."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Ahead:
 
 
 def last_step(config: RunConfig, facts: RunStarted, metrics: Metrics) -> int | None:
-    """The step at which the recipe ends at the latest; None where nobody can know."""
+    """The step at which the recipe ends at the latest; None where that is unknown."""
     phases = method_of(config).phases(config)
     if phases[0].name:
         return _last_of_phases(phases, facts, metrics)
@@ -44,7 +44,7 @@ def _last_of_phases(phases: Sequence[Phase], facts: RunStarted, metrics: Metrics
 
 
 def steps_of_phase(phase: Phase, facts: RunStarted) -> int | None:
-    """The steps that a training of several takes at most; None where nobody can know."""
+    """The steps that a training of several takes at most; None where that is unknown."""
     train = phase.config.train
     return min(_limits(train, facts.train_examples // train.batch_size), default=None)
 
@@ -55,7 +55,7 @@ def _limits(train: TrainConfig, steps_per_epoch: int) -> list[int]:
 
 
 def everything_removed_at(config: RunConfig, facts: RunStarted, metrics: Metrics) -> int | None:
-    """When the last chain-of-thought token went, or will go; None where nobody can know."""
+    """When the last chain-of-thought token went, or will go; None where that is unknown."""
     if metrics.everything_removed_at is not None:
         return metrics.everything_removed_at
     method = method_of(config)
@@ -76,7 +76,7 @@ def everything_removed_at(config: RunConfig, facts: RunStarted, metrics: Metrics
 def removals_ahead(
     config: RunConfig, facts: RunStarted, metrics: Metrics, count: int
 ) -> list[Ahead]:
-    """The next removals, at most `count`; none where nobody can know."""
+    """The next removals, at most `count`; none where they are unknown."""
     if metrics.everything_removed_at is not None or not method_of(config).removes_tokens:
         return []
     target, most = _target(config, facts), facts.max_cot_tokens
@@ -110,7 +110,7 @@ def _schedule(config: RunConfig, facts: RunStarted) -> Schedule:
 
 
 def _pace(schedule: Schedule, metrics: Metrics) -> tuple[int, float, bool] | None:
-    """(steps that this stage lasts, that later ones last, is it sure?); None: nobody can know."""
+    """(steps that this stage lasts, that later ones last, is it sure?); None: unknown."""
     here = metrics.step - metrics.stage_since
     if isinstance(schedule, Linear) and not metrics.clock_changed:
         warmup = schedule.warmup_steps if metrics.stage == schedule.first_stage else 0

@@ -10,7 +10,7 @@ from icot_tui.engine.journal.rewind import Rewind
 
 LOSS_WINDOW = 50  # steps that the shown loss is averaged over
 UNREAD = frozenset({"gradient_norms"})
-"""Left out, whatever stands there: no view shows them, and they are half of the numbers."""
+"""Not even parsed: no view shows them, and they are half of the numbers."""
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ class Metrics:
     spikes: list[SpikeSummary] = field(default_factory=list)
     removals: tuple[tuple[int, int], ...] = ()  # the last (step, stage), since a rollback if any
     checkpoint: str | None = None  # path of the newest checkpoint, as journaled
-    clock_changed: bool = False  # held, slowed down or changed: the config foretells it no more
+    clock_changed: bool = False  # held, slowed down or changed: no longer as the config says
     held: bool = False  # is the removal schedule held now?
 
     @property
@@ -90,7 +90,7 @@ class Metrics:
 
     @property
     def best(self) -> float | None:
-        """Best exact match; it starts anew once everything is removed."""
+        """Best exact match; it starts over once everything is removed."""
         return None if self.best_step is None else self.best_so_far[1]
 
     @property

@@ -99,7 +99,7 @@ class RunSummary:
         return "stalled" if now - self.last_event_time > patience else "training"
 
     def seconds_left(self) -> float | None:
-        """Time to go at the recent pace, evaluations included; None where nobody can know.
+        """Time to go at the recent pace, evaluations included; None where that is unknown.
 
         A target accuracy may end the run earlier.
         """

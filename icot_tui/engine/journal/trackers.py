@@ -1,4 +1,4 @@
-"""Hands the news to other experiment trackers, through Accelerate; off by default."""
+"""Passes events on to other experiment trackers, through Accelerate; off by default."""
 
 from typing import Any
 

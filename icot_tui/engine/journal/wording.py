@@ -6,7 +6,7 @@ from icot_tui.formatting import count
 ANSWERED = {
     "teacher": "writing its steps",
     "student": "reading the teacher's thoughts",
-    "emulator": "reading foretold thoughts",
+    "emulator": "reading the emulator's thoughts",
 }
 """What the model did before the answers of an evaluation, in a training of ICoT-KD."""
 

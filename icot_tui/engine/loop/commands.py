@@ -40,7 +40,7 @@ class Resume(Command, frozen=True, kw_only=True, tag="resume"):
 
 
 class Hold(Command, frozen=True, kw_only=True, tag="hold"):
-    """Hold the removal schedule (training goes on), or let it run again."""
+    """Hold the removal schedule (training continues), or let it run again."""
 
     on: bool = True
 

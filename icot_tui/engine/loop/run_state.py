@@ -11,7 +11,7 @@ Scalar = Tensor | float | None
 
 @dataclass
 class Best:
-    """The best evaluation so far; starts anew once everything is removed (docs/method.md)."""
+    """The best evaluation so far; starts over once everything is removed (docs/method.md)."""
 
     exact_match: float = -1.0
     implicit: bool = False
