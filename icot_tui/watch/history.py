@@ -189,7 +189,6 @@ class History:
             self.spans.append(span)
 
     def _lengths(self) -> list[int]:
-        """How much there is of everything."""
         return [len(self.losses), len(self.lines), *map(len, self._lists)]
 
     def _lengths_at(self, step: int) -> list[int]:

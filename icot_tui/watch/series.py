@@ -52,7 +52,6 @@ class GrowingArray:
         self._length = end
 
     def cut(self, length: int) -> None:
-        """Keep only the first so many values."""
         self._length = min(self._length, length)
 
 
@@ -134,12 +133,10 @@ class StepSeries:
 
     @property
     def first_step(self) -> int | None:
-        """The first step; None before it."""
         return self._firsts[0] if len(self) else None
 
     @property
     def last_step(self) -> int | None:
-        """The last step; None before the first."""
         if not len(self):
             return None
         return self._firsts[-1] + len(self) - 1 - self._begins[-1]

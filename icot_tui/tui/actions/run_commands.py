@@ -54,7 +54,6 @@ class CommandSender:
 
     @property
     def waiting(self) -> bool:
-        """Is an answer still to come?"""
         return bool(self._pending)
 
     def send(self, command: Command, now: float) -> Result | None:

@@ -194,8 +194,6 @@ class ScreenRunner:
         if self._training is not None:
             self._training.screen_ready.set()
 
-    # Signals ------------------------------------------------------------------------------------
-
     def _on_hangup(self, number: int, frame: FrameType | None) -> None:
         self.end("gone")
 
@@ -213,8 +211,6 @@ class ScreenRunner:
         """Sent from outside, or by a terminal that turns the key into a signal: treat as a key."""
         if self._driver is not None and not self._over:
             self._driver.process_message(events.Key("ctrl+c", "\x03"))
-
-    # A hanging screen ---------------------------------------------------------------------------
 
     def _watch(self) -> None:
         """Notice a parent process that is gone, and a screen that hangs."""
