@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from icot_tui.tui.chart.data import Floats, Numbers, PreparedCurve, bounded, usable
 
+Columns = NDArray[np.int64]
+Rows = NDArray[np.int64]
+Dots = NDArray[np.uint8]
 WINDOWS = (0, 5, 25, 100, 500)
 """The choices of about how many values to smooth over; 0: none."""
 REACH = 8
@@ -71,9 +74,6 @@ def _block_means(values: Numbers, block: int) -> Floats:
     return bounded(np.add.reduceat(values, starts, dtype=np.float64) / many)
 
 
-Columns = NDArray[np.int64]
-
-
 @dataclass(frozen=True, eq=False)
 class Downsampled:
     """A downsampled line: one entry for each column that has points.
@@ -112,8 +112,7 @@ def downsample(
     stop = min(len(x), int(np.searchsorted(x, end, "right")) + 1)
     x, y = x[begin:stop], y[begin:stop]
     good = usable(y, log)
-    breaks = np.zeros(0, np.int64)
-    nonfinite = breaks
+    breaks = nonfinite = np.zeros(0, np.int64)
     if not good.all():
         holes = np.flatnonzero(~good)
         breaks = holes - np.arange(len(holes))  # before which of the points that are left
@@ -121,35 +120,15 @@ def downsample(
         wrong = wrong[(wrong >= start) & (wrong <= end)]
         nonfinite = np.unique(columns_of(wrong, start, end, columns))
         x, y = x[good], y[good]
-    return _strokes(
-        x=x, y=y, start=start, end=end, columns=columns, breaks=breaks, nonfinite=nonfinite
-    )
-
-
-def _strokes(
-    x: Floats,
-    y: Numbers,
-    start: float,
-    end: float,
-    columns: int,
-    breaks: Columns,
-    nonfinite: Columns,
-) -> Downsampled:
-    first = int(np.searchsorted(x, start, "left"))
-    stop = max(first, int(np.searchsorted(x, end, "right")))
-    edges = np.searchsorted(x[first:stop], np.linspace(start, end, columns + 1)[:-1], "left")
-    edges[0] = 0
-    edges = np.append(edges, stop - first) + first
+    edges = np.searchsorted(x, np.linspace(start, end, columns + 1), "left")
+    edges[-1] = np.searchsorted(x, end, "right")
+    edges = np.concatenate(([0], edges, [len(x)]))  # a neighbour, the columns, a neighbour
     used = np.flatnonzero(np.diff(edges) > 0)
-    starts, ends = edges[used], edges[used + 1]
-    at = used.astype(np.float64)
-    if first > 0:
-        starts, ends = np.append(first - 1, starts), np.append(first, ends)
-        at = np.append(_outside(x[first - 1], start, end, columns), at)
-    if stop < len(x):
-        starts, ends = np.append(starts, stop), np.append(ends, stop + 1)
-        at = np.append(at, _outside(x[stop], start, end, columns))
-    y = y[: ends[-1] if len(ends) else 0]
+    starts, ends, at = edges[used], edges[used + 1], used - 1.0
+    outside = (at < 0) | (at >= columns)
+    place = np.clip((x[starts[outside]] - start) / (end - start) * columns - 0.5, -1e9, 1e9)
+    left, right = np.minimum(place, -0.51), np.maximum(place, columns - 0.49)
+    at[outside] = np.where(at[outside] < 0, left, right)
     whole = np.ones(len(x) + 1, np.bool_)
     whole[breaks] = False
     joined = whole[starts]
@@ -165,25 +144,14 @@ def _strokes(
     )
 
 
-def _outside(x: float, start: float, end: float, columns: int) -> float:
-    place = float(np.clip((x - start) / (end - start) * columns - 0.5, -1e9, 1e9))
-    return min(place, -0.51) if x < start else max(place, columns - 0.49)
-
-
-Rows = NDArray[np.int64]
-Dots = NDArray[np.uint8]
-BRAILLE = 0x2800
-
-_LEFT_DOTS, _RIGHT_DOTS = (0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80)
-
-
 def _spans(dots: tuple[int, ...]) -> Dots:
     """At index 5 * first + end: the dots from first up to and without end."""
     pairs = [sum(dots[first:end]) for first in range(5) for end in range(5)]
     return np.array(pairs, np.uint8)
 
 
-_LEFT, _RIGHT = _spans(_LEFT_DOTS), _spans(_RIGHT_DOTS)
+_LEFT, _RIGHT = _spans((0x01, 0x02, 0x04, 0x40)), _spans((0x08, 0x10, 0x20, 0x80))
+BRAILLE = 0x2800
 FAINT = np.array([[0x01 | 0x20, 0x08 | 0x04]], np.uint8)
 """A sparse pattern that makes curves look faint without colour."""
 

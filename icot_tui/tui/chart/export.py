@@ -7,11 +7,12 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from icot_tui.formatting import plain
-from icot_tui.tui.chart.curves import Downsampled, downsample, exponential, smoothed_line
+from icot_tui.tui.chart.curves import Downsampled, exponential
 from icot_tui.tui.chart.data import Prepared, PreparedCurve
 from icot_tui.tui.chart.draw import draw
 from icot_tui.tui.chart.layout import Scale, scale_of, whole_positions
-from icot_tui.tui.chart.style import MARKS, ChartStyle, series_colour
+from icot_tui.tui.chart.plot import raw_and_smooth
+from icot_tui.tui.chart.style import MARKS, ChartStyle, series_colour, series_number
 from icot_tui.tui.chart.ticks import position_ticks, value_ticks
 from icot_tui.tui.chart.viewport import Span, Viewport, visible
 
@@ -129,21 +130,14 @@ def _marks(prepared: Prepared, window: Span) -> list[str]:
 def _curve(line: PreparedCurve, view: Viewport, window: Span, scale: Scale) -> list[str]:
     colour = _colour(line.curve.colour)
     columns = 2 * _PLOT_WIDTH
-    raw = downsample(line.x, line.y, *window, columns, view.log)
-    first, stop = line.between(*window)
-    smooth = line.curve.smooth and view.smoothing > 0 and stop - first > 2
-    parts = [
-        _stroke(
-            _path(raw, scale, columns),
-            colour,
-            wide=1.0 if smooth else 1.8,
-            seen=0.3 if smooth else 1.0,
-        )
-    ]
-    if smooth:
-        x, y = smoothed_line(line, first, stop, view.smoothing)
-        mean = downsample(x, y, *window, columns, view.log)
-        parts.append(_stroke(_path(mean, scale, columns), colour, wide=1.8))
+    raw, smooth = raw_and_smooth(line, view, window, columns)
+    if smooth is None:
+        parts = [_stroke(_path(raw, scale, columns), colour, wide=1.8)]
+    else:
+        parts = [
+            _stroke(_path(raw, scale, columns), colour, seen=0.3),
+            _stroke(_path(smooth, scale, columns), colour, wide=1.8),
+        ]
     for column in raw.nonfinite:
         x = _LEFT + (column + 0.5) * _PLOT_WIDTH / columns
         path = f"M{x:.1f} {_TOP}V{HEIGHT - _BOTTOM}"
@@ -199,10 +193,10 @@ def _y(values: np.ndarray, scale: Scale) -> np.ndarray:
 
 
 def _colour(name: str) -> str:
-    if name.startswith("series") and name[6:].isdigit():
-        own = (0x1F, 0x5F, 0xA8)
-        return series_colour(int(name[6:]), dark=False, ansi=False, own=own)
-    return _COLOURS.get(name, "#24292f")
+    number = series_number(name)
+    if number is None:
+        return _COLOURS.get(name, "#24292f")
+    return series_colour(number, dark=False, ansi=False, own=(0x1F, 0x5F, 0xA8))
 
 
 def _text(x: float, y: float, text: str, style: str = "", quiet: bool = False) -> str:

@@ -97,22 +97,28 @@ def draw_plot(plot: Plot) -> tuple[int, set[MarkKind]]:
     return len(nonfinite), kinds
 
 
+def raw_and_smooth(
+    line: PreparedCurve, view: Viewport, window: Span, columns: int
+) -> tuple[Downsampled, Downsampled | None]:
+    """A curve in so many columns: its own values and, if it is drawn smoothed, those."""
+    raw = downsample(line.x, line.y, *window, columns, view.log)
+    first, stop = line.between(*window)
+    if not (line.curve.smooth and view.smoothing > 0 and stop - first > 2):
+        return raw, None
+    x, y = smoothed_line(line, first, stop, view.smoothing)
+    return raw, downsample(x, y, *window, columns, view.log)
+
+
 def _curve(plot: Plot, line: PreparedCurve, faint: Layer, strong: Layer) -> Downsampled:
     """Add a curve to the layers; returns its raw values, downsampled."""
-    start, end = plot.window
-    curve, view = line.curve, plot.view
     columns = plot.layout.columns * plot.fine[0]
-    raw = downsample(line.x, line.y, start, end, columns, view.log)
-    first, stop = line.between(start, end)
-    smooth = curve.smooth and view.smoothing > 0 and stop - first > 2
-    smoothed = sum(other.curve.smooth for other in plot.prepared.lines)
-    if smooth:
-        x, y = smoothed_line(line, first, stop, view.smoothing)
-        mean = downsample(x, y, start, end, columns, view.log)
-        _add(plot, strong, mean, Ink(curve.colour))
-    if not smooth or smoothed <= _FEW_SMOOTHED:
-        ink = Ink(curve.colour, "faint" if smooth else "plain")
-        _add(plot, faint if smooth else strong, raw, ink)
+    raw, smooth = raw_and_smooth(line, plot.view, plot.window, columns)
+    if smooth is None:
+        _add(plot, strong, raw, Ink(line.curve.colour))
+        return raw
+    _add(plot, strong, smooth, Ink(line.curve.colour))
+    if sum(other.curve.smooth for other in plot.prepared.lines) <= _FEW_SMOOTHED:
+        _add(plot, faint, raw, Ink(line.curve.colour, "faint"))
     return raw
 
 
@@ -159,7 +165,7 @@ def _points(plot: Plot, line: PreparedCurve, raw: Downsampled) -> None:
     columns = raw.at[wanted].astype(np.int64) // wide
     seen = (rows >= 0) & (rows < plot.layout.rows)
     y, x = rows[seen].astype(np.int64) + plot.layout.header, columns[seen] + plot.layout.left
-    plot.canvas.paint(y, x, plot.style.point, Ink(line.curve.colour, "bold"))
+    plot.canvas.paint(y, x, "o" if plot.style.ascii else "•", Ink(line.curve.colour, "bold"))
 
 
 def _letters(plot: Plot, line: PreparedCurve, raw: Downsampled, letter: str, shift: float) -> None:
@@ -201,15 +207,10 @@ def _level_names(plot: Plot, taken: NDArray[np.bool_]) -> None:
             continue
         text = f" {name} "
         width = width_of([(text, QUIET)])
-        columns_tried = [columns - width, *range(1, columns - width, max(1, width // 2))]
+        tried = [columns - width, *range(1, columns - width, max(1, width // 2))]
         near = (row, row + 1, row - 1, row + 2, row - 2)
-        rows_tried = [other for other in near if 0 <= other < plot.layout.rows]
-        places = ((x, y) for y in rows_tried for x in columns_tried)
-        free = (
-            place
-            for place in places
-            if not taken[place[1], slice(max(place[0], 0), place[0] + width)].any()
-        )
+        places = [(x, y) for y in near if 0 <= y < plot.layout.rows for x in tried]
+        free = ((x, y) for x, y in places if not taken[y, max(x, 0) : x + width].any())
         place = next(free, None)
         if place:
             plot.write(*place, text, QUIET)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import dist
+from string import ascii_uppercase
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +17,6 @@ from textual.widget import Widget
 from icot_tui.tui.chart.canvas import HALF, Frame, Ink
 from icot_tui.tui.chart.data import MarkKind
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Okabe and Ito's colours, which people of all kinds of colour vision tell apart, made lighter for
 # dark backgrounds and darker for light ones. Pure red is left to errors.
 DARK = ("#56b4e9", "#e69f00", "#2cc29a", "#f0e442", "#d98ab5", "#f27a45", "#7f9cf5", "#b8b8b8")
@@ -78,18 +79,19 @@ class ChartStyle:
         """The cursor's place on a curve."""
         return "o" if self.ascii else "●"
 
-    @property
-    def point(self) -> str:
-        """A measurement."""
-        return "o" if self.ascii else "•"
-
     def letter(self, place: int, curves: int) -> str | None:
         """The letter of a curve, if it has one."""
-        return LETTERS[place % len(LETTERS)] if self.letters and curves > 1 else None
+        return ascii_uppercase[place % 26] if self.letters and curves > 1 else None
 
     def swatch(self, place: int, curves: int, dot: bool = False) -> str:
         """A piece of a curve, for the legend."""
         return self.letter(place, curves) or (self.dot if dot else "--" if self.ascii else "━━")
+
+
+def series_number(colour: str) -> int | None:
+    """3 for `series3`; None for a colour of the theme."""
+    number = colour.removeprefix("series")
+    return int(number) if number != colour and number.isdigit() else None
 
 
 def series_colour(
@@ -102,15 +104,12 @@ def series_colour(
     """
     if ansi:
         return f"ansi_{ANSI[number % len(ANSI)]}"
-    palette = sorted(DARK if dark else LIGHT, key=lambda colour: _alike(colour, own))
+
+    def alike(colour: str) -> bool:
+        return own is not None and dist(Color.parse(colour).rgb, own) < SAME_COLOUR
+
+    palette = sorted(DARK if dark else LIGHT, key=alike)
     return palette[number % len(palette)]
-
-
-def _alike(colour: str, own: tuple[int, int, int] | None) -> bool:
-    if own is None:
-        return False
-    parts = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
-    return sum((a - b) ** 2 for a, b in zip(parts, own, strict=True)) < SAME_COLOUR**2
 
 
 _NAMES = ("primary", "secondary", "accent", "success", "warning", "error", "foreground")
@@ -140,36 +139,29 @@ class ThemeColours:
     @classmethod
     def of(cls, widget: Widget) -> "ThemeColours":
         """Those of the app's present theme."""
-        app = widget.app
-        theme = app.current_theme
-        known = app.theme_variables
+        app, known = widget.app, widget.app.theme_variables
         names = tuple((name, known[name]) for name in _NAMES if name in known)
-        background = widget.background_colors[1]
-        return cls(names, background, theme.dark, app.native_ansi_color, app.no_color)
+        background, dark = widget.background_colors[1], app.current_theme.dark
+        return cls(names, background, dark, app.native_ansi_color, app.no_color)
 
     @property
     def few(self) -> bool:
         """Can't colours be relied on to tell curves apart?"""
         return self.ansi or self.colourless
 
-    def style(self, ink: Ink) -> Style:
-        """The style of an ink."""
-        return _style(self, ink)
-
 
 @lru_cache(maxsize=512)
 def _style(colours: ThemeColours, ink: Ink) -> Style:
     bold = ink.weight == "bold"
-    known = dict(colours.names)
-    if ink.colour.startswith("series") and ink.colour[6:].isdigit():
-        number = int(ink.colour[6:])
+    known, background = dict(colours.names), colours.background
+    number = series_number(ink.colour)
+    if number is None:
+        written = known.get(ink.colour, known.get("foreground", "ansi_default"))
+    else:
         own = _parse(known.get("primary", ""))
         rgb = None if own is None else own.rgb
         written = series_colour(number, dark=colours.dark, ansi=colours.ansi, own=rgb)
-    else:
-        written = known.get(ink.colour, known.get("foreground", "ansi_default"))
     colour = _parse(written) or Color.parse("ansi_default")
-    background = colours.background
     if colours.dark and colour.ansi == _DARK_BLUE:
         colour = Color.parse("ansi_bright_blue")
     if colour.ansi is not None or background.ansi is not None:
@@ -188,7 +180,7 @@ def _parse(written: str) -> Color | None:
 
 def strips_of(frame: Frame, colours: ThemeColours) -> list[Strip]:
     """The frame's lines as Textual's strips."""
-    styles = [colours.style(ink) for ink in frame.palette]
+    styles = [_style(colours, ink) for ink in frame.palette]
     width = frame.cells.shape[1]
     strips = []
     for text, inks in zip(frame.texts(), frame.inks, strict=True):
