@@ -88,7 +88,6 @@ class Canvas:
         self.inks[y, x] = self.ink(ink)
 
     def frame(self) -> Frame:
-        """The finished drawing."""
         # Blanks take the ink of what stands before them: fewer changes of colour to send.
         inked = np.where(self.cells != ord(" "), np.arange(self.cells.shape[1]), 0)
         before = np.maximum.accumulate(inked, axis=1) if inked.size else inked

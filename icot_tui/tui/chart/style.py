@@ -66,7 +66,6 @@ class ChartStyle:
     letters: bool = False
 
     def mark(self, kind: MarkKind) -> str:
-        """The character of a mark."""
         return MARKS[kind].ascii if self.ascii else MARKS[kind].character
 
     @property
@@ -138,7 +137,6 @@ class ThemeColours:
 
     @classmethod
     def of(cls, widget: Widget) -> "ThemeColours":
-        """Those of the app's present theme."""
         app, known = widget.app, widget.app.theme_variables
         names = tuple((name, known[name]) for name in _NAMES if name in known)
         background, dark = widget.background_colors[1], app.current_theme.dark

@@ -72,7 +72,6 @@ class Chart(Widget, can_focus=True):
 
     @property
     def data(self) -> ChartData:
-        """What is shown."""
         return self._prepared.data
 
     def show(self, data: ChartData) -> None:
@@ -129,7 +128,6 @@ class Chart(Widget, can_focus=True):
         return as_csv(self._prepared, self.viewport)
 
     def svg(self) -> str:
-        """The view as an SVG drawing."""
         return as_svg(self._prepared, self.viewport)
 
     def render_lines(self, crop: Region) -> list[Strip]:
@@ -138,7 +136,6 @@ class Chart(Widget, can_focus=True):
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
-        """One line of the last drawing."""
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width)
 
     def watch_ascii(self) -> None:

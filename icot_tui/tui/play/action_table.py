@@ -19,12 +19,7 @@ ASK_ACTIONS = actions_of(
     (
         ("write", "i /", "write", "Write a question."),
         ("random", "r", "random", "Ask a random held-out example."),
-        (
-            "hardest",
-            "h",
-            "hardest",
-            "Ask the hardest example for the checkpoint; then the next.",
-        ),
+        ("hardest", "h", "hardest", "Ask the hardest example for the checkpoint; then the next."),
         ("stages", "a", "all stages", "Choose the newest checkpoint of each stage."),
         ("alone", "n", "only this", "Choose only the checkpoint under the cursor."),
         ("sampled", "s", "sampled", "Sample the tokens anew each time, or take the likeliest."),

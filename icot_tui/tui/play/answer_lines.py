@@ -7,16 +7,7 @@ from rich.cells import cell_len
 
 from icot_tui.analysis.checkpoints import PAIR, CheckpointEntry
 from icot_tui.formatting import percent, plain
-from icot_tui.tui.panels.text import (
-    Glyphs,
-    Line,
-    Piece,
-    apart,
-    level,
-    line,
-    paragraph,
-    wrap,
-)
+from icot_tui.tui.panels.text import Glyphs, Line, Piece, apart, level, line, paragraph, wrap
 from icot_tui.tui.play.records import AskResult, ChosenToken
 
 if TYPE_CHECKING:
@@ -62,12 +53,9 @@ def answer_lines(
     chosen: ChosenToken | None = None,
     short: bool = False,
 ) -> list[Line]:
-    """One checkpoint's answer.
+    """One checkpoint's answer in `width` cells.
 
     Args:
-        result: the answer.
-        width: cells.
-        glyph: characters to draw with.
         first: is it the one under the cursor?
         focused: does the pane have the focus?
         chosen: the token under the cursor.
@@ -77,17 +65,15 @@ def answer_lines(
     answer = result.answer
     if answer is None:
         return [head, *paragraph(f"  {result.problem}", width, "error")]
-    cost = line((_cost(result), "dim"))
+    cost, room = line((_cost(result, answer), "dim")), max(8, width - INDENT)
     lines = [apart(head, cost, width)]
     if lines == [head] and not short:  # no room for both
-        lines += _labelled("cost", wrap(cost, max(8, width - INDENT)))
+        lines += _labelled("cost", wrap(cost, room))
     lines += _labelled("answer", [_answer(answer, glyph)])
-    shares = _probabilities(answer, glyph, chosen)
-    lines += _labelled("how sure", wrap(shares, max(8, width - INDENT)))
+    lines += _labelled("how sure", wrap(_probabilities(answer, glyph, chosen), room))
     lines += _labelled("thought", _chain(answer, width - INDENT, chosen))
-    if not short:
-        for note in answer.notes:
-            lines += _labelled("note", paragraph(note, max(8, width - INDENT), "warning"))
+    for note in () if short else answer.notes:
+        lines += _labelled("note", paragraph(note, room, "warning"))
     return lines
 
 
@@ -117,25 +103,20 @@ def _kind(entry: CheckpointEntry) -> str:
     return "  implicit" if entry.implicit else ""
 
 
-def _cost(result: AskResult) -> str:
-    answer = result.answer
-    assert answer is not None
+def _cost(result: AskResult, answer: "Answer") -> str:
     hidden = "" if answer.hidden is None else f", {answer.hidden} hidden"
-    opened = ""
-    if result.seconds > answer.seconds + 0.5:
-        opened = f" (opened in {result.seconds - answer.seconds:.1f} s)"
+    opening = result.seconds - answer.seconds
+    opened = f" (opened in {opening:.1f} s)" if opening > 0.5 else ""
     return f"{answer.written} written{hidden}, {1000 * answer.seconds:.0f} ms{opened}"
 
 
 def _answer(answer: "Answer", glyph: Glyphs) -> Line:
-    shown = "no answer" if answer.shown is None else answer.shown
+    shown = ("no answer" if answer.shown is None else answer.shown, "bold")
     if answer.right is None:
-        return line((shown, "bold"), ("  the correct answer is unknown", "dim"))
+        return line(shown, ("  the correct answer is unknown", "dim"))
     if answer.right:
-        return line((shown, "bold"), (f"  {glyph.right} right", "bold success"))
-    return line(
-        (shown, "bold"), (f"  {glyph.wrong} wrong", "bold error"), f"  it is {answer.expected}"
-    )
+        return line(shown, (f"  {glyph.right} right", "bold success"))
+    return line(shown, (f"  {glyph.wrong} wrong", "bold error"), f"  it is {answer.expected}")
 
 
 def _probabilities(answer: "Answer", glyph: Glyphs, chosen: ChosenToken | None) -> Line:
@@ -146,11 +127,9 @@ def _probabilities(answer: "Answer", glyph: Glyphs, chosen: ChosenToken | None) 
         here = place == chosen_place and token.text != SEPARATOR
         text, share = plain(token.text), token.probability
         colour = "success" if share >= 0.9 else "warning" if share >= 0.5 else "error"
+        name = f"[{text}]" if here and not glyph.levels else text
         pieces += [
-            (
-                f"[{text}]" if here and not glyph.levels else text,
-                "bold reverse" if here else "bold",
-            ),
+            (name, "bold reverse" if here else "bold"),
             (f" {level(share, glyph)}" if glyph.levels else "", colour),
             (f" {percent(share)}".replace(" %", "%"), "dim"),
             ("  ", ""),
@@ -160,21 +139,23 @@ def _probabilities(answer: "Answer", glyph: Glyphs, chosen: ChosenToken | None) 
 
 def _chain(answer: "Answer", width: int, chosen: ChosenToken | None) -> list[Line]:
     """Written tokens solid, hidden ones dim and in brackets."""
-    chain = answer.chain
-    if not chain:
+    if not answer.chain:
         return [line(("no chain of thought", "dim"))]
-    pieces: list[Piece] = []
-    for at, token in enumerate(chain):
-        before = chain[at - 1] if at else None
-        opens = not token.written and (before is None or before.written)
-        closes = token.written and before is not None and not before.written
-        pieces.append(("[" if opens else "]" if closes else " ", "dim"))
-        text = plain(token.text)
-        pieces.append(
-            (text if text.strip() else "_" * max(1, cell_len(text)), _style(token, chosen))
-        )
-    pieces.append(("" if chain[-1].written else "]", "dim"))
-    return _wrap_tokens(pieces, width)
+    lines: list[list[Piece]] = [[]]
+    used, written = 0, True
+    for token in answer.chain:
+        gap = " " if token.written == written else "]" if token.written else "["
+        written, text = token.written, plain(token.text)
+        if not text.strip():
+            text = "_" * max(1, cell_len(text))
+        size = 1 + cell_len(text)
+        if used and used + size > max(4, width):
+            lines.append([])
+            used = 0
+        lines[-1] += [(gap, "dim"), (text, _style(token, chosen))]
+        used += size
+    lines[-1].append(("" if written else "]", "dim"))
+    return [tuple(each) for each in lines]
 
 
 def _style(token: "ChainToken", chosen: ChosenToken | None) -> str:
@@ -183,22 +164,6 @@ def _style(token: "ChainToken", chosen: ChosenToken | None) -> str:
     if not token.written:
         return "dim italic"
     return "bold error underline" if token.right is False else "bold"
-
-
-def _wrap_tokens(pieces: list[Piece], width: int) -> list[Line]:
-    """Pairs of gap and token are kept together."""
-    lines: list[list[Piece]] = [[]]
-    used = 0
-    for gap, token in zip(pieces[::2], pieces[1::2], strict=False):
-        size = cell_len(gap[0]) + cell_len(token[0])
-        if used and used + size > max(4, width):
-            lines.append([])
-            used = 0
-        lines[-1] += [gap, token]
-        used += size
-    if len(pieces) % 2:
-        lines[-1].append(pieces[-1])
-    return [tuple(each) for each in lines]
 
 
 def _labelled(label: str, lines: Sequence[Line]) -> list[Line]:

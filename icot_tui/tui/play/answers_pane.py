@@ -24,25 +24,16 @@ class AnswerLines(Lines):
     """The lines, with a cursor that goes from token to token."""
 
     BINDINGS = [
-        Binding("left", "token(-1)", "token before", show=False),
-        Binding("right", "token(1)", "next token", show=False),
-        Binding("up", "answer(-1)", "answer before", show=False),
-        Binding("down", "answer(1)", "next answer", show=False),
+        Binding("left", "move(-1, 0)", "token before", show=False),
+        Binding("right", "move(1, 0)", "next token", show=False),
+        Binding("up", "move(0, -1)", "answer before", show=False),
+        Binding("down", "move(0, 1)", "next answer", show=False),
         Binding("enter", "screen.perform('look')", "look inside", show=False),
     ]
 
-    def action_token(self, by: int) -> None:
-        """Go to another token."""
-        self._pane.move(by, 0)
-
-    def action_answer(self, by: int) -> None:
-        """Go to another answer."""
-        self._pane.move(0, by)
-
-    @property
-    def _pane(self) -> "AnswersPane":
+    def action_move(self, tokens: int, answers: int) -> None:
         assert isinstance(self.parent, AnswersPane)
-        return self.parent
+        self.parent.move(tokens, answers)
 
 
 class AnswersPane(Panel):
@@ -64,7 +55,6 @@ class AnswersPane(Panel):
         self._sum = False
 
     def compose(self) -> ComposeResult:
-        """Only lines."""
         yield self.lines
 
     # Content ------------------------------------------------------------------------------------
@@ -82,21 +72,17 @@ class AnswersPane(Panel):
 
     def add(self, result: AskResult) -> None:
         """One more answer; the cursor stays with its checkpoint."""
-        before = self.current.entry.path if self.current is not None else None
+        if self.results:
+            self.at = min(self.at, len(self.results) - 1)
         self.results.append(result)
-        self.at = next(
-            (at for at, one in enumerate(self.results) if one.entry.path == before), self.at
-        )
         self.draw()
 
     @property
     def current(self) -> AskResult | None:
-        """The answer under the cursor."""
         return self.results[min(self.at, len(self.results) - 1)] if self.results else None
 
     @property
     def chosen(self) -> ChosenToken | None:
-        """The token under the cursor."""
         choices = self._choices()
         if not choices:
             return None
@@ -192,7 +178,6 @@ class AnswersPane(Panel):
         return lines, begin
 
     def on_resize(self) -> None:
-        """Break the lines anew."""
         self.call_after_refresh(self.draw)
 
     def on_descendant_focus(self) -> None:

@@ -55,10 +55,8 @@ class PlayApp(App[ExitChoice], inherit_bindings=False):
         )
 
     def on_mount(self) -> None:
-        """Colours, and the playground."""
         self.themes.start()
         self.push_screen(self.play, lambda _: self.exit("close"))
 
     def action_leave(self) -> None:
-        """At once."""
         self.exit("close")

@@ -42,20 +42,18 @@ LOOKED_AT = 64
 class Backend:
     """Opened checkpoints, and what was computed for them.
 
+    All methods raise UserError, with a sentence, where a checkpoint, its run's data or the question
+    does not allow what is asked for; only `ask` and `ask_all` put the sentence into the result.
+
     Args:
         device: says where models go; called once PyTorch is loaded.
-        memory_limit: bytes of parameters that are kept; None: the default.
         given: how tokens were removed, for checkpoints that don't say it.
     """
 
     def __init__(
-        self,
-        device: Callable[[], str] = lambda: "cpu",
-        memory_limit: int | None = None,
-        given: GivenRemoval = NOTHING_GIVEN,
+        self, device: Callable[[], str] = lambda: "cpu", given: GivenRemoval = NOTHING_GIVEN
     ) -> None:
         self._device = device
-        self._memory_limit = memory_limit
         self._given = given
         self._open: ModelCache | None = None
         self._splits: dict[Path, EncodedSplit] = {}
@@ -68,11 +66,7 @@ class Backend:
     # Checkpoints --------------------------------------------------------------------------------
 
     def load(self, on_progress: Callable[[str], None]) -> None:
-        """Import what the first question would otherwise wait for.
-
-        Raises:
-            UserError: there is no such device.
-        """
+        """Import what the first question would otherwise wait for."""
         if self._open is not None:
             return
         on_progress("loading PyTorch")
@@ -81,19 +75,15 @@ class Backend:
         on_progress("loading the model library")
         from transformers.utils import logging
 
-        from icot_tui.analysis.model_cache import MEMORY_LIMIT, ModelCache, warm_up
+        from icot_tui.analysis.model_cache import ModelCache, warm_up
 
         logging.disable_progress_bar()
         logging.set_verbosity_error()
         warm_up()
-        self._open = ModelCache(self._memory_limit or MEMORY_LIMIT, self._device(), self._given)
+        self._open = ModelCache(device=self._device(), given=self._given)
 
     def open(self, entry: CheckpointEntry) -> "LoadedModel":
-        """A checkpoint, ready to answer.
-
-        Raises:
-            UserError: it cannot be opened.
-        """
+        """A checkpoint, ready to answer."""
         assert self._open is not None, "call load first"
         if not entry.path.is_dir():
             raise UserError(f"checkpoint {entry.path} is gone: choose another one")
@@ -120,22 +110,22 @@ class Backend:
         on_progress: Callable[[str], None],
     ) -> list[AskResult]:
         """Put many questions to one checkpoint; problems are in the results."""
-        results: dict[int, AskResult] = {}
-        readable: list[tuple[int, Question]] = []
         try:
             model = self.open(entry)
         except UserError as error:
             return [AskResult(entry, None, str(error))] * len(texts)
+        results: dict[int, AskResult] = {}
+        readable: dict[int, Question] = {}
         for index, text in enumerate(texts):
             try:
-                readable.append((index, model.reader.read(text, options.raw)))
+                readable[index] = model.reader.read(text, options.raw)
             except UserError as error:
                 results[index] = AskResult(entry, None, str(error))
         for begin in range(0, len(readable), AT_ONCE):
             on_progress(f"asking {entry.label}: {begin:,} of {len(readable):,}")
-            part = readable[begin : begin + AT_ONCE]
-            asked = self._ask_together(entry, model, [question for _, question in part], options)
-            results |= dict(zip([index for index, _ in part], asked, strict=True))
+            part = list(readable)[begin : begin + AT_ONCE]
+            asked = self._ask_together(entry, model, [readable[index] for index in part], options)
+            results |= dict(zip(part, asked, strict=True))
         return [results[index] for index in range(len(texts))]
 
     def _ask_together(
@@ -160,11 +150,7 @@ class Backend:
     def sweep(
         self, entry: CheckpointEntry, on_progress: Callable[[str], None]
     ) -> "list[BudgetPoint]":
-        """Accuracy and speed for each number of written tokens.
-
-        Raises:
-            UserError: it was not trained with mixed stages, or has no examples.
-        """
+        """Accuracy and speed for each number of written tokens."""
         from icot_tui.analysis.budget import check_mixed, sweep
 
         model = self.open(entry)
@@ -178,11 +164,7 @@ class Backend:
     # Examples -----------------------------------------------------------------------------------
 
     def split(self, entry: CheckpointEntry) -> "EncodedSplit":
-        """Held-out examples of the checkpoint's run, in its tokens.
-
-        Raises:
-            UserError: it lies in no run, or the run's data is gone.
-        """
+        """Held-out examples of the checkpoint's run, in its tokens."""
         from icot_tui.analysis.examples import load_examples
 
         model = self.open(entry)
@@ -195,7 +177,6 @@ class Backend:
         return self._splits[entry.path]
 
     def aligned(self, entry: CheckpointEntry, stage: int) -> "AlignedExamples":
-        """The examples, aligned at a stage."""
         from icot_tui.analysis.examples import AlignedExamples
 
         key = entry.path, stage
@@ -227,11 +208,7 @@ class Backend:
     # Looking inside -----------------------------------------------------------------------------
 
     def thoughts(self, entry: CheckpointEntry) -> "ThoughtComparison":
-        """A pair's emulator beside its teacher.
-
-        Raises:
-            UserError: it is no pair, or its teacher is not known.
-        """
+        """A pair's emulator beside its teacher."""
         from icot_tui.analysis.emulation import ThoughtComparison
 
         if entry.path not in self._compared:
@@ -240,11 +217,7 @@ class Backend:
         return self._compared[entry.path]
 
     def look(self, request: ViewRequest, answer: "Answer") -> "HeatMap":
-        """The heat map that is asked for.
-
-        Raises:
-            UserError: this question, or this model, has no such map, or not yet.
-        """
+        """The heat map that is asked for."""
         if request.view == "thoughts":
             return thoughts(self, request, answer)
         if request.entry.is_pair:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from textual import events, on
+from textual import on
 from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
@@ -21,7 +21,10 @@ HEADING = "    stage  correct   step"
 class CheckpointList(OptionList):
     """Enter asks only the one under the cursor; space adds one, or takes it away."""
 
-    BINDINGS = [Binding("space", "choose_too", "choose", show=False)]
+    BINDINGS = [
+        Binding("space", "choose_too", "choose", show=False),
+        Binding("enter", "screen.perform('alone')", "choose only this", show=False),
+    ]
 
     class Changed(Message):
         """The choice changed."""
@@ -40,7 +43,6 @@ class CheckpointList(OptionList):
 
     @property
     def current(self) -> CheckpointEntry | None:
-        """The one under the cursor."""
         at = self.highlighted
         return self.entries[at] if at is not None and at < len(self.entries) else None
 
@@ -55,12 +57,11 @@ class CheckpointList(OptionList):
         self._chosen &= {one.path for one in self.entries}
         self._draw()
         paths = [one.path for one in self.entries]
-        first = next(iter(self.chosen), None)
-        at = next((one.path for one in (before, first) if one is not None), None)
-        self.highlighted = paths.index(at) if at in paths else (0 if paths else None)
+        wanted = before or next(iter(self.chosen), None)
+        at = paths.index(wanted.path) if wanted is not None and wanted.path in paths else 0
+        self.highlighted = at if paths else None
 
     def choose(self, chosen: Sequence[CheckpointEntry]) -> None:
-        """Choose these and no others."""
         self.is_default = False
         self._chosen = {one.path for one in chosen}
         self._draw()
@@ -74,7 +75,6 @@ class CheckpointList(OptionList):
             self.choose(left if len(left) < len(self.chosen) else [*left, current])
 
     def choose_current(self) -> None:
-        """Only the one under the cursor."""
         if self.current is not None:
             self.choose([self.current])
 
@@ -109,13 +109,6 @@ class CheckpointList(OptionList):
             (step if one.phase else f" {step}", "dim"),
             plain(one.run) if several else (flag, "bold $success"),
         )
-
-    def on_key(self, event: events.Key) -> None:
-        """Enter asks only the one under the cursor."""
-        if event.key == "enter":
-            event.stop()
-            event.prevent_default()
-            self.choose_current()
 
 
 class CheckpointsPane(Panel):

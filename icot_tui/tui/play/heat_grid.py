@@ -5,7 +5,6 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding
-from textual.color import Color, ColorParseError
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -38,8 +37,20 @@ class HeatGrid(Widget, can_focus=True):
         Binding("up", "move(1, 0)", "up", show=False),
         Binding("down", "move(-1, 0)", "down", show=False),
     ]
+    COMPONENT_CLASSES = {f"heat-grid--{level}" for level in range(LEVELS + 1)}
     DEFAULT_CSS = """
     HeatGrid { height: auto; width: 1fr; }
+    HeatGrid > .heat-grid--0 { background: $primary 4%; color: auto; }
+    HeatGrid > .heat-grid--1 { background: $primary 22%; color: auto; }
+    HeatGrid > .heat-grid--2 { background: $primary 45%; color: auto; }
+    HeatGrid > .heat-grid--3 { background: $primary 70%; color: auto; }
+    HeatGrid > .heat-grid--4 { background: $primary; color: auto; }
+    /* The terminal's own colours can't be blended. */
+    HeatGrid:ansi > .heat-grid--0 { background: transparent; color: $foreground; text-style: dim; }
+    HeatGrid:ansi > .heat-grid--1 { background: transparent; color: $foreground; }
+    HeatGrid:ansi > .heat-grid--2 { background: transparent; color: $primary; }
+    HeatGrid:ansi > .heat-grid--3 { background: transparent; color: $primary; text-style: bold; }
+    HeatGrid:ansi > .heat-grid--4 { background: transparent; color: $primary; text-style: reverse; }
     """
 
     class Moved(Message):
@@ -50,7 +61,6 @@ class HeatGrid(Widget, can_focus=True):
         self.ascii = False
         self.heat: HeatMap | None = None
         self.cursor = (0, 0)
-        self._shading: list[Style] = []
 
     def show(self, heat: HeatMap | None, same: bool = False) -> None:
         """Show a map; with `same`, the cursor stays where it is if the shapes agree."""
@@ -63,16 +73,17 @@ class HeatGrid(Widget, can_focus=True):
 
     @property
     def detail(self) -> str:
-        """The cell under the cursor in words."""
         return "" if self.heat is None else self.heat.details[self.cursor[0]][self.cursor[1]]
 
     def action_move(self, up: int, right: int) -> None:
-        """Move the cursor by a cell."""
         if self.heat is None:
             return
         row, column = self.cursor
         rows, columns = self.heat.values.shape
-        self.cursor = min(max(row + up, 0), rows - 1), min(max(column + right, 0), columns - 1)
+        self._go_to(min(max(row + up, 0), rows - 1), min(max(column + right, 0), columns - 1))
+
+    def _go_to(self, row: int, column: int) -> None:
+        self.cursor = row, column
         self.refresh()
         self.post_message(self.Moved())
 
@@ -84,36 +95,27 @@ class HeatGrid(Widget, can_focus=True):
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
         """A line for each row, and the headings."""
-        heat = self.heat
-        return 1 if heat is None else len(heat.rows) + self._headings(heat)
-
-    @staticmethod
-    def _headings(heat: HeatMap) -> int:
-        return 2 if heat.tokens else 1
+        return 1 if self.heat is None else len(self.heat.rows) + self.heat.headings
 
     def _fit(self, heat: HeatMap) -> Fit:
         return fit(len(heat.columns), self.size.width, self.cursor[1])
 
     def render_line(self, y: int) -> Strip:
-        """One line of the screen."""
         base, width, heat = self.rich_style, self.size.width, self.heat
         if heat is None:
             return Strip.blank(width, base)
-        seen = self._fit(heat)
-        headings = self._headings(heat)
-        if y < headings:
+        seen, row = self._fit(heat), self._row_at(heat, y)
+        if y < heat.headings:
             strip = self._heading(heat, seen, heat.columns if y == 0 else heat.tokens, y == 0)
         else:
-            at = y - headings + self._above(heat, headings)
-            row = len(heat.rows) - 1 - at
             strip = self._row(heat, seen, row) if row >= 0 else Strip.blank(width, base)
         return strip.adjust_cell_length(width, base)
 
-    def _above(self, heat: HeatMap, headings: int) -> int:
-        """Rows that are out of sight above, where there are more than there is room for."""
-        room = max(1, self.size.height - headings)
-        at = len(heat.rows) - 1 - self.cursor[0]
-        return min(max(0, at - room // 2), max(0, len(heat.rows) - room))
+    def _row_at(self, heat: HeatMap, y: int) -> int:
+        """The map's row at a line; where not all have room, those around the cursor are seen."""
+        room, last = max(1, self.size.height - heat.headings), len(heat.rows) - 1
+        above = min(max(0, last - self.cursor[0] - room // 2), max(0, last + 1 - room))
+        return last - (y - heat.headings + above)
 
     def _heading(self, heat: HeatMap, seen: Fit, names: tuple[str, ...], upper: bool) -> Strip:
         base = self.rich_style
@@ -125,9 +127,7 @@ class HeatGrid(Widget, can_focus=True):
                 style += Style(underline=True, bold=True, dim=False)
             if upper and column == heat.reader:
                 style += Style(reverse=True)
-            name = plain(names[column])
-            if len(name) > seen.cell - 1:
-                name = name[: seen.cell - 1]
+            name = plain(names[column])[: seen.cell - 1]
             segments += [Segment(name.rjust(seen.cell - 1), style), Segment(" ", base)]
         if upper and seen.first + seen.count < len(heat.columns):
             segments.append(Segment(">", base + Style(dim=True)))
@@ -157,50 +157,13 @@ class HeatGrid(Widget, can_focus=True):
             return Style(dim=True)
         if self._plain:
             return extra + (Style(bold=True) if level == LEVELS else Style())
-        return self._shades[level] + extra
-
-    @property
-    def _shades(self) -> list[Style]:
-        """A style for each level, from the theme's background to its primary colour."""
-        if not self._shading:
-            variables = self.app.theme_variables
-            try:
-                under, over = (Color.parse(variables[name]) for name in ("background", "primary"))
-            except (KeyError, ColorParseError):
-                under = over = Color.parse("ansi_default")
-            if under.ansi is not None or over.ansi is not None:
-                colour = over.rich_color  # the terminal's own colours can't be blended
-                self._shading = [
-                    Style(dim=True),
-                    Style(),
-                    Style(color=colour),
-                    Style(color=colour, bold=True),
-                    Style(color=colour, reverse=True),
-                ]
-            else:
-                self._shading = [
-                    Style(
-                        bgcolor=(mixed := under.blend(over, share)).rich_color,
-                        color=mixed.get_contrast_text(0.95).rich_color,
-                    )
-                    for share in (0.04, 0.22, 0.45, 0.7, 1.0)
-                ]
-        return self._shading
-
-    def notify_style_update(self) -> None:
-        """Another theme: blend again."""
-        super().notify_style_update()
-        self._shading = []
+        return self.get_component_rich_style(f"heat-grid--{level}") + extra
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor where the click was."""
         heat = self.heat
         if heat is None:
             return
-        seen, headings = self._fit(heat), self._headings(heat)
+        seen, row = self._fit(heat), self._row_at(heat, event.y)
         column = seen.first + (event.x - LABEL) // seen.cell
-        row = len(heat.rows) - 1 - (event.y - headings + self._above(heat, headings))
         if event.x >= LABEL and column < seen.first + seen.count and 0 <= row < len(heat.rows):
-            self.cursor = row, column
-            self.refresh()
-            self.post_message(self.Moved())
+            self._go_to(row, column)

@@ -49,6 +49,11 @@ class HeatMap:
     start: tuple[int, int] = (0, 0)
     reader: int | None = None
 
+    @property
+    def headings(self) -> int:
+        """Lines above the rows."""
+        return 2 if self.tokens else 1
+
     def level(self, row: int, column: int) -> int:
         """0 to LEVELS, how strongly the cell is shaded."""
         value = float(self.values[row, column])

@@ -5,7 +5,6 @@ from collections.abc import Hashable
 from textual import events, on
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import Static
 
 from icot_tui.formatting import plain
@@ -27,33 +26,23 @@ class ViewTabs(Static):
     ViewTabs { height: 1; text-wrap: nowrap; text-overflow: clip; }
     """
 
-    class Clicked(Message):
-        """A view was clicked."""
-
-        def __init__(self, view: ViewName) -> None:
-            super().__init__()
-            self.view = view
-
     def __init__(self) -> None:
         super().__init__(markup=False)
-        self.view: ViewName = "probe"
 
     def show(self, view: ViewName) -> None:
         """Mark the view that is open."""
-        self.view = view
         pieces: list[tuple[str, str]] = []
         for at, name in enumerate(VIEWS, start=1):
             style = "bold reverse" if name == view else ""
             pieces += [(f"{at}", "bold $accent"), (" ", ""), (name, style), (" " * GAP, "")]
         self.update(Content.assemble(*pieces))
 
-    def on_click(self, event: events.Click) -> None:
-        """Open the view."""
+    async def on_click(self, event: events.Click) -> None:
         at = 0
         for name in VIEWS:
             end = at + 2 + len(name)
             if at <= event.x < end:
-                self.post_message(self.Clicked(name))
+                await self.run_action(f"screen.perform('{name}')")
             at = end + GAP
 
 
@@ -79,14 +68,12 @@ class HiddenPane(Panel):
         self._key: Hashable = None
 
     def compose(self) -> ComposeResult:
-        """From top to bottom."""
         yield self.tabs
         yield self.grid
         yield self.cell
         yield self.words
 
     def set_ascii(self, ascii_only: bool) -> None:
-        """Draw with ASCII characters."""
         self.grid.ascii = self.words.ascii = ascii_only
 
     def show_map(self, heat: HeatMap, key: Hashable) -> None:
@@ -121,7 +108,6 @@ class HiddenPane(Panel):
         self.words.show(lines)
 
     def on_resize(self) -> None:
-        """Break the words anew."""
         self.call_after_refresh(self._draw_captions)
 
     @on(HeatGrid.Moved)

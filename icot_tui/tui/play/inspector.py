@@ -65,7 +65,6 @@ class Inspector:
         screen.hidden.grid.focus()
 
     def close(self) -> None:
-        """Show all answers again."""
         self._screen.remove_class("-looking")
         self._screen.worker.cancel("look")
         self.fit()

@@ -41,7 +41,6 @@ def saved(checkpoint: Path, stage: int) -> "list[ProbeReport]":
 
 
 def _is_newer(report: Path, checkpoint: Path) -> bool:
-    """Is it newer than the weights?"""
     try:
         made = report.stat().st_mtime
         weights = [p.stat().st_mtime for p in checkpoint.glob("*.safetensors")]

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 
 from textual.binding import Binding
-from textual.message import Message
 from textual.widgets import Input
 
 MAX_LENGTH = 4000
@@ -27,17 +26,15 @@ class QuestionHistory:
         """The previous one; what is being written is kept."""
         if self._at == len(self.asked):
             self._draft = now
-        if not self.asked:
-            return now
         self._at = max(0, self._at - 1)
-        return self.asked[self._at]
+        return [*self.asked, self._draft][self._at]
 
     def forward(self, now: str) -> str:
         """The next one, and finally what was being written."""
         if self._at >= len(self.asked):
             return now
         self._at += 1
-        return self._draft if self._at == len(self.asked) else self.asked[self._at]
+        return [*self.asked, self._draft][self._at]
 
 
 class QuestionField(Input):
@@ -46,11 +43,8 @@ class QuestionField(Input):
     BINDINGS = [
         Binding("up", "earlier", "earlier", show=False),
         Binding("down", "later", "later", show=False),
-        Binding("escape", "leave_field", "answers", show=False),
+        Binding("escape", "screen.perform('keys')", "answers", show=False),
     ]
-
-    class Left(Message):
-        """The user left the field."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -60,18 +54,11 @@ class QuestionField(Input):
         self.history = QuestionHistory()
 
     def action_earlier(self) -> None:
-        """Recall the previous question."""
         self.write(self.history.back(self.value))
 
     def action_later(self) -> None:
-        """Recall the next question."""
         self.write(self.history.forward(self.value))
 
     def write(self, text: str) -> None:
-        """Replace the question."""
         self.value = text
         self.cursor_position = len(text)
-
-    def action_leave_field(self) -> None:
-        """Leave the field, so that keys are actions again."""
-        self.post_message(self.Left())

@@ -71,7 +71,6 @@ class FileAnswers:
     results: Sequence[Sequence[AskResult]]
 
     def scores(self) -> list[str]:
-        """A sentence for each checkpoint."""
         return [
             f"{plain(entry.label)}: {_score(mine)}"
             for entry, mine in zip(self.checkpoints, self.results, strict=True)

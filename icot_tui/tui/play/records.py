@@ -80,7 +80,6 @@ class ChosenToken:
 
     @property
     def words(self) -> str:
-        """For titles."""
         if self.part == "chain":
             kind = "hidden" if self.hidden else "written"
             return f"{kind} token {self.place + 1} of the chain of thought, '{self.text}'"
@@ -106,7 +105,6 @@ class ViewRequest:
 
     @property
     def words(self) -> str:
-        """For titles."""
         if self.view == "thoughts":
             return "the pair's thoughts, layer by layer"
         return self.chosen.words

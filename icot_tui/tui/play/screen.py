@@ -27,7 +27,7 @@ from icot_tui.tui.play.backend import Backend
 from icot_tui.tui.play.budget_plot import plot_budget
 from icot_tui.tui.play.checkpoints_pane import HEADING, CheckpointList, CheckpointsPane, defaults
 from icot_tui.tui.play.export import copy_answers, write_answers
-from icot_tui.tui.play.hidden_pane import HiddenPane, ViewTabs
+from icot_tui.tui.play.hidden_pane import HiddenPane
 from icot_tui.tui.play.inspector import Inspector
 from icot_tui.tui.play.question_field import QuestionField
 from icot_tui.tui.play.question_file import ask_file
@@ -122,7 +122,6 @@ class PlayScreen(ModalScreen[None]):
         self._stamp: tuple[int, ...] = ()
 
     def compose(self) -> ComposeResult:
-        """Header, question, panes, footer."""
         yield self.header
         yield Horizontal(
             Static("question", markup=False, classes="label"), self.field, classes="ask"
@@ -145,12 +144,10 @@ class PlayScreen(ModalScreen[None]):
         self.set_interval(REFRESH_SECONDS, self._read_if_changed)
 
     def on_unmount(self) -> None:
-        """Stop all work."""
         self.worker.close()
         self.inspector.prober.close()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Choose what there is room for."""
         width, height = event.size
         self.set_class(width < ROOMY[0] or height < ROOMY[1], "-compact")
         self.inspector.fit()
@@ -158,7 +155,6 @@ class PlayScreen(ModalScreen[None]):
     # Checkpoints --------------------------------------------------------------------------------
 
     def read_checkpoints(self) -> None:
-        """Find the checkpoints."""
 
         def work(job: Job) -> Checkpoints:
             job.report("reading the list of checkpoints")
@@ -197,7 +193,8 @@ class PlayScreen(ModalScreen[None]):
         """Open the first checkpoint before it is asked; what is wrong with it is told then."""
         chosen = self.list.chosen[:1]
         if chosen and not self.asker.text:
-            self.worker.submit("open", lambda job: self.backend.open(chosen[0]), _ignore, _ignore)
+            work = partial(self.backend.open, chosen[0])
+            self.worker.submit("open", lambda job: work(), lambda _: None, lambda _: None)
 
     # Header and footer --------------------------------------------------------------------------
 
@@ -237,7 +234,6 @@ class PlayScreen(ModalScreen[None]):
     # Events -------------------------------------------------------------------------------------
 
     def action_perform(self, name: str) -> None:
-        """Run an action of the table: what every key is bound to."""
         self.runner.run(name)
 
     def _go_back(self) -> None:
@@ -252,7 +248,6 @@ class PlayScreen(ModalScreen[None]):
             self.dismiss()
 
     def on_descendant_focus(self) -> None:
-        """Other keys matter now."""
         self._update_footer()
 
     @on(CheckpointList.Changed)
@@ -263,22 +258,10 @@ class PlayScreen(ModalScreen[None]):
     def _submitted(self, event: Input.Submitted) -> None:
         self.asker.ask(event.value)
 
-    @on(QuestionField.Left)
-    def _field_left(self) -> None:
-        self.answers.lines.focus()
-
-    @on(ViewTabs.Clicked)
-    def _view_clicked(self, event: ViewTabs.Clicked) -> None:
-        self.inspector.open(event.view)
-
     @on(AnswersPane.ChoiceChanged)
     def _choice_changed(self) -> None:
         self.inspector.choice_changed()
 
     @on(Footer.Clicked)
     def _footer_clicked(self, event: Footer.Clicked) -> None:
-        self.action_perform(event.action)
-
-
-def _ignore(_: object) -> None:
-    """Nobody waits for it."""
+        self.runner.run(event.action)

@@ -26,20 +26,12 @@ class Job:
         self._on_progress = on_progress
 
     def check(self) -> None:
-        """Call now and then while working.
-
-        Raises:
-            Cancelled: the job was cancelled, or the program is ending.
-        """
+        """Raise Cancelled if the job was cancelled or the program is ending."""
         if self.cancelled or not threading.main_thread().is_alive():
             raise Cancelled
 
     def report(self, progress: str) -> None:
-        """Check, and show what is being done, if anything is given.
-
-        Raises:
-            Cancelled: see `check`.
-        """
+        """Check, and show what is being done, if anything is given."""
         self.check()
         if progress:
             self._on_progress(progress)
@@ -86,14 +78,16 @@ class Worker:
             try:
                 job.check()
                 self._prepare(job.report)
-                self.deliver(job, done, work(job))
+                found = work(job)
+                job.check()
+                self.deliver(job, done, found)
             except Cancelled:
                 return
             except UserError as error:
-                self._deliver(job, failed, str(error))
+                self.deliver(job, failed, str(error))
             except Exception as error:
                 log.exception("a job of the playground failed")
-                self._deliver(job, failed, f"unexpected {type(error).__name__}: {error}")
+                self.deliver(job, failed, f"unexpected {type(error).__name__}: {error}")
             finally:
                 job.finished = True
 
@@ -103,15 +97,7 @@ class Worker:
             self._thread.start()
 
     def deliver(self, job: Job, to: Callable[[Result], None], result: Result) -> None:
-        """Hand over a result, or a part of one, from within a job.
-
-        Raises:
-            Cancelled: the job was cancelled, or the program is ending.
-        """
-        job.check()
-        self._deliver(job, to, result)
-
-    def _deliver(self, job: Job, to: Callable[[Result], None], result: Result) -> None:
+        """Hand over a result, or a part of one, on the screen's thread, unless cancelled."""
         self._call_later(lambda: None if job.cancelled else to(result))
 
     def _progress(self, progress: str) -> None:
