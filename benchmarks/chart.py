@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from textual.color import Color
 
-from icot_tui.tui.chart.data import ChartData, Curve, Mark, prepare
+from icot_tui.tui.chart.data import ChartData, Curve, Mark
 from icot_tui.tui.chart.draw import draw
 from icot_tui.tui.chart.style import ThemeColours, strips_of
 from icot_tui.tui.chart.viewport import Viewport
@@ -49,7 +49,7 @@ def example(points: int, curves: int, version: int) -> ChartData:
 
 
 def ours(data: ChartData, width: int, height: int) -> None:
-    frame, _ = draw(prepare(data), Viewport(), width, height)
+    frame, _ = draw(data, Viewport(), width, height)
     strips_of(frame, COLOURS)
 
 
@@ -68,7 +68,7 @@ def plotext(data: ChartData, width: int, height: int) -> None:
     figure.clear()
     figure.theme("colorless")
     figure.plot_size(width, height)
-    for line in prepare(data).lines:
+    for line in data.curves:
         kept = downsample(line.x, line.y, line.x[0], line.x[-1], width, False)
         x, y = np.repeat(kept.at, 2), np.column_stack([kept.low, kept.high]).ravel()
         figure.draw(figure.signal(x.tolist(), y.tolist(), marker="braille").lines(True))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from icot_tui.tui.chart.curves import WINDOWS
-from icot_tui.tui.chart.data import ChartData, Curve, Mark, prepare
+from icot_tui.tui.chart.data import ChartData, Curve, Mark
 from icot_tui.tui.chart.draw import draw
 from icot_tui.tui.chart.export import as_csv, as_svg, as_text
 from icot_tui.tui.chart.style import MARKS, ChartStyle
@@ -57,7 +57,6 @@ charts = st.builds(
     empty=names,
     percent=st.booleans(),
     levels=st.lists(st.tuples(numbers, names), max_size=3).map(tuple),
-    span=st.none() | st.tuples(numbers, numbers),
 )
 views = st.builds(
     Viewport,
@@ -75,10 +74,10 @@ moves = st.lists(
 )
 
 
-def moved(view, prepared, steps):
-    if prepared.extent is None:
+def moved(view, data, steps):
+    if data.extent is None:
         return view
-    extent = prepared.extent
+    extent = data.extent
     for step in steps:
         match step:
             case "in":
@@ -88,9 +87,9 @@ def moved(view, prepared, steps):
             case "left" | "right":
                 view = panned(view, extent, -0.3 if step == "left" else 0.3)
             case "back" | "on":
-                view = stepped(view, prepared, 60, -3 if step == "back" else 1)
+                view = stepped(view, data, 60, -3 if step == "back" else 1)
             case "mark" | "before":
-                view = to_mark(view, prepared, step == "mark")
+                view = to_mark(view, data, step == "mark")
             case "far":
                 view = with_cursor(view, extent, 1e300)
         start, end = visible(view, extent)
@@ -107,9 +106,8 @@ def moved(view, prepared, steps):
 @given(charts, views, sizes, looks, moves)
 def test_a_chart_has_exactly_its_size(data, view, size, look, steps):
     width, height = size
-    prepared = prepare(data)
-    view = moved(view, prepared, steps)
-    frame, _ = draw(prepared, view, width, height, look)
+    view = moved(view, data, steps)
+    frame, _ = draw(data, view, width, height, look)
     lines = frame.lines()
     assert len(lines) == height
     assert {cell_len(line) for line in lines} <= {width}
@@ -124,13 +122,12 @@ def test_a_chart_has_exactly_its_size(data, view, size, look, steps):
 def test_any_chart_can_be_exported(data, view, steps):
     from xml.etree import ElementTree
 
-    prepared = prepare(data)
-    view = moved(view, prepared, steps)
-    drawing = as_svg(prepared, view)
+    view = moved(view, data, steps)
+    drawing = as_svg(data, view)
     ElementTree.fromstring(drawing)
     assert "nan" not in drawing.split("<path", 1)[-1].replace("not finite", "").split(">")[0]
-    assert as_csv(prepared, view).splitlines()[0].startswith("curve,")
-    assert as_text(prepared, view, 60, 12).count("\n") == 12
+    assert as_csv(data, view).splitlines()[0].startswith("curve,")
+    assert as_text(data, view, 60, 12).count("\n") == 12
 
 
 @pytest.mark.parametrize("size", [(w, h) for w in range(0, 45, 4) for h in range(0, 14)])
@@ -147,7 +144,7 @@ def test_small_sizes(size):
         empty="nothing",
     )
     for view in (Viewport(), Viewport(log=True), Viewport(cursor=20.0)):
-        frame, _ = draw(prepare(data), view, *size)
+        frame, _ = draw(data, view, *size)
         assert [cell_len(line) for line in frame.lines()] == [size[0]] * size[1]
 
 

@@ -14,7 +14,7 @@ from icot_tui.tui.chart.curves import (
     smoothed_value,
     strokes,
 )
-from icot_tui.tui.chart.data import ChartData, Curve, Mark, prepare
+from icot_tui.tui.chart.data import ChartData, Curve, Mark
 from icot_tui.tui.chart.draw import draw
 from icot_tui.tui.chart.style import ChartStyle, changes
 from icot_tui.tui.chart.ticks import linear_ticks, position_ticks, short, time_of_hours, value_ticks
@@ -22,21 +22,19 @@ from icot_tui.tui.chart.viewport import Viewport
 
 
 def chart(*curves, marks=(), **options):
-    return prepare(
-        ChartData(
-            curves=curves,
-            marks=marks,
-            x_label="step",
-            y_label="loss",
-            version=0,
-            empty="nothing",
-            **options,
-        )
+    return ChartData(
+        curves=curves,
+        marks=marks,
+        x_label="step",
+        y_label="loss",
+        version=0,
+        empty="nothing",
+        **options,
     )
 
 
-def lines(prepared, view=None, size=(40, 10), style=None):
-    return draw(prepared, view or Viewport(), *size, style)[0].lines()
+def lines(data, view=None, size=(40, 10), style=None):
+    return draw(data, view or Viewport(), *size, style)[0].lines()
 
 
 @given(st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), max_size=80), st.integers(2, 40))
@@ -58,7 +56,7 @@ def test_smoothing_is_the_weighted_mean_of_all_before(values, window):
 def test_smoothed_values_of_long_lines_agree_with_the_exact_ones():
     random = np.random.default_rng(0)
     y = np.cumsum(random.normal(0, 0.1, 50_000)) + random.normal(0, 1, 50_000)
-    line = chart(Curve("loss", np.arange(50_000), y)).lines[0]
+    line = Curve("loss", np.arange(50_000), y)
     x, means = smoothed_line(line, 0, 50_000, 500)
     assert len(x) < 10_000
     for place in (10, 2000, len(x) - 2):
@@ -247,14 +245,6 @@ def test_changes_are_the_cells_that_differ():
     assert [(region.x, region.y, region.width) for region in regions] == [(3, 1, 3)]
     assert changes(two.frame(), two.frame()) == []
     assert len(changes(None, two.frame())) == 3
-
-
-def test_charts_of_one_span_have_their_marks_in_line():
-    marks = (Mark(300, "removal", "removal 1"),)
-    long = Curve("loss", np.arange(1000), np.ones(1000))
-    short = Curve("loss", np.array([100, 500]), np.ones(2))
-    drawn = [lines(chart(curve, marks=marks, span=(0, 1000)))[-2] for curve in (long, short)]
-    assert drawn[0].index("▴") == drawn[1].index("▴")
 
 
 def test_the_ends_of_a_percent_axis_are_level_with_their_labels():

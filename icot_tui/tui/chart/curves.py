@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from icot_tui.tui.chart.data import Floats, Numbers, PreparedCurve, bounded, usable
+from icot_tui.tui.chart.data import Curve, Floats, Numbers, bounded, usable
 
 Columns = NDArray[np.int64]
 Rows = NDArray[np.int64]
@@ -38,7 +38,7 @@ def exponential(values: Numbers, weight: float) -> Floats:
     return total / share * largest
 
 
-def smoothed_line(line: PreparedCurve, first: int, end: int, window: int) -> tuple[Floats, Floats]:
+def smoothed_line(curve: Curve, first: int, end: int, window: int) -> tuple[Floats, Floats]:
     """Positions and smoothed values of the points `first` to `end`, and one beyond on each side.
 
     Of a great many points, blocks are averaged first: their borders don't depend on what is seen,
@@ -46,19 +46,19 @@ def smoothed_line(line: PreparedCurve, first: int, end: int, window: int) -> tup
     """
     block = 1 << max(0, ((end - first) // _BLOCKS).bit_length())
     begin = max(0, first - block - REACH * window) // block * block
-    end = min(len(line.x), (end // block + 2) * block)
+    end = min(len(curve.x), (end // block + 2) * block)
     ends = np.minimum(np.arange(begin + block, end + block, block), end) - 1
-    x = line.x[ends]
-    y = _block_means(line.y[begin:end], block)
+    x = curve.x[ends]
+    y = _block_means(curve.y[begin:end], block)
     smooth = exponential(y, (1 - 1 / window) ** block)
-    skipped = max(0, int(np.searchsorted(x, line.x[first])) - 1) if first < len(line.x) else 0
+    skipped = max(0, int(np.searchsorted(x, curve.x[first])) - 1) if first < len(curve.x) else 0
     return x[skipped:], smooth[skipped:]
 
 
-def smoothed_value(line: PreparedCurve, index: int, window: int) -> float:
+def smoothed_value(curve: Curve, index: int, window: int) -> float:
     """The smoothed value at one point, exactly."""
     begin = max(0, index + 1 - REACH * window)
-    return float(exponential(line.y[begin : index + 1], 1 - 1 / window)[-1])
+    return float(exponential(curve.y[begin : index + 1], 1 - 1 / window)[-1])
 
 
 def _block_means(values: Numbers, block: int) -> Floats:
@@ -124,7 +124,7 @@ def downsample(
     edges[-1] = np.searchsorted(x, end, "right")
     edges = np.concatenate(([0], edges, [len(x)]))  # a neighbour, the columns, a neighbour
     used = np.flatnonzero(np.diff(edges) > 0)
-    starts, ends, at = edges[used], edges[used + 1], used - 1.0
+    starts, ends, at = edges[used], edges[used + 1], used.astype(np.float64) - 1
     outside = (at < 0) | (at >= columns)
     place = np.clip((x[starts[outside]] - start) / (end - start) * columns - 0.5, -1e9, 1e9)
     left, right = np.minimum(place, -0.51), np.maximum(place, columns - 0.49)

@@ -3,49 +3,49 @@
 import numpy as np
 
 from icot_tui.tui.chart.canvas import LINE, QUIET, Canvas, Frame, fit, width_of
-from icot_tui.tui.chart.data import Prepared
+from icot_tui.tui.chart.data import ChartData, Span
 from icot_tui.tui.chart.header import draw_header, header_lines, notes, wrap
 from icot_tui.tui.chart.layout import ChartLayout, chart_layout, scale_of, whole_positions
 from icot_tui.tui.chart.plot import Plot, draw_plot
 from icot_tui.tui.chart.style import MARKS, ChartStyle
 from icot_tui.tui.chart.ticks import Tick, position_ticks, value_ticks
-from icot_tui.tui.chart.viewport import Span, Viewport, column_at, visible
+from icot_tui.tui.chart.viewport import Viewport, column_at, visible
 
 
 def draw(
-    prepared: Prepared, view: Viewport, width: int, height: int, style: ChartStyle | None = None
+    data: ChartData, view: Viewport, width: int, height: int, style: ChartStyle | None = None
 ) -> tuple[Frame, ChartLayout]:
     """A frame of `height` lines of `width` cells, and the layout of its parts."""
     style = style or ChartStyle()
     canvas = Canvas(width, height)
     if width <= 0 or height <= 0:
         return canvas.frame(), ChartLayout(0, 0, 0, 0, axis=False)
-    if prepared.extent is None:
-        _draw_message(canvas, prepared.data.empty, style)
+    if data.extent is None:
+        _draw_message(canvas, data.empty, style)
         return canvas.frame(), ChartLayout(0, 0, width, height, axis=False)
     with np.errstate(all="ignore"):
-        layout = _draw(canvas, prepared, view, style, visible(view, prepared.extent))
+        layout = _draw(canvas, data, view, style, visible(view, data.extent))
     return canvas.frame(), layout
 
 
 def _draw(
-    canvas: Canvas, prepared: Prepared, view: Viewport, style: ChartStyle, window: Span
+    canvas: Canvas, data: ChartData, view: Viewport, style: ChartStyle, window: Span
 ) -> ChartLayout:
     height, width = canvas.cells.shape
-    scale = scale_of(prepared, view, *window)
+    scale = scale_of(data, view, *window)
     column = (window[1] - window[0]) / max(width - 6, 1)
-    lines = header_lines(prepared, view, style, column, width, height)
+    lines = header_lines(data, view, style, column, width, height)
     layout = chart_layout(width, height, len(lines), 0)
     levels = []
     if scale and layout.axis:
         most = max(2, min(9, layout.rows // 3 + 1))
-        levels = value_ticks(scale.low, scale.high, most, scale.log, prepared.data.percent)
+        levels = value_ticks(scale.low, scale.high, most, scale.log, data.percent)
         widest = max((len(label) for _, label in levels), default=0)
         layout = chart_layout(width, height, len(lines), widest)
     plot = Plot(
         canvas=canvas,
         layout=layout,
-        prepared=prepared,
+        data=data,
         view=view,
         style=style,
         window=window,
@@ -59,7 +59,7 @@ def _draw(
             canvas, "no value above zero here" if view.log else "no finite value here", style
         )
     shown = sorted(kinds, key=lambda kind: -MARKS[kind].severity)
-    beside = notes(prepared, view, style, shown, nonfinite) if view.cursor is None else []
+    beside = notes(data, view, style, shown, nonfinite) if view.cursor is None else []
     draw_header(canvas, lines, beside)
     return layout
 
@@ -96,7 +96,7 @@ def draw_axes(plot: Plot, levels: list[Tick]) -> None:
 
 def _labels(plot: Plot) -> list[tuple[int, str, int]]:
     """(column, label, first column of the label) of the ticks that fit beside the axis' name."""
-    layout, (start, end), data = plot.layout, plot.window, plot.prepared.data
+    layout, (start, end), data = plot.layout, plot.window, plot.data
     width = layout.left + layout.columns
     # Hours name themselves: `3h20m`.
     name = "" if data.x_label == "hours" else fit(data.x_label, width // 3, plot.style.ascii)

@@ -8,43 +8,42 @@ import numpy as np
 
 from icot_tui.formatting import plain
 from icot_tui.tui.chart.curves import Downsampled, exponential
-from icot_tui.tui.chart.data import Prepared, PreparedCurve
+from icot_tui.tui.chart.data import ChartData, Curve, Span
 from icot_tui.tui.chart.draw import draw
 from icot_tui.tui.chart.layout import Scale, scale_of, whole_positions
 from icot_tui.tui.chart.plot import raw_and_smooth
 from icot_tui.tui.chart.style import MARKS, ChartStyle, series_colour, series_number
 from icot_tui.tui.chart.ticks import position_ticks, value_ticks
-from icot_tui.tui.chart.viewport import Span, Viewport, visible
+from icot_tui.tui.chart.viewport import Viewport, visible
 
 
 def as_text(
-    prepared: Prepared, view: Viewport, width: int, height: int, style: ChartStyle | None = None
+    data: ChartData, view: Viewport, width: int, height: int, style: ChartStyle | None = None
 ) -> str:
     """The chart as lines of text without trailing blanks."""
-    frame, _ = draw(prepared, view, width, height, style)
+    frame, _ = draw(data, view, width, height, style)
     return "\n".join(line.rstrip() for line in frame.lines()) + "\n"
 
 
-def as_csv(prepared: Prepared, view: Viewport) -> str:
+def as_csv(data: ChartData, view: Viewport) -> str:
     """`curve,position,value,smoothed`: every point in the window, a line each, all digits.
 
     Values that are not finite are written as nan, inf and -inf; without smoothing the last column
     is empty.
     """
-    data = prepared.data
     sheet = io.StringIO()
     table = csv.writer(sheet, lineterminator="\n")
     table.writerow(["curve", plain(data.x_label), plain(data.y_label), "smoothed"])
-    start, end = visible(view, prepared.extent) if prepared.extent else (0.0, 0.0)
-    for line in prepared.lines:
-        first, stop = line.between(start, end)
-        name = plain(line.curve.name)
+    start, end = visible(view, data.extent) if data.extent else (0.0, 0.0)
+    for curve in data.curves:
+        first, stop = curve.between(start, end)
+        name = plain(curve.name)
         smoothed: list[object] = [""] * (stop - first)
-        if line.curve.smooth and view.smoothing:
-            means = exponential(line.y[:stop], 1 - 1 / view.smoothing)[first:]
+        if curve.smooth and view.smoothing:
+            means = exponential(curve.y[:stop], 1 - 1 / view.smoothing)[first:]
             smoothed = ["" if np.isnan(mean) else repr(mean) for mean in means.tolist()]
         values = zip(
-            line.x[first:stop].tolist(), line.y[first:stop].tolist(), smoothed, strict=True
+            curve.x[first:stop].tolist(), curve.y[first:stop].tolist(), smoothed, strict=True
         )
         table.writerows([name, _whole(x), repr(y), mean] for x, y, mean in values)
     return sheet.getvalue()
@@ -68,9 +67,8 @@ _COLOURS = {
 _STYLE = "text{font:13px system-ui,sans-serif;fill:#24292f}.q{fill:#6a737d}path{fill:none}"
 
 
-def as_svg(prepared: Prepared, view: Viewport) -> str:
+def as_svg(data: ChartData, view: Viewport) -> str:
     """The window of the view as an SVG document of 960 x 480 pixels."""
-    data = prepared.data
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"'
         f' width="{WIDTH}" height="{HEIGHT}"><style>{_STYLE}</style>',
@@ -78,30 +76,28 @@ def as_svg(prepared: Prepared, view: Viewport) -> str:
         _text(_LEFT, 24, f"{data.y_label} over {data.x_label}", "font-weight:600"),
     ]
     with np.errstate(all="ignore"):
-        parts += _plot(prepared, view)
+        parts += _plot(data, view)
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _plot(prepared: Prepared, view: Viewport) -> list[str]:
-    data = prepared.data
-    window = visible(view, prepared.extent) if prepared.extent else None
-    scale = scale_of(prepared, view, *window) if window else None
+def _plot(data: ChartData, view: Viewport) -> list[str]:
+    window = visible(view, data.extent) if data.extent else None
+    scale = scale_of(data, view, *window) if window else None
     if window is None or scale is None:
         sentence = data.empty if window is None else "no value that can be drawn here"
         return [_text(WIDTH / 2, HEIGHT / 2, sentence, "text-anchor:middle")]
-    parts = _axes(prepared, window, scale) + _marks(prepared, window)
+    parts = _axes(data, window, scale) + _marks(data, window)
     for value, label in data.levels:
         if scale.row(value, _PLOT_HEIGHT + 1) is not None:
             y = _y(np.array([value]), scale)[0]
             parts.append(_stroke(f"M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}", "#8a939c", dash="6 4"))
             parts.append(_text(WIDTH - _RIGHT, y - 5, label, "text-anchor:end", quiet=True))
-    for line in reversed(prepared.lines):
-        parts += _curve(line, view, window, scale)
-    return parts + _legend(prepared, view)
+    for curve in reversed(data.curves):
+        parts += _curve(curve, view, window, scale)
+    return parts + _legend(data, view)
 
 
-def _axes(prepared: Prepared, window: Span, scale: Scale) -> list[str]:
-    data = prepared.data
+def _axes(data: ChartData, window: Span, scale: Scale) -> list[str]:
     bottom, right = HEIGHT - _BOTTOM, WIDTH - _RIGHT
     parts = []
     for value, label in value_ticks(scale.low, scale.high, 7, scale.log, data.percent):
@@ -118,19 +114,19 @@ def _axes(prepared: Prepared, window: Span, scale: Scale) -> list[str]:
     return parts
 
 
-def _marks(prepared: Prepared, window: Span) -> list[str]:
+def _marks(data: ChartData, window: Span) -> list[str]:
     parts = []
-    part = prepared.marks_between(*window)
-    for x, mark in zip(_x(prepared.mark_x[part], window), prepared.marks[part], strict=True):
+    part = data.marks_between(*window)
+    for x, mark in zip(_x(data.mark_x[part], window), data.marks[part], strict=True):
         path = f"M{x:.1f} {_TOP}V{HEIGHT - _BOTTOM}"
         parts.append(_stroke(path, MARKS[mark.kind].svg, "2 3", mark.label))
     return parts
 
 
-def _curve(line: PreparedCurve, view: Viewport, window: Span, scale: Scale) -> list[str]:
-    colour = _colour(line.curve.colour)
+def _curve(curve: Curve, view: Viewport, window: Span, scale: Scale) -> list[str]:
+    colour = _colour(curve.colour)
     columns = 2 * _PLOT_WIDTH
-    raw, smooth = raw_and_smooth(line, view, window, columns)
+    raw, smooth = raw_and_smooth(curve, view, window, columns)
     if smooth is None:
         parts = [_stroke(_path(raw, scale, columns), colour, wide=1.8)]
     else:
@@ -143,7 +139,7 @@ def _curve(line: PreparedCurve, view: Viewport, window: Span, scale: Scale) -> l
         path = f"M{x:.1f} {_TOP}V{HEIGHT - _BOTTOM}"
         parts.append(_stroke(path, "#c0261e", label="not finite", seen=0.5))
     alone = ~raw.joined & ~np.append(raw.joined[1:], False)
-    dots = line.curve.points and len(raw.at) <= 200
+    dots = curve.points and len(raw.at) <= 200
     for place in np.flatnonzero(np.ones_like(alone) if dots else alone):
         y = _y(raw.last[place : place + 1], scale)[0]
         x = _LEFT + (raw.at[place] + 0.5) * _PLOT_WIDTH / columns
@@ -169,15 +165,15 @@ def _path(line: Downsampled, scale: Scale, columns: int) -> str:
     return "".join(commands)
 
 
-def _legend(prepared: Prepared, view: Viewport) -> list[str]:
+def _legend(data: ChartData, view: Viewport) -> list[str]:
     parts, x = [], float(_LEFT)
-    for line in prepared.lines:
-        name = plain(line.curve.name)
-        colour = _colour(line.curve.colour)
+    for curve in data.curves:
+        name = plain(curve.name)
+        colour = _colour(curve.colour)
         parts.append(_stroke(f"M{x:.0f} 42h18", colour, wide=2.5))
         parts.append(_text(x + 24, 46, name))
         x += 44 + 7.5 * len(name)
-    if view.smoothing and any(line.curve.smooth for line in prepared.lines):
+    if view.smoothing and any(curve.smooth for curve in data.curves):
         note = f"smoothed over {view.smoothing}"
         parts.append(_text(WIDTH - _RIGHT, 24, note, "text-anchor:end", quiet=True))
     return parts

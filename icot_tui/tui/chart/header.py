@@ -5,7 +5,7 @@ import numpy as np
 from icot_tui import formatting
 from icot_tui.tui.chart.canvas import QUIET, Canvas, Ink, Run, fit, width_of
 from icot_tui.tui.chart.curves import smoothed_value
-from icot_tui.tui.chart.data import Mark, MarkKind, Prepared, PreparedCurve
+from icot_tui.tui.chart.data import ChartData, Curve, Mark, MarkKind
 from icot_tui.tui.chart.style import MARKS, ChartStyle
 from icot_tui.tui.chart.ticks import time_of_hours
 from icot_tui.tui.chart.viewport import Viewport, nearest
@@ -18,27 +18,27 @@ BREVITY = (0, 1, 2)
 
 
 def readout(
-    prepared: Prepared, view: Viewport, style: ChartStyle, column: float, brevity: int
+    data: ChartData, view: Viewport, style: ChartStyle, column: float, brevity: int
 ) -> list[Runs]:
     """The position of the cursor, each curve's value there, and marks within a column of it."""
     cursor = view.cursor if view.cursor is not None else 0.0
-    parts: list[Runs] = [[(position(cursor, prepared.data.x_label, style.ascii), STRONG)]]
-    for place, line in enumerate(prepared.lines):
-        index = nearest(cursor, line.x)
+    parts: list[Runs] = [[(position(cursor, data.x_label, style.ascii), STRONG)]]
+    for place, curve in enumerate(data.curves):
+        index = nearest(cursor, curve.x)
         if index is None:
             continue
-        there = line.x[0] - column <= cursor <= line.x[-1] + column
-        value, smooth = _values(prepared, view, line, index) if there else ("none here", "")
-        swatch = style.swatch(place, len(prepared.lines), dot=True)
-        runs: Runs = [(f"{swatch} ", Ink(line.curve.colour, "bold"))]
+        there = curve.x[0] - column <= cursor <= curve.x[-1] + column
+        value, smooth = _values(data, view, curve, index) if there else ("none here", "")
+        swatch = style.swatch(place, len(data.curves), dot=True)
+        runs: Runs = [(f"{swatch} ", Ink(curve.colour, "bold"))]
         if brevity < 2:
-            name = fit(line.curve.name, 16 if brevity else NAME_WIDTH, style.ascii)
+            name = fit(curve.name, 16 if brevity else NAME_WIDTH, style.ascii)
             runs.append((f"{name} ", TEXT))
         runs.append((value, Ink("error") if value == "not finite" else STRONG))
         if smooth:
             runs.append((f" (~{smooth})" if brevity else f" (smoothed {smooth})", QUIET))
         parts.append(runs)
-    return parts + _near(prepared, cursor, style, column)
+    return parts + _near(data, cursor, style, column)
 
 
 def position(x: float, label: str, ascii: bool = False) -> str:
@@ -49,28 +49,28 @@ def position(x: float, label: str, ascii: bool = False) -> str:
     return f"{fit(label, 20, ascii)} {x:,.0f}" if whole else f"{fit(label, 20, ascii)} {x:,.4g}"
 
 
-def _values(prepared: Prepared, view: Viewport, line: PreparedCurve, index: int) -> tuple[str, str]:
+def _values(data: ChartData, view: Viewport, curve: Curve, index: int) -> tuple[str, str]:
     """A curve's value at a point, and the smoothed value if that is drawn."""
-    tell = formatting.percent if prepared.data.percent else formatting.number
-    value = float(line.y[index])
-    if not np.isfinite(value) or not line.curve.smooth or not view.smoothing:
+    tell = formatting.percent if data.percent else formatting.number
+    value = float(curve.y[index])
+    if not np.isfinite(value) or not curve.smooth or not view.smoothing:
         return tell(value), ""
-    return tell(value), tell(smoothed_value(line, index, view.smoothing))
+    return tell(value), tell(smoothed_value(curve, index, view.smoothing))
 
 
-def _near(prepared: Prepared, cursor: float, style: ChartStyle, column: float) -> list[Runs]:
+def _near(data: ChartData, cursor: float, style: ChartStyle, column: float) -> list[Runs]:
     """Marks within a column of the cursor, the severest first; else the removal it comes after."""
     reach = 0.75 * column
-    part = prepared.marks_between(cursor - reach, cursor + reach)
-    near = sorted(prepared.marks[part], key=lambda mark: -MARKS[mark.kind].severity)[:3]
+    part = data.marks_between(cursor - reach, cursor + reach)
+    near = sorted(data.marks[part], key=lambda mark: -MARKS[mark.kind].severity)[:3]
     if near:
         return [_named(mark, style) for mark in near]
-    before = (mark for mark in reversed(prepared.marks[: part.start]) if mark.kind == "removal")
+    before = (mark for mark in reversed(data.marks[: part.start]) if mark.kind == "removal")
     last = next(before, None)
     if last is None:
         return []
     label = fit(last.label or "a removal", NAME_WIDTH, style.ascii)
-    return [[(f"{_distance(cursor - last.x, prepared.data.x_label)}after {label}", QUIET)]]
+    return [[(f"{_distance(cursor - last.x, data.x_label)}after {label}", QUIET)]]
 
 
 def _named(mark: Mark, style: ChartStyle) -> Runs:
@@ -89,7 +89,7 @@ NAME_WIDTHS = (NAME_WIDTH, 18, 12)
 
 
 def header_lines(
-    prepared: Prepared, view: Viewport, style: ChartStyle, column: float, width: int, height: int
+    data: ChartData, view: Viewport, style: ChartStyle, column: float, width: int, height: int
 ) -> list[Runs]:
     """The legend or, with a cursor, the readout, laid out for this size; may be empty.
 
@@ -98,17 +98,16 @@ def header_lines(
     if height < 5 or width < 12:
         return []
     if view.cursor is None:
-        ways = [legend(prepared, style, name_width) for name_width in NAME_WIDTHS]
+        ways = [legend(data, style, name_width) for name_width in NAME_WIDTHS]
         return _laid(ways, width, max(1, height // 5), "  ")
     between = " - " if style.ascii else " · "
-    ways = [readout(prepared, view, style, column, brevity) for brevity in BREVITY]
+    ways = [readout(data, view, style, column, brevity) for brevity in BREVITY]
     return _laid(ways, width, max(1, height // 4), between)
 
 
-def legend(prepared: Prepared, style: ChartStyle, name_width: int = NAME_WIDTH) -> list[Runs]:
+def legend(data: ChartData, style: ChartStyle, name_width: int = NAME_WIDTH) -> list[Runs]:
     """What is measured, and the name of each curve after its swatch."""
-    data = prepared.data
-    curves = [line.curve for line in prepared.lines]
+    curves = data.curves
     parts: list[Runs] = []
     if [curve.name for curve in curves] != [data.y_label] and data.y_label:
         parts.append([(fit(data.y_label, NAME_WIDTH, style.ascii), STRONG)])
@@ -133,7 +132,7 @@ def draw_header(canvas: Canvas, lines: list[Runs], notes: list[Runs]) -> None:
 
 
 def notes(
-    prepared: Prepared, view: Viewport, style: ChartStyle, kinds: list[MarkKind], nonfinite: int
+    data: ChartData, view: Viewport, style: ChartStyle, kinds: list[MarkKind], nonfinite: int
 ) -> list[Runs]:
     """Notes beside the legend, the most important first: gaps, axis, marks, smoothing."""
     parts: list[Runs] = []
@@ -145,7 +144,7 @@ def notes(
         parts.append([("zoomed", QUIET)])
     for kind in kinds:
         parts.append([(f"{style.mark(kind)} ", MARKS[kind].ink), (kind, QUIET)])
-    if view.smoothing and any(line.curve.smooth for line in prepared.lines):
+    if view.smoothing and any(curve.smooth for curve in data.curves):
         parts.append([(f"smoothed over {view.smoothing}", QUIET)])
     return parts
 

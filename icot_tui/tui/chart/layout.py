@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from icot_tui.tui.chart.data import LARGEST, ChartData, Floats, Prepared, bounded, usable
-from icot_tui.tui.chart.viewport import Span, Viewport
+from icot_tui.tui.chart.data import LARGEST, ChartData, Floats, Span, bounded, usable
+from icot_tui.tui.chart.viewport import Viewport
 
 LEAST = 1e-280
 """Smaller spans can't be divided by."""
@@ -64,10 +64,9 @@ class Scale:
         return place if 0 <= place < many else None
 
 
-def scale_of(prepared: Prepared, view: Viewport, start: float, end: float) -> Scale | None:
+def scale_of(data: ChartData, view: Viewport, start: float, end: float) -> Scale | None:
     """The scale that fits all values from start to end; None if none can be drawn."""
-    data = prepared.data
-    ranges = [_range(line.y, *line.between(start, end), view.log) for line in prepared.lines]
+    ranges = [_range(curve.y, *curve.between(start, end), view.log) for curve in data.curves]
     seen = [span for span in ranges if span is not None]
     if not seen:
         return None
@@ -84,7 +83,7 @@ def scale_of(prepared: Prepared, view: Viewport, start: float, end: float) -> Sc
 
 def whole_positions(data: ChartData) -> bool:
     """Do only whole numbers make sense on the x axis?"""
-    return data.x_label == "step" or all(curve.x.dtype.kind in "iu" for curve in data.curves)
+    return data.x_label == "step" or all(curve.whole for curve in data.curves)
 
 
 def _range(values: np.ndarray, first: int, end: int, log: bool) -> Span | None:

@@ -20,10 +20,10 @@ from icot_tui.tui.chart.curves import (
     strokes,
     thirds,
 )
-from icot_tui.tui.chart.data import MarkKind, Prepared, PreparedCurve
+from icot_tui.tui.chart.data import ChartData, Curve, MarkKind, Span
 from icot_tui.tui.chart.layout import ChartLayout, Scale
 from icot_tui.tui.chart.style import MARKS, ChartStyle
-from icot_tui.tui.chart.viewport import Span, Viewport, column_at, nearest
+from icot_tui.tui.chart.viewport import Viewport, column_at, nearest
 
 _THIRDS = np.array([ord(character) for character in " '-|.|||"], np.uint32)
 """By bits 1, 2 and 4 from the top: a line in ASCII characters."""
@@ -38,7 +38,7 @@ class Plot(NamedTuple):
 
     canvas: Canvas
     layout: ChartLayout
-    prepared: Prepared
+    data: ChartData
     view: Viewport
     style: ChartStyle
     window: Span
@@ -78,16 +78,16 @@ def draw_plot(plot: Plot) -> tuple[int, set[MarkKind]]:
     shape = plot.layout.rows, plot.layout.columns
     faint = Layer(np.zeros(shape, np.uint8), np.zeros(shape, np.uint8))
     strong = Layer(np.zeros(shape, np.uint8), np.zeros(shape, np.uint8))
-    raws = [_curve(plot, line, faint, strong) for line in reversed(plot.prepared.lines)][::-1]
+    raws = [_curve(plot, curve, faint, strong) for curve in reversed(plot.data.curves)][::-1]
     sparse = plot.style.letters or plot.style.ascii
     _paint(plot, faint, FAINT if sparse else None)
     _paint(plot, strong, None)
-    drawn = list(enumerate(zip(plot.prepared.lines, raws, strict=True)))
-    for place, (line, raw) in reversed(drawn):
-        _points(plot, line, raw)
+    drawn = list(enumerate(zip(plot.data.curves, raws, strict=True)))
+    for place, (curve, raw) in reversed(drawn):
+        _points(plot, curve, raw)
         letter = plot.style.letter(place, len(raws))
         if letter:
-            _letters(plot, line, raw, letter, place / len(raws))
+            _letters(plot, curve, raw, letter, place / len(raws))
     columns = [np.zeros(0, np.int64), *(raw.nonfinite for raw in raws)]
     nonfinite = np.unique(np.concatenate(columns) // plot.fine[0])
     _nonfinite(plot, nonfinite)
@@ -98,27 +98,27 @@ def draw_plot(plot: Plot) -> tuple[int, set[MarkKind]]:
 
 
 def raw_and_smooth(
-    line: PreparedCurve, view: Viewport, window: Span, columns: int
+    curve: Curve, view: Viewport, window: Span, columns: int
 ) -> tuple[Downsampled, Downsampled | None]:
     """A curve in so many columns: its own values and, if it is drawn smoothed, those."""
-    raw = downsample(line.x, line.y, *window, columns, view.log)
-    first, stop = line.between(*window)
-    if not (line.curve.smooth and view.smoothing > 0 and stop - first > 2):
+    raw = downsample(curve.x, curve.y, *window, columns, view.log)
+    first, stop = curve.between(*window)
+    if not (curve.smooth and view.smoothing > 0 and stop - first > 2):
         return raw, None
-    x, y = smoothed_line(line, first, stop, view.smoothing)
+    x, y = smoothed_line(curve, first, stop, view.smoothing)
     return raw, downsample(x, y, *window, columns, view.log)
 
 
-def _curve(plot: Plot, line: PreparedCurve, faint: Layer, strong: Layer) -> Downsampled:
+def _curve(plot: Plot, curve: Curve, faint: Layer, strong: Layer) -> Downsampled:
     """Add a curve to the layers; returns its raw values, downsampled."""
     columns = plot.layout.columns * plot.fine[0]
-    raw, smooth = raw_and_smooth(line, plot.view, plot.window, columns)
+    raw, smooth = raw_and_smooth(curve, plot.view, plot.window, columns)
     if smooth is None:
-        _add(plot, strong, raw, Ink(line.curve.colour))
+        _add(plot, strong, raw, Ink(curve.colour))
         return raw
-    _add(plot, strong, smooth, Ink(line.curve.colour))
-    if sum(other.curve.smooth for other in plot.prepared.lines) <= _FEW_SMOOTHED:
-        _add(plot, faint, raw, Ink(line.curve.colour, "faint"))
+    _add(plot, strong, smooth, Ink(curve.colour))
+    if sum(other.smooth for other in plot.data.curves) <= _FEW_SMOOTHED:
+        _add(plot, faint, raw, Ink(curve.colour, "faint"))
     return raw
 
 
@@ -151,7 +151,7 @@ def _paint(plot: Plot, layer: Layer, pattern: Dots | None) -> None:
     plot.canvas.inks[y, x] = layer.inks[rows, columns]
 
 
-def _points(plot: Plot, line: PreparedCurve, raw: Downsampled) -> None:
+def _points(plot: Plot, curve: Curve, raw: Downsampled) -> None:
     """Dots for measurements, and for single points without a line."""
     if plot.scale is None or not len(raw.at):
         return
@@ -159,21 +159,21 @@ def _points(plot: Plot, line: PreparedCurve, raw: Downsampled) -> None:
     goes_on = np.append(raw.joined[1:], False)
     wanted = (raw.at >= 0) & (raw.at < plot.layout.columns * wide)
     few = np.count_nonzero(wanted) <= plot.layout.columns // 3
-    if not (line.curve.points and few):
+    if not (curve.points and few):
         wanted &= ~raw.joined & ~goes_on & (raw.low == raw.high)
     rows = np.floor(plot.scale.rows(raw.last[wanted], plot.layout.rows * high, high) / high)
     columns = raw.at[wanted].astype(np.int64) // wide
     seen = (rows >= 0) & (rows < plot.layout.rows)
     y, x = rows[seen].astype(np.int64) + plot.layout.header, columns[seen] + plot.layout.left
-    plot.canvas.paint(y, x, "o" if plot.style.ascii else "•", Ink(line.curve.colour, "bold"))
+    plot.canvas.paint(y, x, "o" if plot.style.ascii else "•", Ink(curve.colour, "bold"))
 
 
-def _letters(plot: Plot, line: PreparedCurve, raw: Downsampled, letter: str, shift: float) -> None:
+def _letters(plot: Plot, curve: Curve, raw: Downsampled, letter: str, shift: float) -> None:
     """The curve's letter every 24 cells along it, shifted for each curve."""
     wide = plot.fine[0]
     if plot.scale is None or not len(raw.at):
         return
-    smooth = line.curve.smooth and plot.view.smoothing > 0
+    smooth = curve.smooth and plot.view.smoothing > 0
     for column in range(round(8 + 24 * shift), plot.layout.columns, 24):
         place = int(np.searchsorted(raw.at, column * wide))
         if place >= len(raw.at) or raw.at[place] >= (column + 1) * wide:
@@ -181,17 +181,17 @@ def _letters(plot: Plot, line: PreparedCurve, raw: Downsampled, letter: str, shi
         value = float(raw.last[place])
         if smooth:
             start, end = plot.window
-            index = nearest(start + (column + 0.5) / plot.layout.columns * (end - start), line.x)
-            value = smoothed_value(line, index or 0, plot.view.smoothing)
+            index = nearest(start + (column + 0.5) / plot.layout.columns * (end - start), curve.x)
+            value = smoothed_value(curve, index or 0, plot.view.smoothing)
         row = plot.row(value)
         if row is not None:
-            plot.write(column, row, letter, Ink(line.curve.colour, "bold"))
+            plot.write(column, row, letter, Ink(curve.colour, "bold"))
 
 
 def _level_lines(plot: Plot) -> None:
     bar = "-" if plot.style.ascii else "╌"
     left, header = plot.layout.left, plot.layout.header
-    for value, _ in plot.prepared.data.levels:
+    for value, _ in plot.data.levels:
         row = plot.row(value)
         if row is not None:
             plot.canvas.paint(header + row, slice(left, None), bar, LINE)
@@ -200,7 +200,7 @@ def _level_lines(plot: Plot) -> None:
 def _level_names(plot: Plot, taken: NDArray[np.bool_]) -> None:
     """The name of each level on its line or beside it, where no curve runs."""
     columns = plot.layout.columns
-    for value, label in plot.prepared.data.levels:
+    for value, label in plot.data.levels:
         row = plot.row(value)
         name = fit(label, max(0, columns // 2), plot.style.ascii)
         if row is None or not name:
@@ -222,10 +222,10 @@ def _marks(plot: Plot) -> set[MarkKind]:
     Returns the kinds in view.
     """
     layout, style = plot.layout, plot.style
-    part = plot.prepared.marks_between(*plot.window)
-    columns = columns_of(plot.prepared.mark_x[part], *plot.window, layout.columns)
+    part = plot.data.marks_between(*plot.window)
+    columns = columns_of(plot.data.mark_x[part], *plot.window, layout.columns)
     severest: dict[int, MarkKind] = {}
-    for column, mark in zip(columns.tolist(), plot.prepared.marks[part], strict=True):
+    for column, mark in zip(columns.tolist(), plot.data.marks[part], strict=True):
         present = severest.get(column)
         if present is None or MARKS[mark.kind].severity >= MARKS[present].severity:
             severest[column] = mark.kind
@@ -270,17 +270,17 @@ def _cursor(plot: Plot, taken: NDArray[np.bool_]) -> None:
     strong = Ink("foreground", "bold")
     lines = slice(layout.header, layout.bottom)
     plot.canvas.paint(lines, layout.left + column, "|" if plot.style.ascii else "│", strong)
-    curves = plot.prepared.lines
+    curves = plot.data.curves
     taken[:, column] = True
-    for place, line in reversed(list(enumerate(curves))):
-        index = nearest(view.cursor, line.x)
-        if index is None or not start <= line.x[index] <= end:
+    for place, curve in reversed(list(enumerate(curves))):
+        index = nearest(view.cursor, curve.x)
+        if index is None or not start <= curve.x[index] <= end:
             continue
-        column = column_at(line.x[index], start, end, layout.columns)
-        value = float(line.y[index])
-        if line.curve.smooth and view.smoothing and np.isfinite(value):
-            value = smoothed_value(line, index, view.smoothing)
+        column = column_at(curve.x[index], start, end, layout.columns)
+        value = float(curve.y[index])
+        if curve.smooth and view.smoothing and np.isfinite(value):
+            value = smoothed_value(curve, index, view.smoothing)
         row = plot.row(value)
         if row is not None:
             dot = plot.style.letter(place, len(curves)) or plot.style.dot
-            plot.write(column, row, dot, Ink(line.curve.colour, "bold"))
+            plot.write(column, row, dot, Ink(curve.colour, "bold"))

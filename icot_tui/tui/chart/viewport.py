@@ -5,9 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from icot_tui.tui.chart.curves import WINDOWS, columns_of
-from icot_tui.tui.chart.data import Prepared, PreparedCurve
-
-Span = tuple[float, float]
+from icot_tui.tui.chart.data import ChartData, Curve, Span
 
 
 @dataclass(frozen=True)
@@ -87,41 +85,41 @@ def with_cursor(view: Viewport, extent: Span, x: float) -> Viewport:
     return replace(view, cursor=x)
 
 
-def stepped(view: Viewport, prepared: Prepared, columns: int, many: int) -> Viewport:
+def stepped(view: Viewport, data: ChartData, columns: int, many: int) -> Viewport:
     """Move the cursor by so many columns (negative: left), on to the next point there is."""
-    if prepared.extent is None or not many:
+    if data.extent is None or not many:
         return view
-    start, end = visible(view, prepared.extent)
+    start, end = visible(view, data.extent)
     if view.cursor is None:
-        newest = [line.x[stop - 1] for line, stop in _shown(prepared, start, end)]
-        return with_cursor(view, prepared.extent, float(max(newest, default=end)))
+        newest = [curve.x[stop - 1] for curve, stop in _shown(data, start, end)]
+        return with_cursor(view, data.extent, float(max(newest, default=end)))
     width = (end - start) / max(columns, 1)
     goal = view.cursor + many * width
-    candidates = [_next_point(line, view.cursor, goal, many) for line in prepared.lines]
+    candidates = [_next_point(curve, view.cursor, goal, many) for curve in data.curves]
     found = [x for x in candidates if x is not None]
     if not found:
         return view
-    return with_cursor(view, prepared.extent, min(found) if many > 0 else max(found))
+    return with_cursor(view, data.extent, min(found) if many > 0 else max(found))
 
 
-def to_mark(view: Viewport, prepared: Prepared, forward: bool) -> Viewport:
+def to_mark(view: Viewport, data: ChartData, forward: bool) -> Viewport:
     """Put the cursor on the next or previous removal; on any mark where none is a removal.
 
     Without a cursor these are the first and the last removal in view.
     """
-    if prepared.extent is None:
+    if data.extent is None:
         return view
-    first, last = prepared.extent
-    places = [mark.x for mark in prepared.marks if mark.kind == "removal"] or list(prepared.mark_x)
+    first, last = data.extent
+    places = [mark.x for mark in data.marks if mark.kind == "removal"] or list(data.mark_x)
     places = [x for x in places if first <= x <= last]
-    start, end = visible(view, prepared.extent)
+    start, end = visible(view, data.extent)
     if view.cursor is not None:
         ahead = [x for x in places if (x > view.cursor if forward else x < view.cursor)]
     else:
         ahead = [x for x in places if (x >= start if forward else x <= end)]
     if not ahead:
         return view
-    return with_cursor(view, prepared.extent, ahead[0] if forward else ahead[-1])
+    return with_cursor(view, data.extent, ahead[0] if forward else ahead[-1])
 
 
 def nearest(x: float, places: np.ndarray) -> int | None:
@@ -164,18 +162,18 @@ def _anchor(view: Viewport, start: float, end: float, last: float) -> float:
     return last if following else start + (end - start) / 2
 
 
-def _shown(prepared: Prepared, start: float, end: float) -> list[tuple[PreparedCurve, int]]:
-    spans = [(line, *line.between(start, end)) for line in prepared.lines]
-    return [(line, stop) for line, first, stop in spans if stop > first]
+def _shown(data: ChartData, start: float, end: float) -> list[tuple[Curve, int]]:
+    spans = [(curve, *curve.between(start, end)) for curve in data.curves]
+    return [(curve, stop) for curve, first, stop in spans if stop > first]
 
 
-def _next_point(line: PreparedCurve, cursor: float, goal: float, many: int) -> float | None:
+def _next_point(curve: Curve, cursor: float, goal: float, many: int) -> float | None:
     """The first point at least one column away, at the goal or the nearest one beyond it."""
     if many > 0:
-        index = int(np.searchsorted(line.x, goal, "left"))
-        if index == len(line.x):
+        index = int(np.searchsorted(curve.x, goal, "left"))
+        if index == len(curve.x):
             index -= 1
-        return float(line.x[index]) if index >= 0 and line.x[index] > cursor else None
-    index = int(np.searchsorted(line.x, goal, "right")) - 1
+        return float(curve.x[index]) if index >= 0 and curve.x[index] > cursor else None
+    index = int(np.searchsorted(curve.x, goal, "right")) - 1
     index = max(index, 0)
-    return float(line.x[index]) if len(line.x) and line.x[index] < cursor else None
+    return float(curve.x[index]) if len(curve.x) and curve.x[index] < cursor else None

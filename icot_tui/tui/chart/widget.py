@@ -10,7 +10,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from icot_tui.tui.chart.canvas import Frame
-from icot_tui.tui.chart.data import ChartData, Prepared, prepare
+from icot_tui.tui.chart.data import ChartData
 from icot_tui.tui.chart.draw import draw
 from icot_tui.tui.chart.export import as_csv, as_svg, as_text
 from icot_tui.tui.chart.layout import ChartLayout
@@ -51,18 +51,12 @@ class Chart(Widget, can_focus=True):
     """Draw with ASCII characters only."""
 
     def __init__(
-        self,
-        data: ChartData | None = None,
-        *,
-        ascii: bool = False,
-        log: bool = False,
-        id: str | None = None,
-        classes: str | None = None,
+        self, data: ChartData | None = None, *, ascii: bool = False, log: bool = False
     ) -> None:
-        super().__init__(id=id, classes=classes)
+        super().__init__()
         self.set_reactive(Chart.ascii, ascii)
         self.viewport = Viewport(log=log)
-        self._prepared: Prepared = prepare(data or _NOTHING)
+        self.data = data or _NOTHING
         self._drawn: object = None
         self._strips: list[Strip] = []
         self._frame: Frame | None = None
@@ -70,29 +64,25 @@ class Chart(Widget, can_focus=True):
         self._dragged_from: tuple[int, Viewport] | None = None
         self._moved = False
 
-    @property
-    def data(self) -> ChartData:
-        return self._prepared.data
-
     def show(self, data: ChartData) -> None:
         """Show these data; costs nothing if their version is the one shown."""
-        before = self._prepared.data
+        before = self.data
         if data.version == before.version and data.x_label == before.x_label:
             return
         if data.x_label != before.x_label:
             self.viewport = whole(self.viewport)
-        self._prepared = prepare(data)
+        self.data = data
         self._redraw()
 
     def zoom(self, factor: float, anchor: float | None = None) -> None:
         """Show `factor` times the range, around the cursor or the given position."""
-        if self._prepared.extent is not None:
-            self._set_viewport(zoomed(self.viewport, self._prepared.extent, factor, anchor))
+        if self.data.extent is not None:
+            self._set_viewport(zoomed(self.viewport, self.data.extent, factor, anchor))
 
     def pan(self, share: float) -> None:
         """Move the view by this share of its width, to the right if positive."""
-        if self._prepared.extent is not None:
-            self._set_viewport(panned(self.viewport, self._prepared.extent, share))
+        if self.data.extent is not None:
+            self._set_viewport(panned(self.viewport, self.data.extent, share))
 
     def reset_view(self) -> None:
         """Show everything, follow new data, and hide the cursor."""
@@ -108,7 +98,7 @@ class Chart(Widget, can_focus=True):
 
     def step_cursor(self, columns: int) -> None:
         """Move the value cursor, left if negative; without one, put it on the newest point."""
-        self._set_viewport(stepped(self.viewport, self._prepared, self._layout.columns, columns))
+        self._set_viewport(stepped(self.viewport, self.data, self._layout.columns, columns))
 
     def hide_cursor(self) -> None:
         """Hide the value cursor; the view stays."""
@@ -116,19 +106,19 @@ class Chart(Widget, can_focus=True):
 
     def go_to_mark(self, forward: bool) -> None:
         """Put the cursor on the next or previous removal and bring it into view."""
-        self._set_viewport(to_mark(self.viewport, self._prepared, forward))
+        self._set_viewport(to_mark(self.viewport, self.data, forward))
 
     def text(self) -> str:
         """The chart as on the screen, as plain lines."""
         style = self._style(ThemeColours.of(self))
-        return as_text(self._prepared, self.viewport, *self.size, style)
+        return as_text(self.data, self.viewport, *self.size, style)
 
     def csv(self) -> str:
         """Every point of every curve within the view, one a line."""
-        return as_csv(self._prepared, self.viewport)
+        return as_csv(self.data, self.viewport)
 
     def svg(self) -> str:
-        return as_svg(self._prepared, self.viewport)
+        return as_svg(self.data, self.viewport)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Lines of the chart; drawn again if what they depend on has changed."""
@@ -154,13 +144,13 @@ class Chart(Widget, can_focus=True):
             self.capture_mouse()
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        if self._dragged_from is None or self._prepared.extent is None:
+        if self._dragged_from is None or self.data.extent is None:
             return
         start, view = self._dragged_from
         self._moved = self._moved or event.x != start
         if self._moved:
             share = (start - event.x) / max(self._layout.columns, 1)
-            moved = panned(view, self._prepared.extent, share)
+            moved = panned(view, self.data.extent, share)
             self._set_viewport(replace(moved, cursor=view.cursor))
 
     def on_mouse_up(self, event: events.MouseUp) -> None:
@@ -168,20 +158,20 @@ class Chart(Widget, can_focus=True):
         self.release_mouse()
         clicked = self._dragged_from is not None and not self._moved
         self._dragged_from = None
-        if clicked and self._prepared.extent is not None:
-            extent = self._prepared.extent
+        if clicked and self.data.extent is not None:
+            extent = self.data.extent
             self._set_viewport(with_cursor(self.viewport, extent, self._position_at(event.x)))
 
     def _wheel(self, event: events.MouseEvent, factor: float) -> None:
         """Zoom at the pointer."""
         event.stop()
-        if self._prepared.extent is not None:
+        if self.data.extent is not None:
             self.zoom(factor, self._position_at(event.x))
 
     def _position_at(self, x: int) -> float:
         """The position under the middle of a column of the widget."""
-        assert self._prepared.extent is not None
-        start, end = visible(self.viewport, self._prepared.extent)
+        assert self.data.extent is not None
+        start, end = visible(self.viewport, self.data.extent)
         share = (x - self.gutter.left - self._layout.left + 0.5) / max(self._layout.columns, 1)
         return start + min(max(share, 0.0), 1.0) * (end - start)
 
@@ -210,10 +200,10 @@ class Chart(Widget, can_focus=True):
     def _update(self) -> None:
         """Draw if data, size, view or theme have changed since the last drawing."""
         colours = ThemeColours.of(self)
-        state = (self._prepared, self.viewport, self.size, self.ascii, colours)
+        state = (self.data, self.viewport, self.size, self.ascii, colours)
         if state == self._drawn:
             return
         style = self._style(colours)
-        self._frame, self._layout = draw(self._prepared, self.viewport, *self.size, style)
+        self._frame, self._layout = draw(self.data, self.viewport, *self.size, style)
         self._strips = strips_of(self._frame, colours)
         self._drawn = state
