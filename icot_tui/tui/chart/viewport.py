@@ -91,7 +91,8 @@ def stepped(view: Viewport, data: ChartData, columns: int, many: int) -> Viewpor
         return view
     start, end = visible(view, data.extent)
     if view.cursor is None:
-        newest = [curve.x[stop - 1] for curve, stop in _shown(data, start, end)]
+        spans = [(curve.x, *curve.between(start, end)) for curve in data.curves]
+        newest = [x[stop - 1] for x, first, stop in spans if stop > first]
         return with_cursor(view, data.extent, float(max(newest, default=end)))
     width = (end - start) / max(columns, 1)
     goal = view.cursor + many * width
@@ -138,7 +139,7 @@ def whole(view: Viewport) -> Viewport:
 
 def next_smoothing(view: Viewport) -> Viewport:
     """The next stronger smoothing; after the strongest, none."""
-    place = WINDOWS.index(view.smoothing) if view.smoothing in WINDOWS else 0
+    place = WINDOWS.index(view.smoothing)
     return replace(view, smoothing=WINDOWS[(place + 1) % len(WINDOWS)])
 
 
@@ -162,18 +163,12 @@ def _anchor(view: Viewport, start: float, end: float, last: float) -> float:
     return last if following else start + (end - start) / 2
 
 
-def _shown(data: ChartData, start: float, end: float) -> list[tuple[Curve, int]]:
-    spans = [(curve, *curve.between(start, end)) for curve in data.curves]
-    return [(curve, stop) for curve, first, stop in spans if stop > first]
-
-
 def _next_point(curve: Curve, cursor: float, goal: float, many: int) -> float | None:
     """The first point at least one column away, at the goal or the nearest one beyond it."""
+    if not len(curve.x):
+        return None
     if many > 0:
-        index = int(np.searchsorted(curve.x, goal, "left"))
-        if index == len(curve.x):
-            index -= 1
-        return float(curve.x[index]) if index >= 0 and curve.x[index] > cursor else None
-    index = int(np.searchsorted(curve.x, goal, "right")) - 1
-    index = max(index, 0)
-    return float(curve.x[index]) if len(curve.x) and curve.x[index] < cursor else None
+        index = min(int(np.searchsorted(curve.x, goal, "left")), len(curve.x) - 1)
+        return float(curve.x[index]) if curve.x[index] > cursor else None
+    index = max(int(np.searchsorted(curve.x, goal, "right")) - 1, 0)
+    return float(curve.x[index]) if curve.x[index] < cursor else None

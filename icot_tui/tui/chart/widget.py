@@ -1,7 +1,6 @@
 """The chart as a widget: it draws when something changed and repaints only the cells that did."""
 
 from dataclasses import replace
-from typing import ClassVar
 
 from textual import events
 from textual.geometry import Region
@@ -37,16 +36,10 @@ class Chart(Widget, can_focus=True):
     pans, a click sets the value cursor.
     """
 
-    DEFAULT_CSS: ClassVar[str] = """
-    Chart {
-        width: 1fr;
-        height: 1fr;
-        min-height: 1;
-    }
+    DEFAULT_CSS = """
+    Chart { width: 1fr; height: 1fr; min-height: 1; }
     """
-
-    ALLOW_SELECT: ClassVar[bool] = False  # dragging pans
-
+    ALLOW_SELECT = False  # dragging pans
     ascii: reactive[bool] = reactive(False, repaint=False)
     """Draw with ASCII characters only."""
 

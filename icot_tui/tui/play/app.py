@@ -16,16 +16,7 @@ from icot_tui.tui.session.run_app import ExitChoice
 
 
 class PlayApp(App[ExitChoice], inherit_bindings=False):
-    """Nothing but the playground.
-
-    Args:
-        options: how the screen was asked for.
-        names: runs and checkpoints; none: the latest run.
-        state: what is remembered of the user.
-        device: says where models go.
-        question: asked at once.
-        given: how tokens were removed, for checkpoints that don't say it.
-    """
+    """Nothing but the playground; `PlayScreen` and `Backend` say what the arguments mean."""
 
     CSS_PATH = "../app/app.tcss"
     ENABLE_COMMAND_PALETTE = False  # it opens by a key of the table

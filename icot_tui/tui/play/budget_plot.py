@@ -44,13 +44,7 @@ def plot_budget(screen: "PlayScreen") -> None:
 
 
 class BudgetPlot(Screen[None]):
-    """What each written token gains and costs.
-
-    Args:
-        name: the checkpoint.
-        points: of the sweep.
-        ascii_only: draw with ASCII characters.
-    """
+    """What each written token gains and costs with the checkpoint of this name."""
 
     BINDINGS = [
         Binding("left", "read(-1)", "read", show=False, priority=True),

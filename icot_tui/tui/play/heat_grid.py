@@ -25,11 +25,7 @@ from icot_tui.tui.play.heat_map import (
 
 
 class HeatGrid(Widget, can_focus=True):
-    """A heat map with a cursor.
-
-    Attributes:
-        ascii: shade with ASCII characters.
-    """
+    """A heat map with a cursor; shaded with ASCII characters if `ascii`."""
 
     BINDINGS = [
         Binding("left", "move(0, -1)", "left", show=False),

@@ -74,9 +74,8 @@ class ChosenToken:
     @property
     def name(self) -> str:
         """As probes call it: z3, c1, ĉ1."""
-        return {"chain": f"z{self.place + 1}", "answer": f"c{self.place}"}.get(
-            self.part, f"ĉ{self.place}"
-        )
+        at = self.place
+        return {"chain": f"z{at + 1}", "answer": f"c{at}", "sum": f"ĉ{at}"}[self.part]
 
     @property
     def words(self) -> str:
