@@ -43,13 +43,7 @@ def _draw(
         widest = max((len(label) for _, label in levels), default=0)
         layout = chart_layout(width, height, len(lines), widest)
     plot = Plot(
-        canvas=canvas,
-        layout=layout,
-        data=data,
-        view=view,
-        style=style,
-        window=window,
-        scale=scale,
+        canvas=canvas, layout=layout, data=data, view=view, style=style, window=window, scale=scale
     )
     if layout.axis:
         draw_axes(plot, levels if layout.left > 1 else [])

@@ -5,7 +5,7 @@ import numpy as np
 from icot_tui import formatting
 from icot_tui.tui.chart.canvas import QUIET, Canvas, Ink, Run, fit, width_of
 from icot_tui.tui.chart.curves import smoothed_value
-from icot_tui.tui.chart.data import ChartData, Curve, Mark, MarkKind
+from icot_tui.tui.chart.data import ChartData, Curve, MarkKind
 from icot_tui.tui.chart.style import MARKS, ChartStyle
 from icot_tui.tui.chart.ticks import time_of_hours
 from icot_tui.tui.chart.viewport import Viewport, nearest
@@ -46,7 +46,7 @@ def position(x: float, label: str, ascii: bool = False) -> str:
     if label == "hours":
         return time_of_hours(x, exact=True)
     whole = abs(x) < 1e15 and x == round(x)
-    return f"{fit(label, 20, ascii)} {x:,.0f}" if whole else f"{fit(label, 20, ascii)} {x:,.4g}"
+    return f"{fit(label, 20, ascii)} {x:,{'.0f' if whole else '.4g'}}"
 
 
 def _values(data: ChartData, view: Viewport, curve: Curve, index: int) -> tuple[str, str]:
@@ -63,25 +63,18 @@ def _near(data: ChartData, cursor: float, style: ChartStyle, column: float) -> l
     reach = 0.75 * column
     part = data.marks_between(cursor - reach, cursor + reach)
     near = sorted(data.marks[part], key=lambda mark: -MARKS[mark.kind].severity)[:3]
-    if near:
-        return [_named(mark, style) for mark in near]
-    before = (mark for mark in reversed(data.marks[: part.start]) if mark.kind == "removal")
-    last = next(before, None)
-    if last is None:
-        return []
-    label = fit(last.label or "a removal", NAME_WIDTH, style.ascii)
-    return [[(f"{_distance(cursor - last.x, data.x_label)}after {label}", QUIET)]]
-
-
-def _named(mark: Mark, style: ChartStyle) -> Runs:
-    label = fit(mark.label or mark.kind, NAME_WIDTH, style.ascii)
-    return [(f"{style.mark(mark.kind)} ", MARKS[mark.kind].ink), (label, TEXT)]
-
-
-def _distance(x: float, label: str) -> str:
-    if label == "hours":
-        return f"{time_of_hours(x)} "
-    return f"{formatting.count(round(x), label)} " if label == "step" else ""
+    names = [fit(mark.label or mark.kind, NAME_WIDTH, style.ascii) for mark in near]
+    removals = [mark for mark in data.marks[: part.start] if mark.kind == "removal"]
+    if near or not removals:
+        signs = [(f"{style.mark(mark.kind)} ", MARKS[mark.kind].ink) for mark in near]
+        return [[sign, (name, TEXT)] for sign, name in zip(signs, names, strict=True)]
+    last = removals[-1]
+    distance = ""
+    if data.x_label == "hours":
+        distance = f"{time_of_hours(cursor - last.x)} "
+    elif data.x_label == "step":
+        distance = f"{formatting.count(round(cursor - last.x), 'step')} "
+    return [[(f"{distance}after {fit(last.label or 'a removal', NAME_WIDTH, style.ascii)}", QUIET)]]
 
 
 NAME_WIDTHS = (NAME_WIDTH, 18, 12)
@@ -107,12 +100,11 @@ def header_lines(
 
 def legend(data: ChartData, style: ChartStyle, name_width: int = NAME_WIDTH) -> list[Runs]:
     """What is measured, and the name of each curve after its swatch."""
-    curves = data.curves
     parts: list[Runs] = []
-    if [curve.name for curve in curves] != [data.y_label] and data.y_label:
+    if [curve.name for curve in data.curves] != [data.y_label] and data.y_label:
         parts.append([(fit(data.y_label, NAME_WIDTH, style.ascii), STRONG)])
-    for place, curve in enumerate(curves):
-        swatch = style.swatch(place, len(curves))
+    for place, curve in enumerate(data.curves):
+        swatch = style.swatch(place, len(data.curves))
         name = fit(curve.name, name_width, style.ascii)
         parts.append([(swatch + " ", Ink(curve.colour, "bold")), (name, TEXT)])
     return parts

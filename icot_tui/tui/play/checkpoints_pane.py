@@ -69,10 +69,9 @@ class CheckpointList(OptionList):
 
     def action_choose_too(self) -> None:
         """Add the one under the cursor, or take it away."""
-        current = self.current
-        if current is not None:
-            left = [one for one in self.chosen if one.path != current.path]
-            self.choose(left if len(left) < len(self.chosen) else [*left, current])
+        if self.current is not None:
+            chosen = self._chosen ^ {self.current.path}
+            self.choose([one for one in self.entries if one.path in chosen])
 
     def choose_current(self) -> None:
         if self.current is not None:

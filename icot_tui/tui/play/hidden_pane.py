@@ -26,9 +26,6 @@ class ViewTabs(Static):
     ViewTabs { height: 1; text-wrap: nowrap; text-overflow: clip; }
     """
 
-    def __init__(self) -> None:
-        super().__init__(markup=False)
-
     def show(self, view: ViewName) -> None:
         """Mark the view that is open."""
         pieces: list[tuple[str, str]] = []
@@ -58,7 +55,7 @@ class HiddenPane(Panel):
 
     def __init__(self) -> None:
         super().__init__(id="hidden")
-        self.tabs = ViewTabs()
+        self.tabs = ViewTabs(markup=False)
         self.grid = HeatGrid()
         self.cell = Static("", markup=False, classes="cell")
         self.words = Lines()

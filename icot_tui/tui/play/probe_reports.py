@@ -30,24 +30,20 @@ def saved(checkpoint: Path, stage: int) -> "list[ProbeReport]":
     """Reports saved with a checkpoint for a stage, the most informative first."""
     from icot_tui.analysis import probe_store
 
-    found = []
-    for path in sorted((checkpoint / probe_store.FOLDER).glob("probe-*.json")):
-        if not _is_newer(path, checkpoint):
-            continue
-        report = probe_store.load(checkpoint, path.stem.removeprefix("probe-"))
-        if report is not None and report.stage == stage:
-            found.append(report)
+    paths = sorted((checkpoint / probe_store.FOLDER).glob("probe-*.json"))
+    names = [p.stem.removeprefix("probe-") for p in paths if _is_newer_than_weights(p, checkpoint)]
+    reports = [probe_store.load(checkpoint, name) for name in names]
+    found = [report for report in reports if report is not None and report.stage == stage]
     return sorted(found, key=_informative, reverse=True)
 
 
-def _is_newer(report: Path, checkpoint: Path) -> bool:
+def _is_newer_than_weights(report: Path, checkpoint: Path) -> bool:
     try:
         made = report.stat().st_mtime
-        weights = [p.stat().st_mtime for p in checkpoint.glob("*.safetensors")]
-        weights += [p.stat().st_mtime for p in checkpoint.glob("*.bin")]
+        weights = (*checkpoint.glob("*.safetensors"), *checkpoint.glob("*.bin"))
+        return all(made >= path.stat().st_mtime for path in weights)
     except OSError:
         return False
-    return all(made >= each for each in weights)
 
 
 def _informative(report: "ProbeReport") -> tuple[bool, bool, int]:
@@ -97,22 +93,18 @@ def run(
             env=os.environ | QUIET,
             start_new_session=True,  # Ctrl-C and the terminal's end concern the screen only
         )
+        what = f"training probes on {examples:,} examples, with controls"
         try:
             while work.poll() is None:
-                passed = time.monotonic() - began
-                on_progress(
-                    f"training probes on {examples:,} examples, with controls: {passed:.0f} s"
-                )
+                on_progress(f"{what}: {time.monotonic() - began:.0f} s")
                 time.sleep(POLL_SECONDS)
         finally:
-            if work.poll() is None:
-                work.kill()
-                work.wait()
+            work.kill()
+            work.wait()
         errors.seek(0)
-        output = errors.read()
+        lines = [line for line in errors if line.startswith("error: ")]
     if work.returncode:
-        lines = [line for line in output.splitlines() if line.startswith("error: ")]
-        raise UserError(lines[-1].removeprefix("error: ") if lines else "the probes failed")
+        raise UserError(lines[-1].removeprefix("error: ").strip() if lines else "the probes failed")
 
 
 def probe_map(request: ViewRequest, answer: "Answer") -> HeatMap:

@@ -1,5 +1,6 @@
 """Heat maps made of the model itself: lens, attention, attribution, a pair's thoughts."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,15 +33,15 @@ def _column_names(
     backend: "Backend", entry: CheckpointEntry, own: "AlignedExamples", stage: int
 ) -> tuple[str, ...]:
     """a0, b1, ... as the probes name them, which takes several examples to find out."""
-    try:
+    with suppress(UserError):
         names = backend.aligned(entry, stage).names
-    except UserError:
-        return own.names
-    return names if len(names) == len(own.names) else own.names
+        if len(names) == len(own.names):
+            return names
+    return own.names
 
 
 def _tokens(model: "LoadedModel", aligned: "AlignedExamples") -> tuple[str, ...]:
-    return tuple(model.token_text(token) for token in aligned.tokens[0].tolist())
+    return tuple(map(model.token_text, aligned.tokens[0].tolist()))
 
 
 def _place(aligned: "AlignedExamples", chosen: ChosenToken) -> tuple[int, int]:
@@ -126,6 +127,8 @@ def attention(backend: "Backend", request: ViewRequest, answer: "Answer") -> Hea
         share = f"{values[row, column]:.1%} of its attention"
         return f"{head}: {names[reader]} gives {names[column]} {share}"
 
+    predicts = "would predict the hidden" if request.chosen.hidden else "predicts the"
+    what = f", which {predicts} token" if request.reader is None else ""
     kind = f"mean of {AVERAGED} examples" if request.averaged else "this question"
     row_kind = "heads (layer.head)" if request.heads else "layers, the mean of their heads"
     return HeatMap(
@@ -139,7 +142,8 @@ def attention(backend: "Backend", request: ViewRequest, answer: "Answer") -> Hea
         marks=no_marks(values),
         details=cells(values, detail),
         captions=(
-            f"Rows are {row_kind}; each adds up to 100 %. {_reader_words(request, names[reader])}",
+            f"Rows are {row_kind}; each adds up to 100 %. Shown is the attention of column "
+            f"{names[reader]}{what}.",
             "What a position attends to is no proof of what it takes from there.",
         ),
         start=highest(values),
@@ -160,14 +164,6 @@ def _attention(
     if len(many.names) != len(own.names):
         raise UserError("this question is longer or shorter than the others: no average")
     return mean_attention(lm, many, np.arange(min(AVERAGED, len(many))))
-
-
-def _reader_words(request: ViewRequest, name: str) -> str:
-    if request.reader is not None:
-        return f"Shown is the attention of column {name}."
-    if request.chosen.hidden:
-        return f"Shown is the attention of column {name}, which would predict the hidden token."
-    return f"Shown is the attention of column {name}, which predicts the token."
 
 
 def attribution(backend: "Backend", request: ViewRequest, answer: "Answer") -> HeatMap:
@@ -220,20 +216,19 @@ FAR = 2.0
 
 
 def thoughts(backend: "Backend", request: ViewRequest, answer: "Answer") -> HeatMap:
-    """Distances by layer, with their controls.
-
-    Raises:
-        UserError: this is no pair, or the teacher or its thought is not known.
-    """
+    """Distances by layer, with their controls."""
     from icot_tui.analysis.emulation import summary
 
     comparison = backend.thoughts(request.entry)
     layers = comparison.of(answer.question)
     found = [[one.here.own, one.here.before, one.others, one.here.guess] for one in layers]
     values = np.array(found, dtype=np.float64)  # NaN for None
+    rows = [(one.layer, one.token if one.place[0] == "z" else one.place) for one in layers]
     return HeatMap(
         title="how far the emulated thought is from the teacher's, layer by layer",
-        rows=tuple(_label(one) for one in layers),
+        rows=tuple(
+            f"{one.layer} {read}"[: LABEL - 1] for one, read in zip(layers, tokens, strict=True)
+        ),
         columns=COLUMNS,
         values=values,
         high=FAR,
@@ -261,11 +256,6 @@ def _short(distance: float) -> str:
     if distance >= 1000:
         return ">999"
     return f"{distance:.{2 if distance < 10 else 1 if distance < 100 else 0}f}"
-
-
-def _label(one: "LayerThought") -> str:
-    read = one.token if one.place.startswith("z") else one.place
-    return f"{one.layer} {read}"[: LABEL - 1]
 
 
 def _details(one: "LayerThought", examples: int) -> tuple[str, ...]:

@@ -22,14 +22,13 @@ from icot_tui.tui.actions.runner import ActionRunner, Handler, bind_keys, notify
 from icot_tui.tui.frame.footer import Footer
 from icot_tui.tui.play.action_table import FIELD_KEYS, PLAY_TABLE, footer_actions
 from icot_tui.tui.play.answers_pane import AnswersPane
-from icot_tui.tui.play.asker import Asker
+from icot_tui.tui.play.asker import Asker, QuestionField
 from icot_tui.tui.play.backend import Backend
 from icot_tui.tui.play.budget_plot import plot_budget
 from icot_tui.tui.play.checkpoints_pane import HEADING, CheckpointList, CheckpointsPane, defaults
 from icot_tui.tui.play.export import copy_answers, write_answers
 from icot_tui.tui.play.hidden_pane import HiddenPane
 from icot_tui.tui.play.inspector import Inspector
-from icot_tui.tui.play.question_field import QuestionField
 from icot_tui.tui.play.question_file import ask_file
 from icot_tui.tui.play.worker import Job, Worker
 
