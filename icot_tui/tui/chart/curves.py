@@ -95,6 +95,12 @@ class Downsampled:
     joined: NDArray[np.bool_]
     nonfinite: Columns
 
+    @property
+    def alone(self) -> NDArray[np.bool_]:
+        """Which entries have no line to either side?"""
+        alone: NDArray[np.bool_] = ~self.joined & ~np.append(self.joined[1:], False)
+        return alone
+
 
 def columns_of(x: Floats, start: float, end: float, columns: int) -> Columns:
     """The column of each position in the window; the last one includes the right end."""

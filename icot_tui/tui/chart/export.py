@@ -138,9 +138,8 @@ def _curve(curve: Curve, view: Viewport, window: Span, scale: Scale) -> list[str
         x = _LEFT + (column + 0.5) * _PLOT_WIDTH / columns
         path = f"M{x:.1f} {_TOP}V{HEIGHT - _BOTTOM}"
         parts.append(_stroke(path, "#c0261e", label="not finite", seen=0.5))
-    alone = ~raw.joined & ~np.append(raw.joined[1:], False)
     dots = curve.points and len(raw.at) <= 200
-    for place in np.flatnonzero(np.ones_like(alone) if dots else alone):
+    for place in range(len(raw.at)) if dots else np.flatnonzero(raw.alone):
         y = _y(raw.last[place : place + 1], scale)[0]
         x = _LEFT + (raw.at[place] + 0.5) * _PLOT_WIDTH / columns
         if _LEFT <= x <= WIDTH - _RIGHT:

@@ -1,6 +1,6 @@
 """The inside of a chart: levels, marks, curves, gaps and the cursor."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from icot_tui.tui.chart.curves import (
     strokes,
     thirds,
 )
-from icot_tui.tui.chart.data import ChartData, Curve, MarkKind, Span
+from icot_tui.tui.chart.data import ChartData, Curve, Floats, MarkKind, Span
 from icot_tui.tui.chart.layout import ChartLayout, Scale
 from icot_tui.tui.chart.style import MARKS, ChartStyle
 from icot_tui.tui.chart.viewport import Viewport, column_at, nearest
@@ -49,6 +49,11 @@ class Plot(NamedTuple):
         """Columns and rows of dots in a cell."""
         return (1, 3) if self.style.ascii else (2, 4)
 
+    def rows(self, values: Floats) -> Floats:
+        """Rows of dots, from the top of the plot."""
+        assert self.scale is not None
+        return self.scale.rows(values, self.layout.rows * self.fine[1], self.fine[1])
+
     def row(self, value: float) -> int | None:
         """The row of cells of a value, from the top of the plot."""
         if self.scale is None:
@@ -61,12 +66,12 @@ class Plot(NamedTuple):
         self.canvas.write(self.layout.left + column, self.layout.header + row, text, ink)
 
 
-@dataclass(frozen=True, eq=False)
 class Layer:
     """Dots of several curves, and the number of the ink of the topmost in each cell."""
 
-    dots: Dots
-    inks: NDArray[np.uint8]
+    def __init__(self, rows: int, columns: int) -> None:
+        self.dots = np.zeros((rows, columns), np.uint8)
+        self.inks = np.zeros((rows, columns), np.uint8)
 
 
 def draw_plot(plot: Plot) -> tuple[int, set[MarkKind]]:
@@ -75,19 +80,15 @@ def draw_plot(plot: Plot) -> tuple[int, set[MarkKind]]:
         return 0, set()
     _level_lines(plot)
     kinds = _marks(plot)
-    shape = plot.layout.rows, plot.layout.columns
-    faint = Layer(np.zeros(shape, np.uint8), np.zeros(shape, np.uint8))
-    strong = Layer(np.zeros(shape, np.uint8), np.zeros(shape, np.uint8))
+    faint = Layer(plot.layout.rows, plot.layout.columns)
+    strong = Layer(plot.layout.rows, plot.layout.columns)
     raws = [_curve(plot, curve, faint, strong) for curve in reversed(plot.data.curves)][::-1]
     sparse = plot.style.letters or plot.style.ascii
     _paint(plot, faint, FAINT if sparse else None)
     _paint(plot, strong, None)
-    drawn = list(enumerate(zip(plot.data.curves, raws, strict=True)))
-    for place, (curve, raw) in reversed(drawn):
-        _points(plot, curve, raw)
-        letter = plot.style.letter(place, len(raws))
-        if letter:
-            _letters(plot, curve, raw, letter, place / len(raws))
+    for place in reversed(range(len(raws))) if plot.scale else ():
+        _points(plot, plot.data.curves[place], raws[place])
+        _letters(plot, place, raws[place])
     columns = [np.zeros(0, np.int64), *(raw.nonfinite for raw in raws)]
     nonfinite = np.unique(np.concatenate(columns) // plot.fine[0])
     _nonfinite(plot, nonfinite)
@@ -125,13 +126,10 @@ def _curve(plot: Plot, curve: Curve, faint: Layer, strong: Layer) -> Downsampled
 def _add(plot: Plot, layer: Layer, line: Downsampled, ink: Ink) -> None:
     if plot.scale is None or not len(line.at):
         return
-    wide, high = plot.fine
-    rows = plot.layout.rows
-    parts = np.stack([line.first, line.last, line.low, line.high])
-    parts = plot.scale.rows(parts, rows * high, high)
-    placed = replace(line, first=parts[0], last=parts[1], low=parts[2], high=parts[3])
-    begin, end = strokes(placed, plot.layout.columns * wide)
-    dots = (thirds if plot.style.ascii else braille)(begin, end, rows)
+    first, last, low, high = map(plot.rows, (line.first, line.last, line.low, line.high))
+    placed = replace(line, first=first, last=last, low=low, high=high)
+    begin, end = strokes(placed, plot.layout.columns * plot.fine[0])
+    dots = (thirds if plot.style.ascii else braille)(begin, end, plot.layout.rows)
     np.bitwise_or(layer.dots, dots, out=layer.dots)
     layer.inks[dots > 0] = plot.canvas.ink(ink)
 
@@ -153,28 +151,26 @@ def _paint(plot: Plot, layer: Layer, pattern: Dots | None) -> None:
 
 def _points(plot: Plot, curve: Curve, raw: Downsampled) -> None:
     """Dots for measurements, and for single points without a line."""
-    if plot.scale is None or not len(raw.at):
-        return
     wide, high = plot.fine
-    goes_on = np.append(raw.joined[1:], False)
     wanted = (raw.at >= 0) & (raw.at < plot.layout.columns * wide)
     few = np.count_nonzero(wanted) <= plot.layout.columns // 3
     if not (curve.points and few):
-        wanted &= ~raw.joined & ~goes_on & (raw.low == raw.high)
-    rows = np.floor(plot.scale.rows(raw.last[wanted], plot.layout.rows * high, high) / high)
+        wanted &= raw.alone & (raw.low == raw.high)
+    rows = np.floor(plot.rows(raw.last[wanted]) / high)
     columns = raw.at[wanted].astype(np.int64) // wide
     seen = (rows >= 0) & (rows < plot.layout.rows)
     y, x = rows[seen].astype(np.int64) + plot.layout.header, columns[seen] + plot.layout.left
     plot.canvas.paint(y, x, "o" if plot.style.ascii else "•", Ink(curve.colour, "bold"))
 
 
-def _letters(plot: Plot, curve: Curve, raw: Downsampled, letter: str, shift: float) -> None:
-    """The curve's letter every 24 cells along it, shifted for each curve."""
-    wide = plot.fine[0]
-    if plot.scale is None or not len(raw.at):
+def _letters(plot: Plot, at: int, raw: Downsampled) -> None:
+    """The letter of the curve of this index every 24 cells along it, shifted for each curve."""
+    curves, wide = plot.data.curves, plot.fine[0]
+    curve, letter = curves[at], plot.style.letter(at, len(curves))
+    if letter is None:
         return
     smooth = curve.smooth and plot.view.smoothing > 0
-    for column in range(round(8 + 24 * shift), plot.layout.columns, 24):
+    for column in range(round(8 + 24 * at / len(curves)), plot.layout.columns, 24):
         place = int(np.searchsorted(raw.at, column * wide))
         if place >= len(raw.at) or raw.at[place] >= (column + 1) * wide:
             continue
@@ -217,24 +213,17 @@ def _level_names(plot: Plot, taken: NDArray[np.bool_]) -> None:
 
 
 def _marks(plot: Plot) -> set[MarkKind]:
-    """A line for as many marks as fit, and a character on the axis for each column with any.
-
-    Returns the kinds in view.
-    """
+    """Lines for as many marks as fit, and characters on the axis; returns the kinds in view."""
     layout, style = plot.layout, plot.style
     part = plot.data.marks_between(*plot.window)
     columns = columns_of(plot.data.mark_x[part], *plot.window, layout.columns)
-    severest: dict[int, MarkKind] = {}
-    for column, mark in zip(columns.tolist(), plot.data.marks[part], strict=True):
-        present = severest.get(column)
-        if present is None or MARKS[mark.kind].severity >= MARKS[present].severity:
-            severest[column] = mark.kind
+    found = zip(columns.tolist(), (mark.kind for mark in plot.data.marks[part]), strict=True)
+    severest = dict(sorted(found, key=lambda pair: MARKS[pair[1]].severity))
     for column in _with_room(severest):
         kind = severest[column]
         line = ":" if style.ascii else "┊" if kind in ("removal", "reset") else "╎"
-        plot.canvas.paint(
-            slice(layout.header, layout.bottom), layout.left + column, line, MARKS[kind].ink
-        )
+        rows = slice(layout.header, layout.bottom)
+        plot.canvas.paint(rows, layout.left + column, line, MARKS[kind].ink)
     if layout.axis:
         for column, kind in severest.items():
             plot.write(column, layout.rows, style.mark(kind), MARKS[kind].ink)
@@ -277,10 +266,9 @@ def _cursor(plot: Plot, taken: NDArray[np.bool_]) -> None:
         if index is None or not start <= curve.x[index] <= end:
             continue
         column = column_at(curve.x[index], start, end, layout.columns)
-        value = float(curve.y[index])
-        if curve.smooth and view.smoothing and np.isfinite(value):
-            value = smoothed_value(curve, index, view.smoothing)
-        row = plot.row(value)
+        smooth = curve.smooth and view.smoothing > 0 and np.isfinite(curve.y[index])
+        value = smoothed_value(curve, index, view.smoothing) if smooth else curve.y[index]
+        row = plot.row(float(value))
         if row is not None:
             dot = plot.style.letter(place, len(curves)) or plot.style.dot
             plot.write(column, row, dot, Ink(curve.colour, "bold"))

@@ -226,9 +226,7 @@ def thoughts(backend: "Backend", request: ViewRequest, answer: "Answer") -> Heat
     rows = [(one.layer, one.token if one.place[0] == "z" else one.place) for one in layers]
     return HeatMap(
         title="how far the emulated thought is from the teacher's, layer by layer",
-        rows=tuple(
-            f"{one.layer} {read}"[: LABEL - 1] for one, read in zip(layers, tokens, strict=True)
-        ),
+        rows=tuple(f"{layer} {read}"[: LABEL - 1] for layer, read in rows),
         columns=COLUMNS,
         values=values,
         high=FAR,

@@ -154,7 +154,6 @@ class PlayScreen(ModalScreen[None]):
     # Checkpoints --------------------------------------------------------------------------------
 
     def read_checkpoints(self) -> None:
-
         def work(job: Job) -> Checkpoints:
             job.report("reading the list of checkpoints")
             sources = self.sources or find_sources(self._names, self._runs)
