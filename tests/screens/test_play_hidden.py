@@ -250,7 +250,6 @@ def a_map(values: list[list[float]], marks: list[list[str]] | None = None) -> He
         columns=tuple(f"k{n}" for n in range(columns)),
         tokens=(),
         values=np.array(values),
-        low=0.0,
         high=1.0,
         texts=tuple(tuple(f"{value:+.2f}".replace("0.", ".") for value in row) for row in values),
         marks=tuple(map(tuple, marks or [[""] * columns] * rows)),

@@ -106,6 +106,11 @@ class ChartData:
         ends = [(curve.x[0], curve.x[-1]) for curve in self.curves if len(curve.x)]
         return (float(min(a for a, _ in ends)), float(max(b for _, b in ends))) if ends else None
 
+    @property
+    def whole(self) -> bool:
+        """Do only whole numbers make sense on the x axis?"""
+        return self.x_label == "step" or all(curve.whole for curve in self.curves)
+
     @cached_property
     def mark_x(self) -> Floats:
         """The positions of the marks."""

@@ -5,7 +5,7 @@ import numpy as np
 from icot_tui.tui.chart.canvas import LINE, QUIET, Canvas, Frame, fit, width_of
 from icot_tui.tui.chart.data import ChartData, Span
 from icot_tui.tui.chart.header import draw_header, header_lines, notes, wrap
-from icot_tui.tui.chart.layout import ChartLayout, chart_layout, scale_of, whole_positions
+from icot_tui.tui.chart.layout import ChartLayout, chart_layout, scale_of
 from icot_tui.tui.chart.plot import Plot, draw_plot
 from icot_tui.tui.chart.style import MARKS, ChartStyle
 from icot_tui.tui.chart.ticks import Tick, position_ticks, value_ticks
@@ -99,7 +99,7 @@ def _labels(plot: Plot) -> list[tuple[int, str, int]]:
     room = width - (name_width + 2 if name else 0)
     most = max(2, layout.columns // 12)
     placed, free = [], 0
-    for value, label in position_ticks(start, end, most, data.x_label, whole_positions(data)):
+    for value, label in position_ticks(start, end, most, data.x_label, data.whole):
         column = column_at(value, start, end, layout.columns)
         middle = layout.left + column - len(label) // 2
         begin = min(max(middle, free), room - len(label))

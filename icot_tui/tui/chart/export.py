@@ -10,7 +10,7 @@ from icot_tui.formatting import plain
 from icot_tui.tui.chart.curves import Downsampled, exponential
 from icot_tui.tui.chart.data import ChartData, Curve, Span
 from icot_tui.tui.chart.draw import draw
-from icot_tui.tui.chart.layout import Scale, scale_of, whole_positions
+from icot_tui.tui.chart.layout import Scale, scale_of
 from icot_tui.tui.chart.plot import raw_and_smooth
 from icot_tui.tui.chart.style import MARKS, ChartStyle, series_colour, series_number
 from icot_tui.tui.chart.ticks import position_ticks, value_ticks
@@ -104,8 +104,7 @@ def _axes(data: ChartData, window: Span, scale: Scale) -> list[str]:
         y = _y(np.array([value]), scale)[0]
         parts.append(_stroke(f"M{_LEFT} {y:.1f}H{right}", "#e9edf1"))
         parts.append(_text(_LEFT - 8, y + 4, label, "text-anchor:end", quiet=True))
-    whole = whole_positions(data)
-    for value, label in position_ticks(*window, 9, data.x_label, whole):
+    for value, label in position_ticks(*window, 9, data.x_label, data.whole):
         x = _x(np.array([value]), window)[0]
         parts.append(_stroke(f"M{x:.1f} {bottom}v5", "#8a939c"))
         parts.append(_text(x, bottom + 20, label, "text-anchor:middle", quiet=True))

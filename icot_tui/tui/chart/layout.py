@@ -81,11 +81,6 @@ def scale_of(data: ChartData, view: Viewport, start: float, end: float) -> Scale
     return _log_scale(low, high) if view.log else Scale(low, high, log=False)
 
 
-def whole_positions(data: ChartData) -> bool:
-    """Do only whole numbers make sense on the x axis?"""
-    return data.x_label == "step" or all(curve.whole for curve in data.curves)
-
-
 def _range(values: np.ndarray, first: int, end: int, log: bool) -> Span | None:
     part = values[first:end]
     good = usable(part, log)

@@ -57,8 +57,6 @@ class AnswersPane(Panel):
     def compose(self) -> ComposeResult:
         yield self.lines
 
-    # Content ------------------------------------------------------------------------------------
-
     def clear(self, message: str) -> None:
         """Remove all answers, and show a message instead."""
         self.results, self._message = [], (message,)
@@ -126,8 +124,6 @@ class AnswersPane(Panel):
         self.draw()
         self.post_message(self.ChoiceChanged())
         return ""
-
-    # Drawing ----------------------------------------------------------------------------------
 
     def draw(self) -> None:
         """Show all answers; in a small pane only the current one."""

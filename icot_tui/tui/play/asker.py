@@ -1,7 +1,6 @@
 """The line for questions, and what puts them to the chosen checkpoints, one after another."""
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -140,8 +139,15 @@ class Asker:
             return
         if self.options.sampled is not None:
             self.options = replace(self.options, sampled=self._dice.randrange(10**6))
+        asked, options = screen.list.chosen, self.options
+
+        def work(job: Job) -> None:
+            for entry in asked:
+                job.report(f"asking {entry.label}")
+                result = screen.backend.ask(entry, text, options)
+                screen.worker.deliver(job, self._add, result)
+
         screen.answers.clear("asking ...")
-        work = partial(self._ask, screen.list.chosen, text, self.options)
         screen.worker.submit("ask", work, lambda _: screen.update_header(), screen.answers.clear)
 
     def ask_again(self) -> None:
@@ -154,15 +160,6 @@ class Asker:
         """Ask a question that the user did not write."""
         self._screen.field.write(text)
         self.ask(text)
-
-    def _ask(
-        self, asked: Sequence[CheckpointEntry], text: str, options: AskOptions, job: Job
-    ) -> None:
-        """On the worker's thread."""
-        for entry in asked:
-            job.report(f"asking {entry.label}")
-            result = self._screen.backend.ask(entry, text, options)
-            self._screen.worker.deliver(job, self._add, result)
 
     def _add(self, result: AskResult) -> None:
         answers = self._screen.answers
@@ -189,8 +186,6 @@ class Asker:
             return found.input if raw else found.shown
 
         screen.worker.submit("ask", work, self.write_and_ask, screen.warn)
-
-    # How ----------------------------------------------------------------------------------------
 
     def _toggle_sampled(self) -> None:
         self.options = replace(self.options, sampled=0 if self.options.sampled is None else None)

@@ -83,8 +83,6 @@ class HeatGrid(Widget, can_focus=True):
         self.refresh()
         self.post_message(self.Moved())
 
-    # Drawing ----------------------------------------------------------------------------------
-
     @property
     def _plain(self) -> bool:
         return self.ascii or self.app.no_color

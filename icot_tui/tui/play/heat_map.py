@@ -26,7 +26,7 @@ class HeatMap:
     columns  [C] names
     tokens   [C] of this question; empty where many are averaged
     values   [R, C]; NaN where nothing was measured
-    low, high  values of the faintest and the strongest shade
+    high     value of the strongest shade; that of the faintest is 0
     texts    [R][C] the value in at most 4 characters
     marks    [R][C] ENCODED, READABLE, GIVEN or nothing
     details  [R][C] the cell in words
@@ -40,7 +40,6 @@ class HeatMap:
     columns: tuple[str, ...]
     tokens: tuple[str, ...] = ()
     values: NDArray[np.float64]
-    low: float = 0.0
     high: float
     texts: Cells
     marks: Cells
@@ -57,10 +56,9 @@ class HeatMap:
     def level(self, row: int, column: int) -> int:
         """0 to LEVELS, how strongly the cell is shaded."""
         value = float(self.values[row, column])
-        if value != value or self.high <= self.low:
+        if value != value or self.high <= 0:
             return 0
-        share = (value - self.low) / (self.high - self.low)
-        return round(min(max(share, 0.0), 1.0) * LEVELS)
+        return round(min(max(value / self.high, 0.0), 1.0) * LEVELS)
 
 
 def cells(values: NDArray[np.float64], text: Callable[[int, int], str]) -> Cells:

@@ -59,10 +59,14 @@ class HiddenPane(Panel):
         self.grid = HeatGrid()
         self.cell = Static("", markup=False, classes="cell")
         self.words = Lines()
-        self.heat: HeatMap | None = None
         self._captions: tuple[str, ...] = ()
         self._style = ""
         self._key: Hashable = None
+
+    @property
+    def heat(self) -> HeatMap | None:
+        """The map that is shown."""
+        return self.grid.heat
 
     def compose(self) -> ComposeResult:
         yield self.tabs
@@ -76,13 +80,11 @@ class HiddenPane(Panel):
     def show_map(self, heat: HeatMap, key: Hashable) -> None:
         """Show a map; the cursor stays where it is on a map of the same key."""
         same, self._key = key == self._key, key
-        self.heat = heat
         self.grid.show(heat, same)
         self._show_captions((heat.captions[0], f"Shown: {heat.title}.", *heat.captions[1:]), "")
 
     def show_words(self, words: str, problem: bool = False) -> None:
         """Show no map, but why there is none or what is being done."""
-        self.heat = None
         self.grid.show(None)
         self.cell.update("")
         self._show_captions((words,), "warning" if problem else "dim")

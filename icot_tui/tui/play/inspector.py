@@ -107,7 +107,8 @@ class Inspector:
         def failed(problem: str) -> None:
             hidden.show_words(self.probing or problem, not self.probing)
 
-        hidden.set_border(title=request.words)
+        pair = "the pair's thoughts, layer by layer"
+        hidden.set_border(title=pair if self.view == "thoughts" else chosen.words)
         screen.answers.draw()
         if hidden.heat is None:
             hidden.show_words(self.probing or "working it out ...")
@@ -125,8 +126,6 @@ class Inspector:
     def _next_view(self) -> None:
         self.open(VIEWS[(VIEWS.index(self.view) + self.is_open) % len(VIEWS)])
 
-    # Attention ----------------------------------------------------------------------------------
-
     def _toggle_heads(self) -> None:
         self._heads = not self._heads
         self.open("attention")
@@ -141,8 +140,6 @@ class Inspector:
         if self.view == "attention" and hidden.heat is not None:
             self._reader = hidden.grid.cursor[1]
         self.open("attention")
-
-    # Probes -------------------------------------------------------------------------------------
 
     def _train_probes(self, examples: int) -> None:
         """Train probes for the checkpoint under the cursor, in a process of their own."""

@@ -101,9 +101,3 @@ class ViewRequest:
     averaged: bool = False
     heads: bool = False
     reader: int | None = None
-
-    @property
-    def words(self) -> str:
-        if self.view == "thoughts":
-            return "the pair's thoughts, layer by layer"
-        return self.chosen.words

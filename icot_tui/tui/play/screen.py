@@ -171,16 +171,15 @@ class PlayScreen(ModalScreen[None]):
             self.read_checkpoints()
 
     def _show_checkpoints(self, read: Checkpoints) -> None:
-        self.sources, entry = read
-        if not self._stamp:
-            self._stamp = modified_times(self.sources)
-        if not entry:
+        self.sources, entries = read
+        self._stamp = self._stamp or modified_times(self.sources)
+        if not entries:
             self.answers.say("There is no checkpoint yet: the first is written soon.")
-        if entry == self.list.entries:
+        if entries == self.list.entries:
             return
         first = not self.list.entries
-        chosen = defaults(entry, self.sources, self._live) if self.list.is_default else None
-        self.list.show(entry, chosen)
+        chosen = defaults(entries, self.sources, self._live) if self.list.is_default else None
+        self.list.show(entries, chosen)
         self.update_header()
         if first:
             self.answers.say("")
