@@ -22,7 +22,7 @@ class Curve:
     """One line of a chart; values that are not finite are gaps.
 
     Attributes:
-        x: positions; they become finite, ascending floats, and the others' points are left out.
+        x: positions, sorted as floats; points at one that is not finite are left out.
         y: values, as many as positions.
         colour: of the theme ("primary", "error") or the palette ("series0" to "series7").
         smooth: may be smoothed, with the raw values drawn faintly behind.
@@ -79,7 +79,7 @@ class ChartData:
     """Everything a chart shows.
 
     Attributes:
-        marks: they become those at finite positions, ascending.
+        marks: sorted; those at a position that is not finite are left out.
         x_label: of the x axis; positions of "hours" are written as `3h20m`.
         version: differs whenever something else is to be drawn.
         empty: the message shown while there is nothing to draw.

@@ -83,13 +83,11 @@ def draw_axes(plot: Plot, levels: list[Tick]) -> None:
             taken.add(row)
             canvas.write(x - len(label), layout.header + row, label, QUIET)
             canvas.write(x, layout.header + row, left, LINE)
-    for column, label, begin in _labels(plot):
-        canvas.write(layout.left + column, layout.bottom, down, LINE)
-        canvas.write(begin, layout.bottom + 1, label, QUIET)
+    _label_positions(plot, down)
 
 
-def _labels(plot: Plot) -> list[tuple[int, str, int]]:
-    """(column, label, first column of the label) of the ticks that fit beside the axis' name."""
+def _label_positions(plot: Plot, tick: str) -> None:
+    """The x axis' name, and the ticks whose labels fit beside it."""
     layout, (start, end), data = plot.layout, plot.window, plot.data
     width = layout.left + layout.columns
     # Hours name themselves: `3h20m`.
@@ -98,12 +96,12 @@ def _labels(plot: Plot) -> list[tuple[int, str, int]]:
     plot.canvas.write(width - name_width, layout.bottom + 1, name, QUIET)
     room = width - (name_width + 2 if name else 0)
     most = max(2, layout.columns // 12)
-    placed, free = [], 0
+    free = 0
     for value, label in position_ticks(start, end, most, data.x_label, data.whole):
         column = column_at(value, start, end, layout.columns)
         middle = layout.left + column - len(label) // 2
         begin = min(max(middle, free), room - len(label))
         if begin >= free and abs(begin - middle) <= 1 + len(label) // 2:
-            placed.append((column, label, begin))
+            plot.canvas.write(layout.left + column, layout.bottom, tick, LINE)
+            plot.canvas.write(begin, layout.bottom + 1, label, QUIET)
             free = begin + len(label) + 2
-    return placed

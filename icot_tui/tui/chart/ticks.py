@@ -54,7 +54,8 @@ def short(value: float, step: float, percent: bool = False) -> str:
     size = abs(value)
     if size >= 1e15 or 0 < size < 1e-3:
         digits = max(0, math.floor(math.log10(size)) - math.floor(math.log10(max(step, 1e-290))))
-        return _exponent(value, min(digits, 6))
+        mantissa, power = f"{value:.{min(digits, 6)}e}".split("e")
+        return f"{_stripped(mantissa)}e{int(power)}"
     for unit, letter in _UNITS:
         if size >= unit:
             return _decimal(value / unit, step / unit) + letter
@@ -77,15 +78,12 @@ def _decimal(value: float, step: float) -> str:
     """With as many decimals as the step has, without trailing zeros."""
     step = abs(step)
     fitting = (digits for digits in range(9) if abs(round(step, digits) - step) <= 1e-6 * step)
-    text = f"{value:.{next(fitting, 9)}f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
+    text = _stripped(f"{value:.{next(fitting, 9)}f}")
     return "0" if text == "-0" else text
 
 
-def _exponent(value: float, digits: int) -> str:
-    mantissa, power = f"{value:.{digits}e}".split("e")
-    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-    return f"{mantissa}e{int(power)}"
+def _stripped(number: str) -> str:
+    return number.rstrip("0").rstrip(".") if "." in number else number
 
 
 def _round_step(rough: float) -> float:

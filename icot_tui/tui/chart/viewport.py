@@ -16,7 +16,7 @@ class Viewport:
         window: first and last position shown; None: everything, new data included.
         following: the window moves along with new data.
         log: the values are on a logarithmic axis.
-        smoothing: over about how many values; one of `smooth.WINDOWS`.
+        smoothing: over about how many values; one of `curves.WINDOWS`.
         cursor: the position of the readout.
     """
 

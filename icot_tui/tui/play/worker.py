@@ -14,12 +14,7 @@ POLL_SECONDS = 0.5
 
 
 class Job:
-    """A job of the worker.
-
-    Attributes:
-        cancelled: is its result no longer wanted?
-        finished: has it ended, one way or another?
-    """
+    """A job of the worker: `cancelled` if nobody wants its result, `finished` however it ended."""
 
     def __init__(self, on_progress: Callable[[str], None]) -> None:
         self.cancelled = self.finished = False
