@@ -82,9 +82,9 @@ class Canvas:
             x = self.write(x, y, text, ink)
         return x
 
-    def paint(self, y: Any, x: Any, character: str | NDArray[Any], ink: Ink) -> None:
-        """Put one character, or an array of code points, on the cells that numpy indexes select."""
-        self.cells[y, x] = ord(character) if isinstance(character, str) else character
+    def paint(self, y: Any, x: Any, character: str, ink: Ink) -> None:
+        """Put one character on the cells that numpy indexes select."""
+        self.cells[y, x] = ord(character)
         self.inks[y, x] = self.ink(ink)
 
     def frame(self) -> Frame:

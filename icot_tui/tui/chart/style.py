@@ -142,11 +142,6 @@ class ThemeColours:
         background, dark = widget.background_colors[1], app.current_theme.dark
         return cls(names, background, dark, app.native_ansi_color, app.no_color)
 
-    @property
-    def few(self) -> bool:
-        """Can't colours be relied on to tell curves apart?"""
-        return self.ansi or self.colourless
-
 
 @lru_cache(maxsize=512)
 def _style(colours: ThemeColours, ink: Ink) -> Style:

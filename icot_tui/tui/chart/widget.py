@@ -188,7 +188,7 @@ class Chart(Widget, can_focus=True):
             self.refresh(*changed)
 
     def _style(self, colours: ThemeColours) -> ChartStyle:
-        return ChartStyle(ascii=self.ascii, letters=colours.few)
+        return ChartStyle(ascii=self.ascii, letters=colours.ansi or colours.colourless)
 
     def _update(self) -> None:
         """Draw if data, size, view or theme have changed since the last drawing."""

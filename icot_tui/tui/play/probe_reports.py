@@ -53,15 +53,6 @@ def _informative(report: "ProbeReport") -> tuple[bool, bool, int]:
     return report.accuracy.size > 0, NO_COT in report.controls, report.examples
 
 
-def find(checkpoint: Path, stage: int, target: str) -> "tuple[ProbeReport, int] | None":
-    """The most informative report on a target, and the target's number in it."""
-    for report in saved(checkpoint, stage):
-        names = [facts.name for facts in report.targets]
-        if target in names:
-            return report, names.index(target)
-    return None
-
-
 def run(
     entry: CheckpointEntry,
     stage: int,
@@ -113,10 +104,14 @@ def probe_map(request: ViewRequest, answer: "Answer") -> HeatMap:
     Raises:
         UserError: there is no such report, or not yet.
     """
-    chosen, path = request.chosen, request.entry.path
-    found = find(path, answer.stage, chosen.name)
-    if found is not None:
-        return _patching_map(*found, chosen) if request.view == "patching" else _probe_map(*found)
+    chosen, reports = request.chosen, saved(request.entry.path, answer.stage)
+    for report in reports:
+        names = [facts.name for facts in report.targets]
+        if chosen.name in names:
+            target = names.index(chosen.name)
+            if request.view == "patching":
+                return _patching_map(report, target, chosen)
+            return _probe_map(report, target)
     if chosen.part == "chain" and not chosen.hidden:
         raise UserError("the model writes this token: probes are for hidden tokens and digits")
     if not answer.hidden:
@@ -124,7 +119,7 @@ def probe_map(request: ViewRequest, answer: "Answer") -> HeatMap:
             "no chain-of-thought token is hidden at this stage: choose a checkpoint that has "
             "removed some"
         )
-    if saved(path, answer.stage):
+    if reports:
         raise UserError(
             f"there is nothing to probe for: {chosen.name} is the same in all examples, or does "
             "not exist in this task"
