@@ -27,7 +27,7 @@ from icot_tui.methods.distillation.checkpoints import (
     part_settings,
 )
 from icot_tui.methods.distillation.config import DistillationConfig
-from icot_tui.methods.distillation.coupled import StateSource, coupled_reading
+from icot_tui.methods.distillation.models import StateSource, coupled_reading
 from icot_tui.methods.distillation.teacher import ComputedStates, StatePositions
 
 if TYPE_CHECKING:

@@ -110,12 +110,14 @@ def stats(
     """Print sizes, median token counts (Table 1 of the papers), repeated and shared inputs."""
     from icot_tui.data.examples import characters, read_chunks
     from icot_tui.data.files import text_stats
-    from icot_tui.data.tokenizing import load_tokenizer
+    from icot_tui.data.tokenizing import CHARACTER, character_tokenizer, pretrained_tokenizer
 
     texts = {str(path): partial(read_chunks, path) for path in files}
-    loaded = load_tokenizer(
-        tokenizer, lambda: characters(chunk for chunks in texts.values() for chunk in chunks())
-    )
+    if tokenizer == CHARACTER:
+        chunks = (chunk for read in texts.values() for chunk in read())
+        loaded = character_tokenizer(characters(chunks))
+    else:
+        loaded = pretrained_tokenizer(tokenizer)
     measured = text_stats(texts, loaded)
     if json:
         print_json({name: asdict(values) for name, values in measured.items()})

@@ -1,12 +1,6 @@
 """What a user writes to describe a run: the sections, and how files and overrides become one."""
 
-from icot_tui.config.loading import (
-    LoadedConfig,
-    dump_toml,
-    load_config,
-    with_folders_of,
-    without_folders,
-)
+from icot_tui.config.loading import dump_toml, load_config, with_folders_of, without_folders
 from icot_tui.config.run import (
     MethodConfig,
     MethodDescription,
@@ -21,10 +15,8 @@ from icot_tui.config.sections import (
     CurriculumConfig,
     DataConfig,
     EvaluationConfig,
-    LoraConfig,
     ModelConfig,
     SpikeConfig,
-    TrackerConfig,
     TrainConfig,
 )
 
@@ -33,15 +25,12 @@ __all__ = [
     "CurriculumConfig",
     "DataConfig",
     "EvaluationConfig",
-    "LoadedConfig",
-    "LoraConfig",
     "MethodConfig",
     "MethodDescription",
     "ModelConfig",
     "Phase",
     "RunConfig",
     "SpikeConfig",
-    "TrackerConfig",
     "TrainConfig",
     "check_run",
     "dump_toml",

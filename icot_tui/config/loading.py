@@ -67,11 +67,7 @@ def load_config(source: str | Path, overrides: Sequence[str] = ()) -> LoadedConf
 
 
 def find_config(source: str | Path) -> Path:
-    """Path of a config file, or of the sample of that name.
-
-    Raises:
-        UserError: there is neither.
-    """
+    """Path of a config file, or of the sample of that name; a UserError if there is neither."""
     samples = resources.sample_configs()
     path = Path(source)
     if path.is_file():

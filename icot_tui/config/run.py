@@ -91,11 +91,10 @@ class RunConfig(Section):
 class Phase:
     """One training of a run; most runs are one.
 
-    Attributes:
-        config: the run's config as it holds for this training.
-        name: in a run of several; empty otherwise.
-        number: its place in the method's whole sequence, from 1.
-        title: what happens in it, in a sentence.
+    config  the run's config as it holds for this training
+    name    in a run of several; empty otherwise
+    number  its place in the method's whole sequence, from 1
+    title   what happens in it, in a sentence
     """
 
     config: RunConfig
@@ -107,15 +106,6 @@ class Phase:
     def label(self) -> str:
         """Number and name, as checkpoints carry them: "2-student"."""
         return f"{self.number}-{self.name}" if self.name else ""
-
-
-def one_phase(config: RunConfig) -> list[Phase]:
-    """A run that is one training."""
-    return [Phase(config=config)]
-
-
-def _no_more_checks(config: RunConfig) -> None:
-    pass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,8 +140,8 @@ class MethodDescription:
     description: str
     section: type[Section] | None = None
     excludes: tuple[str, ...] = ()
-    check: Callable[[RunConfig], None] = _no_more_checks
-    phases: Callable[[RunConfig], list[Phase]] = one_phase
+    check: Callable[[RunConfig], None] = lambda config: None
+    phases: Callable[[RunConfig], list[Phase]] = lambda config: [Phase(config=config)]
     trains: bool = True
     facts: Callable[[RunConfig], Iterator[tuple[str, str]]] | None = None
     writes_cot: bool = False
@@ -202,9 +192,5 @@ def run_config_type() -> type[RunConfig]:
 
 
 def check_run(raw: Mapping[str, Any]) -> RunConfig:
-    """A run's config from plain tables, as `RunConfig.model_validate` would.
-
-    Raises:
-        pydantic.ValidationError: it is wrong.
-    """
+    """A run's config from plain tables; pydantic's ValidationError says what is wrong."""
     return run_config_type().model_validate(raw)

@@ -16,11 +16,7 @@ Table = dict[str, Any]
 
 
 def read_toml(path: Path) -> tuple[Table, dict[KeyPath, int]]:
-    """The file's content, and the line of each of its keys.
-
-    Raises:
-        UserError: it can't be read or is not TOML.
-    """
+    """The file's content, and the line of each of its keys; a UserError if it is not TOML."""
     try:
         text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
         return tomllib.loads(text), key_lines(text)

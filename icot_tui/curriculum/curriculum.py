@@ -23,11 +23,8 @@ class StageChange:
 class Curriculum:
     """Asks the schedule at each step, and keeps what the schedule depends on.
 
-    Args:
-        schedule: when the next token is removed.
-        max_cot_tokens: the longest chain of thought; from this stage on everything is removed.
-        gate_window: steps over which the loss is averaged for the schedule.
-        resets_optimizer: whether a removal drops the optimizer's state.
+    From stage `max_cot_tokens`, the longest chain of thought, on everything is removed. The loss is
+    averaged over `gate_window` steps; `resets_optimizer`: a removal drops the optimizer's state.
     """
 
     def __init__(
@@ -68,24 +65,19 @@ class Curriculum:
         self._requested = 0
         if after <= self.stage:
             return None
-        change = StageChange(
-            self.stage, after, self._resets_optimizer and not self._batch_was_implicit
-        )
-        self.stage = after
-        self.steps_at_stage = 0
+        resets = self._resets_optimizer and not self._batch_was_implicit
+        change = StageChange(self.stage, after, resets)
+        self.stage, self.steps_at_stage = after, 0
         self._losses.clear()
         return change
 
     def _next_stage(self) -> int:
         if self._requested:
-            after = self.stage + self._requested
-        elif self.held or self.implicit:
+            return min(self.stage + self._requested, self.max_cot_tokens)
+        if self.held or self.implicit:
             return self.stage
-        else:
-            after = self.schedule.stage(
-                StageProgress(self.stage, self.steps_at_stage, self.smoothed_loss, self.pace)
-            )
-        return min(after, self.max_cot_tokens)
+        now = StageProgress(self.stage, self.steps_at_stage, self.smoothed_loss, self.pace)
+        return min(self.schedule.stage(now), self.max_cot_tokens)
 
     def end_step(self, batch_was_implicit: bool) -> None:
         """Call after each step; `batch_was_implicit`: no row of it had a CoT token left."""
@@ -120,7 +112,6 @@ class Curriculum:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """The opposite of `state`."""
         for name in STATE:
             setattr(self, name, state[name])
         self._requested = state["wished"]

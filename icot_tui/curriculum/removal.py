@@ -101,14 +101,9 @@ class Batch:
         """Some of the rows, with columns that are padding in all of them cut off."""
         lengths = self.lengths[where]
         width = int(lengths.max(initial=0))
-        return Batch(
-            self.ids[where, :width],
-            None if self.positions is None else self.positions[where, :width],
-            lengths,
-            self.prompt_lengths[where],
-            self.cot_lengths[where],
-            self.index[where],
-        )
+        positions = None if self.positions is None else self.positions[where, :width]
+        prompts, cots = self.prompt_lengths[where], self.cot_lengths[where]
+        return Batch(self.ids[where, :width], positions, lengths, prompts, cots, self.index[where])
 
 
 def removed_tokens(
@@ -129,14 +124,10 @@ def remove(
     plan: RemovalPlan,
     pad_id: int,
 ) -> Batch:
-    """Rows of a split without the tokens that the stage and the offsets remove.
+    """Rows [B] of a split without the tokens that the stage and the offsets remove.
 
-    Args:
-        split: the encoded examples.
-        rows: [B] which of them.
-        scheduled: s + o, one number or [B].
-        plan: side, kept positions.
-        pad_id: fills the rows up; never supervised, and never seen by a causal model's loss.
+    `scheduled` is s + o, one number or [B]. `pad_id` fills the rows up; it is never supervised, and
+    never seen by a causal model's loss.
     """
     removed = removed_tokens(split, rows, scheduled, plan)  # [B]
     prompt = split.prompt_lengths[rows].astype(np.int64)  # [B]
@@ -163,10 +154,7 @@ def remove(
 
 
 def _gone(
-    place: NDArray[np.int64],
-    removed: NDArray[np.int64],
-    cot: NDArray[np.int64],
-    plan: RemovalPlan,
+    place: NDArray[np.int64], removed: NDArray[np.int64], cot: NDArray[np.int64], plan: RemovalPlan
 ) -> NDArray[np.bool_]:
     """[B, W]: is this column a removed chain-of-thought token?"""
     removed, cot = removed[:, None], cot[:, None]
@@ -201,12 +189,7 @@ def _kept_positions(
 
 @dataclass(frozen=True)
 class TokenFormat:
-    """How a model reads and writes examples.
-
-    tokenizer     reads texts out of token ids
-    separator_id  SEP, the tokenizer's end-of-text token
-    plan          which chain-of-thought tokens a stage removes, and the layout
-    """
+    """How a model reads and writes examples: tokenizer, SEP, and which tokens are removed."""
 
     tokenizer: "PreTrainedTokenizerBase"
     separator_id: int

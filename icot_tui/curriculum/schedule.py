@@ -6,6 +6,7 @@ can be tested against the published code's traces, shown ahead of time, and resu
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -39,11 +40,9 @@ class Schedule(Protocol):
     @property
     def first_stage(self) -> int:
         """The stage of the first step."""
-        ...
 
     def stage(self, now: StageProgress) -> int:
         """The stage of the step that begins now: `now.stage`, or a later one."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -63,17 +62,6 @@ class Linear:
     steps_per_token: int
     warmup_steps: int = 0
     first_stage: int = 0
-
-    @classmethod
-    def per_epoch(
-        cls, remove_per_epoch: float, steps_per_epoch: int, warmup_epochs: float, first_stage: int
-    ) -> "Linear":
-        """Delta tokens an epoch, evenly: one every round(T / delta) steps, as published."""
-        return cls(
-            max(1, round(steps_per_epoch / remove_per_epoch)),
-            round(warmup_epochs * steps_per_epoch),
-            first_stage,
-        )
 
     def stage(self, now: StageProgress) -> int:
         warmup = self.warmup_steps if now.stage == self.first_stage else 0
@@ -96,9 +84,8 @@ class LossGated:
         if now.steps_at_stage < warmup + self.min_steps * now.pace:
             return now.stage
         learnt = now.smoothed_loss is not None and now.smoothed_loss < self.gate_loss
-        overdue = (
-            self.max_steps is not None and now.steps_at_stage >= warmup + self.max_steps * now.pace
-        )
+        most = math.inf if self.max_steps is None else self.max_steps
+        overdue = now.steps_at_stage >= warmup + most * now.pace
         return now.stage + 1 if learnt or overdue else now.stage
 
 
@@ -113,7 +100,7 @@ class Stages:
         return self.spans[0][0]
 
     def stage(self, now: StageProgress) -> int:
-        for (stage, steps), (following, _) in zip(self.spans, self.spans[1:], strict=False):
+        for (stage, steps), (following, _) in pairwise(self.spans):
             if now.stage == stage:
                 return following if now.steps_at_stage >= steps * now.pace else stage
         return now.stage
@@ -139,21 +126,18 @@ class Beyond:
 
 def build_schedule(config: CurriculumConfig, steps_per_epoch: int) -> Schedule:
     """The schedule that a config describes."""
-    warmup_steps = round(config.warmup_epochs * steps_per_epoch)
+    warmup_steps, first = round(config.warmup_epochs * steps_per_epoch), config.first_stage
     schedule: Schedule
-    if config.schedule == "linear":
-        schedule = Linear.per_epoch(
-            config.remove_per_epoch, steps_per_epoch, config.warmup_epochs, config.first_stage
-        )
+    if config.schedule == "linear":  # one token every round(T / delta) steps, as published
+        steps_per_token = max(1, round(steps_per_epoch / config.remove_per_epoch))
+        schedule = Linear(steps_per_token, warmup_steps, first)
     elif config.schedule == "loss_gated":
-        schedule = LossGated(
-            config.gate_loss, config.min_steps, config.max_steps, warmup_steps, config.first_stage
-        )
+        least, most = config.min_steps, config.max_steps
+        schedule = LossGated(config.gate_loss, least, most, warmup_steps, first)
     else:
         schedule = Stages(tuple((span.stage, span.steps) for span in config.stages))
-    if config.remove_all_beyond is not None:
-        schedule = Beyond(schedule, config.remove_all_beyond)
-    return schedule
+    beyond = config.remove_all_beyond
+    return schedule if beyond is None else Beyond(schedule, beyond)
 
 
 def offset_distribution(smoothing: float) -> NDArray[np.float64]:
@@ -161,9 +145,8 @@ def offset_distribution(smoothing: float) -> NDArray[np.float64]:
     if math.isinf(smoothing):
         off: NDArray[np.float64] = np.eye(1, OFFSETS)[0]
         return off
-    probabilities: NDArray[np.float64] = (1 - math.exp(-smoothing)) * np.exp(
-        -smoothing * np.arange(OFFSETS)
-    )
+    decay: NDArray[np.float64] = np.exp(-smoothing * np.arange(OFFSETS))
+    probabilities = (1 - math.exp(-smoothing)) * decay
     probabilities[-1] += 1 - probabilities.sum()
     return probabilities
 
@@ -185,14 +168,12 @@ class Smoothing:
 
     def scheduled(self, step: int, stage: int, examples: int) -> NDArray[np.int64]:
         """[examples] tokens to remove of each row of the batch at this step, s + o."""
-        return self._stages(step, stage, examples) + self.offsets(step, examples)
-
-    def _stages(self, step: int, stage: int, examples: int) -> NDArray[np.int64]:
+        offsets = self.offsets(step, examples)
         if not self._mixed_stages:
-            return np.full(examples, stage)
-        rng = np.random.default_rng((self._seed, step, 1))  # beside the offsets' own stream
+            return offsets + stage
+        rng = np.random.default_rng((self._seed, step, 1))  # apart from the offsets' own stream
         mixed = rng.random(examples) < self._mixed_stages
-        return np.where(mixed, rng.integers(0, stage, examples, endpoint=True), stage)
+        return offsets + np.where(mixed, rng.integers(0, stage, examples, endpoint=True), stage)
 
     def offsets(self, step: int, examples: int) -> NDArray[np.int64]:
         """[examples] extra removals of the batch at this step."""

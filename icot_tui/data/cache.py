@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from icot_tui.errors import UserError
@@ -30,10 +31,10 @@ def seal(folder: Path, facts: dict[str, object]) -> None:
         force_to_disk(path)
 
 
-def sealed_facts(folder: Path) -> dict[str, object] | None:
+def sealed_facts(folder: Path) -> dict[str, Any] | None:
     """The facts of a sealed folder; None if it is not there, not whole, or a size is wrong."""
     try:
-        facts = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        facts: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         whole = all((folder / name).stat().st_size == size for name, size in facts["sizes"].items())
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
@@ -60,9 +61,7 @@ def cache_folder() -> Path:
 def entry(key: str, build: Callable[[Path], None]) -> Path:
     """The folder of this key, built now if it is missing or damaged.
 
-    Args:
-        key: says all that the content depends on; letters and digits.
-        build: fills an empty folder and seals it (`seal`).
+    The key stands for all that the content depends on. `build` fills an empty folder and seals it.
 
     Raises:
         UserError: no room or no permission to write; what was begun is removed.
@@ -128,13 +127,9 @@ def _only_builder(folder: Path, key: str) -> Iterator[bool]:
 
 
 def _why_not_written(folder: Path, error: OSError) -> str:
+    problem = f"the encoded data cannot be written to {folder} ({error.strerror or error})"
+    advice = "make it writable, or set {} to another folder"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            f"no room is left in {folder} for the encoded data: free some, "
-            f"or set {FOLDER_VARIABLE} to a folder on another disk"
-        )
-    reason = error.strerror or str(error)
-    return (
-        f"the encoded data cannot be written to {folder} ({reason}): make it writable, "
-        f"or set {FOLDER_VARIABLE} to another folder"
-    )
+        problem = f"no room is left in {folder} for the encoded data"
+        advice = "free some, or set {} to a folder on another disk"
+    return f"{problem}: {advice.format(FOLDER_VARIABLE)}"

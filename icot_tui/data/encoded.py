@@ -1,6 +1,6 @@
 """A split as token ids, memory-mapped from plain .npy files, and the order in which it is read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -63,16 +63,9 @@ class EncodedSplit:
 
 
 def write_split(folder: Path, name: str, parts: Iterable[EncodedSplit], dtype: DTypeLike) -> int:
-    """Write consecutive pieces of a split as one, with no more than a piece of it in memory.
+    """Write the pieces of a split as `{name}-tokens.npy` and its borders; the number of examples.
 
-    Args:
-        folder: where; the files are `{name}-tokens.npy` and the three borders.
-        name: train, validation or test.
-        parts: the pieces.
-        dtype: of the tokens.
-
-    Returns:
-        Number of examples.
+    No more than one piece is in memory at a time.
     """
     lengths, prompts, cots = [], [], []
     with open(_file(folder, name, "tokens"), "wb") as file:
@@ -86,8 +79,8 @@ def write_split(folder: Path, name: str, parts: Iterable[EncodedSplit], dtype: D
         file.seek(0)
         _write_header(file, dtype, int(starts[-1]))  # the header leaves room for any count
     _save(_file(folder, name, "starts"), starts)
-    _save(_file(folder, name, "prompt_lengths"), _joined(prompts))
-    _save(_file(folder, name, "cot_lengths"), _joined(cots))
+    for border, pieces in (("prompt_lengths", prompts), ("cot_lengths", cots)):
+        _save(_file(folder, name, border), np.concatenate([np.zeros(0, dtype=np.int32), *pieces]))
     return len(starts) - 1
 
 
@@ -112,26 +105,15 @@ def _write_header(file: BinaryIO, dtype: DTypeLike, count: int) -> None:
     npy.write_array_header_1_0(file, {**header, "shape": (count,)})
 
 
-def _joined(parts: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
-    return np.concatenate([np.zeros(0, dtype=np.int32), *parts])
-
-
 class DataOrder:
-    """Shuffled anew each epoch; nothing needs to be remembered for an exact resume.
-
-    Args:
-        examples: size of the split.
-        batch_size: examples a step, over all processes.
-        seed: of the shuffling.
-    """
+    """Examples of a split in batches, shuffled anew each epoch as a function of seed and step."""
 
     def __init__(self, examples: int, batch_size: int, seed: int) -> None:
         self.steps_per_epoch = examples // batch_size
         self._examples = examples
         self._batch_size = batch_size
         self._seed = seed
-        self._epoch = -1
-        self._shuffled: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._epoch, self._shuffled = -1, np.zeros(0, dtype=np.int64)
 
     def rows(self, step: int) -> NDArray[np.int64]:
         """[batch_size] examples of this step; what is left at an epoch's end is left out."""

@@ -28,35 +28,36 @@ class Example:
 
 
 def parse_line(line: str, where: str) -> Example:
-    """Read one line in the published text format (docs/method.md).
-
-    Args:
-        line: without its line end.
-        where: named in errors, e.g. "train.txt, line 7".
+    """Read one line, without its end, in the published text format (docs/method.md).
 
     Raises:
-        UserError: the line is not `input||chain of thought #### answer`.
+        UserError: the line, which `where` names, is not `input||chain of thought #### answer`.
     """
-    fields = line.split(INPUT_END)
-    if len(fields) == 1:
-        raise UserError(f"{where}: '||' is missing after the input; a line is {SHAPE}")
-    if len(fields) > 2:
-        raise UserError(f"{where}: '||' stands there more than once; a line is {SHAPE}")
-    question, rest = fields
-    if ANSWER_MARK in question:
-        raise UserError(f"{where}: '####' stands before '||'; a line is {SHAPE}")
-    if ANSWER_MARK not in rest:
-        raise UserError(f"{where}: ' #### ' is missing before the answer; a line is {SHAPE}")
-    if rest.count(ANSWER_MARK) > 1:
-        raise UserError(f"{where}: '####' stands there more than once; a line is {SHAPE}")
+    question, _, rest = line.partition(INPUT_END)
     cot, _, answer = rest.partition(ANSWER_MARK)
-    if not question.strip():
-        raise UserError(f"{where}: the input before '||' is empty; a line is {SHAPE}")
-    if not answer.strip():
-        raise UserError(f"{where}: the answer after '####' is empty; a line is {SHAPE}")
-    if (cot and not cot.endswith(" ")) or not answer.startswith(" "):
-        raise UserError(f"{where}: '####' needs a blank before and after it; a line is {SHAPE}")
+    if problem := _problem(line, question, cot, answer):
+        raise UserError(f"{where}: {problem}; a line is {SHAPE}")
     return Example(question.strip(), cot.strip(), answer.strip())
+
+
+def _problem(line: str, question: str, cot: str, answer: str) -> str | None:
+    """What is wrong with a line."""
+    ends = line.count(INPUT_END)
+    if ends != 1:
+        return f"'||' {'stands there more than once' if ends else 'is missing after the input'}"
+    if ANSWER_MARK in question:
+        return "'####' stands before '||'"
+    if ANSWER_MARK not in line:
+        return "' #### ' is missing before the answer"
+    if ANSWER_MARK in answer:
+        return "'####' stands there more than once"
+    if not question.strip():
+        return "the input before '||' is empty"
+    if not answer.strip():
+        return "the answer after '####' is empty"
+    if (cot and not cot.endswith(" ")) or not answer.startswith(" "):
+        return "'####' needs a blank before and after it"
+    return None
 
 
 def format_line(example: Example) -> str:
@@ -66,14 +67,23 @@ def format_line(example: Example) -> str:
 
 
 def read_lines(path: Path, limit: int | None = None) -> Iterator[tuple[int, Example]]:
-    """Line numbers (from 1) and examples of a file, streaming; lines of blanks are passed over.
+    """`chunk_examples` of a whole file, streaming.
 
     Raises:
         UserError: the file cannot be read, or a line is not an example.
     """
     for chunk in read_chunks(path, limit):
-        for number, line in numbered_lines(chunk):
-            yield number, parse_line(line, f"{chunk.source}, line {number}")
+        yield from chunk_examples(chunk)
+
+
+def chunk_examples(chunk: "Chunk") -> Iterator[tuple[int, Example]]:
+    """Line numbers (from 1) and examples; lines of blanks are passed over.
+
+    Raises:
+        UserError: a line is not an example.
+    """
+    for number, line in numbered_lines(chunk):
+        yield number, parse_line(line, f"{chunk.source}, line {number}")
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,7 @@ def numbered_lines(chunk: Chunk) -> Iterator[tuple[int, str]]:
         UserError: a line is not UTF-8.
     """
     for number, line in enumerate(chunk.text.split(b"\n"), chunk.first_line):
-        if line and not line.isspace():
+        if line.strip():
             try:
                 yield number, line.decode()
             except UnicodeDecodeError as error:
@@ -141,24 +151,14 @@ def characters(chunks: Iterable[Chunk]) -> set[str]:
 
 def input_hashes(chunks: Iterable[Chunk]) -> NDArray[np.int64]:
     """[N] hashes of the inputs, to count equal ones in 8 bytes each; good in this process only."""
-    parts = [
-        np.fromiter(
-            (
-                hash(line.partition(b"||")[0].strip())
-                for line in chunk.text.split(b"\n")
-                if line and not line.isspace()
-            ),
-            dtype=np.int64,
-        )
-        for chunk in chunks
-    ]
-    return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+    lines = (line for chunk in chunks for line in chunk.text.split(b"\n") if line.strip())
+    return np.fromiter((hash(line.partition(b"||")[0].strip()) for line in lines), dtype=np.int64)
 
 
 def _cut(chunk: Chunk, limit: int) -> tuple[Chunk, int]:
     """The first `limit` lines that are not blank, and how many are still wanted."""
     lines = chunk.text.split(b"\n")[:-1]
-    full = [at for at, line in enumerate(lines) if line and not line.isspace()]
+    full = [at for at, line in enumerate(lines) if line.strip()]
     if len(full) < limit:
         return chunk, limit - len(full)
     text = b"".join(line + b"\n" for line in lines[: full[limit - 1] + 1])

@@ -2,11 +2,10 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +34,8 @@ class WrittenFile:
 def write_files(source: ExampleSource, folder: Path, force: bool = False) -> dict[str, WrittenFile]:
     """Write `train.txt`, `validation.txt` and, if there is one, `test.txt`.
 
-    Args:
-        source: of the text.
-        folder: made if need be.
-        force: replace files that are there already, all three together: a test file left over
-            from another set could hold problems that are now trained on.
+    `force` replaces files that are there already, all three together: a test file left over from
+    another set could hold problems that are now trained on.
 
     Raises:
         UserError: a file is there already, or cannot be written; then none has been changed.
@@ -53,16 +49,12 @@ def write_files(source: ExampleSource, folder: Path, force: bool = False) -> dic
     written = {}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as leftovers:
-            beside = {}
+        with TemporaryDirectory(dir=folder, prefix=".writing-") as beside:
             for name in source.names:
-                path = paths[name]
-                beside[name] = path.with_name(f".{path.name}.{uuid4().hex}.part")
-                leftovers.callback(beside[name].unlink, missing_ok=True)
-                written[name] = _write(source, name, beside[name], path)
+                written[name] = _write(source, name, Path(beside, name), paths[name])
             for name, path in paths.items():  # only now, when nothing can fail any more
-                if name in beside:
-                    os.replace(beside[name], path)
+                if name in written:
+                    os.replace(Path(beside, name), path)
                 else:
                     path.unlink(missing_ok=True)
     except OSError as error:
@@ -109,7 +101,7 @@ class TextStats:
 def text_stats(
     texts: Mapping[str, Callable[[], Iterable[Chunk]]], tokenizer: "PreTrainedTokenizerBase"
 ) -> dict[str, TextStats]:
-    """Measure texts, each read twice; the first one is what the others are compared with.
+    """Measure texts, each read twice; the others are compared with the first one.
 
     Raises:
         UserError: a line is not an example, or the tokenizer cannot take it.

@@ -59,9 +59,11 @@ def load_data(config: DataConfig) -> Data:
         UserError: wrong task or options, missing or malformed file, unusable tokenizer, no room.
     """
     source = open_source(config)
-    identity: dict[str, object] = {"format": FORMAT_VERSION, **source.identity()}
     tokenizer = None if config.tokenizer == CHARACTER else pretrained_tokenizer(config.tokenizer)
-    identity["tokenizer"] = _tokenizer_identity(tokenizer)
+    identity = source.identity() | {
+        "format": FORMAT_VERSION,
+        "tokenizer": _tokenizer_identity(tokenizer),
+    }
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     folder = cache.entry(key, lambda scratch: _build(scratch, source, tokenizer))
     return _read(folder, source.task, tokenizer)
@@ -72,7 +74,12 @@ def _build(
 ) -> None:
     if tokenizer is None:
         tokenizer = character_tokenizer(source.alphabet())
-        _save_tokenizer(tokenizer, folder / TOKENIZER_FOLDER)
+        try:
+            tokenizer.save_pretrained(folder / TOKENIZER_FOLDER)
+        except OSError:
+            raise
+        except Exception as error:  # the tokenizers library raises nothing more precise
+            raise OSError(str(error)) from error
     encoder = Encoder(tokenizer)
     for name in source.names:
         parts = (encoder.encode(chunk) for chunk in source.chunks(name))
@@ -81,31 +88,19 @@ def _build(
     seal(folder, {"names": source.names, "warnings": source.warnings()})
 
 
-def _save_tokenizer(tokenizer: "PreTrainedTokenizerBase", folder: Path) -> None:
-    try:
-        tokenizer.save_pretrained(folder)
-    except OSError:
-        raise
-    except Exception as error:  # the tokenizers library raises nothing more precise
-        raise OSError(str(error)) from error
-
-
 def _read(folder: Path, task: Task | None, tokenizer: "PreTrainedTokenizerBase | None") -> Data:
     if tokenizer is None:
         tokenizer = pretrained_tokenizer(str(folder / TOKENIZER_FOLDER))
     facts = sealed_facts(folder)
     assert facts is not None, "the cache hands out whole entries only"
-    warnings = facts["warnings"]
-    assert isinstance(warnings, list)
-    has_test = (folder / "test-tokens.npy").exists()
     return Data(
         train=read_split(folder, "train"),
         validation=read_split(folder, "validation"),
-        test=read_split(folder, "test") if has_test else None,
+        test=read_split(folder, "test") if "test" in facts["names"] else None,
         tokenizer=tokenizer,
         separator_id=separator_id(tokenizer),
         task=task,
-        warnings=warnings,
+        warnings=facts["warnings"],
         fingerprint=folder.name,
     )
 

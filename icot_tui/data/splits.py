@@ -1,11 +1,11 @@
 """Where the text of the splits comes from: a generated task, or files."""
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,34 +20,36 @@ GENERATOR_VERSION = 2
 LINES_MEASURED = 256
 
 
-class ExampleSource(Protocol):
-    """Text of the splits, read as often as is needed."""
+@dataclass
+class ExampleSource(ABC):
+    """Text of the splits, read as often as is needed.
 
-    @property
-    def task(self) -> Task | None:
-        """The task that generates the text, if one does."""
-        ...
+    task  the task that generates the text, if one does
+    """
+
+    config: DataConfig
+    task: Task | None = None
 
     @property
     def names(self) -> list[str]:
         """The splits there are: train, validation, and test if there is one."""
-        ...
+        return ["train", "validation"] + ["test"] * (self.config.test_examples > 0)
 
+    @abstractmethod
     def identity(self) -> dict[str, object]:
         """All that the text depends on, in plain values."""
-        ...
 
+    @abstractmethod
     def chunks(self, split: str) -> Iterator[Chunk]:
         """The lines of a split."""
-        ...
 
+    @abstractmethod
     def alphabet(self) -> set[str]:
         """The characters that a tokenizer made for this text must know."""
-        ...
 
     def warnings(self) -> list[str]:
         """What is doubtful about the text, a sentence each."""
-        ...
+        return []
 
 
 def open_source(config: DataConfig) -> ExampleSource:
@@ -65,19 +67,14 @@ def open_source(config: DataConfig) -> ExampleSource:
 
 
 @dataclass
-class TaskSource:
+class TaskSource(ExampleSource):
     """Distinct problems, so that no split shares one with another, not even in another order.
 
     A model that was trained on 34 * 12 has seen the answer of 12 * 34: such problems stand in one
     split. Validation and test are drawn first: they stay the same whatever is trained on.
     """
 
-    config: DataConfig
     task: Task
-
-    @property
-    def names(self) -> list[str]:
-        return ["train", "validation"] + ["test"] * (self.config.test_examples > 0)
 
     def identity(self) -> dict[str, object]:
         config = self.config
@@ -99,9 +96,6 @@ class TaskSource:
 
     def alphabet(self) -> set[str]:
         return set(self.task.alphabet)
-
-    def warnings(self) -> list[str]:
-        return []
 
     @cached_property
     def problems(self) -> dict[str, Problems]:
@@ -171,15 +165,8 @@ class TaskSource:
 
 
 @dataclass
-class FileSource:
+class FileSource(ExampleSource):
     """Files of `input||chain of thought #### answer` lines; there is no test split."""
-
-    config: DataConfig
-    task: Task | None = None
-
-    @property
-    def names(self) -> list[str]:
-        return ["train", "validation"]
 
     def identity(self) -> dict[str, object]:
         limits = [self.config.train_examples, self.config.validation_examples]

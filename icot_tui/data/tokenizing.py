@@ -3,7 +3,7 @@
 The only place that calls a tokenizer, so that training, evaluation and questions agree on ids.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,19 +31,6 @@ class UnknownCharacter(UserError):
             "take it out, or use a tokenizer that knows it"
         )
         self.index = index
-
-
-def load_tokenizer(name: str, alphabet: Callable[[], Iterable[str]]) -> "PreTrainedTokenizerBase":
-    """The tokenizer that data.tokenizer names.
-
-    Args:
-        name: "character", or a folder or hub name of a Hugging Face tokenizer.
-        alphabet: gives the data's characters; called for "character" only.
-
-    Raises:
-        UserError: no such tokenizer, or one without an end-of-text token.
-    """
-    return character_tokenizer(alphabet()) if name == CHARACTER else pretrained_tokenizer(name)
 
 
 def character_tokenizer(alphabet: Iterable[str]) -> "PreTrainedTokenizerBase":
@@ -75,11 +62,9 @@ def character_tokenizer(alphabet: Iterable[str]) -> "PreTrainedTokenizerBase":
 
 
 def pretrained_tokenizer(name: str, said_by: str = "data.tokenizer") -> "PreTrainedTokenizerBase":
-    """A tokenizer from a folder or the hub; code that comes with it is never run.
+    """A tokenizer from a folder or the hub, which `said_by`, a setting or option, names.
 
-    Args:
-        name: the folder, or the name on the hub.
-        said_by: the setting or option that says so, for messages.
+    Code that comes with it is never run.
 
     Raises:
         UserError: it is not there, not a tokenizer, or has no end-of-text token.

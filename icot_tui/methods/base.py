@@ -29,10 +29,6 @@ def _nothing_to_train(context: "RunContext", phase: Phase, state: "RunState") ->
     raise AssertionError("this method trains nothing")
 
 
-def _unchanged(config: RunConfig, data: "Data") -> "Data":
-    return data
-
-
 @dataclass(frozen=True, kw_only=True)
 class Method(MethodDescription):
     """A method; modules of methods import torch and the engine only within functions.
@@ -47,7 +43,7 @@ class Method(MethodDescription):
     """
 
     training: "Build" = _nothing_to_train
-    prepare: "Callable[[RunConfig, Data], Data]" = _unchanged
+    prepare: "Callable[[RunConfig, Data], Data]" = lambda config, data: data
     run: "Run | None" = None
     marker: str | None = None
     open: "Callable[[Path, PreTrainedTokenizerBase], PreTrainedModel] | None" = None

@@ -69,7 +69,6 @@ class PauseReading:
         return out
 
     def later_pass(self, arguments: "Arguments") -> "Arguments":
-        """See `Reading`."""
         positions = arguments.get("position_ids")
         moved = None if positions is None else positions + self.extra_positions
         return self._with_mask(arguments) | {"position_ids": moved}

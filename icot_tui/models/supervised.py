@@ -22,7 +22,12 @@ SCORE_BYTES = 64 << 20
 
 
 class ChunkedCrossEntropy(torch.autograd.Function):
-    """Sum of -log softmax(hidden weightᵀ)[target] over N rows, H wide, of V words."""
+    """Sum of -log softmax(hidden weightᵀ)[target] over N rows, H wide, of V words.
+
+    No more than a chunk of the logits exists at a time: the gradient is made chunk by chunk in the
+    forward pass, while the logits are still in the cache. PyTorch's own `linear_cross_entropy` does
+    the same, but was three times slower than even the plain loss on a CPU (benchmarks/LOG.md).
+    """
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
@@ -58,9 +63,8 @@ class ChunkedCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, None]:
         """The gradients made in the forward pass, scaled."""
         hidden_gradient, weight_gradient = ctx.saved_tensors
-        scale = gradients[0]
-        scaled = None if weight_gradient is None else weight_gradient * scale
-        return hidden_gradient * scale, scaled, None
+        scaled = None if weight_gradient is None else weight_gradient * gradients[0]
+        return hidden_gradient * gradients[0], scaled, None
 
 
 class SupervisedLM(nn.Module):
@@ -89,7 +93,10 @@ class SupervisedLM(nn.Module):
         hidden, head = self._states(ids, positions, states)
         if head is None:
             return F.cross_entropy(hidden.float(), targets, reduction="sum")
-        return _linear_cross_entropy(hidden, head, targets)
+        if head.weight.shape[0] < CHUNKED_VOCABULARY or head.bias is not None:
+            return F.cross_entropy(head(hidden).float(), targets, reduction="sum")
+        loss: Tensor = ChunkedCrossEntropy.apply(hidden, head.weight, targets)
+        return loss
 
     @torch.no_grad()
     def score(
@@ -132,14 +139,6 @@ def _unadapted(lm: nn.Module) -> "PreTrainedModel":
 
 def _nll(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits.float(), targets, reduction="none")
-
-
-def _linear_cross_entropy(hidden: Tensor, head: nn.Linear, targets: Tensor) -> Tensor:
-    """Sum of the cross entropies of `head(hidden)`, in chunks where the vocabulary is large."""
-    if head.weight.shape[0] < CHUNKED_VOCABULARY or head.bias is not None:
-        return F.cross_entropy(head(hidden).float(), targets, reduction="sum")
-    loss: Tensor = ChunkedCrossEntropy.apply(hidden, head.weight, targets)
-    return loss
 
 
 @torch.no_grad()

@@ -33,26 +33,17 @@ class Reading(Protocol):
 
         Args:
             decoder: the model, or what is below its head.
-            ids: padding stands on the left, masked, or on the right.
+            ids: padded on the left, masked, or on the right.
             separators: [B] where the first separator of each row stands.
             arguments: all but the ids.
         """
-        ...
 
     def later_pass(self, arguments: Arguments) -> Arguments:
         """The arguments for tokens that follow rows which are in the cache."""
-        ...
 
 
 class WrappedLM(nn.Module):
-    """See the module.
-
-    Args:
-        lm: the model.
-        reading: how it reads.
-        separator_id: the end-of-text token.
-        parts: further modules, trained with it.
-    """
+    """A language model with another `reading`, and `parts` that are trained with it."""
 
     def __init__(
         self,
@@ -80,15 +71,13 @@ class WrappedLM(nn.Module):
     @property
     def base_model(self) -> Callable[..., Any]:
         """The decoder below the head; it reads in the same way."""
-        return self._decoder
+        return lambda input_ids, **rest: self._first_pass(self.lm.base_model, input_ids, rest)
 
     def get_input_embeddings(self) -> nn.Module:
-        """The model's."""
         words: nn.Module = self.lm.get_input_embeddings()
         return words
 
     def get_output_embeddings(self) -> nn.Module:
-        """The model's head."""
         head: nn.Module = self.lm.get_output_embeddings()
         return head
 
@@ -107,14 +96,10 @@ class WrappedLM(nn.Module):
             "attention_mask": attention_mask,
             "past_key_values": past_key_values,
             "use_cache": use_cache,
-            **{name: value for name, value in optional.items() if name in self._accepted},
-        }
+        } | {name: value for name, value in optional.items() if name in self._accepted}
         if past_key_values is not None:
             return self.lm(input_ids, **self.reading.later_pass(arguments))
         return self._first_pass(self.lm, input_ids, arguments)
-
-    def _decoder(self, input_ids: Tensor, **arguments: Any) -> Any:
-        return self._first_pass(self.lm.base_model, input_ids, arguments)
 
     def _first_pass(self, decoder: nn.Module, ids: Tensor, arguments: Arguments) -> Any:
         separators = self.separators(ids, arguments.get("attention_mask"))

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from icot_tui.data.byte_table import ByteTable, mark_regular
 from icot_tui.data.encoded import EncodedSplit
-from icot_tui.data.encoding import Encoder, decode_example, layout
+from icot_tui.data.encoding import ByteTable, Encoder, decode_example, layout, mark_regular
 from icot_tui.data.examples import Chunk, Example, format_line, parse_line
 from icot_tui.data.tasks import make_task
 from icot_tui.data.tokenizing import character_tokenizer, encode_prompt, encode_texts

@@ -14,7 +14,6 @@ from icot_tui.data.tokenizing import (
     decode,
     encode_prompt,
     encode_texts,
-    load_tokenizer,
     pretrained_tokenizer,
     separator_id,
 )
@@ -88,18 +87,18 @@ def test_gpt2(gpt2: Any) -> None:
 
 def test_what_is_no_tokenizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="does not exist"):
-        load_tokenizer(str(tmp_path / "nowhere"), set)
+        pretrained_tokenizer(str(tmp_path / "nowhere"))
     with pytest.raises(UserError, match="no readable tokenizer"):
-        load_tokenizer(str(tmp_path), set)
+        pretrained_tokenizer(str(tmp_path))
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')  # a model without tokenizer
     with pytest.raises(UserError, match="no readable tokenizer"):
-        load_tokenizer(str(tmp_path), set)
+        pretrained_tokenizer(str(tmp_path))
     (tmp_path / "tokenizer.json").write_text("{")
     with pytest.raises(UserError, match="no readable tokenizer"):
-        load_tokenizer(str(tmp_path), set)
+        pretrained_tokenizer(str(tmp_path))
     monkeypatch.setattr("huggingface_hub.model_info", _unreachable)
     with pytest.raises(UserError, match="neither a folder nor to be had"):
-        load_tokenizer("nobody/no-such-tokenizer", set)
+        pretrained_tokenizer("nobody/no-such-tokenizer")
 
 
 def _unreachable(*_: object, **__: object) -> None:

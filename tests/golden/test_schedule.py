@@ -2,8 +2,9 @@
 
 import pytest
 
+from icot_tui.config import CurriculumConfig
 from icot_tui.curriculum.curriculum import Curriculum
-from icot_tui.curriculum.schedule import ALL, Beyond, Linear
+from icot_tui.curriculum.schedule import ALL, build_schedule
 from tests.golden.values import golden
 
 
@@ -11,11 +12,13 @@ from tests.golden.values import golden
 def test_schedule_trace(trace):
     """Every change of stage at its step, with or without a reset, and the stage at epochs' ends."""
     per_epoch, beyond = trace["steps_per_epoch"], trace["remove_all_when_remove_beyond"]
-    schedule = Linear.per_epoch(
-        trace["remove_per_epoch"], per_epoch, trace["pretrain_epochs"], trace["remove_start_from"]
+    config = CurriculumConfig(
+        remove_per_epoch=trace["remove_per_epoch"],
+        warmup_epochs=trace["pretrain_epochs"],
+        first_stage=trace["remove_start_from"],
+        remove_all_beyond=beyond,
     )
-    if beyond is not None:
-        schedule = Beyond(schedule, beyond)
+    schedule = build_schedule(config, per_epoch)
     # The published schedule goes on counting when nothing is left, so let it.
     curriculum = Curriculum(schedule, max_cot_tokens=ALL, resets_optimizer=trace["reset_optimizer"])
     changes, ends = [], []

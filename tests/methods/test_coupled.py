@@ -7,8 +7,12 @@ import torch
 from icot_tui.config import ModelConfig
 from icot_tui.engine.evaluation.decoding import decode
 from icot_tui.engine.evaluation.staged_examples import PositionShift, Prefixes
-from icot_tui.methods.distillation.coupled import TeacherStateTable, coupled_lm
-from icot_tui.methods.distillation.models import MindReadingStudent, ThoughtEmulator
+from icot_tui.methods.distillation.models import (
+    MindReadingStudent,
+    TeacherStateTable,
+    ThoughtEmulator,
+    coupled_lm,
+)
 from icot_tui.methods.distillation.objectives import CoupledObjective
 from icot_tui.methods.distillation.teacher import StatePositions, teacher_states
 from icot_tui.models.build import build_model

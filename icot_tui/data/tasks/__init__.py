@@ -10,18 +10,12 @@ from icot_tui.data.tasks.multiplication import Multiplication
 from icot_tui.errors import UserError
 
 TASKS: dict[str, Callable[[Mapping[str, object]], Task]] = {
-    Multiplication.name: Multiplication,
-    Addition.name: Addition,
-    Modular.name: Modular,
+    task.name: task for task in (Multiplication, Addition, Modular)
 }
 
 
 def make_task(name: str, options: Mapping[str, object]) -> Task:
-    """A task by its name and its own options.
-
-    Raises:
-        UserError: unknown name, unknown option, or a value that it cannot have.
-    """
+    """A task by its name and its own options; a UserError says which of them is wrong."""
     if name not in TASKS:
         near = difflib.get_close_matches(name, TASKS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(TASKS)}"

@@ -14,21 +14,19 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from icot_tui.data.tasks.base import (
+    ZERO,
     Problems,
+    Task,
     TaskOptions,
     add,
     check_options,
     from_text,
-    human_number,
-    human_numbers,
     line_matrix,
     literal,
     to_int,
 )
-from icot_tui.data.tasks.space import ENUMERABLE, ProblemSpace, order_free_keys
+from icot_tui.data.tasks.space import ProblemSpace, order_free_keys
 from icot_tui.errors import UserError
-
-ZERO = np.uint8(ord("0"))
 
 
 class AdditionOptions(TaskOptions):
@@ -38,33 +36,20 @@ class AdditionOptions(TaskOptions):
     digits: Annotated[int, Field(ge=1, le=64)] = 3
 
 
-class Addition:
+class Addition(Task):
     """A problem is a row: the digits of one operand after the other."""
 
     name = "addition"
     alphabet = "()+0123456789"
-    human_input = human_cot = staticmethod(human_numbers)
-    human_answer = staticmethod(human_number)
 
     def __init__(self, options: Mapping[str, object]) -> None:
         checked = check_options(AdditionOptions, self.name, options)
         self._operands, self._digits = checked.operands, checked.digits
         self._width = self._digits + len(str(self._operands - 1))
         operand = (0,) * (self._digits - 1) + (1,)
-        self._space = ProblemSpace(
-            operand * self._operands, (10,) * (self._digits * self._operands)
-        )
-
-    @property
-    def options(self) -> Mapping[str, object]:
-        return {"operands": self._operands, "digits": self._digits}
-
-    @property
-    def capacity(self) -> int | None:
-        return self._space.size if self._space.size <= ENUMERABLE else None
-
-    def sample(self, count: int, rng: np.random.Generator) -> Problems:
-        return self._space.sample(count, rng)
+        high = (10,) * (self._digits * self._operands)
+        self.spaces = [ProblemSpace(operand * self._operands, high)]
+        self.options = checked.model_dump()
 
     def order_free_keys(self, problems: Problems) -> NDArray[np.uint64]:
         return order_free_keys(np.split(problems, self._operands, axis=1))

@@ -1,42 +1,46 @@
 """What all generated tasks share: their interface, their options, and arithmetic on digits."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Protocol, TypeVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from icot_tui.data.tasks.space import ENUMERABLE, ProblemSpace
 from icot_tui.errors import UserError
 
 Problems = NDArray[np.uint8]
 Symbols = NDArray[np.uint8]
 """[S, n] ASCII codes: symbol s of each of n problems."""
+Digits = NDArray[np.uint8]
+"""[w, n] digit i of each of n numbers, lowest first, so that no number is too long."""
+ZERO = np.uint8(ord("0"))
 
 
-class Task(Protocol):
-    """A family of problems, with the text that the papers' format makes of them."""
+class Task(ABC):
+    """A family of problems, with the text that the papers' format makes of them.
 
-    @property
-    def name(self) -> str:
-        """As written in data.task."""
-        ...
+    A problem is one row of small integers, k of them.
 
-    @property
-    def options(self) -> Mapping[str, object]:
-        """The checked options with their defaults, in plain values: they name the cached text."""
-        ...
+    name      as written in data.task
+    alphabet  every character but the blank that a line's spans can hold
+    options   the checked options with their defaults, in plain values: they name the cached text
+    spaces    all problems
+    """
 
-    @property
-    def alphabet(self) -> str:
-        """Every character but the blank that a line's spans can hold."""
-        ...
+    name: ClassVar[str]
+    alphabet: str
+    options: Mapping[str, object]
+    spaces: list[ProblemSpace]
 
     @property
     def capacity(self) -> int | None:
         """Number of distinct problems; None where they are too many to list."""
-        ...
+        total = sum(space.size for space in self.spaces)
+        return total if total <= ENUMERABLE else None
 
     def sample(self, count: int, rng: np.random.Generator) -> Problems:
         """[count, k] distinct problems, shuffled; the first ones do not depend on `count`.
@@ -44,49 +48,50 @@ class Task(Protocol):
         Raises:
             UserError: there are not so many.
         """
-        ...
+        (space,) = self.spaces
+        return space.sample(count, rng)
 
+    @abstractmethod
     def order_free_keys(self, problems: Problems) -> NDArray[np.uint64]:
         """[n] equal for problems that are the same up to the order of what commutes.
 
-        12 * 34 and 34 * 12 have one key: who has seen the one knows the other's answer.
+        12 * 34 and 34 * 12 have the same key: the answer of one gives away the other's.
         """
-        ...
 
+    @abstractmethod
     def lines(self, problems: Problems) -> bytes:
         """The text lines of [n, k] problems, each ended by a newline."""
-        ...
 
+    @abstractmethod
     def question(self, text: str) -> NDArray[np.uint8]:
         """[k] the problem that a person wrote, such as `12*34`.
 
         Raises:
             UserError: it cannot be read, or this task has no such problem.
         """
-        ...
 
+    @abstractmethod
     def model_input(self, problem: NDArray[np.uint8]) -> str:
         """The input x in the model's own form, such as `2 1 * 4 3`."""
-        ...
+
+    @abstractmethod
+    def true_answer(self, problem: NDArray[np.uint8]) -> str:
+        """The right answer as a person writes it."""
 
     def human_input(self, x: str, /) -> str:
         """An input of the model's form as a person writes it: `2 1 * 4 3` -> `12 * 34`."""
-        ...
+        return human_numbers(x)
+
+    def human_cot(self, z: str, /) -> str:
+        """A chain of thought of the model's form with its numbers as a person writes them."""
+        return human_numbers(z)
 
     def human_answer(self, y: str, /) -> str:
         """An answer of the model's form as a person writes it: `8 0 4` -> `408`.
 
-        What is no answer of this form is given back as it is.
+        Text that is not an answer of this form is returned unchanged.
         """
-        ...
-
-    def human_cot(self, z: str, /) -> str:
-        """A chain of thought of the model's form with its numbers as a person writes them."""
-        ...
-
-    def true_answer(self, problem: NDArray[np.uint8]) -> str:
-        """The right answer as a person writes it."""
-        ...
+        return human_number(y)
 
 
 class TaskOptions(BaseModel):
@@ -99,11 +104,7 @@ AnyOptions = TypeVar("AnyOptions", bound=TaskOptions)
 
 
 def check_options(model: type[AnyOptions], task: str, options: Mapping[str, object]) -> AnyOptions:
-    """The options as a checked model.
-
-    Raises:
-        UserError: naming the first wrong option and what it may be.
-    """
+    """The options as a checked model; a UserError names the first wrong one and what it may be."""
     try:
         return model.model_validate(dict(options))
     except ValidationError as error:
@@ -118,15 +119,8 @@ def check_options(model: type[AnyOptions], task: str, options: Mapping[str, obje
 
 def line_matrix(x: Symbols, z: Symbols, y: Symbols) -> NDArray[np.uint8]:
     """[n, W] the text lines of n problems whose spans have the same number of symbols."""
-    count = x.shape[1]
-    parts = [
-        _spaced(x),
-        literal("||", count).T,
-        _spaced(z),
-        literal(" #### ", count).T,
-        _spaced(y),
-        literal("\n", count).T,
-    ]
+    end, mark, newline = (literal(text, x.shape[1]).T for text in ("||", " #### ", "\n"))
+    parts = [_spaced(x), end, _spaced(z), mark, _spaced(y), newline]
     return np.concatenate(parts, axis=1)
 
 
@@ -153,9 +147,6 @@ def _spaced(symbols: Symbols) -> NDArray[np.uint8]:
     text = np.full((problems, max(2 * count - 1, 0)), ord(" "), dtype=np.uint8)
     text[:, ::2] = symbols.T
     return text
-
-
-Digits = NDArray[np.uint8]
 
 
 def widen(number: Digits, width: int, shift: int = 0) -> Digits:

@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from icot_tui.data.tasks.base import Problems, TaskOptions, check_options, line_matrix
-from icot_tui.data.tasks.space import ENUMERABLE, ProblemSpace, row_keys
+from icot_tui.data.tasks.base import ZERO, Problems, Task, TaskOptions, check_options, line_matrix
+from icot_tui.data.tasks.space import ProblemSpace, row_keys
 from icot_tui.errors import UserError
 
 OPERATORS = "+-*"
-ZERO = np.uint8(ord("0"))
 
 
 class ModularOptions(TaskOptions):
@@ -27,32 +26,18 @@ class ModularOptions(TaskOptions):
     modulus: Annotated[int, Field(ge=2, le=10)] = 7
 
 
-class Modular:
+class Modular(Task):
     """A problem is a row: number, operator, number, ...; an operator is its place in `+-*`."""
 
     name = "modular"
-    human_input = human_answer = human_cot = staticmethod(str)
 
     def __init__(self, options: Mapping[str, object]) -> None:
         checked = check_options(ModularOptions, self.name, options)
         self._steps, self._modulus = checked.steps, checked.modulus
         high = (self._modulus, *(len(OPERATORS), self._modulus) * self._steps)
-        self._space = ProblemSpace((0,) * len(high), high)
-
-    @property
-    def options(self) -> Mapping[str, object]:
-        return {"steps": self._steps, "modulus": self._modulus}
-
-    @property
-    def alphabet(self) -> str:
-        return "*+-" + "0123456789"[: self._modulus]
-
-    @property
-    def capacity(self) -> int | None:
-        return self._space.size if self._space.size <= ENUMERABLE else None
-
-    def sample(self, count: int, rng: np.random.Generator) -> Problems:
-        return self._space.sample(count, rng)
+        self.spaces = [ProblemSpace((0,) * len(high), high)]
+        self.options = checked.model_dump()
+        self.alphabet = "*+-" + "0123456789"[: self._modulus]
 
     def order_free_keys(self, problems: Problems) -> NDArray[np.uint64]:
         return row_keys(problems)  # evaluated from left to right: every order counts
@@ -81,6 +66,11 @@ class Modular:
 
     def true_answer(self, problem: NDArray[np.uint8]) -> str:
         return str(self._results(problem[None])[-1, 0])
+
+    def human_input(self, text: str, /) -> str:
+        return text  # every number has one digit
+
+    human_cot = human_answer = human_input
 
     def _results(self, problems: Problems) -> NDArray[np.uint8]:
         """[steps, n] the result of each operation; every value on the way fits 8 bits."""

@@ -23,27 +23,26 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, field_validator
 
 from icot_tui.data.tasks.base import (
+    ZERO,
     Digits,
     Problems,
     Symbols,
+    Task,
     TaskOptions,
     add,
     check_options,
     from_text,
-    human_number,
-    human_numbers,
     line_matrix,
     literal,
     times_digit,
     to_int,
     widen,
 )
-from icot_tui.data.tasks.space import ENUMERABLE, ProblemSpace, order_free_keys, sample_mix
+from icot_tui.data.tasks.space import ProblemSpace, order_free_keys, sample_mix
 from icot_tui.errors import UserError
 
 MOST_DIGITS = 64
 Size = tuple[int, int]
-ZERO = np.uint8(ord("0"))
 
 
 def _split_sizes(value: object) -> object:
@@ -77,31 +76,27 @@ class MultiplicationOptions(TaskOptions):
         return sizes
 
 
-class Multiplication:
+class Multiplication(Task):
     """A problem is a row: n, m, the digits of a and the digits of b, each filled up with zeros."""
 
     name = "multiplication"
     alphabet = "()*+0123456789"
-    human_input = human_cot = staticmethod(human_numbers)
-    human_answer = staticmethod(human_number)
 
     def __init__(self, options: Mapping[str, object]) -> None:
-        self._options = check_options(MultiplicationOptions, self.name, options)
-        self._sizes = self._options.digits
+        checked = check_options(MultiplicationOptions, self.name, options)
+        self._sizes = checked.digits
+        self._chain = _long_chain if checked.format == "long" else _tree_chain
         self._widest = max(n for n, _ in self._sizes)
         self._row_width = 2 + self._widest + max(m for _, m in self._sizes)
-
-    @property
-    def options(self) -> Mapping[str, object]:
-        return {"digits": [f"{n}x{m}" for n, m in self._sizes], "format": self._options.format}
-
-    @property
-    def capacity(self) -> int | None:
-        total = sum(space.size for space in self._spaces())
-        return total if total <= ENUMERABLE else None
+        sizes = [f"{n}x{m}" for n, m in self._sizes]
+        self.options = {"digits": sizes, "format": checked.format}
+        self.spaces = [  # numbers of exactly so many digits: the leading one, the last, is not 0
+            ProblemSpace((0,) * (n - 1) + (1,) + (0,) * (m - 1) + (1,), (10,) * (n + m))
+            for n, m in self._sizes
+        ]
 
     def sample(self, count: int, rng: np.random.Generator) -> Problems:
-        which, factors = sample_mix(self._spaces(), count, rng)
+        which, factors = sample_mix(self.spaces, count, rng)
         problems = np.zeros((count, self._row_width), dtype=np.uint8)
         for index, (size, rows) in enumerate(zip(self._sizes, factors, strict=True)):
             problems[which == index] = self._problems(size, rows)
@@ -149,13 +144,6 @@ class Multiplication:
         a, b = self._factors(problem[None])
         return str(to_int(a[:, 0]) * to_int(b[:, 0]))
 
-    def _spaces(self) -> list[ProblemSpace]:
-        """Numbers of exactly so many digits; the leading one, which stands last, is not 0."""
-        return [
-            ProblemSpace((0,) * (n - 1) + (1,) + (0,) * (m - 1) + (1,), (10,) * (n + m))
-            for n, m in self._sizes
-        ]
-
     def _problems(self, size: Size, factors: NDArray[np.uint8]) -> Problems:
         """[count, k] rows from [count, n + m] digits of a and b."""
         n, m = size
@@ -182,8 +170,7 @@ class Multiplication:
             widen(times_digit(a, digit), len(a) + 1 + place, shift=place)
             for place, digit in enumerate(b)
         ]
-        chain = _long_chain if self._options.format == "long" else _tree_chain
-        cot, product = chain(rows)
+        cot, product = self._chain(rows)
         star = literal("*", len(problems))
         x = np.concatenate([a + ZERO, star, b + ZERO])
         return line_matrix(x, cot, widen(product, sum(size)) + ZERO)

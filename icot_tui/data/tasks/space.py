@@ -38,11 +38,7 @@ class ProblemSpace:
         Raises:
             UserError: there are not so many.
         """
-        if count > self.size:
-            raise UserError(
-                f"{count} distinct problems are wanted, but there are only {self.size}: "
-                "ask for fewer examples"
-            )
+        _check_enough(count, self.size)
         if self.size <= ENUMERABLE:
             return self._rows(rng.permutation(self.size)[:count])
         rows = np.empty((0, len(self.low)), dtype=np.uint8)
@@ -108,21 +104,13 @@ def sample_mix(
     """Distinct rows of several spaces, shuffled together; the first do not depend on `count`.
 
     Large spaces get equal shares; the share of one with fewer than FULL_SHARE rows is smaller in
-    that proportion, so that the examples drawn first (the held-out ones) do not use it up.
-
-    Returns:
-        ([count] which space, one [n, k] array a space): the rows of a space in the order in
-        which that space occurs in the first array.
+    that proportion, so that the examples drawn first (the held-out ones) do not use it up. Returns
+    [count] which space, and each space's rows [n, k] in the order in which it occurs there.
 
     Raises:
         UserError: there are not so many.
     """
-    total = sum(space.size for space in spaces)
-    if count > total:
-        raise UserError(
-            f"{count} distinct problems are wanted, but there are only {total}: "
-            "ask for fewer examples"
-        )
+    _check_enough(count, sum(space.size for space in spaces))
     rows, times = [], []
     enough = _enough_of_each(spaces, count)
     for space, wanted, stream in zip(spaces, enough, rng.spawn(len(spaces)), strict=True):
@@ -134,6 +122,14 @@ def sample_mix(
     which = which[np.argsort(np.concatenate(times), kind="stable")[:count]]
     taken = np.bincount(which, minlength=len(spaces))
     return which, [part[:n] for part, n in zip(rows, taken, strict=True)]
+
+
+def _check_enough(wanted: int, existing: int) -> None:
+    if wanted > existing:
+        raise UserError(
+            f"{wanted} distinct problems are wanted, but there are only {existing}: "
+            "ask for fewer examples"
+        )
 
 
 def _enough_of_each(spaces: Sequence[ProblemSpace], count: int) -> list[int]:

@@ -32,11 +32,7 @@ ENDS = ("epochs", "max_steps", "steps_after_removal", "target_accuracy")
 
 
 def phases(config: RunConfig) -> list[Phase]:
-    """The trainings of a run; only the teacher has dropout.
-
-    Raises:
-        ValueError: what a phase changes does not go with the rest.
-    """
+    """The trainings of a run (only the teacher has dropout); a ValueError if they do not fit it."""
     return [_phase(config, name) for name in config.section(DistillationConfig).phases]
 
 

@@ -8,6 +8,7 @@ step-00003000-4-coupled/
 """
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,7 @@ from icot_tui.engine.checkpoints.weights import ExtendedWeights
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.errors import UserError
 from icot_tui.methods.distillation.config import PARTS
-from icot_tui.methods.distillation.coupled import coupled_lm
-from icot_tui.methods.distillation.models import MindReadingStudent, ThoughtEmulator
+from icot_tui.methods.distillation.models import MindReadingStudent, ThoughtEmulator, coupled_lm
 from icot_tui.models.loading import load_pretrained
 from icot_tui.models.published import (
     PREFIX,
@@ -47,18 +47,13 @@ Part = MindReadingStudent | ThoughtEmulator
 
 
 class PartsWeights:
-    """Student, emulator or both, as one checkpoint; see `Weights`.
-
-    Args:
-        parts: "student" and "emulator", or one of them.
-    """
+    """Student, emulator or both by these names, as one checkpoint; see `Weights`."""
 
     def __init__(self, parts: dict[str, Part]) -> None:
         self.module = nn.ModuleDict(parts)
         self._parts = parts
 
     def write(self, folder: Path, tensors: dict[str, Tensor]) -> None:
-        """See `Weights`."""
         for name, part in self._parts.items():
             prefix = f"{name}."
             own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
@@ -67,7 +62,6 @@ class PartsWeights:
         (folder / PARTS).write_text(json.dumps(settings, indent=1))
 
     def read(self, folder: Path) -> None:
-        """See `Weights`."""
         for name, part in self._parts.items():
             ExtendedWeights(part, THOUGHTS).read(folder / name)
 
@@ -75,35 +69,28 @@ class PartsWeights:
 def _settings(part: Part) -> dict[str, Any]:
     if isinstance(part, MindReadingStudent):
         return {}
-    return {
-        "mixture_components": part.mixture_components.num_embeddings,
-        "temperature": part.temperature,
-    }
+    components = part.mixture_components.num_embeddings
+    return {"mixture_components": components, "temperature": part.temperature}
 
 
 def part_settings(folder: Path) -> dict[str, dict[str, Any]]:
-    """What a checkpoint of distillation holds: the settings by model; empty for any other folder.
+    """The settings of a checkpoint's models by name; empty for a folder of any other kind.
 
     Raises:
-        UserError: its file can't be read.
+        UserError: its file cannot be read.
     """
     path = folder / PARTS
     if not path.is_file():
         return {}
     try:
         settings = json.loads(path.read_text())
-        known = {name: dict(settings[name]) for name in ("student", "emulator") if name in settings}
+        return {name: dict(settings[name]) for name in ("student", "emulator") if name in settings}
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
-    return known
 
 
 def open_student(folder: Path) -> MindReadingStudent:
-    """The mind-reading student of a checkpoint, in float32.
-
-    Raises:
-        UserError: there is none, or it is damaged.
-    """
+    """The mind-reading student of a checkpoint, in float32; a UserError says why there is none."""
     if "student" not in part_settings(folder):
         raise UserError(f"{folder} holds no mind-reading student")
     student = MindReadingStudent(load_pretrained(str(folder / "student")))
@@ -112,11 +99,7 @@ def open_student(folder: Path) -> MindReadingStudent:
 
 
 def open_emulator(folder: Path) -> ThoughtEmulator:
-    """The thought emulator of a checkpoint, in float32.
-
-    Raises:
-        UserError: there is none, or it is damaged.
-    """
+    """The thought emulator of a checkpoint, in float32; a UserError says why there is none."""
     settings = part_settings(folder).get("emulator")
     if settings is None:
         raise UserError(f"{folder} holds no thought emulator")
@@ -130,10 +113,10 @@ def open_emulator(folder: Path) -> ThoughtEmulator:
 
 
 def open_pair(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> WrappedLM:
-    """Student and emulator as one language model that answers without a written chain of thought.
+    """`coupled_lm` of a checkpoint.
 
     Raises:
-        UserError: one of them is missing.
+        UserError: student, emulator, or the tokenizer's end-of-text token is missing.
     """
     held = part_settings(folder)
     if missing := {"student", "emulator"} - held.keys():
@@ -147,11 +130,7 @@ def open_pair(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> WrappedLM:
 
 
 def open_teacher(folder: Path) -> "PreTrainedModel":
-    """The language model of a checkpoint, in float32.
-
-    Raises:
-        UserError: it is none.
-    """
+    """The language model of a checkpoint, in float32; a UserError if it is something else."""
     if part_settings(folder):
         raise UserError(f"{folder} holds no teacher: name a checkpoint with explicit CoT")
     description = read_description(folder)
@@ -164,11 +143,9 @@ def open_teacher(folder: Path) -> "PreTrainedModel":
 
 
 def find_outcome(given: str, part: str) -> Path:
-    """The checkpoint folder of a model that was trained before.
+    """The checkpoint folder of a teacher, student or emulator that was trained before.
 
-    Args:
-        given: a checkpoint folder, or a run by folder or name.
-        part: "teacher", "student" or "emulator".
+    `given` is a checkpoint folder, or a run by folder or name.
 
     Raises:
         UserError: there is none, or it is damaged.
@@ -239,11 +216,6 @@ def load_published_emulator(folder: Path, base: Architecture) -> ThoughtEmulator
 
 def _renamed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The published names as ours: `lm.` for the base model, an LSTM cell for an LSTM."""
-    return {
-        name.replace(PREFIX, "lm.", 1)
-        if name.startswith(PREFIX)
-        else name.removesuffix("_l0")
-        if name.startswith("rnn.")
-        else name: tensor
-        for name, tensor in tensors.items()
-    }
+    names = {name: re.sub(rf"^{re.escape(PREFIX)}", "lm.", name) for name in tensors}
+    names |= {name: name.removesuffix("_l0") for name in tensors if name.startswith("rnn.")}
+    return {names[name]: tensor for name, tensor in tensors.items()}

@@ -1,4 +1,4 @@
-"""The mind-reading student and the thought emulator, whose blocks get other inputs than usual.
+"""The mind-reading student, the thought emulator, and the two coupled as one language model.
 
 B rows, C columns, L blocks, H width.
 """
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from icot_tui.errors import UserError
+from icot_tui.models.wrapped import Arguments, WrappedLM
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -63,14 +64,7 @@ def _show(
     replaced = edit(number, hidden)
     if replaced is None:
         return None
-    if args:
-        return (replaced, *args[1:]), kwargs
-    return args, kwargs | {"hidden_states": replaced}
-
-
-def at_positions(hidden: Tensor, positions: Tensor) -> Tensor:
-    """[B, H]: the state of each row of [B, C, H] at its position [B]."""
-    return hidden[torch.arange(len(hidden), device=hidden.device), positions]
+    return ((replaced, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": replaced})
 
 
 def with_states(hidden: Tensor, positions: Tensor, states: Tensor) -> Tensor:
@@ -80,11 +74,7 @@ def with_states(hidden: Tensor, positions: Tensor, states: Tensor) -> Tensor:
 
 
 class MindReadingStudent(nn.Module):
-    """A language model, and for each block an MLP H -> 4H -> H that reads a thought.
-
-    Args:
-        lm: the model that answers.
-    """
+    """A language model that answers; for each block, an MLP H -> 4H -> H reads a thought."""
 
     def __init__(self, lm: "PreTrainedModel") -> None:
         super().__init__()
@@ -110,12 +100,8 @@ class MindReadingStudent(nn.Module):
 class ThoughtEmulator(nn.Module):
     """A language model that goes on thinking from block to block at the first separator.
 
-    K mixture components. The last block and what follows it are never run.
-
-    Args:
-        lm: the model that reads the question.
-        mixture_components: K, the ways of thinking it may choose from.
-        temperature: of that choice; lower is more decided.
+    It chooses from K ways of thinking, the mixture components; a lower temperature makes the choice
+    sharper. The last block and what follows it are never run.
     """
 
     def __init__(
@@ -150,7 +136,7 @@ class ThoughtEmulator(nn.Module):
             separators: [B] where SEP stands.
             mask: [B, C] False where there is padding on the left; None without it.
             positions: [B, C] position ids; None to count from 0.
-        """  # fmt: skip
+        """
         thinking = _Thinking(self, separators)
         with edited_inputs(decoder_blocks(self.lm), thinking.block):
             self.lm.base_model(ids, attention_mask=mask, position_ids=positions, use_cache=False)
@@ -179,7 +165,8 @@ class _Thinking:
     def block(self, number: int, hidden: Tensor) -> Tensor:
         """The block's input with the emulator's own state at the separator."""
         own = self._emulator
-        state = at_positions(hidden, self._separators).to(own.out_proj.weight.dtype)
+        rows = torch.arange(len(hidden), device=hidden.device)
+        state = hidden[rows, self._separators].to(own.out_proj.weight.dtype)
         prediction = own.mlps[number](torch.cat([state, own.component(state)], dim=-1))
         self.predictions.append(prediction)
         if len(self.predictions) == len(own.mlps):
@@ -205,3 +192,68 @@ class _Thinking:
         query = self._emulator.query_proj(output)
         shares = torch.softmax((keys @ query[:, :, None]).squeeze(-1), dim=-1)  # [B, l]
         return (shares[:, None] @ keys).squeeze(1)
+
+
+StateSource = Callable[[Tensor, Tensor, Tensor | None, Tensor | None], Tensor]
+"""(ids, separators, mask, positions) -> hidden states; see `ThoughtEmulator.forward`."""
+
+
+class CoupledReading:
+    """Gives the student its states at the first separator of each row; see `Reading`.
+
+    The source is the emulator, or a `TeacherStateTable`. Once a question is in the cache, so are
+    its states: the tokens that follow cost the student alone.
+    """
+
+    extra_positions = 0
+
+    def __init__(self, student: MindReadingStudent, source: StateSource) -> None:
+        self.student = student
+        self.source = source
+
+    def first_pass(
+        self, decoder: Callable[..., Any], ids: Tensor, separators: Tensor, arguments: Arguments
+    ) -> Any:
+        columns = int(separators.max()) + 1
+        mask, positions = arguments.get("attention_mask"), arguments.get("position_ids")
+        cut = (part if part is None else part[:, :columns] for part in (mask, positions))
+        states = self.source(ids[:, :columns], separators, *cut)
+        with self.student.reading(states, separators):
+            return decoder(ids, **arguments)
+
+    def later_pass(self, arguments: Arguments) -> Arguments:
+        return arguments
+
+
+def coupled_lm(student: MindReadingStudent, source: StateSource, separator_id: int) -> WrappedLM:
+    """Student and source as one language model that answers without a written chain of thought."""
+    parts: dict[str, nn.Module] = {"student": student}
+    if isinstance(source, nn.Module):
+        parts["emulator"] = source
+    return WrappedLM(student.lm, CoupledReading(student, source), separator_id, parts)
+
+
+def coupled_reading(lm: Any) -> CoupledReading:
+    """How a language model of `coupled_lm` reads its questions."""
+    assert isinstance(lm, WrappedLM) and isinstance(lm.reading, CoupledReading)
+    return lm.reading
+
+
+class TeacherStateTable:
+    """The teacher's states by question: they need a chain of thought, which only examples have."""
+
+    def __init__(self, questions: list[list[int]], states: Tensor) -> None:
+        """The tokens of ` {x} SEP` by example (the last of equal ones counts), and [n, L, H]."""
+        self._place = {tuple(question): place for place, question in enumerate(questions)}
+        self._states = states
+
+    def __call__(
+        self, ids: Tensor, separators: Tensor, mask: Tensor | None, positions: Tensor | None
+    ) -> Tensor:
+        """[B, L, H], on the device of `ids`; 0 for a question that is not known."""
+        begins = torch.zeros_like(separators) if mask is None else mask.int().argmax(dim=1)
+        spans = zip(ids.tolist(), begins.tolist(), separators.tolist(), strict=True)
+        places = [self._place.get(tuple(row[begin : end + 1])) for row, begin, end in spans]
+        states = self._states[[place or 0 for place in places]].to(ids.device)
+        known = torch.tensor([place is not None for place in places], device=ids.device)
+        return states * known[:, None, None]

@@ -15,7 +15,6 @@ from icot_tui.models.supervised import SupervisedLM
 
 class _WithoutDropout(nn.Module):
     def train(self, mode: bool = True) -> Self:
-        """Stays in evaluation mode."""
         return super().train(False)
 
 
@@ -54,11 +53,8 @@ class EmulatorObjective(_WithoutDropout):
     ) -> Tensor:
         """Half the squared error, summed over width, blocks and rows.
 
-        Args:
-            prompts: [B, C] ` {x} SEP`, padded on the right.
-            separators: [B].
-            thoughts: the teacher's.
-            counts: [B] 1 for a row that counts, 0 for one that fills a batch up.
+        `prompts` are [B, C] ` {x} SEP`, padded on the right; `thoughts` the teacher's; `counts` [B]
+        1 for a row that counts, 0 for one that fills a batch up.
         """
         errors = emulation_errors(self.emulator(prompts, separators), thoughts)
         return (errors.sum(dim=1) * counts).sum()
@@ -93,7 +89,7 @@ def emulation_errors(emulated: Tensor, thoughts: Tensor) -> Tensor:
 
 
 def freeze_unused(emulator: ThoughtEmulator, separator_id: int) -> None:
-    """Let nothing wait for gradients that never come: those of what is behind the last thought."""
+    """Freeze what comes after the last thought: its gradients would be waited for in vain."""
     ids = torch.full((1, 2), separator_id)
     emulator(ids, torch.tensor([1])).sum().backward()
     # Within earlier blocks a parameter may be idle for one token only (mixtures of experts).

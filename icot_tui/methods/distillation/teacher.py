@@ -104,55 +104,43 @@ TeacherStates = Callable[[NDArray[np.int64]], Tensor]
 """Places of [B] examples in their split -> [B, L, H] on the device; -1 gives any example's."""
 
 
+@dataclass(frozen=True)
 class ComputedStates:
-    """Asks the teacher each time.
+    """`TeacherStates` for which the teacher is asked each time.
 
-    Args:
-        teacher: on the device, in evaluation mode.
-        split: the examples with their chains of thought.
-        places: where the states are taken.
-        separator_id: the end-of-text token.
-        device: where the teacher is.
-        autocast: precision of its computations.
+    teacher   on the device, in evaluation mode
+    split     the examples with their chains of thought
+    autocast  precision of the teacher's computations
     """
 
-    def __init__(
-        self,
-        teacher: "PreTrainedModel",
-        split: EncodedSplit,
-        places: StatePositions,
-        separator_id: int,
-        device: torch.device,
-        autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
-    ) -> None:
-        self.split = split
-        self.blocks = int(teacher.config.num_hidden_layers)
-        self.width = int(teacher.config.hidden_size)
-        self._teacher = teacher
-        self._places = places
-        self._separator_id = separator_id
-        self._device = device
-        self._autocast = autocast
+    teacher: "PreTrainedModel"
+    split: EncodedSplit
+    places: StatePositions
+    separator_id: int
+    device: torch.device
+    autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(n, L, H)"""
+        config = self.teacher.config
+        return len(self.split), int(config.num_hidden_layers), int(config.hidden_size)
 
     def __call__(self, index: NDArray[np.int64]) -> Tensor:
         """[B, L, H] float32 on the device."""
-        batch = remove(self.split, np.maximum(index, 0), 0, RemovalPlan(), self._separator_id)
-        first = batch.prompt_lengths - 1
-        positions = self._places.positions(first, first + batch.cot_lengths + 1, self.blocks)
-        ids = batch.ids[:, : positions.max(initial=0) + 1]
-        with self._autocast():
-            return teacher_states(
-                self._teacher,
-                send(ids, self._device),
-                send(positions, self._device),
-                self._places.blocks(self.blocks),
-            )
+        batch = remove(self.split, np.maximum(index, 0), 0, RemovalPlan(), self.separator_id)
+        first, blocks = batch.prompt_lengths - 1, self.shape[1]
+        positions = self.places.positions(first, first + batch.cot_lengths + 1, blocks)
+        ids = send(batch.ids[:, : positions.max(initial=0) + 1], self.device)
+        at = send(positions, self.device)
+        with self.autocast():
+            return teacher_states(self.teacher, ids, at, self.places.blocks(blocks))
 
     def batches(self) -> list[NDArray[np.int64]]:
         """All examples in batches of like lengths, the same ones every time."""
         lengths = self.split.lengths
         order = np.argsort(-lengths, kind="stable")
-        tokens = TOKENS_AT_ONCE.get(self._device.type, 1 << 14)
+        tokens = TOKENS_AT_ONCE.get(self.device.type, 1 << 14)
         found, begin = [], 0
         while begin < len(order):
             size = max(1, tokens // int(lengths[order[begin]]))
@@ -162,51 +150,24 @@ class ComputedStates:
 
     def all(self) -> Tensor:
         """[n, L, H] on the CPU, for a split that fits the memory."""
-        states = torch.empty(len(self.split), self.blocks, self.width)
+        states = torch.empty(self.shape)
         for rows in self.batches():
             states[torch.from_numpy(rows)] = self(rows).cpu()
         return states
-
-
-class StoredStates:
-    """Reads them from a memory-mapped file."""
-
-    def __init__(self, path: Path, device: torch.device) -> None:
-        self._states = np.load(path, mmap_mode="r")
-        self._device = device
-
-    def __call__(self, index: NDArray[np.int64]) -> Tensor:
-        """[B, L, H] on the device."""
-        return send(self._states[np.maximum(index, 0)], self._device)
-
-
-def stored_bytes(computed: ComputedStates, dtype: np.dtype[Any]) -> int:
-    """Size of the file for a whole split."""
-    return len(computed.split) * computed.blocks * computed.width * dtype.itemsize
 
 
 def store_states(
     computed: ComputedStates,
     path: Path,
     dtype: np.dtype[Any],
-    device: torch.device,
     step: int,
     emit: Callable[[Event], None],
     check: Check,
 ) -> TeacherStates:
-    """The states of a whole split in a file, which is written unless it is there.
+    """The states of a whole split in a memory-mapped file, which is written unless it exists.
 
-    Without room on the disk they are computed each time, after a warning. The file is complete or
-    not there at all.
-
-    Args:
-        computed: the split and the teacher.
-        path: the file.
-        dtype: of its numbers.
-        device: where they are wanted.
-        step: of the events.
-        emit: writes an event to the journal.
-        check: called between batches.
+    On a full disk they are computed each time, after a warning; the file is complete or absent.
+    `step` is for the events, and `check` is called between batches.
     """
     if not path.is_file():
         began = time.perf_counter()
@@ -216,23 +177,19 @@ def store_states(
             _write(computed, beside, dtype, check)
             os.replace(beside, path)
         except OSError as error:
-            emit(
-                Warned(
-                    step=step,
-                    message=f"the teacher's thoughts are not stored: {error.strerror or error}",
-                )
-            )
+            reason = f"the teacher's thoughts are not stored: {error.strerror or error}"
+            emit(Warned(step=step, message=reason))
             return computed
         finally:
             beside.unlink(missing_ok=True)
         size, seconds = path.stat().st_size, time.perf_counter() - began
         emit(ThoughtsStored(step=step, examples=len(computed.split), bytes=size, seconds=seconds))
-    return StoredStates(path, device)
+    stored = np.load(path, mmap_mode="r")
+    return lambda index: send(stored[np.maximum(index, 0)], computed.device)
 
 
 def _write(computed: ComputedStates, path: Path, dtype: np.dtype[Any], check: Check) -> None:
-    shape = (len(computed.split), computed.blocks, computed.width)
-    states = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    states = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=computed.shape)
     if hasattr(os, "posix_fallocate"):  # macOS has none
         with open(path, "r+b") as file:
             # A disk that fills up under a memory map kills the process: claim the room beforehand.

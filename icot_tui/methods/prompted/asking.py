@@ -1,12 +1,13 @@
-"""Carries out a prompted run: asks every question, reads the answers, writes down what came of it.
+"""Carries out a prompted run: asks every question, reads the answers, and records the result.
 
-A run that was stopped begins anew and asks nothing again: replies are kept on disk. Those count
-towards the budget like any other, so that the result does not depend on what was kept.
+A run that was stopped starts over but asks nothing twice: replies are kept on disk. Kept replies
+count towards the budget like any other, so that the result does not depend on what was kept.
 """
 
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import torch
@@ -15,16 +16,7 @@ from icot_tui.config import RunConfig
 from icot_tui.data.examples import Example
 from icot_tui.engine.evaluation.exact_match import wilson
 from icot_tui.engine.evaluation.samples import Sample, write_samples
-from icot_tui.engine.journal.events import (
-    SCHEMA,
-    CommandDone,
-    Evaluated,
-    Event,
-    QuestionsAsked,
-    RunEnded,
-    RunStarted,
-    Warned,
-)
+from icot_tui.engine.journal import events
 from icot_tui.engine.journal.journal import Journal
 from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.run_folder import RunFolder
@@ -36,8 +28,8 @@ from icot_tui.methods.prompted.prompts import Questions, conversation, read_ques
 from icot_tui.methods.prompted.replies import KeptReplies, Reply, Respondent, is_right, read_answer
 from icot_tui.version import __version__
 
-TELL_SECONDS = 2.0
-"""How often the journal hears of the answers so far."""
+REPORT_SECONDS = 2.0
+"""Time between reports of progress in the journal."""
 SAMPLES = "step-00000000.jsonl"
 """File of all answers, among the samples."""
 
@@ -47,188 +39,146 @@ def run_prompted(
     config: RunConfig,
     commands: CommandQueue,
     device: torch.device,
-    listen: Callable[[Event], None] | None = None,
-) -> RunEnded:
-    """Ask all questions of a prompted run, from its folder; what was answered is not asked again.
+    listen: Callable[[events.Event], None] | None = None,
+) -> events.RunEnded:
+    """Ask all questions of a prompted run, except those answered before; only a stop is obeyed.
 
-    Args:
-        folder: an existing run folder.
-        config: its configuration.
-        commands: wishes; only a stop is obeyed.
-        device: of a local model.
-        listen: called with each event after it was journaled.
+    `listen` is called with each event once it is in the journal.
 
     Raises:
-        UserError: the model can't be had or doesn't answer; what was answered is kept.
+        UserError: the model is not available or does not answer; earlier answers are kept.
     """
-    folder.lock()
-    journal: Journal | None = None
-    try:
+    with ExitStack() as ending:
+        folder.lock()
+        ending.callback(folder.unlock)
         prompted = config.section(PromptedConfig)
-        local = prompted.endpoint is None
-        model: Respondent = LocalModel(config, device) if local else Endpoint(prompted)
+        model: Respondent = Endpoint(prompted) if prompted.endpoint else LocalModel(config, device)
         questions = read_questions(config.data, prompted, config.seed)
         journal = Journal(folder.journal)
-        written = journal
+        ending.callback(journal.close)
 
-        def emit(event: Event) -> None:
-            written.write(event)
+        def emit(event: events.Event) -> None:
+            journal.write(event)
             if listen is not None:
                 listen(event)
 
-        ended = _Prompting(
-            config=config,
-            prompted=prompted,
-            model=model,
-            questions=questions,
-            folder=folder,
-            commands=commands,
-            emit=emit,
-        ).run()
+        asking = _Asking(prompted, model, questions, commands, emit)
+        asking.start(config.name)
+        reason = "stopped by command, what was answered is kept"
+        if finished := asking.ask_all():
+            asking.evaluate(folder)
+            reason = asking.end()
+        ended = events.RunEnded(step=0, reason=reason, finished=finished)
         emit(ended)
         return ended
-    finally:
-        if journal is not None:
-            journal.close()
-        folder.unlock()
 
 
 @dataclass
-class _Tally:
-    """What came of the questions so far."""
+class _Counts:
+    """Answers and tokens so far, named as in `QuestionsAsked`."""
 
-    samples: list[Sample] = field(default_factory=list)
     right: int = 0
     unread: int = 0
     kept: int = 0
     prompt_tokens: int = 0
     written_tokens: int = 0
 
-    @property
-    def tokens(self) -> int:
-        """Read and written."""
-        return self.prompt_tokens + self.written_tokens
 
+@dataclass
+class _Asking:
+    """The questions of a run, and the answers so far."""
 
-class _Prompting:
-    """The steps of a prompted run; `run` reads from top to bottom."""
+    prompted: PromptedConfig
+    model: Respondent
+    questions: Questions
+    commands: CommandQueue
+    emit: Callable[[events.Event], None]
+    samples: list[Sample] = field(default_factory=list)
+    counts: _Counts = field(default_factory=_Counts)
+    began: float = field(default_factory=time.monotonic)
 
-    def __init__(
-        self,
-        config: RunConfig,
-        prompted: PromptedConfig,
-        model: Respondent,
-        questions: Questions,
-        folder: RunFolder,
-        commands: CommandQueue,
-        emit: Callable[[Event], None],
-    ) -> None:
-        self._config = config
-        self._prompted = prompted
-        self._model = model
-        self._kept = KeptReplies(model.identity)
-        self._questions = questions
-        self._folder = folder
-        self._commands = commands
-        self._emit = emit
-        self._tally = _Tally()
-        self._began = time.monotonic()
-
-    def run(self) -> RunEnded:
-        """All of it."""
-        self._start()
-        asked, size, told = self._affordable(), self._prompted.batch_size, 0.0
-        for begin in range(0, len(asked), size):
-            if self._told_to_stop():
-                self._tell()
-                return RunEnded(
-                    step=0, reason="stopped by command, what was answered is kept", finished=False
-                )
-            if self._tokens_used_up():
-                break
-            self._ask(asked[begin : begin + size])
-            if time.monotonic() >= told + TELL_SECONDS:
-                told = time.monotonic()
-                self._tell()
-        self._tell()
-        self._report()
-        return RunEnded(step=0, reason=self._reason(), finished=True)
-
-    def _start(self) -> None:
-        config, prompted = self._config, self._prompted
-        title = f"{prompted.model} prompted, {prompted.shots}-shot" + " CoT" * prompted.cot
-        held_out = len(self._questions.asked)
-        version = __version__
-        where = self._model.where
-        self._emit(
-            RunStarted(
+    def start(self, name: str) -> None:
+        """Announce the run."""
+        prompted = self.prompted
+        self.emit(
+            events.RunStarted(
                 step=0,
-                name=config.name,
-                method=title,
-                version=version,
-                device=where,
+                name=name,
+                method=f"{prompted.model} prompted, {prompted.shots}-shot" + " CoT" * prompted.cot,
+                version=__version__,
+                device=self.model.where,
                 processes=1,
                 parameters=0,
                 train_examples=prompted.shots,
-                validation_examples=held_out,
+                validation_examples=len(self.questions.asked),
                 steps_per_epoch=1,
                 max_cot_tokens=0,
-                schema=SCHEMA,
+                schema=events.SCHEMA,
             )
         )
 
-    # Asking -----------------------------------------------------------------------------------
+    def ask_all(self) -> bool:
+        """Ask as many questions as the budget allows; False if a command stopped it."""
+        kept = KeptReplies(self.model.identity)
+        limit = self.prompted.max_requests if self.prompted.endpoint else None
+        asked, size, reported = self.questions.asked[:limit], self.prompted.batch_size, 0.0
+        for begin in range(0, len(asked), size):
+            if self._stop_requested():
+                self._report()
+                return False
+            if self._tokens_used_up():
+                break
+            self._ask(asked[begin : begin + size], kept)
+            if time.monotonic() >= reported + REPORT_SECONDS:
+                reported = time.monotonic()
+                self._report()
+        self._report()
+        return True
 
-    def _affordable(self) -> Sequence[Example]:
-        """As many questions as the budget of requests allows."""
-        limit = None if self._prompted.endpoint is None else self._prompted.max_requests
-        return self._questions.asked[:limit]
-
-    def _tokens_used_up(self) -> bool:
-        limit = None if self._prompted.endpoint is None else self._prompted.max_tokens
-        return limit is not None and self._tally.tokens >= limit
-
-    def _told_to_stop(self) -> bool:
+    def _stop_requested(self) -> bool:
         stop = False
-        for command in self._commands.take():
-            wanted = isinstance(command, Stop)
-            stop |= wanted
-            effect = "stopping" if wanted else "refused: a prompted run can only be stopped"
-            self._emit(
-                CommandDone(step=0, id=command.id, command=command.name, done=wanted, effect=effect)
+        for command in self.commands.take():
+            done = isinstance(command, Stop)
+            stop |= done
+            effect = "stopping" if done else "refused: a prompted run can only be stopped"
+            self.emit(
+                events.CommandDone(
+                    step=0, id=command.id, command=command.name, done=done, effect=effect
+                )
             )
         return stop
 
-    def _ask(self, examples: Sequence[Example]) -> None:
-        """Ask what was not asked before; each reply is kept as soon as it is there."""
-        asked = [
-            conversation(self._questions.shots, example.input, self._prompted.cot)
-            for example in examples
-        ]
-        replies = {place: self._kept.get(one) for place, one in enumerate(asked)}
-        missing = [place for place, reply in replies.items() if reply is None]
-        if missing:
-            for number, reply in self._model.answer([asked[place] for place in missing]):
-                place = missing[number]
-                self._kept.keep(asked[place], reply)
-                replies[place] = reply
-        self._tally.kept += len(asked) - len(missing)
-        for example, answered in zip(examples, replies.values(), strict=True):
-            assert answered is not None, "a question without a reply is an error"
-            self._note(example, answered)
+    def _tokens_used_up(self) -> bool:
+        used = self.counts.prompt_tokens + self.counts.written_tokens
+        return self.prompted.endpoint is not None and used >= self.prompted.max_tokens
 
-    def _note(self, example: Example, reply: Reply) -> None:
-        """Judge a reply."""
-        tally = self._tally
+    def _ask(self, examples: Sequence[Example], kept: KeptReplies) -> None:
+        """Ask what was not asked before; each reply is kept as soon as it arrives."""
+        shots, cot = self.questions.shots, self.prompted.cot
+        asked = [conversation(shots, example.input, cot) for example in examples]
+        replies = [kept.get(one) for one in asked]
+        missing = [place for place, reply in enumerate(replies) if reply is None]
+        self.counts.kept += len(asked) - len(missing)
+        if missing:
+            for number, reply in self.model.answer([asked[place] for place in missing]):
+                place = missing[number]
+                kept.keep(asked[place], reply)
+                replies[place] = reply
+        for example, answered in zip(examples, replies, strict=True):
+            assert answered is not None, "a question without a reply is an error"
+            self._judge(example, answered)
+
+    def _judge(self, example: Example, reply: Reply) -> None:
+        counts = self.counts
         answer = read_answer(reply.text, example.answer, reply.cut)
         right = is_right(answer, example.answer)
-        tally.right += right
-        tally.unread += answer is None
-        tally.prompt_tokens += reply.prompt_tokens
-        tally.written_tokens += reply.written_tokens
-        tally.samples.append(
+        counts.right += right
+        counts.unread += answer is None
+        counts.prompt_tokens += reply.prompt_tokens
+        counts.written_tokens += reply.written_tokens
+        self.samples.append(
             Sample(
-                index=len(tally.samples),
+                index=len(self.samples),
                 kind="random",
                 correct=right,
                 loss=None,
@@ -242,41 +192,33 @@ class _Prompting:
             )
         )
 
-    # Telling ----------------------------------------------------------------------------------
-
-    def _tell(self) -> None:
-        tally = self._tally
-        self._emit(
-            QuestionsAsked(
+    def _report(self) -> None:
+        self.emit(
+            events.QuestionsAsked(
                 step=0,
-                asked=len(tally.samples),
-                questions=len(self._questions.asked),
-                right=tally.right,
-                unread=tally.unread,
-                kept=tally.kept,
-                prompt_tokens=tally.prompt_tokens,
-                written_tokens=tally.written_tokens,
-                seconds=time.monotonic() - self._began,
+                asked=len(self.samples),
+                questions=len(self.questions.asked),
+                seconds=time.monotonic() - self.began,
+                **vars(self.counts),
             )
         )
 
-    def _report(self) -> None:
-        """Write down all answers, and say how many are right."""
-        tally = self._tally
+    def evaluate(self, folder: RunFolder) -> None:
+        """Write all answers to a file, and report how many are right."""
         try:
-            write_samples(self._folder.samples / SAMPLES, tally.samples)
+            write_samples(folder.samples / SAMPLES, self.samples)
         except OSError as error:
             raise UserError(f"the answers cannot be written: {error.strerror}", 1) from error
-        if len(tally.samples) < len(self._questions.asked):
-            self._emit(Warned(step=0, message=self._reason()))
-        asked = len(tally.samples)
-        share = tally.right / max(asked, 1)
-        low, high = wilson(tally.right, asked)
-        self._emit(
-            Evaluated(
+        asked, right = len(self.samples), self.counts.right
+        if asked < len(self.questions.asked):
+            self.emit(events.Warned(step=0, message=self.end()))
+        share = right / max(asked, 1)
+        low, high = wilson(right, asked)
+        self.emit(
+            events.Evaluated(
                 step=0,
                 stage=0,
-                implicit=not self._prompted.cot,
+                implicit=not self.prompted.cot,
                 exact_match=share,
                 low=low,
                 high=high,
@@ -284,18 +226,18 @@ class _Prompting:
                 loss=math.nan,
                 token_accuracy=[],
                 best=share,
-                seconds=time.monotonic() - self._began,
+                seconds=time.monotonic() - self.began,
                 samples=SAMPLES,
             )
         )
 
-    def _reason(self) -> str:
-        """Why it ended."""
-        asked, of = len(self._tally.samples), len(self._questions.asked)
-        if asked == of:
-            return f"all {of:,} questions of the {self._questions.split} split were asked"
+    def end(self) -> str:
+        """Why the run ended."""
+        asked, questions = len(self.samples), len(self.questions.asked)
+        if asked == questions:
+            return f"all {questions:,} questions of the {self.questions.split} split were asked"
         which = "max_tokens" if self._tokens_used_up() else "max_requests"
         return (
             f"the budget prompted.{which} is used up, so the result rests on the first {asked:,} "
-            f"of {of:,} questions"
+            f"of {questions:,} questions"
         )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MISSING = "asking an endpoint needs the openai package: pip install 'icot-tui[prompted]'"
 LONGEST_COMPLAINT = 300
-"""Characters of what an endpoint says of a request."""
+"""Characters of an endpoint's message that are shown."""
 
 
 class Endpoint:
@@ -34,7 +34,7 @@ class Endpoint:
         except ImportError as error:
             raise UserError(MISSING, 1) from error
         self._config = config
-        self._url = config.endpoint
+        self.where = config.endpoint
         self._client = OpenAI(
             base_url=config.endpoint,
             api_key=_key(config),
@@ -45,19 +45,10 @@ class Endpoint:
         if "max_completion_tokens" in config.options:  # some models know it by this name only
             limit = {}
         self._options: dict[str, Any] = limit | config.options
-
-    @property
-    def where(self) -> str:
-        """The endpoint's address."""
-        return self._url
-
-    @property
-    def identity(self) -> list[Any]:
-        """The address and what every request says."""
-        return [self._url, self._config.model, self._options]
+        self.identity: list[Any] = [self.where, config.model, self._options]
 
     def answer(self, conversations: Sequence[Conversation]) -> Iterator[tuple[int, Reply]]:
-        """See `Respondent`; a request is in flight for each, and who leaves waits for none."""
+        """See `Respondent`; all requests are sent at once, and leaving early waits for none."""
         found: SimpleQueue[tuple[int, Reply | Exception]] = SimpleQueue()
 
         def ask(place: int, conversation: Conversation) -> None:
@@ -83,9 +74,7 @@ class Endpoint:
 
         try:
             response = self._client.chat.completions.create(
-                model=self._config.model,
-                messages=cast(Any, conversation),
-                extra_body=self._options,
+                model=self._config.model, messages=cast(Any, conversation), extra_body=self._options
             )
         except APIError as error:
             raise UserError(self._complaint(error), 1) from error
@@ -103,7 +92,7 @@ class Endpoint:
             raise UserError(self._nonsense(), 1) from error
 
     def _nonsense(self) -> str:
-        return f"{self._url} does not answer as OpenAI's API does"
+        return f"{self.where} does not answer as OpenAI's API does"
 
     def _complaint(self, error: "APIError") -> str:
         import openai
@@ -111,20 +100,20 @@ class Endpoint:
         match error:
             case openai.APITimeoutError():
                 limit = f"prompted.timeout_seconds ({self._config.timeout_seconds:g})"
-                return f"{self._url} gave no answer in time: raise {limit}"
+                return f"{self.where} gave no answer in time: raise {limit}"
             case openai.APIConnectionError():
                 cause = self._quoted(error.__cause__ or error)
-                return f"{self._url} cannot be reached ({cause}): check prompted.endpoint"
+                return f"{self.where} cannot be reached ({cause}): check prompted.endpoint"
             case openai.AuthenticationError() | openai.PermissionDeniedError():
                 name = self._config.key_variable
-                return f"{self._url} refuses the key" + (f" in ${name}" if name else "")
+                return f"{self.where} refuses the key" + (f" in ${name}" if name else "")
             case openai.APIStatusError():
                 said = self._quoted(error.message)
-                return f"{self._url} refuses (status {error.status_code}): {said}"
+                return f"{self.where} refuses (status {error.status_code}): {said}"
         return f"{self._nonsense()}: {self._quoted(error.message)}"
 
     def _quoted(self, words: object) -> str:
-        """What is said of a request, on one line; some endpoints repeat the key in it."""
+        """An endpoint's message on one line, without the key, which some repeat in it."""
         line = " ".join(str(words).split())
         if self._config.key_variable:
             line = line.replace(self._client.api_key, "(the key)")
@@ -132,10 +121,10 @@ class Endpoint:
 
 
 def _key(config: PromptedConfig) -> str:
-    """The key, without the blanks around it; one that no header can carry would be told in errors.
+    """The key, without the blanks around it.
 
     Raises:
-        UserError: there is none, or what is there is no key.
+        UserError: there is none, or no header can carry it (openai's own error would show it).
     """
     if not config.key_variable:
         return "none"

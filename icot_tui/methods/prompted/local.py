@@ -23,35 +23,23 @@ if TYPE_CHECKING:
 class LocalModel:
     """A model from a folder or the hub, loaded when it is first asked.
 
-    It is asked through its chat template if it has one, and else as a text to be continued.
+    It is asked through its chat template if it has one, and otherwise as text to be continued.
 
     Raises:
-        UserError: its tokenizer can't be had.
+        UserError: its tokenizer cannot be loaded.
     """
 
     def __init__(self, config: RunConfig, device: torch.device) -> None:
-        self._prompted = config.section(PromptedConfig)
+        self._prompted = prompted = config.section(PromptedConfig)
         self._precision = config.model.precision
         self._device = device
         self._tokenizer = pretrained_tokenizer(self._prompted.model)
         self._tokenizer.padding_side = "left"
         if self._tokenizer.pad_token is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
-
-    @property
-    def where(self) -> str:
-        """The device."""
-        return str(self._device)
-
-    @property
-    def identity(self) -> list[Any]:
-        """The model's files, and what else its replies depend on."""
-        return [
-            self._prompted.model,
-            _version(self._prompted.model),
-            self._prompted.max_new_tokens,
-            self._precision,
-        ]
+        model, precision = prompted.model, self._precision
+        self.where = str(device)
+        self.identity = [model, _version(model), prompted.max_new_tokens, precision]
 
     def answer(self, conversations: Sequence[Conversation]) -> Iterator[tuple[int, Reply]]:
         """See `Respondent`; all in one batch."""

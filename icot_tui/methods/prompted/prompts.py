@@ -1,16 +1,16 @@
 """What a model is asked: an instruction, worked examples, and the question, as a conversation.
 
-The models' answers have the shape of the data's lines, `chain of thought #### answer`.
+Answers have the form of the data's lines, `chain of thought #### answer`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 
 from icot_tui.config import DataConfig
-from icot_tui.data.examples import ANSWER_MARK, Example, numbered_lines, parse_line
+from icot_tui.data.examples import ANSWER_MARK, Example, chunk_examples, numbered_lines, parse_line
 from icot_tui.data.splits import ExampleSource, open_source
 from icot_tui.data.tasks import Task
 from icot_tui.errors import UserError
@@ -20,7 +20,7 @@ Conversation = list[dict[str, str]]
 """Messages as chat endpoints and chat templates take them: role and content."""
 
 NEXT_QUESTION = "\nQuestion:"
-"""Where a model that is no chat model goes on to make up questions of its own."""
+"""Where a model that is no chat model begins to make up questions of its own."""
 
 
 @dataclass(frozen=True)
@@ -33,19 +33,18 @@ class Questions:
 
 
 def read_questions(data: DataConfig, config: PromptedConfig, seed: int) -> Questions:
-    """The examples of a prompted run: the test split, or the validation split where there is none.
+    """The examples of a prompted run, from the test split or, without one, the validation split.
 
     Raises:
-        UserError: there are too few worked examples, or the data can't be read.
+        UserError: there are too few worked examples, or the data cannot be read.
     """
     source = open_source(data)
     split = "test" if data.test_examples else "validation"
     task = source.task if config.form == "human" else None
-    shots = _worked_examples(source, config.shots, seed)
-    asked = islice(_examples(source, split), config.examples)
+    examples = (one for chunk in source.chunks(split) for _, one in chunk_examples(chunk))
     return Questions(
-        tuple(_readable(example, task) for example in shots),
-        tuple(_readable(example, task) for example in asked),
+        tuple(_readable(example, task) for example in _worked_examples(source, config.shots, seed)),
+        tuple(_readable(example, task) for example in islice(examples, config.examples)),
         split,
     )
 
@@ -64,14 +63,8 @@ def _worked_examples(source: ExampleSource, count: int, seed: int) -> list[Examp
     return [parse_line(lines[place], f"{chunk.source}, training") for place in drawn.tolist()]
 
 
-def _examples(source: ExampleSource, split: str) -> Iterator[Example]:
-    for chunk in source.chunks(split):
-        for number, line in numbered_lines(chunk):
-            yield parse_line(line, f"{chunk.source}, line {number}")
-
-
 def _readable(example: Example, task: Task | None) -> Example:
-    """Numbers as people write them, highest digit first; text of one's own stays as it is."""
+    """Numbers of a task as people write them; other text as it is."""
     if task is None:
         return example
     return Example(
@@ -83,11 +76,16 @@ def _readable(example: Example, task: Task | None) -> Example:
 
 def conversation(shots: Sequence[Example], question: str, cot: bool) -> Conversation:
     """The messages before the model's answer; the first one begins with the instruction."""
+    steps = "Work it out step by step, then write" if cot else "Without any steps, write only"
+    like = ", as the examples do" if shots else ""
+    instruction = f"Answer the question. {steps} {ANSWER_MARK} and the answer{like}."
     messages: Conversation = []
     for example in shots:
-        messages += [_said("user", example.input), _said("assistant", _answer(example, cot))]
-    messages.append(_said("user", question))
-    messages[0] = _said("user", f"{_instruction(bool(shots), cot)}\n\n{messages[0]['content']}")
+        thought = f"{example.cot} " if cot and example.cot else ""
+        answer = f"{thought}{ANSWER_MARK} {example.answer}"
+        messages += [_message("user", example.input), _message("assistant", answer)]
+    messages.append(_message("user", question))
+    messages[0] = _message("user", f"{instruction}\n\n{messages[0]['content']}")
     return messages
 
 
@@ -95,23 +93,13 @@ def as_text(messages: Conversation) -> str:
     """The same for a model without a chat template, which goes on after `Answer:`."""
     instruction, _, first = messages[0]["content"].partition("\n\n")
     parts = [instruction, ""]
-    for message in [_said("user", first), *messages[1:]]:
-        asks = message["role"] == "user"
-        parts.append(f"{'Question' if asks else 'Answer'}: {message['content']}")
-        parts += [] if asks else [""]
+    for message in [_message("user", first), *messages[1:]]:
+        if message["role"] == "user":
+            parts.append(f"Question: {message['content']}")
+        else:
+            parts += [f"Answer: {message['content']}", ""]
     return "\n".join([*parts, "Answer:"])
 
 
-def _said(role: str, content: str) -> dict[str, str]:
+def _message(role: str, content: str) -> dict[str, str]:
     return {"role": role, "content": content}
-
-
-def _answer(example: Example, cot: bool) -> str:
-    thought = f"{example.cot} " if cot and example.cot else ""
-    return f"{thought}{ANSWER_MARK} {example.answer}"
-
-
-def _instruction(shown: bool, cot: bool) -> str:
-    steps = "Work it out step by step, then write" if cot else "Without any steps, write only"
-    like = ", as the examples do" if shown else ""
-    return f"Answer the question. {steps} {ANSWER_MARK} and the answer{like}."

@@ -1,4 +1,4 @@
-"""What models replied: kept on disk, so that no question is paid for twice, and read.
+"""What models replied: kept on disk, so that no question is paid for twice, and read for answers.
 
 An answer stands after the last `####`, in `\\boxed{}`, or after "answer is" or "answer:". Failing
 these it is the last number of a text that was not cut off; a text that was cut off stopped in the
@@ -37,24 +37,17 @@ class Reply:
 
 
 class Respondent(Protocol):
-    """A model that answers conversations."""
+    """A model that answers conversations.
 
-    @property
-    def where(self) -> str:
-        """Where it is, in words."""
-        ...
+    where     its device or address
+    identity  all but the conversation that a reply depends on, in plain values
+    """
 
-    @property
-    def identity(self) -> list[Any]:
-        """All but the conversation that a reply depends on, in plain values."""
-        ...
+    where: str
+    identity: list[Any]
 
     def answer(self, conversations: Sequence[Conversation]) -> Iterator[tuple[int, Reply]]:
-        """(place, reply) for each, as they come; one that fails does not hold the others back.
-
-        Raises:
-            UserError: one failed, after the others.
-        """
+        """(place, reply) for each, as they come; a UserError for one that fails is raised last."""
         ...
 
 
@@ -73,11 +66,7 @@ class KeptReplies:
             return None
 
     def keep(self, conversation: Conversation, reply: Reply) -> None:
-        """Keep a reply.
-
-        Raises:
-            UserError: it can't be written.
-        """
+        """Keep a reply; a UserError says why it cannot be written."""
         path = self._path(conversation)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,12 +81,10 @@ class KeptReplies:
 
 
 def read_answer(text: str, gold: str, cut: bool) -> str | None:
-    """The answer as it stands in the text; None where there is none to be read.
+    """The answer in the model's text; None where there is none to be read.
 
-    Args:
-        text: what the model wrote.
-        gold: the right answer, which tells whether a number is looked for.
-        cut: was the model stopped by its budget of tokens?
+    `gold`, the right answer, decides whether a number is looked for. `cut`: its budget of tokens
+    stopped the model.
     """
     numeric = number(gold) is not None
     for marked in _marked(text):
@@ -117,12 +104,8 @@ def read_answer(text: str, gold: str, cut: bool) -> str | None:
 def is_right(answer: str | None, gold: str) -> bool:
     """Is it the right answer? Numbers are compared as numbers, words without regard to case.
 
-    Numbers written digit by digit (`8 0 4`) are compared so: their lowest digit stands first, and
-    zeros on either side are no ornament.
-
-    Args:
-        answer: as read; None is wrong.
-        gold: the right one.
+    Numbers written digit by digit (`8 0 4`) are compared digit by digit: their lowest digit stands
+    first, and zeros on either side count.
     """
     if answer is None:
         return False
@@ -133,7 +116,7 @@ def is_right(answer: str | None, gold: str) -> bool:
 
 
 def number(text: str) -> Decimal | None:
-    """The number that a text is, thousands' commas and all; None where it is none."""
+    """The number that a text is, with or without thousands' commas; None where it is none."""
     found = _NUMBER.fullmatch(_joined(text).strip(_ENDS))
     return None if found is None else Decimal(found[0].replace(",", ""))
 
