@@ -41,7 +41,7 @@ class DataConfig(Section):
     """How many held-out examples to evaluate on; of a shorter file, all."""
     test_examples: Count = 0
     """Held-out examples of a generated task that training and validation never see."""
-    seed: int = 0
+    seed: Count = 0
     """Seed of the generated examples, apart from the run's seed so that runs can share data."""
     tokenizer: Annotated[str, FILE_OR_NAME] = "character"
     """"character" (made from the data), or a Hugging Face tokenizer's folder or hub name."""

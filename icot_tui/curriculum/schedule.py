@@ -154,11 +154,8 @@ def offset_distribution(smoothing: float) -> NDArray[np.float64]:
 class Smoothing:
     """Draws the offset of every example of every batch, as a pure function of seed and step.
 
-    Args:
-        smoothing: lambda.
-        seed: of the run.
-        mixed_stages: share of the examples that get a stage of their own, drawn evenly from 0 to
-            the scheduled one, so that the model learns to write any number of tokens.
+    `smoothing` is lambda. `mixed_stages` is the share of examples that get a stage of their own,
+    drawn evenly from 0 to the scheduled one: the model learns to write any number of tokens.
     """
 
     def __init__(self, smoothing: float, seed: int, mixed_stages: float = 0.0) -> None:

@@ -102,15 +102,17 @@ class TaskSource(ExampleSource):
         """The problems of each split.
 
         Raises:
-            UserError: more are asked for than there are, or train_examples is wanting.
+            UserError: more are asked for than there are, or train_examples is missing.
         """
-        validation, test, train = self._counts()
-        drawn = self.task.capacity or validation + test + (train or 0)
+        self._check_counts()
+        config, capacity = self.config, self.task.capacity
+        held_out = config.validation_examples + config.test_examples
+        drawn = capacity or held_out + (config.train_examples or 0)
         while True:
-            parts, missing = self._divide(drawn, validation, test, train)
+            parts, missing = self._divide(drawn)
             if not missing:
                 return {name: parts[name] for name in self.names}
-            if self.task.capacity is not None:
+            if capacity is not None:
                 raise UserError(
                     f"the task {self.task.name} has {missing} problems too few, because what one "
                     "split holds no other may hold in another order: lower data.train_examples, "
@@ -118,25 +120,23 @@ class TaskSource(ExampleSource):
                 )
             drawn += missing
 
-    def _divide(
-        self, drawn: int, validation: int, test: int, train: int | None
-    ) -> tuple[dict[str, Problems], int]:
+    def _divide(self, drawn: int) -> tuple[dict[str, Problems], int]:
         """So many problems divided, and how many more would be needed.
 
         Groups are problems equal up to order, numbered as they come. Where all problems there are
         have been drawn, all orders of a held-out one are held out; otherwise training problems in
         its other orders are left out.
         """
-        problems = self.task.sample(drawn, np.random.default_rng(self.config.seed))
+        config = self.config
+        problems = self.task.sample(drawn, np.random.default_rng(config.seed))
         group = _numbered(self.task.order_free_keys(problems))
-        held_out = np.arange(drawn)
-        if self.task.capacity is not None:
-            held_out = np.argsort(group, kind="stable")
+        every = np.arange(drawn)
+        held_out = every if self.task.capacity is None else np.argsort(group, kind="stable")
         parts, missing, free = {}, 0, 0
         for name, count, order in (
-            ("validation", validation, held_out),
-            ("test", test, held_out),
-            ("train", train, np.arange(drawn)),
+            ("validation", config.validation_examples, held_out),
+            ("test", config.test_examples, held_out),
+            ("train", config.train_examples, every),
         ):
             taken = order[group[order] >= free][:count]
             parts[name] = problems[taken]
@@ -144,11 +144,8 @@ class TaskSource(ExampleSource):
             free = group[taken].max(initial=free - 1) + 1
         return parts, missing
 
-    def _counts(self) -> tuple[int, int, int | None]:
-        """Problems for validation, test and training; None: all that are left."""
+    def _check_counts(self) -> None:
         config, capacity = self.config, self.task.capacity
-        if config.seed < 0:
-            raise UserError(f"data.seed is {config.seed}: set it to 0 or more")
         held_out = config.validation_examples + config.test_examples
         if capacity is not None and held_out + (config.train_examples or 1) > capacity:
             raise UserError(
@@ -161,7 +158,6 @@ class TaskSource(ExampleSource):
                 f"data.train_examples is missing: the task {self.task.name} has too many problems "
                 "to train on all of them"
             )
-        return config.validation_examples, config.test_examples, config.train_examples
 
 
 @dataclass
@@ -173,20 +169,18 @@ class FileSource(ExampleSource):
         return {"files": [_digest(self._path(name)) for name in self.names], "examples": limits}
 
     def chunks(self, split: str) -> Iterator[Chunk]:
-        config = self.config
-        limit = config.train_examples if split == "train" else config.validation_examples
-        return read_chunks(self._path(split), limit)
+        return read_chunks(self._path(split), getattr(self.config, f"{split}_examples"))
 
     def alphabet(self) -> set[str]:
         return characters(chunk for name in self.names for chunk in self.chunks(name))
 
     def warnings(self) -> list[str]:
         train, validation = (input_hashes(self.chunks(name)) for name in self.names)
-        found = []
-        if self.config.train_examples is not None and len(train) < self.config.train_examples:
+        found, wanted = [], self.config.train_examples or 0
+        if len(train) < wanted:
             found.append(
                 f"{self._path('train')} has only {len(train)} examples, "
-                f"not the {self.config.train_examples} of data.train_examples"
+                f"not the {wanted} of data.train_examples"
             )
         for name, hashes in zip(self.names, (train, validation), strict=True):
             if count := repeated(hashes):
@@ -199,7 +193,7 @@ class FileSource(ExampleSource):
         return found
 
     def _path(self, split: str) -> Path:
-        chosen = self.config.train if split == "train" else self.config.validation
+        chosen: str | None = getattr(self.config, split)
         assert chosen is not None, "the config is checked: files come in pairs"
         return Path(chosen).expanduser()
 

@@ -174,6 +174,7 @@ MISTAKES = [
     ("train.compile=1", "--set: train.compile must be true or false, not 1"),
     ("train.beta1=1.5", "--set: train.beta1 must be a number from 0 to 1, not 1.5"),
     ("train.epochs=-1", "--set: train.epochs must be a number above 0, not -1"),
+    ("data.seed=-1", "--set: data.seed must be a whole number of at least 0, not -1"),
     (
         "curriculum.side=middle",
         '--set: curriculum.side must be one of "left", "right", "random", not "middle"',

@@ -345,7 +345,6 @@ def test_a_bad_line_leaves_nothing(cache: Path, tmp_path: Path) -> None:
         (config(train_examples=8000), "only 8100 distinct problems"),
         (config(validation_examples=8100, test_examples=0, train_examples=None), "only 8100"),
         (config(options={"digits": "9x9"}, train_examples=None), "data.train_examples is missing"),
-        (config(seed=-1), "data.seed is -1"),
         (config(task="nope"), "data.task 'nope' is not known"),
         (DataConfig(train="nowhere", validation="nowhere"), "nowhere does not exist"),
         (DataConfig(train="a", validation="b", test_examples=5), "data.test_examples is for"),
