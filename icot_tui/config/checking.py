@@ -44,12 +44,9 @@ def _sentence(schema: Table, key: KeyPath, item: Mapping[str, Any]) -> str:
         return str(item["ctx"]["error"])
     right = _schema_at(schema, key) or {}
     if item["type"] == "missing":
-        is_section = right.get("type") == "object"
-        return (
-            f"the section [{_dotted(key)}] is missing"
-            if is_section
-            else (f"{_dotted(key)} is missing; it must be {_allowed(right)}")
-        )
+        if right.get("type") == "object":
+            return f"the section [{_dotted(key)}] is missing"
+        return f"{_dotted(key)} is missing; it must be {_allowed(right)}"
     value = "a table" if isinstance(item["input"], dict) else toml_value(item["input"])
     value = value if len(value) <= 60 else value[:57] + "..."
     return f"{_dotted(key)} must be {_allowed(right)}, not {value}"
@@ -59,7 +56,7 @@ def _unknown(schema: Table, key: KeyPath, value: Any) -> str:
     """`unknown key a.b; did you mean a.c?`, from the same section if there is one alike."""
     what = f"section [{_dotted(key)}]" if isinstance(value, dict) else f"key {_dotted(key)}"
     name, section = str(key[-1]), key[:-1]
-    known = [*_keys(schema)]
+    known = list(_keys(schema))
     here = [path for path in known if path[:-1] == section]
     for candidates in (here, known):
         names = {str(path[-1]) for path in candidates}

@@ -1,7 +1,7 @@
 """TOML files and `--set` overrides become one checked RunConfig, and a RunConfig becomes TOML.
 
-Every mistake is told as one sentence that says where the value came from, what is wrong, and what
-would be right (see `checking`).
+Every mistake is reported in one sentence that says where the value came from, what is wrong, and
+what would be right (see `checking`).
 """
 
 import os

@@ -189,7 +189,7 @@ class TrainConfig(Section):
     restart_warmup: bool = False
     """Warm up again after each optimizer reset."""
     decay_steps: Count = 0
-    """Let the rate fall linearly to a hundredth over the last so many steps of the run."""
+    """Let the rate fall linearly to a hundredth over this many steps at the end of the run."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     """AdamW's weight decay."""
     beta1: Fraction = 0.9

@@ -95,7 +95,7 @@ class Curriculum:
         return sum(self._losses) / len(self._losses) if full else None
 
     def advance(self, tokens: int = 1) -> None:
-        """Remove so many more tokens when the next step begins, schedule or not."""
+        """Remove this many more tokens when the next step begins, schedule or not."""
         self._requested += tokens
 
     def slow_down(self, factor: float) -> None:

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.data.encoded import EncodedSplit
-from icot_tui.data.tokenizing import separator_id
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Side = Literal["left", "right", "random"]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class RemovalPlan:
 
     side: Side = "left"
     keep_positions: bool = False
-    order: NDArray[np.int64] | None = None
+    order: Ints | None = None
     answer_only: bool = False
 
     @classmethod
@@ -42,7 +42,7 @@ class RemovalPlan:
         return cls(side, keep_positions, order if side == "random" else None)
 
     def removal_order(self, cot_length: int) -> list[int]:
-        """Positions of a chain of so many tokens in the order in which they go."""
+        """Positions of a chain of this many tokens in the order of their removal."""
         if self.order is not None:
             order: list[int] = np.argsort(self.order[:cot_length]).tolist()
             return order
@@ -62,12 +62,12 @@ class Batch:
     index           [B] places of the rows in their split; -1 for a row that only fills up
     """
 
-    ids: NDArray[np.int64]
-    positions: NDArray[np.int64] | None
-    lengths: NDArray[np.int64]
-    prompt_lengths: NDArray[np.int64]
-    cot_lengths: NDArray[np.int64]
-    index: NDArray[np.int64]
+    ids: Ints
+    positions: Ints | None
+    lengths: Ints
+    prompt_lengths: Ints
+    cot_lengths: Ints
+    index: Ints
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -77,16 +77,14 @@ class Batch:
         """N: everything after the first separator is supervised."""
         return int((self.lengths - self.prompt_lengths).sum())
 
-    def supervised(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def supervised(self) -> tuple[Ints, Ints]:
         """([N], [N]): indices into the flattened [B * L] states that predict, and their targets."""
         columns = np.arange(self.ids.shape[1])
         is_target = (columns >= self.prompt_lengths[:, None]) & (columns < self.lengths[:, None])
         at = np.flatnonzero(is_target)
         return at - 1, self.ids.reshape(-1)[at]
 
-    def model_inputs(
-        self,
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64] | None, NDArray[np.int64], NDArray[np.int64]]:
+    def model_inputs(self) -> tuple[Ints, Ints | None, Ints, Ints]:
         """([B, L-1], [B, L-1], [N], [N]): ids and positions that a model is given, which of the
         flattened [B * (L-1)] states predict, and their targets.
 
@@ -107,22 +105,15 @@ class Batch:
 
 
 def removed_tokens(
-    split: EncodedSplit,
-    rows: NDArray[np.int64],
-    scheduled: NDArray[np.int64] | int,
-    plan: RemovalPlan,
-) -> NDArray[np.int64]:
+    split: EncodedSplit, rows: Ints, scheduled: Ints | int, plan: RemovalPlan
+) -> Ints:
     """[B] tokens removed of each row, min(s + o, m); `scheduled` is s + o, for all or for each."""
     cot = split.cot_lengths[rows].astype(np.int64)
     return cot + 1 if plan.answer_only else np.minimum(scheduled, cot)
 
 
 def remove(
-    split: EncodedSplit,
-    rows: NDArray[np.int64],
-    scheduled: NDArray[np.int64] | int,
-    plan: RemovalPlan,
-    pad_id: int,
+    split: EncodedSplit, rows: Ints, scheduled: Ints | int, plan: RemovalPlan, pad_id: int
 ) -> Batch:
     """Rows [B] of a split without the tokens that the stage and the offsets remove.
 
@@ -153,9 +144,7 @@ def remove(
     return Batch(ids, positions, lengths, prompt, cot - removed, rows)
 
 
-def _gone(
-    place: NDArray[np.int64], removed: NDArray[np.int64], cot: NDArray[np.int64], plan: RemovalPlan
-) -> NDArray[np.bool_]:
+def _gone(place: Ints, removed: Ints, cot: Ints, plan: RemovalPlan) -> NDArray[np.bool_]:
     """[B, W]: is this column a removed chain-of-thought token?"""
     removed, cot = removed[:, None], cot[:, None]
     if plan.side == "left":
@@ -170,20 +159,14 @@ def _gone(
     return inside & (order <= last_to_go) & (removed > 0)
 
 
-def _kept_positions(
-    columns: NDArray[np.int64],
-    prompt: NDArray[np.int64],
-    removed: NDArray[np.int64],
-    cot: NDArray[np.int64],
-    side: Side,
-) -> NDArray[np.int64]:
+def _kept_positions(columns: Ints, prompt: Ints, removed: Ints, cot: Ints, side: Side) -> Ints:
     """[B, W] original position ids, but the token just before the gap moves up to its end.
 
     The published code (`keep_position`) does so, and its checkpoints expect it.
     """
     first_gone = prompt if side == "left" else prompt + cot - removed
     before_gap = (columns == first_gone[:, None] - 1) & (removed[:, None] > 0)
-    moved: NDArray[np.int64] = columns + before_gap * removed[:, None]
+    moved: Ints = columns + before_gap * removed[:, None]
     return moved
 
 
@@ -195,13 +178,6 @@ class TokenFormat:
     separator_id: int
     plan: RemovalPlan
 
-    @classmethod
-    def of(cls, tokenizer: "PreTrainedTokenizerBase", plan: RemovalPlan) -> "TokenFormat":
-        """The format of a tokenizer that has an end-of-text token."""
-        return cls(tokenizer, separator_id(tokenizer), plan)
-
-    def batch(
-        self, split: EncodedSplit, rows: NDArray[np.int64], scheduled: NDArray[np.int64] | int
-    ) -> Batch:
+    def batch(self, split: EncodedSplit, rows: Ints, scheduled: Ints | int) -> Batch:
         """Rows of a split after removal, padded with the separator; see `remove`."""
         return remove(split, rows, scheduled, self.plan, self.separator_id)

@@ -31,7 +31,7 @@ class StageProgress:
     smoothed_loss: float | None
     """Mean training loss over the gate's window since the last removal; None: not yet full."""
     pace: float = 1.0
-    """More than 1 after a rollback: every stage lasts so many times longer."""
+    """More than 1 after a rollback: every stage lasts this many times longer."""
 
 
 class Schedule(Protocol):

@@ -51,15 +51,9 @@ class EncodedSplit:
 
     def only(self, keep: NDArray[np.bool_]) -> "EncodedSplit":
         """The examples for which `keep` [N] is true, copied into memory."""
-        lengths = self.lengths
-        starts = np.zeros(int(keep.sum()) + 1, dtype=np.int64)
-        np.cumsum(lengths[keep], out=starts[1:])
-        return EncodedSplit(
-            self.tokens[np.repeat(keep, lengths)],
-            starts,
-            self.prompt_lengths[keep],
-            self.cot_lengths[keep],
-        )
+        starts = np.concatenate([[0], self.lengths[keep]]).cumsum(dtype=np.int64)
+        tokens = self.tokens[np.repeat(keep, self.lengths)]
+        return EncodedSplit(tokens, starts, self.prompt_lengths[keep], self.cot_lengths[keep])
 
 
 def write_split(folder: Path, name: str, parts: Iterable[EncodedSplit], dtype: DTypeLike) -> int:

@@ -116,7 +116,7 @@ def _parts(tokens: list[int], tokenizer: "PreTrainedTokenizerBase") -> list[list
 class Encoder:
     """Encodes chunks of lines, by table where the tokenizer allows it.
 
-    `fast=False` always asks the tokenizer, for tests and comparisons.
+    `fast=False` always asks the tokenizer.
     """
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase", fast: bool = True) -> None:
@@ -197,26 +197,18 @@ def split_at_separators(
     """The borders of examples that stand one after another with three separators each."""
     first, second, third = np.flatnonzero(tokens == separator).reshape(-1, 3).T
     starts = np.concatenate([[0], third + 1]).astype(np.int64)
-    return EncodedSplit(
-        tokens,
-        starts,
-        (first + 1 - starts[:-1]).astype(np.int32),
-        (second - first - 1).astype(np.int32),
-    )
+    prompt_lengths = (first + 1 - starts[:-1]).astype(np.int32)
+    return EncodedSplit(tokens, starts, prompt_lengths, (second - first - 1).astype(np.int32))
 
 
 def decode_example(
     tokenizer: "PreTrainedTokenizerBase", split: EncodedSplit, index: int
 ) -> Example:
     """One example of a split as text again."""
-    ids = split.example(index)
-    cot_start = int(split.prompt_lengths[index])
-    cot_end = cot_start + int(split.cot_lengths[index])
-    return Example(
-        decode(tokenizer, ids[: cot_start - 1]),
-        decode(tokenizer, ids[cot_start:cot_end]),
-        decode_answer(tokenizer, ids[cot_end + 1 :]),
-    )
+    ids, start = split.example(index), int(split.prompt_lengths[index])
+    end = start + int(split.cot_lengths[index])
+    x, z = decode(tokenizer, ids[: start - 1]), decode(tokenizer, ids[start:end])
+    return Example(x, z, decode_answer(tokenizer, ids[end + 1 :]))
 
 
 def decode_answer(tokenizer: "PreTrainedTokenizerBase", ids: NDArray[np.int64]) -> str:

@@ -60,12 +60,6 @@ def _problem(line: str, question: str, cot: str, answer: str) -> str | None:
     return None
 
 
-def format_line(example: Example) -> str:
-    """The line, without its line end, that `parse_line` reads back."""
-    cot = example.cot and example.cot + " "
-    return f"{example.input}{INPUT_END}{cot}{ANSWER_MARK} {example.answer}"
-
-
 def read_lines(path: Path, limit: int | None = None) -> Iterator[tuple[int, Example]]:
     """`chunk_examples` of a whole file, streaming.
 

@@ -171,6 +171,6 @@ def _from_hub(name: str, said_by: str) -> "PreTrainedTokenizerBase":
         return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except Exception as error:  # whatever third-party loaders raise, the cause is the name
         raise UserError(
-            f"the tokenizer '{name}' is neither a folder nor to be had from the Hugging Face hub: "
+            f"the tokenizer '{name}' is neither a folder nor available on the Hugging Face hub: "
             f"check {said_by}, the network, and your access to it"
         ) from error

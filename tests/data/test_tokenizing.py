@@ -97,7 +97,7 @@ def test_what_is_no_tokenizer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(UserError, match="no readable tokenizer"):
         pretrained_tokenizer(str(tmp_path))
     monkeypatch.setattr("huggingface_hub.model_info", _unreachable)
-    with pytest.raises(UserError, match="neither a folder nor to be had"):
+    with pytest.raises(UserError, match="neither a folder nor available"):
         pretrained_tokenizer("nobody/no-such-tokenizer")
 
 

@@ -46,7 +46,7 @@ class Task(ABC):
         """[count, k] distinct problems, shuffled; the first ones do not depend on `count`.
 
         Raises:
-            UserError: there are not so many.
+            UserError: there are fewer.
         """
         (space,) = self.spaces
         return space.sample(count, rng)

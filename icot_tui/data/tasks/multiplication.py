@@ -90,7 +90,7 @@ class Multiplication(Task):
         self._row_width = 2 + self._widest + max(m for _, m in self._sizes)
         sizes = [f"{n}x{m}" for n, m in self._sizes]
         self.options = {"digits": sizes, "format": checked.format}
-        self.spaces = [  # numbers of exactly so many digits: the leading one, the last, is not 0
+        self.spaces = [  # of exactly n and m digits: the highest, which stands last, is not 0
             ProblemSpace((0,) * (n - 1) + (1,) + (0,) * (m - 1) + (1,), (10,) * (n + m))
             for n, m in self._sizes
         ]
@@ -107,17 +107,19 @@ class Multiplication(Task):
         return order_free_keys([problems[:, 2:b_start], problems[:, b_start:]])
 
     def lines(self, problems: Problems) -> bytes:
-        sizes = [size for size in self._sizes if self._has_size(problems, size).any()]
-        if len(sizes) == 1:
-            return self._matrix(problems, sizes[0]).tobytes()
-        groups = [np.flatnonzero(self._has_size(problems, size)) for size in sizes]
-        matrices = [self._matrix(problems[g], size) for g, size in zip(groups, sizes, strict=True)]
+        if len(self._sizes) == 1:
+            return self._matrix(problems, self._sizes[0]).tobytes()
+        matrices = [
+            (group, self._matrix(problems[group], size))
+            for size in self._sizes
+            if len(group := np.flatnonzero((problems[:, :2] == size).all(axis=1)))
+        ]
         ends = np.zeros(len(problems) + 1, dtype=np.int64)
-        for group, matrix in zip(groups, matrices, strict=True):
+        for group, matrix in matrices:
             ends[group + 1] = matrix.shape[1]
         ends = ends.cumsum()
         text = np.empty(ends[-1], dtype=np.uint8)
-        for group, matrix in zip(groups, matrices, strict=True):
+        for group, matrix in matrices:
             text[ends[group][:, None] + np.arange(matrix.shape[1])] = matrix
         return text.tobytes()
 
@@ -158,10 +160,6 @@ class Multiplication(Task):
         n, m = problems[0, :2].tolist()
         b_start = 2 + self._widest
         return problems[:, 2 : 2 + n].T.copy(), problems[:, b_start : b_start + m].T.copy()
-
-    def _has_size(self, problems: Problems, size: Size) -> NDArray[np.bool_]:
-        found: NDArray[np.bool_] = (problems[:, :2] == size).all(axis=1)
-        return found
 
     def _matrix(self, problems: Problems, size: Size) -> NDArray[np.uint8]:
         """[count, W] the lines of problems of one size."""

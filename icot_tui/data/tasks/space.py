@@ -1,8 +1,9 @@
 """Drawing distinct problems without ever listing them as Python objects."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from icot_tui.errors import UserError
 
 ENUMERABLE = 1 << 23
-"""Up to so many problems a space is permuted as a whole: 64 MiB of indices."""
+"""A space of up to this many problems is permuted as a whole: 64 MiB of indices."""
 DRAWN_AT_ONCE = 1 << 16
 """Rows drawn together in a larger space; part of the random stream, so never to be changed."""
 FULL_SHARE = 100_000
@@ -36,24 +37,19 @@ class ProblemSpace:
         """[count, k] distinct rows, shuffled; the first ones do not depend on `count`.
 
         Raises:
-            UserError: there are not so many.
+            UserError: there are fewer.
         """
         _check_enough(count, self.size)
         if self.size <= ENUMERABLE:
             return self._rows(rng.permutation(self.size)[:count])
         rows = np.empty((0, len(self.low)), dtype=np.uint8)
-        draws = self._draws(rng)
+        draw = partial(rng.integers, self.low, self.high, dtype=np.uint8)
         while len(rows) < count:
             rounds = math.ceil((count - len(rows)) / DRAWN_AT_ONCE)
-            rows = np.concatenate([rows, *(next(draws) for _ in range(rounds))])
-            first = np.unique(self._keys(rows), return_index=True)[1]
-            rows = rows[np.sort(first)]
+            drawn = [draw(size=(DRAWN_AT_ONCE, len(self.low))) for _ in range(rounds)]
+            rows = np.concatenate([rows, *drawn])
+            rows = rows[np.sort(np.unique(self._keys(rows), return_index=True)[1])]
         return rows[:count]
-
-    def _draws(self, rng: np.random.Generator) -> Iterator[NDArray[np.uint8]]:
-        shape = (DRAWN_AT_ONCE, len(self.low))
-        while True:
-            yield rng.integers(self.low, self.high, size=shape, dtype=np.uint8)
 
     def _rows(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
         """[n, k] the rows that stand at these places when all are counted through."""
@@ -108,7 +104,7 @@ def sample_mix(
     [count] which space, and each space's rows [n, k] in the order in which it occurs there.
 
     Raises:
-        UserError: there are not so many.
+        UserError: there are fewer.
     """
     _check_enough(count, sum(space.size for space in spaces))
     rows, times = [], []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from icot_tui.config import DataConfig, RunConfig
 from icot_tui.curriculum.removal import RemovalPlan, Side, TokenFormat
+from icot_tui.data.tokenizing import separator_id
 from icot_tui.engine.checkpoints.description import CheckpointDescription
 from icot_tui.errors import UserError
 
@@ -93,4 +94,5 @@ class OpenedCheckpoint:
                 f"{self.path} does not say how tokens were removed, and lies in no run's folder: "
                 "say it with --side left or right, and --keep-positions or --close-positions"
             )
-        return TokenFormat.of(self.tokenizer, plan or RemovalPlan())
+        separator = separator_id(self.tokenizer)
+        return TokenFormat(self.tokenizer, separator, plan or RemovalPlan())

@@ -12,7 +12,7 @@ PhaseName = Literal["teacher", "student", "emulator", "coupled"]
 
 
 class PhaseConfig(Section):
-    """What one training of distillation does otherwise than the train section says."""
+    """What one training of distillation does differently from the train section."""
 
     epochs: Annotated[float, Field(gt=0)] | None = None
     """Stop after this many passes; any end given here takes the place of all in train."""
@@ -29,7 +29,7 @@ class PhaseConfig(Section):
     warmup_steps: Count | None = None
     """Steps of linear warm-up at its start."""
     decay_steps: Count | None = None
-    """Let the rate fall over its last so many steps; needs max_steps."""
+    """Let the rate fall over this many steps at its end; needs max_steps."""
 
 
 class DistillationConfig(Section):

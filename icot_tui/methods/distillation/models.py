@@ -129,13 +129,10 @@ class ThoughtEmulator(nn.Module):
         mask: Tensor | None = None,
         positions: Tensor | None = None,
     ) -> Tensor:
-        """[B, L, H] predicted thoughts, float32.
+        """[B, L, H] predicted thoughts, float32, for `ids` [B, C] with SEP at `separators` [B].
 
-        Args:
-            ids: [B, C] rows that hold ` {x} SEP`.
-            separators: [B] where SEP stands.
-            mask: [B, C] False where there is padding on the left; None without it.
-            positions: [B, C] position ids; None to count from 0.
+        `mask` [B, C] is False where there is padding on the left, None without it; `positions`
+        [B, C] are position ids, None to count from 0.
         """
         thinking = _Thinking(self, separators)
         with edited_inputs(decoder_blocks(self.lm), thinking.block):

@@ -78,14 +78,11 @@ def teacher_states(
 ) -> Tensor:
     """[B, L, H] float32, each state with mean 0 and variance 1 (method, section 5.2).
 
-    Args:
-        teacher: in evaluation mode.
-        ids: [B, C] ` {x} SEP {z} SEP`, padded on the right; what follows is not needed.
-        positions: [B, L] see `StatePositions.positions`.
-        blocks: [L] see `StatePositions.blocks`.
+    The teacher is in evaluation mode. `ids` are [B, C] ` {x} SEP {z} SEP`, padded on the right;
+    `positions` [B, L] and `blocks` [L] are those of `StatePositions`.
     """
     rows = torch.arange(len(ids), device=ids.device)
-    found: list[Tensor | None] = [None] * len(blocks)
+    found: dict[int, Tensor] = {}
 
     def take(number: int, hidden: Tensor) -> None:
         for place, block in enumerate(blocks):
@@ -96,7 +93,7 @@ def teacher_states(
 
     with edited_inputs(decoder_blocks(teacher), take):
         teacher.base_model(ids, use_cache=False)
-    states = torch.stack([state for state in found if state is not None], dim=1)
+    states = torch.stack([found[place] for place in range(len(blocks))], dim=1)
     return F.layer_norm(states.float(), states.shape[-1:])
 
 

@@ -23,7 +23,7 @@ class PromptedConfig(Section):
     form: Literal["human", "raw"] = "human"
     """human: numbers as people write them; raw: as the trained models see them."""
     examples: Positive | None = None
-    """Ask only the first so many held-out examples; empty: all of them."""
+    """Ask only this many held-out examples, the first ones; empty: all of them."""
     max_new_tokens: Positive = 512
     """Most tokens of an answer, its chain of thought included."""
     batch_size: Positive = 8
@@ -37,4 +37,4 @@ class PromptedConfig(Section):
     max_requests: Positive = 2000
     """Budget of an endpoint: most answers, those kept from earlier runs included."""
     max_tokens: Positive = 2_000_000
-    """Budget of an endpoint: ask no more once it counted so many tokens, read and written."""
+    """Budget of an endpoint: stop once it has counted this many tokens, read and written."""
