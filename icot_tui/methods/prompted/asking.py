@@ -62,7 +62,9 @@ def run_prompted(
             if listen is not None:
                 listen(event)
 
-        asking = _Asking(prompted, model, questions, commands, emit)
+        asking = _Asking(
+            prompted=prompted, model=model, questions=questions, commands=commands, emit=emit
+        )
         asking.start(config.name)
         reason = "stopped by command, what was answered is kept"
         if finished := asking.ask_all():
@@ -84,7 +86,7 @@ class _Counts:
     written_tokens: int = 0
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Asking:
     """The questions of a run, and the answers so far."""
 
