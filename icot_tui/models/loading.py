@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from icot_tui.errors import UserError
 from icot_tui.files import refuse_lfs_pointer
-from icot_tui.models.tensors import refuse_misfits, shape
+from icot_tui.models.tensors import refuse_misfits, shape, wrong_shapes
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -202,14 +202,8 @@ def fill_adapters(model: "PeftModel", folder: Path) -> None:
 
     saved = _adapter_tensors(folder)
     own = get_peft_model_state_dict(model)
-    wrong = [
-        f"{name} is {shape(saved[name].shape)} instead of {shape(own[name].shape)}"
-        for name in sorted(own.keys() & saved.keys())
-        if own[name].shape != saved[name].shape
-    ]
-    refuse_misfits(
-        folder, "its base model", own.keys() - saved.keys(), saved.keys() - own.keys(), wrong
-    )
+    missing, unknown = own.keys() - saved.keys(), saved.keys() - own.keys()
+    refuse_misfits(folder, "its base model", missing, unknown, wrong_shapes(saved, own))
     set_peft_model_state_dict(model, saved)
 
 

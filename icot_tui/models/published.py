@@ -33,16 +33,16 @@ def published_config(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: it can't be read.
     """
+    path = folder / "config.json"
     try:
-        config = json.loads((folder / "config.json").read_text())
+        config = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) else error
+        reason = error.strerror if isinstance(error, OSError) else error
         raise UserError(
-            f"{folder / 'config.json'} cannot be read ({said}): a published checkpoint has it "
-            f"beside {WEIGHTS}"
+            f"{path} cannot be read ({reason}): a published checkpoint has it beside {WEIGHTS}"
         ) from error
     if not isinstance(config, dict):
-        raise UserError(f"{folder / 'config.json'} is no checkpoint's config")
+        raise UserError(f"{path} is no checkpoint's config")
     return config
 
 
@@ -68,13 +68,11 @@ def published_tensors(folder: Path) -> dict[str, Tensor]:
 def load_published(folder: Path, base: Architecture) -> "PreTrainedModel":
     """A published ICoT-SI checkpoint, or ICoT-KD's teacher, in float32.
 
-    Args:
-        folder: with `config.json` and `state_dict.bin`, whose keys are `base_model.` and
-            transformers' names.
-        base: the architecture, which most checkpoints only name.
+    `folder` has `config.json` and `state_dict.bin`, whose keys are `base_model.` and transformers'
+    names; most checkpoints only name their architecture, `base`.
 
     Raises:
-        UserError: files are missing, hold more than tensors, or don't fit the architecture.
+        UserError: files are missing, hold more than tensors, or do not fit the architecture.
     """
     tensors = published_tensors(folder)
     lm = blank_model(base)

@@ -16,13 +16,10 @@ SHOWN = 8
 def copy_tensors(
     module: nn.Module, saved: dict[str, Tensor], folder: Path, what: str = "this model"
 ) -> None:
-    """Copy saved tensors into a module that has exactly these names and shapes.
+    """Copy whole tensors into a module that has exactly these names and shapes.
 
-    Args:
-        module: where they go; tied ones need to be saved once only.
-        saved: whole tensors by name.
-        folder: where they come from, and...
-        what: ... what they go to, for errors.
+    Tied ones need to be saved once only. Errors name the `folder` they come from, and `what` they
+    go to.
 
     Raises:
         UserError: names are missing or unknown, or shapes differ; all kinds are listed.
@@ -31,16 +28,20 @@ def copy_tensors(
     given = {id(ours[name]) for name in saved if name in ours}
     missing = [name for name, value in ours.items() if id(value) not in given]
     unknown = [name for name in saved if name not in ours]
-    wrong = [
-        f"{name} is {shape(tensor.shape)} instead of {shape(ours[name].shape)}"
-        for name, tensor in saved.items()
-        if name in ours and tensor.shape != ours[name].shape
-    ]
-    refuse_misfits(folder, what, missing, unknown, wrong)
+    refuse_misfits(folder, what, missing, unknown, wrong_shapes(saved, ours))
     with torch.no_grad():
         for name, tensor in saved.items():
             target = ours[name]
             target.copy_(like(tensor.to(target.device), target))
+
+
+def wrong_shapes(saved: dict[str, Tensor], own: dict[str, Tensor]) -> list[str]:
+    """Names that both have in different shapes, with the shapes."""
+    return [
+        f"{name} is {shape(tensor.shape)} instead of {shape(own[name].shape)}"
+        for name, tensor in saved.items()
+        if name in own and tensor.shape != own[name].shape
+    ]
 
 
 def refuse_misfits(
@@ -50,14 +51,9 @@ def refuse_misfits(
     unknown: Collection[str],
     wrong: Collection[str],
 ) -> None:
-    """Raise a UserError if anything is in a list; it shows all lists.
+    """Raise a UserError with all lists if anything is in one of them.
 
-    Args:
-        source: folder or name that weights come from, and...
-        target: ... what they go to.
-        missing: names that the target has and the source lacks.
-        unknown: names that the source has and the target lacks.
-        wrong: names with the shapes of both.
+    The source lacks what is `missing`, the target what is `unknown`; `wrong` has both shapes.
     """
     if missing or unknown or wrong:
         raise UserError(
