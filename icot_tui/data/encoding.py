@@ -127,11 +127,7 @@ class Encoder:
         self._tables: dict[bytes, ByteTable | None] = {}
 
     def encode(self, chunk: Chunk) -> EncodedSplit:
-        """The examples of a chunk, in memory.
-
-        Raises:
-            UserError: a line is not an example, or the tokenizer cannot take it.
-        """
+        """The examples of a chunk, in memory; a UserError names a line that cannot be encoded."""
         tokens = self._by_table(chunk) if self._fast else None
         if tokens is None:
             tokens = self._by_tokenizer(chunk)

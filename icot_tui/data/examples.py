@@ -61,21 +61,13 @@ def _problem(line: str, question: str, cot: str, answer: str) -> str | None:
 
 
 def read_lines(path: Path, limit: int | None = None) -> Iterator[tuple[int, Example]]:
-    """`chunk_examples` of a whole file, streaming.
-
-    Raises:
-        UserError: the file cannot be read, or a line is not an example.
-    """
+    """`chunk_examples` of a whole file, streaming; a UserError if it cannot be read."""
     for chunk in read_chunks(path, limit):
         yield from chunk_examples(chunk)
 
 
 def chunk_examples(chunk: "Chunk") -> Iterator[tuple[int, Example]]:
-    """Line numbers (from 1) and examples; lines of blanks are passed over.
-
-    Raises:
-        UserError: a line is not an example.
-    """
+    """Line numbers from 1, and examples; blank lines are left out. A UserError names a bad line."""
     for number, line in numbered_lines(chunk):
         yield number, parse_line(line, f"{chunk.source}, line {number}")
 
@@ -114,11 +106,7 @@ def read_chunks(path: Path, limit: int | None = None) -> Iterator[Chunk]:
 
 
 def numbered_lines(chunk: Chunk) -> Iterator[tuple[int, str]]:
-    """Line numbers and lines without their ends; lines of blanks are passed over.
-
-    Raises:
-        UserError: a line is not UTF-8.
-    """
+    """Line numbers, and lines without their ends, blank ones left out; a UserError if not UTF-8."""
     for number, line in enumerate(chunk.text.split(b"\n"), chunk.first_line):
         if line.strip():
             try:

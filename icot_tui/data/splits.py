@@ -53,11 +53,7 @@ class ExampleSource(ABC):
 
 
 def open_source(config: DataConfig) -> ExampleSource:
-    """The source that the data section describes; nothing is read or generated yet.
-
-    Raises:
-        UserError: the task or its options are wrong.
-    """
+    """The source that the data section describes, not yet read; a UserError if it is wrong."""
     if config.task is None:
         for key in ("options", "test_examples"):
             if getattr(config, key):

@@ -81,11 +81,7 @@ def load_published(folder: Path, base: Architecture) -> "PreTrainedModel":
 
 
 def blank_model(base: Architecture) -> "PreTrainedModel":
-    """A model of an architecture, with weights to be replaced.
-
-    Raises:
-        UserError: there is none.
-    """
+    """A model of an architecture, with weights to be replaced; a UserError if there is none."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
     try:

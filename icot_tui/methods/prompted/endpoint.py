@@ -121,10 +121,9 @@ class Endpoint:
 
 
 def _key(config: PromptedConfig) -> str:
-    """The key, without the blanks around it.
+    """The key, without the blanks around it; a UserError if there is none.
 
-    Raises:
-        UserError: there is none, or no header can carry it (openai's own error would show it).
+    A key that no header can carry is refused, too: openai's own error would show it.
     """
     if not config.key_variable:
         return "none"
