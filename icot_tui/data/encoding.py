@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LINES_AT_ONCE = 1024
 """Lines handed to the tokenizer together."""
+TRIED = 8
+"""Examples that each tokenizer must give back."""
 SPAN_ENDS = (b"||", b" #### ", b"\n")
 MARKS = (b"\x01", b"\x02", b"\x03")
 SYMBOLS = bytes(range(0x21, 0x7F))
@@ -125,13 +127,34 @@ class Encoder:
         self._separator_id = separator_id(tokenizer)
         self._fast = fast
         self._tables: dict[bytes, ByteTable | None] = {}
+        self._tried = False
 
     def encode(self, chunk: Chunk) -> EncodedSplit:
         """The examples of a chunk, in memory; a UserError names a line that cannot be encoded."""
         tokens = self._by_table(chunk) if self._fast else None
         if tokens is None:
             tokens = self._by_tokenizer(chunk)
-        return split_at_separators(tokens.astype(self.dtype), self._separator_id)
+        split = split_at_separators(tokens.astype(self.dtype), self._separator_id)
+        if not self._tried and len(split):
+            self._tried = True
+            self._try(split)
+        return split
+
+    def _try(self, split: EncodedSplit) -> None:
+        """Refuse a tokenizer that can't give back what the first examples are made of."""
+        unknown = self._tokenizer.unk_token_id
+        for index in range(min(len(split), TRIED)):
+            ids = split.example(index)
+            if unknown not in (None, self._separator_id) and unknown in ids:
+                raise UserError(
+                    "the tokenizer has no token for a part of the examples (it gives "
+                    f"{self._tokenizer.unk_token} instead): use one that knows all of it"
+                )
+            answer = ids[split.prompt_lengths[index] + split.cot_lengths[index] + 1 :]
+            if ANSWER_MARK not in decode(self._tokenizer, answer):
+                raise UserError(
+                    f"the tokenizer does not give '{ANSWER_MARK}' back: choose one that knows '#'"
+                )
 
     def _by_table(self, chunk: Chunk) -> NDArray[np.uint32] | None:
         marked = mark_regular(chunk.text)

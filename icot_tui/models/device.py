@@ -1,5 +1,7 @@
 """Where models run."""
 
+import warnings
+
 from icot_tui.errors import UserError
 
 
@@ -31,3 +33,5 @@ def silence_transformers() -> None:
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
+    # PEFT asks transformers for what it now calls otherwise.
+    warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)

@@ -17,11 +17,12 @@ from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.data.load import Data, load_data
 from icot_tui.data.tokenizing import decode
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, newest_verified
+from icot_tui.engine.checkpoints.description import read_description
 from icot_tui.engine.journal import events
 from icot_tui.engine.journal.events import Event
 from icot_tui.engine.journal.journal import Journal, JournalReader
 from icot_tui.engine.journal.trackers import Trackers
-from icot_tui.engine.loop.build import build_trainer
+from icot_tui.engine.loop.build import build_trainer, too_long
 from icot_tui.engine.loop.commands import CommandQueue
 from icot_tui.engine.loop.control import Control, StopRequest
 from icot_tui.engine.loop.memory import settled_heap
@@ -159,7 +160,7 @@ class RunExecutor:
             )
         )
         self.emit(_example_shown(data, training.plan))
-        for warning in data.warnings:
+        for warning in [*data.warnings, *too_long(training)]:
             self.emit(events.Warned(step=0, message=warning))
 
     def _announce_phase(self, trainer: Trainer, training: Training, number: int, of: int) -> None:
@@ -194,6 +195,14 @@ class RunExecutor:
                 )
             )
         self.emit(events.RunResumed(step=checkpoint.step, checkpoint=checkpoint.name))
+        before = read_description(checkpoint.path)
+        changes = [] if before is None else trainer.store.description.changes(before)
+        if changes:
+            message = (
+                "this resume is not exact, since the checkpoint was trained with other settings: "
+                + "; ".join(changes)
+            )
+            self.emit(events.Warned(step=checkpoint.step, message=message))
 
     def _leave(self, trainer: Trainer, phase: Phase, ended: events.RunEnded) -> RunState:
         """Choose what a training leaves behind; the state in which the next begins."""

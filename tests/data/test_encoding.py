@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from icot_tui.data.encoded import EncodedSplit
@@ -116,6 +116,7 @@ def test_a_tokenizer_that_joins_symbols_gets_no_table() -> None:
     pieces = [*"0123456789#|", " ", " 1", " 1 ", " 1 2", "x"]
     vocabulary = {piece: number for number, piece in enumerate(pieces)}
     core = Tokenizer(models.BPE(vocabulary, [(" ", "1"), (" 1", " "), (" 1 ", "2")]))
+    core.decoder = decoders.Fuse()
     joining = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<end>")
     assert ByteTable.learn(joining, b"12") is None
     split = Encoder(joining).encode(chunk("1 2||3 #### 4\n"))

@@ -104,6 +104,7 @@ def write_checkpoint(
     Raises:
         OSError: no space, no permission, a failing disk; nothing half-written is left.
     """
+    folder.mkdir(exist_ok=True)  # a copy of a run may come without it
     free = shutil.disk_usage(folder).free
     if free < needed:
         sizes = f"{free / 1e6:,.0f} MB free, a checkpoint needs {needed / 1e6:,.0f} MB"

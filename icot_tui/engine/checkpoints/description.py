@@ -108,6 +108,18 @@ class CheckpointDescription(_Record):
                 f"version ({__version__}) doesn't know (at {where}): use that version"
             ) from error
 
+    def changes(self, before: "CheckpointDescription") -> list[str]:
+        """What differs from an earlier checkpoint's run and decides what is trained."""
+        ours, theirs = _settings(self.config), _settings(before.config)
+        found = [
+            f"{key} was {theirs[key]} and is {ours[key]}"
+            for key in sorted(ours.keys() & theirs.keys())  # other versions may have other keys
+            if ours[key] != theirs[key]
+        ]
+        if self.data_fingerprint != before.data_fingerprint:
+            found.append("the examples or the tokenizer are others")
+        return found
+
     def plan(self, config: RunConfig) -> RemovalPlan:
         """How tokens were removed."""
         if not method_of(config).uses_curriculum:
@@ -132,6 +144,23 @@ class CheckpointDescription(_Record):
                 f"({self.tokenizer.kind}, {self.tokenizer.tokens:,} tokens): its ids would mean "
                 "something else"
             )
+
+
+UNTRAINED = ("name", "description", "checkpoints", "trackers", "evaluation.samples")
+"""Settings that change nothing about what a run learns."""
+LIMITS = ("train.epochs", "train.max_steps", "train.steps_after_removal", "train.target_accuracy")
+"""Settings that say when a run ends; a finished run may go on by raising one."""
+
+
+def _settings(config: dict[str, Any], front: str = "") -> dict[str, Any]:
+    """The values that decide what is trained, by their dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in config.items():
+        dotted = f"{front}{key}"
+        if dotted in UNTRAINED or dotted in LIMITS or dotted == "train.device":
+            continue
+        found |= _settings(value, f"{dotted}.") if isinstance(value, dict) else {dotted: value}
+    return found
 
 
 def digit_order(task: Task) -> str | None:

@@ -1,6 +1,7 @@
 """Puts a trainer together for a training."""
 
 import json
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -89,6 +90,29 @@ def build_trainer(training: Training, context: RunContext) -> Trainer:
         control=control,
         emit=context.emit,
     )
+
+
+def too_long(training: Training) -> Iterator[str]:
+    """A warning, if rows are longer than `data.max_length` before anything is removed by schedule.
+
+    Raises:
+        UserError: all are.
+    """
+    longest, train = training.config.data.max_length, training.train
+    if longest is None or training.plan.answer_only:
+        return
+    removed = train.cot_lengths.clip(max=training.config.curriculum.first_stage)
+    count = int((train.lengths - removed > longest).sum())
+    if count == len(train):
+        raise UserError(
+            f"all {count:,} training examples are longer than data.max_length = {longest} tokens: "
+            "nothing would be trained; raise it"
+        )
+    if count:
+        yield (
+            f"{count:,} of {len(train):,} training examples ({count / len(train):.0%}) are longer "
+            f"than data.max_length = {longest} tokens, and are left out until enough is removed"
+        )
 
 
 def describe(training: Training, data: Data) -> CheckpointDescription:

@@ -197,7 +197,8 @@ class Control:
             write()
             mine = None
         except OSError as error:
-            mine = f"writing failed: {error.strerror or error}"
+            where = f"{error.filename}: " if error.filename else ""
+            mine = f"writing failed: {where}{error.strerror or error}"
         return self.processes.first(mine)
 
     def _wait_for_disk(self, trainer: "Trainer") -> None:
@@ -207,7 +208,7 @@ class Control:
             for command in self._take():
                 if isinstance(command, commands.Stop):
                     trainer.emit(_answer(trainer.state.step, command, "stopping, unsaved"))
-                    raise StopRequest("stopped by command while the disk was full", save=False)
+                    raise StopRequest("stopped by command while writing failed", save=False)
                 if isinstance(command, commands.Resume):
                     return
                 self._waiting.append(command)

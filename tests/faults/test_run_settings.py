@@ -1,0 +1,124 @@
+"""What a run meets before its first step, and on a resume: said, not trained over."""
+
+import shutil
+
+import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import BertPreTokenizer
+from transformers import PreTrainedTokenizerFast
+
+from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
+from icot_tui.engine.journal.events import Warned
+from icot_tui.engine.loop.commands import CommandQueue, Stop
+from icot_tui.errors import UserError
+from tests.tiny import news, read_lines, tiny, train, train_new
+
+WORDS = ["[UNK]", "[SEP]", "#", "+", "*", *"0123456789"]
+
+
+def warnings(folder):
+    return [line["message"] for line in read_lines(folder) if line["event"] == "Warned"]
+
+
+# Rows that are too long ------------------------------------------------------------------------
+
+
+def test_rows_that_no_stage_can_take_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"all 50 training examples are longer .* = 5 tokens"):
+        train_new(tmp_path, tiny(data={"max_length": 5}, train={"max_steps": 3}))
+
+
+def test_the_share_of_rows_that_are_left_out_is_said(tmp_path):
+    data = {"options": {"digits": "1x1,2x2"}, "max_length": 14}
+    found = warnings(train_new(tmp_path, tiny(data=data, train={"max_steps": 2})))
+    assert len(found) == 1 and "are left out until enough is removed" in found[0]
+
+
+# Folders ---------------------------------------------------------------------------------------
+
+
+def test_a_run_without_its_checkpoints_starts_anew(tmp_path):
+    folder = train_new(tmp_path, tiny(train={"max_steps": 4}))
+    known = [line for line in news(folder) if line["event"] == "StepsTrained"]
+    lines = folder.journal.read_text().splitlines(keepends=True)
+    folder.journal.write_text("".join(line for line in lines if "RunEnded" not in line))
+    shutil.rmtree(folder.checkpoints)
+    assert train(folder).finished
+    assert [line for line in news(folder) if line["event"] == "StepsTrained"] == known
+    assert list_checkpoints(folder.checkpoints)
+
+
+# Resumed with other settings --------------------------------------------------------------------
+
+
+def stopped_run(tmp_path, **sections):
+    """A run that was stopped after some steps."""
+    commands = CommandQueue(tmp_path / "unused")
+
+    def listen(event):
+        if getattr(event, "step", 0) >= 8 and not sent:
+            sent.append(1)
+            commands.put(Stop())
+
+    sent: list[int] = []
+    return train_new(tmp_path / "runs", tiny(**sections), commands, listen)
+
+
+def change(folder, before, after):
+    text = folder.config.read_text()
+    assert before in text
+    folder.config.write_text(text.replace(before, after))
+
+
+def test_an_unchanged_resume_says_nothing(tmp_path):
+    folder = stopped_run(tmp_path)
+    train(folder)
+    assert warnings(folder) == []
+
+
+def test_other_settings_are_said_and_journaled(tmp_path):
+    folder = stopped_run(tmp_path)
+    change(folder, "batch_size = 8\n", "batch_size = 4\n")
+    heard = []
+    train(folder, listen=lambda event: heard.append(event) if isinstance(event, Warned) else None)
+    assert warnings(folder) == [heard[0].message]
+    assert "not exact" in heard[0].message and "batch_size was 8 and is 4" in heard[0].message
+
+
+def test_other_examples_are_said(tmp_path):
+    folder = stopped_run(tmp_path)
+    change(folder, "train_examples = 50", "train_examples = 40")
+    train(folder)
+    assert "the examples or the tokenizer are others" in warnings(folder)[0]
+
+
+def test_going_on_for_longer_is_no_other_setting(tmp_path):
+    folder = stopped_run(tmp_path)
+    change(folder, "max_steps = 30", "max_steps = 34")
+    train(folder)
+    assert warnings(folder) == []
+
+
+# Tokenizers ----------------------------------------------------------------------------------
+
+
+def words_only(folder, words):
+    core = Tokenizer(WordLevel({word: number for number, word in enumerate(words)}, "[UNK]"))
+    core.pre_tokenizer = BertPreTokenizer()
+    made = PreTrainedTokenizerFast(tokenizer_object=core, unk_token="[UNK]", eos_token="[SEP]")
+    made.save_pretrained(folder)
+    return str(folder)
+
+
+def test_a_tokenizer_that_splits_the_mark_is_refused_before_the_first_step(tmp_path):
+    data = {"tokenizer": words_only(tmp_path / "words", WORDS)}
+    with pytest.raises(UserError, match="does not give '####' back"):
+        train_new(tmp_path, tiny(data=data))
+
+
+def test_a_tokenizer_that_lacks_a_character_is_refused_before_the_first_step(tmp_path):
+    words = [word for word in WORDS if word != "*"]
+    data = {"tokenizer": words_only(tmp_path / "words", words)}
+    with pytest.raises(UserError, match=r"no token for a part of the examples \(it gives \[UNK\]"):
+        train_new(tmp_path, tiny(data=data))
