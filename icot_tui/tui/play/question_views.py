@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from icot_tui.analysis.checkpoints import CheckpointEntry
 from icot_tui.errors import UserError
 from icot_tui.tui.play.heat_map import LABEL, HeatMap, cells, highest, no_marks, percents
 from icot_tui.tui.play.records import ChosenToken, ViewRequest
@@ -22,22 +21,20 @@ AVERAGED = 100
 """Examples that attention and attribution are averaged over."""
 
 
-def _align(model: "LoadedModel", answer: "Answer") -> "AlignedExamples":
+def _own(
+    backend: "Backend", request: ViewRequest, answer: "Answer"
+) -> "tuple[LoadedModel, AlignedExamples, tuple[str, ...]]":
+    """The model, this question, and its columns as the probes name them: a0, b1, ..."""
     from icot_tui.analysis.examples import AlignedExamples
 
     assert answer.question.gold is not None
-    return AlignedExamples(model, answer.question.gold, answer.stage)
-
-
-def _column_names(
-    backend: "Backend", entry: CheckpointEntry, own: "AlignedExamples", stage: int
-) -> tuple[str, ...]:
-    """a0, b1, ... as the probes name them, which takes several examples to find out."""
+    model = backend.open(request.entry)
+    own = AlignedExamples(model, answer.question.gold, answer.stage)
     with suppress(UserError):
-        names = backend.aligned(entry, stage).names
+        names = backend.aligned(request.entry, answer.stage).names  # found out from several
         if len(names) == len(own.names):
-            return names
-    return own.names
+            return model, own, names
+    return model, own, own.names
 
 
 def _tokens(model: "LoadedModel", aligned: "AlignedExamples") -> tuple[str, ...]:
@@ -63,14 +60,12 @@ def lens(backend: "Backend", request: ViewRequest, answer: "Answer") -> HeatMap:
     from icot_tui.analysis.logit_lens import LogitLens
     from icot_tui.analysis.residual_stream import ResidualStream
 
-    model = backend.open(request.entry)
-    aligned = _align(model, answer)
+    model, aligned, names = _own(backend, request, answer)
     token, predicting = _place(aligned, request.chosen)
     found = LogitLens(ResidualStream(model.lm)).read(*aligned.inputs(np.arange(1)), token)
     columns = aligned.columns[0].tolist()
     shares = found.of_chosen[:, columns].double().cpu().numpy()
     best, best_shares = found.tokens[:, columns].tolist(), found.probabilities[:, columns].tolist()
-    names = _column_names(backend, request.entry, aligned, answer.stage)
     sites, name = found.sites, model.token_text(token)
 
     def detail(row: int, column: int) -> str:
@@ -106,9 +101,7 @@ def lens(backend: "Backend", request: ViewRequest, answer: "Answer") -> HeatMap:
 
 def attention(backend: "Backend", request: ViewRequest, answer: "Answer") -> HeatMap:
     """Which columns the chosen one attends to."""
-    model = backend.open(request.entry)
-    aligned = _align(model, answer)
-    names = _column_names(backend, request.entry, aligned, answer.stage)
+    model, aligned, names = _own(backend, request, answer)
     reader = _place(aligned, request.chosen)[1] if request.reader is None else request.reader
     reader = min(max(reader, 0), len(names) - 1)
     weights = _attention(backend, request, answer, aligned)[:, :, reader]  # [layers, heads, C]
