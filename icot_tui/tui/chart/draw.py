@@ -52,7 +52,7 @@ def _draw(
         _draw_message(
             canvas, "no value above zero here" if view.log else "no finite value here", style
         )
-    shown = sorted(kinds, key=lambda kind: -MARKS[kind].severity)
+    shown = [kind for kind in MARKS if kind in kinds]
     beside = notes(data, view, style, shown, nonfinite) if view.cursor is None else []
     draw_header(canvas, lines, beside)
     return layout
