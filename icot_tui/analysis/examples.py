@@ -26,6 +26,9 @@ from icot_tui.errors import UserError
 
 Ints = NDArray[np.int64]
 
+BATCH_TOKENS = 8192  # tokens a forward pass
+GROUP_BYTES = 512 << 20
+"""Activations held at once; a larger need is met by more passes, a few sites each."""
 LETTERS = "abdefghijklmnopqrstuvw"  # names of operands; c is the answer's
 
 
@@ -199,11 +202,6 @@ def _distinct(names: list[str]) -> tuple[str, ...]:
         name if name not in names[:at] else f"{name}{names[: at + 1].count(name)}"
         for at, name in enumerate(names)
     )
-
-
-BATCH_TOKENS = 8192  # tokens a forward pass
-GROUP_BYTES = 512 << 20
-"""Activations held at once; a larger need is met by more passes, a few sites each."""
 
 
 def site_groups(stream: ResidualStream, aligned: AlignedExamples) -> Iterator[list[Site]]:

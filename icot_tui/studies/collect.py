@@ -12,7 +12,7 @@ from icot_tui.errors import UserError
 from icot_tui.studies.folder import StudyFolder
 from icot_tui.studies.measures import MEASURES, Facts, needs, reported
 from icot_tui.studies.outcome import Outcome
-from icot_tui.studies.plan import Plan, Trial
+from icot_tui.studies.plan import Labels, Plan, Trial
 from icot_tui.studies.runner import TrialStatus
 from icot_tui.studies.spec import MeasureName
 from icot_tui.version import __version__
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 CHECKPOINT, DATA = "tokens removed", "data"
 """Names of the extra label of rows that are not a whole trial."""
-Labels = tuple[tuple[str, str], ...]
 NO_CHECKPOINT = "none of its checkpoints is left"
 
 

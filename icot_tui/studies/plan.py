@@ -5,7 +5,7 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import product
@@ -22,6 +22,7 @@ from icot_tui.errors import UserError
 from icot_tui.studies.spec import Changes, LoadedStudy, ScaleConfig
 
 BASE, DEFAULTS = "base", "defaults"
+Labels = tuple[tuple[str, str], ...]
 MAX_NAME_LENGTH = 80  # of a run's name
 
 
@@ -35,7 +36,7 @@ class Trial:
     """
 
     name: str
-    labels: tuple[tuple[str, str], ...]
+    labels: Labels
     seed: int
     base: str
     settings: tuple[str, ...]
@@ -108,8 +109,7 @@ def make_plan(study: LoadedStudy, scale: str, seeds: int | None = None) -> Plan:
             what = ", ".join(values) or study.config.name
             skipped[f"{what}: left out, this version does not have the method '{name}'"] = None
             continue
-        for seed in seeds_of(size, seeds):
-            trials.append(_trial(study, scale, draft, labels, seed))
+        trials += [draft.trial(seed) for seed in seeds_of(size, seeds)]
     _distinct(study, trials)
     plan = Plan(study, scale, tuple(trials), tuple(skipped))
     _check_other_data(plan)
@@ -180,9 +180,7 @@ class _Draft:
     Base, then the scale's changes, then those of each value, the scale's own last.
     """
 
-    def __init__(
-        self, study: LoadedStudy, scale: str, size: ScaleConfig, labels: Sequence[tuple[str, str]]
-    ) -> None:
+    def __init__(self, study: LoadedStudy, scale: str, size: ScaleConfig, labels: Labels) -> None:
         sources: list[tuple[KeyPath, Changes]] = [(("scales", scale, "changes"), size.changes)]
         for axis, value in labels:
             sources.append((("vary", axis, value), study.config.vary.get(axis, {}).get(value, {})))
@@ -204,6 +202,27 @@ class _Draft:
                 self.origins |= {path[:depth]: line for depth in range(1, len(path) + 1)}
             self.raw = merged(self.raw, own)
         _make_files_absolute(self.raw, self.origins, study.folder)
+        self._labels, self._study = labels, study
+        self._front = "-".join([study.config.name, scale, *(slug(value) for _, value in labels)])
+
+    def trial(self, seed: int) -> Trial:
+        """The trial with a seed."""
+        end = f"-s{seed}"
+        name = self._front[: MAX_NAME_LENGTH - len(end)].rstrip("-") + end
+        title = title_of([value for _, value in self._labels], seed)
+        raw = self.raw | {"seed": seed}
+        described = {"name": name, "description": f"{self._study.config.title}: {title}"}
+        where = f"{self._study.path}, trial '{title}'"
+        config = check(run_config_type(), raw | described, self.origins, where)
+        return Trial(
+            name=name,
+            labels=self._labels,
+            seed=seed,
+            base=self.base,
+            settings=tuple(_settings(self.base_raw, raw)),
+            config=config,
+            digest=digest_of(config),
+        )
 
 
 def _put_back(raw: dict[str, Any], keys: object, study: LoadedStudy, prefix: KeyPath) -> None:
@@ -249,31 +268,6 @@ def _line(study: LoadedStudy, path: KeyPath) -> str:
     around = (path[:length] for length in range(len(path), 0, -1))
     line = next((study.lines[part] for part in around if part in study.lines), None)
     return f"{study.path}" + ("" if line is None else f":{line}")
-
-
-# --- trials ---
-
-
-def _trial(
-    study: LoadedStudy, scale: str, draft: _Draft, labels: tuple[tuple[str, str], ...], seed: int
-) -> Trial:
-    end = f"-s{seed}"
-    name = "-".join([study.config.name, scale, *(slug(value) for _, value in labels)])
-    name = name[: MAX_NAME_LENGTH - len(end)].rstrip("-") + end
-    title = title_of([value for _, value in labels], seed)
-    raw = draft.raw | {"seed": seed}
-    described = {"name": name, "description": f"{study.config.title}: {title}"}
-    where = f"{study.path}, trial '{title}'"
-    config = check(run_config_type(), raw | described, draft.origins, where)
-    return Trial(
-        name=name,
-        labels=labels,
-        seed=seed,
-        base=draft.base,
-        settings=tuple(_settings(draft.base_raw, raw)),
-        config=config,
-        digest=digest_of(config),
-    )
 
 
 def _settings(base: dict[str, Any], raw: dict[str, Any]) -> Iterator[str]:

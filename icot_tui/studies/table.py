@@ -9,8 +9,9 @@ from statistics import NormalDist, fmean, stdev
 from typing import Any
 
 from icot_tui.formatting import plain
-from icot_tui.studies.collect import CHECKPOINT, DATA, Labels, Row
+from icot_tui.studies.collect import CHECKPOINT, DATA, Row
 from icot_tui.studies.measures import MEASURES
+from icot_tui.studies.plan import Labels
 from icot_tui.studies.spec import MeasureName, ReportConfig
 
 NOTHING = "–"

@@ -5,8 +5,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from icot_tui.analysis.attribution import attention, attribute, mean_attention
-from icot_tui.analysis.logit_lens import LogitLens
+from icot_tui.analysis.inside import LogitLens, attention, attribute, mean_attention
 from icot_tui.analysis.residual_stream import ResidualStream, Site
 from icot_tui.errors import UserError
 

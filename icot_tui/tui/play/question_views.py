@@ -57,7 +57,7 @@ def _place(aligned: "AlignedExamples", chosen: ChosenToken) -> tuple[int, int]:
 
 def lens(backend: "Backend", request: ViewRequest, answer: "Answer") -> HeatMap:
     """What the model would predict from each place of this question."""
-    from icot_tui.analysis.logit_lens import LogitLens
+    from icot_tui.analysis.inside import LogitLens
     from icot_tui.analysis.residual_stream import ResidualStream
 
     model, aligned, names = _own(backend, request, answer)
@@ -148,7 +148,7 @@ def _attention(
     backend: "Backend", request: ViewRequest, answer: "Answer", own: "AlignedExamples"
 ) -> NDArray[np.float64]:
     """[layers, heads, query C, key C] of this question, or averaged over examples."""
-    from icot_tui.analysis.attribution import mean_attention
+    from icot_tui.analysis.inside import mean_attention
 
     lm = backend.open(request.entry).lm
     if not request.averaged:
@@ -161,7 +161,7 @@ def _attention(
 
 def attribution(backend: "Backend", request: ViewRequest, answer: "Answer") -> HeatMap:
     """What swapping a token of the input does to the answer."""
-    from icot_tui.analysis.attribution import attribute
+    from icot_tui.analysis.inside import attribute
     from icot_tui.analysis.residual_stream import ResidualStream
 
     model, chosen = backend.open(request.entry), request.chosen

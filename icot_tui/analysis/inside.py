@@ -1,18 +1,16 @@
-"""What the answer depends on: swapped tokens of the input, and attention."""
+"""What happens inside a model: attribution to swapped tokens, attention, and the logit lens."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from icot_tui.analysis.examples import AlignedExamples, Ints
 from icot_tui.analysis.probe_report import Grid
-from icot_tui.analysis.residual_stream import ResidualStream, forward
+from icot_tui.analysis.residual_stream import ResidualStream, Site, forward
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,18 +38,14 @@ class Attribution:
 
 
 @torch.no_grad()
-def attribute(
-    stream: ResidualStream, aligned: AlignedExamples, rows: Ints | None = None
-) -> Attribution:
+def attribute(stream: ResidualStream, aligned: AlignedExamples, rows: Ints) -> Attribution:
     """Replace each column's token by one that another example has there; all else stays.
 
     The gold answer is fed in all cases, so that each digit is looked at by itself.
     """
-    rows = np.arange(len(aligned)) if rows is None else rows
     columns = np.flatnonzero(aligned.varies[: aligned.separator])
     rng = np.random.default_rng(0)
-    shape = (len(columns), aligned.digits)
-    fall, size, changed = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    sums = np.zeros((3, len(columns), aligned.digits))
     for part in aligned.batches(rows):
         ids, positions = aligned.inputs(part)
         before, best = _gold_logits(stream, aligned, part, ids, positions)
@@ -60,15 +54,15 @@ def attribute(
             others = torch.from_numpy(_other_tokens(aligned.tokens[:, column], part, rng))
             swapped[np.arange(len(part)), aligned.columns[part, column]] = others
             after, best_after = _gold_logits(stream, aligned, part, swapped, positions)
-            fall[number] += (before - after).sum(0)
-            size[number] += np.abs(before - after).sum(0)
-            changed[number] += (best != best_after).sum(0)
+            fall = before - after
+            sums[:, number] += np.sum([fall, np.abs(fall), best != best_after], axis=1)
+    logit, size, changed = sums / len(rows)
     return Attribution(
         columns=tuple(aligned.names[column] for column in columns),
         digits=aligned.names[aligned.answer :],
-        logit=fall / len(rows),
-        size=size / len(rows),
-        changed=changed / len(rows),
+        logit=logit,
+        size=size,
+        changed=changed,
         examples=len(rows),
     )
 
@@ -103,8 +97,13 @@ def attention(lm: "PreTrainedModel", ids: Tensor, positions: Tensor | None = Non
     Raises:
         UserError: the model does not return its attention weights.
     """
-    with _eager(lm):
+    bare = lm.get_base_model() if hasattr(lm, "get_base_model") else lm
+    before = bare.config._attn_implementation
+    bare.set_attn_implementation("eager")  # only this implementation returns weights
+    try:
         weights = forward(lm, ids, positions, output_attentions=True).attentions
+    finally:
+        bare.set_attn_implementation(before)
     if not weights or weights[0] is None:
         raise UserError(f"a {type(lm).__name__} does not return its attention weights")
     return torch.stack([layer.float().cpu() for layer in weights])
@@ -127,13 +126,64 @@ def mean_attention(
     return mean
 
 
-@contextmanager
-def _eager(lm: "PreTrainedModel") -> Iterator[None]:
-    """Only the eager implementation returns weights; the faster one is put back afterwards."""
-    bare = lm.get_base_model() if hasattr(lm, "get_base_model") else lm
-    before = bare.config._attn_implementation
-    bare.set_attn_implementation("eager")
-    try:
-        yield
-    finally:
-        bare.set_attn_implementation(before)
+@dataclass(frozen=True)
+class LensReading:
+    """S sites, L columns of one row, k most likely tokens.
+
+    tokens         [S, L, k] ids, the most likely first
+    probabilities  [S, L, k]
+    of_chosen      [S, L] probability of the chosen token
+    """
+
+    sites: tuple[Site, ...]
+    tokens: Tensor
+    probabilities: Tensor
+    of_chosen: Tensor
+
+
+class LogitLens:
+    """Reads the residual stream with the model's own final norm and head.
+
+    Nostalgebraist, "interpreting GPT: the logit lens", 2020.
+
+    Raises:
+        UserError: norm and head together don't give the model's own logits from its last state.
+    """
+
+    def __init__(self, stream: ResidualStream) -> None:
+        self._stream = stream
+        head = stream.lm.get_output_embeddings()
+        others = (nn.ModuleList, nn.Embedding, nn.Dropout)
+        norms = [module for module in stream.decoder.children() if not isinstance(module, others)]
+        norms.append(nn.Identity())
+        fitting = [norm for norm in norms if head is not None and self._fits(norm, head)]
+        if not fitting:
+            raise UserError("this model's logits are more than a norm and a head: no logit lens")
+        self._norm, self._head = fitting[0], head
+
+    @torch.no_grad()
+    def read(self, ids: Tensor, positions: Tensor | None, chosen: int, k: int = 3) -> LensReading:
+        """The k most likely tokens at every site and position of one row [1, L].
+
+        And the probabilities of the token `chosen`.
+        """
+        sites = self._stream.sites
+        with self._stream.recording(sites) as recorded:
+            self._stream.forward(ids, positions)
+        states = torch.stack([recorded[site][0] for site in sites])  # [S, L, H]
+        shares = torch.softmax(self._head(self._norm(states)).float(), -1)
+        best = shares.topk(min(k, shares.shape[-1]), -1)
+        return LensReading(tuple(sites), best.indices, best.values, shares[..., chosen])
+
+    @torch.no_grad()
+    def _fits(self, norm: nn.Module, head: nn.Module) -> bool:
+        vocabulary = len(self._stream.lm.get_input_embeddings().weight)
+        ids = torch.arange(4).remainder(vocabulary)[None]
+        last = Site(len(self._stream.blocks) - 1, "resid_post")
+        with self._stream.recording([last]) as recorded:
+            logits = self._stream.forward(ids, None)
+        try:
+            read = head(norm(recorded[last]))
+        except (TypeError, RuntimeError, IndexError):
+            return False
+        return read.shape == logits.shape and torch.allclose(read, logits, atol=1e-4, rtol=1e-4)
