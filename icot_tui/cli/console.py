@@ -82,7 +82,7 @@ def print_table(
 
     screen = console()
     beside = max(1, (screen.width - label_width) // cell_width) if cell_width else len(headers)
-    for begin in range(1, len(headers), beside):
+    for begin in range(1, max(2, len(headers)), beside):
         some = slice(begin, begin + beside)
         table = Table(
             title=title and plain(title),
