@@ -22,7 +22,7 @@ from icot_tui.engine.journal.events import (
 from icot_tui.engine.journal.journal import Journal
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.tui.frame.panel import Panel
-from icot_tui.tui.panels.lines import Lines
+from icot_tui.tui.panels.base import Lines
 from icot_tui.tui.panels.text import text_of
 from icot_tui.tui.run.view import RunView
 from icot_tui.watch.source import RunFollower

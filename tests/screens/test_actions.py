@@ -23,7 +23,7 @@ from icot_tui.tui.actions.table import FOOTER, LIVE_TABLE
 from icot_tui.tui.app.app import WorkbenchApp, footer_actions
 from icot_tui.tui.app.settings import TABLES, Options, Settings, load_settings
 from icot_tui.tui.app.user_state import UserState
-from icot_tui.tui.frame.footer import hints
+from icot_tui.tui.frame.footer import footer_text
 from icot_tui.tui.panels.text import text_of
 from icot_tui.tui.play.action_table import (
     FIELD_ACTIONS,
@@ -32,8 +32,7 @@ from icot_tui.tui.play.action_table import (
 )
 from icot_tui.tui.play.action_table import FOOTER as PLAY_FOOTER
 from icot_tui.tui.play.app import PlayApp
-from icot_tui.tui.screens.help import help_lines
-from icot_tui.tui.screens.palette import Palette
+from icot_tui.tui.screens.help import Palette, help_lines
 from icot_tui.tui.session.run_app import ExitChoice
 from tests.screens.workbench import a_run, drive, press, until
 
@@ -155,8 +154,8 @@ def test_help_has_every_key_and_sentence() -> None:
 def test_footer_has_the_most_important_first_and_never_more_than_fits() -> None:
     actions = footer_actions(LIVE_TABLE.actions)
     for width in (0, 10, 48, 118, 300):
-        assert all(hint.end <= width for hint in hints(actions, KEYS, width))
-    assert [hint.action for hint in hints(actions, KEYS, 16)] == ["help", "quit"]
+        assert footer_text(actions, KEYS, width).cell_length <= width
+    assert footer_text(actions, KEYS, 16).plain == "? help  q quit"
 
 
 def test_own_keys_take_the_place_of_defaults_and_defaults_give_way() -> None:

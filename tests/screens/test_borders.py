@@ -11,12 +11,14 @@ from textual.pilot import Pilot
 from icot_tui.tui.actions.table import PANEL_IDS
 from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.app.user_state import UserState
-from icot_tui.tui.frame.borders import BorderDrag, BorderHandle, border_at
 from icot_tui.tui.frame.layout import (
     LEAST_HEIGHT,
     LEAST_WIDTH,
+    BorderDrag,
+    BorderHandle,
     LayoutChoices,
     arrange,
+    border_at,
     panel_rows,
     shape_of,
 )

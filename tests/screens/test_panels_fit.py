@@ -7,7 +7,7 @@ import pytest
 from rich.cells import cell_len
 
 from icot_tui.engine.journal.events import Collapsed, LossSpike, RunEnded, SpikeRecovered, Warned
-from icot_tui.tui.panels.lines import Lines
+from icot_tui.tui.panels.base import Lines
 from icot_tui.tui.panels.registry import PANELS as ALL
 from icot_tui.tui.panels.text import cells
 from tests.screens.panel_run import Told, a_sample, look_at_any, rows_of, seen

@@ -4,7 +4,7 @@ import os
 import time
 
 from icot_tui.engine.journal.events import Warned
-from icot_tui.tui.panels.lines import Lines
+from icot_tui.tui.panels.base import Lines
 from icot_tui.tui.panels.log import LogPanel
 from icot_tui.tui.panels.text import text_of
 from tests.screens.panel_run import Told, look, look_at_any

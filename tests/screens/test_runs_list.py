@@ -1,4 +1,4 @@
-"""The list of runs: filter, lay over, open."""
+"""The list of runs: filter, overlay, open."""
 
 import shutil
 from pathlib import Path

@@ -14,6 +14,7 @@ from icot_tui.tui.actions.table import PANEL_IDS
 from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.app.settings import AlertSettings, Settings
 from icot_tui.tui.app.user_state import UserState
+from icot_tui.tui.play.screen import PlayScreen
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.help import Help
 from icot_tui.tui.screens.welcome import Welcome
@@ -112,6 +113,28 @@ def test_number_keys_bring_panels_in_and_full_screen_gives_one_all_the_room(
         assert seen(app) == {"loss"}
         await press(pilot, "escape")
         assert seen(app) == {"removal", "loss", "log"}
+
+    drive(tmp_path, steps, told.source, size=(80, 24))
+
+
+def test_a_click_on_the_lines_at_the_bottom_does_what_the_key_does(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        rows = picture(app)
+        await pilot.click(offset=(rows[-2].index("8 log"), len(rows) - 2))
+        await settled(pilot)
+        assert "log" in seen(app)
+        await pilot.click(offset=(rows[-1].index("help"), len(rows) - 1))
+        await until(pilot, lambda: isinstance(app.screen, Help))
+        await press(pilot, "escape", "k")
+        await until(pilot, lambda: isinstance(app.screen, PlayScreen))
+        rows = picture(app)
+        await press(pilot, "escape")
+        await pilot.click(offset=(picture(app)[-1].index("help"), len(rows) - 1))
+        await until(pilot, lambda: isinstance(app.screen, Help))
+        await press(pilot, "escape")
+        assert isinstance(app.screen, PlayScreen)
 
     drive(tmp_path, steps, told.source, size=(80, 24))
 

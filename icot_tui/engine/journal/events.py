@@ -53,6 +53,10 @@ class RunResumed(Event, frozen=True, kw_only=True):
     checkpoint: str
 
 
+SQUARED_ERROR = "half the squared error an example"
+"""The unit of an emulator's losses."""
+
+
 class PhaseBegan(Event, frozen=True, kw_only=True):
     """One training of a run of several began: losses and accuracies start over."""
 

@@ -18,6 +18,7 @@ from icot_tui.curriculum.schedule import ALL, Fixed
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.engine.checkpoints.description import check_origin
 from icot_tui.engine.checkpoints.weights import ModelWeights
+from icot_tui.engine.journal.events import SQUARED_ERROR
 from icot_tui.engine.loop.run_state import RunState
 from icot_tui.engine.loop.training import (
     RunContext,
@@ -59,7 +60,6 @@ if TYPE_CHECKING:
 
 Trained = TypeVar("Trained", MindReadingStudent, ThoughtEmulator)
 STATES_FOLDER = "thoughts"
-SQUARED_ERROR = "half the squared error an example"
 
 
 class Distiller:

@@ -18,7 +18,7 @@ from icot_tui.tui.actions.runner import Handler, notify_user
 from icot_tui.tui.app.user_state import state_folder
 from icot_tui.tui.chart.widget import Chart
 from icot_tui.tui.frame.panel import Panel
-from icot_tui.tui.panels.lines import Lines
+from icot_tui.tui.panels.base import Lines
 from icot_tui.tui.panels.text import text_of
 
 if TYPE_CHECKING:

@@ -128,7 +128,7 @@ class RunCommandActions:
                 return
         elif command.effect is not None:
             effect = command.effect(view, None)
-            dialog = confirmation(action.label, effect, "do it", "leave it as it is")
+            dialog = confirmation(action.label, effect)
             if not await self._app.push_screen_wait(dialog):
                 return
         self._send_command(command.create(self._app.monitor.view or view, answer))

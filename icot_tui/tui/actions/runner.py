@@ -11,8 +11,7 @@ from textual.widget import Widget
 
 from icot_tui.formatting import plain
 from icot_tui.tui.actions.action import Action, ActionTable, KeyMap
-from icot_tui.tui.screens.help import Help
-from icot_tui.tui.screens.palette import Palette
+from icot_tui.tui.screens.help import Help, Palette
 
 Handler = Callable[[], object]
 

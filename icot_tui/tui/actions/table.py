@@ -132,7 +132,7 @@ VIEW_ACTIONS = actions_of(
         ("panels", "v", "panels", "Choose the panels to show; reset their sizes."),
         ("grow", ">", "larger", "Make the panel in focus larger."),
         ("shrink", "<", "smaller", "Make the panel in focus smaller."),
-        ("runs", "r", "runs", "List all runs: open one, or lay it over this one."),
+        ("runs", "r", "runs", "List all runs: open one, or overlay it on this one."),
         ("play", "k", "ask", "Ask checkpoints of this run anything, and look inside them."),
         ("filter", "/", "filter", "Search the log."),
         ("summary", "u", "summary", "Sum the run up, with what one can do next."),

@@ -15,7 +15,6 @@ from icot_tui.tui.app.redraw_rate import RedrawLoop
 from icot_tui.tui.app.settings import Options
 from icot_tui.tui.app.themes import ThemeSwitcher
 from icot_tui.tui.app.user_state import UserState
-from icot_tui.tui.frame.footer import Footer
 from icot_tui.tui.frame.layout import LayoutChoices
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.board import Board
@@ -150,10 +149,6 @@ class WorkbenchApp(App[ExitChoice], inherit_bindings=False):
         if isinstance(event, events.InputEvent):
             self.redraws.note_input()
         await super().on_event(event)
-
-    @on(Footer.Clicked)
-    def _footer_clicked(self, event: Footer.Clicked) -> None:
-        self.action_perform(event.action)
 
     @on(Board.Resized)
     def _board_resized(self, event: Board.Resized) -> None:

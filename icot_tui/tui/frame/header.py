@@ -1,5 +1,7 @@
 """The line at the top: the run, its status and its progress."""
 
+from itertools import accumulate, starmap
+
 from rich.cells import cell_len
 from textual.content import Content
 from textual.widgets import Static
@@ -29,12 +31,7 @@ class Header(Static):
     """Redraws only when its text changes."""
 
     DEFAULT_CSS = """
-    Header {
-        height: 1;
-        background: $panel;
-        color: $foreground;
-        padding: 0 1;
-    }
+    Header { height: 1; background: $panel; color: $foreground; padding: 0 1; }
     """
 
     def __init__(self) -> None:
@@ -42,7 +39,6 @@ class Header(Static):
         self._drawn: tuple[object, ...] = ()
 
     def begin(self, name: str) -> None:
-        """Show the name of the run before anything else is known."""
         self.update(Content.styled(plain(name), "bold $primary"))
 
     def show(self, view: RunView, mode: str) -> None:
@@ -54,21 +50,17 @@ class Header(Static):
         if (left, mode, width) == self._drawn:
             return
         self._drawn = (left, mode, width)
-        dotted: list[Part] = []
-        for at, part in enumerate(left):
-            dotted += [(between, "dim")] * (at > 0) + [part]
-        used = sum(cell_len(text) for text, _ in dotted)
-        gap = " " * max(1, width - used - cell_len(mode))
+        text = Content.styled(between, "dim").join(starmap(Content.styled, left))
+        gap = " " * max(1, width - text.cell_length - cell_len(mode))
         # Its size stays; a new layout of the screen would cost as much as the rest of a redraw.
-        self.update(Content.assemble(*dotted, (gap, ""), (mode, "dim")), layout=False)
+        self.update(Content.assemble(text, gap, (mode, "dim")), layout=False)
 
 
 def header_parts(view: RunView) -> list[Part]:
     """All parts of the header, the most important first."""
-    from icot_tui.tui.panels.methods import where  # takes long; the first frame goes without
+    from icot_tui.tui.panels.methods import progress_text  # slow: not for the first frame
 
-    summary = view.history.summary
-    metrics = summary.metrics
+    summary, metrics = view.history.summary, view.history.summary.metrics
     name = view.source.folder.name  # several runs may share their config's name
     silence = view.source.silence(view.now)
     status = str(view.status)
@@ -77,13 +69,10 @@ def header_parts(view: RunView) -> list[Part]:
     parts: list[Part] = [(plain(name), "bold $primary"), (status, f"bold {COLOURS[view.status]}")]
     if not view.source.caught_up:
         parts.append((f"reading the journal, {view.source.progress:.0%}", "$secondary"))
-    if view.study:
-        parts.append((view.study, "$secondary"))
-    if view.phase is not None:
-        parts.append((view.phase, "$secondary"))
+    parts += [(text, "$secondary") for text in (view.study, view.phase) if text]
     if summary.facts is None:
         return parts
-    parts.append((plain(where(summary)), ""))
+    parts.append((plain(progress_text(summary)), ""))
     if view.status == "training" and silence is not None and silence > QUIET_SECONDS:
         parts.append((f"no events for {duration(silence // 10 * 10)}", "$warning"))
     spike = next((spike for spike in reversed(metrics.spikes[-8:]) if spike.open), None)
@@ -117,9 +106,6 @@ def fit_parts(
 
 def _fitting(parts: list[Part], width: int, between: str) -> tuple[Part, ...]:
     """As many of the parts as fit; the first one always."""
-    used = 0
-    for at, (text, _) in enumerate(parts):
-        used += cell_len(text) + (len(between) if at else 0)
-        if used > width and at:
-            return tuple(parts[:at])
-    return tuple(parts)
+    ends = accumulate(cell_len(text) + len(between) for text, _ in parts)
+    fitting = sum(end - len(between) <= width for end in ends)
+    return tuple(parts[: max(1, fitting)])

@@ -1,9 +1,11 @@
-"""Which panel stands where: a pure function of the terminal's size and the user's choices."""
+"""Which panel stands where, by the terminal's size and the user's choices; dragging borders."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby, pairwise
 from typing import Literal
 
+from textual.css.types import PointerShape
 from textual.geometry import Region
 
 from icot_tui.tui.actions.table import PANEL_IDS
@@ -11,6 +13,7 @@ from icot_tui.tui.actions.table import PANEL_IDS
 Shape = Literal["grid", "compact", "stack", "spine", "too small"]
 Rows = list[tuple[float, list[tuple[str, float]]]]
 """Rows from the top: (relative height, panels from the left with their relative widths)."""
+Names = tuple[str, ...]
 
 SMALLEST = (50, 20)
 """Columns and rows of the smallest terminal that is used."""
@@ -27,25 +30,15 @@ LIGHTEST, HEAVIEST = 0.15, 4.0
 
 @dataclass
 class LayoutChoices:
-    """What the user has chosen to see.
-
-    Attributes:
-        hidden: panels that are not shown.
-        widths: width relative to the usual one; 1 where left out.
-        heights: height relative to the usual one; a row is as high as its highest panel.
-        full: the panel that fills the screen.
-        chart: the chart that is shown where there is room for one.
-        side: the panel beside it.
-        single: the panel that is shown where there is room for one.
-    """
+    """What the user has chosen to see; sizes are relative to the usual ones, 1 where left out."""
 
     hidden: list[str] = field(default_factory=list)
     widths: dict[str, float] = field(default_factory=dict)
-    heights: dict[str, float] = field(default_factory=dict)
-    full: str | None = None
-    chart: str = "loss"
-    side: str = "samples"
-    single: str = "removal"
+    heights: dict[str, float] = field(default_factory=dict)  # a row is as high as its highest panel
+    full: str | None = None  # fills the screen
+    chart: str = "loss"  # where there is room for one chart
+    side: str = "samples"  # beside that chart
+    single: str = "removal"  # where there is room for one panel
 
     def go_to(self, panel: str) -> None:
         """Bring a panel into view wherever there is not room for all."""
@@ -60,14 +53,8 @@ class LayoutChoices:
             self.full = panel
 
     def scale(self, panel: str, factor: float) -> None:
-        """Make a panel larger or smaller."""
         for weights in (self.widths, self.heights):
             weights[panel] = bounded(weights.get(panel, 1.0) * factor)
-
-    def reset_sizes(self) -> None:
-        """Give all panels their usual sizes."""
-        self.widths.clear()
-        self.heights.clear()
 
 
 def bounded(weight: float) -> float:
@@ -134,3 +121,98 @@ def divide(total: int, shares: Sequence[float], least: int) -> list[int]:
     for at in by_rest[: total - sum(parts)]:
         parts[at] += 1
     return parts
+
+
+@dataclass(frozen=True)
+class BorderHandle:
+    """The borders that can be dragged at some place; two at a corner."""
+
+    beside: tuple[str, str] | None = None  # the panels to the left and to the right
+    stacked: tuple[Names, Names] | None = None  # the rows of panels above and below
+
+    @property
+    def edges(self) -> dict[str, Names]:
+        """The panels whose left, right, top or bottom edge it is."""
+        left, right = ((self.beside[0],), (self.beside[1],)) if self.beside else ((), ())
+        above, below = self.stacked or ((), ())
+        return {"right": left, "left": right, "bottom": above, "top": below}
+
+    @property
+    def pointer(self) -> PointerShape:
+        if self.beside and self.stacked:
+            return "move"
+        return "ew-resize" if self.beside else "ns-resize" if self.stacked else "default"
+
+
+def border_at(regions: Mapping[str, Region], x: int, y: int) -> BorderHandle:
+    """The borders at this cell; each is two cells wide, one of either panel."""
+    rows = _names_by_row(regions)
+    beside = [
+        (left, right)
+        for row in rows
+        for left, right in pairwise(row)
+        if x - regions[right].x in (-1, 0) and 0 <= y - regions[right].y < regions[right].height
+    ]
+    stacked = [
+        (above, below) for above, below in pairwise(rows) if y - regions[below[0]].y in (-1, 0)
+    ]
+    return BorderHandle(*beside[:1] or (None,), *stacked[:1])
+
+
+@dataclass(frozen=True)
+class BorderDrag:
+    """A border that is being dragged, and the panels when the drag began, at the cell `start`."""
+
+    handle: BorderHandle
+    start: tuple[int, int]
+    regions: Mapping[str, Region]
+    shape: Shape
+    rows: Rows
+
+    def move_to(self, x: int, y: int, choices: LayoutChoices) -> None:
+        """Choose sizes that bring the border to this cell.
+
+        Panels keep their least size, and those that do not touch the border keep theirs.
+        """
+        rows = _names_by_row(self.regions)
+        if self.handle.beside is not None:
+            at = next(at for at, row in enumerate(rows) if self.handle.beside[0] in row)
+            wide = {name: self.regions[name].width for name in rows[at]}
+            _resize(wide, *self.handle.beside, x - self.start[0], LEAST_WIDTH)
+            choices.widths |= self._for_all_turns(_weights(wide, dict(self.rows[at][1])))
+        if self.handle.stacked is not None:
+            (above, *_), (below, *_) = self.handle.stacked
+            tall = {row[0]: self.regions[row[0]].height for row in rows}
+            _resize(tall, above, below, y - self.start[1], LEAST_HEIGHT)
+            usual = {row[0]: share for row, (share, _) in zip(rows, self.rows, strict=True)}
+            found = _weights(tall, usual)
+            heights = {name: found[row[0]] for row in rows for name in row}
+            choices.heights |= self._for_all_turns(heights)
+
+    def _for_all_turns(self, weights: Mapping[str, float]) -> dict[str, float]:
+        """Panels that take turns in one place share its size."""
+        if self.shape == "grid":
+            return dict(weights)
+        turns = CHARTS, tuple(name for name in PANEL_IDS if name not in (*CHARTS, "removal"))
+        return {
+            name: weight
+            for seen, weight in weights.items()
+            for name in next((turn for turn in turns if seen in turn), (seen,))
+        }
+
+
+def _names_by_row(regions: Mapping[str, Region]) -> list[Names]:
+    return [tuple(row) for _, row in groupby(regions, key=lambda name: regions[name].y)]
+
+
+def _resize(sizes: dict[str, int], before: str, after: str, by: int, least: int) -> None:
+    """One gets what the other loses."""
+    by = max(min(by, sizes[after] - least), least - sizes[before])
+    sizes[before] += by
+    sizes[after] -= by
+
+
+def _weights(sizes: Mapping[str, int], usual: Mapping[str, float]) -> dict[str, float]:
+    """The relative sizes for which `layout.divide` gives exactly these sizes."""
+    whole = sum(usual[name] for name in sizes) / sum(sizes.values())
+    return {name: bounded(size * whole / usual[name]) for name, size in sizes.items()}

@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Callable
-from typing import ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.containers import Vertical
 from textual.content import Content
@@ -14,6 +15,9 @@ from textual.widgets import Static
 from icot_tui.formatting import plain
 from icot_tui.tui.run.view import RunView
 
+if TYPE_CHECKING:
+    from icot_tui.tui.chart.widget import Chart
+
 log = logging.getLogger("icot_tui.screen")
 
 
@@ -21,32 +25,23 @@ class Panel(Vertical):
     """A titled box that shows one side of a run; `show` is called at each redraw while in view.
 
     `show` must cost little when nothing changed: a panel remembers the version it has drawn.
-
-    Attributes:
-        failed: an error message has replaced the panel, and it is not drawn any more.
     """
 
     label: ClassVar[str] = ""
     """The panel's name: on its border, in settings and in the palette."""
 
     DEFAULT_CSS = """
-    Panel {
-        border: round $panel;
-        border-title-color: $primary;
-        padding: 0 1;
-    }
-    Panel:focus-within {
-        border: round $accent;
-    }
+    Panel { border: round $panel; border-title-color: $primary; padding: 0 1; }
+    Panel:focus-within { border: round $accent; }
     Panel > .failure { color: $error; height: auto; }
     """
     ALLOW_SELECT = False  # its borders are dragged; the text within can be selected
-    failed = False
+    failed = False  # if True, an error message has replaced the panel
 
-    def __init__(
-        self, *children: Widget, id: str | None = None, classes: str | None = None
-    ) -> None:
-        super().__init__(*children, id=id, classes=classes)
+    chart: "Chart | None" = None
+
+    def __init__(self, *children: Widget, id: str | None = None) -> None:
+        super().__init__(*children, id=id)
         self._on_border: dict[str, str] = {}
 
     def on_mount(self) -> None:
@@ -60,11 +55,9 @@ class Panel(Vertical):
                 setattr(self, f"border_{name}", Content(plain(text)))
 
     def show(self, view: RunView) -> None:
-        """Draw this moment of the run."""
         raise NotImplementedError
 
     def show_safely(self, view: RunView) -> None:
-        """Draw this moment of the run, or an error message."""
         if self.failed:
             return
         try:
@@ -73,7 +66,6 @@ class Panel(Vertical):
             self.fail(error)
 
     def fail(self, error: Exception) -> None:
-        """Replace the panel by an error message."""
         if self.failed:
             return
         self.failed = True
@@ -87,16 +79,11 @@ class Panel(Vertical):
     def catch_paint_errors(self) -> None:
         """From now on an error while Textual paints this panel fails the panel, not the app."""
         for widget in self.query("*"):
-            setattr(widget, "render_lines", self._caught(widget))  # noqa: B010
+            setattr(widget, "render_lines", partial(self._paint, widget.render_lines))  # noqa: B010
 
-    def _caught(self, widget: Widget) -> Callable[[Region], list[Strip]]:
-        paint = widget.render_lines
-
-        def render_lines(crop: Region) -> list[Strip]:
-            try:
-                return paint(crop)
-            except Exception as error:
-                self.call_later(self.fail, error)  # nothing may change during painting
-                return [Strip.blank(crop.width)] * crop.height
-
-        return render_lines
+    def _paint(self, paint: Callable[[Region], list[Strip]], crop: Region) -> list[Strip]:
+        try:
+            return paint(crop)
+        except Exception as error:
+            self.call_later(self.fail, error)  # nothing may change during painting
+            return [Strip.blank(crop.width)] * crop.height

@@ -1,10 +1,9 @@
 """Accuracy on held-out examples: exact match, digits, and levels to compare with."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 import numpy as np
 from textual.app import ComposeResult
-from textual.widget import Widget
 
 from icot_tui.config import RunConfig
 from icot_tui.engine.journal.summary import Evaluation, Metrics
@@ -13,16 +12,10 @@ from icot_tui.formatting import count, listed, percent
 from icot_tui.tui.chart.data import ChartData, Curve
 from icot_tui.tui.chart.widget import Chart
 from icot_tui.tui.panels.base import Area, TextPanel
-from icot_tui.tui.panels.curves import (
-    AXIS_LABELS,
-    along,
-    digit_shares,
-    exact_match,
-    marks,
-)
+from icot_tui.tui.panels.curves import AXIS_LABELS, Floats, along, digit_shares, exact_match, marks
 from icot_tui.tui.panels.example import task_of
 from icot_tui.tui.panels.methods import name_of
-from icot_tui.tui.panels.text import Line, cells, cut, level, line, paragraph
+from icot_tui.tui.panels.text import Line, cells, first_fitting, level, line, paragraph
 from icot_tui.tui.run.view import Overlay, RunView
 
 EMPTY_TEXT = "Accuracy on held-out examples appears here with the first evaluation"
@@ -32,23 +25,24 @@ BASELINES = {"No CoT": "No CoT", "Explicit CoT": "explicit CoT"}
 """Methods that are drawn as one level to compare with, and the level's name."""
 EARLIER_COLOURS = ("secondary", "accent", "success")
 """Colours of the trainings before the present one; no other run has them."""
+FELL = 0.1
+"""A digit has fallen if it is right less often than it was at best by more than this share."""
+HOLDS = 0.95
+COMPARED = 50
+"""Evaluations that the latest one is compared with."""
 
 
 class AccuracyPanel(TextPanel):
-    """A chart of exact match or of every digit, and the latest evaluation in words.
-
-    Attributes:
-        per_digit: draw a curve for each digit of the answer.
-    """
+    """A chart of exact match or of every digit, and the latest evaluation in words."""
 
     label = "accuracy"
     DEFAULT_CSS = """
     AccuracyPanel > Lines { height: auto; }
     """
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(id=id, classes=classes)
-        self.chart = Chart()
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.chart: Chart = Chart()
         self.lines.can_focus = False
         self.per_digit = False
 
@@ -57,37 +51,25 @@ class AccuracyPanel(TextPanel):
         yield self.lines
 
     def toggle_digits(self) -> None:
-        """Switch between a curve for each digit and one of exact match."""
         self.per_digit = not self.per_digit
         if self._view is not None:
             self.show_safely(self._view)
 
-    def show(self, view: RunView) -> None:
-        """Draw chart and text if they have changed."""
-        self._view = view
-        size = self.content_size
-        if not size.width or not size.height:
-            return
-        key = (_version(view), self.per_digit, size, view.ascii, self.app.no_color, view.phase)
-        if key == self._drawn:
-            return
-        self._drawn = key
-        words = accuracy_lines(view, self.area(view, size))
+    def key(self, view: RunView) -> Hashable:
+        return _version(view), self.per_digit, view.phase
+
+    def draw(self, view: RunView, area: Area) -> Sequence[Line]:
+        words = accuracy_lines(view, area)
         evaluated = bool(view.history.summary.metrics.evaluations) or bool(view.overlays)
-        _display(self.chart, size.height >= WORDS_ONLY or not evaluated)
-        _display(self.lines, evaluated)
-        self.lines.ascii = self.chart.ascii = view.ascii
-        self.lines.styles.height = min(len(words), size.height)
-        self.lines.show(words)
+        self.chart.display = area.height >= WORDS_ONLY or not evaluated
+        self.chart.ascii = area.ascii
         self.chart.show(accuracy_data(view, self.per_digit))
+        self.lines.display = evaluated
+        self.lines.styles.height = min(len(words), area.height)
+        return words
 
 
-def _display(widget: Widget, wanted: bool) -> None:
-    if widget.display != wanted:
-        widget.display = wanted
-
-
-def _version(view: RunView) -> object:
+def _version(view: RunView) -> Hashable:
     """Changes with evaluations and with marks."""
     overlays = tuple(
         (other.name, other.colour_index, len(other.source.history.summary.metrics.evaluations))
@@ -103,13 +85,17 @@ def _version(view: RunView) -> object:
 
 def accuracy_data(view: RunView, per_digit: bool) -> ChartData:
     """The run's accuracy, that of the runs beside it, and levels to compare with."""
-    history = view.history
-    own = (list(_digit_curves(view)) if per_digit else []) or _own_curves(view)
-    others = [overlay for overlay in view.overlays if _baseline(overlay) is None]
-    curves = [] if per_digit else [_other(overlay, view) for overlay in others]
+    curves = list(_digit_curves(view)) if per_digit else []
+    if not curves:
+        curves = _own_curves(view)
+    if not per_digit:
+        for overlay in view.overlays:
+            if _baseline(overlay) is None:
+                points = exact_match(overlay.source.history, view.axis)
+                curves.append(_curve(overlay.name, points, f"series{overlay.colour_index}"))
     return ChartData(
-        curves=(*own, *curves),
-        marks=marks(history, view.axis),
+        curves=tuple(curves),
+        marks=marks(view.history, view.axis),
         x_label=AXIS_LABELS[view.axis],
         y_label="digits right" if per_digit else "exact match",
         version=(_version(view), per_digit, view.phase),
@@ -129,35 +115,29 @@ def _empty(view: RunView) -> str:
 
 def _own_curves(view: RunView) -> list[Curve]:
     """One curve; one for each training of a run with several, as each measures something else."""
-    history, curves = view.history, []
-    for at, training in enumerate(history.trainings[:-1]):
-        x, shares = exact_match(history, view.axis, history.evaluations_of(at))
-        colour = EARLIER_COLOURS[at % len(EARLIER_COLOURS)]
-        name = name_of(training.began.phase)
-        curves.append(Curve(name, x, shares, colour, smooth=False, points=True))
-    x, shares = exact_match(history, view.axis)
-    name = view.source.folder.name
-    if history.trainings:
-        name = name_of(history.trainings[-1].began.phase)
-    return [*curves, Curve(name, x, shares, "primary", smooth=False, points=True)]
-
-
-def _other(overlay: Overlay, view: RunView) -> Curve:
-    x, shares = exact_match(overlay.source.history, view.axis)
-    colour = f"series{overlay.colour_index}"
-    return Curve(overlay.name, x, shares, colour, smooth=False, points=True)
+    history, axis = view.history, view.axis
+    if not history.trainings:
+        return [_curve(view.source.folder.name, exact_match(history, axis), "primary")]
+    curves, last = [], len(history.trainings) - 1
+    for at, training in enumerate(history.trainings):
+        points = exact_match(history, axis, history.evaluations_of(at))
+        colour = EARLIER_COLOURS[at % len(EARLIER_COLOURS)] if at < last else "primary"
+        curves.append(_curve(name_of(training.began.phase), points, colour))
+    return curves
 
 
 def _digit_curves(view: RunView) -> Iterator[Curve]:
     evaluations = view.history.evaluations
     x = along(view.history, [each.result.step for each in evaluations], view.axis)
     for at, shares in enumerate(digit_shares(evaluations).T):
-        name = f"digit {at + 1}"
-        yield Curve(name, x, np.ascontiguousarray(shares), f"series{at % 8}", False, points=True)
+        yield _curve(f"digit {at + 1}", (x, np.ascontiguousarray(shares)), f"series{at % 8}")
+
+
+def _curve(name: str, points: tuple[Floats, Floats], colour: str) -> Curve:
+    return Curve(name, *points, colour, smooth=False, points=True)
 
 
 def _baseline(overlay: Overlay) -> str | None:
-    """The name of a run that is drawn as a level; None for others."""
     facts = overlay.source.history.summary.facts
     return None if facts is None else BASELINES.get(facts.method)
 
@@ -181,11 +161,10 @@ def accuracy_lines(view: RunView, area: Area) -> list[Line]:
     last = evaluations[-1].result
     head = line(("exact match ", "dim"), (percent(last.exact_match), "bold primary"))
     low, high = percent(last.low), percent(last.high)
-    extras = [f", {low} to {high} (95 % interval)", f", {count(last.examples, 'example')}"]
-    for extra in extras:
+    for extra in (f", {low} to {high} (95 % interval)", f", {count(last.examples, 'example')}"):
         if cells(head) + len(extra) <= area.width:
             head = (*head, (extra, ""))
-    lines = [cut(head, area.width, area.glyph.ellipsis)]
+    lines = [area.cut(head)]
     digits = digits_line(evaluations, view.history.summary.config, area)
     best = _best(metrics, area)
     if best and area.height >= 2:
@@ -193,27 +172,18 @@ def accuracy_lines(view: RunView, area: Area) -> list[Line]:
         lines = [(*lines[0], (f", {best}", ""))] if joint else [*lines, line(best)]
     if digits:
         lines.append(digits)
-    return [cut(each, area.width, area.glyph.ellipsis) for each in lines[: max(1, area.height)]]
+    return [area.cut(each) for each in lines[: max(1, area.height)]]
 
 
 def _best(metrics: Metrics, area: Area) -> str:
-    """The best so far, in words."""
     if metrics.best is None:
         return ""
     short = f"best so far {percent(metrics.best)}"
-    long = f"{short}, {_how_best(metrics)}"
-    return long if len(long) <= area.width else short
+    return first_fitting(area.width, f"{short}, {_how_best(metrics)}", short)
 
 
 def _how_best(metrics: Metrics) -> str:
     return how_answered(metrics.best_so_far[0], metrics.phase_name)
-
-
-FELL = 0.1
-"""A digit has fallen if it is right less often than it was at best by more than this share."""
-HOLDS = 0.95
-COMPARED = 50
-"""Evaluations that the latest one is compared with."""
 
 
 def digits_line(evaluations: Sequence[Evaluation], config: RunConfig | None, area: Area) -> Line:
@@ -237,4 +207,4 @@ def digits_line(evaluations: Sequence[Evaluation], config: RunConfig | None, are
     fallen = listed([str(at) for at, has_fallen in enumerate(fell, start=1) if has_fallen])
     bars = line(*narrow, (f" {down} {fallen}" if fallen else "", "error"))
     named = (*line(f"{what} "), *bars)
-    return cut(named if cells(named) <= area.width else bars, area.width, area.glyph.ellipsis)
+    return area.cut(named if cells(named) <= area.width else bars)

@@ -1,6 +1,6 @@
 """What all charts of a run share: curves, marks, axis, version."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from icot_tui.engine.journal.summary import Evaluation
 from icot_tui.formatting import count, plain
-from icot_tui.tui.chart.data import Mark
+from icot_tui.tui.chart.data import Mark, MarkKind
 from icot_tui.tui.run.view import Axis, RunView
 from icot_tui.watch.history import History
 
@@ -20,12 +20,10 @@ FINE, ROUGH = 4096, 512
 """Columns of the visible part of a longer run, and of the rest on either side."""
 LOOKED_UP = 4096
 """Steps that are looked up to find a part of the axis."""
-AXIS_LABELS: dict[Axis, str] = {
-    "step": "step",
-    "time": "hours",
-    "removed": "removed tokens",
-}
+AXIS_LABELS: dict[Axis, str] = {"step": "step", "time": "hours", "removed": "removed tokens"}
 """Labels of the x axis."""
+LOGGED_MARKS: dict[str, MarkKind] = {"PhaseBegan": "training", "RolledBack": "rollback"}
+"""Kinds of log lines that are marked."""
 
 
 def version(view: RunView) -> Hashable:
@@ -46,10 +44,8 @@ def along(history: History, steps: Steps, axis: Axis) -> Floats:
 def losses(history: History, axis: Axis, window: tuple[float, float] | None) -> tuple[Floats, Any]:
     """(x, loss) of a run; of a long one only as much as is visible.
 
-    Of several trainings only the present one's: the others have other losses.
-
-    Args:
-        window: the visible part of the axis; None: all of it.
+    Of several trainings only the present one's: the others have other losses. `window` is the
+    visible part of the axis; None is all of it.
     """
     series = history.losses
     if len(series) <= ALL_DRAWN:
@@ -102,32 +98,29 @@ def _steps_in(history: History, axis: Axis, window: tuple[float, float]) -> tupl
 
 def marks(history: History, axis: Axis) -> tuple[Mark, ...]:
     """Removals, resets, spikes and the like of a run."""
-    found: list[tuple[int, Mark]] = []
+    found = sorted(_marked_steps(history), key=lambda each: each[0])
+    places = along(history, [step for step, _, _ in found], axis).tolist()
+    return tuple(Mark(x, kind, label) for x, (_, kind, label) in zip(places, found, strict=True))
+
+
+def _marked_steps(history: History) -> Iterator[tuple[int, MarkKind, str]]:
+    """(step, kind, label) of each."""
     for removal in history.removals:
         gone = "everything" if removal.everything else f"token {removal.stage}"
-        found.append((removal.step, Mark(0.0, "removal", f"{gone} removed")))
+        yield removal.step, "removal", f"{gone} removed"
     removed = {removal.step for removal in history.removals}
     for reset in history.resets:
         if reset.step not in removed:  # a removal implies its own reset
-            cause = plain(reset.cause)
-            found.append((reset.step, Mark(0.0, "reset", f"optimizer reset, {cause}")))
-    for spike in history.summary.metrics.spikes:
-        kind = "collapse" if spike.collapsed else "spike"
+            yield reset.step, "reset", f"optimizer reset, {plain(reset.cause)}"
+    metrics = history.summary.metrics
+    for spike in metrics.spikes:
+        kind: MarkKind = "collapse" if spike.collapsed else "spike"
         after = "" if spike.removal is None else f" after removal {spike.removal}"
         lasted = "" if spike.steps is None else f", {count(spike.steps, 'step')}"
-        found.append((spike.step, Mark(0.0, kind, f"{kind}{after}{lasted}")))  # type: ignore[arg-type]
-    metrics = history.summary.metrics
-    for entry in history.log if metrics.phase is not None else ():
-        if entry.kind == "PhaseBegan":
-            found.append((entry.step, Mark(0.0, "training", plain(entry.text))))
-    for entry in history.log if metrics.rollbacks else ():
-        if entry.kind == "RolledBack":
-            found.append((entry.step, Mark(0.0, "rollback", plain(entry.text))))
-    found.sort(key=lambda each: each[0])
-    places = along(history, [step for step, _ in found], axis)
-    return tuple(
-        Mark(float(x), mark.kind, mark.label) for x, (_, mark) in zip(places, found, strict=True)
-    )
+        yield spike.step, kind, f"{kind}{after}{lasted}"
+    for entry in history.log if metrics.phase is not None or metrics.rollbacks else ():
+        if entry.kind in LOGGED_MARKS:
+            yield entry.step, LOGGED_MARKS[entry.kind], plain(entry.text)
 
 
 def exact_match(

@@ -1,7 +1,5 @@
 """A real example with what is left of its chain of thought."""
 
-from functools import lru_cache
-
 from rich.cells import cell_len
 
 from icot_tui.config import RunConfig
@@ -10,7 +8,7 @@ from icot_tui.engine.journal.events import ExampleShown
 from icot_tui.errors import UserError
 from icot_tui.formatting import plain
 from icot_tui.tui.panels.base import Area
-from icot_tui.tui.panels.text import Line, Piece, cut, line, wrap
+from icot_tui.tui.panels.text import Line, Piece, line, wrap
 
 LABEL = 11
 """Cells of the labels at the left, where they fit."""
@@ -18,36 +16,19 @@ ROOMY = 34
 """From this width on there are labels."""
 
 
-@lru_cache(maxsize=16)
-def _task(name: str, options: tuple[tuple[str, str], ...]) -> Task | None:
-    try:
-        return make_task(name, dict(options))
-    except UserError:
-        return None
-
-
 def task_of(config: RunConfig | None) -> Task | None:
     """The generated task of a run, which formats its questions and answers for people."""
     if config is None or config.data.task is None:
         return None
-    options = config.data.options
-    if all(isinstance(value, str) for value in options.values()):
-        return _task(config.data.task, tuple((key, str(value)) for key, value in options.items()))
     try:
-        return make_task(config.data.task, options)
+        return make_task(config.data.task, config.data.options)
     except UserError:
         return None
 
 
-def joined(tokens: list[str]) -> str:
-    """Tokens as text, separated by blanks unless they contain their own."""
-    return "".join(tokens) if any(token[:1].isspace() for token in tokens) else " ".join(tokens)
-
-
-def answer_text(tokens: list[str]) -> str:
-    """The answer without the mark before it."""
-    text = joined(tokens)
-    return text.partition("####")[2].strip() or text
+def _separator(tokens: list[str]) -> str:
+    """A blank, unless the tokens have their own."""
+    return "" if any(token[:1].isspace() for token in tokens) else " "
 
 
 def example_lines(
@@ -60,17 +41,18 @@ def example_lines(
 ) -> list[Line]:
     """Question, reasoning and answer in at most so many rows; the reasoning is most important."""
     label = LABEL if area.width >= ROOMY else 0
-    width = area.width - label
-    chain = chain_lines(example, stage, area, width, rows >= 5, marks_next)
+    chain = _chain_lines(example, stage, area, area.width - label, rows >= 5, marks_next)
     shown = _labelled("reasoning", chain, label)
     task = task_of(config)
-    question, answer = joined(example.input), answer_text(example.answer)
     if rows >= len(shown) + 2:
+        question = _separator(example.input).join(example.input)
         human = task.human_input(question) if task else ""
-        shown = [*_span("question", question, human, label, area), *shown]
+        shown.insert(0, _span("question", question, human, label, area))
     if rows >= len(shown) + 1:
+        answer = _separator(example.answer).join(example.answer)
+        answer = answer.partition("####")[2].strip() or answer
         human = task.human_answer(answer) if task else ""
-        shown += _span("answer", answer, human, label, area)
+        shown.append(_span("answer", answer, human, label, area))
     if len(shown) > rows > 0:  # what goes next must be visible
         at = next((i for i, each in enumerate(shown) if _has_next(each)), 0)
         first = max(0, min(at - rows + 2, len(shown) - rows)) if at >= rows else 0
@@ -78,19 +60,14 @@ def example_lines(
     return shown
 
 
-def chain_lines(
-    example: ExampleShown,
-    stage: int,
-    area: Area,
-    width: int,
-    with_caret: bool,
-    marks_next: bool = True,
+def _chain_lines(
+    example: ExampleShown, stage: int, area: Area, width: int, with_caret: bool, marks_next: bool
 ) -> list[Line]:
     """The chain of thought; removed tokens are faint, the next one to go is marked."""
     order = example.removal_order
     gone = set(order[:stage])
     following = order[stage] if marks_next and stage < len(order) else None
-    gap = "" if any(token[:1].isspace() for token in example.cot) else " "
+    gap = _separator(example.cot)
     pieces: list[Piece] = []
     for at, token in enumerate(example.cot):
         style = "ghost" if at in gone else "next" if at == following else "left"
@@ -102,9 +79,7 @@ def chain_lines(
         return lines
     marked = []
     for each in lines:
-        marked.append(each)
-        if _has_next(each):
-            marked.append(_caret(each, width, area))
+        marked += [each, _caret(each, width, area)] if _has_next(each) else [each]
     return marked
 
 
@@ -126,7 +101,6 @@ def _has_next(pieces: Line) -> bool:
 
 
 def _caret(pieces: Line, width: int, area: Area) -> Line:
-    """A line below that points to the next token to go."""
     before = 0
     for text, style in pieces:
         if "reverse" in style:
@@ -142,13 +116,11 @@ def _caret(pieces: Line, width: int, area: Area) -> Line:
 def _labelled(label: str, lines: list[Line], width: int) -> list[Line]:
     if not width:
         return lines
-    first = (label.ljust(width), "dim")
-    blank = (" " * width, "")
-    return [(first if at == 0 else blank, *each) for at, each in enumerate(lines)]
+    labels = [label, *[""] * (len(lines) - 1)]
+    return [((text.ljust(width), "dim"), *each) for text, each in zip(labels, lines, strict=True)]
 
 
-def _span(label: str, text: str, human: str, width: int, area: Area) -> list[Line]:
+def _span(label: str, text: str, human: str, width: int, area: Area) -> Line:
     """A text on one line, and beside it as people write it."""
     shown = line(text, (f"   {human}", "dim")) if human and human != text else line(text)
-    row = _labelled(label, [shown], width)[0]
-    return [cut(row, area.width, area.glyph.ellipsis)]
+    return area.cut(_labelled(label, [shown], width)[0])

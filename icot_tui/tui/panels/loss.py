@@ -4,6 +4,7 @@ from collections.abc import Hashable
 
 from textual.app import ComposeResult
 
+from icot_tui.engine.journal.events import SQUARED_ERROR
 from icot_tui.tui.chart.data import ChartData, Curve
 from icot_tui.tui.chart.widget import Chart
 from icot_tui.tui.frame.panel import Panel
@@ -18,16 +19,15 @@ class LossPanel(Panel):
 
     label = "loss"
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(id=id, classes=classes)
-        self.chart = Chart(log=True)  # spikes are small beside the first losses
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.chart: Chart = Chart(log=True)  # spikes are small beside the first losses
         self._shown: Hashable = None
 
     def compose(self) -> ComposeResult:
         yield self.chart
 
     def show(self, view: RunView) -> None:
-        """Update the chart if the curves or the visible part have changed."""
         self.chart.ascii = view.ascii
         window = self.chart.viewport.window
         shown = (version(view), view.phase, window)
@@ -36,19 +36,10 @@ class LossPanel(Panel):
             self.chart.show(loss_data(view, shown, window))
 
 
-def _label(view: RunView) -> str:
-    """The name of the loss."""
-    phase = view.history.summary.metrics.phase
-    return "loss" if phase is None or phase.unit.startswith("nats") else "loss: squared error"
-
-
 def loss_data(view: RunView, shown: Hashable, window: tuple[float, float] | None) -> ChartData:
-    """The losses of the run and of its overlays.
-
-    Args:
-        shown: the version of the data.
-        window: the visible part of the axis; None: all of it.
-    """
+    """The losses of the run and of its overlays in a window of the axis, or in all of it."""
+    phase = view.history.summary.metrics.phase
+    is_error = phase is not None and phase.unit == SQUARED_ERROR
     x, values = losses(view.history, view.axis, window)
     curves = [Curve(view.source.folder.name, x, values, "primary")]  # drawn over the others
     for overlay in view.overlays:
@@ -58,7 +49,7 @@ def loss_data(view: RunView, shown: Hashable, window: tuple[float, float] | None
         curves=tuple(curves),
         marks=marks(view.history, view.axis),
         x_label=AXIS_LABELS[view.axis],
-        y_label=_label(view),
+        y_label="loss: squared error" if is_error else "loss",
         version=shown,
         empty=f"Getting ready: {view.phase}." if view.phase else EMPTY_TEXT,
     )

@@ -6,9 +6,12 @@ from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import decimal, how_answered
 from icot_tui.formatting import count, percent
 from icot_tui.tui.panels.base import Area
-from icot_tui.tui.panels.text import Line, cells, columns, cut, line
+from icot_tui.tui.panels.text import Line, cells, columns, first_fitting, line
 from icot_tui.tui.run.view import RunView
 from icot_tui.watch.history import History
+
+NAMES = {"coupled": "coupled pair"}
+"""Trainings with another name than in configs."""
 
 
 def run_method(summary: RunSummary) -> MethodDescription:
@@ -25,7 +28,7 @@ def removes(summary: RunSummary) -> bool:
     return run_method(summary).removes_tokens
 
 
-def where(summary: RunSummary) -> str:
+def progress_text(summary: RunSummary) -> str:
     """How far a run is with its chain of thought, in the words of its method; empty before it."""
     facts, phase = summary.facts, summary.metrics.phase
     if facts is None:
@@ -35,10 +38,6 @@ def where(summary: RunSummary) -> str:
     if removes(summary):
         return f"stage {summary.removed_tokens} of {facts.max_cot_tokens}"
     return facts.method
-
-
-NAMES = {"coupled": "coupled pair"}
-"""Trainings with another name than in configs."""
 
 
 def name_of(phase: str) -> str:
@@ -81,18 +80,20 @@ def training_lines(view: RunView, area: Area) -> list[Line]:
         names = [phase.name for phase in method_of(config).phases(config)]
     now = trainings_done(history.summary)
     rows = columns([_row(history, at, name, now, area) for at, name in enumerate(names)])
-    return [_with_more(row, _more(history, at), area) for at, row in enumerate(rows)]
+    lines = []
+    for at, row in enumerate(rows):
+        more = first_fitting(area.width - cells(row) - 2, *_more(history, at), "")
+        lines.append((*row, (f"  {more}", "dim")) if more else area.cut(row))
+    return lines
 
 
 def _row(history: History, at: int, name: str, now: int, area: Area) -> tuple[Line, Line, Line]:
-    """A training's name, result and steps."""
     if at >= len(history.trainings):
         return line((f"  {name_of(name)}", "dim")), (), line(("to come", "dim"))
-    is_over = at < now
-    sign, style = (
-        (f"{area.glyph.done} ", "success") if is_over else (area.glyph.arrow, "bold warning")
-    )
-    result = _result(history, at, is_over)
+    sign, style = area.glyph.arrow, "bold warning"
+    if at < now:
+        sign, style = f"{area.glyph.done} ", "success"
+    result = _result(history, at, at < now)
     return line((sign + name_of(name), style)), line((result, "bold")), line(_steps(history, at))
 
 
@@ -105,7 +106,6 @@ def _result(history: History, at: int, is_over: bool) -> str:
 
 
 def _steps(history: History, at: int) -> str:
-    """The steps it took, or its progress."""
     summary, began = history.summary, history.trainings[at].began
     if at + 1 < len(history.trainings):
         return count(history.trainings[at + 1].began.step - began.step, "step")
@@ -113,9 +113,9 @@ def _steps(history: History, at: int) -> str:
     if summary.ended is not None:
         return count(done, "step")
     config, facts = summary.config, summary.facts
-    most = None
-    if config is not None and facts is not None:
-        most = forecast.steps_of_phase(method_of(config).phases(config)[at], facts)
+    if config is None or facts is None:
+        return f"step {done:,}"
+    most = forecast.steps_of_phase(method_of(config).phases(config)[at], facts)
     return f"step {done:,}" + ("" if most is None else f" of {most:,}")
 
 
@@ -129,12 +129,3 @@ def _more(history: History, at: int) -> tuple[str, ...]:
         blocks = " ".join(map(decimal, newest.blocks))
         return f"error by block {blocks}", f"error {decimal(newest.loss)} in all"
     return (how_answered(phase != "teacher", phase),)
-
-
-def _with_more(row: Line, more: tuple[str, ...], area: Area) -> Line:
-    """The line with the longest addition that fits."""
-    room = area.width - cells(row) - 2
-    told = next((text for text in more if len(text) <= room), "")
-    if told:
-        return (*row, (f"  {told}", "dim"))
-    return cut(row, area.width, area.glyph.ellipsis)

@@ -1,7 +1,7 @@
 """The removal panel: how much of the chain of thought is gone, and what goes next."""
 
-import re
 from collections.abc import Hashable, Sequence
+from typing import NamedTuple
 
 from icot_tui.engine.journal.events import RunStarted
 from icot_tui.formatting import count, rough
@@ -9,17 +9,23 @@ from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.example import example_lines
 from icot_tui.tui.panels.methods import run_method, training_lines, trainings_bar, trainings_done
 from icot_tui.tui.panels.schedule_words import next_removal, outlook, to_full
-from icot_tui.tui.panels.text import EMPTY, Line, Piece, apart, line, paragraph, text_of
+from icot_tui.tui.panels.text import EMPTY, Line, apart, line, paragraph, text_of
 from icot_tui.tui.run.view import RunView
 
 FULL_EXAMPLE, HALF_EXAMPLE = 4, 2
 """Rows of an example with question and answer, and of its reasoning only."""
 LARGE_HEADING = 4
 """Spare rows that a large heading and a thick bar need."""
+LARGE_DIGITS = (
+    "┏━┓ ╺┓  ╺━┓ ╺━┓ ╻ ╻ ┏━╸ ┏━╸ ╺━┓ ┏━┓ ┏━┓",
+    "┃ ┃  ┃  ┏━┛  ━┫ ┗━┫ ┗━┓ ┣━┓   ┃ ┣━┫ ┗━┫",
+    "┗━┛ ╺┻╸ ┗━╸ ╺━┛   ╹ ╺━┛ ┗━┛   ╹ ┗━┛ ╺━┛",
+)
+"""The rows of the digits 0 to 9, four cells each."""
 
 
 class RemovalPanel(TextPanel):
-    """Stage, bar of tokens, a real example, and the schedule ahead; or what a method does else."""
+    """Stage, bar of tokens, a real example, and the schedule ahead; or what another method does."""
 
     label = "removal"
 
@@ -32,25 +38,56 @@ class RemovalPanel(TextPanel):
     def draw(self, view: RunView, area: Area) -> Sequence[Line]:
         facts = view.history.summary.facts
         if facts is None:
-            return waiting(view, area)
+            return _waiting(view, area)
         method = run_method(view.history.summary)
         if method.panels.get("removal") == "trainings":
             return _trainings(view, facts, area)
         return (_stepwise if method.removes_tokens else _other)(view, facts, area)
 
 
-def waiting(view: RunView, area: Area) -> list[Line]:
-    """Before the run has begun."""
+def _waiting(view: RunView, area: Area) -> list[Line]:
     what = f"Getting ready: {view.phase}." if view.phase else "Getting ready."
     promise = run_method(view.history.summary).promise
-    told = paragraph(f"Here {promise}.", area.width, "dim") if promise else []
-    return [*paragraph(what, area.width, "bold"), *told]
+    promised = paragraph(f"Here {promise}.", area.width, "dim") if promise else []
+    return [*paragraph(what, area.width, "bold"), *promised]
+
+
+class _Heading(NamedTuple):
+    """A title, a remark beside it, and a bar below."""
+
+    title: Line
+    remark: Line
+    bar: Line
+
+    def lines(self, area: Area, spare: int) -> list[Line]:
+        """With large digits and a thick bar, or an empty line between, as rows are to spare."""
+        if spare >= LARGE_HEADING and area.width >= 40 and not area.ascii:
+            return [*_large(self.title, self.remark, area), EMPTY, self.bar, self.bar]
+        first = apart(self.title, self.remark, area.width)
+        return [first, EMPTY, self.bar] if spare >= 2 else [first, self.bar]
+
+
+def _large(title: Line, remark: Line, area: Area) -> list[Line]:
+    """The title with digits three rows high; its words and the remark are on the middle row."""
+    text, rows = text_of(title).replace(",", ""), []
+    for row, digits in enumerate(LARGE_DIGITS):
+        drawn = [
+            digits[4 * int(each) :][:3] if each.isdecimal() else each if row == 1 else " "
+            for each in text
+        ]
+        rows.append(line(("".join(drawn), "bold primary")))
+    rows[1] = apart(rows[1], remark, area.width)
+    return rows
 
 
 def _stepwise(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
-    stage = view.history.summary.removed_tokens
-    head = [_heading(stage, facts.max_cot_tokens, area), _bar(stage, facts.max_cot_tokens, area)]
-    return _arranged(view, area, head, _ahead(view, facts, area), stage)
+    stage, most = view.history.summary.removed_tokens, facts.max_cot_tokens
+    title = line((f"stage {stage:,} of {most:,}", "bold primary"))
+    remark = line((f"{count(most - stage, 'token')} left to remove", "dim"))
+    if stage >= most:
+        remark = line((f"{area.glyph.done} all removed", "bold success"))
+    heading = _Heading(title, remark, _bar(stage, most, area))
+    return _arranged(view, area, heading, _ahead(view, facts, area), stage)
 
 
 def _other(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
@@ -58,26 +95,25 @@ def _other(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
     summary, most = view.history.summary, facts.max_cot_tokens
     method = run_method(summary)
     removed = 0 if method.writes_cot else most
-    head = [line((facts.method, "bold primary")), _bar(removed, most, area, marks_next=False)]
-    texts = (text.format(most=count(most, "token")) for text in method.texts)
-    told = [paragraph(text, area.width) for text in texts]
+    bar = _bar(removed, most, area, marks_next=False)
+    texts = [paragraph(text.format(most=count(most, "token")), area.width) for text in method.texts]
     if summary.ended is not None:
         ended = paragraph(f"The run has ended: {summary.ended.reason}.", area.width)
-        told = [[*told[0], *ended], ended, *told[1:]]
-    return _arranged(view, area, head, told, removed, marks_next=False)
+        texts = [[*texts[0], *ended], ended, *texts[1:]]
+    heading = _Heading(line((facts.method, "bold primary")), EMPTY, bar)
+    return _arranged(view, area, heading, texts, removed, marks_next=False)
 
 
 def _trainings(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
     """A run of several trainings: all of them, before anything else."""
     history, summary = view.history, view.history.summary
     phase, rows = summary.metrics.phase, training_lines(view, area)
-    aside = "" if phase is None else f"training {phase.number} of {phase.phases}"
-    title = line((facts.method, "bold primary"))
-    heading = apart(title, line((aside, "dim")), area.width)
+    number = "" if phase is None else f"training {phase.number} of {phase.phases}"
+    title, remark = line((facts.method, "bold primary")), line((number, "dim"))
     room = area.height - len(rows) - 2
     if room < 0 or phase is None:
         first = min(trainings_done(summary), max(0, len(rows) + 1 - area.height))
-        return [heading, *rows[first:]][: area.height]
+        return [apart(title, remark, area.width), *rows[first:]][: area.height]
     text = f"Now {phase.title}."
     if summary.ended is not None:
         text = f"The run has ended: {summary.ended.reason}."
@@ -89,26 +125,22 @@ def _trainings(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
         example = example_lines(
             history.example, removed, summary.config, area, FULL_EXAMPLE, marks_next=False
         )
-    return _spread([heading, trainings_bar(summary, area)], [rows, words, example], area)
+    heading = _Heading(title, remark, trainings_bar(summary, area))
+    return _spread(heading, [rows, words, example], area)
 
 
 def _arranged(
     view: RunView,
     area: Area,
-    head: list[Line],
+    heading: _Heading,
     texts: list[list[Line]],
     stage: int,
     marks_next: bool = True,
 ) -> list[Line]:
-    """Heading, example and schedule, with empty lines between them where there is room.
-
-    Args:
-        texts: about the schedule, the longest version first.
-        marks_next: mark the token of the example that goes next.
-    """
-    if area.height <= len(head):
-        return head[: area.height]
-    room = area.height - len(head)
+    """Heading, example and the longest of the texts about the schedule that there is room for."""
+    room = area.height - 2
+    if room <= 0:
+        return heading.lines(area, spare=0)[: area.height]
     example, config = view.history.example, view.history.summary.config
     needed = [*([FULL_EXAMPLE] * (len(texts) - 2)), HALF_EXAMPLE, 1]
     words = next(
@@ -117,36 +149,19 @@ def _arranged(
     )
     shown = []
     if example is not None and room > len(words):
-        rows = room - len(words)
-        shown = example_lines(example, stage, config, area, rows, marks_next)
-    return _spread(head, [shown, words[:room]], area)
+        shown = example_lines(example, stage, config, area, room - len(words), marks_next)
+    return _spread(heading, [shown, words[:room]], area)
 
 
-def _spread(head: list[Line], blocks: list[list[Line]], area: Area) -> list[Line]:
+def _spread(heading: _Heading, blocks: list[list[Line]], area: Area) -> list[Line]:
     """The blocks below each other; spare rows make the heading large and separate them."""
     blocks = [block for block in blocks if block]
-    spare = area.height - len(head) - sum(map(len, blocks)) - len(blocks)
-    lines = list(head)
-    if spare >= LARGE_HEADING and area.width >= 40:
-        large = large_heading(text_of(head[0]), area)
-        lines = [*large, EMPTY, head[1], head[1]] if large else lines
-    elif spare >= 2:
-        lines = [head[0], EMPTY, head[1]]
-    spare = area.height - len(lines) - sum(map(len, blocks))
-    for block in blocks:
-        if spare > 0:
-            lines.append(EMPTY)
-            spare -= 1
-        lines += block
+    rows = sum(map(len, blocks))
+    lines = heading.lines(area, area.height - 2 - rows - len(blocks))
+    gaps = area.height - len(lines) - rows
+    for at, block in enumerate(blocks):
+        lines += [EMPTY, *block] if at < gaps else block
     return lines
-
-
-def _heading(stage: int, most: int, area: Area) -> Line:
-    title = line((f"stage {stage:,} of {most:,}", "bold primary"))
-    if stage >= most:
-        return apart(title, line((f"{area.glyph.done} all removed", "bold success")), area.width)
-    left = f"{count(most - stage, 'token')} left to remove"
-    return apart(title, line((left, "dim")), area.width)
 
 
 def _bar(stage: int, most: int, area: Area, marks_next: bool = True) -> Line:
@@ -159,12 +174,11 @@ def _bar(stage: int, most: int, area: Area, marks_next: bool = True) -> Line:
         gone = min(gone, area.width - 1)
         following = max(1, (stage + 1) * area.width // most - gone)
     glyph = area.glyph
-    pieces: list[Piece] = [
+    return line(
         (glyph.removed * gone, "success" if stage >= most else "dim"),
         (glyph.next * following, "bold warning"),
         (glyph.remaining * (area.width - gone - following), "primary"),
-    ]
-    return tuple(piece for piece in pieces if piece[0])
+    )
 
 
 def _ahead(view: RunView, facts: RunStarted, area: Area) -> list[list[Line]]:
@@ -193,45 +207,8 @@ def _ahead(view: RunView, facts: RunStarted, area: Area) -> list[list[Line]]:
 def _celebration(view: RunView, facts: RunStarted, area: Area) -> list[list[Line]]:
     since = view.history.summary.metrics.everything_removed_at
     when = "" if since is None else f" since step {since:,}"
-    style, width = "bold success", area.width
-    first = paragraph(f"Fully internalized{when}.", width, style)
     tokens = count(facts.max_cot_tokens, "token")
     text = f"All {tokens} of reasoning are gone: the model answers straight from the question."
+    style, width = "bold success", area.width
+    first = paragraph(f"Fully internalized{when}.", width, style)
     return [first + paragraph(text, width), first, paragraph(f"internalized{when}", width, style)]
-
-
-ROWS = (
-    "┏━┓ ╺┓  ╺━┓ ╺━┓ ╻ ╻ ┏━╸ ┏━╸ ╺━┓ ┏━┓ ┏━┓",
-    "┃ ┃  ┃  ┏━┛  ━┫ ┗━┫ ┗━┓ ┣━┓   ┃ ┣━┫ ┗━┫",
-    "┗━┛ ╺┻╸ ┗━╸ ╺━┛   ╹ ╺━┛ ┗━┛   ╹ ┗━┛ ╺━┛",
-)
-"""The digits 0 to 9, four cells each."""
-
-
-def large_heading(text: str, area: Area) -> list[Line]:
-    """`stage 3 of 8   5 tokens left` with large numbers before the blanks; empty in ASCII.
-
-    Words are on the middle row; what follows two or more blanks stays small, at the right.
-    """
-    if area.ascii:
-        return []
-    title, _, rest = text.partition("  ")
-    lines = []
-    for row in range(3):
-        pieces: list[str | Piece] = []
-        used = 0
-        for part in re.findall(r"[0-9]|[^0-9]+", title.replace(",", "")):
-            shown = _digit(part, row) if part.isdigit() else part if row == 1 else " " * len(part)
-            pieces.append((shown, "bold primary"))
-            used += len(shown)
-        rest_shown = rest.strip() if row == 1 else ""
-        if rest_shown and used + len(rest_shown) + 2 <= area.width:
-            style = "bold success" if rest_shown.startswith(area.glyph.done) else "dim"
-            pieces += [" " * (area.width - used - len(rest_shown)), (rest_shown, style)]
-        lines.append(line(*pieces))
-    return lines
-
-
-def _digit(digit: str, row: int) -> str:
-    begin = 4 * int(digit)
-    return ROWS[row][begin : begin + 3]

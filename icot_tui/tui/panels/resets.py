@@ -10,9 +10,20 @@ from icot_tui.engine.journal.wording import decimal
 from icot_tui.formatting import clock, count
 from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.methods import run_method
-from icot_tui.tui.panels.text import EMPTY, Line, bar, cells, columns, line, paragraph, wrap
+from icot_tui.tui.panels.text import (
+    EMPTY,
+    Line,
+    bar,
+    cells,
+    columns,
+    first_fitting,
+    line,
+    paragraph,
+    wrap,
+)
 from icot_tui.tui.run.view import RunView
-from icot_tui.watch.history import Reset
+
+SMALLEST_BAR, LARGEST_BAR = 3, 24
 
 
 class ResetsPanel(TextPanel):
@@ -37,15 +48,16 @@ class ResetsPanel(TextPanel):
             return _none_yet(view, area)
         last = resets[-1]
         since = max(0, metrics.step - last.step)
-        tall = area.height >= 5
+        step = f"step {last.step:,}"
+        when = first_fitting(area.width - 6, f"{step}, {clock(last.time)}", step)
         what = "optimizer reset" if area.width >= 22 else "reset"
         lines = [
             line((f"{len(resets):,}", "bold primary"), f" {what}{'s' * (len(resets) != 1)}"),
             *wrap(line(("last  ", "dim"), last.cause), area.width, hang=6),
             line(("since ", "dim"), count(since, "step")),
-            _when(last, area),
+            line(("at    ", "dim"), when),
         ]
-        if tall:
+        if area.height >= 5:
             text = "A reset clears AdamW's averages, which still favour the removed token."
             note = paragraph(text, area.width, "dim")
             if len(lines) + len(note) < area.height:
@@ -55,12 +67,6 @@ class ResetsPanel(TextPanel):
 
 def _shows_errors(view: RunView) -> bool:
     return run_method(view.history.summary).panels.get("resets") == "emulation errors"
-
-
-def _when(last: Reset, area: Area) -> Line:
-    short = line(("at    ", "dim"), f"step {last.step:,}")
-    long = (*short, (f", {clock(last.time)}", "dim"))
-    return long if cells(long) <= area.width else short
 
 
 def _none_yet(view: RunView, area: Area) -> list[Line]:
@@ -74,15 +80,10 @@ def _none_yet(view: RunView, area: Area) -> list[Line]:
     return paragraph(text, area.width, "dim")
 
 
-SMALLEST_BAR, LARGEST_BAR = 3, 24
-
-
 def thought_error_lines(thoughts: Sequence[ThoughtsCompared], area: Area) -> list[Line]:
     """The latest error of each block as a share of the largest, and the first one."""
     if not thoughts:
-        text = (
-            "Once the emulator trains, its error against the teacher appears here, block by block."
-        )
+        text = "Once the emulator trains, its error against the teacher appears here, by block."
         return paragraph(text, area.width, "dim")
     first, last = thoughts[0].blocks, thoughts[-1].blocks
     most = max((error for error in [*first, *last] if error is not None), default=0.0) or 1.0

@@ -3,22 +3,34 @@
 from collections.abc import Hashable, Sequence
 from difflib import SequenceMatcher
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from icot_tui.data.tasks import Task
 from icot_tui.engine.evaluation.samples import Sample, read_samples
 from icot_tui.engine.journal.events import Evaluated
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.formatting import plain
 from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.example import task_of
-from icot_tui.tui.panels.text import Line, cells, columns, cut, line, paragraph
+from icot_tui.tui.panels.text import Line, cells, columns, first_fitting, line, paragraph
 from icot_tui.tui.run.view import RunView
 
 LARGEST_BYTES = 4 << 20
 """Of a file of samples; what follows is not read for the screen."""
 WITH_NOUN = 40
 """From this width on the heading says 'examples'."""
+GROUPS = {
+    "random": ("random examples (the same each time)", "random examples"),
+    "worst": ("wrong, with the largest loss", "largest loss"),
+    "best": ("right, with the smallest loss", "smallest loss"),
+}
+"""Why samples were kept, in many words and in few, in the order shown."""
+LONG = 0.4
+"""Questions that take a larger share of the width get a line of their own."""
+WITH_REASONING, WITH_LABELS = 56, 36
+"""Widths from which on there is room for them."""
+LONGEST = 400
+"""Longer texts are compared as a whole."""
 
 
 class SamplesPanel(TextPanel):
@@ -45,9 +57,8 @@ class SamplesPanel(TextPanel):
             (f"step {evaluation.step:,}: ", "dim"),
             (f"{right:,} of {evaluation.examples:,}{noun} right", "bold"),
         )
-        head = cut(head, area.width, area.glyph.ellipsis)
         task = task_of(view.history.summary.config)
-        return [head, *sample_lines(samples, task, area)]
+        return [area.cut(head), *sample_lines(samples, task, area)]
 
 
 def samples_of(folder: RunFolder, evaluation: Evaluated) -> list[Sample]:
@@ -60,47 +71,35 @@ def samples_of(folder: RunFolder, evaluation: Evaluated) -> list[Sample]:
     return sorted(samples, key=lambda sample: sample.correct)
 
 
-GROUPS = {
-    "random": ("random examples (the same each time)", "random examples"),
-    "worst": ("wrong, with the largest loss", "largest loss"),
-    "best": ("right, with the smallest loss", "smallest loss"),
-}
-"""Why samples were kept, in many words and in few, in the order shown."""
-LONG = 0.4
-"""Questions that take a larger share of the width get a line of their own."""
-WITH_REASONING, WITH_LABELS = 56, 36
-"""Widths from which on there is room for them."""
-
-
 def sample_lines(samples: Sequence[Sample], task: Task | None, area: Area) -> list[Line]:
     """All samples, one line each, or two where questions are long."""
     lines: list[Line] = []
     for kind, titles in GROUPS.items():
         group = [sample for sample in samples if sample.kind == kind]
         if group:
-            title = next((each for each in titles if len(each) <= area.width), titles[-1])
-            lines.append(line((title, "dim italic")))
+            lines.append(line((first_fitting(area.width, *titles), "dim italic")))
             lines += _group(group, task, area)
     return lines
 
 
 def _group(group: Sequence[Sample], task: Task | None, area: Area) -> list[Line]:
-    questions = [_question(sample, task) for sample in group]
-    longest = max(map(cells, questions))
-    if longest > LONG * area.width:
+    questions = [line(task.human_input(each.input) if task else each.input) for each in group]
+    if max(map(cells, questions)) > LONG * area.width:
         return _in_two_lines(group, questions, task, area)
-    rows, gap = [], 2 if area.width >= WITH_LABELS else 1
+    label, gap = ("right ", 2) if area.width >= WITH_LABELS else (area.glyph.arrow, 1)
+    has_wrong = not all(sample.correct for sample in group)
+    has_reasoning = area.width >= WITH_REASONING and any(sample.model_cot for sample in group)
+    rows = []
     for sample, question in zip(group, questions, strict=True):
-        label = "right " if area.width >= WITH_LABELS else area.glyph.arrow
-        more = () if sample.correct else line((label, "dim"), _answer(sample.answer, task))
-        row = [_mark(sample, area), question, _written(sample, task, area), more]
-        if area.width >= WITH_REASONING and any(each.model_cot for each in group):
+        row = [_mark(sample, area), question, _written(sample, task, area)]
+        if has_wrong:
+            right = line((label, "dim"), _answer(sample.answer, task))
+            row.append(() if sample.correct else right)
+        if has_reasoning:
             thought = f"reasoning {sample.model_cot}" if sample.model_cot else ""
             row.append(line((thought, "dim")))
         rows.append(row)
-    if any(not each.correct for each in group):
-        return columns(rows, gap)
-    return columns([[*row[:3], *row[4:]] for row in rows], gap)
+    return columns(rows, gap)
 
 
 def _in_two_lines(
@@ -109,20 +108,16 @@ def _in_two_lines(
     lines = []
     for sample, question in zip(group, questions, strict=True):
         lines.append((*_mark(sample, area), (" ", ""), *question))
-        told = (("  ", ""), *_written(sample, task, area))
+        answer = (("  ", ""), *_written(sample, task, area))
         if not sample.correct:
-            told = (*told, ("  right ", "dim"), *line(_answer(sample.answer, task)))
-        lines.append(told)
-    return [cut(each, area.width, area.glyph.ellipsis) for each in lines]
+            answer = (*answer, ("  right ", "dim"), *line(_answer(sample.answer, task)))
+        lines.append(answer)
+    return list(map(area.cut, lines))
 
 
 def _mark(sample: Sample, area: Area) -> Line:
     glyph = area.glyph
     return line((glyph.right, "success") if sample.correct else (glyph.wrong, "bold error"))
-
-
-def _question(sample: Sample, task: Task | None) -> Line:
-    return line(task.human_input(sample.input) if task else sample.input)
 
 
 def _answer(text: str, task: Task | None) -> str:
@@ -139,12 +134,13 @@ def _written(sample: Sample, task: Task | None, area: Area) -> Line:
     if not written:
         return line(("nothing", "error"))
     wrong = "underline reverse" if area.plain else "bold underline error"
-    pieces = runs(written, wrong_characters(written, gold))
-    return line(*((plain(text), wrong if is_wrong else "") for text, is_wrong in pieces))
-
-
-LONGEST = 400
-"""Longer texts are compared as a whole."""
+    marked = zip(written, wrong_characters(written, gold), strict=True)
+    return line(
+        *(
+            ("".join(character for character, _ in run), wrong if is_wrong else "")
+            for is_wrong, run in groupby(marked, key=itemgetter(1))
+        )
+    )
 
 
 def wrong_characters(written: str, gold: str) -> list[bool]:
@@ -153,22 +149,12 @@ def wrong_characters(written: str, gold: str) -> list[bool]:
     Numbers of the same or another length are compared digit by digit from their ends, as in
     arithmetic; other texts of one length place by place, and of unlike lengths by what they share.
     """
-    if written == gold:
-        return [False] * len(written)
-    if max(len(written), len(gold)) > LONGEST:
+    if written != gold and max(len(written), len(gold)) > LONGEST:
         return [True] * len(written)
-    if written.isdigit() and gold.isdigit():
+    if len(written) == len(gold) or (written.isdigit() and gold.isdigit()):
         padded = gold.rjust(len(written), "\0")[-len(written) :]
         return [one != other for one, other in zip(written, padded, strict=True)]
-    if len(written) == len(gold):
-        return [one != other for one, other in zip(written, gold, strict=True)]
     wrong = [True] * len(written)
     for block in SequenceMatcher(None, written, gold, autojunk=False).get_matching_blocks():
         wrong[block.a : block.a + block.size] = [False] * block.size
     return wrong
-
-
-def runs(text: str, wrong: list[bool]) -> list[tuple[str, bool]]:
-    """The text in pieces, each all right or all wrong."""
-    pairs = groupby(zip(text, wrong, strict=True), key=lambda pair: pair[1])
-    return [("".join(character for character, _ in run), is_wrong) for is_wrong, run in pairs]

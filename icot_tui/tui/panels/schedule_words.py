@@ -43,15 +43,12 @@ def next_removal(history: History, facts: RunStarted) -> ScheduleText:
     ahead = summary.removals_ahead(1)
     if not ahead:
         if config.curriculum.schedule == "stages":
-            return ScheduleText(
-                "The list of stages has ended: no more removals.", "no more removals"
-            )
+            text = "The list of stages has ended: no more removals."
+            return ScheduleText(text, "no more removals")
         return ScheduleText("The next token goes on schedule.", "next on schedule")
     steps, subject = ahead[0].step - summary.metrics.step, _subject(summary, ahead[0].stage)
-    if ahead[0].sure:
-        return ScheduleText(f"{subject} {_in(steps, summary)}.", f"next {_soon(steps)}")
-    text = f"{subject} {_in(steps, summary)} at the recent pace: the schedule was changed."
-    return ScheduleText(text, f"next {_soon(steps)}")
+    pace = "" if ahead[0].sure else " at the recent pace: the schedule was changed"
+    return ScheduleText(f"{subject} {_in(steps, summary)}{pace}.", f"next {_soon(steps)}")
 
 
 def outlook(summary: RunSummary) -> str:
@@ -86,17 +83,15 @@ def smoothed_loss(history: History, window: int) -> float | None:
 
 
 def _gated(schedule: LossGated, history: History, config: RunConfig) -> ScheduleText:
-    """The condition for a loss-gated removal."""
-    summary = history.summary
-    metrics = summary.metrics
-    subject = _subject(summary, _after(summary, config))
+    summary, metrics = history.summary, history.summary.metrics
     per_example = config.curriculum.gate_per == "example"
     now = None if per_example else smoothed_loss(history, config.curriculum.gate_window)
-    shown = "" if now is None else f"now {number(now)}"
+    subject = _subject(summary, _after(summary, config))
     whose = "an example's" if per_example else "the"
     sentence = f"{subject} when {whose} loss is below {schedule.gate_loss:g}"
-    sentence += f" ({shown})" if shown else ""
-    short = f"next at a loss below {schedule.gate_loss:g}" + (f", {shown}" if shown else "")
+    short = f"next at a loss below {schedule.gate_loss:g}"
+    if now is not None:
+        sentence, short = f"{sentence} (now {number(now)})", f"{short}, now {number(now)}"
     if metrics.clock_changed:
         return ScheduleText(f"{sentence}.", short)
     warmup = schedule.warmup_steps if metrics.stage == schedule.first_stage else 0
@@ -107,8 +102,8 @@ def _gated(schedule: LossGated, history: History, config: RunConfig) -> Schedule
         text = f"{sentence}, {_soon(earliest)} at the earliest."
         return ScheduleText(text, f"next {_soon(earliest)}" if learnt else short)
     if schedule.max_steps is not None:
-        latest = warmup + schedule.max_steps - here
-        return ScheduleText(f"{sentence}, or {_after_steps(latest, summary)}.", short)
+        after = _in(warmup + schedule.max_steps - here, summary, "after", about="")
+        return ScheduleText(f"{sentence}, or {after}.", short)
     return ScheduleText(f"{sentence}.", short)
 
 
@@ -129,18 +124,13 @@ def _subject(summary: RunSummary, stage: int) -> str:
     return f"All {left} remaining tokens go at once"
 
 
-def _in(steps: int, summary: RunSummary) -> str:
+def _in(steps: int, summary: RunSummary, word: str = "in", about: str = "about ") -> str:
     """`in 312 steps (about 40 s)`."""
     if steps <= 0:
         return "with the next step"
     pace = seconds_per_step(summary)
-    time = "" if pace is None or steps * pace < 1 else f" (about {rough(steps * pace)})"
-    return f"in {count(steps, 'step')}{time}"
-
-
-def _after_steps(steps: int, summary: RunSummary) -> str:
-    """`after 312 steps (40 s)`."""
-    return _in(steps, summary).replace("in ", "after ", 1).replace("(about ", "(")
+    time = "" if pace is None or steps * pace < 1 else f" ({about}{rough(steps * pace)})"
+    return f"{word} {count(steps, 'step')}{time}"
 
 
 def _soon(steps: int) -> str:

@@ -20,6 +20,8 @@ WITH_STEPS = 64
 """From this width on it has the step."""
 TIGHT = 26
 """Up to this width only the most important columns fit."""
+NARROW = {"removal": "token", "outcome": "steps"}
+"""Shorter headings."""
 
 
 class SpikesPanel(TextPanel):
@@ -38,14 +40,16 @@ class SpikesPanel(TextPanel):
         if not metrics.spikes:
             return _none_yet(view, area)
         lines = [_overview(metrics, area)] if area.height >= 4 else []
-        removing = removes(view.history.summary)
         newest, back = metrics.spikes[-1], max(rollback_steps(view.history), default=-1)
-        rows = [
-            _row(spike, _state(view, spike, spike is newest and back < spike.step), removing, area)
-            for spike in reversed(metrics.spikes[-MOST:])
-        ]
+        names = _columns(removes(view.history.summary), area)
+        rows = []
+        for spike in reversed(metrics.spikes[-MOST:]):
+            is_open = spike is newest and spike.open and back < spike.step
+            cells = _cells(spike, spike_now(view.history, spike) if is_open else None, area)
+            rows.append([cells[name] for name in names])
         if area.width > TIGHT:
-            rows.insert(0, tuple(line((head, "dim")) for head in _heads(removing, area)))
+            heads = names if area.width >= WIDE else [NARROW.get(name, name) for name in names]
+            rows.insert(0, [line((head, "dim")) for head in heads])
         lines += columns(rows, gap=2 if area.width > TIGHT else 1)
         if len(metrics.spikes) > MOST:
             lines.append(line((f"and {len(metrics.spikes) - MOST:,} earlier", "dim")))
@@ -53,12 +57,9 @@ class SpikesPanel(TextPanel):
 
 
 def _none_yet(view: RunView, area: Area) -> list[Line]:
-    trained = view.history.summary.metrics.step > 0
-    text = (
-        "No loss spike so far."
-        if trained
-        else "Training has not begun, so there are no spikes yet."
-    )
+    text = "No loss spike so far."
+    if view.history.summary.metrics.step == 0:
+        text = "Training has not begun, so there are no spikes yet."
     what = "a removal makes the loss jump" if removes(view.history.summary) else "the loss jumps"
     more = (
         f"When {what}, it is listed here with its height and "
@@ -68,46 +69,43 @@ def _none_yet(view: RunView, area: Area) -> list[Line]:
 
 
 def _overview(metrics: Metrics, area: Area) -> Line:
-    """How many spikes, and how they ended."""
     spikes = metrics.spikes
     recovered = [s.steps for s in spikes if s.steps is not None and not s.collapsed]
     collapsed = sum(spike.collapsed for spike in spikes)
-    parts = []
-    if recovered:
-        parts.append(f"{len(recovered):,} recovered")
+    parts = [f"{len(recovered):,} recovered"] if recovered else []
     if collapsed:
         parts.append(count(collapsed, "collapse"))
     if spikes[-1].open and not spikes[-1].collapsed:
         parts.append("1 open")
     head = count(len(spikes), "spike")
-    told = f"{head}: {listed(parts)}" if parts else head
+    text = f"{head}: {listed(parts)}" if parts else head
     typical = f", typically in {count(round(median(recovered)), 'step')}" if recovered else ""
-    if len(told) > area.width:
+    if len(text) > area.width:
         return line((", ".join([head, *parts[1:]])[: area.width], "bold"))
-    return line((told, "bold"), (typical if len(told + typical) <= area.width else "", "dim"))
+    return line((text, "bold"), (typical if len(text + typical) <= area.width else "", "dim"))
 
 
-def _state(view: RunView, spike: SpikeSummary, is_present: bool) -> SpikeNow | None:
-    """The state of a spike that is not over; None for all others."""
-    return spike_now(view.history, spike) if is_present and spike.open else None
-
-
-def _heads(removing: bool, area: Area) -> tuple[str, ...]:
-    removal, outcome = ("removal", "outcome") if area.width >= WIDE else ("token", "steps")
+def _columns(removing: bool, area: Area) -> list[str]:
+    names = ["step", "removal", "height", "outcome"]
     if not removing:
-        return "step", "height", outcome
-    return (*("step",) * (area.width >= WITH_STEPS), removal, "height", outcome)
+        names.remove("removal")
+    elif area.width < WITH_STEPS:
+        names.remove("step")
+    return names
 
 
-def _row(spike: SpikeSummary, now: SpikeNow | None, removing: bool, area: Area) -> tuple[Line, ...]:
-    wide, step = area.width >= WIDE, line((f"{spike.step:,}", "dim"))
-    height, outcome = line(_height(spike, now)), _outcome(spike, now, wide, area)
-    if not removing:
-        return step, height, outcome
-    removal = "none" if spike.removal is None else f"{spike.removal:,}"
-    if wide:
-        removal = "none near" if spike.removal is None else f"token {removal}"
-    return (*(step,) * (area.width >= WITH_STEPS), line((removal, "bold")), height, outcome)
+def _cells(spike: SpikeSummary, now: SpikeNow | None, area: Area) -> dict[str, Line]:
+    """By the name of the column; `now` is the state of a spike that is not over."""
+    wide = area.width >= WIDE
+    removal = "none near" if wide else "none"
+    if spike.removal is not None:
+        removal = f"token {spike.removal:,}" if wide else f"{spike.removal:,}"
+    return {
+        "step": line((f"{spike.step:,}", "dim")),
+        "removal": line((removal, "bold")),
+        "height": line(_height(spike, now)),
+        "outcome": _outcome(spike, now, wide, area),
+    }
 
 
 def _height(spike: SpikeSummary, now: SpikeNow | None) -> str:

@@ -6,10 +6,10 @@ terminal control.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 from icot_tui.formatting import plain
 
@@ -17,60 +17,34 @@ Piece = tuple[str, str]
 """Text and its style."""
 Line = tuple[Piece, ...]
 EMPTY: Line = ()
+WORD = re.compile(r"\s*\S+\s*|\s+")
+"""A word with its blanks; a word of several pieces stays in pieces."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Glyphs:
     """The characters that panels draw with."""
 
-    removed: str
-    next: str
-    remaining: str
-    ghost: str
-    caret: str
-    right: str
-    wrong: str
-    done: str
-    down: str
-    ellipsis: str
-    levels: str
-    full: str
-    hollow: str
-    arrow: str
+    removed: str = "░"
+    next: str = "▒"
+    remaining: str = "█"
+    ghost: str = "·"
+    caret: str = "▲"
+    right: str = "✓"
+    wrong: str = "✗"
+    done: str = "✓"
+    down: str = "↓"
+    ellipsis: str = "…"
+    levels: str = "▁▂▃▄▅▆▇█"
+    hollow: str = "─"
+    arrow: str = "→ "
 
 
-UNICODE = Glyphs(
-    removed="░",
-    next="▒",
-    remaining="█",
-    ghost="·",
-    caret="▲",
-    right="✓",
-    wrong="✗",
-    done="✓",
-    down="↓",
-    ellipsis="…",
-    levels="▁▂▃▄▅▆▇█",
-    full="█",
-    hollow="─",
-    arrow="→ ",
-)
+UNICODE = Glyphs()
 ASCII = Glyphs(
-    removed=".",
-    next=">",
-    remaining="#",
-    ghost=".",
-    caret="^",
-    right="+",
-    wrong="x",
-    done="*",
-    down="v",
-    ellipsis="~",
-    levels="",
-    full="#",
-    hollow="-",
-    arrow="> ",
-)
+    removed=".", next=">", remaining="#", ghost=".", caret="^", right="+", wrong="x", done="*",
+    down="v", ellipsis="~", levels="", hollow="-", arrow="> ",
+)  # fmt: skip
 
 
 def glyphs(ascii_only: bool) -> Glyphs:
@@ -110,6 +84,11 @@ def cut(pieces: Line, width: int, ellipsis: str = "…") -> Line:
     return tuple(kept)
 
 
+def first_fitting(width: int, *texts: str) -> str:
+    """The first text that fits, or else the last."""
+    return next((text for text in texts if cell_len(text) <= width), texts[-1])
+
+
 def apart(left: Line, right: Line, width: int) -> Line:
     """Left and right at the two ends; without the right one if it does not fit."""
     gap = width - cells(left) - cells(right)
@@ -117,7 +96,7 @@ def apart(left: Line, right: Line, width: int) -> Line:
 
 
 def wrap(pieces: Line, width: int, hang: int = 0) -> list[Line]:
-    """The line paragraph between words; later lines are indented by `hang` cells."""
+    """The line wrapped between words; later lines are indented by `hang` cells."""
     if cells(pieces) <= width:
         return [pieces]
     hang = hang if hang < width // 2 else 0
@@ -129,13 +108,15 @@ def wrap(pieces: Line, width: int, hang: int = 0) -> list[Line]:
         lines.append([(" " * hang, "")] if hang else [])
         used = begin = hang
 
-    for word, style in _words(pieces):
+    words = ((word, style) for text, style in pieces for word in WORD.findall(text))
+    for word, style in words:
         if used > begin and used + cell_len(word.rstrip()) > width:
             break_line()
             word = word.lstrip()
         while used + cell_len(word.rstrip()) > width:
-            head, word = _split(word, width - used)
+            head = chop_cells(word, max(1, width - used))[0] or word[0]
             lines[-1].append((head, style))
+            word = word[len(head) :]
             break_line()
         lines[-1].append((word, style))
         used += cell_len(word)
@@ -147,15 +128,10 @@ def paragraph(text: str, width: int, style: str = "") -> list[Line]:
     return wrap(line((text, style)), width)
 
 
-def clip(lines: Iterable[Line], width: int, height: int) -> list[Line]:
-    """The first lines, cut to the width."""
-    return [cut(each, width) for each in list(lines)[:height]]
-
-
 def bar(share: float, width: int, glyph: Glyphs, style: str = "primary") -> Line:
     """A bar filled to a share from 0 to 1."""
     filled = round(min(max(share, 0.0), 1.0) * width)
-    return ((glyph.full * filled, style), (glyph.hollow * (width - filled), "dim"))
+    return ((glyph.remaining * filled, style), (glyph.hollow * (width - filled), "dim"))
 
 
 def level(share: float, glyph: Glyphs) -> str:
@@ -174,35 +150,16 @@ def columns(rows: Sequence[Sequence[Line]], gap: int = 2) -> list[Line]:
     made = []
     for row in rows:
         pieces: list[Piece] = []
-        for cell, wide in zip(row[:-1], widths, strict=False):
-            pieces += [*cell, (" " * (wide - cells(cell) + (gap if wide else 0)), "")]
+        for cell, width in zip(row[:-1], widths, strict=False):
+            pieces += [*cell, (" " * (width - cells(cell) + (gap if width else 0)), "")]
         made.append((*pieces, *row[-1]))
     return made
 
 
-def _words(pieces: Line) -> Iterable[Piece]:
-    """Words with their trailing blanks; a word of several pieces stays in pieces."""
-    for text, style in pieces:
-        for word in re.findall(r"\s*\S+\s*|\s+", text):
-            yield word, style
-
-
 def _without_end(pieces: list[Piece]) -> Line:
-    """The line without trailing blanks."""
     while pieces and not pieces[-1][0].rstrip():
         pieces.pop()
     if pieces:
         text, style = pieces[-1]
         pieces[-1] = text.rstrip(), style
     return tuple(pieces)
-
-
-def _split(word: str, room: int) -> tuple[str, str]:
-    """What fits, at least one character, and the rest."""
-    at, used = 0, 0
-    for character in word:
-        used += cell_len(character)
-        if at and used > room:
-            break
-        at += 1
-    return word[:at], word[at:]

@@ -5,9 +5,8 @@ from textual.binding import Binding
 from textual.message import Message
 
 from icot_tui.tui.frame.panel import Panel
-from icot_tui.tui.panels.base import out_of_sight
-from icot_tui.tui.panels.lines import Lines
-from icot_tui.tui.panels.text import EMPTY, Line, clip, glyphs, line, paragraph
+from icot_tui.tui.panels.base import Lines
+from icot_tui.tui.panels.text import EMPTY, Line, glyphs, line, paragraph
 from icot_tui.tui.play.answer_lines import answer_lines, choosable, chosen_words, default_choice
 from icot_tui.tui.play.records import AskResult, ChosenToken, score
 
@@ -138,7 +137,7 @@ class AnswersPane(Panel):
         elif self.short and current.answer is not None:
             lines = self._answer_lines(current, width)
             if len(lines) > height:
-                lines = [*clip(lines, width, 2), *_around_choice(lines[2:], height - 2)]
+                lines = [*lines[:2], *_around_choice(lines[2:], height - 2)]
         else:
             lines, begin = self._all_lines(width)
         self.lines.show(lines)
@@ -185,7 +184,7 @@ class AnswersPane(Panel):
     def on_lines_scrolled(self, event: Lines.Scrolled) -> None:
         """Show on the border how much is out of sight."""
         event.stop()
-        self.set_border(subtitle=out_of_sight(self.lines))
+        self.set_border(subtitle=self.lines.out_of_view)
 
 
 def _around_choice(lines: list[Line], room: int) -> list[Line]:

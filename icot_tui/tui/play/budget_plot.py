@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from icot_tui.tui.play.screen import PlayScreen
 
 X_LABEL = "tokens written"
-KEYS = "left and right read the charts   w writes them to files   escape leaves"
+KEYS = "left and right read the charts   w writes them to files   escape closes"
 
 
 def plot_budget(screen: "PlayScreen") -> None:

@@ -9,8 +9,7 @@ from textual.widgets import Static
 
 from icot_tui.formatting import plain
 from icot_tui.tui.frame.panel import Panel
-from icot_tui.tui.panels.base import out_of_sight
-from icot_tui.tui.panels.lines import Lines
+from icot_tui.tui.panels.base import Lines
 from icot_tui.tui.panels.text import Line, line, paragraph, wrap
 from icot_tui.tui.play.heat_grid import HeatGrid
 from icot_tui.tui.play.heat_map import HeatMap
@@ -118,4 +117,4 @@ class HiddenPane(Panel):
     def on_lines_scrolled(self, event: Lines.Scrolled) -> None:
         """Show on the border how much is out of sight."""
         event.stop()
-        self.set_border(subtitle=out_of_sight(self.words))
+        self.set_border(subtitle=self.words.out_of_view)

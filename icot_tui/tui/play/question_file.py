@@ -90,9 +90,6 @@ class QuestionFileDialog(Dialog[str]):
 
     title_in_words = "questions from a file"
     hint = "enter asks them, escape closes"
-    DEFAULT_CSS = """
-    QuestionFileDialog Input { width: 100%; height: 1; }
-    """
 
     def content(self) -> Sequence[Widget]:
         field = Input(placeholder="questions.txt")
@@ -111,7 +108,7 @@ class FileAnswersDialog(Dialog[str]):
 
     BINDINGS = [Binding("w", "write", "write", show=False)]
     title_in_words = "questions of the file"
-    hint = "enter asks one, w writes a file, escape leaves"
+    hint = "enter asks one, w writes a file, escape closes"
     DEFAULT_CSS = """
     FileAnswersDialog OptionList {
         height: auto; max-height: 60vh; text-wrap: nowrap; text-overflow: clip;

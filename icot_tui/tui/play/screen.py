@@ -98,7 +98,7 @@ class PlayScreen(ModalScreen[None]):
         self.list = CheckpointList()
         self.answers = AnswersPane()
         self.hidden = HiddenPane()
-        self.footer = Footer(keys | FIELD_KEYS)
+        self.footer = Footer(keys | FIELD_KEYS, "screen")
         self.backend = backend or Backend()
         self.worker = Worker(self.backend.load, self.call_later, self._note_work)
         self.inspector = Inspector(self)
@@ -258,7 +258,3 @@ class PlayScreen(ModalScreen[None]):
     @on(AnswersPane.ChoiceChanged)
     def _choice_changed(self) -> None:
         self.inspector.choice_changed()
-
-    @on(Footer.Clicked)
-    def _footer_clicked(self, event: Footer.Clicked) -> None:
-        self.runner.run(event.action)

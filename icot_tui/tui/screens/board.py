@@ -13,8 +13,16 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from icot_tui.tui.actions.table import PANEL_IDS
-from icot_tui.tui.frame.borders import BorderDrag, BorderHandle, border_at
-from icot_tui.tui.frame.layout import LayoutChoices, Shape, arrange, panel_rows, shape_of
+from icot_tui.tui.frame.layout import (
+    BorderDrag,
+    BorderHandle,
+    LayoutChoices,
+    Shape,
+    arrange,
+    border_at,
+    panel_rows,
+    shape_of,
+)
 from icot_tui.tui.frame.panel import Panel
 from icot_tui.tui.screens.dialog import Dialog, text
 
@@ -39,20 +47,14 @@ class Board(Container):
         self.choices = choices
         self._handle = BorderHandle()
         self._drag: BorderDrag | None = None
-        self._board_layout = BoardLayout()
+        self.styles.set_rule("layout", BoardLayout())
 
     async def fill(self, panels: Sequence[Panel]) -> None:
-        """Put these panels in."""
         self.panels = {panel.id or "": panel for panel in panels}
         self._show_and_hide()
         await self.mount(*panels)
         for panel in panels:
             panel.catch_paint_errors()
-
-    @property
-    def layout(self) -> Layout:
-        """Our own, whatever a style sheet says."""
-        return self._board_layout
 
     def regions(self, size: Size) -> dict[str, Region]:
         """The panels that have room in this size, and where."""
@@ -60,16 +62,13 @@ class Board(Container):
 
     @property
     def shape(self) -> Shape:
-        """The arrangement for the present terminal."""
         return shape_of(*self.app.size)
 
     def on_resize(self) -> None:
-        """Other panels may have room."""
         self._end_drag()
         self.rearrange()
 
     def rearrange(self) -> None:
-        """Show, hide and place the panels again."""
         if self._drag is None:
             self._highlight(BorderHandle())  # the border may be elsewhere now
         self._show_and_hide()
@@ -79,12 +78,10 @@ class Board(Container):
     def _show_and_hide(self) -> None:
         regions = self.regions(self.size)
         for name, panel in self.panels.items():
-            if panel.display != (name in regions):
-                panel.display = name in regions
+            panel.display = name in regions
 
     @property
     def seen(self) -> list[Panel]:
-        """The panels in view, in their order."""
         return [panel for panel in self.panels.values() if panel.display]
 
     # Dragging borders ---------------------------------------------------------------------------
@@ -101,7 +98,6 @@ class Board(Container):
             self._highlight(border_at(self.regions(self.size), x, y))
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
-        """Begin to drag the border under the pointer."""
         x, y = event.screen_offset - self.region.offset
         regions = self.regions(self.size)
         handle = border_at(regions, x, y)
@@ -111,12 +107,10 @@ class Board(Container):
             self.capture_mouse()
 
     def on_mouse_up(self) -> None:
-        """Let go of the border."""
         if self._end_drag():
             self.post_message(self.Resized(done=True))
 
     def on_leave(self) -> None:
-        """No border is under the pointer once it is elsewhere."""
         over = self.app.mouse_over
         if self._drag is None and (over is None or self not in over.ancestors_with_self):
             self._highlight(BorderHandle())
@@ -145,7 +139,6 @@ class BoardLayout(Layout):
     def arrange(
         self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True
     ) -> ArrangeResult:
-        """A placement for every panel."""
         assert isinstance(parent, Board)
         parent.pre_layout(self)
         regions = parent.regions(size)
@@ -157,16 +150,13 @@ class BoardLayout(Layout):
         ]
 
 
-RESET = "reset to the default layout"
-
-
 class PanelsDialog(Dialog[bool]):
     """Enter or space shows and hides a panel; the last line resets the layout."""
 
     title_in_words = "panels"
     hint = "enter shows or hides, escape closes"
     width = 48
-    BINDINGS = [("space", "show_or_hide", "show or hide"), ("v", "cancel", "leave")]
+    BINDINGS = [("space", "show_or_hide", "show or hide"), ("v", "cancel", "close")]
 
     def __init__(self, choices: LayoutChoices, changed: Callable[[], None]) -> None:
         super().__init__()
@@ -174,39 +164,33 @@ class PanelsDialog(Dialog[bool]):
         self._changed = changed
 
     def content(self) -> Sequence[Widget]:
-        """A line a panel."""
-        options = OptionList(*map(Option, self._lines()), markup=False)
+        options = OptionList(*map(Option, self._prompts()), markup=False)
         options.highlighted = 0
         return [text("A hidden panel takes no space and no time."), options]
 
     def action_show_or_hide(self) -> None:
-        """Show or hide the panel that is highlighted."""
-        at = self.query_one(OptionList).highlighted
-        if at is not None:
-            self._toggle(at)
+        self.query_one(OptionList).action_select()
 
     @on(OptionList.OptionSelected)
-    def _selected(self, event: OptionList.OptionSelected) -> None:
-        self._toggle(event.option_index)
-
-    def _toggle(self, at: int) -> None:
-        hidden = self._choices.hidden
+    def _toggle(self, event: OptionList.OptionSelected) -> None:
+        at, hidden = event.option_index, self._choices.hidden
         if at >= len(PANEL_IDS):
             hidden.clear()
-            self._choices.reset_sizes()
+            self._choices.widths.clear()
+            self._choices.heights.clear()
         elif PANEL_IDS[at] in hidden:
             hidden.remove(PANEL_IDS[at])
         elif len(hidden) < len(PANEL_IDS) - 1:  # one is left
             hidden.append(PANEL_IDS[at])
         options = self.query_one(OptionList)
-        for index, line in enumerate(self._lines()):
+        for index, line in enumerate(self._prompts()):
             options.replace_option_prompt_at_index(index, line)
         self._changed()
 
-    def _lines(self) -> list[Content]:
-        lines = []
+    def _prompts(self) -> list[Content]:
+        lines: list[Content] = []
         for number, panel in enumerate(PANEL_IDS, start=1):
             mark, style = ("[ ] ", "dim") if panel in self._choices.hidden else ("[x] ", "")
             lines.append(Content.assemble((mark, "bold $accent"), (f"{number} {panel}", style)))
-        lines.append(Content.assemble(("    ", ""), (RESET, "dim")))
+        lines.append(Content.assemble(("    ", ""), ("reset to the default layout", "dim")))
         return lines

@@ -10,7 +10,7 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
 from textual.geometry import Region, Size
-from textual.layout import ArrangeResult, Layout, WidgetPlacement
+from textual.layout import ArrangeResult, WidgetPlacement
 from textual.layouts.vertical import VerticalLayout
 from textual.screen import ModalScreen
 from textual.widget import Widget
@@ -21,18 +21,17 @@ Result = TypeVar("Result")
 Value = TypeVar("Value")
 LOW = 23
 """In terminals with fewer rows dialogs have no empty ones."""
+LEAST_ROWS = 4
+"""Rows that a list keeps before text is cut off."""
 
 
 class Dialog(ModalScreen[Result | None], Generic[Result]):
     """A box in the middle of the screen; escape closes it with None."""
 
-    BINDINGS = [Binding("escape", "cancel", "leave", show=False)]
+    BINDINGS = [Binding("escape", "cancel", "close", show=False)]
     DEFAULT_CSS = """
-    Dialog {
-        align: center middle;
-    }
+    Dialog { align: center middle; }
     Dialog > .box {
-        width: auto;
         min-width: 40;
         max-width: 94%;
         height: auto;
@@ -44,10 +43,7 @@ class Dialog(ModalScreen[Result | None], Generic[Result]):
         border-subtitle-color: $foreground 70%;
         padding: 1 2;
     }
-    Dialog.-low > .box {
-        max-height: 100%;
-        padding: 0 2;
-    }
+    Dialog.-low > .box { max-height: 100%; padding: 0 2; }
     Dialog OptionList {
         width: 100%;
         background: $surface;
@@ -55,15 +51,11 @@ class Dialog(ModalScreen[Result | None], Generic[Result]):
         padding: 0;
         scrollbar-size-vertical: 1;
     }
-    Dialog OptionList:focus {
-        border: none;
-        background-tint: $foreground 0%;
-    }
-    Dialog .text {
-        width: 100%;
-        height: auto;
-        margin-bottom: 1;
-    }
+    Dialog OptionList:focus { border: none; background-tint: $foreground 0%; }
+    Dialog .text { width: 100%; height: auto; margin-bottom: 1; }
+    Dialog Input { width: 100%; height: 1; }
+    Dialog #about { margin: 1 0 0 0; }
+    Dialog #about.-wrong { color: $error; }
     """
 
     VERTICAL_BREAKPOINTS = [(0, "-low"), (LOW, "-high")]
@@ -72,26 +64,23 @@ class Dialog(ModalScreen[Result | None], Generic[Result]):
     width = 64
 
     def compose(self) -> ComposeResult:
-        """A box with what `content` yields."""
-        box = DialogBox(*self.content())
+        box = Vertical(*self.content(), classes="box")
+        box.styles.set_rule("layout", FittedLayout())
         box.border_title = Content(self.title_in_words)
         box.border_subtitle = Content(self.hint)
         box.styles.width = self.width
         yield box
 
     def content(self) -> Sequence[Widget]:
-        """The widgets in the box."""
         raise NotImplementedError
 
     def action_cancel(self) -> None:
-        """Close without an answer."""
         self.dismiss(None)
 
 
 def text(content: str | Content, id: str | None = None) -> Static:
     """A paragraph; nothing in it is markup."""
-    plain = Content(content) if isinstance(content, str) else content
-    return Static(plain, markup=False, classes="text", id=id)
+    return Static(content, markup=False, classes="text", id=id)
 
 
 @dataclass(frozen=True)
@@ -107,9 +96,7 @@ class DialogChoice(Generic[Value]):
 class ChoiceDialog(Dialog[Value]):
     """A choice among several; Enter, the option's own key or a click takes it.
 
-    Args:
-        about: says what the highlighted option would do.
-        highlighted: called with each option that is highlighted.
+    `about` says what the highlighted option would do; `highlighted` is called with it.
     """
 
     def __init__(
@@ -134,16 +121,11 @@ class ChoiceDialog(Dialog[Value]):
         self._highlighted = highlighted
 
     def content(self) -> Sequence[Widget]:
-        """Intro, options, and what the highlighted one means."""
-        options = OptionList(*map(option, self._choices), markup=False)
+        options = OptionList(*map(_option, self._choices), markup=False)
         options.highlighted = min(self._start, len(self._choices) - 1) if self._choices else None
-        widgets: list[Widget] = [text(self._intro)] if self._intro else []
-        widgets.append(options)
-        if self._about is not None:
-            about = text("", id="about")
-            about.styles.margin = (1, 0, 0, 0)
-            widgets.append(about)
-        return widgets
+        intro = [text(self._intro)] if self._intro else []
+        about = [text("", id="about")] if self._about is not None else []
+        return [*intro, options, *about]
 
     @on(OptionList.OptionHighlighted)
     def _explain(self, event: OptionList.OptionHighlighted) -> None:
@@ -158,7 +140,6 @@ class ChoiceDialog(Dialog[Value]):
         self.dismiss(self._choices[event.option_index].value)
 
     def on_key(self, event: events.Key) -> None:
-        """Take the option that has this key."""
         for choice in self._choices:
             if choice.key and choice.key == event.character:
                 event.stop()
@@ -166,39 +147,21 @@ class ChoiceDialog(Dialog[Value]):
                 return
 
 
-def option(choice: DialogChoice[Value]) -> Option:
-    """A line with the option's name, and a second one with its meaning."""
-    parts: list[str | tuple[str, str]] = []
-    if choice.key:
-        parts.append((f"{choice.key}  ", "bold $accent"))
-    parts.append((choice.label, "bold" if choice.meaning else ""))
-    if choice.meaning:
-        indent = "   " if choice.key else "  "
-        parts.append((f"\n{indent}{choice.meaning}", "dim"))
-    return Option(Content.assemble(*parts))
+def _option(choice: DialogChoice[Value]) -> Option:
+    key = f"{choice.key}  " if choice.key else ""
+    indent = "   " if choice.key else "  "
+    meaning = f"\n{indent}{choice.meaning}" if choice.meaning else ""
+    name = (choice.label, "bold" if meaning else "")
+    return Option(Content.assemble((key, "bold $accent"), name, (meaning, "dim")))
 
 
-def confirmation(title: str, meaning: str, yes: str, no: str) -> ChoiceDialog[bool]:
+def confirmation(title: str, meaning: str) -> ChoiceDialog[bool]:
     """Says what will happen and asks for yes or no."""
-    choices = (DialogChoice(True, yes, key="y"), DialogChoice(False, no, key="n"))
+    choices = (
+        DialogChoice(True, "do it", key="y"),
+        DialogChoice(False, "leave it as it is", key="n"),
+    )
     return ChoiceDialog(title, choices, intro=meaning)
-
-
-LEAST_ROWS = 4
-"""Rows that a list keeps before text is cut off."""
-
-
-class DialogBox(Vertical):
-    """Widgets one below the other."""
-
-    def __init__(self, *widgets: Widget) -> None:
-        super().__init__(*widgets, classes="box")
-        self._fitted = FittedLayout()
-
-    @property
-    def layout(self) -> Layout:
-        """Our own, whatever a style sheet says."""
-        return self._fitted
 
 
 class FittedLayout(VerticalLayout):

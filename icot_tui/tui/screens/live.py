@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from textual import events, on
+from textual import events
 from textual.app import ComposeResult
 from textual.geometry import Size
 from textual.screen import Screen
@@ -45,18 +45,15 @@ class LiveScreen(Screen[None]):
         self.board = Board(wanted)
         self.tabs = Tabs()
         self.footer = Footer(keys)
-        self._last_chart: Chart | None = None
+        self._last_with_chart: Panel | None = None
         self._view: RunView | None = None
 
     def compose(self) -> ComposeResult:
-        """One column."""
         yield self.header
         yield self.board
         yield self.tabs
         yield self.footer
         yield Static("", markup=False, id="small")
-
-    # Showing ------------------------------------------------------------------------------------
 
     def show(self, view: RunView, mode: str, actions: Sequence[Action]) -> None:
         """Draw this moment; a panel that fails says so, and is left out from then on."""
@@ -65,29 +62,28 @@ class LiveScreen(Screen[None]):
             return
         self.header.show(view, mode)
         self.footer.show(actions)
+        self._draw_panels()
+
+    def _draw_panels(self) -> None:
         if self.has_class("-tabs"):
             self.tabs.show([panel.id or "" for panel in self.board.seen])
-        for panel in self.board.seen:
-            panel.show_safely(view)
+        if self._view is not None:
+            for panel in self.board.seen:
+                panel.show_safely(self._view)
 
     async def fill(self, panels: Sequence[Panel], ascii: bool) -> None:
         """Put the panels in, which are not there for the first frame."""
-        from icot_tui.tui.chart.widget import Chart
-
         await self.board.fill(panels)
-        for chart in self.query(Chart):
-            chart.ascii = ascii
+        for panel in panels:
+            if panel.chart is not None:
+                panel.chart.ascii = ascii
         if self.focused is None and self.is_current:
             self.focus_next()
 
-    # Size ---------------------------------------------------------------------------------------
-
     def on_resize(self, event: events.Resize) -> None:
-        """Choose what there is room for."""
         self.fit(event.size)
 
     def fit(self, size: Size) -> None:
-        """Choose what there is room for in a terminal of this size."""
         width, height = size
         shape = shape_of(width, height)
         self.set_class(shape == "too small", "-small")
@@ -97,77 +93,48 @@ class LiveScreen(Screen[None]):
             self.query_one("#small", Static).update(
                 f"This needs {columns} columns and {rows} rows;\n"
                 f"the terminal has {width} and {height}.\n\n"
-                "Make it larger, or the letters smaller.\nTraining goes on meanwhile."
+                "Make it larger, or its font smaller.\nTraining goes on meanwhile."
             )
         self.call_after_refresh(self.rearrange)
 
     def rearrange(self) -> None:
-        """Place the panels anew and draw those that came in."""
+        """Place the panels again and draw those that came in."""
         self.board.rearrange()
-        self.call_after_refresh(self._draw_again)
-
-    def _draw_again(self) -> None:
-        if self._view is not None:
-            for panel in self.board.seen:
-                panel.show_safely(self._view)
-            if self.has_class("-tabs"):
-                self.tabs.show([panel.id or "" for panel in self.board.seen])
-
-    # Focus --------------------------------------------------------------------------------------
+        self.call_after_refresh(self._draw_panels)
 
     @property
     def focused_panel(self) -> Panel | None:
-        """The panel that has the focus."""
-        node: object = self.focused
-        while isinstance(node, Widget):
-            if isinstance(node, Panel):
-                return node
-            node = node.parent
-        return None
+        return _panel_of(self.focused)
 
     def go_to(self, name: str) -> None:
         """Bring a panel in and give it the focus."""
         self.board.choices.go_to(name)
         self.rearrange()
-        self._focus(name)  # now, not at the next redraw: the next key means this panel
-
-    def _focus(self, name: str) -> None:
-        panel = self.board.panels.get(name)
-        if panel is None:
+        if name not in self.board.panels:
             return
-        target = next((w for w in panel.query("*") if w.focusable and w.display), None)
-        if target is not None:
+        widgets = self.board.panels[name].query("*")
+        target = next((widget for widget in widgets if widget.focusable and widget.display), None)
+        if target is not None:  # now, not at the next redraw: the next key means this panel
             self.set_focus(target, scroll_visible=False)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Remember which chart was used last."""
-        from icot_tui.tui.chart.widget import Chart
-
-        if isinstance(event.widget, Chart):
-            self._last_chart = event.widget
-
-    @property
-    def chart(self) -> "Chart | None":
-        """The chart that keys mean: in focus, or used last, or the first in sight."""
-        from icot_tui.tui.chart.widget import Chart
-
-        panel = self.focused_panel
-        charts = [chart for seen in self.board.seen for chart in seen.query(Chart)]
-        mine = [chart for chart in charts if panel is not None and panel in chart.ancestors]
-        if mine:
-            return mine[0]
-        if self._last_chart in charts:
-            return self._last_chart
-        return charts[0] if charts else None
-
-    @on(Tabs.Clicked)
-    def _tab(self, event: Tabs.Clicked) -> None:
-        self.go_to(event.panel)
+        panel = _panel_of(event.widget)
+        if panel is not None and panel.chart is not None:
+            self._last_with_chart = panel
 
     @property
     def panel_with_chart(self) -> Panel | None:
-        """The panel of the chart that keys mean."""
-        chart = self.chart
-        if chart is None:
-            return None
-        return next((panel for panel in self.board.seen if panel in chart.ancestors), None)
+        """The panel whose chart keys mean: in focus, or used last, or the first in view."""
+        panels = [panel for panel in self.board.seen if panel.chart is not None]
+        preferred = (self.focused_panel, self._last_with_chart, *panels)
+        return next((panel for panel in preferred if panel in panels), None)
+
+    @property
+    def chart(self) -> "Chart | None":
+        panel = self.panel_with_chart
+        return None if panel is None else panel.chart
+
+
+def _panel_of(widget: Widget | None) -> Panel | None:
+    nodes = () if widget is None else widget.ancestors_with_self
+    return next((node for node in nodes if isinstance(node, Panel)), None)

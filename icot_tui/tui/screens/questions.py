@@ -61,20 +61,12 @@ class NumberDialog(Dialog[int | float]):
         self._parse = parse
         self._about = about
 
-    DEFAULT_CSS = """
-    NumberDialog Input { width: 100%; height: 1; }
-    NumberDialog #about { margin: 1 0 0 0; }
-    NumberDialog #about.-wrong { color: $error; }
-    """
-
     def content(self) -> Sequence[Widget]:
-        """The question, the input line, and what the number would do."""
         field = Input(self._present, select_on_focus=True)
         field.cursor_blink = False
         return [text(self._intro), field, text("", id="about")]
 
     def on_mount(self) -> None:
-        """Explain the present number."""
         self._explain(self._present)
 
     @on(Input.Changed)
@@ -92,20 +84,19 @@ class NumberDialog(Dialog[int | float]):
 
     def _explain(self, written: str) -> None:
         about = self.query_one("#about", Static)
+        about.remove_class("-wrong")
         try:
-            explanation, wrong = self._about(self._parse(written.strip())), False
+            explanation = self._about(self._parse(written.strip()))
         except ValueError as error:
-            explanation, wrong = str(error), True
-        about.set_class(wrong, "-wrong")
+            explanation = str(error)
+            about.add_class("-wrong")
         about.update(Content(explanation))
 
 
 def checkpoint_dialog(view: RunView, effect: Callable[[int], str]) -> ChoiceDialog[int]:
     """Newest first: step, stage, accuracy at that step, age; the answer is the step.
 
-    Args:
-        view: of the run.
-        effect: says what going back to a step does.
+    `effect` says what going back to a step does.
     """
     kept = {checkpoint.step for checkpoint in list_checkpoints(view.source.folder.checkpoints)}
     latest = {saved.step: saved for saved in view.history.saved if saved.step in kept}
@@ -127,25 +118,12 @@ def checkpoint_dialog(view: RunView, effect: Callable[[int], str]) -> ChoiceDial
 
 def how_to_leave(run: str) -> ChoiceDialog[ExitChoice]:
     """Train on without a screen, save and stop, stop at once; escape stays."""
-    return ChoiceDialog(
-        "leave the screen",
-        (
-            DialogChoice[ExitChoice](
-                "detach",
-                "leave it training in the background",
-                f"the shell comes back; look again: icot-tui attach {run}",
-                "d",
-            ),
-            DialogChoice[ExitChoice](
-                "save",
-                "save and stop",
-                f"this step is saved; go on: icot-tui resume {run}",
-                "s",
-            ),
-            DialogChoice[ExitChoice](
-                "now", "stop now", "what was trained since the last checkpoint is lost", "n"
-            ),
-        ),
-        intro="The run is still training.",
-        width=76,
+    background = f"the shell comes back; look again: icot-tui attach {run}"
+    save = f"this step is saved; go on: icot-tui resume {run}"
+    lose = "what was trained since the last checkpoint is lost"
+    choices: tuple[DialogChoice[ExitChoice], ...] = (
+        DialogChoice("detach", "leave it training in the background", background, "d"),
+        DialogChoice("save", "save and stop", save, "s"),
+        DialogChoice("now", "stop now", lose, "n"),
     )
+    return ChoiceDialog("leave the screen", choices, intro="The run is still training.", width=76)

@@ -1,4 +1,4 @@
-"""The list of runs: open one, or lay it over the one on show."""
+"""The list of runs: open one, or overlay it on the one on show."""
 
 import time
 from collections.abc import Sequence
@@ -26,28 +26,25 @@ if TYPE_CHECKING:
 REFRESH_SECONDS = 1.0
 """Between two readings of the journals."""
 NAME_WIDTHS = (22, 40)
-"""Cells of a name, in dialogs that have less room than they want and in others."""
+"""Cells of a name, in narrow and in wide terminals."""
 METHODS = {"No CoT": "no CoT", "Explicit CoT": "explicit", "ICoT-KD": "distilled"}
-"""What stands in place of the stage where none rises."""
+"""What stands in place of the stage for methods without stages."""
 
 
 class Runs(Dialog[bool]):
-    """All runs of a folder, the newest first, or all trials of a study in its order.
-
-    The answer is whether one was opened.
-    """
+    """All runs of a folder, newest first, or a study's trials; returns whether one was opened."""
 
     title_in_words = "runs"
-    hint = "enter opens, space lays over, / filters, escape leaves"
+    hint = "enter opens, space overlays, / filters, escape closes"
     width = 110
     BINDINGS = [
-        Binding("space", "compare", "lay over", show=False),
+        Binding("space", "compare", "overlay", show=False),
         Binding("slash", "filter", "filter", show=False),
-        Binding("q,r", "cancel", "leave", show=False),
+        Binding("q,r", "cancel", "close", show=False),
     ]
     DEFAULT_CSS = """
     Runs .text { margin: 0; text-wrap: nowrap; text-overflow: ellipsis; }
-    Runs Input { width: 100%; height: 1; display: none; }
+    Runs Input { display: none; }
     Runs OptionList {
         height: auto;
         max-height: 30;
@@ -68,15 +65,14 @@ class Runs(Dialog[bool]):
         self._wanted = ""
 
     def content(self) -> Sequence[Widget]:
-        """Heading, filter, list; or what to do where there is nothing."""
         self._lines = self._list.read(time.time())
         if not self._lines:
-            where = plain(str(self._runs))
-            told = (
-                f"There is no run in {where} yet.\n\nStart one:               icot-tui launch\n"
+            empty = (
+                f"There is no run in {plain(str(self._runs))} yet.\n\n"
+                "Start one:               icot-tui launch\n"
                 "Look in another folder:  icot-tui attach --runs FOLDER"
             )
-            return [text(told)]
+            return [text(empty)]
         field = Input(placeholder="show only runs with ...")
         field.cursor_blink = False
         heading = f"   {'run':<{self._name_width}} {'status':<10}{'stage':>9} {'exact':>9}  "
@@ -92,7 +88,6 @@ class Runs(Dialog[bool]):
         return min(most, max(few, longest))
 
     def on_mount(self) -> None:
-        """Show them, and look again from time to time."""
         if self._lines:
             self._fill()
             self.query_one(OptionList).focus()
@@ -106,39 +101,36 @@ class Runs(Dialog[bool]):
         """Show the runs that are wanted; what is highlighted stays so."""
         options = self.query_one(OptionList)
         fits = name_filter(self._wanted)
-        shown = [
+        before, at = self._shown, options.highlighted or 0
+        self._shown = [
             line
             for line in self._lines
             if fits(f"{line.name} {line.status} {line.method} {line.description}")
         ]
-        at = options.highlighted or 0
-        marked = self._shown[at].name if at < len(self._shown) else ""
-        same = [one.folder.path for one in shown] == [one.folder.path for one in self._shown]
-        self._shown = shown
         width = self._name_width
-        prompts = [self._prompt(line, width) for line in shown]
-        if same and options.option_count == len(shown):
+        prompts = [self._prompt(line, width) for line in self._shown]
+        paths = [line.folder.path for line in self._shown]
+        if paths == [line.folder.path for line in before] and options.option_count:
             for index, prompt in enumerate(prompts):
                 if options.get_option_at_index(index).prompt != prompt:
                     options.replace_option_prompt_at_index(index, prompt)
             return
         options.clear_options()
         options.add_options(map(Option, prompts))
-        at = next((at for at, line in enumerate(shown) if line.name == marked), at)
-        options.highlighted = min(at, len(shown) - 1) if shown else None
+        if at < len(before) and before[at].folder.path in paths:
+            at = paths.index(before[at].folder.path)
+        options.highlighted = min(at, len(paths) - 1) if paths else None
 
     def _prompt(self, line: RunLine, width: int) -> Content:
         source = self._monitor.source
         here = ">" if source is not None and source.folder.path == line.folder.path else " "
         over = "+" if self._monitor.is_overlaid(line.folder) else " "
-        stage = "" if line.of is None else f"{line.stage} of {line.of}"
-        stage = METHODS.get(line.method, stage)
-        name = set_cell_size(plain(line.name), width)
+        stage = METHODS.get(line.method, "" if line.of is None else f"{line.stage} of {line.of}")
         accuracy = "" if line.accuracy is None else percent(line.accuracy)
         began = "" if line.age is None else age(line.age)
         return Content.assemble(
             (f"{here}{over} ", "bold $accent"),
-            (f"{name} ", "bold"),
+            (f"{set_cell_size(plain(line.name), width)} ", "bold"),
             (f"{line.status:<10}", COLOURS.get(line.status, "$error")),
             (f"{stage:>9} {accuracy:>9}  ", ""),
             (f"{began:<14}", "dim"),
@@ -153,7 +145,7 @@ class Runs(Dialog[bool]):
             self.dismiss(True)
 
     def _begun(self, at: int) -> RunFolder | None:
-        """The run of a line; of a trial that is to come there is nothing to see."""
+        """The run of a line; None for a trial that has not begun."""
         folder = self._shown[at].folder
         if folder.path.is_dir():
             return folder
@@ -161,7 +153,6 @@ class Runs(Dialog[bool]):
         return None
 
     def action_compare(self) -> None:
-        """Lay the run over the one on show, or take it away."""
         at = self.query_one(OptionList).highlighted if self._shown else None
         if at is not None and self._monitor.source is not None:
             folder = self._begun(at)
@@ -170,7 +161,6 @@ class Runs(Dialog[bool]):
                 self._fill()
 
     def action_filter(self) -> None:
-        """Write what to look for."""
         if self._lines:
             field = self.query_one(Input)
             field.display = True

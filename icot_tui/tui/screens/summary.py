@@ -1,6 +1,6 @@
-"""The summary of a run: what came of it, and what one can do next."""
+"""The summary of a run: its results, and what one can do next."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from textual import events
@@ -12,10 +12,9 @@ from icot_tui.engine.journal.events import Evaluated
 from icot_tui.engine.journal.wording import how_answered
 from icot_tui.formatting import count, duration, percent, plain
 from icot_tui.tui.actions.action import KeyMap, key_label
+from icot_tui.tui.panels.methods import progress_text, removes
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.dialog import ChoiceDialog, DialogChoice, text
-
-Fact = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -27,79 +26,67 @@ class NextStep:
     action: str = ""
 
 
-def summary_facts(view: RunView) -> list[Fact]:
-    """What came of the run so far, as names and values."""
-    from icot_tui.tui.panels.methods import removes, where  # takes long, and is seldom needed
-
+def summary_facts(view: RunView) -> Iterator[tuple[str, str]]:
+    """The results of the run so far, as names and values."""
     summary, folder = view.history.summary, view.source.folder
     metrics = summary.metrics
-    facts: list[Fact] = []
     if summary.facts is not None and not removes(summary):
-        facts.append(("method" if metrics.phase is None else "training", where(summary)))
+        yield ("method" if metrics.phase is None else "training"), progress_text(summary)
     elif summary.max_cot_tokens is not None:
         gone = f"{summary.removed_tokens} of {summary.max_cot_tokens} tokens removed"
-        nothing = ": nothing is written any more"
-        everything = summary.removed_tokens >= summary.max_cot_tokens
-        facts.append(("stage", gone + nothing * everything))
+        if summary.removed_tokens >= summary.max_cot_tokens:
+            gone += ": nothing is written any more"
+        yield "stage", gone
     evaluations = view.history.evaluations
     if evaluations:
         last = evaluations[-1].result
         between = f"{percent(last.low)} to {percent(last.high)}"
         how = _how(view, last, removes(summary))
-        facts.append(("exact match", f"{percent(last.exact_match)}{how} ({between})"))
+        yield "exact match", f"{percent(last.exact_match)}{how} ({between})"
     if metrics.best is not None and metrics.best_step is not None:
-        facts.append(("best", f"{percent(metrics.best)} at step {metrics.best_step:,}"))
-    facts.append(("steps", f"{metrics.step:,}, {duration(metrics.seconds)} of training"))
+        yield "best", f"{percent(metrics.best)} at step {metrics.best_step:,}"
+    yield "steps", f"{metrics.step:,}, {duration(metrics.seconds)} of training"
     spikes = metrics.spikes
     if spikes:
         collapsed = sum(spike.collapsed for spike in spikes)
         recovered = sum(not spike.open for spike in spikes)
-        told = f"{count(len(spikes), 'spike')}, {recovered} recovered"
-        facts.append(("loss", told + f", {collapsed} collapsed" * bool(collapsed)))
+        outcome = f"{count(len(spikes), 'spike')}, {recovered} recovered"
+        yield "loss", outcome + (f", {collapsed} collapsed" if collapsed else "")
     best = best_or_newest(folder.checkpoints, metrics.best_step)
     if best is not None:
-        facts.append(("checkpoint", str(best.path)))
-    facts.append(("run folder", str(folder.path)))
-    return facts
+        yield "checkpoint", str(best.path)
+    yield "run folder", str(folder.path)
 
 
 def _how(view: RunView, last: Evaluated, removing: bool) -> str:
-    """How the answers of an evaluation came about, to be said after its exact match."""
+    """How the answers of an evaluation came about, to follow its exact match."""
     if removing and not last.implicit:
         return f" at stage {last.stage}"
     phase = view.history.summary.metrics.phase_name
     return (" with " if phase is None else ", ") + how_answered(last.implicit, phase)
 
 
-def next_steps(view: RunView) -> list[NextStep]:
+def next_steps(view: RunView) -> Iterator[NextStep]:
     """What one can do now: here, or in a shell."""
-    folder, best_step = view.source.folder, view.history.summary.metrics.best_step
-    best = best_or_newest(folder.checkpoints, best_step)
-    found: list[NextStep] = []
+    folder = view.source.folder
+    best = best_or_newest(folder.checkpoints, view.history.summary.metrics.best_step)
     if best is not None:
-        found.append(NextStep("ask it", "anything, and look inside", "play"))
-    found.append(NextStep("compare", "lay other runs over it", "runs"))
-    found.append(NextStep("export", "every step as CSV, and a model card", "export-run"))
+        yield NextStep("ask it", "anything, and look inside", "play")
+    yield NextStep("compare", "overlay other runs", "runs")
+    yield NextStep("export", "every step as CSV, and a model card", "export-run")
     if best is not None:
-        found.append(NextStep("measure it", f"icot-tui eval {best.path}"))
+        yield NextStep("measure it", f"icot-tui eval {best.path}")
     if view.status in ("stopped", "dead"):
-        found.append(NextStep("go on", f"icot-tui resume {folder.path}"))
+        yield NextStep("go on", f"icot-tui resume {folder.path}")
     elif view.status == "finished":
-        found.append(NextStep("look again", f"icot-tui attach {folder.path}"))
-    return found
+        yield NextStep("look again", f"icot-tui attach {folder.path}")
 
 
 class SummaryDialog(ChoiceDialog[NextStep]):
     """Facts and next steps; Enter does the highlighted one, or copies its command; q quits."""
 
-    DEFAULT_CSS = """
-    SummaryDialog .facts { height: auto; margin-bottom: 1; }
-    """
-
-    def __init__(
-        self, view: RunView, keys: KeyMap, failure: str = "", quit: Callable[[], None] | None = None
-    ) -> None:
-        self._facts = summary_facts(view)
+    def __init__(self, view: RunView, keys: KeyMap, failure: str, quit: Callable[[], None]) -> None:
+        self._facts = list(summary_facts(view))
         self._failure = failure
         super().__init__(
             _title(view, failure), [_choice(step, keys) for step in next_steps(view)], width=96
@@ -109,21 +96,16 @@ class SummaryDialog(ChoiceDialog[NextStep]):
         self.hint = f"enter does it, or copies the command; escape goes back, {quit_key} quits"
 
     def content(self) -> Sequence[Widget]:
-        """What went wrong if something did, facts, commands."""
-        widgets: list[Widget] = []
-        if self._failure:
-            widgets.append(text(Content.styled(plain(self._failure), "$error")))
+        failure = [text(Content.styled(plain(self._failure), "$error"))] if self._failure else []
         wide = max(len(name) for name, _ in self._facts) + 2
-        lines: list[tuple[str, str]] = []
-        for at, (name, value) in enumerate(self._facts):
-            lines += [("\n" * (at > 0), ""), (f"{name:<{wide}}", "dim"), (plain(value), "")]
-        widgets.append(text(Content.assemble(*lines)))
-        widgets.append(text(Content.styled("What next?", "bold $primary")))
-        return [*widgets, *super().content()]
+        facts = Content("\n").join(
+            Content.assemble((name.ljust(wide), "dim"), plain(value)) for name, value in self._facts
+        )
+        question = Content.styled("What next?", "bold $primary")
+        return [*failure, text(facts), text(question), *super().content()]
 
     def on_key(self, event: events.Key) -> None:
-        """Leave the screen below as well."""
-        if event.key in self._keys and self._quit is not None:
+        if event.key in self._keys:
             event.stop()
             self.dismiss(None)
             self.app.call_later(self._quit)
