@@ -162,7 +162,7 @@ def test_a_resume_undoes_a_training_that_began_later(tmp_path):
 def test_the_header_names_the_training_before_all_that_one_may_do(tmp_path):
     told = distilling(tmp_path, phases=4, name="compare-2x2-cpu-icot-kd-s0")
     told.tell(RunEnded(step=told.step, reason="done", finished=True))
-    known = header_parts(told.view())
+    known = list(header_parts(told.view()))
     for mode, shown in (("watching", "watching"), ("replay, 20 times as fast", "replay")):
         left, mode = fit_parts(known, mode, 78, " · ")
         assert left[2][0] == "coupled pair (4 of 4)" and mode == shown

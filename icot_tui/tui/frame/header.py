@@ -1,5 +1,6 @@
 """The line at the top: the run, its status and its progress."""
 
+from collections.abc import Iterator
 from itertools import accumulate, starmap
 
 from rich.cells import cell_len
@@ -46,7 +47,7 @@ class Header(Static):
         width = self.size.width
         mode = mode if width >= ROOM_FOR_MODE else ""
         between = " | " if view.ascii else " · "
-        left, mode = fit_parts(header_parts(view), mode, width - 2, between)
+        left, mode = fit_parts(list(header_parts(view)), mode, width - 2, between)
         if (left, mode, width) == self._drawn:
             return
         self._drawn = (left, mode, width)
@@ -56,7 +57,7 @@ class Header(Static):
         self.update(Content.assemble(text, gap, (mode, "dim")), layout=False)
 
 
-def header_parts(view: RunView) -> list[Part]:
+def header_parts(view: RunView) -> Iterator[Part]:
     """All parts of the header, the most important first."""
     from icot_tui.tui.panels.methods import progress_text  # slow: not for the first frame
 
@@ -66,30 +67,30 @@ def header_parts(view: RunView) -> list[Part]:
     status = str(view.status)
     if view.status == "dead" and silence is not None:
         status = f"trainer gone, last heard {age(silence)}"
-    parts: list[Part] = [(plain(name), "bold $primary"), (status, f"bold {COLOURS[view.status]}")]
+    yield plain(name), "bold $primary"
+    yield status, f"bold {COLOURS[view.status]}"
     if not view.source.caught_up:
-        parts.append((f"reading the journal, {view.source.progress:.0%}", "$secondary"))
-    parts += [(text, "$secondary") for text in (view.study, view.phase) if text]
+        yield f"reading the journal, {view.source.progress:.0%}", "$secondary"
+    yield from ((text, "$secondary") for text in (view.study, view.phase) if text)
     if summary.facts is None:
-        return parts
-    parts.append((plain(progress_text(summary)), ""))
+        return
+    yield plain(progress_text(summary)), ""
     if view.status == "training" and silence is not None and silence > QUIET_SECONDS:
-        parts.append((f"no events for {duration(silence // 10 * 10)}", "$warning"))
+        yield f"no events for {duration(silence // 10 * 10)}", "$warning"
     spike = next((spike for spike in reversed(metrics.spikes[-8:]) if spike.open), None)
     if spike is not None and view.status in ("training", "paused"):
         what = "collapsed" if spike.collapsed else "recovering"
         steps = count(max(0, metrics.step - spike.step), "step")
-        parts.append((f"{what} for {steps}", "$error" if spike.collapsed else "$warning"))
+        yield f"{what} for {steps}", "$error" if spike.collapsed else "$warning"
     evaluations = view.history.evaluations
     if evaluations:
-        parts.append((f"exact match {percent(evaluations[-1].result.exact_match)}", ""))
-    parts.append((f"step {metrics.step:,}", ""))
+        yield f"exact match {percent(evaluations[-1].result.exact_match)}", ""
+    yield f"step {metrics.step:,}", ""
     pace, left = summary.steps_per_second, summary.seconds_left()
     if view.status == "training" and pace is not None:
-        parts.append((f"{number(pace)} steps/s", ""))
+        yield f"{number(pace)} steps/s", ""
     if left is not None and view.status == "training":
-        parts.append((f"about {rough(left)} left", ""))
-    return parts
+        yield f"about {rough(left)} left", ""
 
 
 def fit_parts(

@@ -156,7 +156,7 @@ class PanelsDialog(Dialog[bool]):
     title_in_words = "panels"
     hint = "enter shows or hides, escape closes"
     width = 48
-    BINDINGS = [("space", "show_or_hide", "show or hide"), ("v", "cancel", "close")]
+    BINDINGS = [("space", "show_or_hide", "show or hide"), ("v", "dismiss", "close")]
 
     def __init__(self, choices: LayoutChoices, changed: Callable[[], None]) -> None:
         super().__init__()

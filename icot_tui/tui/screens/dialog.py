@@ -28,7 +28,7 @@ LEAST_ROWS = 4
 class Dialog(ModalScreen[Result | None], Generic[Result]):
     """A box in the middle of the screen; escape closes it with None."""
 
-    BINDINGS = [Binding("escape", "cancel", "close", show=False)]
+    BINDINGS = [Binding("escape", "dismiss", "close", show=False)]
     DEFAULT_CSS = """
     Dialog { align: center middle; }
     Dialog > .box {
@@ -73,9 +73,6 @@ class Dialog(ModalScreen[Result | None], Generic[Result]):
 
     def content(self) -> Sequence[Widget]:
         raise NotImplementedError
-
-    def action_cancel(self) -> None:
-        self.dismiss(None)
 
 
 def text(content: str | Content, id: str | None = None) -> Static:

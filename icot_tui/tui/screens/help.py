@@ -29,7 +29,7 @@ class Help(Dialog[None]):
 
     hint = "up and down scroll, escape closes"
     width = 90
-    BINDINGS = [Binding("q,question_mark,enter", "cancel", "close", show=False)]
+    BINDINGS = [Binding("q,question_mark,enter", "dismiss", "close", show=False)]
     DEFAULT_CSS = """
     Help > .box { height: 94%; }
     Help.-low > .box { height: 100%; }

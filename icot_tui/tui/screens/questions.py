@@ -76,11 +76,9 @@ class NumberDialog(Dialog[int | float]):
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         try:
-            value = self._parse(event.value.strip())
+            self.dismiss(self._parse(event.value.strip()))
         except ValueError:
             self.app.bell()
-            return
-        self.dismiss(value)
 
     def _explain(self, written: str) -> None:
         about = self.query_one("#about", Static)

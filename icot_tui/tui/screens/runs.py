@@ -40,7 +40,7 @@ class Runs(Dialog[bool]):
     BINDINGS = [
         Binding("space", "compare", "overlay", show=False),
         Binding("slash", "filter", "filter", show=False),
-        Binding("q,r", "cancel", "close", show=False),
+        Binding("q,r", "dismiss", "close", show=False),
     ]
     DEFAULT_CSS = """
     Runs .text { margin: 0; text-wrap: nowrap; text-overflow: ellipsis; }
