@@ -61,10 +61,12 @@ class _Heading(NamedTuple):
 
     def lines(self, area: Area, spare: int) -> list[Line]:
         """With large digits and a thick bar, or an empty line between, as rows are to spare."""
-        if spare >= LARGE_HEADING and area.width >= 40 and not area.ascii:
-            return [*_large(self.title, self.remark, area), EMPTY, self.bar, self.bar]
         first = apart(self.title, self.remark, area.width)
-        return [first, EMPTY, self.bar] if spare >= 2 else [first, self.bar]
+        if spare < 2 or (area.ascii and spare >= LARGE_HEADING):
+            return [first, self.bar]
+        if spare < LARGE_HEADING or area.width < 40:
+            return [first, EMPTY, self.bar]
+        return [*_large(self.title, self.remark, area), EMPTY, self.bar, self.bar]
 
 
 def _large(title: Line, remark: Line, area: Area) -> list[Line]:

@@ -112,14 +112,14 @@ class ActionProvider(Provider):
     """Finds the palette's actions by their names, or by the words of label and help."""
 
     async def discover(self) -> Hits:
-        palette = cast(Palette, self.screen)
+        palette = cast(Palette, self.app.screen)
         for action in palette.actions:
             run = partial(palette.run_named, action.name)
             yield DiscoveryHit(palette.line(action), run, action.name)
 
     async def search(self, query: str) -> Hits:
         """The actions that match; those whose names do come first."""
-        match, palette = self.matcher(query).match, cast(Palette, self.screen)
+        match, palette = self.matcher(query).match, cast(Palette, self.app.screen)
         for action in palette.actions:
             score = max(2 * match(action.name), match(f"{action.label} {action.help}"))
             if score > 0:
