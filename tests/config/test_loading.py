@@ -304,7 +304,7 @@ def configs(draw: st.DrawFn) -> RunConfig:
         "description": draw(texts),
         "seed": draw(st.integers(-(2**62), 2**62)),
         "data": {"task": draw(texts), "options": draw(options)},
-        "model": {"lora": {"alpha": draw(st.floats(allow_nan=False))}},
+        "model": {"lora": {"alpha": draw(positive)}},
         "curriculum": {"smoothing": draw(positive), "stages": draw(st.lists(spans, max_size=3))},
         "train": {"epochs": draw(positive), "compile": draw(st.booleans())},
         "trackers": {"names": draw(st.lists(st.sampled_from(["wandb", "mlflow"])))},
