@@ -14,9 +14,13 @@ ECHO_SECONDS = 0.3
 def handling_stop(
     stop: Callable[[], None],
     hang_up: Callable[[], None] = lambda: None,
+    preempt: Callable[[], None] | None = None,
     echo_seconds: float = ECHO_SECONDS,
 ) -> Iterator[None]:
     """Call `stop` at each SIGINT and SIGTERM, and `hang_up` at SIGHUP, which ends nothing.
+
+    `preempt` (None: `stop`) is called at SIGUSR1 and SIGUSR2, with which a scheduler such as Slurm
+    says that the time is nearly over; unhandled, they would kill the process.
 
     SIGHUP is handled, not ignored: child processes would inherit that. A signal that was ignored
     from the start (nohup, `&`) stays ignored.
@@ -29,10 +33,19 @@ def handling_stop(
             last = time.monotonic()
             stop()
 
+    def on_preempt(number: int, frame: FrameType | None) -> None:
+        (preempt or stop)()
+
     def on_hang_up(number: int, frame: FrameType | None) -> None:
         hang_up()
 
-    handlers = {signal.SIGINT: on_stop, signal.SIGTERM: on_stop, signal.SIGHUP: on_hang_up}
+    handlers = {
+        signal.SIGINT: on_stop,
+        signal.SIGTERM: on_stop,
+        signal.SIGUSR1: on_preempt,
+        signal.SIGUSR2: on_preempt,
+        signal.SIGHUP: on_hang_up,
+    }
     before = {number: signal.getsignal(number) for number in handlers}
     for number, handler in handlers.items():
         if before[number] != signal.SIG_IGN:

@@ -281,6 +281,7 @@ class LoadedModel:
     def _notes(
         self, asked: "_Staged", cot: int, wanted: int | None, finished: bool
     ) -> Iterator[str]:
+        yield from self.opened.passed_over
         if not finished:
             yield "the model did not finish its answer within its token budget"
         if self.is_pair and asked.question.gold is None:

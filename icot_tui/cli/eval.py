@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer import Option
 
-from icot_tui.cli.console import print_json, print_table, spinner
+from icot_tui.cli.console import print_error, print_json, print_table, spinner
 from icot_tui.cli.options import (
     Checkpoint,
     Data,
@@ -49,6 +49,7 @@ class EvaluatedCheckpoint:
     implicit: bool
     result: "EvaluationResult"
     seconds: float
+    notes: tuple[str, ...] = ()
     speed: "Speed | None" = None
 
 
@@ -83,6 +84,9 @@ def evaluate(
     opened = [
         (open_checkpoint(find_checkpoint(name, runs), given), wanted) for name, wanted in named
     ]
+    for one, _ in opened:
+        for note in one.passed_over:
+            print_error(f"note: {note}")
     with spinner("reading the examples") as say:
         text = examples_of(opened[0][0], data, examples)
         prepared = [(one, prepare(one, wanted, text, where)) for one, wanted in opened]
@@ -110,7 +114,8 @@ def evaluate(
 def _evaluate(opened: "OpenedCheckpoint", model: "PreparedModel") -> EvaluatedCheckpoint:
     began = time.perf_counter()
     result = model.evaluate(None if opened.config is None else opened.config.evaluation)
-    return EvaluatedCheckpoint(opened.path, model.implicit, result, time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    return EvaluatedCheckpoint(opened.path, model.implicit, result, seconds, opened.passed_over)
 
 
 def _as_json(one: EvaluatedCheckpoint) -> dict[str, Any]:
@@ -129,6 +134,7 @@ def _as_json(one: EvaluatedCheckpoint) -> dict[str, Any]:
         "decoded": result.decoded,
         "seconds": one.seconds,
         "examples_per_second": one.speed and one.speed.examples_per_second,
+        "notes": one.notes,
     }
 
 

@@ -130,7 +130,9 @@ def handling_stop_signals(
 ) -> Iterator[None]:
     """The first signal saves and stops, the second stops at once; a dropped link stops nothing.
 
-    A process without commands is stopped by those of the main process.
+    A scheduler's warning saves and stops too, but is no first signal: SIGTERM may follow while the
+    checkpoint is being written, and must not break that off. A process without commands is
+    stopped by those of the main process.
     """
     asked = False
 
@@ -143,8 +145,13 @@ def handling_stop_signals(
             commands.put(Stop())
         say("stopping after this step, then saving (once more: stop at once, without saving)")
 
+    def preempt() -> None:
+        if commands is not None:
+            commands.put(Stop())
+        say("asked by the scheduler: stopping after this step, then saving; to be continued")
+
     several = os.environ.get("WORLD_SIZE", "1") != "1"
-    with handling_stop(stop, hang_up, LAUNCHER_ECHO_SECONDS if several else ECHO_SECONDS):
+    with handling_stop(stop, hang_up, preempt, LAUNCHER_ECHO_SECONDS if several else ECHO_SECONDS):
         yield
 
 

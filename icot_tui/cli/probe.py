@@ -76,6 +76,9 @@ def probe(
     where, runs = pick_device(device), runs_folder()
     model = open_for_probing(checkpoint, runs, where, GivenRemoval(side, keep_positions))
     other = None if control is None else open_for_probing(control, runs, where)
+    passed_over = [*model.opened.passed_over, *(() if other is None else other.opened.passed_over)]
+    for text in passed_over:
+        print_error(f"note: {text}")
     settings = ProbeSettings(
         examples=examples,
         data=data,
@@ -94,7 +97,8 @@ def probe(
             note=lambda text: print_error(f"note: {text}"),
         )
     if json:
-        print_json(as_json(report))
+        values = as_json(report)
+        print_json(values | {"notes": [*passed_over, *values["notes"]]})
     else:
         _print_report(report, bool(target))
 

@@ -29,6 +29,7 @@ def open_checkpoint(path: Path, given: GivenRemoval = NOTHING_GIVEN) -> OpenedCh
     """
     from icot_tui.models.loading import load_pretrained
 
+    complaints: list[str] = []
     if (path / "checkpoints").is_dir():
         newest, complaints = newest_verified(path / "checkpoints")
         if newest is None:
@@ -62,6 +63,7 @@ def open_checkpoint(path: Path, given: GivenRemoval = NOTHING_GIVEN) -> OpenedCh
         state=_state(path),
         plan=_plan(path, description, config, answer_only, given),
         run=None if run is None else run.path,
+        passed_over=tuple(complaints),
         answer_only=answer_only,
     )
     opened.token_format(opened.stage or 0)  # refuses what was trained at a stage it can't tell of

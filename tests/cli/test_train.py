@@ -16,6 +16,7 @@ import pytest
 from icot_tui.cli.headless import handling_stop_signals
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.journal.events import (
+    CheckpointSaved,
     CommandDone,
     Event,
     RunEnded,
@@ -43,7 +44,7 @@ main()
 """
 ENDLESS = ["--set", "train.max_steps=100000000", "--set", "evaluation.every_steps=100000000"]
 PATIENCE = 200.0
-HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Cli:
@@ -196,6 +197,22 @@ def test_a_second_signal_stops_at_once(cli: Cli) -> None:
     cli.wait_for(lambda event: isinstance(event, RunResumed))
     process.terminate()
     assert process.wait(PATIENCE) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("warning", [signal.SIGUSR1, signal.SIGUSR2])
+def test_a_scheduler_warns_and_then_terminates(cli: Cli, warning: int) -> None:
+    process = cli.start("train", "tiny.toml", *ENDLESS)
+    cli.wait_for_step(30)
+    process.send_signal(warning)
+    process.send_signal(signal.SIGTERM)  # while it saves
+    output, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, errors) == (0, "")
+    assert "to be continued" in output and "asked by the scheduler" in output
+    ended = cli.events()[-1]
+    assert isinstance(ended, RunEnded) and not ended.finished
+    saved = [event for event in cli.events() if isinstance(event, CheckpointSaved)][-1]
+    assert saved.step == ended.step
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """What a run meets before its first step, and on a resume: said, not trained over."""
 
+import json
 import shutil
 
 import pytest
@@ -7,7 +8,10 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from transformers import PreTrainedTokenizerFast
+from typer.testing import CliRunner
 
+from icot_tui.cli.ask import app as ask_app
+from icot_tui.cli.eval import app as eval_app
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.journal.events import Warned
 from icot_tui.engine.loop.commands import CommandQueue, Stop
@@ -47,6 +51,18 @@ def test_a_run_without_its_checkpoints_starts_anew(tmp_path):
     assert train(folder).finished
     assert [line for line in news(folder) if line["event"] == "StepsTrained"] == known
     assert list_checkpoints(folder.checkpoints)
+
+
+def test_an_older_checkpoint_is_not_used_in_silence(tmp_path):
+    folder = train_new(tmp_path, tiny(train={"max_steps": 14}))
+    newest = list_checkpoints(folder.checkpoints)[-1].path
+    weights = newest / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    said = f"checkpoint {newest.name} is not used: model.safetensors was changed or damaged"
+    result = CliRunner().invoke(eval_app, [str(folder.path), "--no-speed", "--json"])
+    assert json.loads(result.stdout)["notes"] == [said] and said in result.stderr
+    result = CliRunner().invoke(ask_app, [str(folder.path), "12*34", "--json"])
+    assert said in json.loads(result.stdout)["answers"][0]["notes"]
 
 
 # Resumed with other settings --------------------------------------------------------------------

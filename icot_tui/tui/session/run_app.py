@@ -98,6 +98,8 @@ class ScreenRunner:
         for number, handler in (
             (signal.SIGHUP, self._on_hangup),
             (signal.SIGTERM, self._on_terminate),
+            (signal.SIGUSR1, self._on_preempt),
+            (signal.SIGUSR2, self._on_preempt),
             (signal.SIGINT, self._on_interrupt),
         ):
             if signal.getsignal(number) != signal.SIG_IGN:
@@ -206,6 +208,13 @@ class ScreenRunner:
             self.end("terminated")
         elif self._training is not None:
             self._training.send(Stop())
+
+    def _on_preempt(self, number: int, frame: FrameType | None) -> None:
+        """A scheduler says that the time is nearly over: save and stop the training, then leave."""
+        if self._training is not None:
+            self._training.send(Stop())
+        if self._reason is None and not self._over:
+            self.end("terminated")
 
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
         """Sent from outside, or by a terminal that turns the key into a signal: treat as a key."""
