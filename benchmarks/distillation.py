@@ -135,7 +135,7 @@ def made(arguments: argparse.Namespace, runs: Path) -> dict[str, Trainer]:
     last = list_checkpoints(folder.checkpoints)[-1].state()
     accelerator, data = build_accelerator(config), load_data(config.data)
     control = Control(CommandQueue(), None, Processes(accelerator), config.spikes, 10)
-    context = RunContext(data, folder, accelerator, control, print)
+    context = RunContext(config, data, folder, accelerator, control, print)
     state = RunState(outcomes=last["run"]["outcomes"])
     distilling = METHODS["distillation"]
     trainings = {

@@ -282,6 +282,11 @@ class LoadedModel:
         self, asked: "_Staged", cot: int, wanted: int | None, finished: bool
     ) -> Iterator[str]:
         yield from self.opened.passed_over
+        if asked.question.gold is None and asked.stage and self.token_format.plan.keep_positions:
+            yield (
+                "how long this question's chain of thought is was not known: positions are kept as "
+                f"for a chain of {self.reader.typical_cot_tokens} tokens"
+            )
         if not finished:
             yield "the model did not finish its answer within its token budget"
         if self.is_pair and asked.question.gold is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.engine.checkpoints.opened import NOTHING_GIVEN, GivenRemoval, OpenedCheckpoint
 from icot_tui.errors import UserError
-from icot_tui.runs.opening import open_checkpoint
+from icot_tui.runs.opening import needs_plan, open_checkpoint
 
 MEMORY_LIMIT = 1 << 30  # default limit of kept parameters in bytes
 
@@ -40,7 +40,7 @@ class ModelCache:
         with self._lock:
             key = _key(path)
             if key not in self._kept:
-                opened = open_safely(path, self._given)
+                opened = open_safely(path, self._given if needs_plan(path) else NOTHING_GIVEN)
                 key = _key(opened.path)  # a run's folder stands for its newest checkpoint
                 if key not in self._kept:
                     self._kept[key] = LoadedModel(opened, self._device)

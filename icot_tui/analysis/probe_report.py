@@ -206,7 +206,8 @@ def caveats(report: ProbeReport) -> Iterator[str]:
             "need not come from the hidden chain of thought"
         )
     if report.accuracy.size and report.accuracy.min() < 0.5:
-        shares = ", ".join(f"c{k} {share:.0%}" for k, share in enumerate(report.accuracy))
+        weak = [(k, share) for k, share in enumerate(report.accuracy) if share < 0.5]
+        shares = ", ".join(f"c{k} right in {share:.0%}" for k, share in weak)
         yield (
             f"the model gets some answer digits wrong more often than right ({shares}): patching "
             "can show little there"

@@ -21,11 +21,12 @@ from icot_tui.analysis.model_cache import open_safely
 from icot_tui.analysis.probe_report import Grid, ProbeReport, TargetFacts
 from icot_tui.analysis.probe_run import ProbeSettings, run_probes
 from icot_tui.engine.checkpoints.checkpoint import MANIFEST
+from icot_tui.engine.checkpoints.description import vocabulary_digest
 from icot_tui.engine.checkpoints.opened import NOTHING_GIVEN, GivenRemoval
 from icot_tui.engine.run_folder import write_atomically
 from icot_tui.errors import UserError
 
-VERSION = 1  # to be raised when the same settings would give other numbers
+VERSION = 2  # to be raised when the same settings would give other numbers
 FOLDER = "analysis"
 _GRIDS = ("scores", "errors", "patched", "patched_control", "supported", "accuracy")
 _NESTED = ("controls", "control_errors")
@@ -174,8 +175,18 @@ def _influences(
         "seed": settings.seed,
         "patch": settings.patch,
         "targets": sorted(settings.target_names),
-        "control": None if control is None else digest(control.opened.path),
+        "model": _reading(model),
+        "control": None if control is None else [digest(control.opened.path), _reading(control)],
     }
+
+
+def _reading(model: LoadedModel) -> list[object]:
+    """How a model reads examples, and which ones where no file is given."""
+    plan, opened = model.token_format.plan, model.opened
+    order = None if plan.order is None else plan.order.tolist()
+    data = None if opened.data is None else opened.data.model_dump(mode="json")
+    words = vocabulary_digest(opened.tokenizer)
+    return [plan.side, plan.keep_positions, order, words, model.token_format.separator_id, data]
 
 
 def _data_digest(file: Path) -> str:

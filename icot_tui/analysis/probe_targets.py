@@ -138,9 +138,10 @@ class _Finder:
     # Effects ------------------------------------------------------------------------------------
 
     def _token_effect(self, place: int) -> Effect | None:
-        if self._task is None:
-            return None
-        return self._modular(place) if self._task.name == "modular" else self._addend(place)
+        name = None if self._task is None else self._task.name
+        if name == "modular":
+            return self._modular(place)
+        return self._addend(place) if name in ("addition", "multiplication") else None
 
     def _addend(self, place: int) -> Effect | None:
         """Digits of sums and products, lowest first: each is added to the answer at its place.

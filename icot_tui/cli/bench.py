@@ -123,7 +123,7 @@ def measure(config: RunConfig, steps: int, evaluate: bool) -> BenchResult:
         data = method.prepare(config, load_data(config.data))
         every = config.train.observe_every
         control = Control(commands, None, Processes(accelerator), config.spikes, every)
-        context = RunContext(data, folder, accelerator, control, listen)
+        context = RunContext(config, data, folder, accelerator, control, listen)
         training = method.training(context, method.phases(config)[0], RunState())
         trainer = build_trainer(training, context)
         trainer.store.has = lambda state: True  # type: ignore[method-assign]  # save nothing

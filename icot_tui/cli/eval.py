@@ -75,15 +75,14 @@ def evaluate(
     from icot_tui.analysis.checkpoints import find_checkpoint
     from icot_tui.engine.checkpoints.opened import GivenRemoval
     from icot_tui.engine.evaluation.held_out import examples_of, measure_speed, prepare
-    from icot_tui.runs.opening import open_checkpoint
+    from icot_tui.runs.opening import open_all
 
     silence_transformers()
     where = pick_device(device)
     named = [(checkpoint, stage)] + ([] if against is None else [(against, against_stage)])
-    runs, given = runs_folder(), GivenRemoval(side, keep_positions)
-    opened = [
-        (open_checkpoint(find_checkpoint(name, runs), given), wanted) for name, wanted in named
-    ]
+    paths = [find_checkpoint(name, runs_folder()) for name, _ in named]
+    given = GivenRemoval(side, keep_positions)
+    opened = [(one, n[1]) for one, n in zip(open_all(paths, given), named, strict=True)]
     for one, _ in opened:
         for note in one.passed_over:
             print_error(f"note: {note}")

@@ -68,14 +68,26 @@ def probe(
     json: Json = False,
 ) -> None:
     """Train linear probes with controls, patch, and print what may be concluded."""
+    from icot_tui.analysis.checkpoints import find_checkpoint
     from icot_tui.analysis.probe_run import ProbeSettings
     from icot_tui.analysis.probe_store import open_for_probing, probe_checkpoint
-    from icot_tui.engine.checkpoints.opened import GivenRemoval
+    from icot_tui.engine.checkpoints.opened import NOTHING_GIVEN, GivenRemoval
+    from icot_tui.runs.opening import needs_plan
 
     silence_transformers()
     where, runs = pick_device(device), runs_folder()
-    model = open_for_probing(checkpoint, runs, where, GivenRemoval(side, keep_positions))
-    other = None if control is None else open_for_probing(control, runs, where)
+    given = GivenRemoval(side, keep_positions)
+    model = open_for_probing(checkpoint, runs, where, given)
+    other = (
+        None
+        if control is None
+        else open_for_probing(
+            control,
+            runs,
+            where,
+            given if needs_plan(find_checkpoint(control, runs)) else NOTHING_GIVEN,
+        )
+    )
     passed_over = [*model.opened.passed_over, *(() if other is None else other.opened.passed_over)]
     for text in passed_over:
         print_error(f"note: {text}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from icot_tui.config import Phase, method_of
 from icot_tui.config.sections import Positive, Section
 from icot_tui.curriculum.schedule import ALL, NO_SMOOTHING, Fixed
+from icot_tui.errors import UserError
 from icot_tui.methods.base import Method
 from icot_tui.methods.stepwise import removal_of
 
@@ -100,8 +101,10 @@ def _open(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedMode
     from icot_tui.engine.checkpoints.weights import ExtendedWeights
     from icot_tui.models.loading import load_pretrained
 
-    tokens = len(load_tensors(folder / PAUSES)["parts.pauses.weight"])
-    lm = pause_lm(load_pretrained(str(folder)), tokens, int(tokenizer.eos_token_id))
+    pauses = load_tensors(folder / PAUSES).get("parts.pauses.weight")
+    if pauses is None:
+        raise UserError(f"{folder / PAUSES} holds no pause tokens: it is damaged")
+    lm = pause_lm(load_pretrained(str(folder)), len(pauses), int(tokenizer.eos_token_id))
     ExtendedWeights(lm, PAUSES).read(folder)
     return cast("PreTrainedModel", lm)  # it can be asked like one
 

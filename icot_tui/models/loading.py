@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 ADAPTER_CONFIG = "adapter_config.json"
-WEIGHT_FILES = ("*.safetensors", "*.bin", "*.pth", "*.pt")
-BUFFERS = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")
+WEIGHT_FILES = ("model*.safetensors", "pytorch_model*.bin", "adapter_model.*")
+READ_FILES = (*WEIGHT_FILES, "config.json", "tokenizer*", ADAPTER_CONFIG)
+BUFFERS = (
+    *(".attn.bias", ".attn.masked_bias", ".attn.attention.bias", ".attn.attention.masked_bias"),
+    *(".attn.causal_mask", ".rotary_emb.inv_freq"),
+)
 """Of constant values, which older versions of transformers saved with the weights."""
 PROBED = 4
 """Tokens of the rows with which `_check_causal` tries a model."""
@@ -43,7 +47,7 @@ def load_pretrained(name: str, dropout: float | None = None) -> "PreTrainedModel
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
-        for path in sorted(folder.iterdir()):
+        for path in (found for pattern in READ_FILES for found in folder.glob(pattern)):
             refuse_lfs_pointer(path)
     elif is_path(name):
         raise UserError(f"no causal language model can be read: there is no folder {name}")
@@ -63,8 +67,10 @@ def is_path(name: str) -> bool:
     return name.startswith((".", "~", "/"))
 
 
-def whole_model(name: str) -> "PreTrainedModel":
-    """As `load_pretrained`, where there are no adapters."""
+def whole_model(
+    name: str, dtype: torch.dtype = torch.float32, *, known: bool = False
+) -> "PreTrainedModel":
+    """As `load_pretrained`, where there are no adapters; `known` to be causal, it is not tried."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
     architecture = _read(lambda: AutoConfig.from_pretrained(name, trust_remote_code=False), name)
@@ -78,7 +84,7 @@ def whole_model(name: str) -> "PreTrainedModel":
     model, report = _read(
         lambda: AutoModelForCausalLM.from_pretrained(
             name,
-            dtype=torch.float32,
+            dtype=dtype,
             trust_remote_code=False,
             ignore_mismatched_sizes=True,  # reported, and refused below with their names
             output_loading_info=True,
@@ -93,7 +99,8 @@ def whole_model(name: str) -> "PreTrainedModel":
     refuse_misfits(name, "its architecture", report["missing_keys"], unknown, wrong)
     if report["error_msgs"]:
         raise UserError(f"'{name}' cannot be read: {_first_line(report['error_msgs'][0])}")
-    _check_causal(model, name)
+    if not known:
+        _check_causal(model, name)
     loaded: PreTrainedModel = model
     return loaded
 
@@ -105,10 +112,15 @@ def _check_causal(model: "PreTrainedModel", name: str) -> None:
     transformers loads BERT's kind as causal language models, and `config.is_decoder` does not
     tell: it is False for GPT-NeoX, which is a decoder.
     """
-    words = model.get_input_embeddings().weight.shape[0]
-    ids = torch.arange(2 * PROBED, device=model.device).remainder(words).reshape(2, PROBED)
-    ids[1, :-1] = ids[0, :-1]
-    logits = _read(lambda: model.eval()(input_ids=ids, use_cache=False).logits.float(), name)
+
+    def forward() -> Tensor:
+        words = model.get_input_embeddings().weight.shape[0]
+        ids = torch.arange(2 * PROBED, device=model.device).remainder(words).reshape(2, PROBED)
+        ids[1, :-1] = ids[0, :-1]
+        logits: Tensor = model.eval()(input_ids=ids, use_cache=False).logits.float()
+        return logits
+
+    logits = _read(forward, name)
     first, second = logits[:, :-1]
     if (first - second).abs().max() > 1e-3 * logits.std():
         raise UserError(

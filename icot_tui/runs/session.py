@@ -104,7 +104,9 @@ class RunExecutor:
         """Train the run from where it stood to its end, or until a stop is requested."""
         method = METHODS[self.config.method.name]
         data = method.prepare(self.config, self.data)
-        context = RunContext(data, self.folder, self.accelerator, self.control, self.emit)
+        context = RunContext(
+            self.config, data, self.folder, self.accelerator, self.control, self.emit
+        )
         checkpoint, complaints = self.processes.from_main(
             lambda: newest_verified(self.folder.checkpoints)
         )

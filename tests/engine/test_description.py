@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from icot_tui.analysis.checkpoints import all_entries
@@ -14,7 +15,7 @@ from icot_tui.cli.eval import app as eval_app
 from icot_tui.data.tasks import make_task
 from icot_tui.data.tokenizing import character_tokenizer
 from icot_tui.engine.checkpoints.checkpoint import MANIFEST, list_checkpoints
-from icot_tui.engine.checkpoints.description import FILE, VERSION
+from icot_tui.engine.checkpoints.description import FILE, VERSION, read_description
 from icot_tui.engine.checkpoints.opened import GivenRemoval
 from icot_tui.errors import UserError
 from icot_tui.runs.opening import open_checkpoint
@@ -43,7 +44,7 @@ OUTSIDE = "9 9 * 9 9"
 """A question that none of the files below has."""
 
 
-def trained_on_a_file(folder):
+def trained_on_a_file(folder, **sections):
     """A run whose examples stand in two files."""
     task = make_task("multiplication", {"digits": "2x2"})
     lines = task.lines(task.sample(60, np.random.default_rng(0))).decode().splitlines(True)
@@ -52,7 +53,7 @@ def trained_on_a_file(folder):
     for name, part in (("train", lines[:40]), ("validation", lines[40:])):
         (folder / f"{name}.txt").write_text("".join(part))
         data[name] = str(folder / f"{name}.txt")
-    return train_new(folder, tiny(data=data))
+    return train_new(folder, tiny(data=data, **sections))
 
 
 def measured(path, *more):
@@ -167,7 +168,40 @@ def test_keys_of_a_newer_program_are_passed_over(moved):
 def test_a_config_that_is_not_known_is_named(moved):
     config = json.loads((moved / FILE).read_text())["config"]
     change(moved, config=config | {"curriculum": config["curriculum"] | {"unit": "step"}})
-    with pytest.raises(UserError, match=r"doesn't know \(at curriculum\.unit\)"):
+    with pytest.raises(UserError, match=r"doesn't take its config \(curriculum\.unit"):
+        open_checkpoint(moved)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"version": 0},
+        {"version": "1"},
+        {"stage": -1},
+        {"typical_cot_tokens": None},
+        {"layout": {"separator": "x", "separator_id": 1, "answer_mark": "=>"}},
+    ],
+)
+def test_values_that_cannot_be_are_refused(moved, values):
+    change(moved, **values)
+    with pytest.raises(UserError, match="cannot be read: it is damaged"):
+        open_checkpoint(moved)
+
+
+@pytest.mark.parametrize("order", [None, [0], [0] * 8])
+def test_an_order_that_is_none_is_refused(moved, order):
+    config = json.loads((moved / FILE).read_text())["config"]
+    curriculum = config["curriculum"] | {"side": "random"}
+    change(moved, config=config | {"curriculum": curriculum}, removal_order=order)
+    with pytest.raises(UserError, match="no order of removal"):
+        open_checkpoint(moved)
+
+
+def test_another_separator_is_refused(moved):
+    path = moved / "tokenizer_config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps(config | {"eos_token": "####"}))
+    with pytest.raises(UserError, match="is not the tokenizer that the model was trained with"):
         open_checkpoint(moved)
 
 
@@ -195,6 +229,48 @@ def test_training_does_not_go_on_with_another_tokenizer(moved, tmp_path):
         train_new(tmp_path, other)
 
 
+def test_what_was_trained_beside_the_model_is_not_lost(tmp_path):
+    pausing = {"method": {"name": "pause"}, "train": {"max_steps": 2}}
+    folder = train_new(tmp_path, tiny(**pausing))
+    path = list_checkpoints(folder.checkpoints)[-1].path
+    plain = tiny(name="plain", model={"pretrained": str(path)}, train={"max_steps": 2})
+    with pytest.raises(UserError, match=r"more than a language model \(method pause\)"):
+        train_new(tmp_path, plain)
+    moved = shutil.copytree(path, tmp_path / "moved")
+    (moved / MANIFEST).unlink()
+    shutil.rmtree(moved / "pause")
+    with pytest.raises(UserError, match="lacks what was trained beside the language model"):
+        open_checkpoint(moved)
+
+
+def test_adapters_know_their_base_model(moved, tmp_path):
+    model = {"pretrained": str(moved), "lora": {"rank": 2, "targets": ["c_attn"]}}
+    folder = train_new(tmp_path, tiny(name="lora", model=model, train={"max_steps": 3}))
+    path = list_checkpoints(folder.checkpoints)[-1].path
+    assert open_checkpoint(path).model.peft_config["default"].r == 2
+    weights = load_file(moved / "model.safetensors")
+    changed = {name: value * 1.1 for name, value in weights.items()}
+    save_file(changed, moved / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match="is not the one that they were trained on"):
+        open_checkpoint(path)
+
+
+@pytest.mark.slow
+def test_every_training_of_a_distillation_opens_with_settings_of_its_own(tmp_path):
+    own = {"epochs": 1.0, "micro_batch_size": 4}
+    section = {"teacher": own, "student": own, "emulator": own, "coupled": own | {"batch_size": 4}}
+    config = tiny(
+        method={"name": "distillation"},
+        distillation=section,
+        train={"max_steps": None, "epochs": 1, "micro_batch_size": None, "decay_steps": 0},
+    )
+    folder = train_new(tmp_path, config)
+    for checkpoint in list_checkpoints(folder.checkpoints):
+        described = read_description(checkpoint.path)
+        assert described is not None and described.phase == checkpoint.phase
+        assert described.run_config().method.name == "distillation"
+
+
 # Data of its own --------------------------------------------------------------------------------
 
 
@@ -208,3 +284,29 @@ def test_a_file_of_the_same_name_elsewhere_is_not_taken(tmp_path, monkeypatch):
     inside, outside = (LoadedModel(open_checkpoint(path)) for path in (newest, moved))
     assert outside.reader.typical_cot_tokens == inside.reader.typical_cot_tokens
     assert outside.ask(OUTSIDE).answer == inside.ask(OUTSIDE).answer
+
+
+def test_a_config_that_is_not_ours_is_passed_over(newest, tmp_path):
+    folder = tmp_path / "project"
+    copied = shutil.copytree(newest, folder / "checkpoints" / "theirs")
+    (folder / "config.toml").write_text("title = 1")
+    assert measured(copied) == measured(newest)
+
+
+def test_a_copy_in_another_run_does_not_take_its_data(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    one, two = (trained_on_a_file(tmp_path / name) for name in ("one", "two"))
+    text = two.config.read_text().replace('name = "tiny"', 'name = "two"')
+    two.config.write_text(text)
+    newest = list_checkpoints(one.checkpoints)[-1].path
+    copied = shutil.copytree(newest, two.checkpoints / "step-00000099")
+    assert open_checkpoint(newest).data is not None
+    assert open_checkpoint(copied).data is None
+
+
+def test_a_guessed_length_is_said(tmp_path):
+    curriculum = CURRICULUM | STAGES | {"keep_positions": True}
+    folder = trained_on_a_file(tmp_path, curriculum=curriculum)
+    answer = LoadedModel(open_checkpoint(folder.path)).ask(OUTSIDE)
+    assert "positions are kept as for a chain of" in answer.notes[0]

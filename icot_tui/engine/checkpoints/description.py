@@ -7,19 +7,21 @@ how many, the layout of examples, the task. `docs/checkpoint-format.md` describe
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from icot_tui.config import RunConfig, check_run, method_of
+from icot_tui.config.sections import Count
 from icot_tui.curriculum.removal import RemovalPlan
-from icot_tui.data.examples import ANSWER_MARK
 from icot_tui.data.tasks import Task
+from icot_tui.data.tokenizing import encode_texts, separator_id
 from icot_tui.errors import UserError
 from icot_tui.version import __version__
 
 if TYPE_CHECKING:
+    from torch import nn
     from transformers import PreTrainedTokenizerBase
 
 FILE = "icot_tui.json"
@@ -27,6 +29,10 @@ VERSION = 1
 """Raised when the same content would be read otherwise."""
 LARGEST = 16 << 20
 """Bytes of a file that is read at all."""
+SAMPLE = " 0 1 23 456 #### 7 89"
+"""A text whose ids tell apart tokenizers with the same words."""
+SAMPLED = 64
+"""Values of each weight that a digest of a base model is made of."""
 
 
 class _Record(BaseModel):
@@ -40,9 +46,9 @@ class Layout(_Record):
     """SEP, which also ends the answer."""
     separator_id: int
     """Its token id."""
-    answer_mark: str = ANSWER_MARK
+    answer_mark: Literal["####"] = "####"
     """What stands before the answer."""
-    leading_blank: bool = True
+    leading_blank: Literal[True] = True
     """A blank stands before the input, the answer and the first token of the chain."""
     answer_only: bool = False
     """ICoT-KD's layout ` {x} SEP #### {y} SEP`: no chain of thought, and no separator after it."""
@@ -59,6 +65,8 @@ class TokenizerFacts(_Record):
     """Size of the vocabulary, with added tokens."""
     sha256: str
     """Of the vocabulary, as `vocabulary_digest` makes it."""
+    sample: list[int] | None = None
+    """Token ids of SAMPLE; null where the tokenizer lacks one of its characters."""
 
 
 class CheckpointDescription(_Record):
@@ -66,7 +74,7 @@ class CheckpointDescription(_Record):
     task with its options, and the precision, each under its own key.
     """
 
-    version: int = VERSION
+    version: Annotated[int, Field(strict=True, ge=1)] = VERSION
     """Of this format."""
     icot_tui: str = __version__
     """Version of the program that wrote it."""
@@ -74,13 +82,17 @@ class CheckpointDescription(_Record):
     """The whole config of the run (of this training of it); of paths only the last part."""
     phase: str = ""
     """Number and name of the training in runs of several, such as "2-student"."""
-    step: int
+    language_model: bool = True
+    """The model alone is all that was trained: there are no pause tokens, MLPs or mixtures."""
+    base_sha256: str | None = None
+    """With adapters: of the base model, which isn't in the folder, as `base_digest` makes it."""
+    step: Count
     """Optimizer steps done."""
-    stage: int
+    stage: Count
     """Chain-of-thought tokens removed from each example."""
-    greatest_stage: int
+    greatest_stage: Count
     """Tokens of the longest chain of thought of the training examples."""
-    typical_cot_tokens: int
+    typical_cot_tokens: Count
     """Median over the held-out examples."""
     removal_order: list[int] | None = None
     """Side "random" only: position j of a chain goes before position k if order[j] < order[k]."""
@@ -102,10 +114,11 @@ class CheckpointDescription(_Record):
         try:
             return check_run(self.config)
         except ValidationError as error:
-            where = ".".join(map(str, error.errors()[0]["loc"]))
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "the config"
             raise UserError(
-                f"{FILE} was written by icot-tui {self.icot_tui} and has a config that this "
-                f"version ({__version__}) doesn't know (at {where}): use that version"
+                f"{FILE} was written by icot-tui {self.icot_tui}, and this version "
+                f"({__version__}) doesn't take its config ({where}: {first['msg']}): use that one"
             ) from error
 
     def changes(self, before: "CheckpointDescription") -> list[str]:
@@ -124,8 +137,11 @@ class CheckpointDescription(_Record):
         """How tokens were removed."""
         if not method_of(config).uses_curriculum:
             return RemovalPlan(answer_only=self.layout.answer_only)
-        order = None if self.removal_order is None else np.array(self.removal_order)
-        curriculum = config.curriculum
+        curriculum, order = config.curriculum, None
+        if curriculum.side == "random":
+            order = np.array(self.removal_order or [], dtype=np.int64)
+            if sorted(order.tolist()) != list(range(self.greatest_stage)):
+                raise UserError(f"{FILE} has no order of removal for side 'random': it is damaged")
         return RemovalPlan(curriculum.side, curriculum.keep_positions, order)
 
     def check_tokenizer(self, tokenizer: "PreTrainedTokenizerBase", whose: str) -> None:
@@ -138,7 +154,10 @@ class CheckpointDescription(_Record):
         Raises:
             UserError: it is another one.
         """
-        if vocabulary_digest(tokenizer) != self.tokenizer.sha256:
+        same = vocabulary_digest(tokenizer) == self.tokenizer.sha256
+        if same and self.tokenizer.sample is not None:  # the same words, joined in the same way
+            same = sample_ids(tokenizer) == self.tokenizer.sample
+        if not same or separator_id(tokenizer) != self.layout.separator_id:
             raise UserError(
                 f"{whose} is not the tokenizer that the model was trained with "
                 f"({self.tokenizer.kind}, {self.tokenizer.tokens:,} tokens): its ids would mean "
@@ -146,10 +165,13 @@ class CheckpointDescription(_Record):
             )
 
 
-UNTRAINED = ("name", "description", "checkpoints", "trackers", "evaluation.samples")
+UNTRAINED = (
+    *("name", "description", "checkpoints", "trackers", "evaluation.samples"),
+    *("train.device", "train.observe_every"),
+)
 """Settings that change nothing about what a run learns."""
-LIMITS = ("train.epochs", "train.max_steps", "train.steps_after_removal", "train.target_accuracy")
-"""Settings that say when a run ends; a finished run may go on by raising one."""
+LIMITS = ("epochs", "max_steps", "steps_after_removal", "target_accuracy")
+"""Settings that say when a training ends; a finished one may go on by raising one."""
 
 
 def _settings(config: dict[str, Any], front: str = "") -> dict[str, Any]:
@@ -157,7 +179,8 @@ def _settings(config: dict[str, Any], front: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in config.items():
         dotted = f"{front}{key}"
-        if dotted in UNTRAINED or dotted in LIMITS or dotted == "train.device":
+        limit = key in LIMITS and not dotted.startswith("curriculum.")
+        if dotted in UNTRAINED or limit:
             continue
         found |= _settings(value, f"{dotted}.") if isinstance(value, dict) else {dotted: value}
     return found
@@ -168,21 +191,61 @@ def digit_order(task: Task) -> str | None:
     return {"21": "lowest first", "12": "highest first"}.get(task.human_answer("1 2"))
 
 
+def sample_ids(tokenizer: "PreTrainedTokenizerBase") -> list[int] | None:
+    """The ids of SAMPLE; None where the tokenizer lacks one of its characters."""
+    try:
+        return encode_texts(tokenizer, [SAMPLE])[0]
+    except UserError:
+        return None
+
+
+def base_digest(module: "nn.Module") -> str | None:
+    """SHA-256 of some values of each weight under adapters; None where there are no adapters.
+
+    The values are rounded to bfloat16, so that a base model has one digest in either precision.
+    """
+    import torch
+
+    if not hasattr(module, "get_base_model"):
+        return None
+    digest = hashlib.sha256()
+    for name, weight in sorted(module.named_parameters()):
+        if "lora_" in name or "modules_to_save" in name or hasattr(weight, "device_mesh"):
+            continue
+        values = weight.detach().flatten()
+        some = values[:: max(1, len(values) // SAMPLED)].to(torch.bfloat16).cpu()
+        digest.update(some.view(torch.int16).numpy().tobytes())
+    return digest.hexdigest()
+
+
 def vocabulary_digest(tokenizer: "PreTrainedTokenizerBase") -> str:
     """SHA-256 of all tokens in the order of their ids."""
     words = sorted(tokenizer.get_vocab().items(), key=lambda item: (item[1], item[0]))
     return hashlib.sha256(json.dumps(words).encode()).hexdigest()
 
 
-def check_origin(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> None:
-    """Refuse to go on from a checkpoint with another tokenizer than its own.
+def check_origin(
+    folder: Path, tokenizer: "PreTrainedTokenizerBase", language_model: bool = False
+) -> None:
+    """Refuse to go on from a checkpoint with another tokenizer, or from a part of what it holds.
+
+    Args:
+        folder: the checkpoint's; nothing is known of one without a description.
+        tokenizer: of the data to come.
+        language_model: only the language model in it would be used.
 
     Raises:
-        UserError: its folder says that it was trained with another one.
+        UserError: the folder says that it was trained with another tokenizer, or holds more.
     """
     description = read_description(folder)
-    if description is not None:
-        description.check_tokenizer(tokenizer, f"the tokenizer of this data, for {folder},")
+    if description is None:
+        return
+    description.check_tokenizer(tokenizer, f"the tokenizer of this data, for {folder},")
+    if language_model and not description.language_model:
+        raise UserError(
+            f"{folder} holds more than a language model (method "
+            f"{description.config['method']['name']}), which would be lost: name another one"
+        )
 
 
 def read_description(checkpoint: Path) -> CheckpointDescription | None:

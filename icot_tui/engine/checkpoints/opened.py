@@ -1,5 +1,6 @@
 """A checkpoint that is open: its model, and all that is needed to ask it as it was trained."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,9 +77,11 @@ class OpenedCheckpoint:
     @property
     def data(self) -> DataConfig | None:
         """Where its run's examples come from; None where that can't be known outside the run."""
-        if self.config is None or (self.run is None and self.config.data.task is None):
-            return None
-        return self.config.data
+        data = None if self.config is None else self.config.data
+        if data is None or data.task is not None:
+            return data
+        files = (data.train or "", data.validation or "")
+        return data if self.run is not None and all(map(os.path.isabs, files)) else None
 
     def token_format(self, stage: int = 0) -> TokenFormat:
         """How the model reads and writes examples.

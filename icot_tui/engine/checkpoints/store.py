@@ -94,7 +94,9 @@ class Store:
                 self.weights.write(folder, weights)
                 self.tokenizer.save_pretrained(folder)
                 save_tensors(moments, folder / OPTIMIZER)
-                (folder / DESCRIPTION).write_text(description.model_dump_json(indent=1))
+                (folder / DESCRIPTION).write_text(
+                    description.model_dump_json(indent=1), encoding="utf-8"
+                )
 
             needed = sum(tensor.nbytes for tensor in tensors) + MARGIN
             size = write_checkpoint(self.folder, name, training_state, write_files, needed)

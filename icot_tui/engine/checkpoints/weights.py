@@ -75,4 +75,5 @@ def load_weights(lm: "PreTrainedModel", folder: Path) -> None:
     if is_adapted(lm):
         fill_adapters(cast("PeftModel", lm), folder)
     else:  # many families rename their weights when they are saved
-        copy_tensors(lm, whole_model(str(folder)).state_dict(), folder)
+        saved = whole_model(str(folder), lm.dtype, known=True)
+        copy_tensors(lm, saved.state_dict(), folder)

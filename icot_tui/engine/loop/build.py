@@ -8,16 +8,19 @@ import numpy as np
 from icot_tui.config import RunConfig, without_folders
 from icot_tui.curriculum.curriculum import Curriculum
 from icot_tui.curriculum.removal import TokenFormat
+from icot_tui.curriculum.schedule import Fixed
 from icot_tui.data.encoded import DataOrder, EncodedSplit
-from icot_tui.data.load import Data
 from icot_tui.engine.checkpoints.description import (
     CheckpointDescription,
     Layout,
     TokenizerFacts,
+    base_digest,
     digit_order,
+    sample_ids,
     vocabulary_digest,
 )
 from icot_tui.engine.checkpoints.store import Store
+from icot_tui.engine.checkpoints.weights import ModelWeights, Weights
 from icot_tui.engine.evaluation.validation import Validation
 from icot_tui.engine.loop.spikes import SpikeDetector
 from icot_tui.engine.loop.trainer import Trainer
@@ -39,14 +42,15 @@ def build_trainer(training: Training, context: RunContext) -> Trainer:
         objective.compile()
     prepared, _ = accelerator.prepare(objective, optimizer)
     bare = accelerator.unwrap_model(prepared)
+    weights = training.saved(bare)
     store = Store(
         folder=context.folder.checkpoints,
         config=config.checkpoints,
         accelerator=accelerator,
-        weights=training.saved(bare),
+        weights=weights,
         optimizer=optimizer,
         tokenizer=data.tokenizer,
-        description=describe(training, data),
+        description=describe(training, context, weights),
         emit=context.emit,
         saves_before_removal=config.checkpoints.before_removal
         or config.spikes.policy == "rollback",
@@ -101,7 +105,7 @@ def too_long(training: Training) -> Iterator[str]:
     longest, train = training.config.data.max_length, training.train
     if longest is None or training.plan.answer_only:
         return
-    removed = train.cot_lengths.clip(max=training.config.curriculum.first_stage)
+    removed = train.cot_lengths.clip(max=training.schedule.first_stage)
     count = int((train.lengths - removed > longest).sum())
     if count == len(train):
         raise UserError(
@@ -111,17 +115,20 @@ def too_long(training: Training) -> Iterator[str]:
     if count:
         yield (
             f"{count:,} of {len(train):,} training examples ({count / len(train):.0%}) are longer "
-            f"than data.max_length = {longest} tokens, and are left out until enough is removed"
+            f"than data.max_length = {longest} tokens, and are left out"
+            + ("" if isinstance(training.schedule, Fixed) else " until enough is removed")
         )
 
 
-def describe(training: Training, data: Data) -> CheckpointDescription:
+def describe(training: Training, context: RunContext, weights: Weights) -> CheckpointDescription:
     """What checkpoints of a training say of themselves, as of its step 0."""
-    plan, tokenizer = training.plan, data.tokenizer
-    config = without_folders(training.config).model_dump_json()
+    plan, data, tokenizer = training.plan, context.data, context.data.tokenizer
+    config = without_folders(context.config).model_dump_json()
     lengths = data.validation.cot_lengths
     return CheckpointDescription(
         config=json.loads(config),
+        language_model=isinstance(weights, ModelWeights),
+        base_sha256=base_digest(weights.module),
         phase=training.phase.label,
         step=0,
         stage=0,
@@ -138,6 +145,7 @@ def describe(training: Training, data: Data) -> CheckpointDescription:
             kind=type(tokenizer).__name__,
             tokens=len(tokenizer),
             sha256=vocabulary_digest(tokenizer),
+            sample=sample_ids(tokenizer),
         ),
         data_fingerprint=data.fingerprint,
     )

@@ -47,6 +47,7 @@ class RunState:
     evaluated_step: int = 0  # the last step at which an evaluation was completed
     warmup_began: int = 0  # the step at which the learning rate's warm-up last began
     learning_rate: float | None = None  # peak learning rate, where a command changed it
+    used_rate: float = 0.0  # learning rate of the last step
     remove_per_epoch: float | None = None  # tokens an epoch, where a command changed it
     rollbacks: int = 0  # how often the run went back to a checkpoint
     collapses: int = 0  # how often it went back because of a collapse

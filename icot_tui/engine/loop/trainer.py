@@ -134,7 +134,7 @@ class Trainer:
         scheduled = smoothing.scheduled(state.step, stage, len(rows))
         batch = self.token_format.batch(self.split, rows, scheduled)
         fitting = self._fitting(batch)
-        rate = self._milestones.learning_rate(state, self.curriculum)
+        rate = state.used_rate = self._milestones.learning_rate(state, self.curriculum)
         loss, norm = self.update(fitting, rate) if len(fitting) else (None, None)
         state.unobserved.append(loss)
         state.unobserved_norms.append(norm)
@@ -184,7 +184,7 @@ class Trainer:
                 losses=[loss for loss, _, _ in steps],
                 gradient_norms=[norm for _, norm, _ in steps],
                 stage=self.curriculum.stage,
-                learning_rate=self._milestones.learning_rate(self.state, self.curriculum),
+                learning_rate=self.state.used_rate,
                 supervised_tokens=sum(count.tokens for _, _, count in steps),
                 dropped_rows=sum(count.dropped for _, _, count in steps),
                 seconds=round(seconds, 6),

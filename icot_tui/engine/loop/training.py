@@ -32,6 +32,7 @@ NATS = "nats a token"
 class RunContext:
     """What a method builds its trainings from."""
 
+    config: RunConfig  # the whole run's, before any training's own settings
     data: Data  # tokenizer and examples
     folder: RunFolder  # the run's
     accelerator: Accelerator  # device, precision
@@ -75,7 +76,8 @@ def new_model(context: RunContext, phase: Phase, more_positions: int = 0) -> "Pr
     config, data = phase.config, context.data
     positions = positions_needed(config, data) + more_positions
     if config.model.pretrained is not None:
-        check_origin(Path(config.model.pretrained).expanduser(), data.tokenizer)
+        origin = Path(config.model.pretrained).expanduser()
+        check_origin(origin, data.tokenizer, language_model=True)
     return build_model(config.model, len(data.tokenizer), data.separator_id, positions, config.seed)
 
 
