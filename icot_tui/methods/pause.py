@@ -1,9 +1,8 @@
 """Pause tokens (arXiv 2310.02226; filler tokens in arXiv 2404.15758) in place of the removed chain.
 
 k learned embeddings follow the first separator: ` {x} SEP f_1 .. f_k {z} SEP #### {y} SEP`. They
-are only read: the model predicts from f_k what it would otherwise predict from SEP, so that they
-are never supervised. They are a table of k rows and no new words of the vocabulary: a word would be
-an output as well, which the model could write. B rows, C columns.
+are only read, never supervised: the model predicts from f_k what it would otherwise predict from
+SEP. They are k rows of a table of their own, no words that it could write. B rows, C columns.
 """
 
 from dataclasses import replace
