@@ -3,6 +3,7 @@
 The only place that calls a tokenizer, so that training, evaluation and questions agree on ids.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -145,19 +146,33 @@ def _first_unknown(
 
 
 def _from_folder(path: Path, said_by: str) -> "PreTrainedTokenizerBase":
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     nothing = UserError(
         f"the folder {path} holds no readable tokenizer: {said_by} needs one with "
         "tokenizer.json and tokenizer_config.json"
     )
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(path), trust_remote_code=False)
+        kind = PreTrainedTokenizerFast if _is_generic(path) else AutoTokenizer
+        tokenizer = kind.from_pretrained(str(path), trust_remote_code=False)
     except Exception as error:  # whatever third-party loaders raise, the cause is the folder
         raise nothing from error
     if len(tokenizer) < FEWEST_TOKENS:  # what a model's folder without a tokenizer gives
         raise nothing
     return tokenizer
+
+
+def _is_generic(path: Path) -> bool:
+    """Is tokenizer.json all that a folder's tokenizer is made of?
+
+    AutoTokenizer goes by the model beside it: in a folder of Qwen2's kind, it splits texts as
+    Qwen2 does, whatever tokenizer was saved there (transformers 5.23).
+    """
+    config = path / "tokenizer_config.json"
+    if not config.is_file() or not (path / "tokenizer.json").is_file():
+        return False
+    kind = json.loads(config.read_text(encoding="utf-8")).get("tokenizer_class")
+    return kind in ("TokenizersBackend", "PreTrainedTokenizerFast")
 
 
 def _from_hub(name: str, said_by: str) -> "PreTrainedTokenizerBase":

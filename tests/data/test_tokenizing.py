@@ -1,5 +1,6 @@
 """The character tokenizer, and tokenizers from elsewhere."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +110,13 @@ def test_a_tokenizer_needs_an_end_of_text(tokenizer: Any, tmp_path: Path) -> Non
     PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer).save_pretrained(tmp_path)
     with pytest.raises(UserError, match="no end-of-text token"):
         pretrained_tokenizer(str(tmp_path))
+
+
+def test_a_saved_tokenizer_is_itself_beside_any_model(tmp_path: Path) -> None:
+    """AutoTokenizer would split as the model's own tokenizer does."""
+    made = character_tokenizer("0123456789*")
+    made.save_pretrained(tmp_path)
+    for kind in ("qwen2", "llama", "gpt2", "gemma"):
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
+        read = pretrained_tokenizer(str(tmp_path))
+        assert encode_texts(read, [" 1 2 * 3 ####"]) == encode_texts(made, [" 1 2 * 3 ####"]), kind

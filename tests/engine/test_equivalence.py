@@ -177,7 +177,7 @@ def test_loss_is_the_models_own(architecture, extra):
 
 
 def test_chunked_loss_and_gradients(monkeypatch):
-    monkeypatch.setattr("icot_tui.models.chunked_loss.CHUNK_BYTES", {"cpu": 4 * 9000 * 13})
+    monkeypatch.setattr("icot_tui.models.supervised.CHUNK_BYTES", {"cpu": 4 * 9000 * 13})
     torch.manual_seed(0)
     hidden = torch.randn(30, 12, requires_grad=True)
     weight = torch.randn(9000, 12, requires_grad=True)

@@ -480,6 +480,10 @@ def saved(tmp_path_factory):
     return folder
 
 
+REMOVAL = ("--side", "left", "--close-positions")
+"""What a folder that no run wrote does not say itself."""
+
+
 def cli(*arguments):
     """Standard output of `icot-tui eval`."""
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
@@ -490,19 +494,19 @@ def cli(*arguments):
 
 def test_command_prints_json(saved):
     file = saved / "examples.txt"
-    found = json.loads(cli(saved, "--data", file, "--stage", 1, "--json", "--no-speed"))
+    found = json.loads(cli(saved, "--data", file, "--stage", 1, *REMOVAL, "--json", "--no-speed"))
     assert (found["stage"], found["examples"], found["implicit"]) == (1, 3, False)
     assert len(found["token_accuracy"]) == 3
     assert found["examples_per_second"] is None
     found = json.loads(
-        cli(saved, "--data", file, "--stage", 2, "--examples", 2, "--json", "--no-speed")
+        cli(saved, "--data", file, "--stage", 2, *REMOVAL, "--examples", 2, "--json", "--no-speed")
     )
     assert (found["examples"], found["implicit"]) == (2, True)
 
 
 def test_command_prints_lines_without_a_terminal(saved, monkeypatch):
     monkeypatch.setattr("icot_tui.cli.eval.SPEED_SECONDS", 0.0)
-    asked = (saved, "--data", saved / "examples.txt", "--stage", 2)
+    asked = (saved, "--data", saved / "examples.txt", "--stage", 2, *REMOVAL)
     lines = cli(*asked, "--against", saved, "--against-stage", 0).splitlines()
     names = [line.split("\t")[0] for line in lines]
     assert {"exact match", "95 % interval", "one by one", "speed ratio"} <= set(names)
