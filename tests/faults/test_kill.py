@@ -12,7 +12,7 @@ from tests.tiny import assert_same, final_tensors, news
 
 pytestmark = pytest.mark.slow
 
-KILLS = int(os.environ.get("ICOT_TUI_TEST_KILLS", "50"))
+KILLS = int(os.environ.get("ICOT_TUI_TEST_KILLS", "25"))
 
 
 @pytest.mark.slow
