@@ -12,7 +12,8 @@ from tests.tiny import assert_same, final_tensors, news
 
 pytestmark = pytest.mark.slow
 
-KILLS = int(os.environ.get("ICOT_TUI_TEST_KILLS", "25"))
+KILLS = int(os.environ.get("ICOT_TUI_TEST_KILLS", "12"))
+"""Each costs the start of a process; for more of them set the variable, as for 1,000."""
 
 
 @pytest.mark.slow
