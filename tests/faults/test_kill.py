@@ -12,8 +12,7 @@ from tests.tiny import assert_same, final_tensors, news
 
 pytestmark = pytest.mark.slow
 
-KILLS = int(os.environ.get("ICOT_TUI_TEST_KILLS", "12"))
-"""Each costs the start of a process; for more of them set the variable, as for 1,000."""
+KILLS = int(os.environ.get("ICOT_TUI_TEST_KILLS", "50"))
 
 
 @pytest.mark.slow
