@@ -104,10 +104,11 @@ def needs_plan(path: Path) -> bool:
 
 
 def run_of(checkpoint: Path) -> RunFolder | None:
-    """The run in whose folder a checkpoint lies."""
+    """The run in whose folder a checkpoint lies that a run has written."""
     folder = checkpoint.resolve().parent
     run = RunFolder(folder.parent)
-    return run if folder.name == "checkpoints" and run.config.is_file() else None
+    written = folder.name == "checkpoints" and (checkpoint / STATE).is_file()
+    return run if written and run.config.is_file() else None
 
 
 def _run_and_config(
@@ -119,9 +120,7 @@ def _run_and_config(
     """
     run = run_of(path)
     if description is None:
-        if run is None or not (path / STATE).is_file():
-            return None, None
-        return run, load_config(run.config).config
+        return run, None if run is None else load_config(run.config).config
     described = description.run_config()
     if run is None:
         return None, described

@@ -14,7 +14,7 @@ from icot_tui.cli.ask import app as ask_app
 from icot_tui.cli.eval import app as eval_app
 from icot_tui.data.tasks import make_task
 from icot_tui.data.tokenizing import character_tokenizer
-from icot_tui.engine.checkpoints.checkpoint import MANIFEST, list_checkpoints
+from icot_tui.engine.checkpoints.checkpoint import MANIFEST, STATE, list_checkpoints
 from icot_tui.engine.checkpoints.description import FILE, VERSION, read_description
 from icot_tui.engine.checkpoints.opened import GivenRemoval
 from icot_tui.errors import UserError
@@ -310,3 +310,17 @@ def test_a_guessed_length_is_said(tmp_path):
     folder = trained_on_a_file(tmp_path, curriculum=curriculum)
     answer = LoadedModel(open_checkpoint(folder.path)).ask(OUTSIDE)
     assert "positions are kept as for a chain of" in answer.notes[0]
+
+
+def test_options_reach_a_folder_beside_anothers_config(newest, tmp_path):
+    """A plain model's folder in `checkpoints/` of a project that has a config.toml of its own."""
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "config.toml").write_text("title = 1")
+    plain = shutil.copytree(newest, tmp_path / "project" / "checkpoints" / "plain")
+    for name in (FILE, MANIFEST, STATE):
+        (plain / name).unlink()
+    given = ["--side", "left", "--close-positions", "--stage", "3"]
+    lines = ["2 1 * 4 3||8 6 0 + 0 3 6 #### 8 0 4", *given, "--json"]
+    result = CliRunner().invoke(ask_app, [str(plain), *lines])
+    assert result.exit_code == 0, result.exception
+    assert json.loads(result.stdout)["answers"][0]["stage"] == 3

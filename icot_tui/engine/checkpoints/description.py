@@ -79,7 +79,7 @@ class CheckpointDescription(_Record):
     icot_tui: str = __version__
     """Version of the program that wrote it."""
     config: dict[str, Any]
-    """The whole config of the run (of this training of it); of paths only the last part."""
+    """The whole config of the run; of paths only the last part."""
     phase: str = ""
     """Number and name of the training in runs of several, such as "2-student"."""
     language_model: bool = True
