@@ -42,7 +42,8 @@ def asking(run: RunFolder, most: int) -> None:
     for entry in entries * 2:
         cached.append(seconds(lambda path=entry.path: kept.open(path).ask(questions[1])))
     fresh = [a + b for a, b in zip(opened[1:], first[1:], strict=True)]
-    print(f"{len(entries)} checkpoints, {kept.bytes / 1e6:.0f} MB")
+    size = sum(kept.open(entry.path).bytes for entry in entries)
+    print(f"{len(entries)} checkpoints, {size / 1e6:.0f} MB")
     print("| what | median | worst |")
     print("|---|---|---|")
     for name, times in [

@@ -71,7 +71,7 @@ async def inside(run: Path, question: str, token: str, size: tuple[int, int], th
         app = PlayApp(Options(runs=run.parent), names, state, question=question)
         async with app.run_test(size=size) as pilot:
             answers = app.play.answers
-            while not answers.outcomes:
+            while not answers.results:
                 await pilot.pause(REDRAW_SECONDS)
             await pilot.press("escape", "1")
             while answers.chosen is None or answers.chosen.name != token:
