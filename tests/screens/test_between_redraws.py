@@ -1,17 +1,19 @@
 """What comes between two redraws: another size below a dialog, keys in quick succession."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.geometry import Region
 from textual.pilot import Pilot
+from textual.timer import Timer
 from textual.widget import Widget
 
 from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.session.run_app import ExitChoice
 from icot_tui.watch.source import RunFollower
-from tests.screens.workbench import a_run, dialog, drive, press, settled
+from tests.screens.workbench import a_run, dialog, drive, press, settled, until
 
 
 @pytest.mark.slow
@@ -72,3 +74,31 @@ def test_news_of_a_run_move_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert asked == []
 
     drive(tmp_path, steps, RunFollower(told.folder), size=(120, 40))
+
+
+def test_a_held_up_screen_still_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A timer that starts late runs all the same: training may hold the screen's thread up."""
+    told = a_run(tmp_path)
+    delays: list[float] = []
+    run, read_clock = Timer._run, time.monotonic
+
+    async def run_late(self: Timer) -> None:
+        if self._repeat == 0 and self._interval < 0.02:
+            delays.extend((0.05, 0.05))
+        await run(self)
+
+    def read_late() -> float:
+        if delays:
+            time.sleep(delays.pop())
+        return read_clock()
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
+        with monkeypatch.context() as held_up:
+            held_up.setattr(Timer, "_run", run_late)
+            held_up.setattr("textual._time.get_time", read_late)
+            await pilot.resize_terminal(60, 25)
+            await settled(pilot)
+        await pilot.resize_terminal(45, 25)
+        await until(pilot, lambda: app.live.has_class("-small"))
+
+    drive(tmp_path, steps, RunFollower(told.folder))

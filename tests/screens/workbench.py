@@ -66,7 +66,7 @@ async def settled(pilot: Pilot[ExitChoice]) -> None:
         await pilot.pause(0.03)
 
 
-async def until(pilot: Pilot[ExitChoice], true: Callable[[], bool]) -> None:
+async def until(pilot: Pilot[ExitChoice], true: Callable[[], object]) -> None:
     """Wait for something that comes about soon."""
     for _ in range(int(PATIENCE / 0.05)):
         if true():

@@ -5,12 +5,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from textual import events, on
-from textual.app import App
 from textual.screen import Screen
 
 from icot_tui.tui.actions.action import Action, key_map
 from icot_tui.tui.actions.runner import bind_keys, notify_user
 from icot_tui.tui.actions.table import FIRST_ACTIONS, FOOTER, LIVE_TABLE
+from icot_tui.tui.app.base import BaseApp
 from icot_tui.tui.app.redraw_rate import RedrawLoop
 from icot_tui.tui.app.settings import Options
 from icot_tui.tui.app.themes import ThemeSwitcher
@@ -20,7 +20,6 @@ from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.board import Board
 from icot_tui.tui.screens.live import LiveScreen
 from icot_tui.tui.screens.welcome import Welcome
-from icot_tui.tui.session.run_app import ExitChoice
 from icot_tui.tui.session.training_thread import TrainingThread
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from icot_tui.watch.source import Source
 
 
-class WorkbenchApp(App[ExitChoice], inherit_bindings=False):
+class WorkbenchApp(BaseApp, inherit_bindings=False):
     """One run on the screen: an engine's of this process, or one that is only watched.
 
     Args:
@@ -39,10 +38,6 @@ class WorkbenchApp(App[ExitChoice], inherit_bindings=False):
         state: what is remembered of the user.
     """
 
-    CSS_PATH = "app.tcss"
-    ENABLE_COMMAND_PALETTE = False  # it opens by a key of the table
-    TITLE = "icot-tui"
-
     def __init__(
         self,
         engine: TrainingThread | None,
@@ -51,7 +46,6 @@ class WorkbenchApp(App[ExitChoice], inherit_bindings=False):
         state: UserState | None = None,
     ) -> None:
         super().__init__()
-        self.animation_level = "none"
         self.engine = engine
         self.options = options
         self.state = state or UserState.load()

@@ -2,25 +2,20 @@
 
 from collections.abc import Callable, Sequence
 
-from textual.app import App
-
 from icot_tui.engine.checkpoints.opened import NOTHING_GIVEN, GivenRemoval
 from icot_tui.tui.actions.action import key_map
+from icot_tui.tui.app.base import BaseApp
 from icot_tui.tui.app.settings import Options
 from icot_tui.tui.app.themes import ThemeSwitcher
 from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.play.action_table import PLAY_TABLE
 from icot_tui.tui.play.backend import Backend
 from icot_tui.tui.play.screen import PlayScreen
-from icot_tui.tui.session.run_app import ExitChoice
 
 
-class PlayApp(App[ExitChoice], inherit_bindings=False):
+class PlayApp(BaseApp, inherit_bindings=False):
     """Nothing but the playground; `PlayScreen` and `Backend` say what the arguments mean."""
 
-    CSS_PATH = "../app/app.tcss"
-    ENABLE_COMMAND_PALETTE = False  # it opens by a key of the table
-    TITLE = "icot-tui"
     BINDINGS = [("ctrl+c", "leave", "leave"), ("ctrl+z", "suspend_process", "stop")]
 
     def __init__(
@@ -33,7 +28,6 @@ class PlayApp(App[ExitChoice], inherit_bindings=False):
         given: GivenRemoval = NOTHING_GIVEN,
     ) -> None:
         super().__init__()
-        self.animation_level = "none"
         self.options = options
         self.themes = ThemeSwitcher(self, options, state or UserState.load())
         self.play = PlayScreen(
