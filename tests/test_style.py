@@ -93,7 +93,7 @@ def names_twice() -> Iterator[str]:
 
 
 def circular_imports() -> Iterator[str]:
-    """Imports that lead back to where they stand; deferred ones too, those for types alone not."""
+    """Imports that lead back to where they stand; deferred ones and those for types too."""
     modules = {module_name(path): tree for path, tree in trees().items()}
     graph = {name: set(imported(tree, modules)) - {name} for name, tree in modules.items()}
     for name, others in graph.items():
@@ -120,10 +120,8 @@ def module_name(path: str) -> str:
 
 
 def imported(tree: ast.AST, modules: dict[str, ast.Module]) -> Iterator[str]:
-    """Modules of the package that this syntax imports when it runs."""
+    """Modules of the package that this syntax imports, for types alone too."""
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            continue
         if isinstance(node, ast.ImportFrom) and node.module in modules:
             inner = {f"{node.module}.{alias.name}" for alias in node.names} & modules.keys()
             yield from inner or {node.module}

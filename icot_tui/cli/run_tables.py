@@ -12,7 +12,7 @@ from icot_tui.engine.journal.wording import describe
 from icot_tui.formatting import age, duration, plain
 
 if TYPE_CHECKING:
-    from icot_tui.cli.runs import RunRecord
+    from icot_tui.cli.run_record import RunRecord
 
 ROWS = 20
 """How many rows of a long table are printed; --json has them all."""

@@ -1,7 +1,7 @@
 """`icot-tui runs`: list the runs, show, compare and export them."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -11,11 +11,8 @@ from typer import Option
 
 from icot_tui.cli.console import print_json, print_table
 from icot_tui.cli.options import Json, Run, Runs, SeveralRuns, examples
-from icot_tui.config import RunConfig
-from icot_tui.config.loading import load_config
+from icot_tui.cli.run_record import RunRecord, read_run
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
-from icot_tui.engine.journal.journal import JournalReader
-from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 from icot_tui.formatting import age, plain
@@ -25,49 +22,11 @@ Format = Literal["csv", "parquet", "tensorboard", "card"]
 app = typer.Typer(no_args_is_help=True)
 
 
-@dataclass(frozen=True)
-class RunRecord:
-    """Everything that can be read of a run; `problem` says what can't."""
-
-    folder: RunFolder
-    config: RunConfig | None
-    summary: RunSummary
-    problem: str | None
-
-    @property
-    def status(self) -> str:
-        """What the run does, or that its folder is damaged."""
-        if self.problem is not None:
-            return "damaged"
-        return self.summary.status(self.folder.is_locked(), time.time())
-
-    @property
-    def method(self) -> str:
-        """The method's name."""
-        if self.summary.facts is not None:
-            return self.summary.facts.method
-        return "" if self.config is None else self.config.method.name
-
-
-def _read(folder: RunFolder) -> RunRecord:
-    """Read a run's config and journal as far as they are intact."""
-    config, summary, problem = None, RunSummary(), None
-    try:
-        config = load_config(folder.config).config
-    except (UserError, OSError) as error:
-        problem = str(error)
-    try:
-        summary = RunSummary.of(JournalReader(folder.journal).events(), config)
-    except Exception as error:  # whatever it contains: a list of runs must not break
-        problem = problem or f"{folder.journal} cannot be read: {error}"
-    return RunRecord(folder, config, summary, problem)
-
-
 @app.command("list", epilog="Example: icot-tui runs list --json | jq .name")
 def list_runs(runs: Runs = None, json: Json = False) -> None:
     """List all runs, newest first."""
     where = runs or runs_folder()
-    records = [_read(folder) for folder in RunFolder.all_even_damaged(where)]
+    records = [read_run(folder) for folder in RunFolder.all_even_damaged(where)]
     if json:
         for one in records:
             print_json(_as_json(one))
@@ -119,7 +78,7 @@ def show(run: Run = None, runs: Runs = None, json: Json = False) -> None:
     """Show one run: its config in brief, evaluations, checkpoints and spikes."""
     from icot_tui.cli.run_tables import print_run
 
-    one = _read(RunFolder.find(runs or runs_folder(), run))
+    one = read_run(RunFolder.find(runs or runs_folder(), run))
     metrics = one.summary.metrics
     checkpoints = [_checkpoint(path, one) for path in list_checkpoints(one.folder.checkpoints)]
     if not json:
@@ -167,7 +126,7 @@ def compare(names: SeveralRuns, runs: Runs = None, json: Json = False) -> None:
     if len(names) < 2:
         raise UserError("name two or more runs, such as: icot-tui runs compare demo demo-no-cot")
     folders = [RunFolder.find(runs or runs_folder(), name) for name in names]
-    print_comparison([_read(folder) for folder in folders], json)
+    print_comparison([read_run(folder) for folder in folders], json)
 
 
 @app.command(

@@ -15,9 +15,9 @@ from textual.widgets import Input
 from icot_tui.analysis.checkpoints import all_entries
 from icot_tui.cli import app as cli
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.tui.play.asker import QuestionHistory
 from icot_tui.tui.play.backend import Backend
 from icot_tui.tui.play.budget_plot import BudgetPlot
+from icot_tui.tui.play.question_field import QuestionHistory
 from icot_tui.tui.play.question_file import FileAnswersDialog
 from icot_tui.tui.play.screen import PlayScreen
 from icot_tui.tui.session.run_app import ExitChoice

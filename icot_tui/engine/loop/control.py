@@ -2,19 +2,20 @@
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 from icot_tui.config import SpikeConfig
+from icot_tui.curriculum.curriculum import Curriculum
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath
+from icot_tui.engine.checkpoints.store import Store
 from icot_tui.engine.journal import events
 from icot_tui.engine.journal.journal import Journal
 from icot_tui.engine.loop import commands
 from icot_tui.engine.loop.commands import Command, CommandQueue
+from icot_tui.engine.loop.run_state import RunState
 from icot_tui.engine.processes import Processes
 from icot_tui.errors import Cancelled, UserError
-
-if TYPE_CHECKING:
-    from icot_tui.engine.loop.trainer import Trainer
 
 CHANGES = (
     commands.Hold,
@@ -35,6 +36,22 @@ class StopRequest(Cancelled):
     def __init__(self, reason: str, save: bool) -> None:
         super().__init__(reason)
         self.save = save
+
+
+class CommandedTrainer(Protocol):
+    """The part of a trainer that commands reach."""
+
+    state: RunState
+    curriculum: Curriculum
+    store: Store
+
+    def emit(self, event: events.Event, /) -> None: ...
+    def clock_stopped(self) -> AbstractContextManager[None]: ...
+    def save(self) -> None: ...
+    def evaluate(self) -> None: ...
+    def reset_optimizer(self, cause: str) -> None: ...
+    def set_remove_per_epoch(self, remove_per_epoch: float) -> None: ...
+    def roll_back(self, checkpoint: CheckpointPath, cause: str, slow_down: float = 1.0) -> None: ...
 
 
 class Control:
@@ -60,7 +77,7 @@ class Control:
         self._paused = False
         self._trouble: events.Collapsed | events.UpdatesSkipped | None = None
 
-    def process_commands(self, trainer: "Trainer") -> None:
+    def process_commands(self, trainer: CommandedTrainer) -> None:
         """Carry out what came since the last step; wait while paused; a stop is a `StopRequest`."""
         if trainer.state.step % self._every_steps:
             return
@@ -100,7 +117,7 @@ class Control:
 
     # Commands -------------------------------------------------------------------------------
 
-    def _carry_out(self, command: Command, trainer: "Trainer") -> None:
+    def _carry_out(self, command: Command, trainer: CommandedTrainer) -> None:
         try:
             effect, done = self._effect(command, trainer), True
         except (ValueError, UserError) as refusal:
@@ -112,7 +129,7 @@ class Control:
             saving = "after saving" if command.save else "at once"
             raise StopRequest(f"stopped by command, {saving}", command.save)
 
-    def _effect(self, command: Command, trainer: "Trainer") -> str:
+    def _effect(self, command: Command, trainer: CommandedTrainer) -> str:
         """Do it, and say in words what it did."""
         curriculum, step = trainer.curriculum, trainer.state.step
         match command:
@@ -170,13 +187,13 @@ class Control:
 
     # Waiting --------------------------------------------------------------------------------
 
-    def _pause(self, trainer: "Trainer", reason: str) -> None:
+    def _pause(self, trainer: CommandedTrainer, reason: str) -> None:
         """Wait for `Resume` before the next step."""
         if not self._paused:
             self._paused = True
             trainer.emit(events.Paused(step=trainer.state.step, reason=reason))
 
-    def until_it_works(self, trainer: "Trainer", write: Callable[[], None]) -> None:
+    def until_it_works(self, trainer: CommandedTrainer, write: Callable[[], None]) -> None:
         """Write something; while the disk refuses, wait and try again, and say so once.
 
         A stop meanwhile raises `StopRequest`, unsaved: what can't be written can't be saved first.
@@ -201,7 +218,7 @@ class Control:
             mine = f"writing failed: {where}{error.strerror or error}"
         return self.processes.first(mine)
 
-    def _wait_for_disk(self, trainer: "Trainer") -> None:
+    def _wait_for_disk(self, trainer: CommandedTrainer) -> None:
         retry_at = time.monotonic() + RETRY_SECONDS
         while self.processes.share(time.monotonic() < retry_at):
             time.sleep(POLL_SECONDS)
@@ -220,7 +237,7 @@ class Control:
         if isinstance(trouble, events.UpdatesSkipped) or self._spikes.policy != "log":
             self._trouble = trouble
 
-    def _roll_back_if_needed(self, trainer: "Trainer") -> None:
+    def _roll_back_if_needed(self, trainer: CommandedTrainer) -> None:
         """Roll back, or pause where that is the policy, it failed too often, or it can't be done.
 
         A collapse goes back to before its removal and slows the schedule down.
@@ -250,7 +267,7 @@ class Control:
         trainer.roll_back(checkpoint, cause, slow_down=slow_down)
 
 
-def _checkpoint(trainer: "Trainer", step: int | None) -> CheckpointPath:
+def _checkpoint(trainer: CommandedTrainer, step: int | None) -> CheckpointPath:
     """The checkpoint of a step; without one, the newest from before the last removal."""
     if step is not None:
         return trainer.store.at_step(step)

@@ -22,7 +22,7 @@ from icot_tui.tui.panels.base import Lines
 from icot_tui.tui.panels.text import text_of
 
 if TYPE_CHECKING:
-    from icot_tui.tui.app.app import WorkbenchApp
+    from icot_tui.tui.app.workbench import Workbench
 
 CLIPBOARD_LIMIT = 74_000
 """Characters; terminals cut off longer copies, which are left to the file."""
@@ -88,7 +88,7 @@ def copy_text(app: App[Any], text: str, name: str) -> None:
 class LiveExport:
     """Writes what is shown, or the run, to files; a copy goes to the clipboard as well."""
 
-    def __init__(self, app: "WorkbenchApp") -> None:
+    def __init__(self, app: "Workbench") -> None:
         self._app, self._live = app, app.live
 
     def handlers(self) -> dict[str, Handler]:

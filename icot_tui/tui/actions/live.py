@@ -16,7 +16,7 @@ from icot_tui.tui.screens.summary import SummaryDialog
 from icot_tui.watch.alerts import Alert, Notifier
 
 if TYPE_CHECKING:
-    from icot_tui.tui.app.app import WorkbenchApp
+    from icot_tui.tui.app.workbench import Workbench
 
 log = logging.getLogger("icot_tui.alerts")
 ALERT_SECONDS = 15.0
@@ -25,7 +25,7 @@ ALERT_SECONDS = 15.0
 class LiveActions:
     """Runs the actions, and tells the user what happened to the run."""
 
-    def __init__(self, app: "WorkbenchApp") -> None:
+    def __init__(self, app: "Workbench") -> None:
         self._app = app
         self._monitor = app.monitor
         self._settings = app.options.settings.alerts

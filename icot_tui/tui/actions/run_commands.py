@@ -24,7 +24,7 @@ from icot_tui.tui.screens.questions import (
 )
 
 if TYPE_CHECKING:
-    from icot_tui.tui.app.app import WorkbenchApp
+    from icot_tui.tui.app.workbench import Workbench
 
 TIMEOUT = 10.0
 """Seconds after which a missing answer is reported."""
@@ -106,7 +106,7 @@ class CommandSender:
 class RunCommandActions:
     """Sends commands to the run on show, and tells the user what became of them."""
 
-    def __init__(self, app: "WorkbenchApp") -> None:
+    def __init__(self, app: "Workbench") -> None:
         self._app = app
         self._sender: CommandSender | None = None
 

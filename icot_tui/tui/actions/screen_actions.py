@@ -15,13 +15,13 @@ from icot_tui.tui.session.run_app import ExitChoice
 from icot_tui.watch.source import Source
 
 if TYPE_CHECKING:
-    from icot_tui.tui.app.app import WorkbenchApp
+    from icot_tui.tui.app.workbench import Workbench
 
 
 class ScreenActions:
     """Opens the list of runs, the playground and the summary, and leaves."""
 
-    def __init__(self, app: "WorkbenchApp") -> None:
+    def __init__(self, app: "Workbench") -> None:
         self._app = app
         self._summary_shown = False
         self._running: Source | None = None

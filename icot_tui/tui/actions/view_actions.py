@@ -14,7 +14,7 @@ from icot_tui.tui.screens.board import PanelsDialog
 from icot_tui.watch.source import Replay
 
 if TYPE_CHECKING:
-    from icot_tui.tui.app.app import WorkbenchApp
+    from icot_tui.tui.app.workbench import Workbench
 
 RESIZE = 1.2
 """How much larger or smaller a panel gets at a time."""
@@ -27,7 +27,7 @@ STRIDE = 0.05
 class ViewActions:
     """Shows the run in another way, or another moment of a replay."""
 
-    def __init__(self, app: "WorkbenchApp") -> None:
+    def __init__(self, app: "Workbench") -> None:
         self._app = app
         self._live = app.live
         self._wanted = app.live.board.choices

@@ -2,83 +2,35 @@
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textual import events, on
-from textual.screen import Screen
 
-from icot_tui.tui.actions.action import Action, key_map
-from icot_tui.tui.actions.runner import bind_keys, notify_user
-from icot_tui.tui.actions.table import FIRST_ACTIONS, FOOTER, LIVE_TABLE
-from icot_tui.tui.app.base import BaseApp
+from icot_tui.tui.actions.action import Action
+from icot_tui.tui.actions.runner import notify_user
+from icot_tui.tui.actions.table import FIRST_ACTIONS, FOOTER
 from icot_tui.tui.app.redraw_rate import RedrawLoop
-from icot_tui.tui.app.settings import Options
-from icot_tui.tui.app.themes import ThemeSwitcher
-from icot_tui.tui.app.user_state import UserState
-from icot_tui.tui.frame.layout import LayoutChoices
+from icot_tui.tui.app.workbench import Workbench
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.board import Board
-from icot_tui.tui.screens.live import LiveScreen
 from icot_tui.tui.screens.welcome import Welcome
-from icot_tui.tui.session.training_thread import TrainingThread
 
 if TYPE_CHECKING:
     from icot_tui.tui.actions.live import LiveActions
-    from icot_tui.tui.run.monitor import RunMonitor
-    from icot_tui.watch.source import Source
 
 
-class WorkbenchApp(BaseApp, inherit_bindings=False):
-    """One run on the screen: an engine's of this process, or one that is only watched.
-
-    Args:
-        engine: trains in this process; None for a viewer.
-        source: the run that is watched; None: the engine's, or the user chooses from a list.
-        options: how the screen was asked for.
-        state: what is remembered of the user.
-    """
-
-    def __init__(
-        self,
-        engine: TrainingThread | None,
-        source: "Source | None",
-        options: Options,
-        state: UserState | None = None,
-    ) -> None:
-        super().__init__()
-        self.engine = engine
-        self.options = options
-        self.state = state or UserState.load()
-        self.keys = key_map(LIVE_TABLE, options.settings.keys)
-        self.live = LiveScreen(
-            LayoutChoices(self.state.hidden, self.state.widths, self.state.heights), self.keys
-        )
-        self.themes = ThemeSwitcher(self, options, self.state)
-        self.redraws = RedrawLoop(self)
-        self._source = source
-        bind_keys(self, LIVE_TABLE, self.keys)
+class WorkbenchApp(Workbench, inherit_bindings=False):
+    """One run on the screen: an engine's of this process, or one that is only watched."""
 
     @cached_property
-    def monitor(self) -> "RunMonitor":
-        """The runs on show."""
-        # They and the actions need numpy, charts and dialogs: the first frame comes without.
-        from icot_tui.tui.run.monitor import RunMonitor
-
-        ascii, axis, study = self.options.draws_ascii, self.state.axis, self.options.study
-        return RunMonitor(self.engine, self._source, ascii, axis, study)
+    def redraws(self) -> RedrawLoop:
+        return RedrawLoop(self)
 
     @cached_property
     def actions(self) -> "LiveActions":
         from icot_tui.tui.actions.live import LiveActions
 
         return LiveActions(self)
-
-    @property
-    def view(self) -> RunView | None:
-        return self.monitor.view
-
-    def get_default_screen(self) -> Screen[Any]:
-        return self.live
 
     def on_mount(self) -> None:
         """Apply the colours, and show the frame or the list of runs."""
@@ -128,10 +80,6 @@ class WorkbenchApp(BaseApp, inherit_bindings=False):
     def action_perform(self, name: str) -> None:
         """Run an action of the table: what every key is bound to."""
         self.actions.runner.run(name)
-
-    def save_state(self) -> None:
-        """Keep what the user has chosen."""
-        notify_user(self, self.state.save(), "warning")
 
     def on_resize(self, event: events.Resize) -> None:
         """Fit the live screen below a dialog too: Textual tells the uppermost screen only."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from icot_tui.tui.run.view import RunView
 
 if TYPE_CHECKING:
-    from icot_tui.tui.app.app import WorkbenchApp
+    from icot_tui.tui.app.workbench import Workbench
 
 SHARE = 0.009
 """Of one core, while training."""
@@ -60,7 +60,7 @@ class RedrawRate:
 class RedrawLoop:
     """Draws an app again and again, and measures what that costs."""
 
-    def __init__(self, app: "WorkbenchApp") -> None:
+    def __init__(self, app: "Workbench") -> None:
         self.rate = RedrawRate(app.options.saves_bandwidth)
         self._app = app
         self._view: RunView | None = None

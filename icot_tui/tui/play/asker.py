@@ -1,12 +1,9 @@
 """The line for questions, and what puts them to the chosen checkpoints, one after another."""
 
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
-
-from textual.binding import Binding
-from textual.widgets import Input
 
 from icot_tui.analysis.checkpoints import CheckpointEntry
 from icot_tui.tui.actions.export import READ_SECONDS
@@ -16,71 +13,13 @@ from icot_tui.tui.play.worker import Job
 from icot_tui.tui.screens.questions import NumberDialog, whole_number
 
 if TYPE_CHECKING:
-    from icot_tui.tui.play.screen import PlayScreen
+    from icot_tui.tui.play.inspector import Inspector
+    from icot_tui.tui.play.playground import Playground
 
 NOT_MIXED = (
     "None of the chosen checkpoints was trained with mixed stages (curriculum.mixed_stages), so "
     "how many tokens they write can't be chosen: compare checkpoints of several stages instead."
 )
-
-
-MAX_LENGTH = 4000
-
-
-@dataclass
-class QuestionHistory:
-    """Questions that were asked, for up and down."""
-
-    asked: list[str] = field(default_factory=list)
-    _at: int = 0
-    _draft: str = ""
-
-    def add(self, text: str) -> None:
-        """Add a question, unless it is the same as the last."""
-        if text and self.asked[-1:] != [text]:
-            self.asked.append(text)
-        self._at = len(self.asked)
-
-    def back(self, now: str) -> str:
-        """The previous one; what is being written is kept."""
-        if self._at == len(self.asked):
-            self._draft = now
-        self._at = max(0, self._at - 1)
-        return [*self.asked, self._draft][self._at]
-
-    def forward(self, now: str) -> str:
-        """The next one, and finally what was being written."""
-        if self._at >= len(self.asked):
-            return now
-        self._at += 1
-        return [*self.asked, self._draft][self._at]
-
-
-class QuestionField(Input):
-    """Enter asks; up and down bring earlier questions back; escape goes to the answers."""
-
-    BINDINGS = [
-        Binding("up", "earlier", "earlier", show=False),
-        Binding("down", "later", "later", show=False),
-        Binding("escape", "screen.perform('keys')", "answers", show=False),
-    ]
-
-    def __init__(self) -> None:
-        super().__init__(
-            placeholder="a question, such as 12*34, and Enter", max_length=MAX_LENGTH, id="question"
-        )
-        self.cursor_blink = False
-        self.history = QuestionHistory()
-
-    def action_earlier(self) -> None:
-        self.write(self.history.back(self.value))
-
-    def action_later(self) -> None:
-        self.write(self.history.forward(self.value))
-
-    def write(self, text: str) -> None:
-        self.value = text
-        self.cursor_position = len(text)
 
 
 class Asker:
@@ -91,10 +30,11 @@ class Asker:
         options: how it is asked.
     """
 
-    def __init__(self, screen: "PlayScreen", text: str) -> None:
+    def __init__(self, screen: "Playground", inspector: "Inspector", text: str) -> None:
         self.text = text
         self.options = AskOptions()
         self._screen = screen
+        self._inspector = inspector
         self._hardest = 0
         self._dice = random.Random()
 
@@ -165,7 +105,7 @@ class Asker:
         answers = self._screen.answers
         answers.add(result)
         if len(answers.results) == 1 or answers.current is result:
-            self._screen.inspector.update()
+            self._inspector.update()
 
     def _pick(self, hardest: bool) -> None:
         """Ask a random example, or the hardest one, then the next."""

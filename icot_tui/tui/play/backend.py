@@ -14,9 +14,7 @@ import numpy as np
 from icot_tui.analysis.checkpoints import CheckpointEntry
 from icot_tui.engine.checkpoints.opened import NOTHING_GIVEN, GivenRemoval
 from icot_tui.errors import UserError
-from icot_tui.tui.play.probe_reports import probe_map
-from icot_tui.tui.play.question_views import attention, attribution, lens, thoughts
-from icot_tui.tui.play.records import VIEWS, AskOptions, AskResult, ViewRequest
+from icot_tui.tui.play.records import AskOptions, AskResult
 
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from icot_tui.analysis.model_cache import ModelCache
     from icot_tui.analysis.questions import Question
     from icot_tui.data.encoded import EncodedSplit
-    from icot_tui.tui.play.heat_map import HeatMap
 
 EXAMPLES = 500
 """Examples that random ones and averages are taken from."""
@@ -205,8 +202,6 @@ class Backend:
         found = self._hardest[entry.path]
         return found[at % len(found)]
 
-    # Looking inside -----------------------------------------------------------------------------
-
     def thoughts(self, entry: CheckpointEntry) -> "ThoughtComparison":
         """A pair's emulator beside its teacher."""
         from icot_tui.analysis.emulation import ThoughtComparison
@@ -215,26 +210,6 @@ class Backend:
             comparison = ThoughtComparison(self.open(entry))
             self._compared = {entry.path: comparison}  # of two more models
         return self._compared[entry.path]
-
-    def look(self, request: ViewRequest, answer: "Answer") -> "HeatMap":
-        """The heat map that is asked for."""
-        if request.view == "thoughts":
-            return thoughts(self, request, answer)
-        if request.entry.is_pair:
-            raise UserError(
-                "ICoT-KD's pair holds its thought in the states that the emulator predicts, which "
-                f"view {VIEWS.index('thoughts') + 1} shows: the other views are for single models"
-            )
-        if request.view in ("probe", "patching"):
-            return probe_map(request, answer)
-        if request.view == "attribution":
-            return attribution(self, request, answer)
-        if answer.question.gold is None:
-            raise UserError(
-                "the correct answer to this question is unknown, so it can't be fed to the model: "
-                "ask a question of the run's task"
-            )
-        return (lens if request.view == "lens" else attention)(self, request, answer)
 
 
 def _answers(

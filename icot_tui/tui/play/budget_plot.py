@@ -18,13 +18,13 @@ from icot_tui.tui.play.worker import Job
 
 if TYPE_CHECKING:
     from icot_tui.analysis.budget import BudgetPoint
-    from icot_tui.tui.play.screen import PlayScreen
+    from icot_tui.tui.play.playground import Playground
 
 X_LABEL = "tokens written"
 KEYS = "left and right read the charts   w writes them to files   escape closes"
 
 
-def plot_budget(screen: "PlayScreen") -> None:
+def plot_budget(screen: "Playground") -> None:
     """Try every budget with the checkpoint under the cursor, or the first that allows it."""
     result = screen.answers.current
     current = [] if result is None else [result.entry]

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 from icot_tui.tui.actions.runner import Handler, notify_user
 from icot_tui.tui.play import probe_reports
 from icot_tui.tui.play.heat_map import HeatMap
+from icot_tui.tui.play.question_views import heat_map
 from icot_tui.tui.play.records import VIEWS, ViewName, ViewRequest
 from icot_tui.tui.play.worker import Job, Worker
 
 if TYPE_CHECKING:
-    from icot_tui.tui.play.screen import PlayScreen
+    from icot_tui.tui.play.playground import Playground
 
 
 class Inspector:
@@ -22,7 +23,7 @@ class Inspector:
         prober: trains them.
     """
 
-    def __init__(self, screen: "PlayScreen") -> None:
+    def __init__(self, screen: "Playground") -> None:
         self.view: ViewName = "probe"
         self.probing = ""
         self.prober = Worker(lambda report: None, screen.call_later, self._note_probing)
@@ -51,6 +52,11 @@ class Inspector:
     def is_open(self) -> bool:
         """Is the pane of hidden positions open?"""
         return self._screen.has_class("-looking")
+
+    @property
+    def heat(self) -> HeatMap | None:
+        """The map on show."""
+        return self._screen.hidden.heat if self.is_open else None
 
     def open(self, view: ViewName | None = None) -> None:
         """Show what the chosen token's hidden positions hold."""
@@ -99,7 +105,7 @@ class Inspector:
 
         def work(job: Job) -> HeatMap:
             job.report(f"working out: {request.view}")
-            return screen.backend.look(request, answer)
+            return heat_map(screen.backend, request, answer)
 
         def done(heat: HeatMap) -> None:
             hidden.show_map(heat, (request.view, chosen.name, request.entry.path))

@@ -23,16 +23,17 @@ from icot_tui.tui.play.worker import Job
 from icot_tui.tui.screens.dialog import Dialog, text
 
 if TYPE_CHECKING:
-    from icot_tui.tui.play.screen import PlayScreen
+    from icot_tui.tui.play.asker import Asker
+    from icot_tui.tui.play.playground import Playground
 
 MOST = 1000
 """Questions of one file."""
 QUESTION_WIDTH, ANSWER_WIDTH = 28, 14
 
 
-def ask_file(screen: "PlayScreen") -> None:
+def ask_file(screen: "Playground", asker: "Asker") -> None:
     """Put the questions of a file to the chosen checkpoints, and list what came of them."""
-    asked, options = screen.asker.chosen(), screen.asker.options
+    asked, options = asker.chosen(), asker.options
     if not asked:
         return
 
@@ -54,7 +55,7 @@ def ask_file(screen: "PlayScreen") -> None:
 
     def again(question: str | None) -> None:
         if question is not None:
-            screen.asker.write_and_ask(question)
+            asker.write_and_ask(question)
 
     def failed(problem: str) -> None:
         screen.warn(problem, READ_SECONDS)

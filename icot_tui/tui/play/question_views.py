@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from icot_tui.errors import UserError
 from icot_tui.tui.play.heat_map import LABEL, HeatMap, cells, highest, no_marks, percents
-from icot_tui.tui.play.records import ChosenToken, ViewRequest
+from icot_tui.tui.play.probe_reports import probe_map
+from icot_tui.tui.play.records import VIEWS, ChosenToken, ViewRequest
 
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer
@@ -19,6 +20,31 @@ if TYPE_CHECKING:
 
 AVERAGED = 100
 """Examples that attention and attribution are averaged over."""
+
+
+def heat_map(backend: "Backend", request: ViewRequest, answer: "Answer") -> HeatMap:
+    """The heat map that is asked for.
+
+    Raises:
+        UserError: the checkpoint, its run's data or the question do not allow it.
+    """
+    if request.view == "thoughts":
+        return thoughts(backend, request, answer)
+    if request.entry.is_pair:
+        raise UserError(
+            "ICoT-KD's pair holds its thought in the states that the emulator predicts, which "
+            f"view {VIEWS.index('thoughts') + 1} shows: the other views are for single models"
+        )
+    if request.view in ("probe", "patching"):
+        return probe_map(request, answer)
+    if request.view == "attribution":
+        return attribution(backend, request, answer)
+    if answer.question.gold is None:
+        raise UserError(
+            "the correct answer to this question is unknown, so it can't be fed to the model: "
+            "ask a question of the run's task"
+        )
+    return (lens if request.view == "lens" else attention)(backend, request, answer)
 
 
 def _own(

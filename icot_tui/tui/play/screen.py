@@ -11,7 +11,6 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from icot_tui.analysis.checkpoints import CheckpointEntry, all_entries, find_sources, modified_times
@@ -22,15 +21,15 @@ from icot_tui.tui.actions.runner import ActionRunner, Handler, bind_keys, notify
 from icot_tui.tui.frame.footer import Footer
 from icot_tui.tui.play.action_table import FIELD_KEYS, PLAY_TABLE, footer_actions
 from icot_tui.tui.play.answers_pane import AnswersPane
-from icot_tui.tui.play.asker import Asker, QuestionField
+from icot_tui.tui.play.asker import Asker
 from icot_tui.tui.play.backend import Backend
 from icot_tui.tui.play.budget_plot import plot_budget
 from icot_tui.tui.play.checkpoints_pane import HEADING, CheckpointList, CheckpointsPane, defaults
-from icot_tui.tui.play.export import copy_answers, write_answers
-from icot_tui.tui.play.hidden_pane import HiddenPane
+from icot_tui.tui.play.export import ShownAnswers, copy_answers, write_answers
 from icot_tui.tui.play.inspector import Inspector
+from icot_tui.tui.play.playground import Playground
 from icot_tui.tui.play.question_file import ask_file
-from icot_tui.tui.play.worker import Job, Worker
+from icot_tui.tui.play.worker import Job
 
 REFRESH_SECONDS = 5.0
 ROOMY = (104, 30)
@@ -38,7 +37,7 @@ ROOMY = (104, 30)
 Checkpoints = tuple[list[Path], list[CheckpointEntry]]
 
 
-class PlayScreen(ModalScreen[None]):
+class PlayScreen(Playground):
     """Asks checkpoints, and looks inside them.
 
     Args:
@@ -89,27 +88,20 @@ class PlayScreen(ModalScreen[None]):
         backend: Backend | None = None,
         question: str = "",
     ) -> None:
-        super().__init__()
+        super().__init__(backend or Backend())
         self._runs, self._names, self._live = runs, names, live
         self._ascii = ascii_only
         self.sources: list[Path] = []
-        self.header = Static("", markup=False, classes="header")
-        self.field = QuestionField()
-        self.list = CheckpointList()
-        self.answers = AnswersPane()
-        self.hidden = HiddenPane()
         self.footer = Footer(keys | FIELD_KEYS, "screen")
-        self.backend = backend or Backend()
-        self.worker = Worker(self.backend.load, self.call_later, self._note_work)
         self.inspector = Inspector(self)
-        self.asker = Asker(self, question)
+        self.asker = Asker(self, self.inspector, question)
         handlers: dict[str, Handler] = {
             **self.asker.handlers(),
             **self.inspector.handlers(),
-            "file": partial(ask_file, self),
+            "file": partial(ask_file, self, self.asker),
             "budget-plot": partial(plot_budget, self),
-            "copy": partial(copy_answers, self),
-            "export": partial(write_answers, self),
+            "copy": lambda: copy_answers(self.app, self._shown()),
+            "export": lambda: write_answers(self.app, self._shown()),
             "screenshot": lambda: save_screenshot(self.app),
             "refresh": self.read_checkpoints,
             "back": self._go_back,
@@ -195,15 +187,13 @@ class PlayScreen(ModalScreen[None]):
 
     # Header and footer --------------------------------------------------------------------------
 
-    def _note_work(self, what: str) -> None:
-        """The worker does something else now; nothing if `what` is empty."""
+    def note_work(self, what: str) -> None:
         self._work = what
         if what and not self.answers.results and (self.asker.text or not self.list.entries):
             self.answers.say(f"{what} ...")
         self.update_header()
 
     def update_header(self) -> None:
-        """Say how questions are asked, and what is being done."""
         options, listed = self.asker.options, len(self.list.entries)
         parts = [
             f"{len(self.list.chosen)} of {count(listed, 'checkpoint')} asked" if listed else "",
@@ -220,9 +210,8 @@ class PlayScreen(ModalScreen[None]):
             )
         )
 
-    def warn(self, text: str, seconds: float = 6.0) -> None:
-        """Say that something can't be done."""
-        notify_user(self, text, "warning", seconds)
+    def _shown(self) -> ShownAnswers:
+        return ShownAnswers(self.asker.text, self.answers.results, self.inspector.heat)
 
     def _update_footer(self) -> None:
         writing = self.focused in (self.field, None)
