@@ -61,7 +61,8 @@ class LoadedModel:
         self.is_pair = opened.answer_only
         self.label = opened.path.name if run is None else f"{run.name}/{opened.path.name}"
         self.bytes = sum(p.numel() * p.element_size() for p in self.lm.parameters())
-        self._answer_reader = AnswerReader(self.token_format)
+        compare = None if config is None else config.evaluation.compare
+        self._answer_reader = AnswerReader(self.token_format, compare)
         self._scorer = SupervisedLM(self.lm).eval()
 
     def ask(
@@ -240,6 +241,7 @@ class LoadedModel:
         begin = start + (reader.mark_length(section) or 0)
         end = start + len(section) + finished if text is not None else begin
         expected, explicit, hidden = self._gold(asked)
+        correct = finished and text is not None and reader.equal(text, expected or "")
         texts = [self.token_text(token) for token in tokens]
         return Answer(
             question=question,
@@ -252,7 +254,7 @@ class LoadedModel:
             shown=None if text is None else self.reader.shown_answer(text),
             tokens=tuple(map(AnswerToken, texts[begin:end], probabilities[begin:end])),
             expected=None if expected is None else self.reader.shown_answer(expected),
-            right=None if expected is None else finished and text == expected,
+            right=None if expected is None else correct,
             written=cot,
             decoded=len(tokens),
             seconds=seconds,

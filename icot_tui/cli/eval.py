@@ -11,6 +11,7 @@ from typer import Option
 
 from icot_tui.cli.console import print_error, print_json, print_table, spinner
 from icot_tui.cli.options import (
+    AnswerComparison,
     Checkpoint,
     Data,
     Device,
@@ -20,6 +21,7 @@ from icot_tui.cli.options import (
     Stage,
     examples,
 )
+from icot_tui.config import EvaluationConfig
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.models.device import pick_device, silence_transformers
 
@@ -68,13 +70,16 @@ def evaluate(
     ] = None,
     examples: Annotated[int | None, Option(min=1, help="Use only this many examples.")] = None,
     speed: Annotated[bool, Option(help="Measure examples per second at batch size 1.")] = True,
+    compare: Annotated[
+        AnswerComparison | None, Option(help="Compare answers otherwise than the run did.")
+    ] = None,
     device: Device = "auto",
     json: Json = False,
 ) -> None:
     """Evaluate a checkpoint: greedy exact match on held-out examples, and speed at batch size 1."""
     from icot_tui.analysis.checkpoints import find_checkpoint
     from icot_tui.engine.checkpoints.opened import GivenRemoval
-    from icot_tui.engine.evaluation.held_out import examples_of, measure_speed, prepare
+    from icot_tui.engine.evaluation.held_out import compare_of, examples_of, measure_speed, prepare
     from icot_tui.runs.opening import open_all
 
     silence_transformers()
@@ -90,7 +95,8 @@ def evaluate(
         text = examples_of(opened[0][0], data, examples)
         prepared = [(one, prepare(one, wanted, text, where)) for one, wanted in opened]
         say("evaluating")
-        found = [_evaluate(one, model) for one, model in prepared]
+        chosen = compare or compare_of(opened[0][0], text)
+        found = [_evaluate(one, model, chosen) for one, model in prepared]
         if speed:
             say("measuring the speed")
             measured = measure_speed([model for _, model in prepared], SPEED_SECONDS)
@@ -110,9 +116,12 @@ def evaluate(
     print_table(("", *(str(one.checkpoint) for one in found)), rows)
 
 
-def _evaluate(opened: "OpenedCheckpoint", model: "PreparedModel") -> EvaluatedCheckpoint:
+def _evaluate(
+    opened: "OpenedCheckpoint", model: "PreparedModel", compare: AnswerComparison
+) -> EvaluatedCheckpoint:
+    config = EvaluationConfig() if opened.config is None else opened.config.evaluation
     began = time.perf_counter()
-    result = model.evaluate(None if opened.config is None else opened.config.evaluation)
+    result = model.evaluate(config.model_copy(update={"compare": compare}))
     seconds = time.perf_counter() - began
     return EvaluatedCheckpoint(opened.path, model.implicit, result, seconds, opened.passed_over)
 
@@ -125,6 +134,7 @@ def _as_json(one: EvaluatedCheckpoint) -> dict[str, Any]:
         "implicit": one.implicit,
         "examples": result.examples,
         "correct": result.correct,
+        "compare": result.compare,
         "exact_match": result.exact_match,
         "low": result.low,
         "high": result.high,
@@ -143,6 +153,7 @@ def _lines(one: EvaluatedCheckpoint) -> Iterator[tuple[str, str]]:
     yield "removed tokens", f"{result.stage}" + (", nothing is written" if one.implicit else "")
     yield "exact match", f"{result.exact_match:.1%}"
     yield "95 % interval", f"{result.low:.1%} to {result.high:.1%}"
+    yield "compared as", result.compare
     yield "correct", f"{result.correct:,} of {result.examples:,}"
     yield "by answer token", " ".join(digits)
     yield "closing separator", closing

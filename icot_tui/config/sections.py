@@ -237,6 +237,8 @@ class EvaluationConfig(Section):
     """Most tokens written for an answer; empty: what the longest example needs, and a few more."""
     samples: Count = 12
     """Examples kept for reading: right, wrong and random ones."""
+    compare: Literal["text", "number"] | None = None
+    """As numbers, 2,000 = 2000.0. Empty: as numbers if the answers in files are such, else text."""
 
 
 class CheckpointConfig(Section):

@@ -5,13 +5,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.config import DataConfig
-from icot_tui.data.examples import CHUNK_BYTES, Chunk, characters, input_hashes, read_chunks
+from icot_tui.data.examples import (
+    CHUNK_BYTES,
+    Chunk,
+    characters,
+    chunk_examples,
+    input_hashes,
+    read_chunks,
+)
 from icot_tui.data.tasks import Problems, Task, make_task
 from icot_tui.errors import UserError
 
@@ -60,6 +68,12 @@ def open_source(config: DataConfig) -> ExampleSource:
                 raise UserError(f"data.{key} is for generated tasks: leave it out beside files")
         return FileSource(config)
     return TaskSource(config, make_task(config.task, config.options))
+
+
+def first_answers(source: ExampleSource, count: int = 256) -> list[str]:
+    """The first answers of the validation split; a UserError if it cannot be read."""
+    examples = (one for chunk in source.chunks("validation") for _, one in chunk_examples(chunk))
+    return [example.answer for example in islice(examples, count)]
 
 
 @dataclass

@@ -4,14 +4,31 @@ import shutil
 from pathlib import Path
 
 from icot_tui.config import RunConfig, dump_toml
+from icot_tui.data.comparison import default_compare
+from icot_tui.data.splits import first_answers, open_source
 from icot_tui.engine.journal.journal import last_step
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 
 
 def create_run(config: RunConfig, runs: Path) -> RunFolder:
-    """A new run folder for a config; nothing is trained yet."""
-    return RunFolder.create(runs, config.name, dump_toml(config))
+    """A new run folder for a config; nothing is trained yet.
+
+    How answers are compared is written down, so that the run's numbers keep their meaning.
+    """
+    return RunFolder.create(runs, config.name, dump_toml(_with_compare(config)))
+
+
+def _with_compare(config: RunConfig) -> RunConfig:
+    """The config with `evaluation.compare` decided by the held-out answers of files."""
+    if config.data.task is not None or config.evaluation.compare is not None:
+        return config
+    try:
+        compare = default_compare(first_answers(open_source(config.data)))
+    except UserError:  # of data that can't be read, the training says what is wrong
+        return config
+    evaluation = config.evaluation.model_copy(update={"compare": compare})
+    return config.model_copy(update={"evaluation": evaluation})
 
 
 def remove_empty_run(folder: RunFolder, is_new: bool) -> str:

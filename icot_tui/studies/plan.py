@@ -134,6 +134,7 @@ def digest_of(config: RunConfig) -> str:
     empty = {name for name in known_methods() if getattr(config, name, None) is None}
     empty.discard("distillation")  # digests have always had this one, empty or not
     content = _even(config.model_dump(exclude={"name", "description"} | empty))
+    del content["evaluation"]["compare"]  # decided when the run begins, and trains nothing
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
 

@@ -198,8 +198,8 @@ class Words:
         return "".join(self.words[number] for number in ids)
 
 
-def reader(tokenizer, separator=SEP):
-    return AnswerReader(TokenFormat(tokenizer, separator, RemovalPlan()))
+def reader(tokenizer, separator=SEP, compare=None):
+    return AnswerReader(TokenFormat(tokenizer, separator, RemovalPlan()), compare)
 
 
 WORD = st.text(alphabet="ab ", max_size=3)
@@ -224,6 +224,44 @@ def test_never_equal_is_never_wrong(words, begin, tails, pair):
             rest = [] if token == SEP else [token, *tail]
             texts.append(answers.text([1, *begin, *rest]))
         assert texts[0] != texts[1]
+
+
+NUMERIC = st.text(alphabet="0123,.$-a ", max_size=3)
+
+
+@settings(max_examples=2000)
+@given(
+    words=st.lists(NUMERIC, min_size=1, max_size=5),
+    begin=st.lists(st.integers(0, 4), max_size=3),
+    tails=st.tuples(*[st.lists(st.integers(0, 4), max_size=3)] * 2),
+    pair=st.tuples(*[st.integers(-1, 4)] * 2),
+)
+def test_numbers_that_are_never_equal_never_are(words, begin, tails, pair):
+    """The same for answers that are compared as numbers."""
+    words = ["", "####", *words]
+    begin, *tails = ([2 + i % (len(words) - 2) for i in part] for part in (begin, *tails))
+    one, other = (0 if i < 0 else 2 + i % (len(words) - 2) for i in pair)
+    answers = reader(Words(words), compare="number")
+    if answers.never_equal(np.array([one]), np.array([other]))[0]:
+        texts = [
+            answers.text([1, *begin, *([] if token == SEP else [token, *tail])])
+            for token, tail in zip((one, other), tails, strict=True)
+        ]
+        assert not answers.equal(*texts)
+
+
+def test_most_wrong_digits_of_numbers_are_settled_too():
+    tokenizer = character_tokenizer("0123456789,.")
+    vocabulary, sep = tokenizer.get_vocab(), tokenizer.eos_token_id
+    answers = reader(tokenizer, sep, "number")
+
+    def settled(one, other):
+        pair = (np.array([vocabulary.get(token, sep)]) for token in (one, other))
+        return bool(answers.never_equal(*pair)[0])
+
+    assert settled(" 1", "2") and settled("SEP", "3") and settled("3", "SEP")
+    assert not settled("0", "2"), "a zero may lead: 02 is 2"
+    assert not settled(",", "2") and not settled("SEP", ".") and not settled("SEP", "0")
 
 
 def test_never_equal_settles_digits():

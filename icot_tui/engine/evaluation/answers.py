@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.curriculum.removal import TokenFormat
+from icot_tui.data.comparison import Compare, equal_answers, numbers_never_equal
 from icot_tui.data.examples import ANSWER_MARK
 from icot_tui.data.tokenizing import decode
 
@@ -18,7 +19,8 @@ class AnswerReader:
     In ICoT-KD's layout just ` #### {y} SEP` follows, and the chain of thought is empty.
     """
 
-    def __init__(self, token_format: TokenFormat) -> None:
+    def __init__(self, token_format: TokenFormat, compare: Compare | None = None) -> None:
+        self._compare = compare
         self._tokenizer = token_format.tokenizer
         self._separator_id = token_format.separator_id
         self._answer_only = token_format.plan.answer_only
@@ -52,6 +54,10 @@ class AnswerReader:
         _, mark, answer = self.decode(section).partition(ANSWER_MARK)
         return answer.strip() if mark else None
 
+    def equal(self, one: str, other: str) -> bool:
+        """Do two answers count as equal?"""
+        return equal_answers(one, other, self._compare)
+
     def mark_length(self, section: Sequence[int]) -> int | None:
         """How many tokens it takes until `####` is written; None when it never is."""
         if ANSWER_MARK not in self.decode(section):
@@ -68,7 +74,10 @@ class AnswerReader:
 
     def _never_equal(self, one: int, other: int) -> bool:
         u, v = self._bare_text(one), self._bare_text(other)
-        if self._separator_id in (one, other):
+        ended = self._separator_id in (one, other)
+        if self._compare == "number":
+            return numbers_never_equal(u, v, ended)
+        if ended:
             return bool(u if other == self._separator_id else v)
         return bool(u and v) and not u.startswith(v) and not v.startswith(u)
 

@@ -2,8 +2,9 @@
 
 Definition: from ` {x} SEP` the model writes the arg-max until its second separator or until the
 budget is spent. Its answer is the text after the first `####` between its two separators, without
-blanks around it; it counts when it is the gold answer's text. An answer that was never closed, or
-has no `####`, is wrong. docs/evaluation.md proves that the shortcut below gives just that.
+blanks around it; it counts when it equals the gold answer, as text or as a number. An answer that
+was never closed, or has no `####`, is wrong. docs/evaluation.md proves that the shortcut below
+gives just that.
 
 n examples of a shard, T supervised tokens of them all, A places of the longest answer.
 """
@@ -56,7 +57,7 @@ def evaluate(
     index, size = np.arange(shard[0], len(split), shard[1]), config.batch_size
     table = position_table(model.lm)
     examples = StagedExamples.of(token_format, split, index, stage, config.max_new_tokens, table)
-    answers = AnswerReader(token_format)
+    answers = AnswerReader(token_format, config.compare)
     with _eval_mode(model):
         gold = run_gold_pass(model, examples, size, check)
         writer = GreedyWriter(model, examples, gold, size, check)
@@ -90,6 +91,7 @@ def evaluate(
         closing_hits=int(gold.hit[closing].sum()),
         decoded=len(undecided),
         samples_wanted=config.samples,
+        compare=config.compare or "text",
         samples=samples,
     )
 
@@ -112,7 +114,8 @@ def position_table(lm: "PreTrainedModel") -> int | None:
 
 def _is_right(answers: AnswerReader, written: list[int], gold: list[int]) -> bool:
     section = answers.section(written)
-    return section is not None and answers.text(section) == answers.text(gold)
+    text = None if section is None else answers.text(section)
+    return text is not None and answers.equal(text, answers.text(gold) or "")
 
 
 def _mark_lengths(examples: StagedExamples, answers: AnswerReader) -> Ints:

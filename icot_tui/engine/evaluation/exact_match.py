@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from icot_tui.data.comparison import Compare
 from icot_tui.engine.evaluation.samples import Sample, merge_samples
 from icot_tui.engine.evaluation.staged_examples import Ints
 
@@ -23,7 +24,8 @@ class EvaluationResult:
     stage: int  # tokens removed
     split_examples: int  # examples of the whole split
     index: Ints  # [n] places of the examples in the split, rising
-    right: NDArray[np.bool_]  # [n] is the answer's text the gold one?
+    right: NDArray[np.bool_]  # [n] is the answer equal to the gold one?
+    compare: Compare  # how they were compared
     losses: NDArray[np.float64]  # [n] nats, summed over an example's supervised tokens
     tokens: int  # T
     answer_hits: Ints  # [A] how often the arg-max is right at each place of the answer

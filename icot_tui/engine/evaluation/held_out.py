@@ -18,9 +18,10 @@ import torch
 from icot_tui.config import DataConfig, EvaluationConfig
 from icot_tui.curriculum.removal import TokenFormat
 from icot_tui.curriculum.schedule import ALL
+from icot_tui.data.comparison import Compare, default_compare
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.encoding import Encoder
-from icot_tui.data.examples import Chunk, read_chunks
+from icot_tui.data.examples import Chunk, chunk_examples, read_chunks
 from icot_tui.data.splits import open_source
 from icot_tui.engine.checkpoints.opened import OpenedCheckpoint
 from icot_tui.engine.evaluation.decoding import decode
@@ -81,6 +82,13 @@ def examples_of(opened: OpenedCheckpoint, file: Path | None, limit: int | None =
     if opened.data is None:
         raise UserError(f"{opened.path} lies in no run: name a file of examples with --data")
     return held_out_text(opened.data, "validation", opened.path.name, limit)
+
+
+def compare_of(opened: OpenedCheckpoint, text: Chunk) -> Compare:
+    """How answers are compared: as its run did, or without one as the examples suggest."""
+    if opened.config is not None:
+        return opened.config.evaluation.compare or "text"
+    return default_compare(example.answer for _, example in chunk_examples(text))
 
 
 def prepare(
