@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from icot_tui.cli.app import main
 from icot_tui.cli.headless import handling_stop_signals
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.journal.events import (
@@ -28,23 +30,24 @@ from icot_tui.engine.journal.events import (
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.loop.commands import CommandQueue, Stop
+from icot_tui.engine.loop.trainer import Trainer
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.signals import ECHO_SECONDS
+from tests.forked import PROGRAM, ForkedProcess
 from tests.tiny import read_lines
 from tests.tiny_file import tiny_toml
 
 TINY = tiny_toml(max_steps=40, evaluate_every=20)
-SLOW_TO_SAVE = """
-import time
-from icot_tui.cli.app import main
-from icot_tui.engine.loop.trainer import Trainer
-save = Trainer.save
-Trainer.save = lambda trainer: time.sleep(60) if trainer.state.step else save(trainer)
-main()
-"""
 ENDLESS = ["--set", "train.max_steps=100000000", "--set", "evaluation.every_steps=100000000"]
 PATIENCE = 200.0
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+
+def main_slow_to_save() -> None:
+    """The program, whose every checkpoint but the first takes a minute."""
+    save = Trainer.save
+    Trainer.save = lambda trainer: time.sleep(60) if trainer.state.step else save(trainer)  # type: ignore[method-assign]
+    main()
 
 
 class Cli:
@@ -52,28 +55,27 @@ class Cli:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.started: list[subprocess.Popen[str]] = []
+        self.started: list[subprocess.Popen[str] | ForkedProcess] = []
         (folder / "tiny.toml").write_text(TINY)
 
     def start(
-        self, *arguments: str, program: Sequence[str] = ("-m", "icot_tui"), **options: object
-    ) -> "subprocess.Popen[str]":
-        """Start a command."""
+        self, *arguments: str, loading: bool = False, **options: Any
+    ) -> "subprocess.Popen[str] | ForkedProcess":
+        """Start a command: forked, unless it must load what it needs."""
         environment = os.environ | {"OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(self.folder)}
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process: subprocess.Popen[str] = subprocess.Popen(
-            [sys.executable, *program, *arguments],
-            cwd=self.folder,
-            env=environment,
-            text=True,
-            **(streams | options),  # type: ignore[call-overload]
-        )
+        how: dict[str, Any] = {"cwd": self.folder, "env": environment}
+        how |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        process: subprocess.Popen[str] | ForkedProcess
+        if loading:
+            process = subprocess.Popen([*PROGRAM, *arguments], text=True, **how)
+        else:
+            process = ForkedProcess(arguments, **how)
         self.started.append(process)
         return process
 
-    def run(self, *arguments: str) -> tuple[int, str, str]:
+    def run(self, *arguments: str, loading: bool = False) -> tuple[int, str, str]:
         """Run a command to its end: exit status, output, errors."""
-        process = self.start(*arguments)
+        process = self.start(*arguments, loading=loading)
         output, errors = process.communicate(timeout=PATIENCE)
         return process.returncode, output, errors
 
@@ -114,7 +116,7 @@ def cli(tmp_path: Path) -> Iterator[Cli]:
 
 @pytest.mark.slow
 def test_a_run_from_start_to_end(cli: Cli) -> None:
-    status, output, errors = cli.run("train", "tiny.toml")
+    status, output, errors = cli.run("train", "tiny.toml", loading=True)
     assert (status, errors) == (0, "")
     assert output.startswith("run folder  runs/tiny\n")
     assert "icot-tui resume runs/tiny" in output
@@ -177,7 +179,7 @@ def test_a_signal_saves_and_stops_and_resume_finishes(cli: Cli) -> None:
 
 @pytest.mark.slow
 def test_a_second_signal_stops_at_once(cli: Cli) -> None:
-    process = cli.start("train", "tiny.toml", *ENDLESS, program=["-c", SLOW_TO_SAVE])
+    process = cli.start("train", "tiny.toml", *ENDLESS, program=main_slow_to_save)
     cli.wait_for_step(30)
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGINT)  # a wrapper's echo
@@ -217,7 +219,7 @@ def test_a_scheduler_warns_and_then_terminates(cli: Cli, warning: int) -> None:
 
 @pytest.mark.slow
 def test_a_signal_before_anything_is_trained_leaves_nothing(cli: Cli) -> None:
-    process = cli.start("train", "tiny.toml", *ENDLESS)
+    process = cli.start("train", "tiny.toml", *ENDLESS, loading=True)
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGINT)

@@ -1,7 +1,5 @@
 """`icot-tui` with every block sharded by FSDP2, also on CPUs, where Accelerate refuses to."""
 
-import sys
-
 from accelerate import Accelerator
 from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
@@ -25,6 +23,7 @@ def build_sharding(*arguments) -> Accelerator:
     return accelerator
 
 
-if __name__ == "__main__":
+def main_sharded() -> None:
+    """The program with sharded blocks."""
     session.build_accelerator = build_sharding
-    sys.exit(main())
+    main()

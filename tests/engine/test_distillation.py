@@ -4,10 +4,7 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +16,7 @@ from icot_tui.config import RunConfig
 from icot_tui.config.loading import dump_toml
 from icot_tui.curriculum.removal import Batch
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints, load_tensors
-from icot_tui.engine.journal.events import PhaseBegan, PhaseEnded
+from icot_tui.engine.journal.events import CheckpointSaved, PhaseBegan, PhaseEnded
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.loop.commands import CommandQueue, Stop
@@ -31,7 +28,8 @@ from icot_tui.methods.distillation import TITLES
 from icot_tui.methods.distillation.checkpoints import find_outcome, open_emulator, open_student
 from icot_tui.methods.distillation.trainings import Distiller
 from icot_tui.runs.opening import open_checkpoint
-from tests.engine.test_distributed import finish, launch
+from tests.engine.ranks import run_ranks
+from tests.forked import start_forked
 from tests.tiny import assert_same, news, read_lines, tiny, train, train_new
 
 STEPS = 6
@@ -158,27 +156,24 @@ def test_stop_as_a_training_begins(whole, tmp_path, phase):
     assert news(folder, left_out) == news(whole, left_out)
 
 
+def train_and_die(runs, saved):
+    """A run whose process kills itself once it has saved more than so many checkpoints."""
+    seen = []
+
+    def listen(event):
+        seen.append(isinstance(event, CheckpointSaved))
+        if sum(seen) > saved:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    train_new(runs, distilled(), listen=listen)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("saved", [2, 8, 14, 20])
 def test_kill_in_every_training(whole, tmp_path, saved):
-    """SIGKILL once so many checkpoints are there."""
-    code = (
-        "import os, signal, sys; from pathlib import Path\n"
-        "from tests.tiny import train_new; from tests.engine.test_distillation import distilled\n"
-        "seen = 0\n"
-        "def listen(event):\n"
-        "    global seen\n"
-        "    seen += type(event).__name__ == 'CheckpointSaved'\n"
-        f"    if seen > {saved}: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "train_new(Path(sys.argv[1]), distilled(), listen=listen)\n"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)],
-        cwd=Path(__file__).parents[2],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        check=False,
-    )
-    assert result.returncode == -signal.SIGKILL
+    process = start_forked(train_and_die, tmp_path, saved)
+    process.join(200)
+    assert process.exitcode == -signal.SIGKILL
     folder = type(whole)(tmp_path / "tiny")
     train(folder)
     assert_same(all_tensors(folder), all_tensors(whole))
@@ -358,7 +353,7 @@ def test_two_processes_are_one(tmp_path):
     )
     alone = train_new(tmp_path / "one", config)
     (tmp_path / "config.toml").write_text(dump_toml(config))
-    finish(launch("train", str(tmp_path / "config.toml"), "--runs", str(tmp_path / "two"), "-q"))
+    run_ranks("train", str(tmp_path / "config.toml"), "--runs", str(tmp_path / "two"), "-q")
     together = type(alone)(tmp_path / "two" / "tiny")
     assert lines_of(together, "RunEnded")[0]["finished"]
     for ours, theirs in zip(

@@ -6,13 +6,16 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
+from icot_tui.cli.app import main
 from icot_tui.config.loading import dump_toml
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.run_folder import RunFolder
+from tests.engine.ranks import run_ranks
+from tests.engine.sharded import main_sharded
+from tests.forked import ROOT
 from tests.tiny import assert_same, final_tensors, news, read_lines, tiny, train_new
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -25,38 +28,19 @@ CONFIG = tiny(
 )
 
 
-def launch(
-    *arguments, processes=2, launcher=("torch.distributed.run",), flags=(), module="icot_tui"
-):
-    """`icot-tui` in several processes of this machine."""
-    command = [
-        sys.executable,
-        "-m",
-        *launcher,
-        *flags,
-        f"--nproc-per-node={processes}"
-        if "accelerate" not in launcher[0]
-        else f"--num_processes={processes}",
-        "-m",
-        module,
-        *arguments,
-    ]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
+def accelerate(*arguments):
+    """`icot-tui` in a process that Accelerate's launcher starts."""
+    launcher = ["-m", "accelerate.commands.accelerate_cli", "launch", "--num_processes=2"]
+    flags = ["--cpu", "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
     return subprocess.Popen(
-        command,
+        [sys.executable, *launcher, *flags, "-m", "icot_tui", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=environment,
-        cwd=Path(__file__).parents[2],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"},
+        cwd=ROOT,
         start_new_session=True,
     )
-
-
-def finish(process):
-    output, _ = process.communicate(timeout=200)
-    assert process.returncode == 0, output
-    return output
 
 
 @pytest.fixture(scope="module")
@@ -64,18 +48,18 @@ def one(tmp_path_factory):
     return train_new(tmp_path_factory.mktemp("one"), CONFIG)
 
 
-@pytest.fixture(scope="module", params=["icot_tui", "tests.engine.sharded"])
-def module(request):
+@pytest.fixture(scope="module", params=[main, main_sharded])
+def program(request):
     """Every process has the whole model (DDP), or a part of every block (FSDP)."""
     return request.param
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory, module):
+def two(tmp_path_factory, program):
     runs = tmp_path_factory.mktemp("two")
     config = runs / "config.toml"
     config.write_text(dump_toml(CONFIG))
-    finish(launch("train", str(config), "--runs", str(runs), module=module))
+    run_ranks("train", str(config), "--runs", str(runs), program=program)
     return RunFolder(runs / "tiny")
 
 
@@ -97,7 +81,7 @@ def test_same_losses_as_one_process(one, two):
     assert len([line for line in read_lines(two) if line["event"] == "RunStarted"]) == 1
 
 
-def test_exact_resume_of_two_processes(two, module, tmp_path):
+def test_exact_resume_of_two_processes(two, program, tmp_path):
     shutil.copytree(two.path, tmp_path / "tiny", ignore=shutil.ignore_patterns("lock"))
     folder = RunFolder(tmp_path / "tiny")
     for checkpoint in list_checkpoints(folder.checkpoints):
@@ -105,20 +89,16 @@ def test_exact_resume_of_two_processes(two, module, tmp_path):
             shutil.rmtree(checkpoint.path)
     lines = folder.journal.read_text().splitlines(keepends=True)
     folder.journal.write_text("".join(line for line in lines if '"RunEnded"' not in line))
-    finish(launch("resume", "tiny", "--runs", str(tmp_path), module=module))
+    run_ranks("resume", "tiny", "--runs", str(tmp_path), program=program)
     assert_same(final_tensors(folder), final_tensors(two))
     assert news(folder) == news(two)
 
 
 def test_accelerate_launch_stops_on_sigterm_and_goes_on(one, tmp_path):
-    """(On CPUs Accelerate's own launcher starts one process; torchrun above starts two.)"""
+    """(On CPUs Accelerate's own launcher starts one process.)"""
     config = tmp_path / "config.toml"
     config.write_text(dump_toml(CONFIG.model_copy(update={"name": "stopped"})))
-    accelerate = {
-        "launcher": ("accelerate.commands.accelerate_cli", "launch"),
-        "flags": ("--cpu", "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"),
-    }
-    process = launch("train", str(config), "--runs", str(tmp_path), **accelerate)
+    process = accelerate("train", str(config), "--runs", str(tmp_path))
     journal = tmp_path / "stopped" / "journal.jsonl"
     deadline = time.monotonic() + 120
     while not (journal.exists() and "StepsTrained" in journal.read_text()):
@@ -126,7 +106,7 @@ def test_accelerate_launch_stops_on_sigterm_and_goes_on(one, tmp_path):
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGTERM)
     process.communicate(timeout=100)
-    finish(launch("resume", "stopped", "--runs", str(tmp_path), **accelerate))
+    run_ranks("resume", "stopped", "--runs", str(tmp_path), processes=1)
     folder = RunFolder(tmp_path / "stopped")
     assert read_lines(folder)[-1]["finished"]
     assert_same(final_tensors(folder), final_tensors(one))

@@ -3,19 +3,28 @@ from pathlib import Path
 
 import pytest
 
-from tests.session.screen import PROGRAM, WITH_MISHAPS, Screen
+from icot_tui.cli.app import main
+from tests.forked import PROGRAM
+from tests.session.screen import Screen
 
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Iterator[Callable[..., Screen]]:
-    """Starts `icot-tui launch tiny.toml` in a terminal of its own."""
+    """Starts `icot-tui launch tiny.toml` in a terminal of its own: forked, unless it must load."""
     screens = []
 
     def start(
-        *options: str, command: str = "launch", run: str = "tiny.toml", mishaps: bool = False
+        *options: str,
+        command: str = "launch",
+        run: str = "tiny.toml",
+        program: Callable[[], object] = main,
+        loading: bool = False,
     ) -> Screen:
-        program = WITH_MISHAPS if mishaps else PROGRAM
-        screens.append(Screen([*program, command, run, *options], tmp_path))
+        arguments = [command, run, *options]
+        if loading:
+            screens.append(Screen([*PROGRAM, *arguments], tmp_path))
+        else:
+            screens.append(Screen(arguments, tmp_path, program=program))
         return screens[-1]
 
     yield start

@@ -1,7 +1,4 @@
-"""The real program, whose screen has three keys more: each brings about a mishap.
-
-`python mishaps.py launch ...` is `icot-tui launch ...`.
-"""
+"""The real program, whose screen has three keys more: each brings about a mishap."""
 
 import os
 import time
@@ -47,6 +44,7 @@ def with_mishaps(build_app: Any) -> Any:
     return build
 
 
-if __name__ == "__main__":
+def main_with_mishaps() -> None:
+    """`icot-tui launch ...`, with these keys."""
     launch.build_app = with_mishaps(launch.build_app)
     main()

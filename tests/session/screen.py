@@ -9,20 +9,18 @@ import shlex
 import signal
 import struct
 import subprocess
-import sys
 import termios
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from icot_tui.engine.journal.events import Event, RunEnded, StepsTrained
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.run_folder import RunFolder
+from tests.forked import PROGRAM, ForkedProcess
 from tests.tiny_file import tiny_toml
-
-PROGRAM = [sys.executable, "-m", "icot_tui"]
-WITH_MISHAPS = [sys.executable, str(Path(__file__).with_name("mishaps.py"))]
 
 PATIENCE = 60.0
 CONTROL = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[^\[])")
@@ -53,10 +51,11 @@ class Screen:
     """A process with a terminal of its own, as `ssh -t` gives it one.
 
     Args:
-        command: program and arguments.
+        command: program and arguments; only its arguments if a `program` is given.
         folder: where it runs; runs and caches are kept there.
         size: columns and rows.
         threads: of the tensor library; None for its own choice.
+        program: to be forked, with its libraries loaded already.
     """
 
     def __init__(
@@ -65,6 +64,7 @@ class Screen:
         folder: Path,
         size: tuple[int, int] = (100, 30),
         threads: int | None = 1,
+        program: Callable[[], object] | None = None,
     ) -> None:
         self.folder = folder
         self.began = time.monotonic()
@@ -74,16 +74,15 @@ class Screen:
         (folder / "tiny.toml").write_text(TINY)
         self._master, slave = pty.openpty()
         self.resize(*size)
-        self.process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environment(folder, threads),
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )
+        self.process: subprocess.Popen[bytes] | ForkedProcess
+        how: dict[str, Any] = {"cwd": folder, "env": environment(folder, threads)}
+        how |= {"stdin": slave, "stdout": slave, "stderr": slave, "start_new_session": True}
+        if program is not None:
+            self.process = ForkedProcess(command, program=program, **how)
+        else:
+            self.process = subprocess.Popen(
+                command, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0), **how
+            )
         os.close(slave)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

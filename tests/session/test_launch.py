@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from icot_tui.engine.run_folder import RunFolder
-from tests.session.screen import PROGRAM, TINY, environment
+from tests.forked import run_forked
+from tests.session.screen import TINY, environment
 
 pytestmark = pytest.mark.slow
 
@@ -14,15 +15,7 @@ pytestmark = pytest.mark.slow
 def run(folder: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     """Without a terminal."""
     (folder / "tiny.toml").write_text(TINY)
-    return subprocess.run(
-        [*PROGRAM, *arguments],
-        cwd=folder,
-        env=environment(folder) | variables,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
+    return run_forked(arguments, folder, environment(folder) | variables)
 
 
 def test_without_a_terminal_it_trains_as_train_does(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_an_interrupt_asks_and_stopping_at_once_saves_nothing(launch: Launch) ->
 
 
 def test_stopping_before_training_begins_leaves_nothing(launch: Launch) -> None:
-    screen = launch(*ENDLESS)
+    screen = launch(*ENDLESS, loading=True)
     screen.wait_for_text("loading")
     screen.leave("n")
     assert screen.status() == 1

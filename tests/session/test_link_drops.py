@@ -23,11 +23,12 @@ LONGEST_STALL = 3.0
 @pytest.mark.parametrize("number", range(DROPS))
 def test_a_dropped_link_loses_nothing(launch: Callable[..., Screen], number: int) -> None:
     chance = random.Random(number)
-    screen = launch()
-    if number % 4 < 2:
-        screen.wait_for_step(1)
-    else:
+    loading = number % 4 >= 2
+    screen = launch(loading=loading)
+    if loading:
         screen.wait_for_text("loading")
+    else:
+        screen.wait_for_step(1)
     time.sleep(chance.uniform(0.0, 0.5))
     if number % 2:
         screen.stop_reading()

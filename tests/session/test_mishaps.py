@@ -7,14 +7,14 @@ import time
 import psutil
 import pytest
 
-from tests.session.mishaps import CRASH, HANG, NOISE
+from tests.session.mishaps import CRASH, HANG, NOISE, main_with_mishaps
 from tests.session.screen import ENDLESS, IN_SCREEN, Launch, in_order
 
 pytestmark = pytest.mark.slow
 
 
 def test_a_crash_of_the_screen_gives_the_shell_back(launch: Launch) -> None:
-    screen = launch(mishaps=True)
+    screen = launch(program=main_with_mishaps)
     before = screen.modes()
     screen.wait_for_step(20)
     screen.type(CRASH)
@@ -28,7 +28,7 @@ def test_a_crash_of_the_screen_gives_the_shell_back(launch: Launch) -> None:
 
 
 def test_a_screen_that_hangs_is_left_behind(launch: Launch) -> None:
-    screen = launch(*ENDLESS, mishaps=True)
+    screen = launch(*ENDLESS, program=main_with_mishaps)
     before = screen.modes()
     screen.wait_for_step(20)
     screen.type(HANG)
@@ -42,7 +42,7 @@ def test_a_screen_that_hangs_is_left_behind(launch: Launch) -> None:
 
 
 def test_noise_resizes_and_a_violent_end(launch: Launch) -> None:
-    screen = launch(*ENDLESS, mishaps=True)
+    screen = launch(*ENDLESS, program=main_with_mishaps)
     before = screen.modes()
     screen.wait_for_step(20)
     screen.type(NOISE)

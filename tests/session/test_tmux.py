@@ -14,7 +14,8 @@ import pytest
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder
-from tests.session.screen import ENDLESS, PROGRAM, TINY, environment
+from tests.forked import PROGRAM
+from tests.session.screen import ENDLESS, TINY, environment
 
 pytestmark = [
     pytest.mark.slow,

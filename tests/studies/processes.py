@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder
+from tests.forked import ForkedProcess
 from tests.studies.small import SMALL, write_study
 
 PATIENCE = 200.0
@@ -30,7 +30,7 @@ class Studies:
         self.folder = folder
         self.runs = folder / "runs"
         self.study = self.runs / "studies" / "small-cpu"
-        self.started: list[subprocess.Popen[str]] = []
+        self.started: list[ForkedProcess] = []
         self.environment = os.environ | {
             "ICOT_TUI_SPEED_SECONDS": "0.1",
             "XDG_CACHE_HOME": str(folder / "cache"),
@@ -44,13 +44,12 @@ class Studies:
             text = text.replace(old, new)
         write_study(self.folder, text)
 
-    def start(self, *options: str) -> "subprocess.Popen[str]":
-        """Start the study in a process of its own."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "icot_tui", "study", "small.toml", *options],
-            cwd=self.folder,
-            env=self.environment,
-            text=True,
+    def start(self, *options: str) -> ForkedProcess:
+        """Start the study in a process of its own; each trial it trains is another, of its own."""
+        process = ForkedProcess(
+            ["study", "small.toml", *options],
+            self.folder,
+            self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
