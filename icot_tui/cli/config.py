@@ -37,7 +37,8 @@ def show(config: Config, overrides: Overrides = None, json: Json = False) -> Non
         print_table(("key", "value", "from"), rows)
         return
     for key, value, origin in rows:
-        print(plain(f"{key} = {value}".rstrip() + f"  # {origin}"))
+        line = f"{key} = {value}" if value else f"# {key}: not set"
+        print(plain(f"{line}  # {origin}"))
 
 
 @app.command("check", epilog="Example: icot-tui config check my-run.toml")

@@ -14,6 +14,7 @@ from icot_tui.cli.console import print_json
 from icot_tui.cli.options import Json, Runs
 from icot_tui.engine.journal.events import CommandDone
 from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.loop import commands
 from icot_tui.engine.loop.commands import Command, post
 from icot_tui.engine.run_folder import RunFolder, runs_folder
@@ -45,6 +46,8 @@ def _send(
     """Post a command, wait for its answer, and print it; 1 when it was refused."""
     folder = RunFolder.find(runs or runs_folder(), run)
     if not folder.is_locked():
+        if RunSummary.of(JournalReader(folder.journal).events()).status(False, 0.0) == "finished":
+            raise UserError(f"run {folder.name} is finished: no command can reach it", 1)
         raise UserError(
             f"no trainer is at work on run {folder.name}: resume it with "
             f"'icot-tui resume {folder.path}'",

@@ -99,6 +99,8 @@ def _list(json: bool) -> int:
 
 
 def _minutes(minutes: float) -> str:
+    if not minutes:
+        return "no training"
     if minutes < 120:
         return f"{minutes:g} min"
     return f"{minutes / 60:.0f} h" if minutes < 2880 else f"{minutes / 1440:.0f} d"

@@ -94,6 +94,11 @@ class Curriculum:
         full = len(self._losses) == self._losses.maxlen
         return sum(self._losses) / len(self._losses) if full else None
 
+    @property
+    def requested_stage(self) -> int:
+        """The stage after all that `advance` has asked for."""
+        return self.stage + self._requested
+
     def advance(self, tokens: int = 1) -> None:
         """Remove this many more tokens when the next step begins, schedule or not."""
         self._requested += tokens

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from icot_tui.cli.app import run
-from icot_tui.engine.journal.events import CommandDone, Warned
+from icot_tui.engine.journal.events import CommandDone, RunEnded, Warned
 from icot_tui.engine.journal.journal import Journal
 from icot_tui.engine.loop.commands import (
     COMMANDS,
@@ -165,6 +165,14 @@ def test_a_trainer_that_dies_is_not_waited_for(
     assert run(["ctl", "save"]) == 1
     assert time.monotonic() - began < 10
     assert "ended before it answered" in capsys.readouterr().err
+
+
+def test_a_finished_run_is_not_to_be_resumed(folder: RunFolder, capsys: Output) -> None:
+    journal = Journal(folder.journal)
+    journal.write(RunEnded(step=7, reason="7 steps are done", finished=True))
+    journal.close()
+    assert run(["ctl", "pause"]) == 1
+    assert capsys.readouterr().err == "error: run demo is finished: no command can reach it\n"
 
 
 def test_not_waiting(trainer: StandIn, capsys: Output) -> None:

@@ -33,6 +33,17 @@ def test_no_more_is_removed_than_is_left(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_two_advances_before_a_step_are_counted_together(tmp_path: Path) -> None:
+    asked: list[Command] = [Hold(), Advance(tokens=2), Advance(tokens=1), Advance(tokens=7)]
+    held, first, second, third = answers(tmp_path, {2: asked})
+    stage = int(held.split()[1])
+    assert first == f"stage {stage} becomes {stage + 2} with the next step"
+    assert second == f"stage {stage} becomes {stage + 3} with the next step"
+    left = 8 - stage - 3
+    assert third == f"refused: only {left} are left: advance {left} removes them all"
+
+
+@pytest.mark.slow
 def test_going_back_tells_that_the_schedule_is_held_again(tmp_path: Path) -> None:
     wishes: dict[int, list[Command]] = {4: [Hold(), Save()], 8: [Hold(on=False)]}
     steps = answers(tmp_path / "first", wishes)

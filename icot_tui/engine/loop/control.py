@@ -150,12 +150,14 @@ class Control:
                     raise ValueError("advance by 1 token or more")
                 if curriculum.implicit:
                     raise ValueError("nothing is left to remove")
-                left = curriculum.max_cot_tokens - curriculum.stage
+                left = curriculum.max_cot_tokens - curriculum.requested_stage
+                if not left:
+                    raise ValueError("the next step removes all that is left")
                 if tokens > left:
                     raise ValueError(f"only {left} are left: advance {left} removes them all")
                 curriculum.advance(tokens)
-                stage = curriculum.stage
-                return f"stage {stage} becomes {stage + tokens} with the next step"
+                before, after = curriculum.stage, curriculum.requested_stage
+                return f"stage {before} becomes {after} with the next step"
             case commands.Rollback(step=target):
                 checkpoint = _checkpoint(trainer, target)
                 trainer.roll_back(checkpoint, "by command")

@@ -13,6 +13,7 @@ import numpy as np
 
 from icot_tui.analysis.checkpoints import CheckpointEntry, no_cot_control
 from icot_tui.errors import UserError
+from icot_tui.formatting import count
 from icot_tui.tui.play.heat_map import ENCODED, GIVEN, READABLE, HeatMap, cells, highest, percents
 from icot_tui.tui.play.records import ChosenToken, ViewRequest
 from icot_tui.tui.session.terminal import QUIET
@@ -162,7 +163,7 @@ def _probe_map(report: "ProbeReport", target: int) -> HeatMap:
             f"{ENCODED} encoded: readable, and patching agrees   {READABLE} readable for sure   "
             "(in brackets) proves nothing: the tokens up to there already give it away",
             *caveats(report),
-            f"{report.examples:,} examples, {report.stage} tokens removed",
+            f"{count(report.examples, 'example')}, {count(report.stage, 'token')} removed",
         ),
         start=report.cell_to_show(target),
     )

@@ -33,7 +33,7 @@ def summary_facts(view: RunView) -> Iterator[tuple[str, str]]:
     if summary.facts is not None and not removes(summary):
         yield ("method" if metrics.phase is None else "training"), progress_text(summary)
     elif summary.max_cot_tokens is not None:
-        gone = f"{summary.removed_tokens} of {summary.max_cot_tokens} tokens removed"
+        gone = f"{summary.removed_tokens} of {count(summary.max_cot_tokens, 'token')} removed"
         if summary.removed_tokens >= summary.max_cot_tokens:
             gone += ": nothing is written any more"
         yield "stage", gone
