@@ -28,6 +28,18 @@ def refuse_lfs_pointer(path: Path) -> None:
             _refuse_pointer(path, file.read(_HEAD))
 
 
+def file_head(path: Path) -> bytes:
+    """The first bytes of a file; a UserError if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4 * _HEAD)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist: check the path") from error
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UserError(f"{path} cannot be read ({reason}): give a readable file") from error
+
+
 def refuse_wrong_kind(path: Path, head: bytes) -> None:
     """Refuse a file that is no text, named for what it is, by its first bytes.
 

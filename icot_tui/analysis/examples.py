@@ -18,7 +18,8 @@ from icot_tui.analysis.residual_stream import ResidualStream, Site
 from icot_tui.curriculum.removal import Batch
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.encoding import Encoder
-from icot_tui.data.examples import Chunk, read_chunks
+from icot_tui.data.examples import Chunk
+from icot_tui.data.reading import ExampleReader
 from icot_tui.data.splits import open_source
 from icot_tui.engine.evaluation.answers import AnswerReader
 from icot_tui.engine.evaluation.evaluate import position_table
@@ -67,7 +68,7 @@ def load_examples(model: LoadedModel, count: int, file: Path | None = None) -> P
         UserError: no file is given and the checkpoint lies in no run, or a file is missing.
     """
     if file is not None:
-        lines = _lines(read_chunks(file, count), count)
+        lines = _lines(ExampleReader(str(file), "test").chunks(count), count)
         return ProbeExamples(Chunk(b"".join(lines), str(file), 1), len(lines), 0)
     data = model.opened.data
     if data is None:

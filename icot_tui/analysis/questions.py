@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from icot_tui.config import DataConfig
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.encoding import Encoder, decode_example
-from icot_tui.data.examples import ANSWER_MARK, INPUT_END, Chunk, parse_line, read_lines
+from icot_tui.data.examples import ANSWER_MARK, INPUT_END, Chunk, chunk_examples, parse_line
+from icot_tui.data.splits import open_source
 from icot_tui.data.tasks import Task, make_task
 from icot_tui.data.tokenizing import encode_prompt
 from icot_tui.errors import UserError
@@ -71,9 +73,8 @@ class QuestionReader:
         data = self._data
         if data is None or data.validation is None:
             return {}
-        path = Path(data.validation).expanduser()
         try:
-            lines = read_lines(path, data.validation_examples)
+            lines = chain.from_iterable(map(chunk_examples, open_source(data).chunks("validation")))
             return {e.input: f"{e.input}||{e.cot} #### {e.answer}" for _, e in lines}
         except UserError:  # moved or changed since: questions can still be asked
             return {}

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Annotated
@@ -83,7 +82,7 @@ def show(
     json: Json = False,
 ) -> None:
     """Print the first or random examples of a file, or generated ones of a task."""
-    if Path(source).exists() or "/" in source or "." in source:
+    if Path(source).exists() or any(mark in source for mark in "/.:"):
         if settings:
             raise UserError("--set is for tasks: a file has no options")
         examples = _from_file(Path(source), lines, seed if random else None)
@@ -108,11 +107,13 @@ def stats(
     json: Json = False,
 ) -> None:
     """Print sizes, median token counts (Table 1 of the papers), repeated and shared inputs."""
-    from icot_tui.data.examples import characters, read_chunks
+    from icot_tui.data.examples import characters
     from icot_tui.data.files import text_stats
+    from icot_tui.data.reading import ExampleReader
     from icot_tui.data.tokenizing import CHARACTER, character_tokenizer, pretrained_tokenizer
 
-    texts = {str(path): partial(read_chunks, path) for path in files}
+    readers = [ExampleReader(str(path)) for path in files]
+    texts = {reader.source: reader.chunks for reader in readers}
     if tokenizer == CHARACTER:
         chunks = (chunk for read in texts.values() for chunk in read())
         loaded = character_tokenizer(characters(chunks))
@@ -141,9 +142,10 @@ def _options(settings: list[str] | None) -> Iterator[tuple[str, str]]:
 
 def _from_file(path: Path, count: int, seed: int | None) -> "list[tuple[int, Example]]":
     """The first examples, or with a seed random ones, in the order of the file."""
-    from icot_tui.data.examples import read_lines
+    from icot_tui.data.examples import chunk_examples
+    from icot_tui.data.reading import ExampleReader
 
-    examples = read_lines(path)
+    examples = chain.from_iterable(map(chunk_examples, ExampleReader(str(path)).chunks()))
     kept = list(islice(examples, count))
     if seed is not None:
         random = Random(seed)

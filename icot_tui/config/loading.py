@@ -178,8 +178,10 @@ def file_keys() -> dict[tuple[str, str], str]:
 
 
 def is_file(section: str, key: str, value: str) -> bool:
-    """Is the value of one of `file_keys` a path, not a name on the hub?"""
-    return file_keys()[section, key] == FILE or value.startswith(("./", "../", "~/"))
+    """Is the value of one of `file_keys` a path, not a name on the hub nor a share of the data?"""
+    if file_keys()[section, key] == FILE:
+        return not value.startswith("hub:") and not (section == "data" and value.endswith("%"))
+    return value.startswith(("./", "../", "~/"))
 
 
 def absolute_path(value: str, folder: Path) -> str:

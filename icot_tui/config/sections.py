@@ -24,17 +24,34 @@ class Section(BaseModel):
     )
 
 
+class ColumnsConfig(Section):
+    """Columns of rows (JSON, CSV, Parquet, a dataset) that are not recognized by themselves."""
+
+    question: str | None = None
+    """Name of the column with the question."""
+    chain: str | None = None
+    """Name of the column with the chain of thought: a text, or a list of steps."""
+    answer: str | None = None
+    """Name of the column with the answer; if it is the chain's too, the answer follows `####`."""
+
+
 class DataConfig(Section):
-    """Where the examples come from: a task, or files of `input||cot #### answer` lines."""
+    """Where the examples come from: a task, or files, folders and datasets with examples."""
 
     task: str | None = None
     """Name of a generated task (multiplication, addition, modular); empty when files are given."""
     options: dict[str, str | int | bool | list[str] | list[int]] = {}
     """The task's own options, e.g. digits = "4x4" and format = "long" for multiplication."""
     train: Annotated[str | None, FILE] = None
-    """Training file, instead of a task."""
+    """Training data instead of a task: text, JSON, CSV, Parquet, a folder, hub:NAME."""
     validation: Annotated[str | None, FILE] = None
-    """Validation file, instead of a task."""
+    """Validation data, on which the best checkpoint is chosen; or a share of train, like "10%"."""
+    test: Annotated[str | None, FILE] = None
+    """Test data, which only tables, cards and `eval` look at."""
+    columns: ColumnsConfig = ColumnsConfig()
+    """Columns, where they are not recognized."""
+    max_overlap: Fraction = 0.1
+    """Largest share of validation or test that may also stand in train; 1 allows all."""
     train_examples: Positive | None = None
     """How many examples to train on; empty: all of the file, or all that the task has left."""
     validation_examples: Positive = 1000
@@ -53,8 +70,30 @@ class DataConfig(Section):
         if (self.task is None) == (self.train is None):
             raise ValueError("give either a task or a train file (data.task or data.train)")
         if self.train is not None and self.validation is None:
-            raise ValueError("data.train needs data.validation beside it")
+            raise ValueError('data.train needs data.validation beside it, such as "10%"')
+        if self.train is None and (self.test is not None or self.columns != ColumnsConfig()):
+            raise ValueError("data.test and data.columns go with data.train")
+        if self.validation is not None and self.validation.endswith("%"):
+            self.validation_share  # noqa: B018  raises for what is no share
         return self
+
+    @property
+    def validation_share(self) -> float | None:
+        """The share of the training data that is held out; None where validation has a source."""
+        if self.validation is None or not self.validation.endswith("%"):
+            return None
+        try:
+            share = float(self.validation.removesuffix("%")) / 100
+        except ValueError:
+            share = 0.0
+        if not 0 < share < 1:
+            raise ValueError(f'data.validation = "{self.validation}" is no share such as "10%"')
+        return share
+
+    @property
+    def reported_split(self) -> str:
+        """The split whose results are reported: test if there is one; nothing is chosen on it."""
+        return "test" if self.test is not None or self.test_examples else "validation"
 
 
 class LoraConfig(Section):

@@ -1,7 +1,7 @@
 """Lines of text -> token ids in the layout ` {x} SEP {z} SEP #### {y} SEP` (docs/method.md)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
@@ -163,7 +163,7 @@ class Encoder:
             return None
         tokens = table.encode(marked)
         first_line = chunk.text[: chunk.text.index(b"\n") + 1]
-        sample = self._by_tokenizer(Chunk(first_line, chunk.source, chunk.first_line))
+        sample = self._by_tokenizer(replace(chunk, text=first_line))
         return tokens if np.array_equal(tokens[: len(sample)], sample) else None
 
     def _table(self, symbols: bytes) -> ByteTable | None:
@@ -179,12 +179,11 @@ class Encoder:
             try:
                 encoded = encode_texts(self._tokenizer, texts)
             except UnknownCharacter as error:
-                where = f"{chunk.source}, line {numbers[error.index]}"
-                raise UserError(f"{where}: {error}") from error
+                raise UserError(f"{chunk.where(numbers[error.index])}: {error}") from error
             for number, ids in zip(numbers, encoded, strict=True):
                 if ids.count(self._separator_id) != 3 or ids[-1] != self._separator_id:
                     raise UserError(
-                        f"{chunk.source}, line {number}: the text holds the tokenizer's separator "
+                        f"{chunk.where(number)}: the text holds the tokenizer's separator "
                         f"{self._tokenizer.eos_token}; take it out"
                     )
                 parts.append(np.array(ids, dtype=np.uint32))

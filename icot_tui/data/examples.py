@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from icot_tui.errors import UserError
 from icot_tui.files import refuse_wrong_kind
@@ -40,6 +39,12 @@ def parse_line(line: str, where: str) -> Example:
     return Example(question.strip(), cot.strip(), answer.strip())
 
 
+def line_of(example: Example) -> bytes:
+    """The line of an example, with its end."""
+    cot = f"{example.cot} " if example.cot else ""
+    return f"{example.input}{INPUT_END}{cot}{ANSWER_MARK} {example.answer}\n".encode()
+
+
 def _problem(line: str, question: str, cot: str, answer: str) -> str | None:
     """What is wrong with a line."""
     ends = line.count(INPUT_END)
@@ -69,7 +74,7 @@ def read_lines(path: Path, limit: int | None = None) -> Iterator[tuple[int, Exam
 def chunk_examples(chunk: "Chunk") -> Iterator[tuple[int, Example]]:
     """Line numbers from 1, and examples; blank lines are left out. A UserError names a bad line."""
     for number, line in numbered_lines(chunk):
-        yield number, parse_line(line, f"{chunk.source}, line {number}")
+        yield number, parse_line(line, chunk.where(number))
 
 
 @dataclass(frozen=True)
@@ -79,11 +84,17 @@ class Chunk:
     text        UTF-8, not yet checked; no byte order mark, no carriage return before a newline
     source      file or task, named in errors
     first_line  number of the first line, from 1
+    unit        what the source calls a line: line, or row
     """
 
     text: bytes
     source: str
     first_line: int
+    unit: str = "line"
+
+    def where(self, number: int) -> str:
+        """A line, as errors name it."""
+        return f"{self.source}, {self.unit} {number}"
 
 
 def read_chunks(path: Path, limit: int | None = None) -> Iterator[Chunk]:
@@ -92,17 +103,26 @@ def read_chunks(path: Path, limit: int | None = None) -> Iterator[Chunk]:
     Raises:
         UserError: the file is missing, unreadable or empty.
     """
-    first_line, left = 1, limit
+    yield from limited(_file_chunks(path), limit)
+
+
+def _file_chunks(path: Path) -> Iterator[Chunk]:
+    first_line = 1
     for text in _blocks(path):
-        chunk = Chunk(text, str(path), first_line)
-        if left is not None:
-            chunk, left = _cut(chunk, left)
-        yield chunk
-        if left == 0:
-            return
+        yield Chunk(text, str(path), first_line)
         first_line += text.count(b"\n")
     if first_line == 1:
         raise UserError(f"{path} has no lines: give a file with one example a line")
+
+
+def limited(chunks: Iterable[Chunk], limit: int | None) -> Iterator[Chunk]:
+    """The first `limit` lines of chunks; None: all. Lines of blanks do not count."""
+    for chunk in chunks:
+        if limit is not None:
+            chunk, limit = _cut(chunk, limit)
+        yield chunk
+        if limit == 0:
+            return
 
 
 def numbered_lines(chunk: Chunk) -> Iterator[tuple[int, str]]:
@@ -113,7 +133,7 @@ def numbered_lines(chunk: Chunk) -> Iterator[tuple[int, str]]:
                 yield number, line.decode()
             except UnicodeDecodeError as error:
                 raise UserError(
-                    f"{chunk.source}, line {number}: byte {error.start + 1} is not UTF-8; "
+                    f"{chunk.where(number)}: byte {error.start + 1} is not UTF-8; "
                     "save the file as UTF-8"
                 ) from error
 
@@ -131,12 +151,6 @@ def characters(chunks: Iterable[Chunk]) -> set[str]:
     return found - {" ", "\n"}
 
 
-def input_hashes(chunks: Iterable[Chunk]) -> NDArray[np.int64]:
-    """[N] hashes of the inputs, to count equal ones in 8 bytes each; good in this process only."""
-    lines = (line for chunk in chunks for line in chunk.text.split(b"\n") if line.strip())
-    return np.fromiter((hash(line.partition(b"||")[0].strip()) for line in lines), dtype=np.int64)
-
-
 def _cut(chunk: Chunk, limit: int) -> tuple[Chunk, int]:
     """The first `limit` lines that are not blank, and how many are still wanted."""
     lines = chunk.text.split(b"\n")[:-1]
@@ -144,7 +158,7 @@ def _cut(chunk: Chunk, limit: int) -> tuple[Chunk, int]:
     if len(full) < limit:
         return chunk, limit - len(full)
     text = b"".join(line + b"\n" for line in lines[: full[limit - 1] + 1])
-    return Chunk(text, chunk.source, chunk.first_line), 0
+    return replace(chunk, text=text), 0
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

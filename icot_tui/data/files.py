@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.data.encoding import Encoder
-from icot_tui.data.examples import Chunk, input_hashes
-from icot_tui.data.splits import ExampleSource, repeated, shared
+from icot_tui.data.examples import Chunk
+from icot_tui.data.overlap import example_hashes, repeated, shared
+from icot_tui.data.splits import ExampleSource
 from icot_tui.data.tokenizing import encode_texts
 from icot_tui.errors import UserError
 
@@ -109,7 +110,7 @@ def text_stats(
     hashes: dict[str, NDArray[np.int64]] = {}
     stats = {}
     for name, chunks in texts.items():
-        hashes[name] = input_hashes(chunks())
+        hashes[name] = example_hashes(chunks())
         first = next(iter(hashes))
         in_first = 0 if name == first else shared(hashes[first], hashes[name])
         stats[name] = _measure(chunks(), tokenizer, repeated(hashes[name]), in_first)

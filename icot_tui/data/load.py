@@ -80,12 +80,13 @@ def _build(
             raise
         except Exception as error:  # the tokenizers library raises nothing more precise
             raise OSError(str(error)) from error
+    warnings = source.warnings()
     encoder = Encoder(tokenizer)
     for name in source.names:
         parts = (encoder.encode(chunk) for chunk in source.chunks(name))
         if write_split(folder, name, parts, encoder.dtype) == 0:
             raise UserError(f"the {name} file holds no examples, only blank lines")
-    seal(folder, {"names": source.names, "warnings": source.warnings()})
+    seal(folder, {"names": source.names, "warnings": warnings})
 
 
 def _read(folder: Path, task: Task | None, tokenizer: "PreTrainedTokenizerBase | None") -> Data:

@@ -1,12 +1,11 @@
 """Where the text of the splits comes from: a generated task, or files."""
 
-import hashlib
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
-from pathlib import Path
+from itertools import combinations, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +16,10 @@ from icot_tui.data.examples import (
     Chunk,
     characters,
     chunk_examples,
-    input_hashes,
-    read_chunks,
+    limited,
 )
+from icot_tui.data.overlap import example_hashes, repeated, shared
+from icot_tui.data.reading import ExampleReader
 from icot_tui.data.tasks import Problems, Task, make_task
 from icot_tui.errors import UserError
 
@@ -172,40 +172,116 @@ class TaskSource(ExampleSource):
 
 @dataclass
 class FileSource(ExampleSource):
-    """Files of `input||chain of thought #### answer` lines; there is no test split."""
+    """Files, folders or datasets, each read in its own format; a share of train may be held out."""
+
+    @property
+    def names(self) -> list[str]:
+        return ["train", "validation"] + ["test"] * (self.config.test is not None)
 
     def identity(self) -> dict[str, object]:
         limits = [self.config.train_examples, self.config.validation_examples]
-        return {"files": [_digest(self._path(name)) for name in self.names], "examples": limits}
+        files = [reader.identity() for reader in self._readers.values()]
+        held_out = [self.config.validation] * (self.config.validation_share is not None)
+        return {"files": files + held_out, "examples": limits}
 
     def chunks(self, split: str) -> Iterator[Chunk]:
-        return read_chunks(self._path(split), getattr(self.config, f"{split}_examples"))
+        limits = {"train": self.config.train_examples, "test": None}
+        limit = limits.get(split, self.config.validation_examples)
+        if self.config.validation_share is None or split == "test":
+            yield from self._readers[split].chunks(limit)
+            return
+        kept = (
+            self._kept(chunk, split == "validation") for chunk in self._readers["train"].chunks()
+        )
+        yield from limited(kept, limit)
 
     def alphabet(self) -> set[str]:
         return characters(chunk for name in self.names for chunk in self.chunks(name))
 
     def warnings(self) -> list[str]:
-        train, validation = (input_hashes(self.chunks(name)) for name in self.names)
-        found, wanted = [], self.config.train_examples or 0
-        if len(train) < wanted:
+        """What is doubtful, and what rows were read as.
+
+        Raises:
+            UserError: more than `data.max_overlap` of a held-out split stands in train too.
+        """
+        hashes = {name: example_hashes(self.chunks(name)) for name in self.names}
+        found = [told for reader in self._readers.values() for told in reader.told()]
+        wanted = self.config.train_examples or 0
+        if len(hashes["train"]) < wanted:
             found.append(
-                f"{self._path('train')} has only {len(train)} examples, "
+                f"{self._source('train')} has only {len(hashes['train'])} examples, "
                 f"not the {wanted} of data.train_examples"
             )
-        for name, hashes in zip(self.names, (train, validation), strict=True):
-            if count := repeated(hashes):
-                found.append(f"{self._path(name)}: {count} inputs repeat an earlier one")
-        if count := shared(train, validation):
-            found.append(
-                f"{count} of the {len(validation)} validation inputs are also in the training "
-                "file: held-out accuracy will look too good"
-            )
-        return found
+        for name, own in hashes.items():
+            if count := repeated(own):
+                found.append(f"{self._source(name)}: {count} inputs repeat an earlier one")
+        return found + [
+            self._overlap(first, second, shared(hashes[first], hashes[second]), len(hashes[second]))
+            for first, second in combinations(self.names, 2)
+            if shared(hashes[first], hashes[second])
+        ]
 
-    def _path(self, split: str) -> Path:
+    def _overlap(self, first: str, second: str, count: int, of: int) -> str:
+        """A warning about examples of the second split that are in the first one, too."""
+        found = (
+            f"{count:,} of {of:,} {second} examples are also in {first} (the same input, or the "
+            "same but for blanks and the order of digits)"
+        )
+        same_source = self._source(first) == self._source(second)  # then it is on purpose
+        if first == "train" and count > self.config.max_overlap * of and not same_source:
+            raise UserError(
+                f"{found}, more than data.max_overlap = {self.config.max_overlap:g} allows: take "
+                "them out, or raise it"
+            )
+        return f"{found}: results on {second} will look too good"
+
+    @cached_property
+    def _readers(self) -> dict[str, ExampleReader]:
+        shares = self.config.validation_share is not None
+        names = [name for name in self.names if not (shares and name == "validation")]
+        return {
+            name: ExampleReader(self._source(name), name, self.config.columns) for name in names
+        }
+
+    def _source(self, split: str) -> str:
         chosen: str | None = getattr(self.config, split)
         assert chosen is not None, "the config is checked: files come in pairs"
-        return Path(chosen).expanduser()
+        return chosen
+
+    @cached_property
+    def _last_held_out(self) -> int:
+        """Inputs with a checksum up to this are held out: the share of the training data."""
+        examples = (
+            e for chunk in self._readers["train"].chunks() for _, e in chunk_examples(chunk)
+        )
+        sums = np.fromiter((_checksum(e.input.encode()) for e in examples), dtype=np.int64)
+        count = round((self.config.validation_share or 0) * len(sums))
+        count = min(max(count, 1), self.config.validation_examples)
+        last = int(np.sort(sums)[count - 1])
+        if (sums <= last).all():
+            raise UserError(
+                f"{self._source('train')} has too few examples to hold out "
+                f"{self.config.validation} of them: give data.validation"
+            )
+        return last
+
+    def _kept(self, chunk: Chunk, held_out: bool) -> Chunk:
+        """The lines of a chunk that are held out, or the others."""
+        lines = chunk.text.splitlines(keepends=True)
+        inputs = (line.partition(b"||")[0].strip() for line in lines)
+        kept = (
+            line
+            for line, x in zip(lines, inputs, strict=True)
+            if line.strip() and (_checksum(x) <= self._last_held_out) == held_out
+        )
+        return replace(
+            chunk, text=b"".join(kept), unit=f"{self.config.validation} split {chunk.unit}"
+        )
+
+
+def _checksum(x: bytes) -> int:
+    """The same for the same input but for blanks, on any machine."""
+    return zlib.crc32(x.replace(b" ", b""))
 
 
 def _numbered(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
@@ -215,22 +291,3 @@ def _numbered(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
     number[np.argsort(first)] = np.arange(len(first))
     numbered: NDArray[np.int64] = number[same]
     return numbered
-
-
-def repeated(hashes: NDArray[np.int64]) -> int:
-    """How many of [N] hashed inputs repeat an earlier one."""
-    return len(hashes) - len(np.unique(hashes))
-
-
-def shared(train: NDArray[np.int64], held_out: NDArray[np.int64]) -> int:
-    """How many of the held-out inputs are also trained on."""
-    return int(np.isin(held_out, train).sum())
-
-
-def _digest(path: Path) -> str:
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        next(read_chunks(path))  # says what is wrong
-        raise

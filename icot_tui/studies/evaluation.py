@@ -59,7 +59,7 @@ def measure_accuracy(
         UserError: the model can't read the examples.
     """
     opened, config = _open(checkpoint)
-    data, split = config.data, _split(config)
+    data, split = config.data, config.data.reported_split
     if other:
         data, split = DataConfig.model_validate(other_data(data, other)), "validation"
     text, device = held_out_text(data, split), device_of(config)
@@ -87,7 +87,7 @@ def measure_relative_speed(
     """
     opened, config = _open(checkpoint)
     device = device_of(config)
-    text = held_out_text(config.data, _split(config))
+    text = held_out_text(config.data, config.data.reported_split)
     models = [prepare(opened, ALL if everything else None, text, device)]
     if baseline is not None and baseline != checkpoint:
         models.append(prepare(_open(baseline)[0], ALL, text, device))
@@ -125,11 +125,6 @@ def describe_device(device: str) -> str:
     if device == "cuda":
         return f"cuda ({torch.cuda.get_device_name()})"
     return "one thread of the CPU" if device == "cpu" else device
-
-
-def _split(config: RunConfig) -> str:
-    """The test split if there is one: training never uses it."""
-    return "test" if config.data.test_examples else "validation"
 
 
 class MeasurementCache:

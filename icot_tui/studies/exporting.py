@@ -127,13 +127,11 @@ def write_parquet(runs: Sequence[RunFolder], out: Path) -> None:
     """The same as Parquet, a row group for each run.
 
     Raises:
-        UserError: pyarrow is not installed, or it can't be written.
+        UserError: it can't be written.
     """
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise UserError("Parquet needs pyarrow: pip install 'icot-tui[studies]'", 1) from error
+    import pyarrow
+    from pyarrow import parquet
+
     kinds = dict.fromkeys(COLUMNS, pyarrow.float64())
     kinds |= {"run": pyarrow.string(), "phase": pyarrow.string(), "implicit": pyarrow.bool_()}
     kinds |= {"step": pyarrow.int64(), "stage": pyarrow.int64()}

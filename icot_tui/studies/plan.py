@@ -16,6 +16,7 @@ from icot_tui.config import DataConfig, RunConfig, known_methods, load_config
 from icot_tui.config.checking import check
 from icot_tui.config.loading import absolute_path, file_keys, is_file
 from icot_tui.config.run import run_config_type
+from icot_tui.config.sections import ColumnsConfig
 from icot_tui.config.toml import KeyPath, leaves, toml_value
 from icot_tui.data.splits import open_source
 from icot_tui.errors import UserError
@@ -135,6 +136,10 @@ def digest_of(config: RunConfig) -> str:
     empty.discard("distillation")  # digests have always had this one, empty or not
     content = _even(config.model_dump(exclude={"name", "description"} | empty))
     del content["evaluation"]["compare"]  # decided when the run begins, and trains nothing
+    del content["data"]["max_overlap"]  # likewise
+    for key, empty_value in (("test", None), ("columns", ColumnsConfig().model_dump())):
+        if content["data"][key] == empty_value:  # digests of earlier versions had no such key
+            del content["data"][key]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
 

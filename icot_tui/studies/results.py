@@ -20,11 +20,11 @@ from icot_tui.studies.table import Table, as_data, comma_separated, make_table, 
 
 _BEST = "Exact match is that of the best checkpoint on the validation examples, evaluated on "
 EVALUATED_ON = {
-    "trial": f"{_BEST}the test examples, or on the same ones where data.test_examples is 0.",
+    "trial": f"{_BEST}the test examples, or on the same ones without a test split.",
     "checkpoint": (
         "Exact match is that of the newest checkpoint kept of each stage, and with everything "
         "removed of the best one on the validation examples, evaluated on the test examples, or on "
-        "the validation examples where data.test_examples is 0."
+        "the validation examples without a test split."
     ),
     "data": (
         f"{_BEST}the validation examples of each data set; where it does not differ from the run's "

@@ -10,13 +10,12 @@ from icot_tui.data import examples
 from icot_tui.data.examples import (
     Example,
     characters,
-    input_hashes,
     parse_line,
     read_chunks,
     read_lines,
 )
-from icot_tui.data.splits import repeated
-from icot_tui.data.splits import shared as shared_inputs
+from icot_tui.data.overlap import example_hashes, repeated
+from icot_tui.data.overlap import shared as shared_inputs
 from icot_tui.errors import UserError
 
 SPANS = st.text(st.characters(codec="utf-8", exclude_characters="|#\n\r"), min_size=1).map(
@@ -145,8 +144,8 @@ def test_characters(tmp_path: Path) -> None:
 
 
 def test_repeated_and_shared_inputs(tmp_path: Path) -> None:
-    train = input_hashes(read_chunks(file(tmp_path, "a||z #### 1\n\na ||y #### 1\nb||z #### 2")))
-    held_out = input_hashes(read_chunks(file(tmp_path, "b||q #### 2\nc||z #### 3\n")))
+    train = example_hashes(read_chunks(file(tmp_path, "a||z #### 1\n\na ||y #### 1\nb||z #### 2")))
+    held_out = example_hashes(read_chunks(file(tmp_path, "b||q #### 2\nc||z #### 3\n")))
     assert repeated(train) == 1
     assert repeated(held_out) == 0
     assert shared_inputs(train, held_out) == 1

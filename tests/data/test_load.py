@@ -146,12 +146,12 @@ def test_real_files(gpt2: Any) -> None:
 def test_warnings_come_from_the_cache_too(tmp_path: Path) -> None:
     train = write(tmp_path / "train.txt", "a||z #### 1", "b||z #### 2", "b||y #### 2")
     validation = write(tmp_path / "validation.txt", "b||z #### 2", "c||z #### 3")
-    wanted = DataConfig(train=train, validation=validation, train_examples=10)
+    wanted = DataConfig(train=train, validation=validation, train_examples=10, max_overlap=0.5)
     for _ in range(2):
         few, repeats, overlap = load_data(wanted).warnings
         assert "only 3 examples, not the 10" in few
         assert "train.txt: 1 inputs repeat" in repeats
-        assert "1 of the 2 validation inputs are also in the training file" in overlap
+        assert "1 of 2 validation examples are also in train" in overlap
 
 
 def test_files_are_cut_to_the_counts(tmp_path: Path) -> None:
@@ -393,3 +393,77 @@ def test_nothing_heavy_is_imported_before_it_is_used() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "set()"
+
+
+SUMS = [f"{a} + {b}||{a}, {b} #### {a + b}" for a in range(20) for b in range(20)]
+
+
+def test_a_share_of_the_training_data_is_held_out(tmp_path: Path) -> None:
+    path = write(tmp_path / "sums.txt", *SUMS, SUMS[0].replace("+", " +"))
+    data = load_data(DataConfig(train=path, validation="10%"))
+    parts = [{x.replace(" ", "") for x in inputs(data, name)} for name in ("train", "validation")]
+    assert 38 <= len(data.validation) <= 42
+    assert len(data.train) + len(data.validation) == len(SUMS) + 1, "nothing is left out"
+    assert not parts[0] & parts[1], "what differs in blanks alone stays together"
+    few = load_data(DataConfig(train=path, validation="10%", validation_examples=5))
+    assert len(few.validation) in (5, 6) and len(few.train) + len(few.validation) == 401
+    assert set(inputs(few, "validation")) <= set(inputs(data, "validation"))
+
+
+def test_files_may_have_a_test_split(tmp_path: Path) -> None:
+    train, held_out, test = (
+        write(tmp_path / f"{name}.txt", *SUMS[begin : begin + 40])
+        for name, begin in (("train", 0), ("validation", 40), ("test", 80))
+    )
+    chosen = DataConfig(train=train, validation=held_out, test=test)
+    data = load_data(chosen)
+    assert data.test is not None and len(data.test) == 40
+    assert inputs(data, "test")[0] == "4 + 0"
+    assert chosen.reported_split == "test"
+    without = DataConfig(train=train, validation=held_out)
+    assert load_data(without).test is None and without.reported_split == "validation"
+
+
+@pytest.mark.parametrize("share", ["0%", "100%", "ten%", "-5%"])
+def test_what_is_no_share_is_refused(share: str) -> None:
+    with pytest.raises(ValueError, match="is no share"):
+        DataConfig(train="train.txt", validation=share)
+
+
+@pytest.mark.parametrize(
+    ("train", "held_out", "count"),
+    [
+        ("1 2 * 3 4||1 #### 8 0 4", "1 2 * 3 4||2 #### 9", 1),
+        ("12 * 34||1 #### 408", "1 2*3 4||1 #### 4 0 8", 1),
+        ("1 2 * 3 4||1 #### 8 0 4", "21*43||1 #### 408", 1),
+        ("12 * 34||1 #### 408", "21 * 43||1 #### 903", 0),
+    ],
+)
+def test_overlap_is_counted_whatever_blanks_and_digit_order(
+    train: str, held_out: str, count: int, tmp_path: Path
+) -> None:
+    files = write(tmp_path / "a.txt", train), write(tmp_path / "b.txt", held_out, *SUMS[:9])
+    warnings = load_data(DataConfig(train=files[0], validation=files[1])).warnings
+    assert (
+        warnings
+        == [
+            "1 of 10 validation examples are also in train (the same input, or the same but for "
+            "blanks and the order of digits): results on validation will look too good"
+        ]
+        * count
+    )
+
+
+def test_too_much_overlap_is_refused_unless_allowed(tmp_path: Path, cache: Path) -> None:
+    train = write(tmp_path / "a.txt", *SUMS[:20])
+    test = write(tmp_path / "b.txt", *SUMS[18:28])
+    chosen: dict[str, Any] = {"train": train, "validation": train, "test": test}
+    with pytest.raises(UserError, match=r"2 of 10 test .* more than data.max_overlap = 0.1"):
+        load_data(DataConfig(**chosen))
+    assert not entries(cache)
+    warnings = load_data(DataConfig(**chosen, max_overlap=0.2)).warnings
+    assert [warning.split(" examples")[0] for warning in warnings] == [
+        "20 of 20 validation",  # the same file: on purpose
+        "2 of 10 test",
+        "2 of 10 test",
+    ]

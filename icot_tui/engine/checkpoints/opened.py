@@ -80,8 +80,11 @@ class OpenedCheckpoint:
         data = None if self.config is None else self.config.data
         if data is None or data.task is not None:
             return data
-        files = (data.train or "", data.validation or "")
-        return data if self.run is not None and all(map(os.path.isabs, files)) else None
+        files = (data.train or "", data.validation or "", data.test or "/")
+        known = (
+            os.path.isabs(file) or file.startswith("hub:") or file.endswith("%") for file in files
+        )
+        return data if self.run is not None and all(known) else None
 
     def token_format(self, stage: int = 0) -> TokenFormat:
         """How the model reads and writes examples.

@@ -16,12 +16,14 @@ import numpy as np
 import torch
 
 from icot_tui.config import DataConfig, EvaluationConfig
+from icot_tui.config.sections import ColumnsConfig
 from icot_tui.curriculum.removal import TokenFormat
 from icot_tui.curriculum.schedule import ALL
 from icot_tui.data.comparison import Compare, default_compare
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.encoding import Encoder
-from icot_tui.data.examples import Chunk, chunk_examples, read_chunks
+from icot_tui.data.examples import Chunk, chunk_examples
+from icot_tui.data.reading import ExampleReader
 from icot_tui.data.splits import open_source
 from icot_tui.engine.checkpoints.opened import OpenedCheckpoint
 from icot_tui.engine.evaluation.decoding import decode
@@ -71,17 +73,25 @@ def held_out_text(data: DataConfig, split: str, whose: str = "", limit: int | No
     return Chunk(b"".join(islice(lines, limit)), f"the {split} examples{of}", 1)
 
 
-def examples_of(opened: OpenedCheckpoint, file: Path | None, limit: int | None = None) -> Chunk:
-    """A file's lines, or the run's validation examples, as many as wanted.
+def examples_of(
+    opened: OpenedCheckpoint,
+    source: Path | None,
+    limit: int | None = None,
+    split: str | None = None,
+) -> Chunk:
+    """A file's examples, or a split of the run's (None: the one it reports), as many as wanted.
 
     Raises:
         UserError: there is no such file, or neither a file nor a run to take them from.
     """
-    if file is not None:
-        return Chunk(b"".join(chunk.text for chunk in read_chunks(file, limit)), str(file), 1)
+    if source is not None:
+        columns = ColumnsConfig() if opened.config is None else opened.config.data.columns
+        chunks = ExampleReader(str(source), split or "test", columns).chunks(limit)
+        return Chunk(b"".join(chunk.text for chunk in chunks), str(source), 1)
     if opened.data is None:
         raise UserError(f"{opened.path} lies in no run: name a file of examples with --data")
-    return held_out_text(opened.data, "validation", opened.path.name, limit)
+    split = split or opened.data.reported_split
+    return held_out_text(opened.data, split, opened.path.name, limit)
 
 
 def compare_of(opened: OpenedCheckpoint, text: Chunk) -> Compare:

@@ -68,7 +68,10 @@ def positions_needed(config: RunConfig, data: Data) -> int:
     longest = data.train.max_length
     if config.data.max_length is not None:
         longest = min(longest, config.data.max_length)
-    return max(longest, data.validation.max_length)
+    held_out = data.validation.max_length
+    if data.task is None and data.test is not None:
+        held_out = max(held_out, data.test.max_length)
+    return max(longest, held_out)
 
 
 def new_model(context: RunContext, phase: Phase, more_positions: int = 0) -> "PreTrainedModel":

@@ -39,7 +39,7 @@ def read_questions(data: DataConfig, config: PromptedConfig, seed: int) -> Quest
         UserError: there are too few worked examples, or the data cannot be read.
     """
     source = open_source(data)
-    split = "test" if data.test_examples else "validation"
+    split = data.reported_split
     task = source.task if config.form == "human" else None
     examples = (one for chunk in source.chunks(split) for _, one in chunk_examples(chunk))
     return Questions(

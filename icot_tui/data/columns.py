@@ -1,0 +1,130 @@
+"""From the columns of a row to an example: the formats in which the field's data are published."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from icot_tui.config.sections import ColumnsConfig
+from icot_tui.data.examples import ANSWER_MARK, INPUT_END, Example
+from icot_tui.errors import UserError
+
+CHAINS = {"steps": "Coconut's JSON", "cot": "GSM8K-Aug's and CODI's columns"}
+"""Columns with a chain of thought, and the format that has them."""
+CALCULATION = re.compile(r"<<.*?>>")
+LONGEST = 1 << 20
+"""Characters of a column; a longer one is some mistake."""
+
+
+@dataclass(frozen=True)
+class ColumnFormat:
+    """Which columns hold an example.
+
+    title     what it is called
+    question, answer  names of columns
+    chain     name of the column; the answer's own: all that stands before `####` there; None: the
+              calculations `<<48/2=24>>` before `####`
+    """
+
+    title: str
+    question: str
+    chain: str | None
+    answer: str
+
+    def example(self, row: Mapping[str, Any], where: str) -> tuple[Example, int]:
+        """A row's example, and how many steps its chain has.
+
+        Raises:
+            UserError: a column is missing, null, empty or no text; `where` names file and row.
+        """
+        question = _text(row, self.question, where)
+        answer = _text(row, self.answer, where)
+        steps: list[str]
+        if self.chain in (None, self.answer):
+            before, answer = _at_mark(answer, f"{where}, column {self.answer}")
+            steps = CALCULATION.findall(before)
+            chain = before if self.chain else " ".join(steps)
+        else:
+            steps = _steps(row, self.chain or "", where)
+            chain = " ".join(steps)
+            steps = CALCULATION.findall(chain) or steps
+        example = Example(*(" ".join(text.split()) for text in (question, chain, answer)))
+        spans = (self.question, example.input), (self.chain, example.cot)
+        for column, text in (*spans, (self.answer, example.answer)):
+            for mark in (INPUT_END, ANSWER_MARK):
+                if mark in text:
+                    raise UserError(
+                        f"{where}, column {column}: '{mark}' stands in it, which separates the "
+                        "parts of an example; take it out"
+                    )
+        if not example.answer:
+            raise UserError(f"{where}, column {self.answer}: the answer is empty")
+        return example, len(steps)
+
+
+def recognize(row: Mapping[str, Any], columns: ColumnsConfig, where: str) -> ColumnFormat:
+    """The format of the first row, or the columns that the config names.
+
+    Raises:
+        UserError: it is none that is known, or a column of the config isn't there; the columns
+            that are there are named.
+    """
+    there = ", ".join(row) or "none"
+    named = {key: name for key, name in columns if name is not None}
+    for key, name in named.items():
+        if name not in row:
+            raise UserError(f"{where}: data.columns.{key} is '{name}'; the columns are {there}")
+    question, answer = named.get("question", "question"), named.get("answer", "answer")
+    chain = named.get("chain") or next((name for name in CHAINS if name in row), None)
+    if question in row and answer in row:
+        if chain is not None:
+            title = "columns of data.columns" if named else CHAINS[chain]
+            if "idx_to_symbol" in row:
+                title += " (ProsQA)"
+            return ColumnFormat(title, question, chain, answer)
+        if ANSWER_MARK in str(row[answer]):
+            return ColumnFormat("GSM8K with its calculations as steps", question, None, answer)
+    raise UserError(
+        f"{where}: no known format has the columns {there}; name those of the question, the chain "
+        "of thought and the answer with data.columns.question, .chain and .answer"
+    )
+
+
+def _steps(row: Mapping[str, Any], column: str, where: str) -> list[str]:
+    """The steps of a chain: a text, which is one step, or a list of texts."""
+    value = row.get(column)
+    if not isinstance(value, list):
+        return [text] if (text := _text(row, column, where, may_be_empty=True)) else []
+    for number, step in enumerate(value, start=1):
+        if not isinstance(step, str):
+            kind = "null" if step is None else f"a {type(step).__name__}"
+            raise UserError(f"{where}, column {column}: step {number} is {kind}, not text")
+    return value
+
+
+def _text(row: Mapping[str, Any], column: str, where: str, may_be_empty: bool = False) -> str:
+    where = f"{where}, column {column}"
+    if column not in row:
+        raise UserError(f"{where}: it is missing; the columns are {', '.join(row) or 'none'}")
+    value = row[column]
+    if isinstance(value, (dict, list)):
+        raise UserError(f"{where}: it is a nested {type(value).__name__}, not text")
+    if value is None:
+        raise UserError(f"{where}: it is null")
+    text = str(value)
+    if not may_be_empty and not text.strip():
+        raise UserError(f"{where}: it is empty")
+    if len(text) > LONGEST:
+        raise UserError(f"{where}: it has {len(text):,} characters, more than {LONGEST:,}")
+    if foreign := next((c for c in text if c.isdecimal() and not c.isascii()), None):
+        raise UserError(f"{where}: '{foreign}' is a digit of another script; write 0 to 9")
+    return text
+
+
+def _at_mark(text: str, where: str) -> tuple[str, str]:
+    before, mark, answer = text.partition(ANSWER_MARK)
+    if not mark:
+        raise UserError(f"{where}: '{ANSWER_MARK}' is missing before the answer")
+    if ANSWER_MARK in answer:
+        raise UserError(f"{where}: '{ANSWER_MARK}' stands there more than once")
+    return before, answer
