@@ -24,6 +24,7 @@ from icot_tui.config.loading import dump_toml, load_config
 from icot_tui.engine.journal.events import (
     CheckpointSaved,
     Evaluated,
+    Event,
     LossSpike,
     OptimizerReset,
     RunStarted,
@@ -38,6 +39,11 @@ PER_LINE = 10
 TOKENS = 256
 """Of the chain of thought; each stage is as long."""
 EVALUATE_LINES, SAVE_LINES = 100, 500
+
+
+def journaled(values: np.ndarray) -> list[float | None]:
+    """Numbers as the trainer journals them."""
+    return [float(f"{value:.9g}") for value in values.astype(np.float32)]
 
 
 def make(folder: RunFolder, lines: int) -> None:
@@ -70,11 +76,8 @@ def make(folder: RunFolder, lines: int) -> None:
             if line % block == 0:
                 since = np.arange(block * PER_LINE) / (stage_lines * PER_LINE)
                 noise = chance.normal(0, 0.3, block * PER_LINE)
-                losses = np.exp(-4 + 2 * np.exp(-5 * since) + noise).astype(np.float32)
-                norms = chance.lognormal(0, 0.6, block * PER_LINE).astype(np.float32)
-                losses, norms = (  # as the trainer journals them
-                    [float(f"{value:.9g}") for value in values] for values in (losses, norms)
-                )
+                losses = journaled(np.exp(-4 + 2 * np.exp(-5 * since) + noise))
+                norms = journaled(chance.lognormal(0, 0.6, block * PER_LINE))
                 seconds = chance.uniform(0.1, 0.2, block).round(6).tolist()
             at = line % block
             part = slice(at * PER_LINE, at * PER_LINE + PER_LINE)
@@ -82,7 +85,7 @@ def make(folder: RunFolder, lines: int) -> None:
             line += 1
             when += seconds[at]
             some = [None if chance.random() < 1e-3 else value for value in losses[part]]
-            events = [
+            events: list[Event] = [
                 StepsTrained(
                     step=step,
                     first=first,

@@ -99,8 +99,8 @@ def compare(name, prepared: PreparedModel, device: str, rounds: int, clock) -> s
 
     found: list = []
     ways = [fast, by_generate, by_own_decoding]
-    results, seconds = zip(*(measure(way, clock) for way in ways), strict=True)  # warm-up
-    seconds = [[] for _ in ways]
+    results = [measure(way, clock)[0] for way in ways]  # warm-up
+    seconds: list[list[float]] = [[] for _ in ways]
     for _ in range(rounds):
         for way, taken in zip(ways, seconds, strict=True):
             taken.append(measure(way, clock)[1])

@@ -36,7 +36,7 @@ def measure(config: str, settled: bool, seconds: float) -> dict[str, float]:
     from icot_tui.runs.session import run_training
 
     if not settled:
-        session.settled_heap = nullcontext
+        session.settled_heap = nullcontext  # type: ignore[assignment]
     seen = []
 
     def listen(event: Event) -> None:

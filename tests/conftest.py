@@ -1,7 +1,29 @@
 """What holds for all tests."""
 
+import os
+import shutil
 import signal
+from pathlib import Path
+
+import pytest
 
 # A shell starts what it sends to the background deaf to Ctrl-C, and all below inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+MEMORY = Path("/dev/shm")
+ROOM = 4 << 30
+
+# Thousands of small files are forced to disk, which takes milliseconds each; not so in memory.
+if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that may take longest come first, so that no worker is left alone with one."""
+
+    def limit(item: pytest.Item) -> float:
+        marker = item.get_closest_marker("timeout")
+        return float(marker.args[0]) if marker else 0.0
+
+    items.sort(key=limit, reverse=True)

@@ -6,6 +6,7 @@ attempt, so that a kill costs a fraction of a second. Prints one line a finished
     python -m tests.faults.kill_often FOLDER KILLS SEED
 """
 
+import importlib
 import os
 import random
 import signal
@@ -17,6 +18,7 @@ import torch
 
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.runs.new_run import create_run
+from tests.forked import LOADED
 from tests.tiny import tiny, train
 
 
@@ -46,6 +48,8 @@ def attempt(folder: RunFolder, seconds: float | None) -> bool:
 def main(runs: Path, kills: int, seed: int) -> None:
     """Kill so often; every run is trained to its end in spite of it."""
     torch.set_num_threads(1)
+    for name in LOADED:  # once: a kill should hit the training, not an import
+        importlib.import_module(name)
     moments = random.Random(seed)
     config = tiny(checkpoints={"keep": 3, "every_steps": 2})
     attempt(create_run(config, runs), None)  # the first one makes the data
