@@ -1,21 +1,23 @@
-"""`icot-tui data`: make, show and measure text files of examples."""
+"""`icot-tui data`: make, show, measure and convert examples."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import chain, islice
+from itertools import chain as joined
+from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from typer import Argument, Option
 
-from icot_tui.cli.console import print_json, print_table
+from icot_tui.cli.console import print_error, print_json, print_table
 from icot_tui.cli.options import Json
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
     from icot_tui.data.examples import Example
+    from icot_tui.data.reading import ExampleReader
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -23,6 +25,9 @@ Settings = Annotated[
     list[str] | None,
     Option("--set", metavar="KEY=VALUE", help="Option of the task, e.g. digits=4x4; repeatable."),
 ]
+Question = Annotated[str | None, Option(help="Column with the question.")]
+Chain = Annotated[str | None, Option(help="Column with the chain of thought.")]
+Answer = Annotated[str | None, Option(help="Column with the answer.")]
 Seed = Annotated[int, Option(min=0, help="Seed of the examples.")]
 
 
@@ -100,36 +105,98 @@ def show(
     "(the others are compared with the first file)"
 )
 def stats(
-    files: Annotated[list[Path], Argument(help="Data files, the training file first.")],
+    files: Annotated[
+        list[Path], Argument(help="Files, folders or hub:NAME:SUBSET@SPLIT; training data first.")
+    ],
     tokenizer: Annotated[
         str, Option(help="character, or a tokenizer's folder or hub name.")
     ] = "character",
+    question: Question = None,
+    chain: Chain = None,
+    answer: Answer = None,
+    max_length: Annotated[
+        int | None, Option(min=1, help="Count rows longer than data.max_length tokens.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Print sizes, median token counts (Table 1 of the papers), repeated and shared inputs."""
     from icot_tui.data.examples import characters
-    from icot_tui.data.files import text_stats
-    from icot_tui.data.reading import ExampleReader
+    from icot_tui.data.files import text_stats, tokenizer_notes
     from icot_tui.data.tokenizing import CHARACTER, character_tokenizer, pretrained_tokenizer
 
-    readers = [ExampleReader(str(path)) for path in files]
+    readers = [_reader(path, question, chain, answer) for path in files]
     texts = {reader.source: reader.chunks for reader in readers}
     if tokenizer == CHARACTER:
         chunks = (chunk for read in texts.values() for chunk in read())
         loaded = character_tokenizer(characters(chunks))
     else:
         loaded = pretrained_tokenizer(tokenizer)
-    measured = text_stats(texts, loaded)
+    measured = text_stats(texts, loaded, max_length)
+    for note in [note for reader in readers for note in reader.told()]:
+        print_error(f"note: {note}")
+    for note in tokenizer_notes(readers[0].chunks(), loaded):
+        print_error(f"note: {note}")
     if json:
         print_json({name: asdict(values) for name, values in measured.items()})
         return
     spans = ("input", "chain of thought", "answer")
     headers = ("file", "examples", *spans, "removable", "longest", "repeated", "in first file")
+    headers += ("too long",)
     rows = [
         (name, *(f"{value:,.10g}" for value in asdict(values).values()))
         for name, values in measured.items()
     ]
     print_table(headers, rows, title="median token counts; removable and longest: maximum")
+
+
+@app.command(
+    epilog="Examples: icot-tui data convert train.json --to text | icot-tui data convert "
+    "hub:openai/gsm8k:main@test --to jsonl --out test.jsonl"
+)
+def convert(
+    source: Annotated[str, Argument(help="A file, a folder, or hub:NAME:SUBSET@SPLIT.")],
+    to: Annotated[Literal["text", "jsonl", "parquet"], Option(help="Format to write.")],
+    out: Annotated[
+        Path | None, Option(metavar="FILE", help="File to write (default: beside the source).")
+    ] = None,
+    split: Annotated[
+        Literal["train", "validation", "test"], Option(help="Split of a folder or dataset.")
+    ] = "train",
+    question: Question = None,
+    chain: Chain = None,
+    answer: Answer = None,
+    force: Annotated[bool, Option("--force", help="Overwrite an existing file.")] = False,
+    json: Json = False,
+) -> None:
+    """Write the examples of any source as text, JSON lines or Parquet."""
+    from icot_tui.data.convert import SUFFIXES
+    from icot_tui.data.convert import convert as write
+
+    reader = _reader(source, question, chain, answer, split)
+    if out is None and not Path(source).is_file():
+        raise UserError(f"{source} is no file: say where to write with --out")
+    path = out or Path(source).with_suffix(SUFFIXES[to])
+    examples = write(reader, to, path, force)
+    for note in reader.told():
+        print_error(f"note: {note}")
+    if json:
+        print_json({"path": path, "examples": examples})
+        return
+    print_table(("file", "examples"), [(str(path), f"{examples:,}")])
+
+
+def _reader(
+    source: str | Path,
+    question: str | None,
+    chain: str | None,
+    answer: str | None,
+    split: str = "train",
+) -> "ExampleReader":
+    from icot_tui.config.sections import ColumnsConfig
+    from icot_tui.data.reading import ExampleReader
+
+    columns = ColumnsConfig(question=question, chain=chain, answer=answer)
+    return ExampleReader(str(source), split, columns)
 
 
 def _options(settings: list[str] | None) -> Iterator[tuple[str, str]]:
@@ -145,7 +212,7 @@ def _from_file(path: Path, count: int, seed: int | None) -> "list[tuple[int, Exa
     from icot_tui.data.examples import chunk_examples
     from icot_tui.data.reading import ExampleReader
 
-    examples = chain.from_iterable(map(chunk_examples, ExampleReader(str(path)).chunks()))
+    examples = joined.from_iterable(map(chunk_examples, ExampleReader(str(path)).chunks()))
     kept = list(islice(examples, count))
     if seed is not None:
         random = Random(seed)

@@ -15,6 +15,7 @@ from icot_tui.cli.options import (
     Checkpoint,
     Data,
     Device,
+    HeldOutSplit,
     Json,
     KeepPositions,
     Side,
@@ -53,6 +54,7 @@ class EvaluatedCheckpoint:
     seconds: float
     notes: tuple[str, ...] = ()
     speed: "Speed | None" = None
+    measured_on: str = ""
 
 
 @app.command(epilog=EXAMPLES)
@@ -67,6 +69,9 @@ def evaluate(
     ] = None,
     against_stage: Annotated[
         int | None, Option(min=0, help="Number of removed tokens of --against.")
+    ] = None,
+    split: Annotated[
+        HeldOutSplit | None, Option(help="Split of the run (default: test if there is one).")
     ] = None,
     examples: Annotated[int | None, Option(min=1, help="Use only this many examples.")] = None,
     speed: Annotated[bool, Option(help="Measure examples per second at batch size 1.")] = True,
@@ -92,11 +97,12 @@ def evaluate(
         for note in one.passed_over:
             print_error(f"note: {note}")
     with spinner("reading the examples") as say:
-        text = examples_of(opened[0][0], data, examples)
+        text = examples_of(opened[0][0], data, examples, split)
         prepared = [(one, prepare(one, wanted, text, where)) for one, wanted in opened]
         say("evaluating")
         chosen = compare or compare_of(opened[0][0], text)
         found = [_evaluate(one, model, chosen) for one, model in prepared]
+        found = [replace(one, measured_on=text.source) for one in found]
         if speed:
             say("measuring the speed")
             measured = measure_speed([model for _, model in prepared], SPEED_SECONDS)
@@ -135,6 +141,7 @@ def _as_json(one: EvaluatedCheckpoint) -> dict[str, Any]:
         "examples": result.examples,
         "correct": result.correct,
         "compare": result.compare,
+        "measured_on": one.measured_on,
         "exact_match": result.exact_match,
         "low": result.low,
         "high": result.high,
@@ -154,6 +161,7 @@ def _lines(one: EvaluatedCheckpoint) -> Iterator[tuple[str, str]]:
     yield "exact match", f"{result.exact_match:.1%}"
     yield "95 % interval", f"{result.low:.1%} to {result.high:.1%}"
     yield "compared as", result.compare
+    yield "measured on", one.measured_on
     yield "correct", f"{result.correct:,} of {result.examples:,}"
     yield "by answer token", " ".join(digits)
     yield "closing separator", closing

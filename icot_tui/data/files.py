@@ -1,8 +1,9 @@
 """Text files of examples: written from generated splits, and measured."""
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from icot_tui.data.encoding import Encoder
 from icot_tui.data.examples import Chunk
 from icot_tui.data.overlap import example_hashes, repeated, shared
 from icot_tui.data.splits import ExampleSource
-from icot_tui.data.tokenizing import encode_texts
+from icot_tui.data.tokenizing import UnknownCharacter, encode_texts
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ class TextStats:
     removable        most removable tokens of a line: the last stage of a curriculum
     longest          tokens of the longest whole line in the layout
     repeated         inputs that stand earlier in the same text
-    in_first         inputs that stand in the first text, too
+    in_first         inputs that stand in the first text, too, but for blanks and digit order
+    overlong         lines longer than the limit, which training leaves out
     """
 
     examples: int
@@ -97,10 +99,13 @@ class TextStats:
     longest: int
     repeated: int
     in_first: int
+    overlong: int
 
 
 def text_stats(
-    texts: Mapping[str, Callable[[], Iterable[Chunk]]], tokenizer: "PreTrainedTokenizerBase"
+    texts: Mapping[str, Callable[[], Iterable[Chunk]]],
+    tokenizer: "PreTrainedTokenizerBase",
+    max_length: int | None = None,
 ) -> dict[str, TextStats]:
     """Measure texts, each read twice; the others are compared with the first one.
 
@@ -113,12 +118,38 @@ def text_stats(
         hashes[name] = example_hashes(chunks())
         first = next(iter(hashes))
         in_first = 0 if name == first else shared(hashes[first], hashes[name])
-        stats[name] = _measure(chunks(), tokenizer, repeated(hashes[name]), in_first)
+        stats[name] = replace(
+            _measure(chunks(), tokenizer, max_length),
+            repeated=repeated(hashes[name]),
+            in_first=in_first,
+        )
     return stats
 
 
+def tokenizer_notes(chunks: Iterable[Chunk], tokenizer: "PreTrainedTokenizerBase") -> list[str]:
+    """Where one token is not one digit, though the curriculum removes tokens: a sentence each."""
+    text = next(iter(chunks)).text
+    found: list[str] = []
+    try:
+        encoded = encode_texts(tokenizer, [" 1", " 1 2 3 4 5", " 12345"])
+    except UnknownCharacter:  # it has not even these digits: the text has only others
+        return found
+    short, spaced, joined = map(len, encoded)
+    if re.search(rb"[0-9]{2}", text) and joined - short < 4:
+        found.append(
+            f"the tokenizer joins digits (12345 is {joined - short + 1} tokens): a removed token "
+            "is not always one digit; digits with blanks between them are"
+        )
+    if re.search(rb"[0-9] [0-9]", text) and spaced - short > 4:
+        found.append(
+            "the tokenizer spends a token on each blank between digits, which doubles chain, "
+            "schedule and time: write the digits without blanks"
+        )
+    return found
+
+
 def _measure(
-    chunks: Iterable[Chunk], tokenizer: "PreTrainedTokenizerBase", repeated: int, in_first: int
+    chunks: Iterable[Chunk], tokenizer: "PreTrainedTokenizerBase", max_length: int | None
 ) -> TextStats:
     encoder = Encoder(tokenizer)
     parts = [np.zeros((3, 0), dtype=np.int64)]  # [3, n]: prompt, chain of thought, whole
@@ -135,8 +166,9 @@ def _measure(
         answer=_median(answer),
         removable=int(cot.max(initial=0)),
         longest=int(whole.max(initial=0)),
-        repeated=repeated,
-        in_first=in_first,
+        repeated=0,
+        in_first=0,
+        overlong=0 if max_length is None else int((whole > max_length).sum()),
     )
 
 

@@ -7,15 +7,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from icot_tui.config import dump_toml, method_of
+from icot_tui.engine.checkpoints.checkpoint import best_or_newest
 from icot_tui.engine.journal.events import Evaluated, PhaseBegan, StepsTrained
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.run_folder import RunFolder, write_atomically
 from icot_tui.errors import UserError
 from icot_tui.studies.outcome import Outcome
+
+if TYPE_CHECKING:
+    from icot_tui.studies.evaluation import CheckpointAccuracy
 
 
 @dataclass(kw_only=True)
@@ -180,14 +184,30 @@ def model_card(run: RunFolder) -> str:
         raise UserError(f"run {run.name} only prompted a model: there is none to write a card for")
     if outcome.summary.facts is None:
         raise UserError(f"run {run.name} never started: there is nothing to report")
-    return "\n\n".join(_parts(outcome)) + "\n"
+    return "\n\n".join(_parts(outcome, _tested(outcome))) + "\n"
 
 
-def _parts(outcome: Outcome) -> Iterator[str]:
+def _tested(outcome: Outcome) -> "tuple[int, CheckpointAccuracy] | None":
+    """Step and accuracy of the best checkpoint on the test split; None if there is no such split.
+
+    It is measured now: training never looks at the test split.
+    """
+    if outcome.best is None or outcome.config.data.reported_split != "test":
+        return None
+    checkpoint = best_or_newest(outcome.run.checkpoints, outcome.best.step)
+    if checkpoint is None:
+        return None
+    from icot_tui.studies.evaluation import measure_accuracy
+
+    accuracy = measure_accuracy(checkpoint.path, everything=not outcome.explicit)
+    return checkpoint.step, accuracy
+
+
+def _parts(outcome: Outcome, tested: "tuple[int, CheckpointAccuracy] | None") -> Iterator[str]:
     config, summary = outcome.config, outcome.summary
     facts, metrics = summary.facts, summary.metrics
     assert facts is not None
-    yield _front_matter(outcome)
+    yield _front_matter(outcome, tested and tested[1])
     yield f"# {config.name}"
     if config.description:
         yield config.description
@@ -199,7 +219,7 @@ def _parts(outcome: Outcome) -> Iterator[str]:
         f"{method.description} by icot-tui {', '.join(outcome.versions)}."
     )
     yield "## Results"
-    yield "\n".join(_results(outcome))
+    yield "\n".join(_results(outcome, tested))
     yield "## Prompt"
     yield (
         "A prompt is a blank, the question, a blank and the tokenizer's end-of-text token; the "
@@ -218,7 +238,7 @@ def _parts(outcome: Outcome) -> Iterator[str]:
     yield f"```toml\n{dump_toml(config).rstrip()}\n```"
 
 
-def _results(outcome: Outcome) -> Iterator[str]:
+def _results(outcome: Outcome, tested: "tuple[int, CheckpointAccuracy] | None") -> Iterator[str]:
     summary, best = outcome.summary, outcome.best
     yield "| what | value |"
     yield "| --- | --- |"
@@ -228,13 +248,20 @@ def _results(outcome: Outcome) -> Iterator[str]:
         yield "| exact match | not measured with the whole chain of thought removed |"
         return
     how = "the chain of thought written" if outcome.explicit else "nothing written"
-    yield f"| best exact match, {how} | {best.exact_match:.3f} |"
+    on = "" if tested is None else " on the validation split"
+    yield f"| best exact match{on}, {how} | {best.exact_match:.3f} |"
     yield f"| at step | {best.step:,} |"
     assert summary.facts is not None
     yield f"| held-out examples | {summary.facts.validation_examples:,} |"
+    if tested is not None:
+        step, accuracy = tested
+        yield (
+            f"| exact match on the test split, {accuracy.examples:,} examples, step {step:,} | "
+            f"{accuracy.exact_match:.3f} ({accuracy.low:.3f} to {accuracy.high:.3f}) |"
+        )
 
 
-def _front_matter(outcome: Outcome) -> str:
+def _front_matter(outcome: Outcome, test: "CheckpointAccuracy | None") -> str:
     """What the Hub reads; strings are written as JSON, which YAML understands."""
     config, best = outcome.config, outcome.best
     library = "transformers" if method_of(config).plain_model else "icot-tui"
@@ -244,12 +271,15 @@ def _front_matter(outcome: Outcome) -> str:
     lines += ["tags:", "- implicit-chain-of-thought", f"- {config.method.name}"]
     if best is not None:
         data = json.dumps(config.data.task or "own files")
+        split, value = "validation", best.exact_match
+        if test is not None:
+            split, value = test.split, test.exact_match
         lines += [
             "model-index:",
             f"- name: {json.dumps(config.name)}",
             "  results:",
             "  - task: {type: text-generation}",
-            f"    dataset: {{name: {data}, type: {data}}}",
-            f"    metrics: [{{type: exact_match, value: {best.exact_match:.4f}}}]",
+            f"    dataset: {{name: {data}, type: {data}, split: {split}}}",
+            f"    metrics: [{{type: exact_match, value: {value:.4f}}}]",
         ]
     return "\n".join([*lines, "---"])

@@ -107,6 +107,7 @@ def test_stats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "longest": 10,
         "repeated": 1,
         "in_first": 0,
+        "overlong": 0,
     }
     assert stats[str(held_out)]["in_first"] == 1
     assert run(["data", "stats", str(train)]) == 0

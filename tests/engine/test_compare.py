@@ -13,6 +13,7 @@ from icot_tui.config.loading import load_config
 from icot_tui.data.comparison import equal_answers
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.studies.evaluation import measure_accuracy
+from icot_tui.studies.exporting import model_card
 from icot_tui.studies.plan import digest_of
 from tests.tiny import train_new
 
@@ -91,3 +92,27 @@ def test_old_runs_keep_their_numbers() -> None:
     old = load_config(FIXTURES / "run-0.1" / "config.toml").config
     assert old.evaluation.compare is None
     assert not equal_answers("2,000", "2000", old.evaluation.compare)
+
+
+def test_what_is_reported_is_measured_on_the_test_split(run: RunFolder, tmp_path: Path) -> None:
+    """`eval`, a study's table and the card say which split it was."""
+    half = tmp_path / "test.txt"
+    half.write_text(COMMAS.replace("4,500", "4,501"))
+    config = load_config(run.config).config
+    data = config.data.model_copy(update={"test": str(half), "max_overlap": 1.0})
+    tested = train_new(tmp_path, config.model_copy(update={"data": data}))
+    asked = [str(tested.path), "--no-speed", "--json"]
+    found = json.loads(CliRunner().invoke(evaluate, asked).output)
+    assert found["correct"] == 1 and found["measured_on"].startswith("the test examples")
+    found = json.loads(CliRunner().invoke(evaluate, [*asked, "--split", "validation"]).output)
+    assert found["correct"] == 2
+    newest = max(tested.checkpoints.glob("step-*"))
+    accuracy = measure_accuracy(newest, everything=True)
+    assert (accuracy.exact_match, accuracy.split) == (0.5, "test")
+    card = model_card(tested)
+    assert (
+        "| exact match on the test split, 2 examples, step 100 | 0.500 (0.095 to 0.905) |" in card
+    )
+    assert "on the validation split, nothing written | 1.000 |" in card
+    assert "split: test}" in card and "value: 0.5000" in card
+    assert "test split" not in model_card(run)

@@ -44,7 +44,10 @@ def summary_facts(view: RunView) -> Iterator[tuple[str, str]]:
         how = _how(view, last, removes(summary))
         yield "exact match", f"{percent(last.exact_match)}{how} ({between})"
     if metrics.best is not None and metrics.best_step is not None:
-        yield "best", f"{percent(metrics.best)} at step {metrics.best_step:,}"
+        config = summary.config
+        tested = config is not None and config.data.reported_split == "test"
+        on = " on validation; 'eval' measures the test split" if tested else ""
+        yield "best", f"{percent(metrics.best)} at step {metrics.best_step:,}{on}"
     yield "steps", f"{metrics.step:,}, {duration(metrics.seconds)} of training"
     spikes = metrics.spikes
     if spikes:
