@@ -140,8 +140,8 @@ def stats(
         print_json({name: asdict(values) for name, values in measured.items()})
         return
     spans = ("input", "chain of thought", "answer")
-    headers = ("file", "examples", *spans, "removable", "longest", "repeated", "in first file")
-    headers += ("too long",)
+    ends = ("removable", "longest", "repeated", "in first file", "too long")
+    headers = ("file", "examples", *spans, *ends)
     rows = [
         (name, *(f"{value:,.10g}" for value in asdict(values).values()))
         for name, values in measured.items()

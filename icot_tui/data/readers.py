@@ -8,6 +8,7 @@ import csv
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -165,22 +166,36 @@ class HubDataset:
         return enumerate(rows, start=1)
 
     def _load(self) -> Any:
-        from datasets import DownloadConfig, load_dataset
-        from huggingface_hub import dataset_info
-
-        arguments: dict[str, Any] = {"name": self._subset, "split": self._split}
-        with suppress(Exception):  # what was downloaded before needs no network
-            offline = DownloadConfig(local_files_only=True, max_retries=0)
-            return load_dataset(self._name, download_config=offline, **arguments)
         try:
-            dataset_info(self._name, timeout=HUB_SECONDS)  # the loader would try for half a minute
-            return load_dataset(self._name, **arguments)
+            return _load_dataset(self._name, self._subset, self._split)
         except Exception as error:  # whatever third-party loaders raise, the cause is the name
             raise UserError(
                 f"the dataset '{self._name}', split {self._split}, is not available on the "
                 f"Hugging Face hub ({_reason(error)}): check its name, subset and split "
-                f"(hub:NAME:SUBSET@SPLIT), the network, and your access to it"
+                "(hub:NAME:SUBSET@SPLIT), the network, and your access to it"
             ) from error
+
+
+@cache
+def _load_dataset(name: str, subset: str | None, split: str) -> Any:
+    """A dataset, or its downloaded copy where the hub cannot be reached.
+
+    The loader itself would try for half a minute first (findings/datasets-unreachable-hub.sh).
+    """
+    from datasets import load_dataset
+    from huggingface_hub import constants, dataset_info
+
+    try:
+        dataset_info(name, timeout=HUB_SECONDS)
+    except Exception:
+        online, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
+        try:
+            with suppress(Exception):
+                return load_dataset(name, subset, split=split)
+        finally:
+            constants.HF_HUB_OFFLINE = online
+        raise
+    return load_dataset(name, subset, split=split)
 
 
 def _reason(error: Exception) -> str:

@@ -196,3 +196,21 @@ def test_a_dataset_that_cannot_be_reached_is_one_sentence(
     monkeypatch.setattr("icot_tui.data.readers.HUB_SECONDS", 2)
     with pytest.raises(UserError, match="'icot-tui/is-not-there', split train, is not available"):
         read("hub:icot-tui/is-not-there")
+
+
+def test_a_dataset_is_read_by_its_loader(tmp_path: Path) -> None:
+    """The loader takes a folder for a name, so that the real one runs without a network."""
+    rows = {"question": ["1?", "2?"], "steps": [["a"], ["b", "c"]], "answer": [1, 2]}
+    pq.write_table(pa.table(rows), tmp_path / "train.parquet")
+    pq.write_table(
+        pa.table({key: part[:1] for key, part in rows.items()}), tmp_path / "test.parquet"
+    )
+    examples, told = read(f"hub:{tmp_path}")
+    assert examples == [Example("1?", "a", "1"), Example("2?", "b c", "2")]
+    assert "(train) is read as Coconut's JSON, a dataset: 2 examples, 1.5 steps" in told[0]
+    assert len(read(f"hub:{tmp_path}@test")[0]) == 1
+    chosen = DataConfig(train=f"hub:{tmp_path}", validation=f"hub:{tmp_path}@test", max_overlap=1)
+    first, second = load_data(chosen), load_data(chosen)
+    assert len(first.train) == 2 and first.fingerprint == second.fingerprint
+    with pytest.raises(UserError, match="split validation, is not available"):
+        load_data(DataConfig(train=f"hub:{tmp_path}", validation=f"hub:{tmp_path}"))
