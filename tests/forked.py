@@ -143,6 +143,11 @@ def _run(
     if start_new_session and os.isatty(0):
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     os.chdir(cwd)
+    become(program, arguments, env)
+
+
+def become(program: Callable[[], Any], arguments: Sequence[str], env: Mapping[str, str]) -> None:
+    """Run the program in this process, which has its streams already."""
     os.environ.clear()
     os.environ.update(env)
     sys.argv = ["icot-tui", *arguments]

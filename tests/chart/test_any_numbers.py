@@ -98,6 +98,7 @@ def moved(view, data, steps):
     return view
 
 
+@pytest.mark.slow
 @settings(
     max_examples=300,
     deadline=None,

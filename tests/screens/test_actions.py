@@ -100,6 +100,7 @@ def test_what_changes_the_run_is_asked_or_confirmed_first() -> None:
             assert command.effect or command.question == "stop", action.name
 
 
+@pytest.mark.slow
 def test_palette_lists_every_action_and_finds_by_a_few_letters(tmp_path: Path) -> None:
     async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         def found() -> list[str | None]:

@@ -1,17 +1,21 @@
 """Studies in real processes."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from icot_tui.cli.app import main
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder
-from tests.forked import ForkedProcess
+from tests.forked import PROGRAM, ForkedProcess, become
 from tests.studies.small import SMALL, write_study
 
 PATIENCE = 200.0
@@ -21,6 +25,50 @@ LONG = (
 )
 """In place of a value's heading: it trains for a while, and saves often."""
 NO_COT, STEPWISE = "small-cpu-no-cot-s0", "small-cpu-icot-si-s0"
+
+SIGNALS: dict[int, Any] = {
+    signal.SIGINT: signal.default_int_handler,
+    **dict.fromkeys(
+        (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2), signal.SIG_DFL
+    ),
+}
+"""Their handlers in a program that was just started."""
+
+
+class ForkingPopen(subprocess.Popen):  # type: ignore[type-arg]
+    """Starts our program without an interpreter of its own: the forked child becomes it."""
+
+    def __init__(self, command: list[str], **how: Any) -> None:
+        if command[:3] != PROGRAM:
+            super().__init__(command, **how)
+            return
+        kept = [0, 1, 2, *how["pass_fds"]]
+
+        def run() -> None:
+            status = 1
+            try:
+                signal.set_wakeup_fd(-1)
+                for number, handler in SIGNALS.items():
+                    if signal.getsignal(number) is not signal.SIG_IGN:
+                        signal.signal(number, handler)
+                for number in map(int, os.listdir("/proc/self/fd")):
+                    if number not in kept:
+                        with contextlib.suppress(OSError):  # the listing's own
+                            os.close(number)
+                become(main, command[3:], how["env"])
+            except SystemExit as ended:
+                status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+            finally:
+                sys.stdout.flush()
+                os._exit(status)
+
+        super().__init__(command, **how, preexec_fn=run)
+
+
+def main_forking() -> None:
+    """The program, whose trials are forked too: processes of their own as ever."""
+    subprocess.Popen = ForkingPopen  # type: ignore[misc]
+    main()
 
 
 class Studies:
@@ -50,6 +98,7 @@ class Studies:
             ["study", "small.toml", *options],
             self.folder,
             self.environment,
+            main_forking,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )

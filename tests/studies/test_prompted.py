@@ -458,6 +458,7 @@ prompted = {{ model = "calculator", endpoint = "{url}", shots = 1, cot = true }}
 [scales.cpu]"""
 
 
+@pytest.mark.slow
 def test_they_are_rows_like_any_other(endpoint: Endpoint, tmp_path: Path, capsys: Output) -> None:
     text = SMALL.replace("[scales.cpu]", PROMPTED.format(url=endpoint.url))
     for removed in ('[vary.method."No CoT"]\nmethod.name = "no_cot"', '[vary.method."ICoT-SI"]'):
