@@ -1,7 +1,5 @@
-"""`icot-tui study`, and what comparing and exporting runs print."""
+"""`icot-tui study`, and how its trials stand."""
 
-import csv
-import io
 import json
 import re
 import shlex
@@ -18,16 +16,7 @@ from icot_tui.cli.app import run
 from icot_tui.cli.printer import Printer
 from icot_tui.cli.study import StudyStop, report_problems
 from icot_tui.cli.study_progress import StudyProgress, in_words, seconds_left
-from icot_tui.engine.journal.events import (
-    Evaluated,
-    Event,
-    Paused,
-    RunEnded,
-    RunResumed,
-    RunStarted,
-    StepsTrained,
-)
-from icot_tui.engine.journal.journal import Journal
+from icot_tui.engine.journal.events import Paused, RunEnded
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
@@ -36,20 +25,10 @@ from icot_tui.studies.folder import StudyFolder
 from icot_tui.studies.plan import make_plan
 from icot_tui.studies.runner import Runner, TrialStatus
 from icot_tui.studies.trial_process import make_worker_slots
+from tests.cli.history import MEASURED, STARTED, TRAINED, Output, journal
 from tests.studies.small import SMALL, small, write_study
-from tests.tiny import tiny
 
-Output = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(autouse=True)
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("ICOT_TUI_RUNS", str(tmp_path / "runs"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path / "runs"
-
-
-# --- study ---
+pytestmark = pytest.mark.usefixtures("runs")
 
 
 def test_without_a_name_the_studies_are_listed(capsys: Output) -> None:
@@ -230,58 +209,6 @@ def test_a_study_that_is_run_already_is_left_as_it_is(
     first.unlock()
 
 
-# --- progress ---
-
-STARTED = RunStarted(
-    step=0,
-    name="r",
-    method="ICoT-SI",
-    version="1",
-    device="cpu",
-    processes=1,
-    parameters=1000,
-    train_examples=640,
-    validation_examples=100,
-    steps_per_epoch=10,
-    max_cot_tokens=8,
-)
-TRAINED = [
-    StepsTrained(
-        step=10 * n,
-        first=10 * n - 9,
-        losses=[1.0] * 10,
-        gradient_norms=[1.0] * 10,
-        stage=3,
-        learning_rate=1e-3,
-        supervised_tokens=10,
-        dropped_rows=0,
-        seconds=1.0,
-    )
-    for n in range(1, 11)
-]
-MEASURED = Evaluated(
-    step=100,
-    stage=3,
-    implicit=False,
-    exact_match=0.75,
-    low=0.7,
-    high=0.8,
-    examples=1000,
-    loss=0.1,
-    token_accuracy=[0.5, 0.7, 0.9],
-    best=0.75,
-    seconds=1.0,
-    samples="",
-)
-
-
-def journal(folder: RunFolder, *events: Event) -> None:
-    written = Journal(folder.journal)
-    for event in events:
-        written.write(event)
-    written.close()
-
-
 def test_how_trials_stand_in_words(
     tmp_path: Path, runs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -336,136 +263,3 @@ class _Captured:
 
     def isatty(self) -> bool:
         return True
-
-
-# --- compare and export ---
-
-
-@pytest.fixture
-def two(runs: Path) -> tuple[RunFolder, RunFolder]:
-    one, other = (
-        create_run(tiny(name=name, train={"learning_rate": rate}), runs)
-        for name, rate in (("one", 0.01), ("other", 0.02))
-    )
-    journal(
-        one,
-        STARTED,
-        *TRAINED,
-        MEASURED,
-        RunResumed(step=90, checkpoint="checkpoints/step-00000090"),
-        StepsTrained(
-            step=95,
-            first=91,
-            losses=[2.0, None, 2.0, 2.0, 2.0],
-            gradient_norms=[1.0] * 5,
-            stage=4,
-            learning_rate=1e-3,
-            supervised_tokens=10,
-            dropped_rows=0,
-            seconds=1.0,
-        ),
-        RunEnded(step=95, reason="done", finished=True),
-    )
-    journal(other, STARTED)
-    return one, other
-
-
-def test_compare_tells_differences_first(two: object, capsys: Output) -> None:
-    assert run(["runs", "compare", "one", "other"]) == 0
-    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
-    assert lines[:3] == [
-        ["config", "one", "other"],
-        ["train.learning_rate", "0.01", "0.02"],
-        ["result", "one", "other"],
-    ]
-    assert ["status", "finished", "dead"] in lines
-    assert run(["runs", "compare", "one", "other", "--json"]) == 0
-    content = json.loads(capsys.readouterr().out)
-    assert content["differences"] == {"train.learning_rate": [0.01, 0.02]}
-    assert content["results"]["steps"] == [95, 0]
-    assert run(["runs", "compare", "one"]) == 2
-    assert "name two or more runs" in capsys.readouterr().err
-
-
-def test_export_csv_leaves_out_what_a_resume_undid(two: object, capsys: Output) -> None:
-    assert run(["runs", "export", "one", "other"]) == 0
-    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    assert [int(row["step"]) for row in rows] == list(range(1, 96))
-    assert rows[89]["loss"] == "1.0"
-    assert rows[90]["loss"] == "2.0"
-    assert rows[91]["loss"] == ""
-    assert {row["run"] for row in rows} == {"one"}
-
-
-def test_export_parquet(two: object, capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pyarrow import parquet
-
-    assert run(["runs", "export", "one", "other", "--format", "parquet"]) == 2
-    assert "--out" in capsys.readouterr().err
-    assert run(["runs", "export", "one", "--format", "parquet", "--out", "x.parquet"]) == 0
-    table = parquet.read_table("x.parquet")
-    assert table.num_rows == 95
-    assert table.column("loss").null_count == 1
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert run(["runs", "export", "one", "--format", "parquet", "--out", "y.parquet"]) == 1
-    assert "pip install 'icot-tui[studies]'" in capsys.readouterr().err
-    assert not Path("y.parquet").exists()
-
-
-def test_export_tensorboard(two: object, capsys: Output) -> None:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    command = ["runs", "export", "one", "--format", "tensorboard", "--out", "boards"]
-    assert run(command) == 0
-    read = EventAccumulator("boards/one", {"scalars": 0})
-    read.Reload()
-    losses = read.Scalars("loss")
-    assert [event.step for event in losses] == [n for n in range(1, 96) if n != 92]
-    assert run(command) == 2
-    assert "is there already" in capsys.readouterr().err
-
-
-def test_a_model_card_has_the_runs_facts(two: object, runs: Path, capsys: Output) -> None:
-    journal(
-        RunFolder(runs / "one"),
-        StepsTrained(
-            step=96,
-            first=96,
-            losses=[1.0],
-            gradient_norms=[1.0],
-            stage=8,
-            learning_rate=1e-3,
-            supervised_tokens=1,
-            dropped_rows=0,
-            seconds=1.0,
-        ),
-    )
-    journal(
-        RunFolder(runs / "one"),
-        Evaluated(
-            step=96,
-            stage=8,
-            implicit=True,
-            exact_match=0.75,
-            low=0.7,
-            high=0.8,
-            examples=1000,
-            loss=0.1,
-            token_accuracy=[0.5, 0.9],
-            best=0.75,
-            seconds=1.0,
-            samples="",
-        ),
-        RunEnded(step=96, reason="done", finished=True),
-    )
-    assert run(["runs", "export", "one", "--format", "card", "--out", "README.md"]) == 0
-    card = Path("README.md").read_text()
-    assert card.startswith("---\nlibrary_name: transformers\n")
-    assert "metrics: [{type: exact_match, value: 0.7500}]" in card
-    assert "| best exact match, nothing written | 0.750 |" in card
-    assert "learning_rate = 0.01" in card
-    assert run(["runs", "export", "one", "other", "--format", "card"]) == 2
-    assert run(["runs", "export", "one", "--format", "xml"]) == 2
-    errors = capsys.readouterr().err
-    assert "a model card is about one run" in errors
-    assert "--format must be one of csv, parquet, tensorboard, card, not 'xml'" in errors
