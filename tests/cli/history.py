@@ -8,7 +8,6 @@ from icot_tui.engine.run_folder import RunFolder
 
 Output = pytest.CaptureFixture[str]
 
-
 STARTED = RunStarted(
     step=0,
     name="r",
@@ -22,7 +21,6 @@ STARTED = RunStarted(
     steps_per_epoch=10,
     max_cot_tokens=8,
 )
-
 
 TRAINED = [
     StepsTrained(
@@ -38,7 +36,6 @@ TRAINED = [
     )
     for n in range(1, 11)
 ]
-
 
 MEASURED = Evaluated(
     step=100,

@@ -10,13 +10,9 @@ from tokenizers import AddedToken, Tokenizer
 from tokenizers.decoders import Fuse
 from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
-from typer.testing import CliRunner
 
-from icot_tui.cli.eval import app
 from icot_tui.config import EvaluationConfig, ModelConfig
 from icot_tui.curriculum.removal import RemovalPlan, TokenFormat, remove
-from icot_tui.data.encoded import EncodedSplit
-from icot_tui.data.tokenizing import character_tokenizer
 from icot_tui.engine.evaluation.evaluate import evaluate
 from icot_tui.engine.evaluation.exact_match import merge, wilson
 from icot_tui.engine.evaluation.held_out import PreparedModel, Speed, measure_speed
@@ -25,81 +21,8 @@ from icot_tui.engine.evaluation.staged_examples import SPARE_TOKENS
 from icot_tui.errors import Cancelled, UserError
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
+from tests.engine.behaviours import BEHAVIOURS, NUMBER, SEP, WORDS, ids_of, prompts, split_of
 from tests.engine.test_decoding import generated, plainly
-
-SEP = 0
-WORDS = [
-    " ####",
-    " #",
-    "###",
-    " ",
-    " 12",
-    "12",
-    *(f" {d}" for d in range(10)),
-    *map(str, range(10)),
-]
-NUMBER = {word: number for number, word in enumerate(WORDS, start=1)} | {"|": SEP}
-"""A vocabulary in which texts can be written in several ways, and some begin with others."""
-
-BEHAVIOURS = {
-    # what is right: what the model writes instead (None: just that); | is the separator
-    " 1 2 3| #### 4 5|": None,
-    " 1 2 3| #### 4 5 6|": None,
-    " 1 2| #### 7|": None,
-    " 9 9 9 9| #### 4 4|": " 9 8 9 9| #### 4 4|",  # a wrong thought, a right answer
-    " 9 9 9| #### 4 4|": " 8 9 9| #### 4 3|",
-    " 9 9 8| #### 4 4|": " 9 9| #### 4 4|",  # the separator too early
-    " 9 9 7| #### 4 4|": " 9 9 7 7 7| #### 4 4|",  # too late
-    " 9 9 6| #### 4 4|": " 9 9 6 #### 4 4| 4 4|",  # not at all
-    " 8 8 8| #### 4 4|": " 8 8 8| 4 4|",  # no mark
-    " 8 8 7| #### 4 4|": " 8 8 7| #,### 4 4|",  # the mark spelt otherwise
-    " 8 8 6| #### 4 4|": " 8 8 6| 7 #### 4 4|",  # something before the mark
-    " 8 8 5| #### 4 4|": " 8 8 5| #### #### 4 4|",  # the mark twice
-    " 7 7 7| #### 4 4|": " 7 7 7| #### 5 4|",  # a wrong digit: first, last
-    " 7 7 6| #### 4 4|": " 7 7 6| #### 4 5|",
-    " 7 7 5| #### 12 4|": " 7 7 5| #### 1,2 4|",  # the same text in other tokens
-    " 7 7 4| #### 1,2 4|": " 7 7 4| #### 12 4|",
-    " 7 7 3| #### 12|": " 7 7 3| #### 1|",  # the beginning of the text
-    " 7 7 2| #### 1|": " 7 7 2| #### 12|",
-    " 6 6 6| #### 4 4 |": " 6 6 6| #### 4 4|",  # only a blank less
-    " 6 6 5| #### 4 4|": " 6 6 5| #### 4 4 |",  # only a blank more
-    " 6 6 4| #### 4 4|": " 6 6 4| #### 4 4 4|",  # closed too late
-    " 6 6 3| #### 4 4|": " 6 6 3| #### 4|",  # too early
-    " 6 6 2| #### 4 4|": " 6 6 2| #### 4,4|",  # without the blank between
-    " 6 6 1| #### 4 4|": " 6 6 1| #### 4 4" + 12 * " 4",  # never closed
-}
-
-
-def ids_of(text):
-    """Greedy longest words; a comma parts two words that would be read as one."""
-    ids = []
-    while text:
-        text = text.removeprefix(",")
-        length = next(n for n in (5, 3, 2, 1) if text[:n] in NUMBER and "," not in text[:n])
-        ids.append(NUMBER[text[:length]])
-        text = text[length:]
-    return ids
-
-
-def split_of(parts):
-    """Examples of (prompt with its separator, what follows) as token ids."""
-    cots = [len(rest[: rest.index(SEP)]) for _, rest in parts]
-    lengths = [len(prompt) + len(rest) for prompt, rest in parts]
-    flat = np.array([t for prompt, rest in parts for t in (*prompt, *rest)], dtype=np.uint16)
-    return EncodedSplit(
-        flat,
-        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        np.array([len(prompt) for prompt, _ in parts], dtype=np.int32),
-        np.array(cots, dtype=np.int32),
-    )
-
-
-def prompts():
-    """A different question for each behaviour, of ragged length."""
-    rng = np.random.default_rng(0)
-    for row in range(len(BEHAVIOURS)):
-        digits = [row // 10, row % 10, *rng.integers(0, 10, row % 4)]
-        yield [*(NUMBER[f" {digit}"] for digit in digits), SEP]
 
 
 @pytest.fixture(scope="module")
@@ -466,65 +389,3 @@ def test_speed_ratio_is_that_of_rounds_taken_together():
     one, other = Speed([1.0, 9.0, 1.0, 9.0], 3), Speed([2.0, 18.0, 2.0, 18.0], 3)
     assert one.ratio(other) == 2.0
     assert other.ratio(one) == 0.5
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    """A checkpoint folder with a character tokenizer, and a file of examples."""
-    folder = tmp_path_factory.mktemp("saved")
-    tokenizer = character_tokenizer("0123456789")
-    config = ModelConfig(layers=1, heads=2, width=16)
-    build_model(config, len(tokenizer), tokenizer.eos_token_id, 32, 0).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    (folder / "examples.txt").write_text("1 2||3 4 #### 5 6\n1||2 #### 3\n4 5||6 #### 7\n")
-    return folder
-
-
-REMOVAL = ("--side", "left", "--close-positions")
-"""What a folder that no run wrote does not say itself."""
-
-
-def cli(*arguments):
-    """Standard output of `icot-tui eval`."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.output
-
-
-def test_command_prints_json(saved):
-    file = saved / "examples.txt"
-    found = json.loads(cli(saved, "--data", file, "--stage", 1, *REMOVAL, "--json", "--no-speed"))
-    assert (found["stage"], found["examples"], found["implicit"]) == (1, 3, False)
-    assert len(found["token_accuracy"]) == 3
-    assert found["examples_per_second"] is None
-    found = json.loads(
-        cli(saved, "--data", file, "--stage", 2, *REMOVAL, "--examples", 2, "--json", "--no-speed")
-    )
-    assert (found["examples"], found["implicit"]) == (2, True)
-
-
-def test_command_prints_lines_without_a_terminal(saved, monkeypatch):
-    monkeypatch.setattr("icot_tui.cli.eval.SPEED_SECONDS", 0.0)
-    asked = (saved, "--data", saved / "examples.txt", "--stage", 2, *REMOVAL)
-    lines = cli(*asked, "--against", saved, "--against-stage", 0).splitlines()
-    names = [line.split("\t")[0] for line in lines]
-    assert {"exact match", "95 % interval", "one by one", "speed ratio"} <= set(names)
-    assert all(line.count("\t") == 2 for line in lines)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--data", "examples.txt"], "--stage"),
-        (["--stage", 0], "--data"),
-        (["--data", "missing.txt", "--stage", 0], "does not exist"),
-        (["--data", "long.txt", "--stage", 0], "needs 40 positions"),
-        (["--data", "examples.txt", "--stage", 0, "--device", "tpu"], "unknown"),
-    ],
-)
-def test_command_refuses_bad_input(saved, monkeypatch, arguments, message):
-    monkeypatch.chdir(saved)
-    (saved / "long.txt").write_text(f"1||{'2 ' * 34}#### 3\n")
-    with pytest.raises(UserError, match=message):
-        cli(saved, *arguments)

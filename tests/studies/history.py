@@ -64,7 +64,6 @@ STARTED = RunStarted(
     max_cot_tokens=8,
 )
 
-
 HISTORY: list[Event] = [
     STARTED,
     steps(1, 10, 0),

@@ -25,7 +25,6 @@ DRAWING = Drawing(
     True,
 )
 
-
 BARS = Drawing(
     title="B",
     x_label="x",
