@@ -92,8 +92,9 @@ class ViewActions:
             wanted.full = None
         elif panel is not None and panel.id is not None:
             wanted.full = panel.id
-        else:
-            wanted.full = (self._live.panel_with_chart or self._live.board.seen[0]).id
+        else:  # in a terminal that is too small nothing is seen
+            first = self._live.panel_with_chart or next(iter(self._live.board.seen), None)
+            wanted.full = None if first is None else first.id
         self._live.rearrange()
 
     def _go_back(self) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from textual import events
 from textual.app import App
 from textual.timer import Timer
 
@@ -19,6 +20,12 @@ class BaseApp(App[ExitChoice], inherit_bindings=False):
     def __init__(self) -> None:
         super().__init__()
         self.animation_level = "none"
+
+    async def on_event(self, event: events.Event) -> None:
+        """Drop keys and clicks that come while the app closes: no screen is left for them."""
+        closing = self._exit or not self.screen_stack
+        if not (closing and isinstance(event, events.InputEvent)):
+            await super().on_event(event)
 
     def set_timer(self, *arguments: Any, **options: Any) -> Timer:
         """Call something once after a delay, however late.

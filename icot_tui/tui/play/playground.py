@@ -10,9 +10,10 @@ from icot_tui.tui.play.checkpoints_pane import CheckpointList
 from icot_tui.tui.play.hidden_pane import HiddenPane
 from icot_tui.tui.play.question_field import QuestionField
 from icot_tui.tui.play.worker import Worker
+from icot_tui.tui.screens.dialog import ClosesOnce
 
 
-class Playground(ModalScreen[None]):
+class Playground(ClosesOnce, ModalScreen[None]):
     """The panes, the checkpoints, and the thread that works for them."""
 
     def __init__(self, backend: Backend) -> None:

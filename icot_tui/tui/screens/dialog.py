@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from textual import events, on
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
 from textual.geometry import Region, Size
 from textual.layout import ArrangeResult, WidgetPlacement
 from textual.layouts.vertical import VerticalLayout
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
@@ -25,7 +26,25 @@ LEAST_ROWS = 4
 """Rows that a list keeps before text is cut off."""
 
 
-class Dialog(ModalScreen[Result | None], Generic[Result]):
+if TYPE_CHECKING:
+    AnyScreen = Screen[Any]
+else:
+    AnyScreen = object  # the styles of a screen come from its first base that is one
+
+
+class ClosesOnce(AnyScreen):
+    """A screen that closes only while it is the uppermost one.
+
+    Keys that were pressed quickly may ask a screen to close that is closed already; Textual would
+    close the one below instead.
+    """
+
+    def dismiss(self, result: Any = None) -> AwaitComplete:
+        stack = self.app.screen_stack
+        return super().dismiss(result) if stack and stack[-1] is self else AwaitComplete()
+
+
+class Dialog(ClosesOnce, ModalScreen[Result | None], Generic[Result]):
     """A box in the middle of the screen; escape closes it with None."""
 
     BINDINGS = [Binding("escape", "dismiss", "close", show=False)]

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from rich.text import Text
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding
-from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.widget import Widget
 from textual.widgets import Input
+from textual.worker import Worker
 
 from icot_tui.tui.actions.action import Action, ActionTable, KeyMap, key_label
 from icot_tui.tui.panels.base import Lines
 from icot_tui.tui.panels.text import EMPTY, Line, line, paragraph, wrap
-from icot_tui.tui.screens.dialog import Dialog
+from icot_tui.tui.screens.dialog import ClosesOnce, Dialog
 
 KEY_COLUMN = 13
 MAX_WIDTH = 0.94
@@ -76,7 +78,7 @@ def help_lines(
     return lines
 
 
-class Palette(CommandPalette):
+class Palette(ClosesOnce, CommandPalette):
     """One line an action: key, name, what it does; `run` runs one by its name."""
 
     DEFAULT_CSS = """
@@ -100,6 +102,14 @@ class Palette(CommandPalette):
     def on_mount(self) -> None:
         """A cursor that blinks would cost a redraw each time."""
         self.query_one(Input).cursor_blink = False
+
+    def dismiss(self, result: Any = None) -> AwaitComplete:
+        """Close; a search that has just begun would look for a list that is gone."""
+        self._cancel_gather_commands()
+        return super().dismiss(result)
+
+    def _gather_commands(self, search_value: str) -> Worker[None] | None:  # type: ignore[override]
+        return super()._gather_commands(search_value) if self.query(CommandList) else None
 
     def line(self, action: Action) -> Text:
         keys = self._keys[action.name]

@@ -116,7 +116,9 @@ class Runs(Dialog[bool]):
                     options.replace_option_prompt_at_index(index, prompt)
             return
         options.clear_options()
-        options.add_options(map(Option, prompts))
+        options.add_options(
+            Option(prompt, id=str(path)) for prompt, path in zip(prompts, paths, strict=True)
+        )
         if at < len(before) and before[at].folder.path in paths:
             at = paths.index(before[at].folder.path)
         options.highlighted = min(at, len(paths) - 1) if paths else None
@@ -139,23 +141,23 @@ class Runs(Dialog[bool]):
 
     @on(OptionList.OptionSelected)
     def _open(self, event: OptionList.OptionSelected) -> None:
-        folder = self._begun(event.option_index)
+        folder = self._begun(event.option_id)
         if folder is not None:
             self._monitor.open(folder)
             self.dismiss(True)
 
-    def _begun(self, at: int) -> RunFolder | None:
-        """The run of a line; None for a trial that has not begun."""
-        folder = self._shown[at].folder
-        if folder.path.is_dir():
+    def _begun(self, path: str | None) -> RunFolder | None:
+        """The run of a line, if it is still listed; None for a trial that has not begun."""
+        folder = next((one.folder for one in self._shown if str(one.folder.path) == path), None)
+        if folder is None or folder.path.is_dir():
             return folder
         self.notify("This trial has not begun yet.", markup=False)
         return None
 
     def action_compare(self) -> None:
-        at = self.query_one(OptionList).highlighted if self._shown else None
-        if at is not None and self._monitor.source is not None:
-            folder = self._begun(at)
+        option = self.query_one(OptionList).highlighted_option
+        if option is not None and self._monitor.source is not None:
+            folder = self._begun(option.id)
             if folder is not None:
                 self._monitor.toggle_overlay(folder)
                 self._fill()

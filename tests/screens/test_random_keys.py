@@ -1,0 +1,74 @@
+"""Keys that come faster than the screens they are meant for."""
+
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from icot_tui.tui.app.app import WorkbenchApp
+from icot_tui.tui.screens.runs import Runs
+from icot_tui.tui.session.run_app import ExitChoice
+from tests.screens.random_keys import post_keys, walk_over_the_workbench
+from tests.screens.workbench import a_run, drive, settled
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_random_keys_break_nothing(tmp_path: Path, seed: int) -> None:
+    assert walk_over_the_workbench(tmp_path, seed, 150)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("r", "enter", "enter"),
+        ("r", "escape", "r"),
+        ("r", "escape", "escape"),
+        (":", "enter", "enter"),
+        (":", "escape", "escape"),
+        ("?", "escape", "enter", "q"),
+        ("t", "enter", "enter"),
+        ("v", "v", "v"),
+    ],
+    ids=" ".join,
+)
+def test_a_list_is_closed_before_it_is_filled(tmp_path: Path, keys: tuple[str, ...]) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
+        post_keys(app, keys)
+        await settled(pilot)
+        assert app.screen_stack[0] is app.live and len(app.screen_stack) <= 2
+
+    drive(tmp_path, steps, told.source)
+
+
+def test_a_covered_dialog_stays_when_the_upper_one_closes(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
+        app.action_perform("runs")
+        await settled(pilot)
+        runs = app.screen
+        app.action_perform("help")
+        await settled(pilot)
+        runs.dismiss()
+        post_keys(app, ["escape"])
+        await settled(pilot)
+        assert app.screen is runs and isinstance(runs, Runs)
+
+    drive(tmp_path, steps, told.source)
+
+
+def test_full_screen_in_a_terminal_that_shows_nothing(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
+        app.set_focus(None)
+        post_keys(app, ["f"])
+        await settled(pilot)
+        await pilot.resize_terminal(120, 40)
+        await settled(pilot)
+        assert app.live.board.seen
+
+    drive(tmp_path, steps, told.source, size=(45, 20))
