@@ -96,7 +96,7 @@ def answering(pair: "PreTrainedModel", plain: "PreTrainedModel", trainer: Traine
             shift = PositionShift(nowhere, nowhere)
             question = Prefixes.from_rows([row[:prompt]], shift, never, budget)
             began = time.perf_counter()
-            decode(lm.eval(), question, trainer.token_format.separator_id)
+            decode(lm.eval(), question, trainer.token_format.separators)
             taken[name].append(time.perf_counter() - began)
     pair_s, plain_s = (statistics.median(taken[name][WARMUP:]) for name in ("pair", "no CoT"))
     print(

@@ -93,8 +93,8 @@ def compare(name, prepared: PreparedModel, device: str, rounds: int, clock) -> s
 
     def by_own_decoding():
         prompts = examples.prefixes(examples.index, np.zeros_like(examples.index))
-        sep, size = token_format.separator_id, config.batch_size
-        written = decode(prepared.lm, prompts, sep, batch_size=size)
+        ends, size = token_format.separators, config.batch_size
+        written = decode(prepared.lm, prompts, ends, batch_size=size)
         return judge(examples, answers, [written.row(row) for row in range(len(split))])
 
     found: list = []

@@ -14,6 +14,7 @@ FLOORS = [
     "cli",
     "api",
     "tui",
+    "exporting",
     "studies",
     "analysis",
     "watch",

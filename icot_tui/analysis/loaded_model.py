@@ -122,11 +122,11 @@ class LoadedModel:
     ) -> list[Answer]:
         asked = [self._staged(question, written, stage) for question in questions]
         prefixes = _join([one.prefixes for one in asked])
-        separator_id = self.token_format.separator_id
+        separators = self.token_format.separators
         forced_end = written if self.token_format.plan.side == "right" else None
-        choose = token_chooser(sampling, forced_end, separator_id)
+        choose = token_chooser(sampling, forced_end, separators.cot)
         began = time.perf_counter()
-        found = decode(self.lm, prefixes, separator_id, choose)
+        found = decode(self.lm, prefixes, separators, choose)
         seconds = (time.perf_counter() - began) / len(questions)
         tokens = [found.row(row) for row in range(len(questions))]
         probabilities = self._probabilities(asked, tokens, prefixes.shift)
@@ -275,7 +275,7 @@ class LoadedModel:
 
     def token_text(self, token: int) -> str:
         """A token's text, without surrounding blanks unless it is only blanks; SEP by name."""
-        if token == self.token_format.separator_id:
+        if token in self.token_format.separators:
             return "SEP"
         text = str(self.opened.tokenizer.decode([token]))
         return text.strip() or text

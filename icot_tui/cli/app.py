@@ -30,6 +30,7 @@ COMMANDS = {
     "ask": "Put a question to checkpoints, side by side.",
     "probe": "See what the hidden chain-of-thought positions of a checkpoint hold.",
     "import": "Turn a published checkpoint into an ordinary folder.",
+    "export": "Write a checkpoint for transformers, llama.cpp or lm-eval.",
     "study": "Rerun a table or a figure of the papers, or your own.",
     "ctl": "Control a live run: pause, hold, advance, rollback, save, evaluate, stop.",
     "data": "Generate, show and measure data files.",

@@ -62,6 +62,9 @@ class DataConfig(Section):
     """Seed of the generated examples, apart from the run's seed so that runs can share data."""
     tokenizer: Annotated[str, FILE_OR_NAME] = "character"
     """"character" (made from the data), or a Hugging Face tokenizer's folder or hub name."""
+    separator: Literal["eos", "own"] | None = None
+    """eos: end-of-text ends question, chain of thought and answer, as published; own: the first two
+    have tokens of their own, so that end-of-text means the end; empty: as the tokenizer has it."""
     max_length: Positive | None = None
     """Rows longer than this many tokens after removal are left out of their batch, and counted."""
 

@@ -4,12 +4,14 @@ Everything works on whole batches; B rows, L padded columns, N supervised tokens
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.data.encoded import EncodedSplit
+from icot_tui.data.tokenizing import Separators, separators
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -172,11 +174,16 @@ def _kept_positions(columns: Ints, prompt: Ints, removed: Ints, cot: Ints, side:
 
 @dataclass(frozen=True)
 class TokenFormat:
-    """How a model reads and writes examples: tokenizer, SEP, and which tokens are removed."""
+    """How a model reads and writes examples: tokenizer, end-of-text, what is removed."""
 
     tokenizer: "PreTrainedTokenizerBase"
     separator_id: int
     plan: RemovalPlan
+
+    @cached_property
+    def separators(self) -> Separators:
+        """The tokenizer's."""
+        return separators(self.tokenizer)
 
     def batch(self, split: EncodedSplit, rows: Ints, scheduled: Ints | int) -> Batch:
         """Rows of a split after removal, padded with the separator; see `remove`."""

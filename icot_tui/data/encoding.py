@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.examples import ANSWER_MARK, Chunk, Example, chunk_examples
-from icot_tui.data.tokenizing import UnknownCharacter, decode, encode_texts, separator_id
+from icot_tui.data.tokenizing import (
+    Separators,
+    UnknownCharacter,
+    decode,
+    encode_texts,
+    separator_texts,
+    separators,
+)
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
@@ -53,8 +60,8 @@ class ByteTable:
             pairs = list(product(symbols.decode(), repeat=2))
             spans = [f"{a} {b}" for a, b in pairs]
             examples = [Example(span, span, span) for span in spans]
-            separator = str(tokenizer.eos_token)
-            encoded = encode_texts(tokenizer, [layout(one, separator) for one in examples])
+            marks = separator_texts(tokenizer)
+            encoded = encode_texts(tokenizer, [layout(one, marks) for one in examples])
         except UserError:
             return None
         seen = dict(zip(pairs, encoded, strict=True))
@@ -109,7 +116,7 @@ def symbols_of(marked: bytes) -> bytes:
 def _parts(tokens: list[int], tokenizer: "PreTrainedTokenizerBase") -> list[list[int]] | None:
     """What stands between the symbols of a layout whose symbols are all the same."""
     at = [place for place, token in enumerate(tokens) if token == tokens[0]]
-    if len(at) != 6 or tokens.count(separator_id(tokenizer)) != 3:
+    if len(at) != 6 or len(separators(tokenizer).among(tokens)) != 3:
         return None
     parts = [tokens[at[1] + 1 : at[2]], tokens[at[3] + 1 : at[4]], tokens[at[5] + 1 :]]
     return parts if sum(map(len, parts)) <= 256 - FIRST_CODE else None
@@ -124,7 +131,8 @@ class Encoder:
     def __init__(self, tokenizer: "PreTrainedTokenizerBase", fast: bool = True) -> None:
         self.dtype = np.dtype(np.uint16 if len(tokenizer) <= 1 << 16 else np.uint32)
         self._tokenizer = tokenizer
-        self._separator_id = separator_id(tokenizer)
+        self._separators = separators(tokenizer)
+        self._marks = separator_texts(tokenizer)
         self._fast = fast
         self._tables: dict[bytes, ByteTable | None] = {}
         self._tried = False
@@ -134,7 +142,7 @@ class Encoder:
         tokens = self._by_table(chunk) if self._fast else None
         if tokens is None:
             tokens = self._by_tokenizer(chunk)
-        split = split_at_separators(tokens.astype(self.dtype), self._separator_id)
+        split = split_at_separators(tokens.astype(self.dtype), self._separators)
         if not self._tried and len(split):
             self._tried = True
             self._try(split)
@@ -145,7 +153,7 @@ class Encoder:
         unknown = self._tokenizer.unk_token_id
         for index in range(min(len(split), TRIED)):
             ids = split.example(index)
-            if unknown not in (None, self._separator_id) and unknown in ids:
+            if unknown not in (None, *self._separators) and unknown in ids:
                 raise UserError(
                     "the tokenizer has no token for a part of the examples (it gives "
                     f"{self._tokenizer.unk_token} instead): use one that knows all of it"
@@ -181,10 +189,11 @@ class Encoder:
             except UnknownCharacter as error:
                 raise UserError(f"{chunk.where(numbers[error.index])}: {error}") from error
             for number, ids in zip(numbers, encoded, strict=True):
-                if ids.count(self._separator_id) != 3 or ids[-1] != self._separator_id:
+                found = self._separators.among(ids)
+                if tuple(found) != self._separators or ids[-1] != self._separators.answer:
                     raise UserError(
                         f"{chunk.where(number)}: the text holds the tokenizer's separator "
-                        f"{self._tokenizer.eos_token}; take it out"
+                        f"{' or '.join(dict.fromkeys(self._marks))}; take it out"
                     )
                 parts.append(np.array(ids, dtype=np.uint32))
         return np.concatenate(parts)
@@ -195,7 +204,7 @@ class Encoder:
         texts: list[str] = []
         for number, example in chunk_examples(chunk):
             numbers.append(number)
-            texts.append(layout(example, str(self._tokenizer.eos_token)))
+            texts.append(layout(example, self._marks))
             if len(texts) == LINES_AT_ONCE:
                 yield numbers, texts
                 numbers, texts = [], []
@@ -203,17 +212,18 @@ class Encoder:
             yield numbers, texts
 
 
-def layout(example: Example, separator: str) -> str:
-    """The whole text of an example, as it is tokenised."""
+def layout(example: Example, marks: tuple[str, str, str]) -> str:
+    """The whole text of an example, as it is tokenised; `marks` are its separators."""
     x, z, y = example.input, example.cot, example.answer
-    return f" {x} {separator} {z} {separator} {ANSWER_MARK} {y} {separator}"
+    question, cot, answer = marks
+    return f" {x} {question} {z} {cot} {ANSWER_MARK} {y} {answer}"
 
 
 def split_at_separators(
-    tokens: NDArray[np.uint16] | NDArray[np.uint32], separator: int
+    tokens: NDArray[np.uint16] | NDArray[np.uint32], separators: Separators
 ) -> EncodedSplit:
     """The borders of examples that stand one after another with three separators each."""
-    first, second, third = np.flatnonzero(tokens == separator).reshape(-1, 3).T
+    first, second, third = np.flatnonzero(np.isin(tokens, separators)).reshape(-1, 3).T
     starts = np.concatenate([[0], third + 1]).astype(np.int64)
     prompt_lengths = (first + 1 - starts[:-1]).astype(np.int32)
     return EncodedSplit(tokens, starts, prompt_lengths, (second - first - 1).astype(np.int32))

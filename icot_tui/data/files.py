@@ -15,7 +15,7 @@ from icot_tui.data.encoding import Encoder
 from icot_tui.data.examples import Chunk
 from icot_tui.data.overlap import example_hashes, repeated, shared
 from icot_tui.data.splits import ExampleSource
-from icot_tui.data.tokenizing import UnknownCharacter, encode_texts
+from icot_tui.data.tokenizing import UnknownCharacter, encode_texts, separator_texts
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
@@ -174,7 +174,9 @@ def _measure(
 
 def _layout_tokens(tokenizer: "PreTrainedTokenizerBase") -> tuple[int, int]:
     """Tokens spent on the blank before a separator, and on ` ####`."""
-    nothing, separator, mark = encode_texts(tokenizer, ["", f" {tokenizer.eos_token}", " ####"])
+    nothing, separator, mark = encode_texts(
+        tokenizer, ["", f" {separator_texts(tokenizer)[0]}", " ####"]
+    )
     return len(separator) - len(nothing) - 1, len(mark) - len(nothing)
 
 

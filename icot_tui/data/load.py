@@ -16,9 +16,12 @@ from icot_tui.data.tasks import Task
 from icot_tui.data.tokenizing import (
     CHARACTER,
     CHARACTER_VERSION,
+    OWN_SEPARATORS,
+    add_own_separators,
     character_tokenizer,
     pretrained_tokenizer,
     separator_id,
+    separators,
 )
 from icot_tui.errors import UserError
 
@@ -34,7 +37,7 @@ TOKENIZER_FOLDER = "tokenizer"
 class Data:
     """All that training and evaluation need to know of the data.
 
-    separator_id  SEP, the tokenizer's end-of-text token
+    separator_id  the tokenizer's end-of-text token; see `tokenizing.separators` for all three
     task          None where files were given
     warnings      what is doubtful about the data, a sentence each
     fingerprint   the same for the same text and tokenizer, on any machine
@@ -60,20 +63,36 @@ def load_data(config: DataConfig) -> Data:
     """
     source = open_source(config)
     tokenizer = None if config.tokenizer == CHARACTER else pretrained_tokenizer(config.tokenizer)
+    own = config.separator == "own"
+    if tokenizer is not None:
+        _apply(config, tokenizer)
     identity = source.identity() | {
         "format": FORMAT_VERSION,
-        "tokenizer": _tokenizer_identity(tokenizer),
+        "tokenizer": _tokenizer_identity(tokenizer, own),
     }
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    folder = cache.entry(key, lambda scratch: _build(scratch, source, tokenizer))
+    folder = cache.entry(key, lambda scratch: _build(scratch, source, tokenizer, own))
     return _read(folder, source.task, tokenizer)
 
 
+def _apply(config: DataConfig, tokenizer: "PreTrainedTokenizerBase") -> None:
+    """Make a pretrained tokenizer what `data.separator` says."""
+    if config.separator == "own":
+        add_own_separators(tokenizer)
+    elif config.separator == "eos" and len(set(separators(tokenizer))) > 1:
+        raise UserError(
+            f"the tokenizer {config.tokenizer} has separators of its own "
+            f"({' and '.join(OWN_SEPARATORS)}): leave data.separator out, or set it to own"
+        )
+
+
 def _build(
-    folder: Path, source: ExampleSource, tokenizer: "PreTrainedTokenizerBase | None"
+    folder: Path, source: ExampleSource, tokenizer: "PreTrainedTokenizerBase | None", own: bool
 ) -> None:
     if tokenizer is None:
         tokenizer = character_tokenizer(source.alphabet())
+        if own:
+            add_own_separators(tokenizer)
         try:
             tokenizer.save_pretrained(folder / TOKENIZER_FOLDER)
         except OSError:
@@ -106,10 +125,10 @@ def _read(folder: Path, task: Task | None, tokenizer: "PreTrainedTokenizerBase |
     )
 
 
-def _tokenizer_identity(tokenizer: "PreTrainedTokenizerBase | None") -> object:
-    """What the ids depend on; a character tokenizer follows from the text alone."""
+def _tokenizer_identity(tokenizer: "PreTrainedTokenizerBase | None", own: bool) -> object:
+    """What the ids depend on; a character tokenizer follows from the text and the separators."""
     if tokenizer is None:
-        return [CHARACTER, CHARACTER_VERSION]
+        return [CHARACTER, CHARACTER_VERSION, *(OWN_SEPARATORS if own else ())]
     if tokenizer.is_fast:
         return [tokenizer.eos_token, tokenizer.backend_tokenizer.to_str()]
     return [tokenizer.eos_token, type(tokenizer).__name__, tokenizer.get_vocab()]

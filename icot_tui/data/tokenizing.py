@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from icot_tui.data.examples import ANSWER_MARK
 from icot_tui.errors import UserError
@@ -18,9 +18,35 @@ if TYPE_CHECKING:
 CHARACTER = "character"
 CHARACTER_VERSION = 1
 SEPARATOR = "<|sep|>"
+OWN_SEPARATORS = ("<|cot|>", "<|answer|>")
+"""End the question and the chain of thought where `data.separator` is "own"."""
 HUB_SECONDS = 20
 FEWEST_TOKENS = 5
 """A tokenizer with fewer has its special tokens only."""
+
+
+class Separators(NamedTuple):
+    """Token ids that end question, chain of thought and answer: one id, or three."""
+
+    question: int
+    cot: int
+    answer: int
+    """End-of-text; it also pads."""
+
+    def closings(self, tokens: Any) -> Any:
+        """How many separators each of some written tokens counts for; an answer ends at the second.
+
+        Where end-of-text has only one meaning, it counts for two.
+
+        Args:
+            tokens: ids, as an array or a tensor.
+        """
+        ends = tokens == self.answer
+        return ends if self.cot == self.answer else (tokens == self.cot) + 2 * ends
+
+    def among(self, ids: Iterable[int]) -> list[int]:
+        """Those of some ids that are separators, in order."""
+        return [token for token in ids if token in self]
 
 
 class UnknownCharacter(UserError):
@@ -42,7 +68,7 @@ def character_tokenizer(alphabet: Iterable[str]) -> "PreTrainedTokenizerBase":
     token on: 2 x 2 digits have 8 removable tokens, 3 x 3 have 24. There is no token for unknown
     characters; `encode_texts` refuses them.
     """
-    from tokenizers import AddedToken, Regex, Tokenizer
+    from tokenizers import Regex, Tokenizer
     from tokenizers.decoders import Fuse
     from tokenizers.models import WordLevel
     from tokenizers.pre_tokenizers import Split
@@ -53,13 +79,26 @@ def character_tokenizer(alphabet: Iterable[str]) -> "PreTrainedTokenizerBase":
     core = Tokenizer(WordLevel({token: number for number, token in enumerate(tokens)}))
     core.pre_tokenizer = Split(Regex(f" ?{ANSWER_MARK}| ?[^ ]| "), "isolated")
     core.decoder = Fuse()
-    separator = AddedToken(SEPARATOR, lstrip=True, normalized=False, special=True)
+    separator = _special(SEPARATOR)
     return PreTrainedTokenizerFast(
         tokenizer_object=core,
         eos_token=separator,
         pad_token=separator,
         clean_up_tokenization_spaces=False,
     )
+
+
+def _special(text: str) -> Any:
+    """A special token that swallows the blank before it."""
+    from tokenizers import AddedToken
+
+    return AddedToken(text, lstrip=True, normalized=False, special=True)
+
+
+def add_own_separators(tokenizer: "PreTrainedTokenizerBase") -> None:
+    """Give a tokenizer tokens of their own for the ends of questions and chains of thought."""
+    tokens = [_special(text) for text in OWN_SEPARATORS]
+    tokenizer.add_special_tokens({"extra_special_tokens": tokens})
 
 
 def pretrained_tokenizer(name: str, said_by: str = "data.tokenizer") -> "PreTrainedTokenizerBase":
@@ -86,8 +125,21 @@ def pretrained_tokenizer(name: str, said_by: str = "data.tokenizer") -> "PreTrai
 
 
 def separator_id(tokenizer: "PreTrainedTokenizerBase") -> int:
-    """The id of SEP, the end-of-text token."""
+    """The id of the end-of-text token, which ends answers."""
     return int(tokenizer.eos_token_id)
+
+
+def separators(tokenizer: "PreTrainedTokenizerBase") -> Separators:
+    """The separators of a tokenizer: its own ones, or end-of-text for all."""
+    end, added = separator_id(tokenizer), tokenizer.added_tokens_encoder
+    question, cot = (added.get(text, end) for text in OWN_SEPARATORS)
+    return Separators(question, cot, end)
+
+
+def separator_texts(tokenizer: "PreTrainedTokenizerBase") -> tuple[str, str, str]:
+    """The same as texts."""
+    question, cot, answer = tokenizer.convert_ids_to_tokens(list(separators(tokenizer)))
+    return question, cot, answer
 
 
 def encode_texts(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[list[int]]:
@@ -115,13 +167,15 @@ def encode_prompt(tokenizer: "PreTrainedTokenizerBase", x: str) -> list[int]:
     """The ids of ` {x} SEP`, from which a model goes on writing.
 
     Raises:
-        UserError: the input is empty, holds the separator's text, or an unknown character.
+        UserError: the input is empty, holds a separator's text, or an unknown character.
     """
     if not x.strip():
         raise UserError("the input is empty: write a question")
-    ids = encode_texts(tokenizer, [f" {x.strip()} {tokenizer.eos_token}"])[0]
-    if ids.count(separator_id(tokenizer)) > 1:
-        raise UserError(f"the input holds the separator {tokenizer.eos_token}: take it out")
+    marks = separator_texts(tokenizer)
+    ids = encode_texts(tokenizer, [f" {x.strip()} {marks[0]}"])[0]
+    if len(separators(tokenizer).among(ids)) > 1:
+        found = next(mark for mark in marks if mark in x)
+        raise UserError(f"the input holds the separator {found}: take it out")
     return ids
 
 
@@ -137,9 +191,10 @@ def _first_unknown(
     tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]
 ) -> UnknownCharacter | None:
     known = tokenizer.get_vocab()
-    separator = str(tokenizer.eos_token)
     for index, text in enumerate(texts):
-        for character in text.replace(separator, "").replace(ANSWER_MARK, ""):
+        for mark in (*separator_texts(tokenizer), ANSWER_MARK):
+            text = text.replace(mark, "")
+        for character in text:
             if character not in known:
                 return UnknownCharacter(character, index)
     return None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from icot_tui.config import Phase, method_of
 from icot_tui.config.sections import Positive, Section
 from icot_tui.curriculum.schedule import ALL, NO_SMOOTHING, Fixed
+from icot_tui.data.tokenizing import separators
 from icot_tui.errors import UserError
 from icot_tui.methods.base import Method
 from icot_tui.methods.stepwise import removal_of
@@ -103,7 +104,7 @@ def _open(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedMode
     pauses = load_tensors(folder / PAUSES).get("parts.pauses.weight")
     if pauses is None:
         raise UserError(f"{folder / PAUSES} holds no pause tokens: it is damaged")
-    lm = pause_lm(load_pretrained(str(folder)), len(pauses), int(tokenizer.eos_token_id))
+    lm = pause_lm(load_pretrained(str(folder)), len(pauses), separators(tokenizer).question)
     ExtendedWeights(lm, PAUSES).read(folder)
     return cast("PreTrainedModel", lm)  # it can be asked like one
 
@@ -117,7 +118,9 @@ def _training(context: "RunContext", phase: Phase, state: "RunState") -> "Traini
     config, tokens = phase.config, phase.config.section(PauseConfig).tokens
     plain = new_model(context, phase, more_positions=tokens)
     torch.manual_seed(config.seed)
-    lm = cast("PreTrainedModel", pause_lm(plain, tokens, context.data.separator_id))
+    lm = cast(
+        "PreTrainedModel", pause_lm(plain, tokens, separators(context.data.tokenizer).question)
+    )
     fixed = Fixed(ALL), NO_SMOOTHING
     removal = removal_of(context, config) if method_of(config).removes_tokens else fixed
     return language_model_training(

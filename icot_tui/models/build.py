@@ -17,7 +17,12 @@ DROPOUTS = ("attn_pdrop", "embd_pdrop", "resid_pdrop", "attention_dropout", "hid
 
 
 def build_model(
-    config: ModelConfig, vocabulary: int, separator_id: int, positions: int, seed: int
+    config: ModelConfig,
+    vocabulary: int,
+    separator_id: int,
+    positions: int,
+    seed: int,
+    may_grow: int = 0,
 ) -> "PreTrainedModel":
     """A model ready for training, on the CPU.
 
@@ -28,6 +33,7 @@ def build_model(
         positions: position ids that the data needs; a smaller table of a pretrained model is
             extended.
         seed: of the initial weights.
+        may_grow: so many words may be new to a pretrained model: they begin as end-of-text.
 
     Raises:
         UserError: unknown architecture, unreadable folder, vocabulary that does not fit.
@@ -39,6 +45,8 @@ def build_model(
         model = load_pretrained(config.pretrained, config.dropout)
         _check_adapters(model, config, positions)
         extend_positions(model, positions)
+        if 0 < vocabulary - model.get_input_embeddings().weight.shape[0] <= may_grow:
+            _grow_vocabulary(model, config, vocabulary, separator_id)
     if model.get_input_embeddings().weight.shape[0] < vocabulary:
         raise UserError(
             f"the tokenizer has {vocabulary} words, but the model {config.pretrained} has only "
@@ -109,6 +117,29 @@ def _from_scratch(
     return model
 
 
+def _grow_vocabulary(
+    model: "PreTrainedModel", config: ModelConfig, vocabulary: int, separator_id: int
+) -> None:
+    """Rows for new words, in the embedding and the head, copied from that of end-of-text."""
+    if config.lora.rank or is_adapted(model):
+        raise UserError(
+            "data.separator = 'own' gives the model new words, which adapters don't train: leave "
+            "it out, or train all weights"
+        )
+    old = model.get_input_embeddings().weight.shape[0]
+    model.resize_token_embeddings(vocabulary, mean_resizing=False)
+    copy_rows(model, separator_id, slice(old, vocabulary))
+
+
+@torch.no_grad()
+def copy_rows(model: "PreTrainedModel", source: int, targets: slice) -> None:
+    """Copy one word's rows of the embedding and the head, and its bias, to other words."""
+    for module in (model.get_input_embeddings(), model.get_output_embeddings()):
+        module.weight[targets] = module.weight[source].clone()
+        if getattr(module, "bias", None) is not None:
+            module.bias[targets] = module.bias[source].clone()
+
+
 def extend_positions(model: "PreTrainedModel", positions: int) -> None:
     """Make a learnt position table long enough; new entries copy the last one.
 
@@ -117,12 +148,12 @@ def extend_positions(model: "PreTrainedModel", positions: int) -> None:
     has: int | None = getattr(model.config, "max_position_embeddings", None)
     if has is None or has >= positions:
         return
-    for parent, name, table, offset in list(_position_tables(model, has)):
+    for parent, name, table, offset in list(position_tables(model, has)):
         setattr(parent, name, _extended(table, positions + offset))
     model.config.max_position_embeddings = positions
 
 
-def _position_tables(
+def position_tables(
     model: "PreTrainedModel", size: int
 ) -> Iterator[tuple[nn.Module, str, nn.Embedding, int]]:
     """Learnt position tables: owner, name, table, and by how much it is longer than `size`."""
@@ -157,7 +188,7 @@ def _check_adapters(model: "PreTrainedModel", config: ModelConfig, positions: in
     if not config.lora.rank and not is_adapted(model):
         return
     has: int | None = getattr(model.config, "max_position_embeddings", None)
-    if has is not None and has < positions and list(_position_tables(model, has)):
+    if has is not None and has < positions and list(position_tables(model, has)):
         raise UserError(
             f"the data needs {positions} positions, but {config.pretrained} has {has}, and its "
             "position table can't grow under adapters: train all weights, without model.lora and "

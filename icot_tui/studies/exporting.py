@@ -9,7 +9,8 @@ from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from icot_tui.config import dump_toml, method_of
+from icot_tui.config import RunConfig, dump_toml, method_of
+from icot_tui.data.tokenizing import OWN_SEPARATORS
 from icot_tui.engine.checkpoints.checkpoint import best_or_newest
 from icot_tui.engine.journal.events import Evaluated, PhaseBegan, StepsTrained
 from icot_tui.engine.journal.journal import JournalReader
@@ -173,8 +174,8 @@ def write_tensorboard(runs: Sequence[RunFolder], out: Path) -> None:
             raise _unwritable(out, error) from error
 
 
-def model_card(run: RunFolder) -> str:
-    """The card of a run's best checkpoint.
+def model_card(run: RunFolder, use: str = "") -> str:
+    """The card of a run's best checkpoint, or of an export: `use` says how to ask it.
 
     Raises:
         UserError: the run never began, or trained nothing.
@@ -184,7 +185,7 @@ def model_card(run: RunFolder) -> str:
         raise UserError(f"run {run.name} only prompted a model: there is none to write a card for")
     if outcome.summary.facts is None:
         raise UserError(f"run {run.name} never started: there is nothing to report")
-    return "\n\n".join(_parts(outcome, _tested(outcome))) + "\n"
+    return "\n\n".join(_parts(outcome, _tested(outcome), use)) + "\n"
 
 
 def _tested(outcome: Outcome) -> "tuple[int, CheckpointAccuracy] | None":
@@ -203,7 +204,9 @@ def _tested(outcome: Outcome) -> "tuple[int, CheckpointAccuracy] | None":
     return checkpoint.step, accuracy
 
 
-def _parts(outcome: Outcome, tested: "tuple[int, CheckpointAccuracy] | None") -> Iterator[str]:
+def _parts(
+    outcome: Outcome, tested: "tuple[int, CheckpointAccuracy] | None", use: str
+) -> Iterator[str]:
     config, summary = outcome.config, outcome.summary
     facts, metrics = summary.facts, summary.metrics
     assert facts is not None
@@ -220,10 +223,10 @@ def _parts(outcome: Outcome, tested: "tuple[int, CheckpointAccuracy] | None") ->
     )
     yield "## Results"
     yield "\n".join(_results(outcome, tested))
-    yield "## Prompt"
-    yield (
-        "A prompt is a blank, the question, a blank and the tokenizer's end-of-text token; the "
-        f"model writes {method.writes}. `icot-tui ask CHECKPOINT QUESTION` does it."
+    yield "## Use" if use else "## Prompt"
+    yield use or (
+        f"A prompt is a blank, the question, a blank and {_question_end(config)}; the model "
+        f"writes {method.writes}. `icot-tui ask CHECKPOINT QUESTION` does it."
     )
     yield "## Training"
     processes = f" in {facts.processes} processes" if facts.processes > 1 else ""
@@ -236,6 +239,11 @@ def _parts(outcome: Outcome, tested: "tuple[int, CheckpointAccuracy] | None") ->
     )
     yield "The configuration:"
     yield f"```toml\n{dump_toml(config).rstrip()}\n```"
+
+
+def _question_end(config: RunConfig) -> str:
+    own = config.data.separator == "own"
+    return f"`{OWN_SEPARATORS[0]}`" if own else "the tokenizer's end-of-text token"
 
 
 def _results(outcome: Outcome, tested: "tuple[int, CheckpointAccuracy] | None") -> Iterator[str]:

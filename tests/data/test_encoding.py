@@ -98,7 +98,7 @@ def test_irregular_lines_go_through_the_tokenizer(line: str, byte_pairs: Any) ->
     for tokenizer in tokenizers:
         split = Encoder(tokenizer).encode(text)
         example = parse_line(line, "")
-        whole = encode_texts(tokenizer, [layout(example, tokenizer.eos_token)])[0]
+        whole = encode_texts(tokenizer, [layout(example, (tokenizer.eos_token,) * 3)])[0]
         assert split.example(1).tolist() == whole
         assert decode_example(tokenizer, split, 1) == example
         prompt = encode_prompt(tokenizer, example.input)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from icot_tui.config import ModelConfig
 from icot_tui.curriculum.removal import RemovalPlan, TokenFormat, remove
 from icot_tui.data.encoded import EncodedSplit
-from icot_tui.data.tokenizing import character_tokenizer
+from icot_tui.data.tokenizing import Separators, character_tokenizer
 from icot_tui.engine.evaluation.answers import AnswerReader
 from icot_tui.engine.evaluation.decoding import decode
 from icot_tui.engine.evaluation.staged_examples import PositionShift, Prefixes
@@ -17,6 +17,7 @@ from icot_tui.errors import Cancelled
 from icot_tui.models.build import build_model
 
 SEP = 0
+SEPARATORS = Separators(SEP, SEP, SEP)
 VOCABULARY = 9
 
 
@@ -80,7 +81,7 @@ def test_equals_one_row_at_a_time(lm, batch_size):
     budgets = np.random.default_rng(1).integers(0, 20, len(prompts))
     none_yet = np.zeros(len(prompts), dtype=np.int64)
     prefixes = Prefixes.from_rows(prompts, unshifted(len(prompts)), none_yet, budgets)
-    written = decode(lm, prefixes, SEP, batch_size=batch_size)
+    written = decode(lm, prefixes, SEPARATORS, batch_size=batch_size)
     expected = [plainly(lm, *row) for row in zip(prompts, budgets, strict=True)]
     assert [written.row(row) for row in range(len(prompts))] == expected
     ends = {tokens[-1:] == [SEP] for tokens in expected if tokens}
@@ -92,7 +93,7 @@ def test_equals_generate(lm):
     budgets = np.full(len(prompts), 15)
     none_yet = np.zeros(len(prompts), dtype=np.int64)
     prefixes = Prefixes.from_rows(prompts, unshifted(len(prompts)), none_yet, budgets)
-    written = decode(lm, prefixes, SEP)
+    written = decode(lm, prefixes, SEPARATORS)
     for row, prompt in enumerate(prompts):
         assert written.row(row) == generated(lm, prompt, 15)
 
@@ -103,7 +104,7 @@ def test_equal_lengths_need_no_mask(lm):
     prefixes = Prefixes.from_rows(
         prompts, unshifted(len(prompts)), none_yet, np.full(len(prompts), 9)
     )
-    written = decode(lm, prefixes, SEP)
+    written = decode(lm, prefixes, SEPARATORS)
     expected = [plainly(lm, prompt, 9) for prompt in prompts]
     assert [written.row(row) for row in range(len(prompts))] == expected
 
@@ -114,7 +115,7 @@ def test_separators_already_written_count(lm):
     prefixes = Prefixes.from_rows(
         prompts, unshifted(len(prompts)), written_before, np.full(len(prompts), 10)
     )
-    written = decode(lm, prefixes, SEP, batch_size=8)
+    written = decode(lm, prefixes, SEPARATORS, batch_size=8)
     for row, prompt in enumerate(prompts):
         assert written.row(row) == plainly(lm, prompt, 10, int(written_before[row]))
 
@@ -126,7 +127,7 @@ def test_kept_positions(lm):
     shift = PositionShift(rng.integers(0, 15, len(prompts)), rng.integers(0, 9, len(prompts)))
     none_yet = np.zeros(len(prompts), dtype=np.int64)
     prefixes = Prefixes.from_rows(prompts, shift, none_yet, np.full(len(prompts), 12))
-    written = decode(lm, prefixes, SEP, batch_size=6)
+    written = decode(lm, prefixes, SEPARATORS, batch_size=6)
     for row, prompt in enumerate(prompts):
         own = shift.rows(np.array([row]))
 
@@ -142,13 +143,13 @@ def test_no_row_leaves_the_position_table():
     prompts = [[1] * 14, [1, 2], [3]]
     budgets = np.array([16 - len(prompt) for prompt in prompts])
     none_yet = np.zeros(3, dtype=np.int64)
-    written = decode(lm, Prefixes.from_rows(prompts, unshifted(3), none_yet, budgets), SEP)
+    written = decode(lm, Prefixes.from_rows(prompts, unshifted(3), none_yet, budgets), SEPARATORS)
     assert (written.counts <= budgets).all()
 
 
 def test_nothing_to_decode(lm):
     empty = np.zeros(0, dtype=np.int64)
-    written = decode(lm, Prefixes.from_rows([], unshifted(0), empty, empty), SEP)
+    written = decode(lm, Prefixes.from_rows([], unshifted(0), empty, empty), SEPARATORS)
     assert written.counts.shape == (0,)
 
 
@@ -161,7 +162,7 @@ def test_the_check_ends_the_decoding(lm):
     budgets = np.full(len(prompts), 20)
     prefixes = Prefixes.from_rows(prompts, unshifted(len(prompts)), none_yet, budgets)
     with pytest.raises(Cancelled):
-        decode(lm, prefixes, SEP, check=check)
+        decode(lm, prefixes, SEPARATORS, check=check)
 
 
 SPANS = st.lists(
@@ -193,6 +194,7 @@ class Words:
 
     def __init__(self, words):
         self.words = words
+        self.eos_token_id, self.added_tokens_encoder = SEP, {}
 
     def decode(self, ids, **options):
         return "".join(self.words[number] for number in ids)

@@ -43,9 +43,11 @@ class Layout(_Record):
     """How an example is written: ` {x} SEP{z} SEP #### {y} SEP`."""
 
     separator: str
-    """SEP, which also ends the answer."""
+    """End-of-text, the last SEP."""
     separator_id: int
     """Its token id."""
+    separators: list[str] | None = None
+    """All three; null, as in checkpoints of 0.1.0, where they are all end-of-text."""
     answer_mark: Literal["####"] = "####"
     """What stands before the answer."""
     leading_blank: Literal[True] = True

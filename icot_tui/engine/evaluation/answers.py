@@ -22,7 +22,7 @@ class AnswerReader:
     def __init__(self, token_format: TokenFormat, compare: Compare | None = None) -> None:
         self._compare = compare
         self._tokenizer = token_format.tokenizer
-        self._separator_id = token_format.separator_id
+        self._closing = frozenset(token_format.separators[1:])
         self._answer_only = token_format.plan.answer_only
         self._bare: dict[int, str] = {}
 
@@ -40,7 +40,7 @@ class AnswerReader:
         parts: list[Sequence[int]] = [[]] if self._answer_only else []
         begin = 0
         for at, token in enumerate(written):
-            if token == self._separator_id:
+            if token in self._closing:
                 parts.append(written[begin:at])
                 begin = at + 1
         return [*parts, written[begin:]]
@@ -74,11 +74,11 @@ class AnswerReader:
 
     def _never_equal(self, one: int, other: int) -> bool:
         u, v = self._bare_text(one), self._bare_text(other)
-        ended = self._separator_id in (one, other)
+        ended = one in self._closing or other in self._closing
         if self._compare == "number":
             return numbers_never_equal(u, v, ended)
         if ended:
-            return bool(u if other == self._separator_id else v)
+            return bool(u if other in self._closing else v)
         return bool(u and v) and not u.startswith(v) and not v.startswith(u)
 
     def _bare_text(self, token: int) -> str:

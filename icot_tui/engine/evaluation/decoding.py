@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from icot_tui.data.tokenizing import Separators
 from icot_tui.engine.evaluation.answers import CLOSING
 from icot_tui.engine.evaluation.staged_examples import Ints, Prefixes
 from icot_tui.engine.loop.update import send
@@ -48,7 +49,7 @@ class Continuations:
 def decode(
     lm: "PreTrainedModel",
     prefixes: Prefixes,
-    separator_id: int,
+    separators: Separators,
     choose: NextTokens = arg_max,
     batch_size: int = 256,
     check: Check = never_cancelled,
@@ -59,13 +60,13 @@ def decode(
     batch, with its open rows only, and `check` every few steps.
     """
     width = int(prefixes.budgets.max(initial=0))
-    tokens = np.full((len(prefixes), width), separator_id, dtype=np.int64)
+    tokens = np.full((len(prefixes), width), separators.answer, dtype=np.int64)
     counts = np.zeros(len(prefixes), dtype=np.int64)
     open_rows = np.flatnonzero((prefixes.separators < CLOSING) & (prefixes.budgets > 0))
     by_length = open_rows[np.argsort(-prefixes.lengths[open_rows], kind="stable")]
     for begin in range(0, len(by_length), batch_size):
         rows = by_length[begin : begin + batch_size]
-        written = _decode_batch(lm, prefixes.rows(rows), separator_id, choose, check)
+        written = _decode_batch(lm, prefixes.rows(rows), separators, choose, check)
         tokens[rows, : written.tokens.shape[1]] = written.tokens
         counts[rows] = written.counts
     return Continuations(tokens, counts)
@@ -73,7 +74,11 @@ def decode(
 
 @torch.no_grad()
 def _decode_batch(
-    lm: "PreTrainedModel", prefixes: Prefixes, separator_id: int, choose: NextTokens, check: Check
+    lm: "PreTrainedModel",
+    prefixes: Prefixes,
+    separators: Separators,
+    choose: NextTokens,
+    check: Check,
 ) -> Continuations:
     device = next(lm.parameters()).device
     batch, columns = prefixes.ids.shape
@@ -83,7 +88,7 @@ def _decode_batch(
     padded = bool((prefixes.lengths < columns).any())
     every = 1 if device.type == "cpu" else STEPS_BETWEEN_CHECKS
 
-    tokens = torch.full((batch, steps), separator_id, device=device)
+    tokens = torch.full((batch, steps), separators.answer, device=device)
     counts = torch.zeros(batch, dtype=torch.long, device=device)
     done = torch.zeros(batch, dtype=torch.bool, device=device)
     ids = torch.from_numpy(prefixes.ids).to(device)
@@ -93,11 +98,11 @@ def _decode_batch(
         chosen = choose(model.logits(ids, visible, rows.positions(index)))  # [b]
         tokens[rows.place, step] = chosen
         counts[rows.place] += ~done
-        separators = rows.separators + (chosen == separator_id)
-        done = done | (separators >= CLOSING) | (rows.budgets <= step + 1)
+        written = rows.separators + separators.closings(chosen)
+        done = done | (written >= CLOSING) | (rows.budgets <= step + 1)
         index = rows.next_index[:, None]
         # A finished row stays where it is: beyond its budget the position table may end.
-        rows = replace(rows, separators=separators, next_index=rows.next_index + ~done)
+        rows = replace(rows, separators=written, next_index=rows.next_index + ~done)
         ids = chosen[:, None]
         if (step + 1) % STEPS_BETWEEN_CHECKS == 0:
             check()

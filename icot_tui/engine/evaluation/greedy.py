@@ -137,14 +137,14 @@ class GreedyWriter:
     def _decode(self, rows: Ints) -> list[list[int]]:
         """The gold tokens up to the divergence, and what the model writes from there."""
         examples, gold = self.examples, self.gold
-        separator = examples.token_format.separator_id
+        separators = examples.token_format.separators
         divergence, chosen = gold.divergence[rows], gold.chosen[rows]
         prefixes = examples.prefixes(rows, divergence + 1)
         prefixes.ids[:, -1:] = chosen[:, None]
         before = (divergence > examples.cot_lengths[rows]).astype(np.int64)
-        prefixes = replace(prefixes, separators=before + (chosen == separator))
+        prefixes = replace(prefixes, separators=before + separators.closings(chosen))
         lm, size = self.model.lm, self.batch_size
-        written = decode(lm, prefixes, separator, batch_size=size, check=self.check)
+        written = decode(lm, prefixes, separators, batch_size=size, check=self.check)
         return [
             prefixes.ids[row, -1 - divergence[row] :].tolist() + written.row(row)
             for row in range(len(rows))

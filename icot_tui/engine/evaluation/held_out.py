@@ -182,7 +182,7 @@ def measure_speed(
             for place, (model, prompt) in enumerate(zip(models, prompts, strict=True)):
                 before = clock()
                 # The written tokens are fetched, so that the device is waited for.
-                decode(model.lm, prompt, model.token_format.separator_id)
+                decode(model.lm, prompt, model.token_format.separators)
                 taken[place] += clock() - before
         rounds.append(taken)
         if len(rounds) == 1:

@@ -10,6 +10,7 @@ from icot_tui.curriculum.curriculum import Curriculum
 from icot_tui.curriculum.removal import TokenFormat
 from icot_tui.curriculum.schedule import Fixed
 from icot_tui.data.encoded import DataOrder, EncodedSplit
+from icot_tui.data.tokenizing import separator_texts
 from icot_tui.engine.checkpoints.description import (
     CheckpointDescription,
     Layout,
@@ -138,6 +139,7 @@ def describe(training: Training, context: RunContext, weights: Weights) -> Check
         layout=Layout(
             separator=str(tokenizer.eos_token),
             separator_id=data.separator_id,
+            separators=list(separator_texts(tokenizer)),
             answer_only=plan.answer_only,
             digits=None if data.task is None else digit_order(data.task),
         ),

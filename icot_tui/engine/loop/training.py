@@ -13,6 +13,7 @@ from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.curriculum.schedule import NO_SMOOTHING, Schedule, Smoothing
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.load import Data
+from icot_tui.data.tokenizing import OWN_SEPARATORS, separators
 from icot_tui.engine.checkpoints.description import check_origin
 from icot_tui.engine.checkpoints.weights import ModelWeights, Weights
 from icot_tui.engine.journal.events import Event
@@ -81,7 +82,11 @@ def new_model(context: RunContext, phase: Phase, more_positions: int = 0) -> "Pr
     if config.model.pretrained is not None:
         origin = Path(config.model.pretrained).expanduser()
         check_origin(origin, data.tokenizer, language_model=True)
-    return build_model(config.model, len(data.tokenizer), data.separator_id, positions, config.seed)
+    vocabulary, new = len(data.tokenizer), len(OWN_SEPARATORS)
+    may_grow = new if len(set(separators(data.tokenizer))) > 1 else 0
+    return build_model(
+        config.model, vocabulary, data.separator_id, positions, config.seed, may_grow
+    )
 
 
 def language_model_training(

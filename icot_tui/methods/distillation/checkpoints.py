@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from icot_tui.data.tokenizing import separators
 from icot_tui.engine.checkpoints.checkpoint import (
     MANIFEST,
     THOUGHTS,
@@ -126,7 +127,8 @@ def open_pair(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> WrappedLM:
         )
     if tokenizer.eos_token_id is None:
         raise UserError(f"the tokenizer of {folder} has no end-of-text token")
-    return coupled_lm(open_student(folder), open_emulator(folder), int(tokenizer.eos_token_id))
+    question_end = separators(tokenizer).question
+    return coupled_lm(open_student(folder), open_emulator(folder), question_end)
 
 
 def open_teacher(folder: Path) -> "PreTrainedModel":

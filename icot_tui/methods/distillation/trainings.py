@@ -16,6 +16,7 @@ from icot_tui.config import Phase
 from icot_tui.curriculum.removal import Batch, RemovalPlan
 from icot_tui.curriculum.schedule import ALL, Fixed
 from icot_tui.data.encoded import EncodedSplit
+from icot_tui.data.tokenizing import separators
 from icot_tui.engine.checkpoints.description import check_origin
 from icot_tui.engine.checkpoints.weights import ModelWeights
 from icot_tui.engine.journal.events import SQUARED_ERROR
@@ -152,7 +153,7 @@ class Distiller:
         feed: Feed,
     ) -> Training:
         """A training whose student answers without a written chain of thought."""
-        lm = coupled_lm(student, source, self._data.separator_id)
+        lm = coupled_lm(student, source, separators(self._data.tokenizer).question)
         answering = SupervisedLM(cast("PreTrainedModel", lm)).eval()  # for good: no dropout
         weights = PartsWeights(parts)
         return Training(

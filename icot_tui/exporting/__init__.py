@@ -1,0 +1,1 @@
+"""Checkpoints for other programs; each export proves itself before it is put in place."""

@@ -1,0 +1,197 @@
+"""A GGUF file in float32 for llama.cpp, of GPT-2's, Llama's and Qwen2's kind."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from icot_tui.errors import UserError
+from icot_tui.exporting.hf import put_in_place
+from icot_tui.exporting.portable import Portable, make_portable
+from icot_tui.exporting.source import Source, check_answers
+
+if TYPE_CHECKING:
+    from gguf import GGUFWriter
+
+FILE = "model.gguf"
+KINDS = ("gpt2", "llama", "qwen2")
+TANH_GELU = ("gelu_new", "gelu_pytorch_tanh")
+TRANSPOSED = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
+"""Weights that GPT-2 stores the other way round."""
+
+
+def export_gguf(source: Source, out: Path) -> None:
+    """Write a folder with the file, once llama.cpp has proven it.
+
+    Raises:
+        UserError: packages are missing, llama.cpp has no such model or tokenizer, answers differ,
+            or it can't be written.
+    """
+    try:
+        import gguf  # noqa: F401
+        import llama_cpp  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"{error.name} is not installed, and a GGUF file is proven with it: "
+            "pip install 'icot-tui[gguf]'",
+            1,
+        ) from error
+    with put_in_place(out) as folder:
+        portable = make_portable(source)
+        write_gguf(portable, folder / FILE)
+        questions = [text.input for text in source.texts]
+        check_answers(source, ask_llama(portable, folder / FILE, questions), "llama.cpp")
+        (folder / "README.md").write_text(_note(portable), encoding="utf-8")
+
+
+def _note(portable: Portable) -> str:
+    return (
+        "A model for llama.cpp, in float32. The prompt, greedily continued until end-of-text, is\n"
+        f"`{portable.prompt}` with special tokens parsed and no start token added; the answer\n"
+        "stands after `####`.\n"
+    )
+
+
+def ask_llama(portable: Portable, file: Path, questions: list[str]) -> list[str | None]:
+    """The answers of llama.cpp, one question at a time."""
+    from llama_cpp import Llama
+
+    llm = Llama(str(file), n_ctx=portable.model.config.max_position_embeddings, verbose=False)
+    answers = []
+    for question in questions:
+        prompt = portable.prompt.format(question=question)
+        ids = llm.tokenize(prompt.encode(), add_bos=False, special=True)
+        if ids != portable.tokenizer(prompt)["input_ids"]:
+            raise UserError(f"nothing was exported: llama.cpp splits '{prompt}' otherwise", 1)
+        written: list[int] = []
+        llm.reset()
+        for token in llm.generate(ids, temp=0.0):
+            written.append(token)
+            if token == llm.token_eos() or len(written) == portable.max_new_tokens:
+                break
+        answers.append(portable.answer(portable.tokenizer.decode([*ids, *written])))
+    return answers
+
+
+def write_gguf(portable: Portable, file: Path) -> None:
+    """Write the file.
+
+    Raises:
+        UserError: llama.cpp has no such model or tokenizer.
+    """
+    from gguf import GGUFWriter
+
+    model = portable.model
+    kind = model.config.model_type
+    if kind not in KINDS:
+        raise UserError(f"models of type '{kind}' aren't exported to GGUF: {', '.join(KINDS)} are")
+    if portable.min_new_tokens:
+        raise UserError(
+            "llama.cpp can't tell the end of the chain of thought from that of the answer: export "
+            "a checkpoint with everything removed, or train with data.separator = 'own'"
+        )
+    writer = GGUFWriter(file, kind)
+    _add_settings(writer, model.config)
+    _add_tokenizer(writer, portable)
+    for name, tensor in _tensors(model.config, model.state_dict()):
+        writer.add_tensor(name, tensor.detach().float().contiguous().numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def _add_settings(writer: "GGUFWriter", config: Any) -> None:
+    from gguf import LlamaFileType
+
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_file_type(LlamaFileType.ALL_F32)
+    if config.model_type == "gpt2":
+        unusual = config.scale_attn_by_inverse_layer_idx or not config.scale_attn_weights
+        if config.activation_function not in TANH_GELU or unusual:
+            raise UserError("llama.cpp knows GPT-2 with its usual activation and scaling only")
+        writer.add_feed_forward_length(config.n_inner or 4 * config.hidden_size)
+        writer.add_layer_norm_eps(config.layer_norm_epsilon)
+        return
+    rope = config.rope_parameters
+    if rope.get("rope_type", "default") != "default" or config.hidden_act != "silu":
+        raise UserError("models with scaled positions or an unusual activation aren't exported")
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_freq_base(rope["rope_theta"])
+    writer.add_rope_dimension_count(head)
+    writer.add_key_length(head)
+    writer.add_value_length(head)
+    writer.add_vocab_size(config.vocab_size)
+
+
+def _tensors(config: Any, tensors: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """All weights by llama.cpp's names; a head that is the embedding is left out."""
+    from gguf import MODEL_ARCH, get_tensor_name_map
+
+    names = get_tensor_name_map(MODEL_ARCH[config.model_type.upper()], config.num_hidden_layers)
+    for name, tensor in tensors.items():
+        if name == "lm_head.weight" and config.tie_word_embeddings:
+            continue
+        new = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        if new is None:
+            raise UserError(f"llama.cpp has no place for the weight {name}")
+        if config.model_type == "gpt2" and name.endswith(TRANSPOSED):
+            tensor = tensor.T
+        if config.model_type == "llama" and "q_proj" in name:
+            tensor = _interleaved(tensor, config.num_attention_heads)
+        if config.model_type == "llama" and "k_proj" in name:
+            tensor = _interleaved(tensor, config.num_key_value_heads)
+        yield new, tensor
+
+
+def _interleaved(tensor: Tensor, heads: int) -> Tensor:
+    """Rows of each head as llama.cpp rotates them: pairs side by side, not half a head apart."""
+    halves = tensor.reshape(heads, 2, tensor.shape[0] // heads // 2, *tensor.shape[1:])
+    return halves.swapaxes(1, 2).reshape(tensor.shape)
+
+
+def _add_tokenizer(writer: "GGUFWriter", portable: Portable) -> None:
+    """The tokenizer as byte pairs of GPT-2's kind: its own, or one whose tokens are characters."""
+    from gguf import TokenType
+
+    tokenizer, rows = portable.tokenizer, portable.model.config.vocab_size
+    core = json.loads(tokenizer.backend_tokenizer.to_str())
+    special = {token["id"]: token["content"] for token in core["added_tokens"]}
+    vocabulary: dict[str, int] = core["model"]["vocab"]
+    if core["model"]["type"] == "WordLevel":
+        merges = [["Ġ", word[1:]] for word in vocabulary if word[0] == " " and len(word) == 2]
+        vocabulary = {word.replace(" ", "Ġ"): number for word, number in vocabulary.items()}
+        known = all(word.replace("Ġ", "").isascii() for word in vocabulary)
+    else:
+        merges = core["model"].get("merges", [])
+        before = core.get("pre_tokenizer") or {}
+        known = core["model"]["type"] == "BPE" and before.get("type") == "ByteLevel"
+        known = known and not before.get("add_prefix_space") and core.get("normalizer") is None
+    if not known:
+        raise UserError("llama.cpp gets tokenizers of GPT-2's kind, or of ASCII characters")
+    words = {number: word for word, number in vocabulary.items()} | special
+    tokens = [words.get(number, f"[PAD{number}]") for number in range(rows)]
+    kinds = [
+        TokenType.CONTROL
+        if number in special
+        else TokenType.NORMAL
+        if number in words
+        else TokenType.UNUSED
+        for number in range(rows)
+    ]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokens)
+    writer.add_token_types(kinds)
+    writer.add_token_merges([one if isinstance(one, str) else " ".join(one) for one in merges])
+    writer.add_eos_token_id(int(tokenizer.eos_token_id))
+    writer.add_bos_token_id(int(tokenizer.eos_token_id))
+    writer.add_add_bos_token(False)

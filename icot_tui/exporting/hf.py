@@ -1,0 +1,112 @@
+"""A folder that plain transformers loads, asks and answers with."""
+
+import contextlib
+import io
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from icot_tui.errors import UserError
+from icot_tui.exporting.card import write_card
+from icot_tui.exporting.portable import Portable, make_portable
+from icot_tui.exporting.source import Source, check_answers
+
+SNIPPET = """\
+import re
+
+from transformers import AutoModelForCausalLM, {loader}
+
+folder = {folder}
+tokenizer = {loader}.from_pretrained(folder)
+model = AutoModelForCausalLM.from_pretrained(folder)
+
+
+def answer(question):
+    inputs = tokenizer(f"{prompt}", return_tensors="pt")
+    text = tokenizer.decode(model.generate(**inputs)[0], clean_up_tokenization_spaces=False)
+    parts = re.split(r"{separators}", text)  # question, chain of thought, answer, rest
+    return parts[2].partition("####")[2].strip() if len(parts) > 3 else None
+
+
+print(answer({question}))
+"""
+
+
+def export_hf(source: Source, out: Path) -> None:
+    """Write a folder for transformers, with a model card, once it has proven itself.
+
+    Raises:
+        UserError: it can't be done, answers otherwise, or can't be written.
+    """
+    with put_in_place(out) as folder:
+        portable = make_portable(source)
+        write_model(portable, folder)
+        code = snippet(portable, source.texts[0].input, folder)
+        answer, printed = run_snippet(code, folder)
+        check_answers(source, [answer(text.input) for text in source.texts], "transformers")
+        write_card(source, portable, code, printed, folder)
+
+
+def write_model(portable: Portable, folder: Path) -> None:
+    """Weights, tokenizer and generation config, as transformers writes them."""
+    from transformers import GenerationConfig
+
+    end = int(portable.tokenizer.eos_token_id)
+    options: dict[str, Any] = {"eos_token_id": end, "pad_token_id": end, "bos_token_id": end}
+    if portable.min_new_tokens:
+        options["min_new_tokens"] = portable.min_new_tokens
+    portable.model.generation_config = GenerationConfig(
+        do_sample=False, max_new_tokens=portable.max_new_tokens, **options
+    )
+    portable.model.config.eos_token_id = end
+    portable.model.save_pretrained(folder)
+    portable.tokenizer.save_pretrained(folder)
+
+
+def snippet(portable: Portable, question: str, folder: Path) -> str:
+    """A program that asks the model in a folder this question."""
+    from transformers import AutoTokenizer
+
+    text = portable.prompt.format(question=question)
+    automatic = AutoTokenizer.from_pretrained(str(folder))
+    same = automatic(text)["input_ids"] == portable.tokenizer(text)["input_ids"]
+    return SNIPPET.format(
+        loader="AutoTokenizer" if same else "PreTrainedTokenizerFast",
+        folder=json.dumps(str(folder)),
+        prompt=portable.prompt,
+        separators=portable.separators,
+        question=json.dumps(question),
+    )
+
+
+def run_snippet(code: str, folder: Path) -> tuple[Callable[[str], str | None], str]:
+    """Run the snippet: its `answer`, and what it printed."""
+    names: dict[str, Any] = {}
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(code, str(folder / "snippet.py"), "exec"), names)
+    answer: Callable[[str], str | None] = names["answer"]
+    return answer, printed.getvalue().strip()
+
+
+@contextmanager
+def put_in_place(out: Path) -> Iterator[Path]:
+    """A folder beside `out` that takes its place once all is written, and else is removed.
+
+    Raises:
+        UserError: `out` is there already, or can't be written.
+    """
+    if out.exists():
+        raise UserError(f"{out} is there already: name a new folder with --out")
+    beside = out.with_name(f".exporting-{out.name}")
+    try:
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        yield beside
+        beside.replace(out)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {error.strerror or error}", 1) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
