@@ -95,9 +95,11 @@ def _special(text: str) -> Any:
     return AddedToken(text, lstrip=True, normalized=False, special=True)
 
 
-def add_own_separators(tokenizer: "PreTrainedTokenizerBase") -> None:
+def add_own_separators(
+    tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str] = OWN_SEPARATORS
+) -> None:
     """Give a tokenizer tokens of their own for the ends of questions and chains of thought."""
-    tokens = [_special(text) for text in OWN_SEPARATORS]
+    tokens = [_special(text) for text in texts]
     tokenizer.add_special_tokens({"extra_special_tokens": tokens})
 
 

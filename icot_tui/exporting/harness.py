@@ -92,7 +92,14 @@ def write_task(source: Source, portable: Portable, name: str, folder: Path) -> N
                 ],
             }
         ],
-        "metric_list": [{"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}],
+        "metric_list": [
+            {
+                "metric": "exact_match",
+                "aggregation": "mean",
+                "higher_is_better": True,
+                "regexes_to_ignore": [",", "\\$"] if source.compare == "number" else [],
+            }
+        ],
         "metadata": {"version": 1.0},
     }
     text = [f"{key}: {json.dumps(value)}" for key, value in settings.items()]

@@ -14,6 +14,8 @@ from icot_tui.exporting.card import write_card
 from icot_tui.exporting.portable import Portable, make_portable
 from icot_tui.exporting.source import Source, check_answers
 
+BEHIND = -0.01
+"""Added to the logit of the copy of end-of-text: more than rounding, and no more than needed."""
 SNIPPET = """\
 import re
 
@@ -58,6 +60,7 @@ def write_model(portable: Portable, folder: Path) -> None:
     options: dict[str, Any] = {"eos_token_id": end, "pad_token_id": end, "bos_token_id": end}
     if portable.min_new_tokens:
         options["min_new_tokens"] = portable.min_new_tokens
+        options["sequence_bias"] = [[[portable.copied], BEHIND]]
     portable.model.generation_config = GenerationConfig(
         do_sample=False, max_new_tokens=portable.max_new_tokens, **options
     )

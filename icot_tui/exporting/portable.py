@@ -38,6 +38,7 @@ class Portable:
             of thought, answer, and what follows.
         max_new_tokens: budget of an answer.
         min_new_tokens: end-of-text may not be written before; 0 without a limit.
+        copied: the token that stands for end-of-text until then, if there is a limit.
         question_tokens: of every prompt, where the position table fits only these; else None.
     """
 
@@ -47,6 +48,7 @@ class Portable:
     separators: str
     max_new_tokens: int
     min_new_tokens: int = 0
+    copied: int | None = None
     question_tokens: int | None = None
 
     def answer(self, text: str) -> str | None:
@@ -70,14 +72,14 @@ def make_portable(source: Source) -> Portable:
     extend_positions(model, longest + source.budget)
     if gap is not None:
         close_positions(model, *gap)
-    question_end, fewest, written = separator_texts(tokenizer)[0], 0, 0
+    question_end, fewest, written, copied = separator_texts(tokenizer)[0], 0, 0, None
     blank = "" if _without_blank(tokenizer, source.texts[0].input) else " "
     if len(set(separators(tokenizer))) == 1:
         if source.prepared.implicit:
             question_end, written = 2 * question_end, 1
         else:
             fewest = int(examples.cot_lengths.max()) + 1
-            _split_separator(source, model, tokenizer, fewest)
+            copied = _split_separator(source, model, tokenizer, fewest)
     marks = dict.fromkeys(separator_texts(tokenizer))
     tokenizer.model_input_names = ["input_ids", "attention_mask"]
     return Portable(
@@ -87,6 +89,7 @@ def make_portable(source: Source) -> Portable:
         separators="|".join(map(re.escape, marks)),
         max_new_tokens=source.budget - written,
         min_new_tokens=fewest,
+        copied=copied,
         question_tokens=None if gap is None else int(examples.prompt_lengths[0]),
     )
 
@@ -129,17 +132,19 @@ def close_positions(model: "PreTrainedModel", start: int, gap: int) -> None:
         )
     for parent, name, table, offset in tables:
         kept = torch.cat([table.weight[: start + offset], table.weight[start + offset + gap :]])
-        setattr(parent, name, torch.nn.Embedding.from_pretrained(kept.clone(), freeze=False))
+        rows, width = kept.shape
+        setattr(parent, name, torch.nn.Embedding(rows, width, _weight=kept.clone()))
     model.config.max_position_embeddings = size - gap
 
 
 def _split_separator(
     source: Source, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", fewest: int
-) -> None:
-    """Give end-of-text after the chain of thought a token of its own, with the same rows.
+) -> int:
+    """Give end-of-text after the chain of thought a token of its own, with the same rows; its id.
 
-    The two have equal logits: where end-of-text may not be written yet, the other one is, and
-    later end-of-text is, which comes first.
+    The two have equal logits but for rounding (findings/torch-equal-rows-unequal-logits.sh), and
+    the generation config puts the new one a little behind: it is written only where end-of-text
+    may not be.
 
     Raises:
         UserError: some answers end before other chains of thought do.
@@ -151,9 +156,9 @@ def _split_separator(
             "before other chains do: no other program can tell the two apart; export a "
             "checkpoint with everything removed, or train with data.separator = 'own'"
         )
-    end = int(tokenizer.eos_token_id)
-    add_own_separators(tokenizer)
-    old, new = model.get_input_embeddings().weight.shape[0], len(tokenizer)
-    if new > old:
-        model.resize_token_embeddings(new, mean_resizing=False)
-    copy_rows(model, end, slice(new - len(OWN_SEPARATORS), new))
+    end, new = int(tokenizer.eos_token_id), len(tokenizer)
+    add_own_separators(tokenizer, OWN_SEPARATORS[1:])
+    if new >= model.get_input_embeddings().weight.shape[0]:
+        model.resize_token_embeddings(new + 1, mean_resizing=False)
+    copy_rows(model, end, slice(new, new + 1))
+    return new

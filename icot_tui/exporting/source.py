@@ -6,13 +6,19 @@ from pathlib import Path
 import numpy as np
 
 from icot_tui.config import method_of
+from icot_tui.data.comparison import Compare, equal_answers
 from icot_tui.data.encoding import decode_example
 from icot_tui.data.examples import Example
 from icot_tui.engine.checkpoints.opened import OpenedCheckpoint
 from icot_tui.engine.evaluation.answers import AnswerReader
 from icot_tui.engine.evaluation.decoding import decode
 from icot_tui.engine.evaluation.evaluate import position_table
-from icot_tui.engine.evaluation.held_out import PreparedModel, examples_of, prepare
+from icot_tui.engine.evaluation.held_out import (
+    PreparedModel,
+    compare_of,
+    examples_of,
+    prepare,
+)
 from icot_tui.engine.evaluation.staged_examples import StagedExamples
 from icot_tui.errors import UserError
 from icot_tui.runs.opening import open_checkpoint
@@ -31,6 +37,7 @@ class Source:
         examples: the questions at the checkpoint's stage, with lengths, budgets and positions.
         texts: the questions, chains of thought and right answers.
         answers: its own greedy answers; None where it gave none.
+        compare: how they are compared with the right ones.
     """
 
     opened: OpenedCheckpoint
@@ -38,6 +45,7 @@ class Source:
     examples: StagedExamples
     texts: list[Example]
     answers: list[str | None]
+    compare: Compare
 
     @property
     def budget(self) -> int:
@@ -48,7 +56,10 @@ class Source:
     def correct(self) -> int:
         """Answers that are right."""
         pairs = zip(self.answers, self.texts, strict=True)
-        return sum(answer == text.answer for answer, text in pairs)
+        return sum(
+            answer is not None and equal_answers(answer, text.answer, self.compare)
+            for answer, text in pairs
+        )
 
 
 def read_source(path: Path, data: Path | None, questions: int | None) -> Source:
@@ -90,6 +101,7 @@ def read_source(path: Path, data: Path | None, questions: int | None) -> Source:
         examples=examples,
         texts=texts,
         answers=_own_answers(prepared, examples),
+        compare=compare_of(opened, text),
     )
 
 

@@ -28,6 +28,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Train:
             folder = train_new(
                 tmp_path_factory.mktemp("runs"),
                 tiny(
+                    name="demo",
                     data=TINY["data"]
                     | {"train_examples": 2000, "validation_examples": 200, "separator": separator},
                     model={"layers": 1, "heads": 2, "width": 32, **model},

@@ -22,7 +22,7 @@ def test_the_harness_reports_the_same(separator, kept, stage, trained, export, t
         "task.yaml",
     ]
     source = read_source(checkpoint, None, None)
-    answers, exact_match = run_harness(model, task, "icot_tui_tiny", 200)
+    answers, exact_match = run_harness(model, task, "icot_tui_demo", 200)
     assert answers == source.answers
     assert exact_match == source.correct / 200 == source.prepared.evaluate().exact_match
     rows = [json.loads(line) for line in (task / "examples.jsonl").read_text().splitlines()]

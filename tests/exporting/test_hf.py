@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 
 from icot_tui.exporting import hf
 from icot_tui.exporting.source import Source, read_source
-from tests.exporting.conftest import STAGES
+from tests.tiny import TINY, tiny, train_new
 
-CASES = [(kind, kept, stage) for kind in ("eos", "own") for kept in (0, 1) for stage in STAGES]
+CASES = [
+    *[("eos", 0, 0), ("eos", 0, 4), ("eos", 1, 4), ("eos", 1, 8)],
+    *[("own", 0, 0), ("own", 0, 4), ("own", 1, 8)],
+]
 
 
 @pytest.mark.slow
@@ -115,8 +119,7 @@ def test_chains_of_unlike_lengths_are_refused_where_it_matters(trained, export, 
 
 
 @pytest.mark.slow
-def test_the_tokenizer_gives_nothing_that_gpt2_would_add(trained, export, tmp_path) -> None:
-    """GPT-2 adds the embedding of token types, which plain tokenizers give (all 0, a word's)."""
+def test_generate_needs_no_settings(trained, export, tmp_path) -> None:
     export(trained("own", False)[8], "hf", tmp_path / "out")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
     assert set(tokenizer(" 1 2")) == {"input_ids", "attention_mask"}
@@ -124,3 +127,20 @@ def test_the_tokenizer_gives_nothing_that_gpt2_would_add(trained, export, tmp_pa
     assert settings["do_sample"] is False and settings["eos_token_id"] == tokenizer.eos_token_id
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
     assert model.generation_config.max_new_tokens == settings["max_new_tokens"]
+
+
+@pytest.mark.slow
+def test_adapters_are_merged(trained, export, tmp_path) -> None:
+    base, out = tmp_path / "base", tmp_path / "out"
+    export(trained("own", False)[8], "hf", base)
+    config = tiny(
+        data=TINY["data"] | {"tokenizer": str(base), "validation_examples": 200},
+        model={"pretrained": str(base), "lora": {"rank": 2}},
+        curriculum={"schedule": "stages", "stages": [{"stage": 8, "steps": 40}]},
+        train={"max_steps": 40},
+    )
+    export(train_new(tmp_path, config).path, "hf", out)
+    assert not list(out.glob("adapter*"))
+    merged, before = (load_file(folder / "model.safetensors") for folder in (out, base))
+    assert merged.keys() == before.keys()
+    assert any(not torch.equal(merged[name], before[name]) for name in merged)
