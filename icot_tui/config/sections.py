@@ -63,8 +63,7 @@ class DataConfig(Section):
     tokenizer: Annotated[str, FILE_OR_NAME] = "character"
     """"character" (made from the data), or a Hugging Face tokenizer's folder or hub name."""
     separator: Literal["eos", "own"] | None = None
-    """eos: end-of-text ends question, chain of thought and answer, as published; own: the first two
-    have tokens of their own, so that end-of-text means the end; empty: as the tokenizer has it."""
+    """eos: end-of-text ends all spans, as published; own: the answer only; empty: the tokenizer's."""
     max_length: Positive | None = None
     """Rows longer than this many tokens after removal are left out of their batch, and counted."""
 
