@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from icot_tui.config import ModelConfig
+from icot_tui.data.tokenizing import Separators
 from icot_tui.engine.evaluation.decoding import decode
 from icot_tui.engine.evaluation.staged_examples import PositionShift, Prefixes
 from icot_tui.methods.distillation.models import (
@@ -59,7 +60,7 @@ def test_decoding_in_batches_is_decoding_alone(pair, batch_size):
         QUESTIONS, PositionShift(nowhere, nowhere), np.ones(count, dtype=np.int64),
         np.full(count, BUDGET),
     )  # fmt: skip
-    written = decode(pair, prefixes, SEP, batch_size=batch_size)
+    written = decode(pair, prefixes, Separators(SEP, SEP, SEP), batch_size=batch_size)
     assert [written.row(row) for row in range(count)] == [alone(pair, one) for one in QUESTIONS]
 
 

@@ -11,6 +11,7 @@ from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.analysis.residual_stream import ResidualStream
 from icot_tui.cli.app import app
 from icot_tui.config import ModelConfig
+from icot_tui.data.tokenizing import Separators
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints, load_tensors
 from icot_tui.engine.evaluation.decoding import decode
 from icot_tui.engine.evaluation.staged_examples import PositionShift, Prefixes
@@ -76,7 +77,7 @@ def test_decoding_in_batches_with_a_cache_is_decoding_by_hand(lm, batch_size):
     prefixes = Prefixes.from_rows(
         QUESTIONS, PositionShift(nowhere, nowhere), nowhere + 1, np.full(count, BUDGET)
     )
-    written = decode(lm, prefixes, SEP, batch_size=batch_size)
+    written = decode(lm, prefixes, Separators(SEP, SEP, SEP), batch_size=batch_size)
     assert [written.row(row) for row in range(count)] == expected
 
 
