@@ -137,7 +137,8 @@ def digest_of(config: RunConfig) -> str:
     content = _even(config.model_dump(exclude={"name", "description"} | empty))
     del content["evaluation"]["compare"]  # decided when the run begins, and trains nothing
     del content["data"]["max_overlap"]  # likewise
-    for key, empty_value in (("test", None), ("separator", None), ("columns", ColumnsConfig().model_dump())):
+    newer = {"test": None, "separator": None, "columns": ColumnsConfig().model_dump()}
+    for key, empty_value in newer.items():
         if content["data"][key] == empty_value:  # digests of earlier versions had no such key
             del content["data"][key]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
