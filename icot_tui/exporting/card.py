@@ -7,7 +7,7 @@ from pathlib import Path
 from icot_tui.config import dump_toml
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.exporting.portable import Portable
-from icot_tui.exporting.source import Source
+from icot_tui.exporting.source import ExportSource
 from icot_tui.studies.exporting import model_card
 
 CARD = "README.md"
@@ -16,7 +16,9 @@ Before this folder was written, plain transformers loaded it and answered {quest
 questions just as icot-tui does; {correct:,} answers ({share:.1%}) are right."""
 
 
-def write_card(source: Source, portable: Portable, code: str, printed: str, folder: Path) -> None:
+def write_card(
+    source: ExportSource, portable: Portable, code: str, printed: str, folder: Path
+) -> None:
     """Write the card of a folder whose snippet was run there and printed something."""
     shown = code.replace(json.dumps(str(folder)), '"."  # this folder, or its name on the hub')
     use = "\n\n".join(
@@ -25,7 +27,7 @@ def write_card(source: Source, portable: Portable, code: str, printed: str, fold
     (folder / CARD).write_text(_card(source, use), encoding="utf-8")
 
 
-def _card(source: Source, use: str) -> str:
+def _card(source: ExportSource, use: str) -> str:
     run, config = source.opened.run, source.opened.config
     if run is not None:
         return model_card(RunFolder(run), use)
@@ -37,7 +39,7 @@ def _card(source: Source, use: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _use(source: Source, portable: Portable) -> Iterator[str]:
+def _use(source: ExportSource, portable: Portable) -> Iterator[str]:
     about, opened = source.opened.description, source.opened
     of = "" if about is None else f" of {about.greatest_stage}"
     yield (

@@ -10,7 +10,7 @@ from torch import Tensor
 from icot_tui.errors import UserError
 from icot_tui.exporting.hf import put_in_place
 from icot_tui.exporting.portable import Portable, make_portable
-from icot_tui.exporting.source import Source, check_answers
+from icot_tui.exporting.source import ExportSource, check_answers
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
@@ -22,7 +22,7 @@ TRANSPOSED = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
 """Weights that GPT-2 stores the other way round."""
 
 
-def export_gguf(source: Source, out: Path) -> None:
+def export_gguf(source: ExportSource, out: Path) -> None:
     """Write a folder with the file, once llama.cpp has proven it.
 
     Raises:

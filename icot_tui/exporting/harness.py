@@ -11,7 +11,7 @@ from typing import Any
 from icot_tui.errors import UserError
 from icot_tui.exporting.hf import put_in_place, write_model
 from icot_tui.exporting.portable import Portable, make_portable
-from icot_tui.exporting.source import Source, check_answers
+from icot_tui.exporting.source import ExportSource, check_answers
 
 EXAMPLES = "examples.jsonl"
 ANSWER = r"(?s)^.*?####(.*)$"
@@ -30,7 +30,7 @@ def load(**options):
 '''
 
 
-def export_task(source: Source, out: Path) -> None:
+def export_task(source: ExportSource, out: Path) -> None:
     """Write the task, once the harness has measured the same exact match with it.
 
     The model is exported to a temporary folder, and loaded there by the harness.
@@ -59,13 +59,13 @@ def export_task(source: Source, out: Path) -> None:
             )
 
 
-def task_name(source: Source) -> str:
+def task_name(source: ExportSource) -> str:
     """Of the run's data, for the harness."""
     config = source.opened.config
     return "icot_tui_" + ("examples" if config is None else config.name).replace("-", "_")
 
 
-def write_task(source: Source, portable: Portable, name: str, folder: Path) -> None:
+def write_task(source: ExportSource, portable: Portable, name: str, folder: Path) -> None:
     """The task's YAML, which is JSON but for its tag, the code that loads it, and its examples."""
     rows = [{"question": text.input, "answer": text.answer} for text in source.texts]
     lines = "".join(json.dumps(row) + "\n" for row in rows)

@@ -12,7 +12,7 @@ from typing import Any
 from icot_tui.errors import UserError
 from icot_tui.exporting.card import write_card
 from icot_tui.exporting.portable import Portable, make_portable
-from icot_tui.exporting.source import Source, check_answers
+from icot_tui.exporting.source import ExportSource, check_answers
 
 BEHIND = -0.01
 """Added to the logit of the copy of end-of-text: more than rounding, and no more than needed."""
@@ -37,7 +37,7 @@ print(answer({question}))
 """
 
 
-def export_hf(source: Source, out: Path) -> None:
+def export_hf(source: ExportSource, out: Path) -> None:
     """Write a folder for transformers, with a model card, once it has proven itself.
 
     Raises:

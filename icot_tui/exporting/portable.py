@@ -20,7 +20,7 @@ from icot_tui.data.tokenizing import (
 )
 from icot_tui.engine.evaluation.evaluate import position_table
 from icot_tui.errors import UserError
-from icot_tui.exporting.source import Source
+from icot_tui.exporting.source import ExportSource
 from icot_tui.models.build import copy_rows, extend_positions, is_adapted, position_tables
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Portable:
         return parts[2].partition("####")[2].strip() or None if len(parts) > 3 else None
 
 
-def make_portable(source: Source) -> Portable:
+def make_portable(source: ExportSource) -> Portable:
     """The source's model for standard decoding; see `Portable`.
 
     Raises:
@@ -100,7 +100,7 @@ def _without_blank(tokenizer: "PreTrainedTokenizerBase", question: str) -> bool:
     return bool(tokenizer(text)["input_ids"] == encode_prompt(tokenizer, question))
 
 
-def _gap(source: Source) -> tuple[int, int] | None:
+def _gap(source: ExportSource) -> tuple[int, int] | None:
     """From which token on position ids are shifted, and by how much; None where none are."""
     shift = source.examples.shift
     if not shift.tokens.any():
@@ -138,7 +138,10 @@ def close_positions(model: "PreTrainedModel", start: int, gap: int) -> None:
 
 
 def _split_separator(
-    source: Source, model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", fewest: int
+    source: ExportSource,
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    fewest: int,
 ) -> int:
     """Give end-of-text after the chain of thought a token of its own, with the same rows; its id.
 

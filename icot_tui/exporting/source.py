@@ -28,7 +28,7 @@ FEWEST_QUESTIONS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class ExportSource:
     """An opened checkpoint and what it answers.
 
     Attributes:
@@ -62,7 +62,7 @@ class Source:
         )
 
 
-def read_source(path: Path, data: Path | None, questions: int | None) -> Source:
+def read_source(path: Path, data: Path | None, questions: int | None) -> ExportSource:
     """Open a checkpoint, and let it answer held-out questions.
 
     Args:
@@ -95,7 +95,7 @@ def read_source(path: Path, data: Path | None, questions: int | None) -> Source:
         position_table(prepared.lm),
     )
     texts = [decode_example(opened.tokenizer, prepared.split, row) for row in range(count)]
-    return Source(
+    return ExportSource(
         opened=opened,
         prepared=prepared,
         examples=examples,
@@ -124,7 +124,7 @@ def _own_answers(prepared: PreparedModel, examples: StagedExamples) -> list[str 
     return [None if section is None else reader.text(section) or None for section in sections]
 
 
-def check_answers(source: Source, given: list[str | None], program: str) -> None:
+def check_answers(source: ExportSource, given: list[str | None], program: str) -> None:
     """Refuse an export whose answers differ from icot-tui's own.
 
     Raises:

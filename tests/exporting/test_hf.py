@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 
 from icot_tui.exporting import hf
-from icot_tui.exporting.source import Source, read_source
+from icot_tui.exporting.source import ExportSource, read_source
 from tests.tiny import TINY, tiny, train_new
 
 CASES = [
@@ -101,7 +101,7 @@ def test_what_cannot_be_exported_is_refused(trained, export, tmp_path) -> None:
 @pytest.fixture
 def unlike(trained, tmp_path) -> tuple[Path, Path]:
     """Checkpoint folders copied from their runs, and questions of unlike lengths."""
-    source: Source = read_source(trained("eos", True)[4], None, None)
+    source: ExportSource = read_source(trained("eos", True)[4], None, None)
     lines = []
     for row, text in enumerate(source.texts):
         chain = text.cot if row % 2 else text.cot.rpartition(" ")[0] + " 0 0 0 0 0 0 0 0 0 0"
