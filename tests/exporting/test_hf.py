@@ -104,8 +104,8 @@ def unlike(trained, tmp_path) -> tuple[Path, Path]:
     source: ExportSource = read_source(trained("eos", True)[4], None, None)
     lines = []
     for row, text in enumerate(source.texts):
-        chain = text.cot if row % 2 else text.cot.rpartition(" ")[0] + " 0 0 0 0 0 0 0 0 0 0"
-        lines.append(f"{text.input}||{chain} #### {text.answer}\n")
+        chain, answer = (text.cot, text.answer) if row % 2 else ("1 2 3 4", "5")
+        lines.append(f"{text.input}||{chain} #### {answer}\n")
     file = tmp_path / "unlike.txt"
     file.write_text("".join(lines))
     return file, tmp_path / "out"
