@@ -91,7 +91,8 @@ def examples_of(
     if opened.data is None:
         raise UserError(f"{opened.path} lies in no run: name a file of examples with --data")
     split = split or opened.data.reported_split
-    return held_out_text(opened.data, split, opened.path.name, limit)
+    run = opened.path.name if opened.config is None else opened.config.name
+    return held_out_text(opened.data, split, run, limit)
 
 
 def compare_of(opened: OpenedCheckpoint, text: Chunk) -> Compare:
