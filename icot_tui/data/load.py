@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from icot_tui.data import cache
 from icot_tui.data.cache import seal, sealed_facts
 from icot_tui.data.encoded import EncodedSplit, read_split, write_split
 from icot_tui.data.encoding import Encoder
+from icot_tui.data.overlap import Overlap
 from icot_tui.data.splits import ExampleSource, open_source
 from icot_tui.data.tasks import Task
 from icot_tui.data.tokenizing import (
@@ -40,6 +41,7 @@ class Data:
     separator_id  the tokenizer's end-of-text token; see `tokenizing.separators` for all three
     task          None where files were given
     warnings      what is doubtful about the data, a sentence each
+    overlaps      what stands in two splits; among the warnings, too
     fingerprint   the same for the same text and tokenizer, on any machine
     """
 
@@ -50,6 +52,7 @@ class Data:
     separator_id: int
     task: Task | None
     warnings: list[str]
+    overlaps: list[Overlap]
     fingerprint: str
 
 
@@ -99,13 +102,14 @@ def _build(
             raise
         except Exception as error:  # the tokenizers library raises nothing more precise
             raise OSError(str(error)) from error
-    warnings = source.warnings()
+    warnings, overlaps = source.doubts()
     encoder = Encoder(tokenizer)
     for name in source.names:
         parts = (encoder.encode(chunk) for chunk in source.chunks(name))
         if write_split(folder, name, parts, encoder.dtype) == 0:
             raise UserError(f"the {name} file holds no examples, only blank lines")
-    seal(folder, {"names": source.names, "warnings": warnings})
+    facts = {"warnings": warnings, "overlaps": [asdict(one) for one in overlaps]}
+    seal(folder, {"names": source.names, **facts})
 
 
 def _read(folder: Path, task: Task | None, tokenizer: "PreTrainedTokenizerBase | None") -> Data:
@@ -113,6 +117,7 @@ def _read(folder: Path, task: Task | None, tokenizer: "PreTrainedTokenizerBase |
         tokenizer = pretrained_tokenizer(str(folder / TOKENIZER_FOLDER))
     facts = sealed_facts(folder)
     assert facts is not None, "the cache hands out whole entries only"
+    overlaps = [Overlap(**one) for one in facts.get("overlaps", ())]  # as warnings before 0.2
     return Data(
         train=read_split(folder, "train"),
         validation=read_split(folder, "validation"),
@@ -120,7 +125,8 @@ def _read(folder: Path, task: Task | None, tokenizer: "PreTrainedTokenizerBase |
         tokenizer=tokenizer,
         separator_id=separator_id(tokenizer),
         task=task,
-        warnings=facts["warnings"],
+        warnings=[*facts["warnings"], *(one.words for one in overlaps)],
+        overlaps=overlaps,
         fingerprint=folder.name,
     )
 

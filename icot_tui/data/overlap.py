@@ -2,11 +2,49 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.data.examples import Chunk
+from icot_tui.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overlap:
+    """So many of a split's examples stand in an earlier split, too.
+
+    Attributes:
+        same_source: both splits were given the same source, on purpose.
+    """
+
+    first: str
+    second: str
+    count: int
+    of: int
+    same_source: bool
+
+    @property
+    def words(self) -> str:
+        """What it is and what follows from it."""
+        return f"{self._found}: results on {self.second} will look too good"
+
+    def check(self, most: float) -> None:
+        """Raise a UserError if more than this share of a held-out split is trained on."""
+        if self.first == "train" and self.count > most * self.of and not self.same_source:
+            raise UserError(
+                f"{self._found}, more than data.max_overlap = {most:g} allows: take them out, or "
+                "raise it"
+            )
+
+    @property
+    def _found(self) -> str:
+        return (
+            f"{self.count:,} of {self.of:,} {self.second} examples are also in {self.first} (the "
+            "same input, or the same but for blanks and the order of digits)"
+        )
+
 
 _DIGITS = re.compile(rb"\d+")
 

@@ -18,7 +18,7 @@ from icot_tui.data.examples import (
     chunk_examples,
     limited,
 )
-from icot_tui.data.overlap import example_hashes, repeated, shared
+from icot_tui.data.overlap import Overlap, example_hashes, repeated, shared
 from icot_tui.data.reading import ExampleReader
 from icot_tui.data.tasks import Problems, Task, make_task
 from icot_tui.errors import UserError
@@ -55,9 +55,9 @@ class ExampleSource(ABC):
     def alphabet(self) -> set[str]:
         """The characters that a tokenizer made for this text must know."""
 
-    def warnings(self) -> list[str]:
-        """What is doubtful about the text, a sentence each."""
-        return []
+    def doubts(self) -> tuple[list[str], list[Overlap]]:
+        """What is doubtful about the text, a sentence each; what stands in two splits."""
+        return [], []
 
 
 def open_source(config: DataConfig) -> ExampleSource:
@@ -198,12 +198,7 @@ class FileSource(ExampleSource):
     def alphabet(self) -> set[str]:
         return characters(chunk for name in self.names for chunk in self.chunks(name))
 
-    def warnings(self) -> list[str]:
-        """What is doubtful, and what rows were read as.
-
-        Raises:
-            UserError: more than `data.max_overlap` of a held-out split stands in train too.
-        """
+    def doubts(self) -> tuple[list[str], list[Overlap]]:
         hashes = {name: example_hashes(self.chunks(name)) for name in self.names}
         found = [told for reader in self._readers.values() for told in reader.told()]
         wanted = self.config.train_examples or 0
@@ -215,25 +210,17 @@ class FileSource(ExampleSource):
         for name, own in hashes.items():
             if count := repeated(own):
                 found.append(f"{self._source(name)}: {count} inputs repeat an earlier one")
-        return found + [
-            self._overlap(first, second, shared(hashes[first], hashes[second]), len(hashes[second]))
-            for first, second in combinations(self.names, 2)
-            if shared(hashes[first], hashes[second])
-        ]
-
-    def _overlap(self, first: str, second: str, count: int, of: int) -> str:
-        """A warning about examples of the second split that are in the first one, too."""
-        found = (
-            f"{count:,} of {of:,} {second} examples are also in {first} (the same input, or the "
-            "same but for blanks and the order of digits)"
-        )
-        same_source = self._source(first) == self._source(second)  # then it is on purpose
-        if first == "train" and count > self.config.max_overlap * of and not same_source:
-            raise UserError(
-                f"{found}, more than data.max_overlap = {self.config.max_overlap:g} allows: take "
-                "them out, or raise it"
+        overlaps = (
+            Overlap(
+                first=first,
+                second=second,
+                count=shared(hashes[first], hashes[second]),
+                of=len(hashes[second]),
+                same_source=self._source(first) == self._source(second),
             )
-        return f"{found}: results on {second} will look too good"
+            for first, second in combinations(self.names, 2)
+        )
+        return found, [one for one in overlaps if one.count]
 
     @cached_property
     def _readers(self) -> dict[str, ExampleReader]:

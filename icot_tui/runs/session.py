@@ -162,6 +162,8 @@ class RunExecutor:
             )
         )
         self.emit(_example_shown(data, training.plan))
+        for overlap in data.overlaps:
+            overlap.check(self.config.data.max_overlap)
         for warning in [*data.warnings, *too_long(training)]:
             self.emit(events.Warned(step=0, message=warning))
 

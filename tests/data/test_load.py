@@ -28,6 +28,7 @@ from icot_tui.data.splits import open_source
 from icot_tui.data.tokenizing import character_tokenizer
 from icot_tui.errors import UserError
 from tests.shared import shared
+from tests.tiny import tiny, train_new
 
 
 def config(**changes: Any) -> DataConfig:
@@ -146,7 +147,7 @@ def test_real_files(gpt2: Any) -> None:
 def test_warnings_come_from_the_cache_too(tmp_path: Path) -> None:
     train = write(tmp_path / "train.txt", "a||z #### 1", "b||z #### 2", "b||y #### 2")
     validation = write(tmp_path / "validation.txt", "b||z #### 2", "c||z #### 3")
-    wanted = DataConfig(train=train, validation=validation, train_examples=10, max_overlap=0.5)
+    wanted = DataConfig(train=train, validation=validation, train_examples=10)
     for _ in range(2):
         few, repeats, overlap = load_data(wanted).warnings
         assert "only 3 examples, not the 10" in few
@@ -458,10 +459,13 @@ def test_too_much_overlap_is_refused_unless_allowed(tmp_path: Path, cache: Path)
     train = write(tmp_path / "a.txt", *SUMS[:20])
     test = write(tmp_path / "b.txt", *SUMS[18:28])
     chosen: dict[str, Any] = {"train": train, "validation": train, "test": test}
-    with pytest.raises(UserError, match=r"2 of 10 test .* more than data.max_overlap = 0.1"):
-        load_data(DataConfig(**chosen))
-    assert not entries(cache)
-    warnings = load_data(DataConfig(**chosen, max_overlap=0.2)).warnings
+    sections: dict[str, Any] = {"task": None, "options": {}, "train_examples": None}
+    for folder in (tmp_path / "first", tmp_path / "from the cache"):
+        with pytest.raises(UserError, match=r"2 of 10 test .* more than data.max_overlap = 0.1"):
+            train_new(folder, tiny(data=sections | chosen))
+    assert len(entries(cache)) == 1
+    train_new(tmp_path, tiny(data=sections | chosen | {"max_overlap": 0.2}, train={"max_steps": 1}))
+    warnings = load_data(DataConfig(**chosen)).warnings
     assert [warning.split(" examples")[0] for warning in warnings] == [
         "20 of 20 validation",  # the same file: on purpose
         "2 of 10 test",

@@ -34,6 +34,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
             "data": {
                 "train": str(folder / "plain.txt"),
                 "validation": str(folder / "commas.txt"),
+                "max_overlap": 1.0,
             },
             "model": {"layers": 1, "heads": 2, "width": 32},
             "method": {"name": "no_cot"},
@@ -99,7 +100,7 @@ def test_what_is_reported_is_measured_on_the_test_split(run: RunFolder, tmp_path
     half = tmp_path / "test.txt"
     half.write_text(COMMAS.replace("4,500", "4,501"))
     config = load_config(run.config).config
-    data = config.data.model_copy(update={"test": str(half), "max_overlap": 1.0})
+    data = config.data.model_copy(update={"test": str(half)})
     tested = train_new(tmp_path, config.model_copy(update={"data": data}))
     asked = [str(tested.path), "--no-speed", "--json"]
     found = json.loads(CliRunner().invoke(evaluate, asked).output)
