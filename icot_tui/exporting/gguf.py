@@ -61,7 +61,7 @@ def ask_llama(portable: Portable, file: Path, questions: list[str]) -> list[str 
     llm = Llama(str(file), n_ctx=portable.model.config.max_position_embeddings, verbose=False)
     answers = []
     for question in questions:
-        prompt = portable.prompt.format(question=question)
+        prompt = portable.prompt.replace("{question}", question)
         ids = llm.tokenize(prompt.encode(), add_bos=False, special=True)
         if ids != portable.tokenizer(prompt)["input_ids"]:
             raise UserError(f"nothing was exported: llama.cpp splits '{prompt}' otherwise", 1)

@@ -22,14 +22,16 @@ import re
 from transformers import AutoModelForCausalLM, {loader}
 
 folder = {folder}
+prompt = {prompt}
+separators = {separators}
 tokenizer = {loader}.from_pretrained(folder)
 model = AutoModelForCausalLM.from_pretrained(folder)
 
 
 def answer(question):
-    inputs = tokenizer(f"{prompt}", return_tensors="pt")
+    inputs = tokenizer(prompt.replace("{{question}}", question), return_tensors="pt")
     text = tokenizer.decode(model.generate(**inputs)[0], clean_up_tokenization_spaces=False)
-    parts = re.split(r"{separators}", text)  # question, chain of thought, answer, rest
+    parts = re.split(separators, text)  # question, chain of thought, answer, rest
     return parts[2].partition("####")[2].strip() if len(parts) > 3 else None
 
 
@@ -70,17 +72,20 @@ def write_model(portable: Portable, folder: Path) -> None:
 
 
 def snippet(portable: Portable, question: str, folder: Path) -> str:
-    """A program that asks the model in a folder this question."""
+    """A program that asks the model in a folder this question.
+
+    Texts of a tokenizer stand in it as literals: whatever they are, they are not run.
+    """
     from transformers import AutoTokenizer
 
-    text = portable.prompt.format(question=question)
+    text = portable.prompt.replace("{question}", question)
     automatic = AutoTokenizer.from_pretrained(str(folder))
     same = automatic(text)["input_ids"] == portable.tokenizer(text)["input_ids"]
     return SNIPPET.format(
         loader="AutoTokenizer" if same else "PreTrainedTokenizerFast",
         folder=json.dumps(str(folder)),
-        prompt=portable.prompt,
-        separators=portable.separators,
+        prompt=json.dumps(portable.prompt),
+        separators=json.dumps(portable.separators),
         question=json.dumps(question),
     )
 

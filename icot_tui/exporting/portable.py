@@ -81,6 +81,8 @@ def make_portable(source: ExportSource) -> Portable:
             fewest = int(examples.cot_lengths.max()) + 1
             copied = _split_separator(source, model, tokenizer, fewest)
     marks = dict.fromkeys(separator_texts(tokenizer))
+    if any(brace in mark for mark in marks for brace in "{}"):
+        raise UserError("the tokenizer's separators hold braces, as prompt templates do")
     tokenizer.model_input_names = ["input_ids", "attention_mask"]
     return Portable(
         model=model.eval(),

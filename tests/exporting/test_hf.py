@@ -1,9 +1,11 @@
 """`icot-tui export --to hf`: plain transformers answers as icot-tui does, or nothing is written."""
 
+import ast
 import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 
 from icot_tui.exporting import hf
+from icot_tui.exporting.portable import make_portable
 from icot_tui.exporting.source import ExportSource, read_source
 from tests.tiny import TINY, tiny, train_new
 
@@ -48,6 +51,26 @@ def test_the_card_holds_a_program_that_prints_what_it_says(trained, export, tmp_
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=out, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == said
+
+
+@pytest.mark.slow
+def test_texts_of_a_tokenizer_are_not_run(trained, tmp_path) -> None:
+    source = read_source(trained("own", True)[8], None, None)
+    portable = make_portable(source)
+    strange = replace(portable, separators='")\nprint("run")\n("\'\\|x')
+    hf.write_model(strange, tmp_path)
+    program = ast.parse(hf.snippet(strange, source.texts[0].input, tmp_path))
+    values = {
+        line.targets[0].id: line.value.value
+        for line in program.body
+        if isinstance(line, ast.Assign) and isinstance(line.value, ast.Constant)
+    }
+    assert values == {
+        "folder": str(tmp_path),
+        "prompt": strange.prompt,
+        "separators": strange.separators,
+    }
+    assert len(program.body) == 9
 
 
 @pytest.mark.slow
