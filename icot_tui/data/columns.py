@@ -12,6 +12,7 @@ from icot_tui.errors import UserError
 CHAINS = {"steps": "Coconut's JSON", "cot": "GSM8K-Aug's and CODI's columns"}
 """Columns with a chain of thought, and the format that has them."""
 CALCULATION = re.compile(r"<<.*?>>")
+FOREIGN_DIGIT = re.compile(r"(?![0-9])\d")
 LONGEST = 1 << 20
 """Characters of a column; a longer one is some mistake."""
 
@@ -116,8 +117,8 @@ def _text(row: Mapping[str, Any], column: str, where: str, may_be_empty: bool = 
         raise UserError(f"{where}: it is empty")
     if len(text) > LONGEST:
         raise UserError(f"{where}: it has {len(text):,} characters, more than {LONGEST:,}")
-    if foreign := next((c for c in text if c.isdecimal() and not c.isascii()), None):
-        raise UserError(f"{where}: '{foreign}' is a digit of another script; write 0 to 9")
+    if not text.isascii() and (foreign := FOREIGN_DIGIT.search(text)):
+        raise UserError(f"{where}: '{foreign[0]}' is a digit of another script; write 0 to 9")
     return text
 
 

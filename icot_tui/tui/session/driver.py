@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
+from textual import events
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Size
 
 from textual._xterm_parser import XTermParser  # isort: skip
 
@@ -86,8 +88,19 @@ class ScreenDriver(LinuxDriver):
         self._changing_modes = self._is_open = True
         try:
             super().start_application_mode()  # type: ignore[no-untyped-call]
+            signal.signal(signal.SIGWINCH, lambda *_: self.call_soon(self._tell_size))
         finally:
             self._changing_modes = False
+
+    def _tell_size(self) -> None:
+        """Tell the app how large the terminal is now.
+
+        Read by the loop, not by the signal's handler as Textual does: a second signal interrupts
+        the handler of the first, which then tells the size that it had read before, and last.
+        """
+        if not self._in_band_window_resize:
+            size = Size(*self._get_terminal_size())
+            self._app.post_message(events.Resize(size, size))
 
     def stop_application_mode(self) -> None:
         """Restore the terminal, if it is still there."""
