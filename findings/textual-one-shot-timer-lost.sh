@@ -4,8 +4,8 @@
 #          and skips those. If another thread holds the interpreter between the two for longer than the delay,
 #          a one-shot timer skips its only time: the callback never runs. A change of the terminal's size is
 #          handed on by such a timer of 8 ms, and while it seems to be pending no further change is.
-# For us:  beside a training a resized screen kept its old size for ever, once in many runs of a busy machine;
-#          tui/app/base.py makes timers that run late rather than never.
+# For us:  beside a training the screen's thread is often held up; tui/app/base.py makes timers that run late rather
+#          than never.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
