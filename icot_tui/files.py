@@ -1,5 +1,8 @@
-"""Files that others made: what stands in the place of the file that was meant."""
+"""Files that others made, known by their first bytes; new folders, whole or not there."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from icot_tui.errors import UserError
@@ -60,3 +63,24 @@ def _refuse_pointer(path: Path, head: bytes) -> None:
         raise UserError(
             f"{path} is a Git LFS pointer, not the file: run 'git lfs pull' in its folder"
         )
+
+
+@contextmanager
+def put_in_place(out: Path) -> Iterator[Path]:
+    """A folder beside `out` that takes its place once all is written, and else is removed.
+
+    Raises:
+        UserError: `out` is there already, or can't be written.
+    """
+    if out.exists():
+        raise UserError(f"{out} is there already: name a new folder with --out")
+    beside = out.with_name(f".writing-{out.name}")
+    try:
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        yield beside
+        beside.replace(out)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {error.strerror or error}", 1) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)

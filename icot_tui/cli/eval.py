@@ -11,7 +11,6 @@ from typer import Option
 
 from icot_tui.cli.console import print_error, print_json, print_table, spinner
 from icot_tui.cli.options import (
-    AnswerComparison,
     Checkpoint,
     Data,
     Device,
@@ -23,6 +22,7 @@ from icot_tui.cli.options import (
     examples,
 )
 from icot_tui.config import EvaluationConfig
+from icot_tui.data.comparison import Compare
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.models.device import pick_device, silence_transformers
 
@@ -76,7 +76,7 @@ def evaluate(
     examples: Annotated[int | None, Option(min=1, help="Use only this many examples.")] = None,
     speed: Annotated[bool, Option(help="Measure examples per second at batch size 1.")] = True,
     compare: Annotated[
-        AnswerComparison | None, Option(help="Compare answers otherwise than the run did.")
+        Compare | None, Option(help="Compare answers otherwise than the run did.")
     ] = None,
     device: Device = "auto",
     json: Json = False,
@@ -123,7 +123,7 @@ def evaluate(
 
 
 def _evaluate(
-    opened: "OpenedCheckpoint", model: "PreparedModel", compare: AnswerComparison
+    opened: "OpenedCheckpoint", model: "PreparedModel", compare: Compare
 ) -> EvaluatedCheckpoint:
     config = EvaluationConfig() if opened.config is None else opened.config.evaluation
     began = time.perf_counter()

@@ -8,7 +8,6 @@ from typer import Argument, Option
 
 RemovalSide = Literal["left", "right"]
 HeldOutSplit = Literal["validation", "test"]
-AnswerComparison = Literal["text", "number"]
 Config = Annotated[str, Argument(help="A TOML file, or the name of a sample such as demo.")]
 Overrides = Annotated[
     list[str] | None,

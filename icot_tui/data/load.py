@@ -117,7 +117,7 @@ def _read(folder: Path, task: Task | None, tokenizer: "PreTrainedTokenizerBase |
         tokenizer = pretrained_tokenizer(str(folder / TOKENIZER_FOLDER))
     facts = sealed_facts(folder)
     assert facts is not None, "the cache hands out whole entries only"
-    overlaps = [Overlap(**one) for one in facts.get("overlaps", ())]  # as warnings before 0.2
+    overlaps = [Overlap(**one) for one in facts.get("overlaps", ())]  # older entries only warn
     return Data(
         train=read_split(folder, "train"),
         validation=read_split(folder, "validation"),

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from icot_tui.data.examples import Chunk
 from icot_tui.errors import UserError
 
+_DIGITS = re.compile(rb"\d+")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Overlap:
@@ -44,9 +46,6 @@ class Overlap:
             f"{self.count:,} of {self.of:,} {self.second} examples are also in {self.first} (the "
             "same input, or the same but for blanks and the order of digits)"
         )
-
-
-_DIGITS = re.compile(rb"\d+")
 
 
 def example_hashes(chunks: Iterable[Chunk]) -> NDArray[np.int64]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from icot_tui.errors import UserError
-from icot_tui.exporting.hf import put_in_place
 from icot_tui.exporting.portable import Portable, make_portable
 from icot_tui.exporting.source import ExportSource, check_answers
+from icot_tui.files import put_in_place
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter

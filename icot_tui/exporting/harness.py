@@ -9,9 +9,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from icot_tui.errors import UserError
-from icot_tui.exporting.hf import put_in_place, write_model
+from icot_tui.exporting.hf import write_model
 from icot_tui.exporting.portable import Portable, make_portable
 from icot_tui.exporting.source import ExportSource, check_answers
+from icot_tui.files import put_in_place
 
 EXAMPLES = "examples.jsonl"
 ANSWER = r"(?s)^.*?####(.*)$"

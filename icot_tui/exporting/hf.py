@@ -3,16 +3,14 @@
 import contextlib
 import io
 import json
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from icot_tui.errors import UserError
 from icot_tui.exporting.card import write_card
 from icot_tui.exporting.portable import Portable, make_portable
 from icot_tui.exporting.source import ExportSource, check_answers
+from icot_tui.files import put_in_place
 
 BEHIND = -0.01
 """Added to the logit of the copy of end-of-text: more than rounding, and no more than needed."""
@@ -97,24 +95,3 @@ def run_snippet(code: str, folder: Path) -> tuple[Callable[[str], str | None], s
         exec(compile(code, str(folder / "snippet.py"), "exec"), names)
     answer: Callable[[str], str | None] = names["answer"]
     return answer, printed.getvalue().strip()
-
-
-@contextmanager
-def put_in_place(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that takes its place once all is written, and else is removed.
-
-    Raises:
-        UserError: `out` is there already, or can't be written.
-    """
-    if out.exists():
-        raise UserError(f"{out} is there already: name a new folder with --out")
-    beside = out.with_name(f".exporting-{out.name}")
-    try:
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-        yield beside
-        beside.replace(out)
-    except OSError as error:
-        raise UserError(f"{out} cannot be written: {error.strerror or error}", 1) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)

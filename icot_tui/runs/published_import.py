@@ -1,12 +1,12 @@
-"""The papers' released checkpoints as ordinary folders (method, section 7)."""
+"""The papers' released checkpoints as ordinary folders (docs/method.md)."""
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icot_tui.data.tokenizing import pretrained_tokenizer
 from icot_tui.engine.checkpoints.weights import ModelWeights, Weights
 from icot_tui.errors import UserError
+from icot_tui.files import put_in_place
 from icot_tui.methods.distillation.checkpoints import (
     PartsWeights,
     load_published_emulator,
@@ -62,17 +62,9 @@ def import_published(
         raise UserError("the checkpoint's config.json has no base_model: give --base")
     kind, weights = _read(sources, architecture)
     parameters = sum(parameter.numel() for parameter in weights.module.parameters())
-    beside = out.with_name(f".importing-{out.name}")
-    try:
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
+    with put_in_place(out) as beside:
         weights.write(beside, weights.module.state_dict())
         words.save_pretrained(beside)
-        beside.replace(out)
-    except OSError as error:
-        raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return kind, parameters
 
 

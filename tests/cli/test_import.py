@@ -179,7 +179,7 @@ def refusal(published, tmp_path, capsys):
         options = options or words(published, "kd")
         assert run(["import", str(folder), "--out", str(out), *options]) == 2
         assert not out.exists()
-        assert not list(tmp_path.glob(".importing-*"))
+        assert not list(tmp_path.glob(".writing-*"))
         return capsys.readouterr().err
 
     return refused

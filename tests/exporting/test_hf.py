@@ -38,7 +38,7 @@ def test_an_export_has_proven_itself(separator, kept, stage, trained, export, tm
     card = (out / "README.md").read_text()
     assert "answered 200 held-out questions just as icot-tui does" in card
     assert ("Every prompt must have 6 tokens" in card) == bool(kept and stage)
-    assert not list(tmp_path.glob(".exporting*"))
+    assert not list(tmp_path.glob(".writing-*"))
 
 
 @pytest.mark.slow
