@@ -24,7 +24,7 @@ from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 from icot_tui.models.device import pick_device, silence_transformers
 from icot_tui.runs.new_run import create_run, remove_empty_run
-from icot_tui.studies.exporting import read_steps
+from icot_tui.watch.steps import read_steps
 
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer, Sampling
@@ -122,15 +122,15 @@ def load_run(run: str | Path | None = None, *, runs: Path | None = None) -> Run:
     folder = RunFolder.find(runs or runs_folder(), None if run is None else str(run))
     config = load_config(folder.config).config
     summary = RunSummary.of(JournalReader(folder.journal).events(), config)
-    steps = [step for step in read_steps(folder) if step.learning_rate is not None]
+    table = read_steps(folder)
     evaluations = [evaluation.result for evaluation in summary.metrics.evaluations]
     return Run(
         path=folder.path,
         config=config,
         status=summary.status(folder.is_locked(), time.time()),
-        steps=np.array([step.step for step in steps], dtype=np.int64),
-        losses=np.array([step.loss for step in steps], dtype=np.float64),
-        stages=np.array([step.stage for step in steps], dtype=np.int64),
+        steps=table.steps,
+        losses=table.losses,
+        stages=table.stages,
         evaluation_steps=np.array([found.step for found in evaluations], dtype=np.int64),
         evaluation_stages=np.array([found.stage for found in evaluations], dtype=np.int64),
         exact_match=np.array([found.exact_match for found in evaluations], dtype=np.float64),

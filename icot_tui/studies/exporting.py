@@ -1,80 +1,98 @@
 """Runs for other programs: CSV, Parquet, TensorBoard's files, and model cards (Markdown)."""
 
-import csv
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from icot_tui.config import RunConfig, dump_toml, method_of
 from icot_tui.data.tokenizing import OWN_SEPARATORS
 from icot_tui.engine.checkpoints.checkpoint import best_or_newest
-from icot_tui.engine.journal.events import Evaluated, PhaseBegan, StepsTrained
-from icot_tui.engine.journal.journal import JournalReader
-from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.run_folder import RunFolder, write_atomically
 from icot_tui.errors import UserError
 from icot_tui.studies.outcome import Outcome
+from icot_tui.watch.steps import StepTable, TimedEvaluation, read_steps
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from icot_tui.studies.evaluation import CheckpointAccuracy
 
 
-@dataclass(kw_only=True)
-class Step:
-    """One optimizer step; what was not measured at it is None.
+COLUMNS = {
+    "run": "string", "step": "int64", "time": "double", "stage": "int64", "phase": "string",
+    "loss": "double", "gradient_norm": "double", "learning_rate": "double",
+    "exact_match": "double", "token_accuracy": "double", "evaluation_loss": "double",
+    "implicit": "bool",
+}  # fmt: skip
+"""Of an exported run, with Arrow's types: a row for each step; what was not measured is null.
 
-    `time` is in seconds since the epoch, of the journal's line that tells of the step. `phase` is
-    ICoT-KD's training, each with a loss of its own; empty for all other methods.
+`time` is in seconds since the epoch, of the journal's line that tells of the step. `phase` is
+ICoT-KD's training, each with a loss of its own; empty for all other methods.
+"""
+SCALARS = ("stage", *list(COLUMNS)[5:-1])
+
+
+def exported(run: RunFolder) -> "pyarrow.Table":
+    """A run's steps and evaluations, with `COLUMNS`, in the order of the steps.
+
+    Raises:
+        OSError: the journal is there but can't be read.
     """
+    import pyarrow
 
-    run: str
-    step: int
-    time: float
-    stage: int
-    phase: str = ""
-    loss: float | None = None
-    gradient_norm: float | None = None
-    learning_rate: float | None = None
-    exact_match: float | None = None
-    token_accuracy: float | None = None
-    evaluation_loss: float | None = None
-    implicit: bool | None = None
+    table = read_steps(run)
+    phases = tuple(dict.fromkeys((*table.phase_names, *(one.phase for one in table.evaluations))))
+    evaluations = {one.result.step: one for one in table.evaluations}  # a step's last one counts
+    evaluated = _evaluated(list(evaluations.values()), phases)
+    steps = np.union1d(table.steps, evaluated["step"])
+    columns = {name: np.full(len(steps), np.nan) for name in COLUMNS}
+    for values in (evaluated, _trained(table)):  # the training's time, where a step has both
+        places = np.searchsorted(steps, values["step"])
+        for name, column in values.items():
+            columns[name][places] = column
+    arrays = {
+        name: pyarrow.array(columns[name], from_pandas=True).cast(kind)
+        for name, kind in COLUMNS.items()
+        if kind != "string"
+    }
+    numbers = pyarrow.array(columns["phase"].astype(np.int32))
+    arrays["phase"] = pyarrow.DictionaryArray.from_arrays(numbers, phases or [""]).cast("string")
+    arrays["run"] = pyarrow.repeat(run.name, len(steps))
+    return pyarrow.table({name: arrays[name] for name in COLUMNS})
 
 
-COLUMNS = tuple(field.name for field in fields(Step))
-SCALARS = ("stage", *COLUMNS[5:-1])
+def _trained(table: StepTable) -> dict[str, NDArray[Any]]:
+    return {
+        "step": table.steps,
+        "time": table.times,
+        "stage": table.stages,
+        "phase": table.phases,
+        "loss": table.losses,
+        "gradient_norm": table.gradient_norms,
+        "learning_rate": table.learning_rates,
+    }
 
 
-def read_steps(run: RunFolder) -> list[Step]:
-    """The steps that led to the present, in order: what a resume undid is left out."""
-    steps: dict[int, Step] = {}
-    phase = ""
-
-    def row_of(step: int, time: float, stage: int) -> Step:
-        new = Step(run=run.name, step=step, time=time, stage=stage, phase=phase)
-        return steps.setdefault(step, new)
-
-    for time, event in effective(JournalReader(run.journal).events()):
-        match event:
-            case PhaseBegan():
-                phase = event.phase
-            case StepsTrained():
-                pairs = zip(event.losses, event.gradient_norms, strict=False)
-                for number, (loss, norm) in enumerate(pairs, start=event.first):
-                    row = row_of(number, time, event.stage)
-                    row.loss, row.gradient_norm = loss, norm
-                    row.learning_rate = event.learning_rate
-            case Evaluated():  # before or after its step is reported
-                row = row_of(event.step, time, event.stage)
-                shares = event.token_accuracy[:-1]
-                row.exact_match, row.implicit = event.exact_match, event.implicit
-                row.evaluation_loss = event.loss
-                row.token_accuracy = sum(shares) / len(shares) if shares else None
-    return [steps[number] for number in sorted(steps)]
+def _evaluated(found: list[TimedEvaluation], phases: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    results = [one.result for one in found]
+    shares = [result.token_accuracy[:-1] for result in results]
+    columns = {
+        "step": [result.step for result in results],
+        "time": [one.time for one in found],
+        "stage": [result.stage for result in results],
+        "phase": [phases.index(one.phase) for one in found],
+        "exact_match": [result.exact_match for result in results],
+        "token_accuracy": [sum(each) / len(each) if each else None for each in shares],
+        "evaluation_loss": [result.loss for result in results],
+        "implicit": [result.implicit for result in results],
+    }
+    return {name: np.array(values, dtype=np.float64) for name, values in columns.items()}
 
 
 @contextmanager
@@ -116,16 +134,17 @@ def write_csv(runs: Sequence[RunFolder], out: Path | None) -> None:
         UserError: it can't be written.
     """
     if out is None:
-        return _write_rows(runs, sys.stdout)
-    with writing(out) as beside, open(beside, "w", encoding="utf-8", newline="") as file:
+        return _write_rows(runs, sys.stdout.buffer)
+    with writing(out) as beside, open(beside, "wb") as file:
         _write_rows(runs, file)
 
 
-def _write_rows(runs: Sequence[RunFolder], file: IO[str]) -> None:
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
+def _write_rows(runs: Sequence[RunFolder], file: IO[bytes]) -> None:
+    from pyarrow import csv
+
+    file.write(",".join(COLUMNS).encode() + b"\n")
     for run in runs:
-        writer.writerows(astuple(step) for step in read_steps(run))
+        csv.write_csv(exported(run), file, csv.WriteOptions(include_header=False))
 
 
 def write_parquet(runs: Sequence[RunFolder], out: Path) -> None:
@@ -137,14 +156,10 @@ def write_parquet(runs: Sequence[RunFolder], out: Path) -> None:
     import pyarrow
     from pyarrow import parquet
 
-    kinds = dict.fromkeys(COLUMNS, pyarrow.float64())
-    kinds |= {"run": pyarrow.string(), "phase": pyarrow.string(), "implicit": pyarrow.bool_()}
-    kinds |= {"step": pyarrow.int64(), "stage": pyarrow.int64()}
-    schema = pyarrow.schema(list(kinds.items()))
+    schema = pyarrow.schema(list(COLUMNS.items()))
     with writing(out) as beside, parquet.ParquetWriter(beside, schema) as writer:
         for run in runs:
-            rows = [asdict(step) for step in read_steps(run)]
-            writer.write_table(pyarrow.Table.from_pylist(rows, schema))
+            writer.write_table(exported(run))
 
 
 def write_tensorboard(runs: Sequence[RunFolder], out: Path) -> None:
@@ -163,13 +178,14 @@ def write_tensorboard(runs: Sequence[RunFolder], out: Path) -> None:
         if folder.exists():
             raise UserError(f"{folder} is there already: remove it, or name another --out")
     for run in runs:
+        columns = exported(run).to_pydict()
         try:
             with SummaryWriter(str(out / run.name)) as writer:
-                for step in read_steps(run):
-                    for name in SCALARS:
-                        value = getattr(step, name)
+                for name in SCALARS:
+                    rows = zip(columns[name], columns["step"], columns["time"], strict=True)
+                    for value, step, time in rows:
                         if value is not None:
-                            writer.add_scalar(name, value, step.step, step.time)
+                            writer.add_scalar(name, value, step, time)
         except OSError as error:
             raise _unwritable(out, error) from error
 

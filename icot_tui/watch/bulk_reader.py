@@ -14,7 +14,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -38,10 +38,14 @@ FIRST = 0.47
 Piece = StepArrays | tuple[float, Event]
 
 
-def read(text: bytes) -> list[Piece]:
-    """Whole lines of a journal; damaged ones and those of newer versions are left out."""
+def read(text: bytes, whole: bool = False) -> list[Piece]:
+    """Lines of a journal; damaged ones and those of newer versions are left out.
+
+    `whole` also reads gradient norms, and losses in 64 bits.
+    """
     found = (
-        piece if isinstance(piece, StepArrays) else decode_line(piece) for piece in pieces(text)
+        piece if isinstance(piece, StepArrays) else decode_line(piece)
+        for piece in pieces(text, whole)
     )
     return [piece for piece in found if piece is not None]
 
@@ -55,30 +59,36 @@ def fold(into: RunSummary | History, found: list[Piece]) -> None:
             into.add(*piece)
 
 
-_Line = msgspec.defstruct(
-    "_Line",
-    [("time", float)]
-    + [
-        (field.name, msgspec.Raw if field.name in UNREAD else field.type)
-        for field in msgspec.structs.fields(StepsTrained)
-    ],
-    tag_field="event",
-    tag="StepsTrained",
-    forbid_unknown_fields=True,
-    gc=False,
-)
-_decode = msgspec.json.Decoder(_Line).decode
+def _decoder(unread: frozenset[str]) -> Callable[[bytes], Any]:
+    """Decodes a `StepsTrained` line of this version, but for some fields."""
+    line = msgspec.defstruct(
+        "_Line",
+        [("time", float)]
+        + [
+            (field.name, msgspec.Raw if field.name in unread else field.type)
+            for field in msgspec.structs.fields(StepsTrained)
+        ],
+        tag_field="event",
+        tag="StepsTrained",
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+    return msgspec.json.Decoder(line).decode
 
 
-def pieces(text: bytes) -> Iterator[StepArrays | bytes]:
+_decode, _decode_whole = _decoder(UNREAD), _decoder(frozenset())
+
+
+def pieces(text: bytes, whole: bool = False) -> Iterator[StepArrays | bytes]:
     """Whole lines in order: runs of `StepsTrained` lines in bulk, all else line by line."""
+    decode = _decode_whole if whole else _decode
     plain = _is_plain(text)
     run: list[Any] = []
     next_of_stage: tuple[int, int] | None = None
     for line in text.split(b"\n")[:-1]:
-        trained = _trained(line) if plain or _is_plain(line) else None
+        trained = _trained(line, decode, whole) if plain or _is_plain(line) else None
         if run and (trained is None or (trained.first, trained.stage) != next_of_stage):
-            yield _joined(run)
+            yield _joined(run, [each.time for each in run], whole)
             run = []
         if trained is None:
             yield line
@@ -86,7 +96,7 @@ def pieces(text: bytes) -> Iterator[StepArrays | bytes]:
             run.append(trained)
             next_of_stage = trained.step + 1, trained.stage
     if run:
-        yield _joined(run)
+        yield _joined(run, [each.time for each in run], whole)
 
 
 def _is_plain(text: bytes) -> bool:
@@ -94,19 +104,32 @@ def _is_plain(text: bytes) -> bool:
     return text.isascii() and b"\\" not in text
 
 
-def _trained(line: bytes) -> Any | None:
+def step_arrays(time: float, event: StepsTrained) -> StepArrays:
+    """What one such event says, wholly; it has losses."""
+    losses, norms = event.losses, event.gradient_norms[: len(event.losses)]
+    norms = [*norms, *[None] * (len(losses) - len(norms))]
+    first = event.step - len(losses) + 1
+    event = msgspec.structs.replace(event, first=first, gradient_norms=norms)
+    return _joined([event], [time], whole=True)
+
+
+def _trained(line: bytes, decode: Callable[[bytes], Any], whole: bool) -> Any | None:
     """What a `StepsTrained` line says; None for all others."""
     try:
-        found: Any = _decode(line)
+        found: Any = decode(line)
     except (msgspec.DecodeError, RecursionError):
         return None
-    return found if len(found.losses) == found.step - found.first + 1 else None
+    count = found.step - found.first + 1
+    if len(found.losses) != count or (whole and len(found.gradient_norms) != count):
+        return None
+    return found
 
 
-def _joined(run: list[Any]) -> StepArrays:
+def _joined(run: list[Any], times: Sequence[float], whole: bool) -> StepArrays:
     losses = _floats(list(chain.from_iterable([line.losses for line in run])))
+    norms = [line.gradient_norms for line in run] if whole else []
     return StepArrays(
-        times=_floats([line.time for line in run]),
+        times=_floats(times),
         first=run[0].first,
         # A type that is named is twice as fast as one that numpy finds out.
         steps=np.array([line.step for line in run], dtype=np.int64),
@@ -115,13 +138,18 @@ def _joined(run: list[Any]) -> StepArrays:
         seconds=_floats([line.seconds for line in run]),
         supervised_tokens=sum([line.supervised_tokens for line in run]),
         dropped_rows=sum([line.dropped_rows for line in run]),
-        losses=single(losses),
+        losses=_finite(losses) if whole else single(losses),
         last_losses=_last_finite(losses),
+        gradient_norms=_finite(_floats(list(chain.from_iterable(norms)))),
     )
 
 
-def _floats(values: list[float | None]) -> NDArray[np.float64]:
+def _floats(values: Sequence[float | None]) -> NDArray[np.float64]:
     return np.array(values, dtype=np.float64)
+
+
+def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _last_finite(losses: NDArray[np.float64]) -> tuple[float, ...]:

@@ -67,8 +67,8 @@ def test_export_csv_leaves_out_what_a_resume_undid(two: object, capsys: Output) 
     assert run(["runs", "export", "one", "other"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [int(row["step"]) for row in rows] == list(range(1, 96))
-    assert rows[89]["loss"] == "1.0"
-    assert rows[90]["loss"] == "2.0"
+    assert float(rows[89]["loss"]) == 1.0
+    assert float(rows[90]["loss"]) == 2.0
     assert rows[91]["loss"] == ""
     assert {row["run"] for row in rows} == {"one"}
 

@@ -12,9 +12,9 @@ from icot_tui.engine.journal.events import CommandDone
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.studies.exporting import read_steps
 from icot_tui.studies.outcome import Outcome
 from icot_tui.watch.source import RunFollower
+from icot_tui.watch.steps import read_steps
 from tests.tiny import read_lines, train
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "run-0.1"
@@ -50,7 +50,7 @@ def test_what_the_resume_undid_is_left_out_everywhere(old: RunFolder) -> None:
     follower.poll()
     history = follower.history
     assert history.losses.steps().tolist() == list(range(1, 216))  # 216 is in the checkpoint
-    assert [step.step for step in read_steps(old)] == list(range(1, 216))
+    assert read_steps(old).steps.tolist() == list(range(1, 216))
     assert history.lines.steps.tolist().count(105) == 1
     assert [(one.step, one.stage) for one in history.removals] == [(92, 2), (142, 3), (183, 1)]
     outcome = Outcome(old)
@@ -83,5 +83,5 @@ def test_its_checkpoints_are_asked_and_measured(old: RunFolder, capsys: Output) 
 def test_it_is_resumed_to_its_end(old: RunFolder) -> None:
     ended = train(old)
     assert (ended.finished, ended.step) == (True, 240)
-    assert read_steps(old)[-1].step == 240
+    assert read_steps(old).steps[-1] == 240
     assert not RunSummary.of(JournalReader(old.journal).events()).metrics.held

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from icot_tui.engine.journal.events import Event, PhaseBegan, RunResumed
-from icot_tui.studies.exporting import read_steps
+from icot_tui.studies.exporting import exported
 from tests.events import STARTED, evaluated, saved, trained
 from tests.watch.runs import make
 
@@ -27,8 +27,8 @@ def test_each_step_is_of_its_training_also_where_a_resume_went_back(tmp_path: Pa
         begun(2, 3, "emulator"), trained(3),
         RunResumed(step=2, checkpoint=saved(2).path), trained(3),
     ]  # fmt: skip
-    steps = read_steps(make(tmp_path, events=events))
-    assert [(step.step, step.phase) for step in steps] == [
+    rows = exported(make(tmp_path, events=events)).to_pylist()
+    assert [(row["step"], row["phase"]) for row in rows] == [
         (1, "teacher"), (2, "student"), (3, "student"),
     ]  # fmt: skip
 
@@ -36,6 +36,6 @@ def test_each_step_is_of_its_training_also_where_a_resume_went_back(tmp_path: Pa
 def test_a_step_that_was_evaluated_before_its_loss_was_told_has_one_row(tmp_path: Path) -> None:
     """An evaluation by command comes between two reports of losses."""
     events = [STARTED, trained(1), evaluated(3, 0.5), trained(3, losses=[1.0, 1.0])]
-    rows = read_steps(make(tmp_path, events=events))
-    assert [(row.step, row.exact_match) for row in rows] == [(1, None), (2, None), (3, 0.5)]
-    assert all(row.loss is not None for row in rows)
+    rows = exported(make(tmp_path, events=events)).to_pylist()
+    assert [(row["step"], row["exact_match"]) for row in rows] == [(1, None), (2, None), (3, 0.5)]
+    assert all(row["loss"] is not None for row in rows)

@@ -172,15 +172,22 @@ class JournalReader:
                 else:
                     self.offset += count
 
-    def events(self) -> Iterator[tuple[float, Event]]:
-        """(time, event) of each line since the last call that this version knows.
+    def new_parts(self) -> Iterator[bytes]:
+        """Whole lines since the last call.
 
         An `OSError` says that the journal is there but can't be read.
         """
         with contextlib.suppress(FileNotFoundError):
             open(self.path, "rb").close()
         self.look()
-        for part in self.parts():
+        yield from self.parts()
+
+    def events(self) -> Iterator[tuple[float, Event]]:
+        """(time, event) of each line since the last call that this version knows.
+
+        An `OSError` says that the journal is there but can't be read.
+        """
+        for part in self.new_parts():
             yield from filter(None, map(decode_line, part.split(b"\n")[:-1]))
 
 

@@ -10,7 +10,7 @@ from icot_tui.engine.journal.rewind import Rewind
 
 LOSS_WINDOW = 50  # steps that the shown loss is averaged over
 UNREAD = frozenset({"gradient_norms"})
-"""Not even parsed: no view shows them, and they are half of the numbers."""
+"""Not even parsed unless they are wanted: no view shows them, and they are half of the numbers."""
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -25,8 +25,10 @@ class StepArrays:
     seconds: NDArray[np.float64]  # [n] time spent training
     supervised_tokens: int  # of all lines together
     dropped_rows: int  # of all lines together
-    losses: NDArray[np.float32]  # [m] line after line, NaN where not finite
+    losses: NDArray[np.floating]  # [m] line after line, NaN where not finite; for views in 32 bits
     last_losses: tuple[float, ...]  # the last finite losses in full precision
+    # [m] NaN where not finite; empty where nobody wanted them
+    gradient_norms: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass(frozen=True, kw_only=True)
