@@ -6,6 +6,9 @@ from typing import Any
 
 import msgspec
 import torch
+from tokenizers import Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import BPE
+from transformers import PreTrainedTokenizerFast
 
 from icot_tui.config import RunConfig, check_run
 from icot_tui.engine.checkpoints.checkpoint import OPTIMIZER, list_checkpoints, load_tensors
@@ -21,6 +24,7 @@ TINY: dict[str, Any] = {
     "data": {
         "task": "multiplication",
         "options": {"digits": "2x2"},
+        "separator": "eos",
         "train_examples": 50,
         "validation_examples": 20,
     },
@@ -51,6 +55,17 @@ TINY: dict[str, Any] = {
 
 UNSTEADY = {"time", "seconds", "bytes", "effect", "id"}
 """Fields that differ from run to run by nature."""
+
+
+def byte_pair_tokenizer() -> PreTrainedTokenizerFast:
+    """A tokenizer of GPT-2's kind that only joins a blank with what follows."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    joins = [("Ġ", letter) for letter in letters]
+    pieces = [*letters, *map("".join, joins)]
+    core = Tokenizer(BPE({piece: number for number, piece in enumerate(pieces)}, joins))
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<|endoftext|>")
 
 
 def tiny(**sections: Any) -> RunConfig:

@@ -7,6 +7,7 @@ from icot_tui.config.run import (
     Phase,
     RunConfig,
     check_run,
+    default_separator,
     known_methods,
     method_of,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "SpikeConfig",
     "TrainConfig",
     "check_run",
+    "default_separator",
     "dump_toml",
     "known_methods",
     "load_config",

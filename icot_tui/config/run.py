@@ -194,3 +194,13 @@ def run_config_type() -> type[RunConfig]:
 def check_run(raw: Mapping[str, Any]) -> RunConfig:
     """A run's config from plain tables; pydantic's ValidationError says what is wrong."""
     return run_config_type().model_validate(raw)
+
+
+def default_separator(config: RunConfig) -> Literal["own"] | None:
+    """What `data.separator` is in a new run that doesn't say; None: what the tokenizer has.
+
+    A language model that is new ends with end-of-text only where its text does, so that other
+    programs can run it. Runs of 0.1 that don't say have "eos" there.
+    """
+    new = config.model.pretrained is None and method_of(config).plain_model
+    return "own" if new else None

@@ -63,7 +63,7 @@ class DataConfig(Section):
     tokenizer: Annotated[str, FILE_OR_NAME] = "character"
     """"character" (made from the data), or a Hugging Face tokenizer's folder or hub name."""
     separator: Literal["eos", "own"] | None = None
-    """eos: end-of-text ends all spans, as published; own: only answers; empty: the tokenizer's."""
+    """eos: end-of-text ends all spans, as published; own: answers; empty: own in a new model."""
     max_length: Positive | None = None
     """Rows longer than this many tokens after removal are left out of their batch, and counted."""
 

@@ -31,7 +31,7 @@ def export_gguf(source: ExportSource, out: Path) -> None:
     """
     try:
         import gguf  # noqa: F401
-        import llama_cpp  # noqa: F401
+        import xllamacpp  # noqa: F401
     except ImportError as error:
         raise UserError(
             f"{error.name} is not installed, and a GGUF file is proven with it: "
@@ -50,28 +50,31 @@ def _note(portable: Portable) -> str:
     return (
         "A model for llama.cpp, in float32. The prompt, greedily continued until end-of-text, is\n"
         f"`{portable.prompt}` with special tokens parsed and no start token added; the answer\n"
-        "stands after `####`.\n"
+        "stands after `####`. It was proven with everything computed in float32, which llama.cpp\n"
+        "does with `--cache-type-k f32 --cache-type-v f32 --flash-attn off`: without, it rounds\n"
+        "keys and values to half precision, and a few answers may differ.\n"
     )
 
 
 def ask_llama(portable: Portable, file: Path, questions: list[str]) -> list[str | None]:
-    """The answers of llama.cpp, one question at a time."""
-    from llama_cpp import Llama
+    """The greedy answers of llama.cpp, one question at a time, all in float32."""
+    from xllamacpp import CommonParams, Server, ggml_type, llama_flash_attn_type
 
-    llm = Llama(str(file), n_ctx=portable.model.config.max_position_embeddings, verbose=False)
+    params = CommonParams()
+    params.model.path = str(file)
+    params.n_ctx = portable.model.config.max_position_embeddings
+    params.n_parallel = 1
+    params.cache_type_k = params.cache_type_v = ggml_type.GGML_TYPE_F32
+    params.flash_attn_type = llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    params.special = True
+    params.verbosity = -1
+    server = Server(params)
     answers = []
     for question in questions:
         prompt = portable.prompt.replace("{question}", question)
-        ids = llm.tokenize(prompt.encode(), add_bos=False, special=True)
-        if ids != portable.tokenizer(prompt)["input_ids"]:
-            raise UserError(f"nothing was exported: llama.cpp splits '{prompt}' otherwise", 1)
-        written: list[int] = []
-        llm.reset()
-        for token in llm.generate(ids, temp=0.0):
-            written.append(token)
-            if token == llm.token_eos() or len(written) == portable.max_new_tokens:
-                break
-        answers.append(portable.answer(portable.tokenizer.decode([*ids, *written])))
+        asked = {"prompt": prompt, "n_predict": portable.max_new_tokens, "temperature": 0}
+        (written,) = server.handle_completions(asked)["choices"]
+        answers.append(portable.answer(prompt + written["text"]))
     return answers
 
 

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from icot_tui.config import RunConfig, dump_toml
+from icot_tui.config import RunConfig, default_separator, dump_toml
 from icot_tui.data.comparison import default_compare
 from icot_tui.data.splits import first_answers, open_source
 from icot_tui.engine.journal.journal import last_step
@@ -14,9 +14,18 @@ from icot_tui.errors import UserError
 def create_run(config: RunConfig, runs: Path) -> RunFolder:
     """A new run folder for a config; nothing is trained yet.
 
-    How answers are compared is written down, so that the run's numbers keep their meaning.
+    What depends on data and model is decided and written down, so that the run's numbers keep
+    their meaning.
     """
-    return RunFolder.create(runs, config.name, dump_toml(_with_compare(config)))
+    decided = _with_separator(_with_compare(config))
+    return RunFolder.create(runs, config.name, dump_toml(decided))
+
+
+def _with_separator(config: RunConfig) -> RunConfig:
+    if config.data.separator is not None:
+        return config
+    data = config.data.model_copy(update={"separator": default_separator(config)})
+    return config.model_copy(update={"data": data})
 
 
 def _with_compare(config: RunConfig) -> RunConfig:

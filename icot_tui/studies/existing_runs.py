@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from icot_tui.config import load_config
+from icot_tui.config import RunConfig, default_separator, load_config
 from icot_tui.engine.journal.events import CommandDone, Event, RunEnded, RunStarted
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.run_folder import RunFolder
@@ -54,8 +54,16 @@ class _IndexedRun:
         self.digest, self.files = "", list[str]()
         with contextlib.suppress(UserError, OSError):  # damaged, or of another version
             config = load_config(run.config).config
-            self.digest = digest_of(config)
+            self.digest = digest_of(_as_trained(config))
             self.files = [file for file in (config.data.train, config.data.validation) if file]
+
+
+def _as_trained(config: RunConfig) -> RunConfig:
+    """A run's config with what runs of 0.1 don't say."""
+    if config.data.separator is not None or default_separator(config) is None:
+        return config
+    data = config.data.model_copy(update={"separator": "eos"})
+    return config.model_copy(update={"data": data})
 
 
 class RunIndex:

@@ -12,7 +12,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
-from icot_tui.config import DataConfig, RunConfig, known_methods, load_config
+from icot_tui.config import (
+    DataConfig,
+    RunConfig,
+    default_separator,
+    known_methods,
+    load_config,
+)
 from icot_tui.config.checking import check
 from icot_tui.config.loading import absolute_path, file_keys, is_file
 from icot_tui.config.run import run_config_type
@@ -137,6 +143,11 @@ def digest_of(config: RunConfig) -> str:
     content = _even(config.model_dump(exclude={"name", "description"} | empty))
     del content["evaluation"]["compare"]  # decided when the run begins, and trains nothing
     del content["data"]["max_overlap"]  # likewise
+    own, separator = default_separator(config), content["data"]["separator"]
+    if own and separator == "eos":  # what earlier versions had, and did not say
+        content["data"]["separator"] = None
+    elif separator is None:
+        content["data"]["separator"] = own
     newer = {"test": None, "separator": None, "columns": ColumnsConfig().model_dump()}
     for key, empty_value in newer.items():
         if content["data"][key] == empty_value:  # digests of earlier versions had no such key

@@ -13,6 +13,7 @@ from tests.tiny import TINY, tiny, train_new
 STEPS = 120
 """Until the layout of an answer is learnt."""
 STAGES = (0, 4, 8)
+SIZES = {"layers": 1, "heads": 2, "width": 32}
 Train = Callable[..., dict[int, Path]]
 
 
@@ -21,7 +22,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Train:
     """Trains a run, once for each set of options: its checkpoints by stage."""
     known: dict[str, dict[int, Path]] = {}
 
-    def train(separator: str | None = None, kept: bool = False, **model: Any) -> dict[int, Path]:
+    def train(separator: str, kept: bool = False, **model: Any) -> dict[int, Path]:
         key = repr((separator, kept, model))
         if key not in known:
             stages = [{"stage": stage, "steps": STEPS} for stage in STAGES]
@@ -30,8 +31,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Train:
                 tiny(
                     name="demo",
                     data=TINY["data"]
-                    | {"train_examples": 2000, "validation_examples": 200, "separator": separator},
-                    model={"layers": 1, "heads": 2, "width": 32, **model},
+                    | {
+                        "train_examples": 2000,
+                        "validation_examples": 200,
+                        "separator": separator,
+                    },
+                    model=model if "pretrained" in model else SIZES | model,
                     curriculum={
                         "schedule": "stages",
                         "smoothing": "inf",

@@ -1,25 +1,70 @@
 """`icot-tui export --to gguf`: llama.cpp answers as icot-tui does, or nothing is written."""
 
-from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
 from gguf import GGUFReader
+from transformers import Qwen2Config, Qwen2ForCausalLM
 
+from icot_tui.exporting import gguf
 from icot_tui.exporting.gguf import write_gguf
 from icot_tui.exporting.portable import make_portable
 from icot_tui.exporting.source import read_source
+from tests.tiny import byte_pair_tokenizer
+
+
+@pytest.fixture
+def qwen2(tmp_path: Path) -> str:
+    """A folder with a model whose heads share keys and values, and a tokenizer of byte pairs."""
+    tokenizer = byte_pair_tokenizer()
+    config = Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=64,
+        eos_token_id=tokenizer.eos_token_id,
+        initializer_range=0.1,
+    )
+    Qwen2ForCausalLM(config).save_pretrained(tmp_path / "qwen2")
+    tokenizer.save_pretrained(tmp_path / "qwen2")
+    return str(tmp_path / "qwen2")
 
 
 @pytest.mark.slow
-def test_llama_cpp_answers_alike_or_nothing_is_written(trained, export, tmp_path) -> None:
-    out = tmp_path / "out"
-    if find_spec("llama_cpp") is None:
-        said = export(trained("own", True)[8], "gguf", out, status=1)
-        assert "llama_cpp is not installed" in said and not list(tmp_path.iterdir())
-        return
-    export(trained("own", True)[8], "gguf", out)
-    assert {path.name for path in out.iterdir()} == {"README.md", "model.gguf"}
+@pytest.mark.parametrize("stage", [0, 4, 8])
+def test_llama_cpp_answers_as_gpt2_does(trained, export, tmp_path, stage) -> None:
+    export(trained("own", False)[stage], "gguf", tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"README.md", "model.gguf"}
+
+
+@pytest.mark.slow
+def test_llama_cpp_answers_as_llama_does(trained, export, tmp_path) -> None:
+    export(trained("own", True, architecture="llama")[0], "gguf", tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_llama_cpp_answers_as_qwen2_does(trained, qwen2, export, tmp_path) -> None:
+    checkpoints = trained("eos", False, pretrained=qwen2)
+    export(checkpoints[8], "gguf", tmp_path / "out")
+    said = export(checkpoints[4], "gguf", tmp_path / "half", status=2)
+    assert "can't tell the end of the chain" in said and not (tmp_path / "half").exists()
+
+
+@pytest.mark.slow
+def test_another_answer_of_llama_cpp_is_an_error(trained, export, tmp_path, monkeypatch) -> None:
+    names = gguf._tensors
+
+    def damaged(config, tensors):
+        for name, tensor in names(config, tensors):
+            yield name, -tensor if name == "output_norm.weight" else tensor
+
+    monkeypatch.setattr(gguf, "_tensors", damaged)
+    said = export(trained("own", False)[8], "gguf", tmp_path / "out", status=1)
+    assert "nothing was exported: llama.cpp answers" in said and not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
