@@ -15,6 +15,7 @@ app = typer.Typer()
 
 EXAMPLES = examples(
     "icot-tui import downloads/9_by_9_mult_gpt2 --out models/icot-9x9",
+    "icot-tui import coconut/checkpoint_33 --base ./gpt2 --tokenizer ./gpt2 --out models/coconut",
     "icot-tui import kd/student --emulator kd/emulator --base ./gpt2 --tokenizer ./gpt2 --out pair",
 )
 
@@ -22,7 +23,7 @@ EXAMPLES = examples(
 @app.command(epilog=EXAMPLES)
 def import_checkpoint(
     folder: Annotated[
-        Path, Argument(help="Has config.json and state_dict.bin, or student and emulator.")
+        Path, Argument(help="Its folder, its file of weights, or one with student and emulator.")
     ],
     out: Annotated[Path, Option(help="The new folder.")],
     base: Annotated[
@@ -34,25 +35,36 @@ def import_checkpoint(
     emulator: Annotated[
         Path | None, Option(help="ICoT-KD: the emulator to couple with the student.")
     ] = None,
+    lora_alpha: Annotated[
+        float | None, Option(help="CODI, SIM-CoT: alpha of the adapters, which isn't saved.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Turn a published ICoT-SI or ICoT-KD checkpoint into an ordinary folder.
+    """Turn a published checkpoint into an ordinary folder.
 
-    Pickles are read without running anything in them. Missing, unknown or misshapen weights are
-    listed, and then nothing is written. Of ICoT-KD, the teacher, the student, the emulator, or
-    student and emulator together can be imported; only the pair answers questions. Give --base and
-    --tokenizer if the hub that config.json names can't be reached. Published models read digits in
-    reverse order, separated by blanks: icot-tui ask OUT '2 1 * 4 3' is 12*34.
+    Known are those of ICoT-SI, ICoT-KD, Coconut, CODI and SIM-CoT. Pickles are read without running
+    anything in them. Missing, unknown or misshapen weights are listed, and then nothing is written.
+    Of ICoT-KD, the teacher, the student, the emulator, or student and emulator together can be
+    imported; only the pair answers questions. Of Coconut, CODI and SIM-CoT it is the language
+    model, with its larger vocabulary and its adapters merged; other modules are named and left out.
+    Give --base and --tokenizer where no config.json names them, or the hub can't be reached.
+    Published models of multiplication read digits in reverse order, separated by blanks:
+    icot-tui ask OUT '2 1 * 4 3' is 12*34.
     """
     from icot_tui.runs.published_import import import_published
 
     silence_transformers()
-    kind, parameters = import_published(folder, out, base, tokenizer, emulator)
+    imported = import_published(
+        folder, out, base=base, tokenizer=tokenizer, emulator=emulator, alpha=lora_alpha
+    )
+    kind, parameters = imported.kind, imported.parameters
     if json:
-        print_json({"path": out, "kind": kind, "parameters": parameters})
+        found = {"path": out, "kind": kind, "parameters": parameters}
+        print_json(found | {"left_out": list(imported.left_out)})
         return
     where = plain(str(out))
     lines = [f"{kind}, {parameters:,} parameters, written to {where}"]
+    lines += [f"left out      {part}" for part in imported.left_out]
     if kind == "pair":
         lines.append(f"evaluate      icot-tui eval {where} --data FILE")
     elif kind == "language model":

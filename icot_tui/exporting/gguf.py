@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from icot_tui.errors import UserError
@@ -57,7 +58,13 @@ def _note(portable: Portable) -> str:
 
 
 def ask_llama(portable: Portable, file: Path, questions: list[str]) -> list[str | None]:
-    """The greedy answers of llama.cpp, one question at a time, all in float32."""
+    """The greedy answers of llama.cpp, one question at a time.
+
+    All in float32, which takes two options (findings/llama-cpp-half-cache.sh).
+
+    Raises:
+        UserError: it doesn't load the file.
+    """
     from xllamacpp import CommonParams, Server, ggml_type, llama_flash_attn_type
 
     params = CommonParams()
@@ -66,9 +73,15 @@ def ask_llama(portable: Portable, file: Path, questions: list[str]) -> list[str 
     params.n_parallel = 1
     params.cache_type_k = params.cache_type_v = ggml_type.GGML_TYPE_F32
     params.flash_attn_type = llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = torch.get_num_threads()
     params.special = True
     params.verbosity = -1
-    server = Server(params)
+    try:
+        server = Server(params)
+    except RuntimeError as error:
+        raise UserError(
+            f"nothing was exported: llama.cpp doesn't load its file ({error})", 1
+        ) from error
     answers = []
     for question in questions:
         prompt = portable.prompt.replace("{question}", question)

@@ -157,23 +157,40 @@ def damaged_files(folder: Path) -> Iterator[str]:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Tensors of a pickle, without running anything in it.
+    """Tensors of a safetensors file or a pickle, without running anything in it.
+
+    A pickle may hold other plain values beside one table of tensors.
 
     Raises:
         UserError: the file is missing, damaged, or holds more than tensors.
     """
+    from safetensors.torch import load_file
+
     refuse_lfs_pointer(path)
     try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
         tensors = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing") from error
     except Exception as error:  # of whatever kind: so it is with damaged pickles
         raise UserError(f"{path} is damaged, or holds more than tensors") from error
-    if not isinstance(tensors, dict) or not all(
-        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in tensors.items()
-    ):
-        raise UserError(f"{path} holds no tensors by name")
-    return tensors
+    inner = tensors.values() if isinstance(tensors, dict) else ()
+    tables = [one for one in (tensors, *inner) if _is_table(one)]
+    if len(tables) != 1:
+        raise UserError(
+            f"{path} holds {'no' if not tables else 'several tables of'} tensors by name"
+        )
+    found: dict[str, Tensor] = tables[0]
+    return found
+
+
+def _is_table(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and len(value) > 0
+        and all(isinstance(key, str) and isinstance(one, Tensor) for key, one in value.items())
+    )
 
 
 # Adapters ---------------------------------------------------------------------------------

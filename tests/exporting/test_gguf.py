@@ -68,6 +68,14 @@ def test_another_answer_of_llama_cpp_is_an_error(trained, export, tmp_path, monk
 
 
 @pytest.mark.slow
+def test_a_file_that_llama_cpp_does_not_load(trained, export, tmp_path, monkeypatch) -> None:
+    names = gguf._tensors
+    monkeypatch.setattr(gguf, "_tensors", lambda *model: list(names(*model))[:-1])
+    said = export(trained("own", False)[8], "gguf", tmp_path / "out", status=1)
+    assert "llama.cpp doesn't load its file" in said and not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
 def test_the_file_holds_every_weight(trained, tmp_path) -> None:
     portable = make_portable(read_source(trained("own", True)[8], None, None))
     write_gguf(portable, tmp_path / "model.gguf")
