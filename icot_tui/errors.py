@@ -18,6 +18,11 @@ class UserError(ValueError):
         self.exit_status = exit_status
 
 
+def reason(error: BaseException) -> str:
+    """What a failure says to the user, with the kind of an error that was not expected."""
+    return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+
+
 class Cancelled(Exception):
     """The work is no longer wanted, and there is no result."""
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,9 @@ ROOM = 4 << 30
 # Thousands of small files are forced to disk, which takes milliseconds each; not so in memory.
 if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+# The alerts of whoever runs the tests are not for the tests' runs.
+os.environ["XDG_CONFIG_HOME"] = str(Path(tempfile.gettempdir()) / "icot-tui-no-settings")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -33,6 +33,7 @@ COMMANDS = {
     "export": "Write a checkpoint for transformers, llama.cpp or lm-eval.",
     "study": "Rerun a table or a figure of the papers, or your own.",
     "ctl": "Control a live run: pause, hold, advance, rollback, save, evaluate, stop.",
+    "alerts": "Try whether the alerts of a run reach you.",
     "data": "Generate, show and measure data files.",
     "runs": "List runs, show one, compare and export them.",
     "config": "Show, check and write config files.",

@@ -18,7 +18,7 @@ from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import how_answered
 from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.errors import UserError
+from icot_tui.errors import UserError, reason
 from icot_tui.formatting import duration, plain
 from icot_tui.runs.new_run import remove_empty_run
 from icot_tui.signals import ECHO_SECONDS, handling_stop
@@ -79,8 +79,7 @@ def train_run(
         say(leave_unsaved(folder, is_new))
         return 1
     except Exception as error:
-        what = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        failure = f"the training failed: {what}"
+        failure = f"the training failed: {reason(error)}"
         _record_at_last_step(folder, lambda step: Warned(step=step, message=failure))
         say(remove_empty_run(folder, is_new))
         raise

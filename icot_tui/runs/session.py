@@ -33,6 +33,7 @@ from icot_tui.engine.processes import Processes
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.methods import METHODS
+from icot_tui.runs.alerting import alerting
 from icot_tui.version import __version__
 
 
@@ -49,6 +50,13 @@ def run_training(
     Raises:
         UserError: the folder is in use, or what the config names can't be had.
     """
+    with alerting(folder):
+        return _run(folder, commands, listen)
+
+
+def _run(
+    folder: RunFolder, commands: CommandQueue, listen: Callable[[Event], None] | None
+) -> events.RunEnded:
     config = load_config(folder.config).config
     transformers.utils.logging.disable_progress_bar()
     if (run := METHODS[config.method.name].run) is not None:

@@ -114,6 +114,7 @@ class History:
         self.trainings: list[PhaseHistory] = []
         self.thoughts: list[ThoughtsCompared] = []
         self.log: deque[LogLine] = deque(maxlen=LOG_LINES)
+        self.logged = 0
         self.example: ExampleShown | None = None
         self._lists: tuple[list[Any], ...] = (
             self.removals, self.resets, self.saved, self.spans, self.trainings, self.thoughts,
@@ -149,6 +150,7 @@ class History:
         if not isinstance(event, StepsTrained | ExampleShown):
             content = event, self.summary.metrics.phase_name
             self.log.append(LogLine(time, event.step, type(event).__name__, content))
+            self.logged += 1
         self._rewind.after(event)
         self.version += 1
 

@@ -7,14 +7,23 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from icot_tui.watch.alerts import MOST_AT_ONCE, Alert, Notifier
+import pytest
+
+from icot_tui.config.alerts import AlertSettings
+from icot_tui.watch.alerts import Alert
+from icot_tui.watch.notifier import MOST_WAITING, Notifier, notice_of, targets
 
 ALERT = Alert("collapse", 'odd "text" $(touch x)\x00\n', "error", 12.5)
+NOTICE = notice_of(ALERT, Path("/runs/run"))
 WRITER = (
     "import json,os,sys; from pathlib import Path;"
     "Path(sys.argv[1]).write_text(json.dumps([json.load(sys.stdin),"
     " {k: v for k, v in os.environ.items() if k.startswith('ICOT_TUI_ALERT')}]))"
 )
+
+
+def notifier(told: list[str], seconds: float = 10.0, **settings: object) -> Notifier:
+    return Notifier(targets(AlertSettings.model_validate(settings)), told.append, seconds)
 
 
 def wait_for(what, seconds: float = 20.0) -> bool:
@@ -33,7 +42,7 @@ def server(status: int = 200, delay: float = 0.0) -> Iterator[tuple[str, list[di
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             length = int(self.headers["Content-Length"])
-            received.append(json.loads(self.rfile.read(length)))
+            received.append(json.loads(self.rfile.read(length)) | {"path": self.path})
             time.sleep(delay)
             self.send_response(status)
             self.end_headers()
@@ -50,9 +59,9 @@ def server(status: int = 200, delay: float = 0.0) -> Iterator[tuple[str, list[di
 def test_a_command_gets_the_alert(tmp_path: Path) -> None:
     told: list[str] = []
     out = tmp_path / "out.json"
-    notifier = Notifier([sys.executable, "-c", WRITER, str(out)], trouble=told.append)
-    notifier.send(ALERT, "run", "/runs/run")
-    assert wait_for(lambda: out.exists() and out.read_text().endswith("]"))
+    sending = notifier(told, command=[sys.executable, "-c", WRITER, str(out)])
+    sending.send(NOTICE)
+    sending.finish()
     notice, environment = json.loads(out.read_text())
     assert notice == {
         "run": "run", "folder": "/runs/run", "kind": "collapse", "severity": "error",
@@ -63,38 +72,59 @@ def test_a_command_gets_the_alert(tmp_path: Path) -> None:
     assert told == []
 
 
-def test_an_address_gets_the_alert() -> None:
+def test_a_webhook_and_an_address_of_apprise_get_the_alert() -> None:
+    pytest.importorskip("apprise")
     told: list[str] = []
     with server() as (url, received):
-        Notifier(url=url, trouble=told.append).send(ALERT, "run", "/runs/run")
-        assert wait_for(lambda: received)
-    assert received[0]["text"] == ALERT.text
+        address = url.replace("http://", "json://") + "/apprise"
+        sending = notifier(told, webhook=url, addresses=[address])
+        sending.send(NOTICE)
+        sending.finish()
+    posted, through_apprise = sorted(received, key=lambda one: len(one["path"]))
+    assert posted["text"] == ALERT.text and posted["run"] == "run"
+    assert through_apprise["message"].startswith('odd "text"')
+    assert through_apprise["type"] == "failure" and "collapse" in through_apprise["title"]
     assert told == []
 
 
-def test_trouble_is_told_and_nothing_raised(tmp_path: Path) -> None:
+def test_trouble_is_told_without_secrets_and_nothing_is_raised(tmp_path: Path) -> None:
+    pytest.importorskip("apprise")
     told: list[str] = []
-    Notifier([str(tmp_path / "gone")], trouble=told.append).send(ALERT, "r", "f")
-    Notifier([sys.executable, "-c", "exit(3)"], trouble=told.append).send(ALERT, "r", "f")
-    Notifier(url="file:///etc/passwd", trouble=told.append).send(ALERT, "r", "f")
-    Notifier(url="http://127.0.0.1:1/", trouble=told.append).send(ALERT, "r", "f")
     with server(status=500) as (url, _):
-        Notifier(url=url, trouble=told.append).send(ALERT, "r", "f")
-        assert wait_for(lambda: len(told) == 5), told
-    assert sum("alert command failed" in sentence for sentence in told) == 2
-    assert sum("alert address failed" in sentence for sentence in told) == 3
+        for settings in (
+            {"command": [str(tmp_path / "gone")]},
+            {"command": [sys.executable, "-c", "exit(3)", "secret"]},
+            {"webhook": "http://127.0.0.1:1/secret"},
+            {"webhook": url},
+            {"addresses": ["json://me:secret@127.0.0.1:1/"]},
+            {"addresses": ["rubbish://secret"]},
+        ):
+            sending = notifier(told, **settings)
+            sending.send(NOTICE)
+            sending.finish()
+    causes = (
+        "the alert command failed: FileNotFoundError",
+        "the alert command failed: it ended with status 3",
+        "the alert webhook failed: URLError",
+        "the alert webhook failed: HTTPError: HTTP Error 500",
+        "the alert address json://… failed: A Connection error",
+        "the alert address rubbish://… failed: apprise does not know",
+    )
+    assert len(told) == len(causes)
+    for sentence, cause in zip(told, causes, strict=True):
+        assert sentence.startswith(cause) and "secret" not in sentence
 
 
 def test_what_takes_too_long_is_given_up_and_does_not_hold_up() -> None:
     told: list[str] = []
     sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
-    notifier = Notifier(sleeper, trouble=told.append, seconds=0.3)
+    sending = notifier(told, seconds=0.5, command=sleeper)
     began = time.monotonic()
-    for _ in range(MOST_AT_ONCE + 2):
-        notifier.send(ALERT, "r", "f")
+    for _ in range(MOST_WAITING + 3):  # one is under way at most
+        sending.send(NOTICE)
     assert time.monotonic() - began < 5
-    assert wait_for(lambda: len(told) == MOST_AT_ONCE + 2), told
-    assert sum("too slow" in sentence for sentence in told) == 2
+    assert wait_for(lambda: "longer than 0.5 seconds" in " ".join(told)), told
+    assert sum("too slow" in sentence for sentence in told) >= 2
     with server(delay=5) as (url, _):
-        Notifier(url=url, trouble=told.append, seconds=0.2).send(ALERT, "r", "f")
-        assert wait_for(lambda: "alert address failed" in told[-1])
+        notifier(told, seconds=0.2, webhook=url).send(NOTICE)
+        assert wait_for(lambda: "alert webhook failed" in told[-1])

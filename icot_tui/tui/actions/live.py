@@ -13,7 +13,7 @@ from icot_tui.tui.actions.view_actions import ViewActions
 from icot_tui.tui.panels.methods import removes
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.summary import SummaryDialog
-from icot_tui.watch.alerts import Alert, Notifier
+from icot_tui.watch.alerts import Alert
 
 if TYPE_CHECKING:
     from icot_tui.tui.app.workbench import Workbench
@@ -29,11 +29,6 @@ class LiveActions:
         self._app = app
         self._monitor = app.monitor
         self._settings = app.options.settings.alerts
-        self._notifier = Notifier(
-            self._settings.command,
-            self._settings.webhook or "",
-            logging.getLogger("icot_tui.screen").warning,
-        )
         self._commands = RunCommandActions(app)
         self._screens = ScreenActions(app)
         self.runner = ActionRunner(
@@ -57,7 +52,8 @@ class LiveActions:
         self._commands.report_results()
         self._screens.show_summary_if_due(view)
         for alert in self._monitor.alerts(view):
-            self._raise_alert(alert)
+            if alert.kind != "paused":  # the header shows that, and the user may have done it
+                self._raise_alert(alert)
 
     def mode(self) -> str:
         """How the run is shown, for the header."""
@@ -91,17 +87,14 @@ class LiveActions:
         return ""
 
     def _raise_alert(self, alert: Alert) -> None:
-        """Tell the user: a message, the bell, the log, and what the settings ask for."""
-        app, source = self._app, self._monitor.source
+        """Tell the user: a message, the bell and the log; elsewhere the run's own alerter tells."""
+        app = self._app
         ended = alert.kind in ("finished", "stopped", "died")
         if not (ended and isinstance(app.screen, SummaryDialog)):  # which says so already
-            notify_user(self._app, alert.text, alert.severity, ALERT_SECONDS)
+            notify_user(app, alert.text, alert.severity, ALERT_SECONDS)
         if self._rings:
             app.bell()
         log.warning("%s", alert.text)
-        if source is not None and (self._monitor.engine or self._app.options.control):
-            # Of several viewers, the one that may change the run sends the alert on.
-            self._notifier.send(alert, source.folder.name, str(source.folder.path))
 
     @property
     def _rings(self) -> bool:

@@ -10,8 +10,9 @@ stop = ["X", "ctrl+x"]
 
 [alerts]
 bell = true
-webhook = "https://…"
 command = ["sh", "-c", "notify-send \"$ICOT_TUI_ALERT_TEXT\""]
+webhook = "https://…"
+addresses = ["mailto://user:password@example.org"]
 """
 
 import locale
@@ -21,9 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import platformdirs
 from pydantic import BaseModel, ConfigDict, Field
 
+from icot_tui.config.alerts import AlertSettings, settings_file
 from icot_tui.config.checking import check
 from icot_tui.config.toml import read_toml
 from icot_tui.errors import UserError
@@ -37,19 +38,6 @@ if TYPE_CHECKING:
 
 TABLES = (LIVE_TABLE, PLAY_TABLE)
 Key = Annotated[str, Field(max_length=40)]
-
-
-class AlertSettings(BaseModel):
-    """How the user is told that a run needs a look."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    bell: bool = True
-    """Ring the terminal's bell."""
-    webhook: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
-    """Address that each alert is posted to, as JSON."""
-    command: list[str] = []
-    """Program and arguments; it gets each alert as JSON on its standard input."""
 
 
 class Settings(BaseModel):
@@ -74,7 +62,7 @@ def load_settings(path: Path | None = None) -> Settings:
     Raises:
         UserError: the file has a mistake; the sentence names file, line and key.
     """
-    path = path or platformdirs.user_config_path("icot-tui") / "settings.toml"
+    path = path or settings_file()
     if not path.is_file():
         return Settings()
     raw, lines = read_toml(path)

@@ -137,7 +137,8 @@ class RunMonitor:
 
     def alerts(self, view: RunView) -> list[Alert]:
         """What the user should know, each once."""
-        return self._rules.look(view.source, self._machine, view.now)
+        free = None if self._machine is None else self._machine.disk_free
+        return self._rules.look(view.source, view.status, free, view.now)
 
     def _read_machine(self, source: Source, running: bool) -> None:
         """Read this machine, if the run is on it."""

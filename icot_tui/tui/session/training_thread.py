@@ -15,7 +15,7 @@ from icot_tui.engine.journal.journal import Journal, last_step
 from icot_tui.engine.loop.commands import Command, CommandQueue
 from icot_tui.engine.loop.memory import nothing_collected
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.errors import UserError
+from icot_tui.errors import UserError, reason
 from icot_tui.runs.new_run import create_run
 
 Phase = Literal[
@@ -125,10 +125,8 @@ class TrainingThread:
             self.listener(event)
 
     def _fail(self, error: BaseException) -> None:
-        if isinstance(error, UserError):
-            self.error, self.exit_status = str(error), error.exit_status
-        else:
-            self.error, self.exit_status = f"{type(error).__name__}: {error}", 1
+        self.error = reason(error)
+        self.exit_status = error.exit_status if isinstance(error, UserError) else 1
         with contextlib.suppress(OSError, UserError):
             with open(self.folder.log, "a", encoding="utf-8", errors="backslashreplace") as log:
                 log.write("".join(traceback.format_exception(error)))
