@@ -22,8 +22,8 @@ TIMED = 16  # questions asked one by one to measure the speed
 class BudgetPoint:
     """One choice of the budget.
 
-    written              chain-of-thought tokens to write, of the longest chain
-    stage                tokens removed
+    written              chain-of-thought tokens (or steps) to write, of the longest chain
+    stage                tokens (or steps) removed
     examples             that were asked
     exact_match          share of right answers; low, high: its 95 % interval
     examples_per_second  one at a time
@@ -63,7 +63,7 @@ def sweep(
         split: held-out examples in its tokens.
         on_progress: called with what is being done; what it raises ends the work.
     """
-    longest = split.max_cot_tokens
+    longest = model.token_format.plan.greatest_stage(split)
     stages = np.linspace(0, longest, min(longest + 1, MOST_POINTS)).round().astype(int).tolist()
     questions = [model.reader.example(split, index) for index in range(len(split))]
     right = []
@@ -80,9 +80,10 @@ def sweep(
 def _ask(model: LoadedModel, questions: Sequence[Question], stage: int) -> list[Answer]:
     """Answers at a stage; chains of thought shorter than it are not written at all."""
     by_written: defaultdict[int, list[Question]] = defaultdict(list)
+    plan = model.token_format.plan
     for question in questions:
         assert question.gold is not None
-        by_written[max(question.gold.max_cot_tokens - stage, 0)].append(question)
+        by_written[max(plan.greatest_stage(question.gold) - stage, 0)].append(question)
     return [
         answer
         for written, group in by_written.items()

@@ -9,7 +9,7 @@ from icot_tui.config import RunConfig, load_config, method_of
 from icot_tui.engine.checkpoints.checkpoint import BEST, LATEST, list_checkpoints, stage_of
 from icot_tui.engine.checkpoints.description import read_description
 from icot_tui.engine.journal.events import Evaluated, PhaseBegan, StepsTrained
-from icot_tui.engine.journal.journal import JournalReader, max_cot_tokens
+from icot_tui.engine.journal.journal import JournalReader, greatest_stage
 from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
@@ -24,8 +24,8 @@ class CheckpointEntry:
     """A checkpoint and what its run's files tell about it.
 
     run          name of its run; that of the folder where it belongs to none
-    stage        tokens removed; None where no run wrote it
-    max_cot_tokens  of the run's longest chain of thought; None where it is not known
+    stage        tokens (or steps) removed; None where no run wrote it
+    greatest_stage  of the run's greatest chain of thought; None where it is not known
     exact_match  of its training's evaluation at its step; None without one
     implicit     was everything removed?
     best         the best of those that answer: implicit ones before others, then by exact match
@@ -40,7 +40,7 @@ class CheckpointEntry:
     run: str
     step: int | None = None
     stage: int | None = None
-    max_cot_tokens: int | None = None
+    greatest_stage: int | None = None
     exact_match: float | None = None
     implicit: bool = False
     best: bool = False
@@ -70,11 +70,11 @@ class CheckpointEntry:
 
 def run_entries(run: RunFolder) -> list[CheckpointEntry]:
     """All checkpoints of a run, sorted by stage and then by age."""
-    config, longest, results = _config(run), max_cot_tokens(run.journal), _results(run)
+    config, greatest, results = _config(run), greatest_stage(run.journal), _results(run)
     shared = CheckpointEntry(
         path=run.path,
         run=run.name,
-        max_cot_tokens=longest,
+        greatest_stage=greatest,
         mixed=config is not None and has_mixed_stages(config),
         is_control=config is not None and method_of(config).is_control,
         task="" if config is None else _task(config),
@@ -85,7 +85,7 @@ def run_entries(run: RunFolder) -> list[CheckpointEntry]:
             continue  # deleted or damaged meanwhile
         phase, step = checkpoint.phase.partition("-")[2], checkpoint.step
         entry = replace(shared, path=checkpoint.path, phase=phase, step=step, stage=stage)
-        implicit = longest is not None and stage >= longest
+        implicit = greatest is not None and stage >= greatest
         found.append(replace(entry, exact_match=results.get((phase, step)), implicit=implicit))
     rated = [entry for entry in found if entry.answers and entry.exact_match is not None]
     best = max(rated, key=lambda one: (one.implicit, one.exact_match or 0.0), default=None)
@@ -171,7 +171,7 @@ def _single(path: Path) -> CheckpointEntry:
         run=path.name,
         step=about.step,
         stage=about.stage,
-        max_cot_tokens=about.greatest_stage,
+        greatest_stage=about.greatest_stage,
         implicit=about.stage >= about.greatest_stage,
         mixed=has_mixed_stages(config),
         is_control=method_of(config).is_control,

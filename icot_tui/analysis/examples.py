@@ -68,12 +68,13 @@ def load_examples(model: LoadedModel, count: int, file: Path | None = None) -> P
         UserError: no file is given and the checkpoint lies in no run, or a file is missing.
     """
     if file is not None:
-        lines = _lines(ExampleReader(str(file), "test").chunks(count), count)
+        reader = ExampleReader.of(str(file), "test", model.opened.data, model.opened.unit)
+        lines = _lines(reader.chunks(count), count)
         return ProbeExamples(Chunk(b"".join(lines), str(file), 1), len(lines), 0)
     data = model.opened.data
     if data is None:
         raise UserError(f"{model.opened.path} lies in no run: name a file of examples with --data")
-    source = open_source(data)
+    source = open_source(data, model.opened.unit)
     lines, trained_on = [], 0
     for name in sorted(source.names, key=["validation", "test", "train"].index):
         if len(lines) < count:
@@ -120,7 +121,8 @@ class AlignedExamples:
         columns = batch.prompt_lengths[:, None] + np.arange(-before, after)
         tokens = np.take_along_axis(batch.ids, columns, axis=1)
         shortest = int(split.cot_lengths.min())
-        hidden = tuple(sorted(token_format.plan.removal_order(shortest)[:stage]))
+        first_shortest = int(split.cot_lengths.argmin())
+        hidden = tuple(sorted(token_format.plan.hidden(split, first_shortest, stage)))
         kept = tuple(place for place in range(shortest) if place not in hidden)
         written = int(batch.cot_lengths.max())
         if written != int(batch.cot_lengths.min()):

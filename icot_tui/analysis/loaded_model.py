@@ -54,7 +54,7 @@ class LoadedModel:
         self.stage, self.step = opened.stage, opened.step
         about, config, run = opened.description, opened.config, opened.run
         typical = None if about is None else about.typical_cot_tokens
-        self.reader = QuestionReader(opened.tokenizer, opened.data, typical)
+        self.reader = QuestionReader(opened.tokenizer, opened.data, typical, opened.unit)
         self._positions = position_table(self.lm)
         self._budget = None if config is None else config.evaluation.max_new_tokens
         self.chooses_budget = config is not None and has_mixed_stages(config)
@@ -78,8 +78,8 @@ class LoadedModel:
 
         Args:
             text, raw: see `QuestionReader.read`.
-            written: how many chain-of-thought tokens to write; None: as the stage says.
-            stage: tokens removed, instead of the checkpoint's own stage.
+            written: how many chain-of-thought tokens (or steps) to write; None: as the stage says.
+            stage: tokens (or steps) removed, instead of the checkpoint's own stage.
             sampling: None: greedily.
 
         Raises:
@@ -137,17 +137,11 @@ class LoadedModel:
 
     def _staged(self, question: Question, written: int | None, stage: int | None) -> "_Staged":
         """A question as the model's input at a stage."""
-        chain = None if question.gold is None else question.gold.max_cot_tokens
+        plan, chain = self.token_format.plan, None
+        if question.gold is not None:
+            chain = plan.greatest_stage(question.gold)
         if written is not None:
-            most = chain if chain is not None else self.reader.typical_cot_tokens
-            if most is None:
-                raise UserError(
-                    "how many tokens the whole chain of thought of this question has is not "
-                    "known: give the number of removed tokens instead of written ones"
-                )
-            if written > most:
-                raise UserError(f"the chain of thought has {most} tokens, {written} are too many")
-            stage = most - written
+            stage = self._stage_for(written, chain)
         stage = self.stage if stage is None else stage
         if stage is None and self.is_pair:
             stage = chain or 0
@@ -159,6 +153,24 @@ class LoadedModel:
         self.opened.token_format(stage)  # refuses a stage that nothing tells how to make
         prefixes = self._without_gold if chain is None else self._with_gold
         return _Staged(question, stage, prefixes(question, stage))
+
+    def _stage_for(self, written: int, chain: int | None) -> int:
+        """The stage at which so many tokens (or steps) are written, of a chain of so many."""
+        unit = self.token_format.plan.unit
+        if unit == "step" and self.token_format.plan.side == "right":
+            raise UserError(
+                "steps are removed from the right, where nobody can say beforehand how many tokens "
+                "those have that are written: give the number of removed steps"
+            )
+        most = self.reader.typical_cot_tokens if chain is None and unit == "token" else chain
+        if most is None:
+            raise UserError(
+                f"how many {unit}s the whole chain of thought of this question has is not "
+                f"known: give the number of removed {unit}s instead of written ones"
+            )
+        if written > most:
+            raise UserError(f"the chain of thought has {most} {unit}s, {written} are too many")
+        return most - written
 
     def _with_gold(self, question: Question, stage: int) -> Prefixes:
         """With a gold example, which determines lengths and position ids."""
@@ -173,13 +185,18 @@ class LoadedModel:
         """Without a gold example only the prompt's length is known."""
         length, plan = len(question.prompt), self.token_format.plan
         typical = self.reader.typical_cot_tokens
+        gone = min(stage, typical or 0)
+        if plan.unit == "step":  # of whose tokens only all together are known
+            about = self.opened.description
+            typical = typical if about is not None and stage >= about.greatest_stage else None
+            gone = typical or 0
         if typical is None and plan.keep_positions and stage:
             raise UserError(
                 "how long this question's chain of thought would be is not known, and with it the "
                 "positions that removed tokens left behind: ask an example with its chain, "
                 "'input||cot #### answer'"
             )
-        removed = np.array([min(stage, typical or 0)])
+        removed = np.array([gone])
         no_cot = np.zeros(1, dtype=np.int64)
         shift = PositionShift.of(plan, np.array([length]), no_cot, removed)
         ahead = int(shift.tokens[0])
@@ -270,7 +287,7 @@ class LoadedModel:
         ids = gold.example(0).tolist()
         begin, length = int(gold.prompt_lengths[0]), int(gold.cot_lengths[0])
         expected = self._answer_reader.text(ids[begin + length + 1 : -1])
-        hidden = self.token_format.plan.removal_order(length)[: asked.stage]
+        hidden = self.token_format.plan.hidden(gold, 0, asked.stage)
         return expected, [self.token_text(i) for i in ids[begin : begin + length]], hidden
 
     def token_text(self, token: int) -> str:

@@ -187,7 +187,9 @@ def _no_cot(
 ) -> ProbeScores:
     """The control at its own stage, at places of the same names."""
     split = examples.split(control)
-    stage = split.max_cot_tokens if control.stage is None else control.stage
+    stage = control.stage
+    if stage is None:
+        stage = control.token_format.plan.greatest_stage(split)
     stream, aligned = ResidualStream(control.lm), AlignedExamples(control, split, stage)
     [scores] = measure(stream, aligned)
     return at_places(scores, _places(stream, aligned), ours)

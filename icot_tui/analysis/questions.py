@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.config import DataConfig
+from icot_tui.config.sections import Unit
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.encoding import Encoder, decode_example
 from icot_tui.data.examples import ANSWER_MARK, INPUT_END, Chunk, chunk_examples, parse_line
 from icot_tui.data.splits import open_source
+from icot_tui.data.steps import MARK, StepRule, mark_steps
 from icot_tui.data.tasks import Task, make_task
 from icot_tui.data.tokenizing import encode_prompt
 from icot_tui.errors import UserError
@@ -49,6 +51,7 @@ class QuestionReader:
         tokenizer: the checkpoint's.
         data: of its run: the task, or the held-out file, knows the answers.
         typical: median length of the chains of thought, in tokens, where it is known already.
+        unit: of removal; the ends of steps are known of gold examples if it is "step".
     """
 
     def __init__(
@@ -56,11 +59,13 @@ class QuestionReader:
         tokenizer: "PreTrainedTokenizerBase",
         data: DataConfig | None,
         typical: int | None = None,
+        unit: Unit = "token",
     ) -> None:
         self._tokenizer = tokenizer
         self._encoder = Encoder(tokenizer, fast=False)
         self._data = data
         self._typical = typical
+        self._unit = unit
 
     @cached_property
     def task(self) -> Task | None:
@@ -74,7 +79,9 @@ class QuestionReader:
         if data is None or data.validation is None:
             return {}
         try:
-            lines = chain.from_iterable(map(chunk_examples, open_source(data).chunks("validation")))
+            lines = chain.from_iterable(
+                map(chunk_examples, open_source(data, self._unit).chunks("validation"))
+            )
             return {e.input: f"{e.input}||{e.cot} #### {e.answer}" for _, e in lines}
         except UserError:  # moved or changed since: questions can still be asked
             return {}
@@ -108,24 +115,26 @@ class QuestionReader:
         if not text:
             raise UserError("the question is empty: write one")
         if INPUT_END in text and ANSWER_MARK in text:
-            return self._question(text, parse_line(text, "the question").input, text)
+            x = parse_line(text, "the question").input
+            return self._question(text, x, self._gold(text))
         task = self.task
         if task is None:
-            return self._question(text, text, self._known.get(text))
+            known = self._known.get(text)
+            return self._question(text, text, None if known is None else self._gold(known))
         if not raw:
             problem = task.question(text)
-            return self._question(text, task.model_input(problem), _line(task, problem))
+            gold = self._gold(_line(task, problem))
+            return self._question(text, task.model_input(problem), gold)
         try:
             problem = task.question(task.human_input(text))
         except UserError:  # in the model's own form anything may be asked
             return self._question(text, text, None)
         exact = task.model_input(problem) == text
-        return self._question(text, text, _line(task, problem) if exact else None)
+        return self._question(text, text, self._gold(_line(task, problem)) if exact else None)
 
     def example(self, split: EncodedSplit, index: int) -> Question:
-        example = decode_example(self._tokenizer, split, index)
-        line = f"{example.input}||{example.cot} #### {example.answer}"
-        return self._question(self.shown_input(example.input), example.input, line)
+        x = decode_example(self._tokenizer, split, index).input
+        return self._question(self.shown_input(x), x, split.only(np.arange(len(split)) == index))
 
     def shown_input(self, x: str) -> str:
         """An input as a person writes it."""
@@ -135,16 +144,19 @@ class QuestionReader:
         """An answer as a person writes it."""
         return y if self.task is None else self.task.human_answer(y)
 
-    def _question(self, text: str, x: str, line: str | None) -> Question:
+    def _question(self, text: str, x: str, gold: EncodedSplit | None) -> Question:
         prompt = encode_prompt(self._tokenizer, x)
         unknown = self._tokenizer.unk_token_id
         if unknown is not None and unknown in prompt[:-1]:
             raise UserError("the tokenizer has no token for a part of the question: rephrase it")
-        gold = None if line is None else self._gold(line)
         return Question(text, x, self.shown_input(x), tuple(prompt), gold)
 
     def _gold(self, line: str) -> EncodedSplit:
-        return self._encoder.encode(Chunk(line.encode() + b"\n", "the question", 1))
+        text = line.encode() + b"\n"
+        if self._unit == "step" and MARK not in line:
+            rule = StepRule(None if self._data is None else self._data.step_end)
+            text = rule.mark(text) if self.task is None else mark_steps(text, self.task.step_ends)
+        return self._encoder.encode(Chunk(text, "the question", 1))
 
 
 def read_questions(file: Path) -> list[str]:

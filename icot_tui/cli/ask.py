@@ -63,12 +63,14 @@ def ask(
     ] = None,
     stage: Annotated[
         int | None,
-        Option(min=0, help="Checkpoint of this stage of a run, or removed tokens of a model."),
+        Option(min=0, help="Checkpoint of this stage of a run, or stage of a model."),
     ] = None,
     side: Side = None,
     keep_positions: KeepPositions = None,
     all_stages: Annotated[bool, Option(help="Ask one checkpoint per stage of a run.")] = False,
-    written: Annotated[int | None, Option(min=0, help="Chain-of-thought tokens to write.")] = None,
+    written: Annotated[
+        int | None, Option(min=0, help="Chain-of-thought tokens (or steps) to write.")
+    ] = None,
     sample: Annotated[bool, Option(help="Sample tokens instead of decoding greedily.")] = False,
     temperature: Annotated[float, Option(min=0.01, help="For --sample.")] = 1.0,
     seed: Annotated[int, Option(min=0, help="For --sample.")] = 0,

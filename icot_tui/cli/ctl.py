@@ -148,8 +148,10 @@ def hold(off: Annotated[bool, Option("--off", help="Release the schedule.")] = F
 
 
 @_command
-def advance(tokens: Annotated[int, Argument(min=1, help="Number of tokens.")] = 1) -> Command:
-    """Remove more tokens now, whatever the schedule says."""
+def advance(
+    tokens: Annotated[int, Argument(min=1, help="Number of tokens, or steps.")] = 1,
+) -> Command:
+    """Remove more tokens (or steps) now, whatever the schedule says."""
     return commands.Advance(tokens=tokens)
 
 

@@ -114,6 +114,9 @@ def stats(
     question: Question = None,
     chain: Chain = None,
     answer: Answer = None,
+    step_end: Annotated[
+        str | None, Option(metavar="TEXT", help="What ends a step, as data.step_end.")
+    ] = None,
     max_length: Annotated[
         int | None, Option(min=1, help="Count rows longer than data.max_length tokens.")
     ] = None,
@@ -122,6 +125,7 @@ def stats(
     """Print sizes, median token counts (Table 1 of the papers), repeated and shared inputs."""
     from icot_tui.data.examples import characters
     from icot_tui.data.files import text_stats, tokenizer_notes
+    from icot_tui.data.steps import StepRule
     from icot_tui.data.tokenizing import CHARACTER, character_tokenizer, pretrained_tokenizer
 
     readers = [_reader(path, question, chain, answer) for path in files]
@@ -131,6 +135,9 @@ def stats(
         loaded = character_tokenizer(characters(chunks))
     else:
         loaded = pretrained_tokenizer(tokenizer)
+    if loaded.is_fast:  # others do not tell which token ends a step
+        for reader in readers:
+            reader.rule = StepRule(step_end)
     measured = text_stats(texts, loaded, max_length)
     for note in [note for reader in readers for note in reader.told()]:
         print_error(f"note: {note}")
@@ -140,13 +147,14 @@ def stats(
         print_json({name: asdict(values) for name, values in measured.items()})
         return
     spans = ("input", "chain of thought", "answer")
-    ends = ("removable", "longest", "repeated", "in first file", "too long")
+    ends = ("removable", "steps", "most steps", "longest", "repeated", "in first file", "too long")
     headers = ("file", "examples", *spans, *ends)
     rows = [
-        (name, *(f"{value:,.10g}" for value in asdict(values).values()))
+        (name, *("" if value is None else f"{value:,.10g}" for value in asdict(values).values()))
         for name, values in measured.items()
     ]
-    print_table(headers, rows, title="median token counts; removable and longest: maximum")
+    title = "medians, in tokens and steps; removable, most and longest: maximum"
+    print_table(headers, rows, title=title)
 
 
 @app.command(

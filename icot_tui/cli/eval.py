@@ -22,8 +22,10 @@ from icot_tui.cli.options import (
     examples,
 )
 from icot_tui.config import EvaluationConfig
+from icot_tui.config.sections import UNIT_WORDS, Unit
 from icot_tui.data.comparison import Compare
 from icot_tui.engine.run_folder import runs_folder
+from icot_tui.formatting import count
 from icot_tui.models.device import pick_device, silence_transformers
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ class EvaluatedCheckpoint:
     """What was measured of one checkpoint."""
 
     checkpoint: Path
+    unit: Unit
     implicit: bool
     result: "EvaluationResult"
     seconds: float
@@ -97,7 +100,8 @@ def evaluate(
         for note in one.passed_over:
             print_error(f"note: {note}")
     with spinner("reading the examples") as say:
-        text = examples_of(opened[0][0], data, examples, split)
+        unit: Unit = "step" if any(one.unit == "step" for one, _ in opened) else "token"
+        text = examples_of(opened[0][0], data, examples, split, unit)
         prepared = [(one, prepare(one, wanted, text, where)) for one, wanted in opened]
         say("evaluating")
         chosen = compare or compare_of(opened[0][0], text)
@@ -129,7 +133,14 @@ def _evaluate(
     began = time.perf_counter()
     result = model.evaluate(config.model_copy(update={"compare": compare}))
     seconds = time.perf_counter() - began
-    return EvaluatedCheckpoint(opened.path, model.implicit, result, seconds, opened.passed_over)
+    return EvaluatedCheckpoint(
+        checkpoint=opened.path,
+        unit=model.token_format.plan.unit,
+        implicit=model.implicit,
+        result=result,
+        seconds=seconds,
+        notes=opened.passed_over,
+    )
 
 
 def _as_json(one: EvaluatedCheckpoint) -> dict[str, Any]:
@@ -157,7 +168,8 @@ def _as_json(one: EvaluatedCheckpoint) -> dict[str, Any]:
 def _lines(one: EvaluatedCheckpoint) -> Iterator[tuple[str, str]]:
     result = one.result
     *digits, closing = (f"{share:.3f}" for share in result.token_accuracy)
-    yield "removed tokens", f"{result.stage}" + (", nothing is written" if one.implicit else "")
+    nothing = ", nothing is written" if one.implicit else ""
+    yield "removed", count(result.stage, UNIT_WORDS[one.unit]) + nothing
     yield "exact match", f"{result.exact_match:.1%}"
     yield "95 % interval", f"{result.low:.1%} to {result.high:.1%}"
     yield "compared as", result.compare

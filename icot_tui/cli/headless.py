@@ -19,7 +19,7 @@ from icot_tui.engine.journal.wording import how_answered
 from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError, reason
-from icot_tui.formatting import duration, plain
+from icot_tui.formatting import count, duration, plain
 from icot_tui.runs.new_run import remove_empty_run
 from icot_tui.signals import ECHO_SECONDS, handling_stop
 
@@ -217,7 +217,11 @@ def closing_lines(folder: RunFolder, summary: RunSummary, ended: RunEnded, secon
     lines = [f"finished: {ended.reason}" if ended.finished else ended.reason]
     if metrics.evaluation is not None and metrics.best is not None:
         last = metrics.evaluation
-        how = "nothing written" if last.implicit else f"{summary.removed_tokens} tokens removed"
+        how = (
+            "nothing written"
+            if last.implicit
+            else f"{count(summary.removed, summary.unit_word)} removed"
+        )
         if metrics.phase_name is not None:
             how = how_answered(last.implicit, metrics.phase_name)
         how = how if asked is None else "prompted"

@@ -26,7 +26,7 @@ Checkpoint = Annotated[
     ),
 ]
 Stage = Annotated[
-    int | None, Option(min=0, help="Number of removed tokens (default: the checkpoint's).")
+    int | None, Option(min=0, help="Number of removed tokens or steps (default: the checkpoint's).")
 ]
 Side = Annotated[
     RemovalSide | None,

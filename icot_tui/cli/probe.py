@@ -167,7 +167,7 @@ def _print_report(report: "ProbeReport", named: bool) -> None:
     for number in shown:
         _print_heat_map(report, number)
     print(
-        f"{plain(report.checkpoint)}, {report.stage} tokens removed, {report.examples:,} examples, "
+        f"{plain(report.checkpoint)}, stage {report.stage}, {report.examples:,} examples, "
         f"{report.seconds:.0f} s"
     )
     lines = [conclusion(report, number) for number in shown]

@@ -87,7 +87,7 @@ class LogProgress(QuietProgress):
         trained = isinstance(event, StepsTrained) and not self._printer.live
         if trained and when >= self._loss_due:
             self._loss_due = when + LOSS_SECONDS
-            stage = f"stage {self._summary.removed_tokens} of {self._summary.max_cot_tokens}"
+            stage = f"stage {self._summary.removed} of {self._summary.greatest_stage}"
             words = ", ".join([*pace(self._summary), stage])
             self._printer.log(NarratedLine(when, event.step, words))
 
@@ -96,7 +96,7 @@ class LogProgress(QuietProgress):
         if not self._printer.live:
             return
         words = ", ".join(pace(self._summary)), ", ".join(results(self._summary))
-        state = self._printer.console.size, self._begun, self._summary.removed_tokens, words
+        state = self._printer.console.size, self._begun, self._summary.removed, words
         if state != self._drawn:
             self._drawn = state
             self._printer.draw(self._figures(words))
@@ -117,10 +117,10 @@ class LogProgress(QuietProgress):
 
         if not self._begun:
             return Text("getting ready ...", style="muted")
-        removed, most = self._summary.removed_tokens, self._summary.max_cot_tokens or 0
+        removed, most = self._summary.removed, self._summary.greatest_stage or 0
         bar = Table.grid(padding=(0, 1))
         bar.add_row(
-            Text(f"removed {removed} of {most} tokens", style="primary"),
+            Text(f"removed {removed} of {most} {self._summary.unit_word}s", style="primary"),
             ProgressBar(total=max(most, 1), completed=removed, width=32),
         )
         return Group(bar, *(Text(line, no_wrap=True, overflow="ellipsis") for line in words))

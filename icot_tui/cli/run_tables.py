@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from icot_tui.cli.console import print_json, print_table
 from icot_tui.cli.narrator import pace, results
 from icot_tui.config import RunConfig, method_of
+from icot_tui.config.sections import UNIT_WORDS
 from icot_tui.config.toml import leaves, toml_value
 from icot_tui.engine.journal.wording import describe
 from icot_tui.formatting import age, duration, plain
@@ -76,8 +77,8 @@ def _facts(one: "RunRecord") -> Iterator[tuple[str, str]]:
         yield "end", summary.ended.reason
     if summary.asked is not None:
         yield "progress", describe(summary.asked)
-    elif summary.max_cot_tokens is not None:
-        removed = f"removed {summary.removed_tokens} of {summary.max_cot_tokens} tokens"
+    elif summary.greatest_stage is not None:
+        removed = f"removed {summary.removed} of {summary.greatest_stage} {summary.unit_word}s"
         yield "progress", ", ".join([removed, *pace(summary)])
     if found := results(summary):
         yield "results", ", ".join(found)
@@ -106,9 +107,10 @@ def _config_in_brief(config: RunConfig) -> Iterator[tuple[str, str]]:
         return
     yield "model", model.pretrained or f"{model.architecture} {model.layers} x {model.width}"
     per = "token" if curriculum.gate_per == "token" else "example"
+    word = UNIT_WORDS[curriculum.unit]
     schedule = {
-        "linear": f"{curriculum.remove_per_epoch:g} tokens per epoch",
-        "loss_gated": f"one token whenever the loss per {per} is below {curriculum.gate_loss:g}",
+        "linear": f"{curriculum.remove_per_epoch:g} {word}s per epoch",
+        "loss_gated": f"one {word} whenever the loss per {per} is below {curriculum.gate_loss:g}",
         "stages": f"{len(curriculum.stages)} fixed stages",
     }[curriculum.schedule]
     yield "method", config.method.name + f", {schedule}" * method.removes_tokens
@@ -165,8 +167,8 @@ def _results(one: "RunRecord") -> Iterator[tuple[str, Any]]:
     yield "parameters", summary.parameters
     yield "device", None if summary.facts is None else summary.facts.device
     stepwise = one.config is not None and method_of(one.config).removes_tokens
-    yield "tokens removed", summary.removed_tokens if stepwise else None
-    yield "of", summary.max_cot_tokens
+    yield f"{summary.unit_word}s removed", summary.removed if stepwise else None
+    yield "of", summary.greatest_stage
     yield "exact match", None if last is None else last.exact_match
     yield "best exact match", metrics.best
     yield "loss", metrics.loss

@@ -39,12 +39,12 @@ def list_runs(runs: Runs = None, json: Json = False) -> None:
 
 def _row(one: RunRecord) -> tuple[str, ...]:
     summary, metrics = one.summary, one.summary.metrics
-    last, most = metrics.evaluation, summary.max_cot_tokens
+    last, most = metrics.evaluation, summary.greatest_stage
     return (
         one.folder.name,
         one.status,
         one.method,
-        f"{summary.removed_tokens} of {most}" if most else "",
+        f"{summary.removed} of {most}" if most else "",
         "" if last is None else f"{last.exact_match:.1%}",
         "" if metrics.best is None else f"{metrics.best:.1%}",
         f"{metrics.step:,}",
@@ -60,8 +60,10 @@ def _as_json(one: RunRecord) -> dict[str, Any]:
         "status": one.status,
         "problem": one.problem,
         "method": one.method,
-        "stage": summary.removed_tokens,
-        "max_cot_tokens": summary.max_cot_tokens,
+        "stage": summary.removed,
+        "max_cot_tokens": None if summary.facts is None else summary.facts.max_cot_tokens,
+        "greatest_stage": summary.greatest_stage,
+        "unit": None if summary.facts is None else summary.facts.unit,
         "exact_match": None if metrics.evaluation is None else metrics.evaluation.exact_match,
         "best": metrics.best,
         "step": metrics.step,

@@ -101,8 +101,8 @@ class StudyProgress:
             if status.state not in ("training", "waiting"):
                 continue
             summary = self._summary(status)
-            most = (summary and summary.max_cot_tokens) or 1
-            gone = min(summary.removed_tokens, most) if summary else 0
+            most = (summary and summary.greatest_stage) or 1
+            gone = min(summary.removed, most) if summary else 0
             table.add_row(
                 Text(plain(status.trial.title), style="primary"),
                 ProgressBar(total=most, completed=gone, width=16),
@@ -186,7 +186,7 @@ def in_words(status: "TrialStatus", summary: RunSummary | None) -> list[str]:
         return [describe(summary.asked)]
     parts = [
         f"step {summary.metrics.step:,}",
-        f"removed {summary.removed_tokens} of {summary.max_cot_tokens}",
+        f"removed {summary.removed} of {summary.greatest_stage}",
     ]
     if summary.metrics.evaluation is not None:
         parts.append(f"exact match {summary.metrics.evaluation.exact_match:.1%}")

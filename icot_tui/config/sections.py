@@ -14,6 +14,10 @@ FILE_OR_NAME: Final = "file or name"
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
+Unit = Literal["token", "step"]
+"""What is removed at once, and what a stage counts."""
+UNIT_WORDS: Final[dict[Unit, str]] = {"token": "token", "step": "reasoning step"}
+"""For people, who also read of optimizer steps."""
 
 
 class Section(BaseModel):
@@ -50,6 +54,8 @@ class DataConfig(Section):
     """Test data, which only tables, cards and `eval` look at."""
     columns: ColumnsConfig = ColumnsConfig()
     """Columns, where they are not recognized."""
+    step_end: Annotated[str, Field(min_length=1)] | None = None
+    """What ends a step in chains that are text, such as "."; empty: ">>", or the end of a line."""
     max_overlap: Fraction = 0.1
     """Largest share of validation or test that may also stand in train; 1 allows all."""
     train_examples: Positive | None = None
@@ -73,8 +79,9 @@ class DataConfig(Section):
             raise ValueError("give either a task or a train file (data.task or data.train)")
         if self.train is not None and self.validation is None:
             raise ValueError('data.train needs data.validation beside it, such as "10%"')
-        if self.train is None and (self.test is not None or self.columns != ColumnsConfig()):
-            raise ValueError("data.test and data.columns go with data.train")
+        of_files = (self.test, self.step_end, self.columns)
+        if self.train is None and of_files != (None, None, ColumnsConfig()):
+            raise ValueError("data.test, data.step_end and data.columns go with data.train")
         if self.validation is not None and self.validation.endswith("%"):
             self.validation_share  # noqa: B018  raises for what is no share
         return self
@@ -153,7 +160,7 @@ class StageSpan(Section):
     """One entry of a fixed list of stages."""
 
     stage: Count
-    """Removed tokens during this span."""
+    """Removed tokens (or steps) during this span."""
     steps: Positive
     """Optimizer steps it lasts; the last span lasts for ever."""
 
@@ -161,14 +168,16 @@ class StageSpan(Section):
 class CurriculumConfig(Section):
     """When tokens are removed, how many more by chance, and from which side."""
 
+    unit: Unit = "token"
+    """What is removed at once, and counted by all that follows: a token, or a reasoning step."""
     schedule: Literal["linear", "loss_gated", "stages"] = "linear"
     """linear: by the clock; loss_gated: when the stage is learnt; stages: a fixed list."""
     remove_per_epoch: Annotated[float, Field(gt=0)] = 8
-    """Delta of the linear schedule: tokens removed an epoch, one at a time."""
+    """Delta of the linear schedule: tokens (or steps) removed an epoch, one at a time."""
     warmup_epochs: Annotated[float, Field(ge=0)] = 0
     """Epochs at the first stage before the schedule starts."""
     first_stage: Count = 0
-    """Tokens removed from the start on."""
+    """Tokens (or steps) removed from the start on."""
     remove_all_beyond: Positive | None = None
     """As soon as the stage reaches this, the whole chain of thought is removed."""
     gate_loss: Annotated[float, Field(gt=0)] = 0.1
@@ -192,7 +201,7 @@ class CurriculumConfig(Section):
     keep_positions: bool = False
     """Removed tokens leave their position ids behind."""
     reset_optimizer: bool = True
-    """Drop AdamW's state whenever one more token is removed."""
+    """Drop AdamW's state whenever one more token or step is removed."""
 
     @model_validator(mode="after")
     def consistent(self) -> "CurriculumConfig":
@@ -202,6 +211,8 @@ class CurriculumConfig(Section):
             raise ValueError("curriculum.max_steps is below curriculum.min_steps")
         if self.keep_positions and self.side == "random":
             raise ValueError("curriculum.keep_positions needs side 'left' or 'right'")
+        if self.unit == "step" and self.side == "random":
+            raise ValueError("curriculum.unit 'step' needs side 'left' or 'right'")
         if self.mixed_stages and not self.keep_positions and self.side != "right":
             # Nothing else in the prompt tells how many tokens are gone.
             raise ValueError("curriculum.mixed_stages needs curriculum.keep_positions = true")

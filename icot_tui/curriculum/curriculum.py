@@ -23,22 +23,22 @@ class StageChange:
 class Curriculum:
     """Asks the schedule at each step, and keeps what the schedule depends on.
 
-    From stage `max_cot_tokens`, the longest chain of thought, on everything is removed. The loss is
+    From the greatest stage, the longest chain of thought, on everything is removed. The loss is
     averaged over `gate_window` steps; `resets_optimizer`: a removal drops the optimizer's state.
     """
 
     def __init__(
         self,
         schedule: Schedule,
-        max_cot_tokens: int,
+        greatest_stage: int,
         gate_window: int = 50,
         resets_optimizer: bool = True,
     ) -> None:
         self.schedule = schedule
-        self.max_cot_tokens = max_cot_tokens
+        self.greatest_stage = greatest_stage
         self._resets_optimizer = resets_optimizer
         self._losses: deque[float] = deque(maxlen=gate_window)
-        self.stage = min(schedule.first_stage, max_cot_tokens)
+        self.stage = min(schedule.first_stage, greatest_stage)
         self.steps_at_stage = 0
         self.pace = 1.0
         self.held = False
@@ -53,7 +53,7 @@ class Curriculum:
     @property
     def implicit(self) -> bool:
         """Is every chain of thought removed at the scheduled stage?"""
-        return self.stage >= self.max_cot_tokens
+        return self.stage >= self.greatest_stage
 
     def due(self) -> bool:
         """Would the stage rise if a step began now?"""
@@ -73,11 +73,11 @@ class Curriculum:
 
     def _next_stage(self) -> int:
         if self._requested:
-            return min(self.stage + self._requested, self.max_cot_tokens)
+            return min(self.stage + self._requested, self.greatest_stage)
         if self.held or self.implicit:
             return self.stage
         now = StageProgress(self.stage, self.steps_at_stage, self.smoothed_loss, self.pace)
-        return min(self.schedule.stage(now), self.max_cot_tokens)
+        return min(self.schedule.stage(now), self.greatest_stage)
 
     def end_step(self, batch_was_implicit: bool) -> None:
         """Call after each step; `batch_was_implicit`: no row of it had a CoT token left."""
@@ -99,9 +99,9 @@ class Curriculum:
         """The stage after all that `advance` has asked for."""
         return self.stage + self._requested
 
-    def advance(self, tokens: int = 1) -> None:
-        """Remove this many more tokens when the next step begins, schedule or not."""
-        self._requested += tokens
+    def advance(self, stages: int = 1) -> None:
+        """Remove this many more tokens (or steps) when the next step begins, schedule or not."""
+        self._requested += stages
 
     def slow_down(self, factor: float) -> None:
         """Let every later stage last `factor` times as long."""

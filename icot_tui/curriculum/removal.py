@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from icot_tui.config.sections import Unit
 from icot_tui.data.encoded import EncodedSplit
+from icot_tui.data.steps import StepEnds
 from icot_tui.data.tokenizing import Separators, separators
+from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -24,24 +27,42 @@ Ints = NDArray[np.int64]
 class RemovalPlan:
     """How tokens are removed, the same for the whole run.
 
-    `order` is the seeded order of positions for side "random": position j of every chain of
-    thought goes before position k if order[j] < order[k], so that a later stage removes all
-    that an earlier one did. `answer_only` is ICoT-KD's layout ` {x} SEP #### {y} SEP`: at every
-    stage, the second separator goes with the whole chain of thought.
+    A stage counts in `unit`: so many tokens, or the tokens of so many whole steps. `order` is the
+    seeded order of positions for side "random": position j of every chain of thought goes before
+    position k if order[j] < order[k], so that a later stage removes all that an earlier one did.
+    `answer_only` is ICoT-KD's layout ` {x} SEP #### {y} SEP`: at every stage, the second separator
+    goes with the whole chain of thought.
     """
 
     side: Side = "left"
     keep_positions: bool = False
     order: Ints | None = None
     answer_only: bool = False
+    unit: Unit = "token"
 
     @classmethod
     def seeded(
-        cls, side: Side, keep_positions: bool, max_cot_tokens: int, seed: int
+        cls,
+        side: Side,
+        keep_positions: bool,
+        max_cot_tokens: int,
+        seed: int,
+        unit: Unit = "token",
     ) -> "RemovalPlan":
         """The plan for chains of at most `max_cot_tokens`, with side "random" drawn from `seed`."""
         order = np.random.default_rng(seed).permutation(max_cot_tokens)
-        return cls(side, keep_positions, order if side == "random" else None)
+        return cls(side, keep_positions, order if side == "random" else None, unit=unit)
+
+    def greatest_stage(self, split: EncodedSplit) -> int:
+        """The stage from which on nothing is left of any chain of thought."""
+        if self.unit == "token":
+            return split.max_cot_tokens
+        return int(_steps(split).counts.max(initial=0))
+
+    def hidden(self, split: EncodedSplit, row: int, stage: int) -> list[int]:
+        """Which places in the chain of an example are removed at a stage, in that order."""
+        removed = int(removed_tokens(split, np.array([row]), stage, self).clip(min=0)[0])
+        return self.removal_order(int(split.cot_lengths[row]))[:removed]
 
     def removal_order(self, cot_length: int) -> list[int]:
         """Positions of a chain of this many tokens in the order of their removal."""
@@ -109,9 +130,25 @@ class Batch:
 def removed_tokens(
     split: EncodedSplit, rows: Ints, scheduled: Ints | int, plan: RemovalPlan
 ) -> Ints:
-    """[B] tokens removed of each row, min(s + o, m); `scheduled` is s + o, for all or for each."""
+    """[B] tokens removed of each row, min(s + o, m), or those of so many of its steps.
+
+    `scheduled` is s + o, for all or for each. A UserError if the ends of steps are not known.
+    """
     cot = split.cot_lengths[rows].astype(np.int64)
-    return cot + 1 if plan.answer_only else np.minimum(scheduled, cot)
+    if plan.answer_only:
+        return cot + 1
+    if plan.unit == "token":
+        return np.minimum(scheduled, cot)
+    return _steps(split).removed_tokens(rows, scheduled, from_end=plan.side == "right")
+
+
+def _steps(split: EncodedSplit) -> StepEnds:
+    if split.steps is None:
+        raise UserError(
+            "where the steps of these chains of thought end is not known, but steps are removed: "
+            "set data.step_end, or give chains as lists of steps"
+        )
+    return split.steps
 
 
 def remove(

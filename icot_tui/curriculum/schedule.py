@@ -1,4 +1,4 @@
-"""When the next token is removed, and how many more by chance.
+"""When the next token or step is removed, and how many more by chance.
 
 Schedules and smoothing are pure functions of what has happened so far, or of seed and step: they
 can be tested against the published code's traces, shown ahead of time, and resumed exactly.
@@ -25,7 +25,7 @@ class StageProgress:
     """All that a schedule depends on when a step begins."""
 
     stage: int
-    """Tokens scheduled for removal now."""
+    """Tokens (or steps) scheduled for removal now."""
     steps_at_stage: int
     """Optimizer steps since the last removal, steps on hold not counted."""
     smoothed_loss: float | None
@@ -164,7 +164,7 @@ class Smoothing:
         self._mixed_stages = mixed_stages
 
     def scheduled(self, step: int, stage: int, examples: int) -> NDArray[np.int64]:
-        """[examples] tokens to remove of each row of the batch at this step, s + o."""
+        """[examples] tokens (or steps) to remove of each row of the batch at this step, s + o."""
         offsets = self.offsets(step, examples)
         if not self._mixed_stages:
             return offsets + stage

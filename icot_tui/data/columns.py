@@ -7,6 +7,7 @@ from typing import Any
 
 from icot_tui.config.sections import ColumnsConfig
 from icot_tui.data.examples import ANSWER_MARK, INPUT_END, Example
+from icot_tui.data.steps import MARK, StepRule
 from icot_tui.errors import UserError
 
 CHAINS = {"steps": "Coconut's JSON", "cot": "GSM8K-Aug's and CODI's columns"}
@@ -32,8 +33,13 @@ class ColumnFormat:
     chain: str | None
     answer: str
 
-    def example(self, row: Mapping[str, Any], where: str) -> tuple[Example, int]:
+    def example(
+        self, row: Mapping[str, Any], where: str, rule: StepRule | None = None
+    ) -> tuple[Example, int]:
         """A row's example, and how many steps its chain has.
+
+        With a rule, the chain has a mark after each step, if the row tells them apart: by a list,
+        or by lines where the rule names nothing else.
 
         Raises:
             UserError: a column is missing, null, empty or no text; `where` names file and row.
@@ -43,13 +49,17 @@ class ColumnFormat:
         steps: list[str]
         if self.chain in (None, self.answer):
             before, answer = _at_mark(answer, f"{where}, column {self.answer}")
-            steps = CALCULATION.findall(before)
-            chain = before if self.chain else " ".join(steps)
+            steps = before.splitlines() if self.chain else CALCULATION.findall(before)
         else:
             steps = _steps(row, self.chain or "", where)
-            chain = " ".join(steps)
-            steps = CALCULATION.findall(chain) or steps
-        example = Example(*(" ".join(text.split()) for text in (question, chain, answer)))
+        listed = isinstance(row.get(self.chain or ""), list)
+        steps = [text for step in steps if (text := " ".join(step.split()))]
+        chain = " ".join(steps)
+        marked = chain
+        if rule is not None and (listed or (len(steps) > 1 and rule.end is None)):
+            marked = f"{MARK} ".join(steps) + MARK
+        steps = CALCULATION.findall(chain) or steps
+        example = Example(" ".join(question.split()), marked, " ".join(answer.split()))
         spans = (self.question, example.input), (self.chain, example.cot)
         for column, text in (*spans, (self.answer, example.answer)):
             for mark in (INPUT_END, ANSWER_MARK):
@@ -92,10 +102,10 @@ def recognize(row: Mapping[str, Any], columns: ColumnsConfig, where: str) -> Col
 
 
 def _steps(row: Mapping[str, Any], column: str, where: str) -> list[str]:
-    """The steps of a chain: a text, which is one step, or a list of texts."""
+    """The steps of a chain: the lines of a text, or a list of texts."""
     value = row.get(column)
     if not isinstance(value, list):
-        return [text] if (text := _text(row, column, where, may_be_empty=True)) else []
+        return _text(row, column, where, may_be_empty=True).splitlines()
     for number, step in enumerate(value, start=1):
         if not isinstance(step, str):
             kind = "null" if step is None else f"a {type(step).__name__}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise, product
+from itertools import accumulate, islice, pairwise, product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.examples import ANSWER_MARK, Chunk, Example, chunk_examples
+from icot_tui.data.steps import MARK, MARK_BYTE, Marks, StepEnds, marked_symbols, without_last
 from icot_tui.data.tokenizing import (
     Separators,
     UnknownCharacter,
     decode,
+    encode_marked,
     encode_texts,
     separator_texts,
     separators,
@@ -138,11 +140,20 @@ class Encoder:
         self._tried = False
 
     def encode(self, chunk: Chunk) -> EncodedSplit:
-        """The examples of a chunk, in memory; a UserError names a line that cannot be encoded."""
-        tokens = self._by_table(chunk) if self._fast else None
+        """The examples of a chunk, in memory; a UserError names a line that cannot be encoded.
+
+        With the ends of their steps, if the lines are marked (`data.steps.MARK`).
+        """
+        known = MARK_BYTE in chunk.text
+        marked = replace(chunk, text=without_last(chunk.text)) if known else chunk
+        tokens = self._by_table(marked) if self._fast else None
         if tokens is None:
-            tokens = self._by_tokenizer(chunk)
+            tokens, marks = self._by_tokenizer(marked)
+        elif known:
+            marks = marked_symbols(marked.text)
         split = split_at_separators(tokens.astype(self.dtype), self._separators)
+        if known:
+            split = replace(split, steps=StepEnds.at(*marks, split.cot_lengths))
         if not self._tried and len(split):
             self._tried = True
             self._try(split)
@@ -165,13 +176,13 @@ class Encoder:
                 )
 
     def _by_table(self, chunk: Chunk) -> NDArray[np.uint32] | None:
-        marked = mark_regular(chunk.text)
+        marked = mark_regular(chunk.text.replace(MARK_BYTE, b""))
         table = self._table(symbols_of(marked)) if marked else None
         if marked is None or table is None:
             return None
         tokens = table.encode(marked)
         first_line = chunk.text[: chunk.text.index(b"\n") + 1]
-        sample = self._by_tokenizer(replace(chunk, text=first_line))
+        sample, _ = self._by_tokenizer(replace(chunk, text=first_line))
         return tokens if np.array_equal(tokens[: len(sample)], sample) else None
 
     def _table(self, symbols: bytes) -> ByteTable | None:
@@ -181,14 +192,17 @@ class Encoder:
         self._tables[symbols] = ByteTable.learn(self._tokenizer, symbols)
         return self._tables[symbols]
 
-    def _by_tokenizer(self, chunk: Chunk) -> NDArray[np.uint32]:
+    def _by_tokenizer(self, chunk: Chunk) -> tuple[NDArray[np.uint32], Marks]:
         parts = [np.zeros(0, dtype=np.uint32)]
-        for numbers, texts in self._batches(chunk):
+        rows: list[int] = []
+        before: list[int] = []
+        row = 0
+        for numbers, texts, places in self._batches(chunk):
             try:
-                encoded = encode_texts(self._tokenizer, texts)
+                encoded, counts = encode_marked(self._tokenizer, texts, places)
             except UnknownCharacter as error:
                 raise UserError(f"{chunk.where(numbers[error.index])}: {error}") from error
-            for number, ids in zip(numbers, encoded, strict=True):
+            for number, ids, marks in zip(numbers, encoded, counts, strict=True):
                 found = self._separators.among(ids)
                 if tuple(found) != self._separators or ids[-1] != self._separators.answer:
                     raise UserError(
@@ -196,20 +210,24 @@ class Encoder:
                         f"{' or '.join(dict.fromkeys(self._marks))}; take it out"
                     )
                 parts.append(np.array(ids, dtype=np.uint32))
-        return np.concatenate(parts)
+                if marks:
+                    begin = ids.index(self._separators.question) + 1
+                    rows += [row] * len(marks)
+                    before += [count - begin for count in marks]
+                row += 1
+        return np.concatenate(parts), (np.array(rows, np.int64), np.array(before, np.int64))
 
-    def _batches(self, chunk: Chunk) -> Iterator[tuple[list[int], list[str]]]:
-        """Line numbers and layouts, LINES_AT_ONCE at a time."""
-        numbers: list[int] = []
-        texts: list[str] = []
-        for number, example in chunk_examples(chunk):
-            numbers.append(number)
-            texts.append(layout(example, self._marks))
-            if len(texts) == LINES_AT_ONCE:
-                yield numbers, texts
-                numbers, texts = [], []
-        if texts:
-            yield numbers, texts
+    def _batches(self, chunk: Chunk) -> Iterator[tuple[list[int], list[str], list[list[int]]]]:
+        """Line numbers, layouts, and where in them steps end; LINES_AT_ONCE at a time."""
+        examples = chunk_examples(chunk)
+        while some := list(islice(examples, LINES_AT_ONCE)):
+            texts, places = [], []
+            for _, example in some:
+                *ended, last = example.cot.split(MARK)
+                begin = len(f" {example.input} {self._marks[0]} ")
+                places.append(list(accumulate(map(len, ended), initial=begin))[1:])
+                texts.append(layout(replace(example, cot="".join([*ended, last])), self._marks))
+            yield [number for number, _ in some], texts, places
 
 
 def layout(example: Example, marks: tuple[str, str, str]) -> str:

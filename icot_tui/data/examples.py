@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from icot_tui.data.steps import MARK
 from icot_tui.errors import UserError
 from icot_tui.files import refuse_wrong_kind
 
@@ -139,7 +140,7 @@ def numbered_lines(chunk: Chunk) -> Iterator[tuple[int, str]]:
 
 
 def characters(chunks: Iterable[Chunk]) -> set[str]:
-    """All characters of the text but blanks, newlines and the two marks of the format."""
+    """All characters of the text but blanks, newlines and the marks of the format and of steps."""
     found: set[str] = set()
     for chunk in chunks:
         text = chunk.text.replace(b"||", b"").replace(b"####", b"")
@@ -148,7 +149,7 @@ def characters(chunks: Iterable[Chunk]) -> set[str]:
             found.update(map(chr, np.flatnonzero(counts).tolist()))
         else:
             found.update(*(set(line) for _, line in numbered_lines(replace(chunk, text=text))))
-    return found - {" ", "\n"}
+    return found - {" ", "\n", MARK}
 
 
 def _cut(chunk: Chunk, limit: int) -> tuple[Chunk, int]:

@@ -85,6 +85,8 @@ class TextStats:
     examples         number of lines
     input, cot, answer  median tokens of each span
     removable        most removable tokens of a line: the last stage of a curriculum
+    steps            median reasoning steps; None where nothing tells where they end
+    most_steps       most steps of a line: the last stage with curriculum.unit = "step"
     longest          tokens of the longest whole line in the layout
     repeated         inputs that stand earlier in the same text
     in_first         inputs that stand in the first text, too, but for blanks and digit order
@@ -96,6 +98,8 @@ class TextStats:
     cot: float
     answer: float
     removable: int
+    steps: float | None
+    most_steps: int | None
     longest: int
     repeated: int
     in_first: int
@@ -153,10 +157,14 @@ def _measure(
 ) -> TextStats:
     encoder = Encoder(tokenizer)
     parts = [np.zeros((3, 0), dtype=np.int64)]  # [3, n]: prompt, chain of thought, whole
+    steps = [np.zeros(0, dtype=np.int64)]
     for chunk in chunks:
         split = encoder.encode(chunk)
+        if split.steps is not None:
+            steps.append(split.steps.counts)
         parts.append(np.stack([split.prompt_lengths, split.cot_lengths, split.lengths]))
     prompt, cot, whole = np.concatenate(parts, axis=1)
+    counts = np.concatenate(steps)
     blank, mark = _layout_tokens(tokenizer)
     answer = whole - prompt - cot - 1 - mark - blank - 1
     return TextStats(
@@ -165,6 +173,8 @@ def _measure(
         cot=_median(np.maximum(cot - blank, 0)),
         answer=_median(answer),
         removable=int(cot.max(initial=0)),
+        steps=_median(counts) if len(counts) else None,
+        most_steps=int(counts.max()) if len(counts) else None,
         longest=int(whole.max(initial=0)),
         repeated=0,
         in_first=0,

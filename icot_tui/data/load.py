@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icot_tui.config import DataConfig
+from icot_tui.config.sections import Unit
 from icot_tui.data import cache
 from icot_tui.data.cache import seal, sealed_facts
 from icot_tui.data.encoded import EncodedSplit, read_split, write_split
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 """To be raised when the same text and tokenizer would be written otherwise."""
+STEPS_VERSION = 1
+"""To be raised when steps would end elsewhere."""
 TOKENIZER_FOLDER = "tokenizer"
 
 
@@ -56,15 +60,17 @@ class Data:
     fingerprint: str
 
 
-def load_data(config: DataConfig) -> Data:
+def load_data(config: DataConfig, unit: Unit = "token") -> Data:
     """Make or read the data, encode it, and keep it in the cache for the next time.
 
-    Any number of processes may call it at once: one does the work, the others wait for it.
+    With the ends of reasoning steps, if those are the `unit` of removal. Any number of processes
+    may call it at once: one does the work, the others wait for it.
 
     Raises:
-        UserError: wrong task or options, missing or malformed file, unusable tokenizer, no room.
+        UserError: wrong task or options, missing or malformed file, unusable tokenizer, no room; or
+            nothing says where steps end.
     """
-    source = open_source(config)
+    source = open_source(config, unit)
     tokenizer = None if config.tokenizer == CHARACTER else pretrained_tokenizer(config.tokenizer)
     own = config.separator == "own"
     if tokenizer is not None:
@@ -73,6 +79,8 @@ def load_data(config: DataConfig) -> Data:
         "format": FORMAT_VERSION,
         "tokenizer": _tokenizer_identity(tokenizer, own),
     }
+    if unit == "step":
+        identity["steps"] = [STEPS_VERSION, config.step_end]
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     folder = cache.entry(key, lambda scratch: _build(scratch, source, tokenizer, own))
     return _read(folder, source.task, tokenizer)
@@ -105,11 +113,26 @@ def _build(
     warnings, overlaps = source.doubts()
     encoder = Encoder(tokenizer)
     for name in source.names:
-        parts = (encoder.encode(chunk) for chunk in source.chunks(name))
-        if write_split(folder, name, parts, encoder.dtype) == 0:
+        parts = map(encoder.encode, source.chunks(name))
+        written = _with_steps(parts, name) if source.unit == "step" else parts
+        if write_split(folder, name, written, encoder.dtype) == 0:
             raise UserError(f"the {name} file holds no examples, only blank lines")
     facts = {"warnings": warnings, "overlaps": [asdict(one) for one in overlaps]}
     seal(folder, {"names": source.names, **facts})
+
+
+def _with_steps(parts: Iterable[EncodedSplit], name: str) -> Iterator[EncodedSplit]:
+    """The same pieces of a split; a UserError if none of them tells where its steps end."""
+    known = False
+    for part in parts:
+        known = known or part.steps is not None
+        yield part
+    if not known:
+        raise UserError(
+            f"the {name} examples do not say where the steps of their chains of thought end, which "
+            "curriculum.unit = 'step' needs: set data.step_end to what ends a step, such as '.', "
+            "or give chains as lists of steps"
+        )
 
 
 def _read(folder: Path, task: Task | None, tokenizer: "PreTrainedTokenizerBase | None") -> Data:

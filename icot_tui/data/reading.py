@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from icot_tui.config.sections import ColumnsConfig
+from icot_tui.config.sections import ColumnsConfig, DataConfig, Unit
 from icot_tui.data.columns import ColumnFormat, recognize
 from icot_tui.data.examples import CHUNK_BYTES, Chunk, limited, line_of, read_chunks
 from icot_tui.data.readers import HUB, HubDataset, Row, kind_of, read_rows, split_files
+from icot_tui.data.steps import MARK_BYTE, StepRule
 from icot_tui.errors import UserError
 
 READER_VERSION = 1
@@ -22,14 +23,23 @@ class ExampleReader:
     source   a file, a folder with a file for each split, or `hub:NAME:SUBSET@SPLIT`
     split    which split of a folder or dataset
     columns  of rows, where they are not recognized
+    rule     the ends of steps are marked, those of chains that are text by it; None: none are
     """
 
     source: str
     split: str = "train"
     columns: ColumnsConfig = field(default_factory=ColumnsConfig)
+    rule: StepRule | None = None
     _formats: dict[str, str] = field(default_factory=dict)
     _examples: int = 0
     _steps: int = 0
+
+    @classmethod
+    def of(cls, source: str, split: str, config: DataConfig | None, unit: Unit) -> "ExampleReader":
+        """Reads columns and steps as a config says, if there is one."""
+        columns = ColumnsConfig() if config is None else config.columns
+        rule = StepRule(None if config is None else config.step_end)
+        return cls(source, split, columns, rule if unit == "step" else None)
 
     def chunks(self, limit: int | None = None) -> Iterator[Chunk]:
         """The examples as lines of text, at most `limit` of them.
@@ -48,7 +58,9 @@ class ExampleReader:
         for path in self.files():
             kind = kind_of(path)
             if kind == "text":
-                yield from read_chunks(path)
+                for chunk in read_chunks(path):
+                    marked = chunk.text if self.rule is None else self.rule.mark(chunk.text)
+                    yield replace(chunk, text=marked)
             else:
                 yield from self._converted(str(path), kind, read_rows(path, kind))
 
@@ -83,10 +95,13 @@ class ExampleReader:
         for number, row in rows:
             where = f"{name}, row {number}"
             form = form or recognize(row, self.columns, where)
-            example, steps = form.example(row, where)
+            example, steps = form.example(row, where, self.rule)
             self._examples += 1
             self._steps += steps
-            lines.append(line_of(example))
+            line = line_of(example)
+            if self.rule is not None and MARK_BYTE not in line:
+                line = self.rule.mark(line)
+            lines.append(line)
             first, size = first or number, size + len(lines[-1])
             if size >= CHUNK_BYTES:
                 yield Chunk(b"".join(lines), name, first, "row")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.config import DataConfig
+from icot_tui.config.sections import Unit
 from icot_tui.data.examples import (
     CHUNK_BYTES,
     Chunk,
@@ -20,6 +21,7 @@ from icot_tui.data.examples import (
 )
 from icot_tui.data.overlap import Overlap, example_hashes, repeated, shared
 from icot_tui.data.reading import ExampleReader
+from icot_tui.data.steps import mark_steps
 from icot_tui.data.tasks import Problems, Task, make_task
 from icot_tui.errors import UserError
 
@@ -33,10 +35,12 @@ class ExampleSource(ABC):
     """Text of the splits, read as often as is needed.
 
     task  the task that generates the text, if one does
+    unit  of removal; for "step", the lines have a mark after each step (`data.steps`)
     """
 
     config: DataConfig
     task: Task | None = None
+    unit: Unit = "token"
 
     @property
     def names(self) -> list[str]:
@@ -60,14 +64,14 @@ class ExampleSource(ABC):
         return [], []
 
 
-def open_source(config: DataConfig) -> ExampleSource:
+def open_source(config: DataConfig, unit: Unit = "token") -> ExampleSource:
     """The source that the data section describes, not yet read; a UserError if it is wrong."""
     if config.task is None:
         for key in ("options", "test_examples"):
             if getattr(config, key):
                 raise UserError(f"data.{key} is for generated tasks: leave it out beside files")
-        return FileSource(config)
-    return TaskSource(config, make_task(config.task, config.options))
+        return FileSource(config, unit=unit)
+    return TaskSource(config, make_task(config.task, config.options), unit)
 
 
 def first_answers(source: ExampleSource, count: int = 256) -> list[str]:
@@ -102,6 +106,8 @@ class TaskSource(ExampleSource):
         step = max(1, CHUNK_BYTES * len(measured) // len(self.task.lines(measured)))
         for start in range(0, len(problems), step):
             lines = self.task.lines(problems[start : start + step])
+            if self.unit == "step":
+                lines = mark_steps(lines, self.task.step_ends)
             yield Chunk(lines, f"task {self.task.name}", start + 1)
 
     def alphabet(self) -> set[str]:
@@ -227,7 +233,8 @@ class FileSource(ExampleSource):
         shares = self.config.validation_share is not None
         names = [name for name in self.names if not (shares and name == "validation")]
         return {
-            name: ExampleReader(self._source(name), name, self.config.columns) for name in names
+            name: ExampleReader.of(self._source(name), name, self.config, self.unit)
+            for name in names
         }
 
     def _source(self, split: str) -> str:

@@ -13,7 +13,7 @@ from icot_tui.data.examples import ANSWER_MARK
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 CHARACTER = "character"
 CHARACTER_VERSION = 1
@@ -152,17 +152,54 @@ def encode_texts(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> 
     Raises:
         UnknownCharacter: a text has a character that the tokenizer has no token for.
     """
+    ids: list[list[int]] = _encoded(tokenizer, texts)["input_ids"]
+    return ids
+
+
+def encode_marked(
+    tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], places: Sequence[Sequence[int]]
+) -> tuple[list[list[int]], list[list[int]]]:
+    """The ids of each text, and how many of its tokens belong before some places in it.
+
+    A place is a number of characters; a token across one belongs before it, and so do blanks that
+    follow it.
+
+    Raises:
+        UnknownCharacter: a text has a character that the tokenizer has no token for.
+        UserError: the tokenizer doesn't say which characters a token stands for.
+    """
+    encoded = _encoded(tokenizer, texts)
+    if any(places) and not tokenizer.is_fast:
+        raise UserError(
+            f"the tokenizer is of the slow kind ({type(tokenizer).__name__}), which does not say "
+            "which token ends a step: choose a fast one (tokenizer.json), or remove by tokens"
+        )
+    counts = [
+        [_tokens_before(encoded, row, text, place) for place in each] if each else []
+        for row, (text, each) in enumerate(zip(texts, places, strict=True))
+    ]
+    return encoded["input_ids"], counts
+
+
+def _tokens_before(encoded: "BatchEncoding", row: int, text: str, place: int) -> int:
+    for at in range(place, len(text)):
+        if not text[at].isspace() and (token := encoded.char_to_token(row, at)) is not None:
+            begins: int = encoded.token_to_chars(row, token).start
+            return int(token) + (begins < place)
+    return len(encoded["input_ids"][row])
+
+
+def _encoded(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> "BatchEncoding":
     own = separator_id(tokenizer) not in tokenizer("")["input_ids"]
     try:
-        ids: list[list[int]] = tokenizer(
+        return tokenizer(
             list(texts), add_special_tokens=own, return_attention_mask=False, verbose=False
-        )["input_ids"]
+        )
     except Exception as error:  # the tokenizers library raises nothing more precise
         unknown = _first_unknown(tokenizer, texts)
         if unknown is None:
             raise
         raise unknown from error
-    return ids
 
 
 def encode_prompt(tokenizer: "PreTrainedTokenizerBase", x: str) -> list[int]:

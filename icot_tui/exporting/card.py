@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from icot_tui.config import dump_toml
+from icot_tui.config.sections import UNIT_WORDS
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.exporting.portable import Portable
 from icot_tui.exporting.source import ExportSource
@@ -43,8 +44,8 @@ def _use(source: ExportSource, portable: Portable) -> Iterator[str]:
     about, opened = source.opened.description, source.opened
     of = "" if about is None else f" of {about.greatest_stage}"
     yield (
-        f"The checkpoint of step {opened.step or 0:,}: {source.prepared.stage}{of} tokens of the "
-        "chain of thought are removed."
+        f"The checkpoint of step {opened.step or 0:,}: {source.prepared.stage}{of} "
+        f"{UNIT_WORDS[opened.unit]}s of the chain of thought are removed."
     )
     digits = None if about is None else about.layout.digits
     order = "" if digits is None else f" Numbers are written digit by digit, {digits}."

@@ -23,7 +23,7 @@ from icot_tui.engine.checkpoints.description import (
     read_description,
 )
 from icot_tui.engine.checkpoints.opened import NOTHING_GIVEN, GivenRemoval, OpenedCheckpoint
-from icot_tui.engine.journal.journal import max_cot_tokens
+from icot_tui.engine.journal.journal import greatest_stage
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.methods import METHODS
@@ -158,9 +158,10 @@ def _plan(
     elif config is not None and method_of(config).uses_curriculum:
         side, longest = config.curriculum.side, 0
         if side == "random":  # the order was drawn for the longest training example
-            known_longest = None if run is None else max_cot_tokens(run.journal)
+            known_longest = None if run is None else greatest_stage(run.journal)
             longest = known_longest or load_data(config.data).train.max_cot_tokens
-        known = RemovalPlan.seeded(side, config.curriculum.keep_positions, longest, config.seed)
+        keeps, unit = config.curriculum.keep_positions, config.curriculum.unit
+        known = RemovalPlan.seeded(side, keeps, longest, config.seed, unit)
     elif config is not None or answer_only:
         known = RemovalPlan(answer_only=answer_only)
     else:

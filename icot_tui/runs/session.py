@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import transformers
 from accelerate import Accelerator
@@ -13,7 +14,8 @@ from accelerate.utils import ProjectConfiguration
 
 from icot_tui.config import Phase, RunConfig
 from icot_tui.config.loading import load_config
-from icot_tui.curriculum.removal import RemovalPlan
+from icot_tui.curriculum.removal import RemovalPlan, removed_tokens
+from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.load import Data, load_data
 from icot_tui.data.tokenizing import decode
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, newest_verified
@@ -67,7 +69,7 @@ def _run(
         if processes.is_main:
             folder.lock()
             cleanup.callback(folder.unlock)
-        data = load_data(config.data)
+        data = load_data(config.data, config.curriculum.unit)
         journal = Journal(folder.journal) if processes.is_main else None
         if journal is not None:
             cleanup.callback(journal.close)
@@ -166,6 +168,7 @@ class RunExecutor:
                 validation_examples=len(data.validation),
                 steps_per_epoch=trainer.order.steps_per_epoch,
                 max_cot_tokens=training.train.max_cot_tokens,
+                max_cot_steps=_max_cot_steps(training),
                 schema=events.SCHEMA,
             )
         )
@@ -228,6 +231,11 @@ class RunExecutor:
         return state.next_phase(state.outcomes | {phase.name: chosen.name})
 
 
+def _max_cot_steps(training: Training) -> int | None:
+    plan = training.plan
+    return plan.greatest_stage(training.train) if plan.unit == "step" else None
+
+
 def _parameters(trainer: Trainer) -> int:
     return sum(p.numel() for p in trainer.update.objective.parameters())
 
@@ -243,7 +251,17 @@ def _example_shown(data: Data, plan: RemovalPlan) -> events.ExampleShown:
         cot=texts[prompt : prompt + cot],
         answer=texts[prompt + cot + 1 : -1],
         removal_order=plan.removal_order(cot),
+        removed_at=_removed_at(split, plan),
     )
+
+
+def _removed_at(split: EncodedSplit, plan: RemovalPlan) -> list[int]:
+    """Tokens of the first example removed at each stage; empty where stages are tokens."""
+    if plan.unit == "token":
+        return []
+    stages = np.arange(plan.greatest_stage(split.only(np.arange(len(split)) == 0)) + 1)
+    found: list[int] = removed_tokens(split, np.zeros_like(stages), stages, plan).tolist()
+    return found
 
 
 def build_accelerator(config: RunConfig, tracked: Path | None = None) -> Accelerator:

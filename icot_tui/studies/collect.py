@@ -137,7 +137,7 @@ class Collector:
         return replace(row, note=_cost(outcome, asked), bounds=(found.low, found.high))
 
     def _by_checkpoint(self, trial: Trial, outcome: Outcome) -> Iterator[Row]:
-        most = outcome.summary.max_cot_tokens
+        most = outcome.summary.greatest_stage
         stages, unreadable = outcome.checkpoints()
         for stage, checkpoint in stages:
             everything = most is not None and stage >= most

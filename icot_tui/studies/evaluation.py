@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from icot_tui.config import DataConfig, RunConfig
+from icot_tui.config.sections import Unit
 from icot_tui.curriculum.schedule import ALL
 from icot_tui.engine.checkpoints.checkpoint import MANIFEST
 from icot_tui.engine.checkpoints.opened import OpenedCheckpoint
@@ -62,7 +63,7 @@ def measure_accuracy(
     data, split = config.data, config.data.reported_split
     if other:
         data, split = DataConfig.model_validate(other_data(data, other)), "validation"
-    text, device = held_out_text(data, split), device_of(config)
+    text, device = held_out_text(data, split, unit=opened.unit), device_of(config)
     result = prepare(opened, ALL if everything else None, text, device).evaluate(config.evaluation)
     shares = result.token_accuracy[:-1]
     return CheckpointAccuracy(
@@ -87,10 +88,12 @@ def measure_relative_speed(
     """
     opened, config = _open(checkpoint)
     device = device_of(config)
-    text = held_out_text(config.data, config.data.reported_split)
-    models = [prepare(opened, ALL if everything else None, text, device)]
+    asked = [(opened, ALL if everything else None)]
     if baseline is not None and baseline != checkpoint:
-        models.append(prepare(_open(baseline)[0], ALL, text, device))
+        asked.append((_open(baseline)[0], ALL))
+    unit: Unit = "step" if any(one.unit == "step" for one, _ in asked) else "token"
+    text = held_out_text(config.data, config.data.reported_split, unit=unit)
+    models = [prepare(one, stage, text, device) for one, stage in asked]
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # for a single example, more would only wait for each other
     try:

@@ -267,7 +267,7 @@ def _results(outcome: Outcome, tested: "tuple[int, CheckpointAccuracy] | None") 
     yield "| what | value |"
     yield "| --- | --- |"
     if method_of(outcome.config).removes_tokens:
-        yield f"| tokens removed | {summary.removed_tokens} of {summary.max_cot_tokens} |"
+        yield f"| {summary.unit_word}s removed | {summary.removed} of {summary.greatest_stage} |"
     if best is None:
         yield "| exact match | not measured with the whole chain of thought removed |"
         return

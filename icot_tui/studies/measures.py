@@ -98,7 +98,7 @@ MEASURES: dict[MeasureName, Measure] = {
         "tokens removed",
         "{:.0f}",
         "journal",
-        lambda f: f.removed if f.outcome is None else f.outcome.summary.removed_tokens,
+        lambda f: f.removed if f.outcome is None else f.outcome.summary.removed,
     ),
     "spikes": Measure("loss spikes", "{:.0f}", "journal", _metric(lambda m: len(m.spikes))),
     "resets": Measure("optimizer resets", "{:.0f}", "journal", _metric(lambda m: m.resets)),

@@ -51,7 +51,7 @@ class Outcome:
         self.internalized_at = metrics.internalized if removes else None
         self.phase = _number_and_name(metrics.phase)
         same = [one for one in metrics.evaluations if _number_and_name(one.phase) == self.phase]
-        self.points = tuple(_point(one, self.summary.max_cot_tokens) for one in same)
+        self.points = tuple(_point(one, self.summary.greatest_stage) for one in same)
         self.asked = self.summary.asked
         self.seconds = metrics.seconds if self.asked is None else self.asked.seconds
         self.explicit = method_of(self.config).writes_cot
@@ -85,7 +85,7 @@ class Outcome:
 
         With everything removed, of the best one. And the names of those whose state is damaged.
         """
-        most = self.summary.max_cot_tokens
+        most = self.summary.greatest_stage
         found: dict[int, Path] = {}
         damaged = []
         trained = (one for one in list_checkpoints(self.run.checkpoints, self.phase) if one.step)

@@ -148,10 +148,16 @@ def digest_of(config: RunConfig) -> str:
         content["data"]["separator"] = None
     elif separator is None:
         content["data"]["separator"] = own
-    newer = {"test": None, "separator": None, "columns": ColumnsConfig().model_dump()}
-    for key, empty_value in newer.items():
-        if content["data"][key] == empty_value:  # digests of earlier versions had no such key
-            del content["data"][key]
+    newer = {
+        ("data", "test"): None,
+        ("data", "separator"): None,
+        ("data", "columns"): ColumnsConfig().model_dump(),
+        ("data", "step_end"): None,
+        ("curriculum", "unit"): "token",
+    }
+    for (section, key), default in newer.items():
+        if content[section][key] == default:  # digests of earlier versions had no such key
+            del content[section][key]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
 

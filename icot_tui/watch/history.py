@@ -139,7 +139,7 @@ class History:
             return self.lines.seconds_at(steps)
         if axis == "removed":
             summary = self.summary
-            return along_removals(steps, self.spans, summary.metrics.step, summary.max_cot_tokens)
+            return along_removals(steps, self.spans, summary.metrics.step, summary.greatest_stage)
         return np.asarray(steps, dtype=np.float64)
 
     def add(self, time: float, event: Event) -> None:

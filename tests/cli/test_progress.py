@@ -90,7 +90,7 @@ for step in range(1, count + 1):
     time.sleep(pause)
 reporter(Warned(step=count, message="odd \\x1b]0;title\\x07 [red]text[/red] :smile:"))
 reporter(RunEnded(step=count, reason="done", finished=True))
-reporter.message(lambda summary: f"{summary.metrics.step} steps, {summary.removed_tokens} removed")
+reporter.message(lambda summary: f"{summary.metrics.step} steps, {summary.removed} removed")
 began = time.perf_counter()
 closed = reporter.close()
 print(f"{slowest} {time.perf_counter() - began} {closed}", file=open(f"{log}.times", "w"))

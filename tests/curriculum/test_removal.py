@@ -1,5 +1,7 @@
 """Removal on whole batches against the obvious loop, for any lengths."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,8 @@ from hypothesis import strategies as st
 
 from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.encoded import EncodedSplit
+from icot_tui.data.steps import StepEnds
+from icot_tui.errors import UserError
 
 PAD = 99
 
@@ -117,3 +121,40 @@ def test_what_is_fed_leaves_out_only_the_last_column(spans):
     assert (targets == whole_targets).all()
     assert (ids.reshape(-1)[states] == batch.ids.reshape(-1)[whole_states]).all()
     assert (positions.reshape(-1)[states] == batch.positions.reshape(-1)[whole_states]).all()
+
+
+@pytest.mark.parametrize("keep_positions", [False, True])
+@pytest.mark.parametrize("side", ["left", "right"])
+@given(spans=SPANS, data=st.data())
+def test_steps_go_whole(side, keep_positions, spans, data):
+    """Removing s steps of an example is removing as many tokens as they have."""
+    split = split_of(spans)
+    chains = [data.draw(st.lists(st.integers(1, 3), max_size=4)) for _ in spans]
+    split = split_of([(x, sum(steps), y) for (x, _, y), steps in zip(spans, chains, strict=True)])
+    rows = [row for row, steps in enumerate(chains) for _ in steps[:-1]]
+    inner = [sum(steps[: n + 1]) for steps in chains for n in range(len(steps) - 1)]
+    ends = StepEnds.at(np.array(rows, np.int64), np.array(inner, np.int64), split.cot_lengths)
+    split = replace(split, steps=ends)
+    scheduled = np.array([data.draw(st.integers(0, 6)) for _ in spans])
+    plan = RemovalPlan(side, keep_positions, unit="step")
+    assert plan.greatest_stage(split) == max(map(len, chains))
+    gone = [
+        sum(steps[:s] if side == "left" else steps[max(0, len(steps) - s) :])
+        for steps, s in zip(chains, scheduled.tolist(), strict=True)
+    ]
+    every = np.arange(len(split))
+    found = remove(split, every, scheduled, plan, PAD)
+    expected = remove(split, every, np.array(gone), RemovalPlan(side, keep_positions), PAD)
+    assert np.array_equal(found.ids, expected.ids)
+    assert np.array_equal(found.cot_lengths, expected.cot_lengths)
+    assert keep_positions == (found.positions is not None)
+    assert not keep_positions or np.array_equal(found.positions, expected.positions)
+    for row in every.tolist():
+        order = plan.removal_order(int(split.cot_lengths[row]))
+        assert plan.hidden(split, row, int(scheduled[row])) == order[: gone[row]]
+
+
+def test_steps_of_unknown_ends_are_refused() -> None:
+    split = split_of([(1, 2, 1)])
+    with pytest.raises(UserError, match=r"where the steps .* set data.step_end"):
+        remove(split, np.arange(1), 1, RemovalPlan(unit="step"), PAD)

@@ -104,12 +104,17 @@ def test_stats(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "cot": 2.0,
         "answer": 1.0,
         "removable": 3,
+        "steps": None,
+        "most_steps": None,
         "longest": 10,
         "repeated": 1,
         "in_first": 0,
         "overlong": 0,
     }
     assert stats[str(held_out)]["in_first"] == 1
+    assert run(["data", "stats", str(train), "--step-end", "5", "--json"]) == 0
+    (steps,) = json.loads(capsys.readouterr().out).values()
+    assert (steps["steps"], steps["most_steps"]) == (1.0, 2)
     assert run(["data", "stats", str(train)]) == 0
     assert str(train) in capsys.readouterr().out
 

@@ -79,7 +79,7 @@ def test_it_is_measured_and_asked_alike_wherever_it_lies(newest, tmp_path):
     assert measured(moved) == measured(alone) == measured(newest)
     assert answers(moved) == answers(newest)
     entry, original = all_entries([moved])[0], all_entries([newest])[0]
-    for fact in ("step", "stage", "max_cot_tokens", "implicit", "mixed", "is_control", "task"):
+    for fact in ("step", "stage", "greatest_stage", "implicit", "mixed", "is_control", "task"):
         assert getattr(entry, fact) == getattr(original, fact)
 
 
@@ -167,8 +167,8 @@ def test_keys_of_a_newer_program_are_passed_over(moved):
 
 def test_a_config_that_is_not_known_is_named(moved):
     config = json.loads((moved / FILE).read_text())["config"]
-    change(moved, config=config | {"curriculum": config["curriculum"] | {"unit": "step"}})
-    with pytest.raises(UserError, match=r"doesn't take its config \(curriculum\.unit"):
+    change(moved, config=config | {"curriculum": config["curriculum"] | {"words": "step"}})
+    with pytest.raises(UserError, match=r"doesn't take its config \(curriculum\.words"):
         open_checkpoint(moved)
 
 

@@ -59,7 +59,7 @@ def test_counts_and_the_last_of_everything() -> None:
     metrics = summary.metrics
     assert (metrics.step, metrics.stage, metrics.resets, metrics.skipped_updates) == (20, 1, 1, 2)
     assert (summary.started, summary.last_event_time) == (1000, 1007)
-    assert (summary.removed_tokens, summary.max_cot_tokens) == (1, MOST)
+    assert (summary.removed, summary.greatest_stage) == (1, MOST)
     assert (metrics.best, metrics.best_step, metrics.checkpoint) == (0.25, 20, "step-00000020")
     assert metrics.evaluation is not None
     assert metrics.evaluation.exact_match == 0.25

@@ -20,7 +20,7 @@ def test_schedule_trace(trace):
     )
     schedule = build_schedule(config, per_epoch)
     # The published schedule goes on counting when nothing is left, so let it.
-    curriculum = Curriculum(schedule, max_cot_tokens=ALL, resets_optimizer=trace["reset_optimizer"])
+    curriculum = Curriculum(schedule, greatest_stage=ALL, resets_optimizer=trace["reset_optimizer"])
     changes, ends = [], []
     for step in range(per_epoch * trace["epochs"]):
         change = curriculum.begin_step()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ class Told:
         self.journal = Journal(self.folder.journal)
         self.source = RunFollower(self.folder)
         self.tokens, self.step, self.stage = tokens, 0, 0
+        self.most, self.unit = tokens, "token"
         self.folder.lock()
 
     def tell(self, *events: Event) -> "Told":
@@ -50,8 +52,15 @@ class Told:
             self.journal.write(event)
         return self
 
-    def start(self, method: str = "ICoT-SI", cot: str = "0 7 2 + 0 0 3 0") -> "Told":
-        """The run begins, with an example on show."""
+    def start(
+        self,
+        method: str = "ICoT-SI",
+        cot: str = "0 7 2 + 0 0 3 0",
+        steps: tuple[int, ...] = (),
+    ) -> "Told":
+        """The run begins, with an example on show, whose `steps` have so many tokens."""
+        if steps:
+            self.most, self.unit = len(steps), "step"
         self.tell(
             RunStarted(
                 step=0,
@@ -65,6 +74,7 @@ class Told:
                 validation_examples=200,
                 steps_per_epoch=100,
                 max_cot_tokens=self.tokens,
+                max_cot_steps=len(steps) or None,
             ),
             ExampleShown(
                 step=0,
@@ -72,6 +82,7 @@ class Told:
                 cot=cot.split(),
                 answer=["####", "0", "7", "5", "0"],
                 removal_order=list(range(len(cot.split()))),
+                removed_at=list(accumulate(steps, initial=0)) if steps else [],
             ),
         )
         if method == "No CoT":
@@ -102,7 +113,7 @@ class Told:
     def remove(self, tokens: int = 1) -> "Told":
         """The next tokens go."""
         before, self.stage = self.stage, self.stage + tokens
-        everything = self.stage >= self.tokens
+        everything = self.stage >= self.most
         return self.tell(
             TokenRemoved(
                 step=self.step,
@@ -110,6 +121,7 @@ class Told:
                 stage=self.stage,
                 cause="on schedule",
                 everything=everything,
+                unit=self.unit,
             ),
             OptimizerReset(step=self.step, cause=f"removal {self.stage}"),
         )

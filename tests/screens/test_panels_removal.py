@@ -52,6 +52,16 @@ def test_the_next_token_to_go_is_pointed_at(tmp_path):
     assert above[caret.index("▲")] == "+"
 
 
+def test_steps_go_whole_and_are_counted_as_such(tmp_path):
+    told = Told(tmp_path).start(steps=(4, 4)).train(100).remove(1).train(10)
+    text = said(told, ascii=True)
+    assert "stage 1 of 2" in text and "1 reasoning step left to remove" in text
+    assert ". . . . [0] [0] [3] [0]" in text
+    assert "The last reasoning step goes" in text
+    text = said(told.remove(1))
+    assert "All 2 reasoning steps are gone" in text
+
+
 def test_question_and_answer_stand_there_as_people_write_them(tmp_path):
     text = said(Told(tmp_path).start().train(10))
     assert "30 * 19" in text and "570" in text and "####" not in text

@@ -41,6 +41,7 @@ class Addition(Task):
 
     name = "addition"
     alphabet = "()+0123456789"
+    step_ends = ")"
 
     def __init__(self, options: Mapping[str, object]) -> None:
         checked = check_options(AdditionOptions, self.name, options)

@@ -27,12 +27,14 @@ class Task(ABC):
 
     name      as written in data.task
     alphabet  every character but the blank that a line's spans can hold
+    step_ends  symbols that each end a step of the chain of thought
     options   the checked options with their defaults, in plain values: they name the cached text
     spaces    all problems
     """
 
     name: ClassVar[str]
     alphabet: str
+    step_ends: str
     options: Mapping[str, object]
     spaces: list[ProblemSpace]
 

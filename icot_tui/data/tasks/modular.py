@@ -38,6 +38,7 @@ class Modular(Task):
         self.spaces = [ProblemSpace((0,) * len(high), high)]
         self.options = checked.model_dump()
         self.alphabet = "*+-" + "0123456789"[: self._modulus]
+        self.step_ends = "0123456789"
 
     def order_free_keys(self, problems: Problems) -> NDArray[np.uint64]:
         return row_keys(problems)  # evaluated from left to right: every order counts

@@ -11,7 +11,8 @@ tree   `row 0 + row 1 + ... + row m-1 ( s + s + ... ) ( s + s ... ) ...`: all ro
        last entry moves up as it is. The last level written has two entries: their sum is the
        answer. A sum is as wide as its last row.
 
-The answer has n + m digits.
+A step is a row with the sum behind it, up to the next `+`; in a tree, an entry of a level. The
+answer has n + m digits.
 """
 
 import re
@@ -81,11 +82,14 @@ class Multiplication(Task):
 
     name = "multiplication"
     alphabet = "()*+0123456789"
+    step_ends = "+"
 
     def __init__(self, options: Mapping[str, object]) -> None:
         checked = check_options(MultiplicationOptions, self.name, options)
         self._sizes = checked.digits
         self._chain = _long_chain if checked.format == "long" else _tree_chain
+        if checked.format == "tree":
+            self.step_ends = "+("
         self._widest = max(n for n, _ in self._sizes)
         self._row_width = 2 + self._widest + max(m for _, m in self._sizes)
         sizes = [f"{n}x{m}" for n, m in self._sizes]

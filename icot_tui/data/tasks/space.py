@@ -1,9 +1,8 @@
 """Drawing distinct problems without ever listing them as Python objects."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,14 +41,12 @@ class ProblemSpace:
         _check_enough(count, self.size)
         if self.size <= ENUMERABLE:
             return self._rows(rng.permutation(self.size)[:count])
-        rows = np.empty((0, len(self.low)), dtype=np.uint8)
-        draw = partial(rng.integers, self.low, self.high, dtype=np.uint8)
-        while len(rows) < count:
-            rounds = math.ceil((count - len(rows)) / DRAWN_AT_ONCE)
-            drawn = [draw(size=(DRAWN_AT_ONCE, len(self.low))) for _ in range(rounds)]
-            rows = np.concatenate([rows, *drawn])
-            rows = rows[np.sort(np.unique(self._keys(rows), return_index=True)[1])]
-        return rows[:count]
+
+        def draw(rows: int) -> NDArray[np.uint8]:
+            size = rows, len(self.low)
+            return rng.integers(self.low, self.high, size=size, dtype=np.uint8)
+
+        return sample_distinct(draw, self._keys, count)
 
     def _rows(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
         """[n, k] the rows that stand at these places when all are counted through."""
@@ -71,6 +68,24 @@ class ProblemSpace:
             keys += rows[:, column].astype(np.uint64) * np.uint64(weight)
             weight = weight * (high - low) % 2**64
         return keys
+
+
+def sample_distinct(
+    draw: Callable[[int], NDArray[np.uint8]],
+    keys: Callable[[NDArray[np.uint8]], NDArray[np.uint64]],
+    count: int,
+) -> NDArray[np.uint8]:
+    """[count, k] the first distinct rows drawn; the first ones do not depend on `count`.
+
+    `draw` makes so many rows; rows are distinct if `keys` are, which equal rows share.
+    """
+    rows = draw(DRAWN_AT_ONCE)
+    while True:
+        rows = rows[np.sort(np.unique(keys(rows), return_index=True)[1])]
+        if len(rows) >= count:
+            return rows[:count]
+        rounds = math.ceil((count - len(rows)) / DRAWN_AT_ONCE)
+        rows = np.concatenate([rows, *(draw(DRAWN_AT_ONCE) for _ in range(rounds))])
 
 
 def row_keys(rows: NDArray[np.uint8]) -> NDArray[np.uint64]:

@@ -91,9 +91,9 @@ class CheckpointDescription(_Record):
     step: Count
     """Optimizer steps done."""
     stage: Count
-    """Chain-of-thought tokens removed from each example."""
+    """Chain-of-thought tokens, or steps (the config's curriculum.unit), removed of each example."""
     greatest_stage: Count
-    """Tokens of the longest chain of thought of the training examples."""
+    """Tokens, or steps, of the longest chain of thought of the training examples."""
     typical_cot_tokens: Count
     """Median over the held-out examples."""
     removal_order: list[int] | None = None
@@ -142,9 +142,9 @@ class CheckpointDescription(_Record):
         curriculum, order = config.curriculum, None
         if curriculum.side == "random":
             order = np.array(self.removal_order or [], dtype=np.int64)
-            if sorted(order.tolist()) != list(range(self.greatest_stage)):
+            if sorted(order.tolist()) != list(range(self.greatest_stage)):  # of tokens
                 raise UserError(f"{FILE} has no order of removal for side 'random': it is damaged")
-        return RemovalPlan(curriculum.side, curriculum.keep_positions, order)
+        return RemovalPlan(curriculum.side, curriculum.keep_positions, order, unit=curriculum.unit)
 
     def check_tokenizer(self, tokenizer: "PreTrainedTokenizerBase", whose: str) -> None:
         """Refuse a tokenizer whose ids mean something else than they did in the training.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icot_tui.config import DataConfig, RunConfig
+from icot_tui.config.sections import Unit
 from icot_tui.curriculum.removal import RemovalPlan, Side, TokenFormat
 from icot_tui.data.tokenizing import separator_id
 from icot_tui.engine.checkpoints.description import CheckpointDescription
@@ -61,8 +62,13 @@ class OpenedCheckpoint:
     answer_only: bool = False
 
     @property
+    def unit(self) -> Unit:
+        """What its stage counts."""
+        return "token" if self.plan is None else self.plan.unit
+
+    @property
     def stage(self) -> int | None:
-        """Tokens removed when it was written; None where no run wrote it."""
+        """Tokens (or steps) removed when it was written; None where no run wrote it."""
         if self.description is not None:
             return self.description.stage
         return None if self.state is None else int(self.state["curriculum"]["stage"])

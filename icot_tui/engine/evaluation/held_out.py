@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from icot_tui.config import DataConfig, EvaluationConfig
-from icot_tui.config.sections import ColumnsConfig
-from icot_tui.curriculum.removal import TokenFormat
+from icot_tui.config.sections import Unit
+from icot_tui.curriculum.removal import RemovalPlan, TokenFormat, removed_tokens
 from icot_tui.curriculum.schedule import ALL
 from icot_tui.data.comparison import Compare, default_compare
 from icot_tui.data.encoded import EncodedSplit
@@ -52,7 +52,7 @@ class PreparedModel:
     @property
     def implicit(self) -> bool:
         """Is nothing of the chain of thought left to write?"""
-        return self.stage >= self.split.max_cot_tokens
+        return self.stage >= self.token_format.plan.greatest_stage(self.split)
 
     def evaluate(self, config: EvaluationConfig | None = None) -> EvaluationResult:
         """Exact match of its greedy answers, without samples; see `evaluate`."""
@@ -62,12 +62,20 @@ class PreparedModel:
         )
 
 
-def held_out_text(data: DataConfig, split: str, whose: str = "", limit: int | None = None) -> Chunk:
+def held_out_text(
+    data: DataConfig,
+    split: str,
+    whose: str = "",
+    limit: int | None = None,
+    unit: Unit = "token",
+) -> Chunk:
     """The lines of a held-out split, as many as wanted; `whose` is named in errors.
+
+    Steps are marked if they are the `unit` of removal.
 
     A `UserError` says that the data's source is missing.
     """
-    chunks = open_source(data).chunks(split)
+    chunks = open_source(data, unit).chunks(split)
     lines = b"".join(chunk.text for chunk in chunks).splitlines(keepends=True)
     of = f" of {whose}" if whose else ""
     return Chunk(b"".join(islice(lines, limit)), f"the {split} examples{of}", 1)
@@ -78,21 +86,26 @@ def examples_of(
     source: Path | None,
     limit: int | None = None,
     split: str | None = None,
+    unit: Unit | None = None,
 ) -> Chunk:
     """A file's examples, or a split of the run's (None: the one it reports), as many as wanted.
+
+    Steps are marked if the checkpoint's `unit` of removal, or the given one, is "step".
 
     Raises:
         UserError: there is no such file, or neither a file nor a run to take them from.
     """
+    unit = unit or opened.unit
     if source is not None:
-        columns = ColumnsConfig() if opened.config is None else opened.config.data.columns
-        chunks = ExampleReader(str(source), split or "test", columns).chunks(limit)
+        data = None if opened.config is None else opened.config.data
+        reader = ExampleReader.of(str(source), split or "test", data, unit)
+        chunks = reader.chunks(limit)
         return Chunk(b"".join(chunk.text for chunk in chunks), str(source), 1)
     if opened.data is None:
         raise UserError(f"{opened.path} lies in no run: name a file of examples with --data")
     split = split or opened.data.reported_split
     run = opened.path.name if opened.config is None else opened.config.name
-    return held_out_text(opened.data, split, run, limit)
+    return held_out_text(opened.data, split, run, limit, unit)
 
 
 def compare_of(opened: OpenedCheckpoint, text: Chunk) -> Compare:
@@ -105,7 +118,7 @@ def compare_of(opened: OpenedCheckpoint, text: Chunk) -> Compare:
 def prepare(
     opened: OpenedCheckpoint, stage: int | None, text: Chunk, device: torch.device | str
 ) -> PreparedModel:
-    """The model on its device, and its examples, with `stage` tokens removed.
+    """The model on its device, and its examples, with `stage` tokens (or steps) removed.
 
     ALL removes the whole chain of thought; None, as many as when the checkpoint was saved.
 
@@ -115,9 +128,11 @@ def prepare(
     split = Encoder(opened.tokenizer).encode(text)
     if len(split) == 0:
         raise UserError(f"{text.source} has no examples")
-    stage = _stage(opened, stage, split.max_cot_tokens)
+    plan = opened.plan or RemovalPlan()
+    stage = _stage(opened, stage, plan.greatest_stage(split))
     token_format = opened.token_format(stage)
-    kept = 0 if token_format.plan.keep_positions else split.cot_lengths.clip(max=stage)
+    gone = removed_tokens(split, np.arange(len(split)), stage, plan)
+    kept = np.zeros_like(gone) if plan.keep_positions else gone
     longest, table = (split.lengths - kept).max(), position_table(opened.model)
     if table is not None and longest > table:
         raise UserError(

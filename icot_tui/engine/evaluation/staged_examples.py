@@ -86,7 +86,7 @@ class Prefixes:
 
 @dataclass(frozen=True, kw_only=True)
 class StagedExamples:
-    """n examples of a split, with `stage` tokens removed and no smoothing."""
+    """n examples of a split, with `stage` tokens (or steps) removed and no smoothing."""
 
     token_format: TokenFormat
     split: EncodedSplit

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import msgspec
 
+from icot_tui.config.sections import UNIT_WORDS, Unit
+
 SCHEMA = 2  # version of the journal's schema that this code writes; it reads all earlier ones
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
@@ -35,7 +37,23 @@ class RunStarted(Event, frozen=True, kw_only=True):
     validation_examples: Int64
     steps_per_epoch: Int64
     max_cot_tokens: Int64
+    max_cot_steps: Int64 | None = None  # None: stages are tokens, not steps
     schema: Int64 = 1  # the journal's version; icot-tui 0.1.0 left it out
+
+    @property
+    def unit(self) -> Unit:
+        """What a stage counts."""
+        return "token" if self.max_cot_steps is None else "step"
+
+    @property
+    def unit_word(self) -> str:
+        """The same for people."""
+        return UNIT_WORDS[self.unit]
+
+    @property
+    def greatest_stage(self) -> int:
+        """The stage from which on nothing is left of any chain of thought."""
+        return self.max_cot_tokens if self.max_cot_steps is None else self.max_cot_steps
 
 
 class ExampleShown(Event, frozen=True, kw_only=True):
@@ -45,6 +63,13 @@ class ExampleShown(Event, frozen=True, kw_only=True):
     cot: list[str]
     answer: list[str]
     removal_order: list[Int64]  # [k] is the index in `cot` of the token removed as number k, from 0
+    removed_at: list[Int64] = []  # [s] tokens removed at stage s; empty: s of them
+
+    def removed(self, stage: int) -> int:
+        """Tokens of `cot` that are gone at a stage."""
+        if not self.removed_at:
+            return min(stage, len(self.cot))
+        return self.removed_at[min(stage, len(self.removed_at) - 1)]
 
 
 class RunResumed(Event, frozen=True, kw_only=True):
@@ -112,12 +137,13 @@ class StepsTrained(Event, frozen=True, kw_only=True):
 
 
 class TokenRemoved(Event, frozen=True, kw_only=True):
-    """The scheduled stage rose: the step that begins now removes `stage` tokens."""
+    """The scheduled stage rose: the step that begins now removes `stage` tokens, or steps."""
 
     before: Int64
     stage: Int64
     cause: str
     everything: bool
+    unit: Unit = "token"
 
 
 class OptimizerReset(Event, frozen=True, kw_only=True):

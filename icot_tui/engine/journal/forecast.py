@@ -79,7 +79,7 @@ def removals_ahead(
     """The next removals, at most `count`; none where they are unknown."""
     if metrics.everything_removed_at is not None or not method_of(config).removes_tokens:
         return []
-    target, most = _target(config, facts), facts.max_cot_tokens
+    target, most = _target(config, facts), facts.greatest_stage
     schedule = _schedule(config, facts)
     if isinstance(schedule, Stages):
         sure, found = not metrics.clock_changed, _spans_ahead(schedule, metrics)
@@ -101,7 +101,7 @@ def removals_ahead(
 
 def _target(config: RunConfig, facts: RunStarted) -> int:
     """The stage from which on nothing is written."""
-    return min(config.curriculum.remove_all_beyond or facts.max_cot_tokens, facts.max_cot_tokens)
+    return min(config.curriculum.remove_all_beyond or facts.greatest_stage, facts.greatest_stage)
 
 
 def _schedule(config: RunConfig, facts: RunStarted) -> Schedule:

@@ -196,10 +196,10 @@ def last_step(path: Path) -> int | None:
     return max((event.step for _, event in JournalReader(path).events()), default=None)
 
 
-def max_cot_tokens(path: Path) -> int | None:
+def greatest_stage(path: Path) -> int | None:
     """Tokens of the run's longest chain of thought; None before the run began."""
     events = (event for _, event in JournalReader(path).events())
-    return next((event.max_cot_tokens for event in events if isinstance(event, RunStarted)), None)
+    return next((event.greatest_stage for event in events if isinstance(event, RunStarted)), None)
 
 
 def _whole_lines(file: FileIO, offset: int, wanted: int) -> tuple[bytes, int]:

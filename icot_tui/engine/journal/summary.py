@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 
 from icot_tui.config import RunConfig
+from icot_tui.config.sections import UNIT_WORDS
 from icot_tui.engine.journal import events, forecast
 from icot_tui.engine.journal.metrics import (
     LOSS_WINDOW,
@@ -64,8 +65,8 @@ class RunSummary:
     # What the views ask -----------------------------------------------------------------------
 
     @property
-    def max_cot_tokens(self) -> int | None:
-        return None if self.facts is None else self.facts.max_cot_tokens
+    def greatest_stage(self) -> int | None:
+        return None if self.facts is None else self.facts.greatest_stage
 
     @property
     def parameters(self) -> int | None:
@@ -74,9 +75,14 @@ class RunSummary:
         return None if begun is None else begun.parameters
 
     @property
-    def removed_tokens(self) -> int:
+    def unit_word(self) -> str:
+        """What a stage counts: token, or reasoning step."""
+        return UNIT_WORDS["token"] if self.facts is None else self.facts.unit_word
+
+    @property
+    def removed(self) -> int:
         """The stage, at most the longest chain of thought."""
-        most = self.max_cot_tokens
+        most = self.greatest_stage
         return self.metrics.stage if most is None else min(self.metrics.stage, most)
 
     @property
@@ -265,4 +271,4 @@ class RunSummary:
         self._move_to(event.stage, self._is_everything(event.stage))
 
     def _is_everything(self, stage: int) -> bool:
-        return self.facts is not None and stage >= self.facts.max_cot_tokens
+        return self.facts is not None and stage >= self.facts.greatest_stage

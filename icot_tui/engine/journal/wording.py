@@ -1,5 +1,6 @@
 """Events in plain words."""
 
+from icot_tui.config.sections import UNIT_WORDS
 from icot_tui.engine.journal import events
 from icot_tui.formatting import count
 
@@ -25,10 +26,12 @@ def describe(event: events.Event, phase: str | None = None) -> str:
                 f"questions to {event.device}"
             )
         case events.RunStarted():
+            steps = event.max_cot_steps
+            of_steps = "" if steps is None else f" in up to {count(steps, 'step')}"
             return (
                 f"run {event.name} started: {event.method}, {event.parameters:,} parameters on "
                 f"{event.device}, {event.train_examples:,} training examples, "
-                f"{event.max_cot_tokens} chain-of-thought tokens"
+                f"{event.max_cot_tokens} chain-of-thought tokens{of_steps}"
             )
         case events.ExampleShown():
             return f"the example on show has {len(event.cot)} chain-of-thought tokens"
@@ -53,10 +56,11 @@ def describe(event: events.Event, phase: str | None = None) -> str:
         case events.TokenRemoved(everything=True):
             return f"the whole chain of thought is removed (stage {event.stage}, {event.cause})"
         case events.TokenRemoved():
-            tokens = f"token {event.stage}"
+            word = UNIT_WORDS[event.unit]
+            gone = f"{word} {event.stage}"
             if event.stage - event.before > 1:
-                tokens = f"tokens {event.before + 1} to {event.stage}"
-            return f"{tokens} removed ({event.cause})"
+                gone = f"{word}s {event.before + 1} to {event.stage}"
+            return f"{gone} removed ({event.cause})"
         case events.OptimizerReset():
             return f"optimizer reset ({event.cause})"
         case events.LossSpike():

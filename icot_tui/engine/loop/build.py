@@ -7,7 +7,7 @@ import numpy as np
 
 from icot_tui.config import RunConfig, without_folders
 from icot_tui.curriculum.curriculum import Curriculum
-from icot_tui.curriculum.removal import TokenFormat
+from icot_tui.curriculum.removal import TokenFormat, removed_tokens
 from icot_tui.curriculum.schedule import Fixed
 from icot_tui.data.encoded import DataOrder, EncodedSplit
 from icot_tui.data.tokenizing import separator_texts
@@ -79,9 +79,9 @@ def build_trainer(training: Training, context: RunContext) -> Trainer:
         folder=context.folder,
         emit=context.emit,
     )
-    longest, options = training.train.max_cot_tokens, config.curriculum
+    greatest, options = training.plan.greatest_stage(training.train), config.curriculum
     curriculum = Curriculum(
-        training.schedule, longest, options.gate_window, options.reset_optimizer
+        training.schedule, greatest, options.gate_window, options.reset_optimizer
     )
     return Trainer(
         training=training,
@@ -106,7 +106,8 @@ def too_long(training: Training) -> Iterator[str]:
     longest, train = training.config.data.max_length, training.train
     if longest is None or training.plan.answer_only:
         return
-    removed = train.cot_lengths.clip(max=training.schedule.first_stage)
+    first_stage = training.schedule.first_stage
+    removed = removed_tokens(train, np.arange(len(train)), first_stage, training.plan)
     count = int((train.lengths - removed > longest).sum())
     if count == len(train):
         raise UserError(
@@ -133,7 +134,7 @@ def describe(training: Training, context: RunContext, weights: Weights) -> Check
         phase=training.phase.label,
         step=0,
         stage=0,
-        greatest_stage=training.train.max_cot_tokens,
+        greatest_stage=plan.greatest_stage(training.train),
         typical_cot_tokens=int(np.median(lengths)) if len(lengths) else 0,
         removal_order=None if plan.order is None else plan.order.tolist(),
         layout=Layout(

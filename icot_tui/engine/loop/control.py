@@ -147,10 +147,10 @@ class Control:
                 return f"stage {curriculum.stage} is held" if on else "the schedule goes on"
             case commands.Advance(tokens=tokens):
                 if tokens < 1:
-                    raise ValueError("advance by 1 token or more")
+                    raise ValueError("advance by 1 or more")
                 if curriculum.implicit:
                     raise ValueError("nothing is left to remove")
-                left = curriculum.max_cot_tokens - curriculum.requested_stage
+                left = curriculum.greatest_stage - curriculum.requested_stage
                 if not left:
                     raise ValueError("the next step removes all that is left")
                 if tokens > left:

@@ -93,7 +93,7 @@ class Trainer:
     def warm_up(self) -> None:
         """Run every padded shape of the stages to come once, before the clock starts."""
         rows, seen = self.order.rows(0), set()
-        for stage in range(self.curriculum.stage, self.curriculum.max_cot_tokens + 1):
+        for stage in range(self.curriculum.stage, self.curriculum.greatest_stage + 1):
             batch = self._fitting(self.token_format.batch(self.split, rows, stage))
             if len(batch) and self.update.shape(batch) not in seen:
                 seen.add(self.update.shape(batch))
@@ -120,6 +120,7 @@ class Trainer:
                 stage=stage,
                 cause=cause,
                 everything=self.curriculum.implicit,
+                unit=self.token_format.plan.unit,
             )
         )
         self.spikes.token_removed(step, stage)

@@ -105,6 +105,7 @@ def language_model_training(
     config, data = phase.config, context.data
     curriculum = config.curriculum
     longest, keeps_positions = data.train.max_cot_tokens, curriculum.keep_positions
+    side, unit = curriculum.side, curriculum.unit
 
     def supervised(bare: nn.Module) -> SupervisedLM:
         assert isinstance(bare, SupervisedLM)
@@ -114,7 +115,7 @@ def language_model_training(
         phase=phase,
         train=data.train,
         objective=SupervisedLM(new_model(context, phase) if lm is None else lm),
-        plan=RemovalPlan.seeded(curriculum.side, keeps_positions, longest, config.seed),
+        plan=RemovalPlan.seeded(side, keeps_positions, longest, config.seed, unit),
         schedule=schedule,
         smoothing=smoothing,
         positions=positions_needed(config, data),

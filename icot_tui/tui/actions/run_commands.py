@@ -144,11 +144,12 @@ class RunCommandActions:
         if command.question == "tokens":
             return await self._ask_tokens(title, view, about)
         if command.question == "delta":
+            word = view.history.summary.unit_word
             if config is not None and config.curriculum.schedule != "linear":
-                told = "Only a linear schedule has a number of tokens an epoch."
+                told = f"Only a linear schedule has a number of {word}s an epoch."
                 notify_user(self._app, told, "warning")
                 return None
-            intro = "How many tokens are to be removed an epoch from now on?"
+            intro = f"How many {word}s are to be removed an epoch from now on?"
             present = DEFAULT_DELTA if config is None else config.curriculum.remove_per_epoch
         else:
             intro = "What is the peak rate to be?"
@@ -162,14 +163,14 @@ class RunCommandActions:
         self, title: str, view: RunView, about: Callable[[Answer], str]
     ) -> Answer:
         summary, left = view.history.summary, None
-        if summary.max_cot_tokens is not None:
-            left = summary.max_cot_tokens - summary.removed_tokens
+        if summary.greatest_stage is not None:
+            left = summary.greatest_stage - summary.removed
             if left <= 0:
                 told = "Nothing is left to remove: the whole chain of thought is gone."
                 notify_user(self._app, told, "warning")
                 return None
-        intro = "How many more tokens are to be removed?"
-        intro += "" if left is None else f" {count(left, 'token')} left."
+        intro = f"How many more {summary.unit_word}s are to be removed?"
+        intro += "" if left is None else f" {count(left, summary.unit_word)} left."
         return await self._app.push_screen_wait(
             NumberDialog(title, intro, "1", whole_number(1, left), about)
         )

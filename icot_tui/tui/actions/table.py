@@ -21,17 +21,19 @@ def _toggle_hold(view: RunView, answer: Answer) -> Command:
 
 
 def _hold_effect(view: RunView, answer: Answer) -> str:
-    if view.history.summary.metrics.held:
-        return "Let the removal schedule go on: tokens are removed again when their time comes."
+    summary = view.history.summary
+    word = summary.unit_word
+    if summary.metrics.held:
+        return f"Let the removal schedule go on: {word}s are removed again when their time comes."
     return (
-        f"Hold the removal schedule at stage {view.history.summary.removed_tokens}: training goes "
-        "on, but no further token is removed until you let go."
+        f"Hold the removal schedule at stage {summary.removed}: training goes on, but no further "
+        f"{word} is removed until you let go."
     )
 
 
 def _advance_effect(view: RunView, answer: Answer) -> str:
     summary = view.history.summary
-    stage, most = summary.metrics.stage + int(answer or 0), summary.max_cot_tokens
+    stage, most = summary.metrics.stage + int(answer or 0), summary.greatest_stage
     after = stage if most is None else min(stage, most)
     of = "" if most is None else f" of {most}"
     return (
@@ -57,8 +59,11 @@ def _reset_effect(view: RunView, answer: Answer) -> str:
 
 
 def _delta_effect(view: RunView, answer: Answer) -> str:
-    stage = view.history.summary.removed_tokens
-    return f"From stage {stage} on, {float(answer or 0):g} tokens are removed an epoch."
+    summary = view.history.summary
+    return (
+        f"From stage {summary.removed} on, {float(answer or 0):g} {summary.unit_word}s are removed "
+        "an epoch."
+    )
 
 
 def _rate_effect(view: RunView, answer: Answer) -> str:

@@ -12,7 +12,7 @@ from icot_tui.formatting import count, listed, percent
 from icot_tui.tui.chart.data import ChartData, Curve
 from icot_tui.tui.chart.widget import Chart
 from icot_tui.tui.panels.base import Area, TextPanel
-from icot_tui.tui.panels.curves import AXIS_LABELS, Floats, along, digit_shares, exact_match, marks
+from icot_tui.tui.panels.curves import Floats, along, axis_label, digit_shares, exact_match, marks
 from icot_tui.tui.panels.example import task_of
 from icot_tui.tui.panels.methods import name_of
 from icot_tui.tui.panels.text import Line, cells, first_fitting, level, line, paragraph
@@ -96,7 +96,7 @@ def accuracy_data(view: RunView, per_digit: bool) -> ChartData:
     return ChartData(
         curves=tuple(curves),
         marks=marks(view.history, view.axis),
-        x_label=AXIS_LABELS[view.axis],
+        x_label=axis_label(view),
         y_label="digits right" if per_digit else "exact match",
         version=(_version(view), per_digit, view.phase),
         empty=_empty(view),

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from icot_tui.config.sections import UNIT_WORDS
 from icot_tui.engine.journal.summary import Evaluation
 from icot_tui.formatting import count, plain
 from icot_tui.tui.chart.data import Mark, MarkKind
@@ -20,8 +21,6 @@ FINE, ROUGH = 4096, 512
 """Columns of the visible part of a longer run, and of the rest on either side."""
 LOOKED_UP = 4096
 """Steps that are looked up to find a part of the axis."""
-AXIS_LABELS: dict[Axis, str] = {"step": "step", "time": "hours", "removed": "removed tokens"}
-"""Labels of the x axis."""
 LOGGED_MARKS: dict[str, MarkKind] = {"PhaseBegan": "training", "RolledBack": "rollback"}
 """Kinds of log lines that are marked."""
 
@@ -96,6 +95,12 @@ def _steps_in(history: History, axis: Axis, window: tuple[float, float]) -> tupl
     return int(low), int(high)
 
 
+def axis_label(view: RunView) -> str:
+    """Of the x axis."""
+    removed = f"removed {view.history.summary.unit_word}s"
+    return {"step": "step", "time": "hours", "removed": removed}[view.axis]
+
+
 def marks(history: History, axis: Axis) -> tuple[Mark, ...]:
     """Removals, resets, spikes and the like of a run."""
     found = sorted(_marked_steps(history), key=lambda each: each[0])
@@ -106,7 +111,7 @@ def marks(history: History, axis: Axis) -> tuple[Mark, ...]:
 def _marked_steps(history: History) -> Iterator[tuple[int, MarkKind, str]]:
     """(step, kind, label) of each."""
     for removal in history.removals:
-        gone = "everything" if removal.everything else f"token {removal.stage}"
+        gone = "everything" if removal.everything else f"{UNIT_WORDS[removal.unit]} {removal.stage}"
         yield removal.step, "removal", f"{gone} removed"
     removed = {removal.step for removal in history.removals}
     for reset in history.resets:

@@ -65,17 +65,19 @@ def _chain_lines(
 ) -> list[Line]:
     """The chain of thought; removed tokens are faint, the next one to go is marked."""
     order = example.removal_order
-    gone = set(order[:stage])
-    following = order[stage] if marks_next and stage < len(order) else None
+    gone = set(order[: example.removed(stage)])
+    following: set[int] = set()
+    if marks_next:
+        following = set(order[len(gone) : example.removed(stage + 1)])
     gap = _separator(example.cot)
     pieces: list[Piece] = []
     for at, token in enumerate(example.cot):
-        style = "ghost" if at in gone else "next" if at == following else "left"
+        style = "ghost" if at in gone else "next" if at in following else "left"
         pieces += _token(plain(token), style, area)
         if gap and at < len(example.cot) - 1:
             pieces.append((gap, ""))
     lines = wrap(tuple(pieces), width)
-    if not with_caret or area.plain or following is None:
+    if not with_caret or area.plain or not following:
         return lines
     marked = []
     for each in lines:

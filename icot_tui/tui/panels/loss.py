@@ -8,7 +8,7 @@ from icot_tui.engine.journal.events import SQUARED_ERROR
 from icot_tui.tui.chart.data import ChartData, Curve
 from icot_tui.tui.chart.widget import Chart
 from icot_tui.tui.frame.panel import Panel
-from icot_tui.tui.panels.curves import AXIS_LABELS, losses, marks, version
+from icot_tui.tui.panels.curves import axis_label, losses, marks, version
 from icot_tui.tui.run.view import RunView
 
 EMPTY_TEXT = "The loss appears here with the first steps of training."
@@ -48,7 +48,7 @@ def loss_data(view: RunView, shown: Hashable, window: tuple[float, float] | None
     return ChartData(
         curves=tuple(curves),
         marks=marks(view.history, view.axis),
-        x_label=AXIS_LABELS[view.axis],
+        x_label=axis_label(view),
         y_label="loss: squared error" if is_error else "loss",
         version=shown,
         empty=f"Getting ready: {view.phase}." if view.phase else EMPTY_TEXT,

@@ -36,7 +36,7 @@ def progress_text(summary: RunSummary) -> str:
     if phase is not None:
         return f"{name_of(phase.phase)} ({phase.number} of {phase.phases})"
     if removes(summary):
-        return f"stage {summary.removed_tokens} of {facts.max_cot_tokens}"
+        return f"stage {summary.removed} of {facts.greatest_stage}"
     return facts.method
 
 

@@ -83,9 +83,9 @@ def _large(title: Line, remark: Line, area: Area) -> list[Line]:
 
 
 def _stepwise(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
-    stage, most = view.history.summary.removed_tokens, facts.max_cot_tokens
+    stage, most = view.history.summary.removed, facts.greatest_stage
     title = line((f"stage {stage:,} of {most:,}", "bold primary"))
-    remark = line((f"{count(most - stage, 'token')} left to remove", "dim"))
+    remark = line((f"{count(most - stage, facts.unit_word)} left to remove", "dim"))
     if stage >= most:
         remark = line((f"{area.glyph.done} all removed", "bold success"))
     heading = _Heading(title, remark, _bar(stage, most, area))
@@ -94,11 +94,14 @@ def _stepwise(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
 
 def _other(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
     """A method that removes nothing step by step."""
-    summary, most = view.history.summary, facts.max_cot_tokens
+    summary, most = view.history.summary, facts.greatest_stage
     method = run_method(summary)
     removed = 0 if method.writes_cot else most
     bar = _bar(removed, most, area, marks_next=False)
-    texts = [paragraph(text.format(most=count(most, "token")), area.width) for text in method.texts]
+    texts = [
+        paragraph(text.format(most=count(most, facts.unit_word)), area.width)
+        for text in method.texts
+    ]
     if summary.ended is not None:
         ended = paragraph(f"The run has ended: {summary.ended.reason}.", area.width)
         texts = [[*texts[0], *ended], ended, *texts[1:]]
@@ -123,7 +126,7 @@ def _trainings(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
     words, room = (words, room - len(words)) if len(words) <= room else ([], 0)
     example: list[Line] = []
     if room > FULL_EXAMPLE and history.example is not None:
-        removed = 0 if phase.phase == "teacher" else facts.max_cot_tokens
+        removed = 0 if phase.phase == "teacher" else facts.greatest_stage
         example = example_lines(
             history.example, removed, summary.config, area, FULL_EXAMPLE, marks_next=False
         )
@@ -167,7 +170,7 @@ def _spread(heading: _Heading, blocks: list[list[Line]], area: Area) -> list[Lin
 
 
 def _bar(stage: int, most: int, area: Area, marks_next: bool = True) -> Line:
-    """All tokens: removed ones faint, the next one marked, the remaining ones solid."""
+    """All tokens, or steps: removed ones faint, the next one marked, the remaining ones solid."""
     if most <= 0:
         return line(("this run's examples have no chain of thought", "dim"))
     gone = stage * area.width // most
@@ -186,7 +189,7 @@ def _bar(stage: int, most: int, area: Area, marks_next: bool = True) -> Line:
 def _ahead(view: RunView, facts: RunStarted, area: Area) -> list[list[Line]]:
     """The next removals and the time until full internalization; the longest version first."""
     summary, width = view.history.summary, area.width
-    if summary.removed_tokens >= facts.max_cot_tokens:
+    if summary.removed >= facts.greatest_stage:
         return _celebration(view, facts, area)
     if summary.ended is not None:
         text = f"The run has ended at this stage: {summary.ended.reason}."
@@ -209,8 +212,9 @@ def _ahead(view: RunView, facts: RunStarted, area: Area) -> list[list[Line]]:
 def _celebration(view: RunView, facts: RunStarted, area: Area) -> list[list[Line]]:
     since = view.history.summary.metrics.everything_removed_at
     when = "" if since is None else f" since step {since:,}"
-    tokens = count(facts.max_cot_tokens, "token")
-    text = f"All {tokens} of reasoning are gone: the model answers straight from the question."
+    gone = count(facts.greatest_stage, facts.unit_word)
+    reasoning = "" if facts.unit == "step" else " of reasoning"
+    text = f"All {gone}{reasoning} are gone: the model answers straight from the question."
     style, width = "bold success", area.width
     first = paragraph(f"Fully internalized{when}.", width, style)
     return [first + paragraph(text, width), first, paragraph(f"internalized{when}", width, style)]

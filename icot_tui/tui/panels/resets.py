@@ -58,7 +58,8 @@ class ResetsPanel(TextPanel):
             line(("at    ", "dim"), when),
         ]
         if area.height >= 5:
-            text = "A reset clears AdamW's averages, which still favour the removed token."
+            word = view.history.summary.unit_word
+            text = f"A reset clears AdamW's averages, which still favour the removed {word}."
             note = paragraph(text, area.width, "dim")
             if len(lines) + len(note) < area.height:
                 lines += [EMPTY, *note]
@@ -70,13 +71,13 @@ def _shows_errors(view: RunView) -> bool:
 
 
 def _none_yet(view: RunView, area: Area) -> list[Line]:
-    config = view.history.summary.config
+    config, word = view.history.summary.config, view.history.summary.unit_word
     if not run_method(view.history.summary).removes_tokens:
         text = "None: this method removes nothing step by step, so the optimizer keeps its state."
     elif config is not None and not config.curriculum.reset_optimizer:
-        text = "None: this run keeps the optimizer's state when a token is removed."
+        text = f"None: this run keeps the optimizer's state when a {word} is removed."
     else:
-        text = "None so far. The optimizer's state is reset with each removed token."
+        text = f"None so far. The optimizer's state is reset with each removed {word}."
     return paragraph(text, area.width, "dim")
 
 

@@ -30,7 +30,7 @@ def next_removal(history: History, facts: RunStarted) -> ScheduleText:
     summary = history.summary
     config = summary.config
     if summary.metrics.held:
-        stage = summary.removed_tokens
+        stage = summary.removed
         text = f"You hold the schedule at stage {stage}: no removals until you release it."
         return ScheduleText(text, "held by you", held=True)
     if config is None:
@@ -45,7 +45,7 @@ def next_removal(history: History, facts: RunStarted) -> ScheduleText:
         if config.curriculum.schedule == "stages":
             text = "The list of stages has ended: no more removals."
             return ScheduleText(text, "no more removals")
-        return ScheduleText("The next token goes on schedule.", "next on schedule")
+        return ScheduleText(f"The next {summary.unit_word} goes on schedule.", "next on schedule")
     steps, subject = ahead[0].step - summary.metrics.step, _subject(summary, ahead[0].stage)
     pace = "" if ahead[0].sure else " at the recent pace: the schedule was changed"
     return ScheduleText(f"{subject} {_in(steps, summary)}{pace}.", f"next {_soon(steps)}")
@@ -110,18 +110,19 @@ def _gated(schedule: LossGated, history: History, config: RunConfig) -> Schedule
 def _after(summary: RunSummary, config: RunConfig) -> int:
     """The stage after one more removal."""
     stage, beyond = summary.metrics.stage + 1, config.curriculum.remove_all_beyond
-    return summary.max_cot_tokens or stage if beyond is not None and stage >= beyond else stage
+    return summary.greatest_stage or stage if beyond is not None and stage >= beyond else stage
 
 
 def _subject(summary: RunSummary, stage: int) -> str:
     """What is removed when the stage rises to that one."""
-    most = summary.max_cot_tokens or 0
-    left, tokens = most - summary.metrics.stage, stage - summary.metrics.stage
+    most = summary.greatest_stage or 0
+    left, gone = most - summary.metrics.stage, stage - summary.metrics.stage
+    word = summary.unit_word
     if stage < most:
-        return "The next token goes" if tokens == 1 else f"The next {tokens} tokens go"
+        return f"The next {word} goes" if gone == 1 else f"The next {gone} {word}s go"
     if left == 1:
-        return "The last token goes"
-    return f"All {left} remaining tokens go at once"
+        return f"The last {word} goes"
+    return f"All {left} remaining {word}s go at once"
 
 
 def _in(steps: int, summary: RunSummary, word: str = "in", about: str = "about ") -> str:

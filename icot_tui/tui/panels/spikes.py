@@ -42,10 +42,12 @@ class SpikesPanel(TextPanel):
         lines = [_overview(metrics, area)] if area.height >= 4 else []
         newest, back = metrics.spikes[-1], max(rollback_steps(view.history), default=-1)
         names = _columns(removes(view.history.summary), area)
+        unit = view.history.summary.unit_word
         rows = []
         for spike in reversed(metrics.spikes[-MOST:]):
             is_open = spike is newest and spike.open and back < spike.step
-            cells = _cells(spike, spike_now(view.history, spike) if is_open else None, area)
+            now = spike_now(view.history, spike) if is_open else None
+            cells = _cells(spike, now, area, unit)
             rows.append([cells[name] for name in names])
         if area.width > TIGHT:
             heads = names if area.width >= WIDE else [NARROW.get(name, name) for name in names]
@@ -94,12 +96,12 @@ def _columns(removing: bool, area: Area) -> list[str]:
     return names
 
 
-def _cells(spike: SpikeSummary, now: SpikeNow | None, area: Area) -> dict[str, Line]:
+def _cells(spike: SpikeSummary, now: SpikeNow | None, area: Area, unit: str) -> dict[str, Line]:
     """By the name of the column; `now` is the state of a spike that is not over."""
     wide = area.width >= WIDE
     removal = "none near" if wide else "none"
     if spike.removal is not None:
-        removal = f"token {spike.removal:,}" if wide else f"{spike.removal:,}"
+        removal = f"{unit} {spike.removal:,}" if wide else f"{spike.removal:,}"
     return {
         "step": line((f"{spike.step:,}", "dim")),
         "removal": line((removal, "bold")),

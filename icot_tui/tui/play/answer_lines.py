@@ -81,7 +81,7 @@ def _head(entry: CheckpointEntry, glyph: Glyphs, first: bool, focused: bool) -> 
     mark = (glyph.arrow if first else "  ", "bold accent" if focused else "bold")
     staged = entry.stage is not None and not entry.is_pair
     stage = f"  stage {entry.stage}" if staged else ""
-    of = f" of {entry.max_cot_tokens}" if staged and entry.max_cot_tokens is not None else ""
+    of = f" of {entry.greatest_stage}" if staged and entry.greatest_stage is not None else ""
     return line(mark, (entry.label, "bold primary"), f"{stage}{of}", (_kind(entry), "dim"))
 
 

@@ -150,7 +150,7 @@ class Asker:
             notify_user(screen, "Each model writes as many tokens as it was trained to again.")
             self.ask_again()
             return
-        most = max((one.max_cot_tokens or 0) for one in mixed) or None
+        most = max((one.greatest_stage or 0) for one in mixed) or None
 
         def chosen(number: int | float | None) -> None:
             if number is not None:

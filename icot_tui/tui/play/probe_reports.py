@@ -163,7 +163,7 @@ def _probe_map(report: "ProbeReport", target: int) -> HeatMap:
             f"{ENCODED} encoded: readable, and patching agrees   {READABLE} readable for sure   "
             "(in brackets) proves nothing: the tokens up to there already give it away",
             *caveats(report),
-            f"{count(report.examples, 'example')}, {count(report.stage, 'token')} removed",
+            f"{count(report.examples, 'example')}, stage {report.stage:,}",
         ),
         start=report.cell_to_show(target),
     )

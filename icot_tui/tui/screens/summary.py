@@ -32,9 +32,9 @@ def summary_facts(view: RunView) -> Iterator[tuple[str, str]]:
     metrics = summary.metrics
     if summary.facts is not None and not removes(summary):
         yield ("method" if metrics.phase is None else "training"), progress_text(summary)
-    elif summary.max_cot_tokens is not None:
-        gone = f"{summary.removed_tokens} of {count(summary.max_cot_tokens, 'token')} removed"
-        if summary.removed_tokens >= summary.max_cot_tokens:
+    elif summary.greatest_stage is not None:
+        gone = f"{summary.removed} of {count(summary.greatest_stage, summary.unit_word)} removed"
+        if summary.removed >= summary.greatest_stage:
             gone += ": nothing is written any more"
         yield "stage", gone
     evaluations = view.history.evaluations
