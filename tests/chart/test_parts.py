@@ -9,12 +9,13 @@ from icot_tui.tui.chart.canvas import Canvas, Ink, fit
 from icot_tui.tui.chart.curves import (
     braille,
     downsample,
-    exponential,
+    running_mean,
+    smoothed,
     smoothed_line,
     smoothed_value,
     strokes,
 )
-from icot_tui.tui.chart.data import ChartData, Curve, Mark
+from icot_tui.tui.chart.data import LARGEST, ChartData, Curve, Mark
 from icot_tui.tui.chart.draw import draw
 from icot_tui.tui.chart.style import ChartStyle, changes
 from icot_tui.tui.chart.ticks import linear_ticks, position_ticks, short, time_of_hours, value_ticks
@@ -37,20 +38,52 @@ def lines(data, view=None, size=(40, 10), style=None):
     return draw(data, view or Viewport(), *size, style)[0].lines()
 
 
-@given(st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), max_size=80), st.integers(2, 40))
-def test_smoothing_is_the_weighted_mean_of_all_before(values, window):
-    weight = 1 - 1 / window
-    got = exponential(np.array(values), weight)
-    for end, value in enumerate(values):
+@given(
+    st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), max_size=80),
+    st.integers(2, 40),
+    st.booleans(),
+)
+def test_the_mean_moves_by_a_share_of_each_value(values, window, start):
+    got = running_mean(np.array(values), window, start=start)
+    mean, seen = np.nan, 0
+    for place, value in enumerate(values):
         if np.isnan(value):
-            assert np.isnan(got[end])
+            assert np.isnan(got[place])
             continue
-        back = np.arange(end + 1)[::-1]
-        weights = np.where(np.isnan(values[: end + 1]), 0, weight**back)
-        wanted = np.sum(weights * np.nan_to_num(values[: end + 1])) / weights.sum()
-        assert got[end] == pytest.approx(
-            wanted, rel=1e-3, abs=1e-3 * max(1, np.nanmax(np.abs(values)))
+        over = min(window, 1 + seen / 2) if start or not seen else window
+        mean = value if not seen else mean + (value - mean) / over
+        seen += 1
+        assert got[place] == pytest.approx(
+            mean, rel=1e-3, abs=1e-3 * max(1, np.nanmax(np.abs(values)))
         )
+
+
+@given(
+    st.lists(st.floats(-1e300, 1e300) | st.just(float("nan")), min_size=1, max_size=60),
+    st.sampled_from([5, 25, 500]),
+    st.booleans(),
+)
+def test_smoothed_lines_never_leave_the_data(values, window, log):
+    y = np.array(values)
+    good = np.isfinite(y) & ((y > 0) if log else True)
+    got = smoothed(y, window, log)
+    assert (np.isfinite(got) == good).all()
+    bounded = np.clip(y[good], -LARGEST, LARGEST)
+    assert (got[good] >= bounded.min(initial=np.inf)).all()
+    assert (got[good] <= bounded.max(initial=-np.inf)).all()
+
+
+def test_on_a_log_axis_a_line_is_where_the_eye_sees_the_data():
+    """A loss that fell from 3 to 0.001, with a spike now and then."""
+    steps = np.arange(2000)
+    loss = np.where(steps < 60, 3.0 * 0.9**steps, 0.001) + np.where(steps % 400 == 399, 1.0, 0.0)
+    line = Curve("loss", steps, loss)
+    for window in (5, 25, 100, 500):
+        assert smoothed_value(line, 1990, window, log=True) < 0.002
+        _, means = smoothed_line(line, 0, 2000, window, log=True)
+        near = np.maximum.accumulate(loss[:60][::-1])[::-1]
+        for step in range(4, 60):  # no higher than the data at a third of the way
+            assert means[step] <= near[step // 3]
 
 
 def test_smoothed_values_of_long_lines_agree_with_the_exact_ones():

@@ -17,28 +17,69 @@ REACH = 8
 _BLOCKS = 4096  # more than any screen has columns
 
 
-def exponential(values: Numbers, weight: float) -> Floats:
-    """Each value's mean with all before it, the weight falling by `weight` (0 to 1) a step back.
+def running_mean(values: Numbers, window: float, *, start: bool = True) -> Floats:
+    """Each value's mean with those before it, over about so many of them.
 
-    The first values are not pulled towards zero, and what is not finite is skipped and stays NaN.
+    The mean m moves by (y - m) / n, where n grows with every second value up to `window`: so the
+    first values, often far from what follows, are forgotten as fast as others come. What is not
+    finite is skipped and stays NaN.
+
+    Args:
+        values: one after another.
+        window: over about how many the mean is taken, at least 1.
+        start: is the first of them the curve's first? If not, it stands for all before it.
+    """
+    means = np.full(len(values), np.nan)
+    finite = np.isfinite(values)
+    y = bounded(values)[finite]
+    if len(y):
+        head = min(len(y), max(1, int(2 * window) - 1)) if start else 1
+        known = _growing_mean(y[:head])
+        means[finite] = np.concatenate([known, _exponential(known[-1], y[head:], 1 - 1 / window)])
+    return means
+
+
+def _growing_mean(y: Floats) -> Floats:
+    """m moves by (y - m) / n with n = 1, 1.5, 2, 2.5 ..., all values at once."""
+    share = 1 / (1 + np.arange(len(y)) / 2)
+    left = np.cumprod(np.append(1.0, 1 - share[1:]))  # of the first value, after each step
+    share[0] = 1.0
+    means: Floats = left * np.cumsum(share * (y / left))
+    return means
+
+
+def _exponential(before: float, y: Floats, weight: float) -> Floats:
+    """m becomes weight * m + (1 - weight) * y, from `before` on.
+
     Sums over 1, 2, 4, ... values, each made of two of the last, until the weights have faded out.
     """
-    finite = np.isfinite(values)
-    total = np.where(finite, bounded(values), 0.0)
-    largest = float(np.abs(total).max(initial=0.0)) or 1.0
-    total = total / largest
-    share = finite.astype(np.float64)
+    total = (1 - weight) * y
+    total[:1] += weight * before
     reach = 1
     while reach < len(total) and weight**reach > 1e-4:
-        fading = weight**reach
-        total[reach:] += fading * total[:-reach]
-        share[reach:] += fading * share[:-reach]
+        total[reach:] += weight**reach * total[:-reach]
         reach *= 2
-    share[~finite] = np.nan
-    return total / share * largest
+    return total
 
 
-def smoothed_line(curve: Curve, first: int, end: int, window: int) -> tuple[Floats, Floats]:
+def smoothed(values: Numbers, window: float, log: bool, *, start: bool = True) -> Floats:
+    """The running mean in the axis's own space, geometric on a log axis; never beyond the data."""
+    good = usable(values, log)
+    if not good.any():
+        return np.full(len(values), np.nan)
+    y = np.where(good, bounded(values), np.nan)
+    least, most = np.nanmin(y), np.nanmax(y)
+    means = (
+        np.exp(running_mean(np.log(y), window, start=start))
+        if log
+        else (running_mean(y, window, start=start))
+    )
+    return np.clip(means, least, most)
+
+
+def smoothed_line(
+    curve: Curve, first: int, end: int, window: int, log: bool = False
+) -> tuple[Floats, Floats]:
     """Positions and smoothed values of the points `first` to `end`, and one beyond on each side.
 
     Of a great many points, blocks are averaged first: their borders don't depend on what is seen,
@@ -49,29 +90,32 @@ def smoothed_line(curve: Curve, first: int, end: int, window: int) -> tuple[Floa
     end = min(len(curve.x), (end // block + 2) * block)
     ends = np.minimum(np.arange(begin + block, end + block, block), end) - 1
     x = curve.x[ends]
-    y = _block_means(curve.y[begin:end], block)
-    smooth = exponential(y, (1 - 1 / window) ** block)
+    y = _block_means(curve.y[begin:end], block, log)
+    fading = (1 - 1 / window) ** block
+    smooth = smoothed(y, 1 / (1 - fading), log, start=begin == 0)
     skipped = max(0, int(np.searchsorted(x, curve.x[first])) - 1) if first < len(curve.x) else 0
     return x[skipped:], smooth[skipped:]
 
 
-def smoothed_value(curve: Curve, index: int, window: int) -> float:
+def smoothed_value(curve: Curve, index: int, window: int, log: bool = False) -> float:
     """The smoothed value at one point, exactly."""
     begin = max(0, index + 1 - REACH * window)
-    return float(exponential(curve.y[begin : index + 1], 1 - 1 / window)[-1])
+    return float(smoothed(curve.y[begin : index + 1], window, log, start=begin == 0)[-1])
 
 
-def _block_means(values: Numbers, block: int) -> Floats:
-    finite = np.isfinite(values)
+def _block_means(values: Numbers, block: int, log: bool) -> Floats:
+    """Means of each `block` values, geometric on a log axis; NaN where none can be drawn."""
+    good = usable(values, log)
+    y = bounded(values) if good.all() else np.where(good, bounded(values), np.nan)
     if block == 1:
-        return bounded(values) if finite.all() else np.where(finite, bounded(values), np.nan)
+        return y
+    if log:
+        y = np.log(y)
     starts = np.arange(0, len(values), block)
-    many = np.diff(np.append(starts, len(values))).astype(np.float64)
-    if not finite.all():
-        values = np.where(finite, values, values.dtype.type(0))
-        many = np.add.reduceat(finite, starts, dtype=np.float64)
-        many[many == 0] = np.nan
-    return bounded(np.add.reduceat(values, starts, dtype=np.float64) / many)
+    many = np.add.reduceat(good, starts, dtype=np.float64)
+    many[many == 0] = np.nan
+    means = bounded(np.add.reduceat(np.where(good, y, 0.0), starts) / many)
+    return np.exp(means) if log else means
 
 
 @dataclass(frozen=True, eq=False)

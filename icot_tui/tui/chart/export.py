@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from icot_tui.formatting import plain
-from icot_tui.tui.chart.curves import Downsampled, exponential
+from icot_tui.tui.chart.curves import Downsampled, smoothed
 from icot_tui.tui.chart.data import ChartData, Curve, Span
 from icot_tui.tui.chart.draw import draw
 from icot_tui.tui.chart.layout import Scale, scale_of
@@ -38,13 +38,11 @@ def as_csv(data: ChartData, view: Viewport) -> str:
     for curve in data.curves:
         first, stop = curve.between(start, end)
         name = plain(curve.name)
-        smoothed: list[object] = [""] * (stop - first)
+        told: list[object] = [""] * (stop - first)
         if curve.smooth and view.smoothing:
-            means = exponential(curve.y[:stop], 1 - 1 / view.smoothing)[first:]
-            smoothed = ["" if np.isnan(mean) else repr(mean) for mean in means.tolist()]
-        values = zip(
-            curve.x[first:stop].tolist(), curve.y[first:stop].tolist(), smoothed, strict=True
-        )
+            means = smoothed(curve.y[:stop], view.smoothing, view.log)[first:]
+            told = ["" if np.isnan(mean) else repr(mean) for mean in means.tolist()]
+        values = zip(curve.x[first:stop].tolist(), curve.y[first:stop].tolist(), told, strict=True)
         table.writerows([name, _whole(x), repr(y), mean] for x, y, mean in values)
     return sheet.getvalue()
 

@@ -55,7 +55,7 @@ def _values(data: ChartData, view: Viewport, curve: Curve, index: int) -> tuple[
     value = float(curve.y[index])
     if not np.isfinite(value) or not curve.smooth or not view.smoothing:
         return tell(value), ""
-    return tell(value), tell(smoothed_value(curve, index, view.smoothing))
+    return tell(value), tell(smoothed_value(curve, index, view.smoothing, view.log))
 
 
 def _near(data: ChartData, cursor: float, style: ChartStyle, column: float) -> list[Runs]:

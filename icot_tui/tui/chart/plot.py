@@ -106,7 +106,7 @@ def raw_and_smooth(
     first, stop = curve.between(*window)
     if not (curve.smooth and view.smoothing > 0 and stop - first > 2):
         return raw, None
-    x, y = smoothed_line(curve, first, stop, view.smoothing)
+    x, y = smoothed_line(curve, first, stop, view.smoothing, view.log)
     return raw, downsample(x, y, *window, columns, view.log)
 
 
@@ -178,7 +178,7 @@ def _letters(plot: Plot, at: int, raw: Downsampled) -> None:
         if smooth:
             start, end = plot.window
             index = nearest(start + (column + 0.5) / plot.layout.columns * (end - start), curve.x)
-            value = smoothed_value(curve, index or 0, plot.view.smoothing)
+            value = smoothed_value(curve, index or 0, plot.view.smoothing, plot.view.log)
         row = plot.row(value)
         if row is not None:
             plot.write(column, row, letter, Ink(curve.colour, "bold"))
@@ -267,8 +267,10 @@ def _cursor(plot: Plot, taken: NDArray[np.bool_]) -> None:
             continue
         column = column_at(curve.x[index], start, end, layout.columns)
         smooth = curve.smooth and view.smoothing > 0 and np.isfinite(curve.y[index])
-        value = smoothed_value(curve, index, view.smoothing) if smooth else curve.y[index]
-        row = plot.row(float(value))
+        value = float(curve.y[index])
+        if smooth:
+            value = smoothed_value(curve, index, view.smoothing, view.log)
+        row = plot.row(value)
         if row is not None:
             dot = plot.style.letter(place, len(curves)) or plot.style.dot
             plot.write(column, row, dot, Ink(curve.colour, "bold"))
