@@ -94,7 +94,8 @@ def pace(summary: RunSummary) -> list[str]:
     if summary.steps_per_second is not None:
         parts.append(f"{summary.steps_per_second:.3g} steps/s")
     if (left := summary.seconds_left()) is not None:
-        parts.append(f"{duration(left)} to go")
+        most = "at most " if summary.may_end_earlier() else ""
+        parts.append(f"{most}{duration(left)} to go")
     if summary.paused is not None:
         parts.append(f"paused: {plain(summary.paused)}")
     return parts

@@ -270,15 +270,17 @@ def test_a_method_that_removes_everything_at_once() -> None:
     assert summary.last_step() == 50
 
 
-def test_the_loss_gated_schedule_is_foretold_from_the_last_removals() -> None:
-    gated = config(curriculum={"schedule": "loss_gated"})
+def test_the_loss_gated_schedule_ends_at_its_limits_at_the_latest() -> None:
+    gated = config(curriculum={"schedule": "loss_gated", "min_steps": 5})
     summary = fold(STARTED, removed(100, 1), trained(101, 1), config=gated)
+    assert summary.last_step() is None and summary.may_end_earlier()
+    curriculum = {"schedule": "loss_gated", "min_steps": 5, "max_steps": 30}
+    limited = config(curriculum=curriculum)
+    summary = fold(STARTED, removed(100, 1), trained(101, 1), config=limited)
+    assert summary.last_step() == 100 + 7 * 30 + 50 and summary.may_end_earlier()
+    summary.add(2001, trained(400, 1))  # this stage takes far longer: nobody can know
     assert summary.last_step() is None
-    for event in (removed(120, 2), removed(140, 3), trained(141, 3)):
-        summary.add(2000, event)
-    assert summary.last_step() == 140 + 5 * 20 + 50
-    summary.add(2001, trained(400, 3))  # this stage takes far longer: nobody can know
-    assert summary.last_step() is None
+    assert not fold(STARTED, trained(1), config=config()).may_end_earlier()
 
 
 @pytest.mark.parametrize(

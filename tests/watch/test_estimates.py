@@ -1,11 +1,15 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from icot_tui.curriculum.schedule import StageProgress, build_schedule
 from icot_tui.engine.journal.events import (
     Collapsed,
     LossSpike,
     OptimizerReset,
     SpikeRecovered,
 )
+from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.watch.estimates import seconds_per_step, spike_now
 from icot_tui.watch.history import History
 from tests.engine.test_summary import config
@@ -45,12 +49,46 @@ def test_a_fixed_list_of_stages() -> None:
     assert [(one.step, one.stage) for one in ahead] == [(20, 4), (30, MOST)]
 
 
-def test_a_loss_gated_run_is_foretold_from_its_pace() -> None:
-    settings = config(curriculum={"schedule": "loss_gated"})
-    events = [removed(100, 1), trained(101, 1), removed(120, 2), trained(121, 2)]
-    history = history_of(STARTED, *events, settings=settings)
-    first, *_ = history.summary.removals_ahead(5)
-    assert (first.step, first.stage, first.sure) == (140, 3, False)
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(0, 9),
+    st.integers(1, 6),
+    st.none() | st.integers(6, 12),
+    st.lists(st.booleans(), min_size=10, max_size=10),
+)
+def test_a_loss_gated_run_ends_between_the_bounds_that_were_told(
+    warmup: int, least: int, most: int | None, learnt: list[bool]
+) -> None:
+    """Whatever the losses are, and whenever one asks."""
+    curriculum = {"schedule": "loss_gated", "min_steps": least, "warmup_epochs": warmup / 10}
+    setting = config(curriculum=curriculum | ({} if most is None else {"max_steps": most}))
+    schedule = build_schedule(setting.curriculum, STARTED.steps_per_epoch)
+    summary, told = RunSummary(setting), list[tuple[int, int | None]]()
+    summary.add(0.0, STARTED)
+    stage = since = step = 0
+    while stage < MOST:
+        bounds = summary.removal_bounds()
+        assert bounds is not None and bounds[0] >= step
+        assert summary.everything_removed_at() == (bounds[0] if len(set(bounds)) == 1 else None)
+        told.append(bounds)
+        loss = 0.0 if learnt[step % len(learnt)] or step > 500 else 9.0
+        now = schedule.stage(StageProgress(stage, step - since, loss))
+        if now > stage:
+            stage, since = now, step
+            summary.add(1.0 + step, removed(step, stage))
+        else:
+            step += 1
+            summary.add(1.0 + step, trained(step, stage))
+    assert all(low <= step <= (step if high is None else high) for low, high in told)
+    assert summary.removal_bounds() is None and summary.everything_removed_at() == step
+
+
+def test_a_loss_gated_run_tells_no_removals_ahead() -> None:
+    history = history_of(
+        *(STARTED, removed(100, 1), trained(101, 1), removed(120, 2), trained(121, 2)),
+        settings=config(curriculum={"schedule": "loss_gated"}),
+    )
+    assert history.summary.removals_ahead(5) == []
 
 
 def test_nothing_lies_ahead_where_nobody_can_know() -> None:

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from icot_tui.config import Phase, RunConfig, TrainConfig, method_of
-from icot_tui.curriculum.schedule import Beyond, Linear, Schedule, Stages, build_schedule
+from icot_tui.curriculum.schedule import (
+    Beyond,
+    Linear,
+    LossGated,
+    Schedule,
+    Stages,
+    build_schedule,
+)
 from icot_tui.engine.journal.events import RunStarted
 from icot_tui.engine.journal.metrics import Metrics
 
@@ -26,9 +33,20 @@ def last_step(config: RunConfig, facts: RunStarted, metrics: Metrics) -> int | N
     train, limits = config.train, _limits(config.train, facts.steps_per_epoch)
     if train.steps_after_removal is not None:
         removed_at = everything_removed_at(config, facts, metrics)
+        if removed_at is None:
+            _, removed_at = removal_bounds(config, facts, metrics) or (None, None)
         if removed_at is not None:
             limits.append(removed_at + train.steps_after_removal)
     return min(limits, default=None)
+
+
+def may_end_earlier(config: RunConfig, facts: RunStarted, metrics: Metrics) -> bool:
+    """May the run end before `last_step`, by what it learns?"""
+    phases = method_of(config).phases(config)
+    if any(phase.config.train.target_accuracy is not None for phase in phases):
+        return True
+    waits = config.train.steps_after_removal is not None
+    return waits and everything_removed_at(config, facts, metrics) is None
 
 
 def _last_of_phases(phases: Sequence[Phase], facts: RunStarted, metrics: Metrics) -> int | None:
@@ -61,16 +79,43 @@ def everything_removed_at(config: RunConfig, facts: RunStarted, metrics: Metrics
     method = method_of(config)
     if not method.removes_tokens:
         return None if method.writes_cot or method.phases(config)[0].name else 0
+    earliest, latest = removal_bounds(config, facts, metrics) or (None, None)
+    return earliest if earliest == latest else None
+
+
+def removal_bounds(
+    config: RunConfig, facts: RunStarted, metrics: Metrics
+) -> tuple[int, int | None] | None:
+    """The steps between which the last token will go, as the schedule alone fixes them.
+
+    Returns:
+        The first step and the last one, None without a limit; None where nothing can be said: by
+        hand or after a rollback the clock of a stage was changed, a stage lasts longer than it may,
+        or no token is left.
+    """
+    if metrics.everything_removed_at is not None or not method_of(config).removes_tokens:
+        return None
     target, schedule = _target(config, facts), _schedule(config, facts)
     if isinstance(schedule, Stages):
         spans = _spans_ahead(schedule, metrics)
-        return next((step for step, stage in spans if stage >= target), None)
-    pace = _pace(schedule, metrics)
-    if pace is None:
+        step = next((step for step, stage in spans if stage >= target), None)
+        return None if step is None else (step, step)
+    if metrics.clock_changed:
         return None
-    first, later, _ = pace
-    rest = max(0, target - metrics.stage - 1) * later
-    return max(metrics.step, metrics.stage_since + first) + round(rest)
+    later = max(0, target - metrics.stage - 1)
+    first = metrics.stage_since
+    if metrics.stage == schedule.first_stage:
+        first += schedule.warmup_steps
+    if isinstance(schedule, Linear):
+        least: int = schedule.steps_per_token
+        most: int | None = least
+    else:
+        least, most = schedule.min_steps, schedule.max_steps
+    earliest = max(metrics.step, first + least) + later * least
+    if most is None:
+        return earliest, None
+    overdue = metrics.step > first + most
+    return None if overdue else (earliest, first + most + later * most)
 
 
 def removals_ahead(
@@ -109,10 +154,12 @@ def _schedule(config: RunConfig, facts: RunStarted) -> Schedule:
     return schedule.inner if isinstance(schedule, Beyond) else schedule
 
 
-def _pace(schedule: Schedule, metrics: Metrics) -> tuple[int, float, bool] | None:
+def _pace(schedule: Linear | LossGated, metrics: Metrics) -> tuple[int, float, bool] | None:
     """(steps that this stage lasts, that later ones last, is it sure?); None: unknown."""
+    if isinstance(schedule, LossGated):
+        return None
     here = metrics.step - metrics.stage_since
-    if isinstance(schedule, Linear) and not metrics.clock_changed:
+    if not metrics.clock_changed:
         warmup = schedule.warmup_steps if metrics.stage == schedule.first_stage else 0
         lasts, pace, sure = warmup + schedule.steps_per_token, float(schedule.steps_per_token), True
         overdue = here > lasts

@@ -107,7 +107,7 @@ class RunSummary:
     def seconds_left(self) -> float | None:
         """Time to go at the recent pace, evaluations included; None where that is unknown.
 
-        A target accuracy may end the run earlier.
+        At most: see `may_end_earlier`.
         """
         end = self.last_step()
         if end is None or self.paused is not None or self.ended is not None:
@@ -125,10 +125,21 @@ class RunSummary:
             return None
         return forecast.last_step(self.config, self.facts, self.metrics)
 
+    def may_end_earlier(self) -> bool:
+        """May the run end before `last_step`, by what it learns?"""
+        if self.config is None or self.facts is None:
+            return False
+        return forecast.may_end_earlier(self.config, self.facts, self.metrics)
+
     def everything_removed_at(self) -> int | None:
         if self.config is None or self.facts is None:
             return self.metrics.everything_removed_at
         return forecast.everything_removed_at(self.config, self.facts, self.metrics)
+
+    def removal_bounds(self) -> tuple[int, int | None] | None:
+        if self.config is None or self.facts is None:
+            return None
+        return forecast.removal_bounds(self.config, self.facts, self.metrics)
 
     def removals_ahead(self, count: int) -> list[forecast.Ahead]:
         if self.config is None or self.facts is None:

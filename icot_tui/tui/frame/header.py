@@ -90,7 +90,8 @@ def header_parts(view: RunView) -> Iterator[Part]:
     if view.status == "training" and pace is not None:
         yield f"{number(pace)} steps/s", ""
     if left is not None and view.status == "training":
-        yield f"about {rough(left)} left", ""
+        about = "at most" if summary.may_end_earlier() else "about"
+        yield f"{about} {rough(left)} left", ""
 
 
 def fit_parts(

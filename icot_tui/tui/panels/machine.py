@@ -59,7 +59,8 @@ def _pace(view: RunView, area: Area) -> Iterator[Row]:
         yield "time", line(f"{duration(summary.metrics.seconds)} of training")
     elif left is not None and view.status == "training":
         end = f", until {moment(view.now + left, view.now)}"
-        yield "left", line((rough(left), "bold"), (end, "dim"))
+        most = "at most " if summary.may_end_earlier() else ""
+        yield "left", line((f"{most}{rough(left)}", "bold"), (end, "dim"))
     else:
         yield "left", line((_no_estimate(view, area), "dim"))
 

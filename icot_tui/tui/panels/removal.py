@@ -4,7 +4,7 @@ from collections.abc import Hashable, Sequence
 from typing import NamedTuple
 
 from icot_tui.engine.journal.events import RunStarted
-from icot_tui.formatting import count, rough
+from icot_tui.formatting import count
 from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.example import example_lines
 from icot_tui.tui.panels.methods import run_method, training_lines, trainings_bar, trainings_done
@@ -196,12 +196,7 @@ def _ahead(view: RunView, facts: RunStarted, area: Area) -> list[list[Line]]:
         return [paragraph(text, width), paragraph("the run has ended", width)]
     ahead = next_removal(view.history, facts)
     style = "bold warning" if ahead.held else ""
-    forecast = None if ahead.held or summary.paused else to_full(summary)
-    full: list[Line] = []
-    if forecast is not None:
-        steps, seconds = forecast
-        about = count(steps, "step") if seconds is None else f"about {rough(max(1.0, seconds))}"
-        full = paragraph(f"Fully internalized in {about} at this pace.", width, "dim")
+    full = [] if ahead.held or summary.paused else paragraph(to_full(summary), width, "dim")
     if summary.paused is not None:
         full = paragraph(f"Paused: {summary.paused}.", width, "bold warning")
     long, short = paragraph(ahead.sentence, width, style), paragraph(ahead.short, width, style)

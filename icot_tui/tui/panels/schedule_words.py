@@ -61,14 +61,20 @@ def outlook(summary: RunSummary) -> str:
     return f"After it, removals {about} {'steps' if len(ahead) > 1 else 'step'} {named}."
 
 
-def to_full(summary: RunSummary) -> tuple[int, float | None] | None:
-    """(steps, seconds) until everything is removed; None if unknown."""
-    step = None if summary.ended is not None else summary.everything_removed_at()
-    if step is None or step <= summary.metrics.step:
-        return None
+def to_full(summary: RunSummary) -> str:
+    """When everything will be removed: as the schedule fixes it, or between which bounds."""
+    bounds = None if summary.ended is not None else summary.removal_bounds()
+    if bounds is None or bounds[0] <= summary.metrics.step:
+        return ""
+    earliest, latest = (None if one is None else one - summary.metrics.step for one in bounds)
+    assert earliest is not None, "only the latest step may be open"
+    if latest == earliest:
+        return f"Everything is removed {_in(earliest, summary)}."
+    if latest is None:
+        return f"Everything is removed {_in(earliest, summary)} at the earliest."
     pace = seconds_per_step(summary)
-    steps = step - summary.metrics.step
-    return steps, None if pace is None else steps * pace
+    time = "" if pace is None else f" ({rough(earliest * pace)} to {rough(latest * pace)})"
+    return f"Everything is removed in {earliest:,} to {count(latest, 'step')}{time}."
 
 
 def smoothed_loss(history: History, window: int) -> float | None:
