@@ -66,6 +66,25 @@ def test_it_follows_the_end_unless_scrolled_up(tmp_path):
     look_at_any(panel, told.view(), (80, 12), check)
 
 
+def test_the_end_stays_in_view_whatever_the_size(tmp_path):
+    told = warned(Told(tmp_path).start(), 0, 50)
+    panel = LogPanel()
+
+    async def check(pilot):
+        lines = panel.query_one(Lines)
+        for size in ((60, 6), (100, 20), (30, 5), (80, 12)):
+            await pilot.resize_terminal(*size)
+            panel.show(told.view())
+            await pilot.pause()
+            assert lines.below == 0, size
+        lines.scroll_to(y=5, animate=False)
+        await pilot.pause()
+        await pilot.resize_terminal(80, 6)
+        assert lines.below > 0
+
+    look_at_any(panel, told.view(), (80, 12), check)
+
+
 def test_a_filter_keeps_lines_with_all_its_words(tmp_path):
     told = warned(Told(tmp_path).start().train(100).remove(), 0, 20)
     panel = LogPanel()

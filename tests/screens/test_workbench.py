@@ -388,6 +388,18 @@ def test_the_welcome_tells_what_is_done_and_any_key_goes_on(tmp_path: Path) -> N
     with_engine(tmp_path, engine, steps, welcome=True)
 
 
+def test_the_welcome_goes_when_training_begins(tmp_path: Path) -> None:
+    engine = Engine(a_run(tmp_path))
+    engine.startup_phase = cast(Any, "loading PyTorch")
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        assert isinstance(app.screen, Welcome)
+        engine.startup_phase = None
+        await until(pilot, lambda: app.screen is app.live)
+
+    with_engine(tmp_path, engine, steps, welcome=True)
+
+
 @pytest.mark.slow
 def test_the_keys_that_the_welcome_names_do_what_it_says(tmp_path: Path) -> None:
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
@@ -395,7 +407,9 @@ def test_the_keys_that_the_welcome_names_do_what_it_says(tmp_path: Path) -> None
         await press(pilot, "?")
         await until(pilot, lambda: isinstance(app.screen, Help))
 
-    with_engine(tmp_path, Engine(a_run(tmp_path)), steps, welcome=True)
+    engine = Engine(a_run(tmp_path))
+    engine.startup_phase = cast(Any, "loading PyTorch")
+    with_engine(tmp_path, engine, steps, welcome=True)
 
 
 def test_keys_that_terminals_and_editors_take_do_nothing_here(tmp_path: Path) -> None:

@@ -80,6 +80,8 @@ class Metrics:
     evaluations: list[Evaluation] = field(default_factory=list)
     best_so_far: tuple[bool, float] = (False, -1.0)  # of the best: (implicit?, exact match)
     best_step: int | None = None  # the step of that evaluation
+    best_stage: int = 0  # and its stage
+    abandoned: bool = False  # a rollback came after the last evaluation: it is of other weights
     spikes: list[SpikeSummary] = field(default_factory=list)
     removals: tuple[tuple[int, int], ...] = ()  # the last (step, stage), since a rollback if any
     checkpoint: str | None = None  # path of the newest checkpoint, as journaled

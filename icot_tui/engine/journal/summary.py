@@ -198,9 +198,10 @@ class RunSummary:
                 metrics.skipped_updates += event.skipped
             case events.Evaluated():
                 metrics.evaluations.append(Evaluation(time, event, metrics.seconds, metrics.phase))
+                metrics.abandoned = False
                 if (event.implicit, event.exact_match) > metrics.best_so_far:
                     metrics.best_so_far = event.implicit, event.exact_match
-                    metrics.best_step = event.step
+                    metrics.best_step, metrics.best_stage = event.step, event.stage
             case events.QuestionsAsked():
                 self.asked = event
             case events.CheckpointSaved():
@@ -278,6 +279,7 @@ class RunSummary:
         metrics = self.metrics
         metrics.rollbacks += 1
         metrics.removals, metrics.losses, metrics.clock_changed = (), (), True
+        metrics.abandoned = True
         metrics.held = self._metrics.held_at(event.checkpoint)
         self._move_to(event.stage, self._is_everything(event.stage))
 

@@ -2,6 +2,7 @@
 
 from icot_tui.config.sections import UNIT_WORDS
 from icot_tui.engine.journal import events
+from icot_tui.engine.journal.metrics import Metrics
 from icot_tui.formatting import count
 
 ANSWERED = {
@@ -15,6 +16,14 @@ ANSWERED = {
 def how_answered(implicit: bool, phase: str | None) -> str:
     """What the model did before its answers, in the training of that name if there are several."""
     return ANSWERED.get(phase or "", "nothing written" if implicit else "steps still written")
+
+
+def how_best(metrics: Metrics) -> str:
+    """At what the best evaluation so far is the best: how much is written there."""
+    implicit, phase = metrics.best_so_far[0], metrics.phase_name
+    if implicit or phase in ANSWERED or not metrics.best_stage:
+        return how_answered(implicit, phase)
+    return f"{how_answered(implicit, phase)} at stage {metrics.best_stage}"
 
 
 def describe(event: events.Event, phase: str | None = None) -> str:

@@ -202,7 +202,9 @@ class RunCommandActions:
             self._app.set_timer(ANSWER_SECONDS, self._poll)
 
     def _report(self, text: str, done: bool) -> None:
-        notify_user(self._app, text, "information" if done else "error")
+        """Tell it where it isn't told already: what was done stands in the log."""
+        if not (done and self._app.live.tells_news()):
+            notify_user(self._app, text, "information" if done else "error")
 
 
 def _how_to_stop() -> ChoiceDialog[bool]:

@@ -85,6 +85,7 @@ class ChartData:
         empty: the message shown while there is nothing to draw.
         percent: values are shares from 0 to 1, written as 0 % to 100 %.
         levels: horizontal lines to compare with, each a value and its name.
+        until: the last position of the axis, where curves end before; None: where they end.
     """
 
     curves: tuple[Curve, ...]
@@ -95,6 +96,7 @@ class ChartData:
     empty: str = ""
     percent: bool = False
     levels: tuple[tuple[float, str], ...] = ()
+    until: float | None = None
 
     def __post_init__(self) -> None:
         finite = (mark for mark in self.marks if abs(mark.x) <= LARGEST)  # False for NaN as well
@@ -104,7 +106,10 @@ class ChartData:
     def extent(self) -> Span | None:
         """The first and last position of all curves; None when there is nothing to draw."""
         ends = [(curve.x[0], curve.x[-1]) for curve in self.curves if len(curve.x)]
-        return (float(min(a for a, _ in ends)), float(max(b for _, b in ends))) if ends else None
+        if not ends:
+            return None
+        begin, end = min(a for a, _ in ends), max(b for _, b in ends)
+        return float(begin), float(end if self.until is None else max(end, self.until))
 
     @property
     def whole(self) -> bool:

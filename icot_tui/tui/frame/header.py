@@ -82,8 +82,12 @@ def header_parts(view: RunView) -> Iterator[Part]:
         what = "collapsed" if spike.collapsed else "recovering"
         steps = count(max(0, metrics.step - spike.step), "step")
         yield f"{what} for {steps}", "$error" if spike.collapsed else "$warning"
+    if metrics.held and view.status in ("training", "paused"):
+        yield f"held at stage {summary.removed_tokens}", "$warning"
     evaluations = view.history.evaluations
-    if evaluations:
+    if metrics.abandoned:
+        yield "not evaluated since the rollback", "$warning"
+    elif evaluations:
         yield f"exact match {percent(evaluations[-1].result.exact_match)}", ""
     yield f"step {metrics.step:,}", ""
     pace, left = summary.steps_per_second, summary.seconds_left()

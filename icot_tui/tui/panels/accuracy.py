@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 
 from icot_tui.config import RunConfig
 from icot_tui.engine.journal.summary import Evaluation, Metrics
-from icot_tui.engine.journal.wording import how_answered
+from icot_tui.engine.journal.wording import how_best
 from icot_tui.formatting import count, listed, percent
 from icot_tui.tui.chart.data import ChartData, Curve
 from icot_tui.tui.chart.widget import Chart
@@ -77,8 +77,9 @@ def _version(view: RunView) -> Hashable:
     )
     history, metrics = view.history, view.history.summary.metrics
     happened = (
-        len(history.removals), len(history.trainings), len(metrics.spikes), metrics.rollbacks,
-    )  # fmt: skip
+        *(len(history.removals), len(history.trainings), len(metrics.spikes)),
+        *(metrics.rollbacks, metrics.abandoned),
+    )
     last = metrics.evaluation
     return id(view.source), len(metrics.evaluations), last, view.axis, overlays, happened
 
@@ -93,9 +94,11 @@ def accuracy_data(view: RunView, per_digit: bool) -> ChartData:
             if _baseline(overlay) is None:
                 points = exact_match(overlay.source.history, view.axis)
                 curves.append(_curve(overlay.name, points, f"series{overlay.colour_index}"))
+    happened = marks(view.history, view.axis)
     return ChartData(
         curves=tuple(curves),
-        marks=marks(view.history, view.axis),
+        marks=happened,
+        until=max((mark.x for mark in happened), default=None),  # before the next evaluation, too
         x_label=axis_label(view),
         y_label="digits right" if per_digit else "exact match",
         version=(_version(view), per_digit, view.phase),
@@ -146,7 +149,7 @@ def _levels(view: RunView) -> Iterator[tuple[float, str]]:
     metrics = view.history.summary.metrics
     is_only = len(view.history.trainings) < 2  # a level runs across all trainings
     if metrics.best is not None and metrics.best_so_far[0] and is_only:
-        yield metrics.best, f"best, {_how_best(metrics)}"
+        yield metrics.best, f"best, {how_best(metrics)}"
     for overlay in view.overlays:
         name, best = _baseline(overlay), overlay.source.history.summary.metrics.best
         if name is not None and best is not None:
@@ -159,7 +162,10 @@ def accuracy_lines(view: RunView, area: Area) -> list[Line]:
     if not evaluations:
         return paragraph(_empty(view), area.width, "dim")
     last = evaluations[-1].result
-    head = line(("exact match ", "dim"), (percent(last.exact_match), "bold primary"))
+    if metrics.abandoned:
+        head = line(("before the rollback: ", "warning"), (percent(last.exact_match), "dim"))
+    else:
+        head = line(("exact match ", "dim"), (percent(last.exact_match), "bold primary"))
     low, high = percent(last.low), percent(last.high)
     for extra in (f", {low} to {high} (95 % interval)", f", {count(last.examples, 'example')}"):
         if cells(head) + len(extra) <= area.width:
@@ -179,11 +185,7 @@ def _best(metrics: Metrics, area: Area) -> str:
     if metrics.best is None:
         return ""
     short = f"best so far {percent(metrics.best)}"
-    return first_fitting(area.width, f"{short}, {_how_best(metrics)}", short)
-
-
-def _how_best(metrics: Metrics) -> str:
-    return how_answered(metrics.best_so_far[0], metrics.phase_name)
+    return first_fitting(area.width, f"{short}, {how_best(metrics)}", short)
 
 
 def digits_line(evaluations: Sequence[Evaluation], config: RunConfig | None, area: Area) -> Line:

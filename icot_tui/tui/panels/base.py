@@ -45,7 +45,11 @@ class Area:
 
 
 class Lines(ScrollView, can_focus=True):
-    """Lines of styled text that scroll; with `follow` the last one stays in view."""
+    """Lines of styled text that scroll; with `follow` the last one stays in view.
+
+    Attributes:
+        at_end: was it in view when the lines were last scrolled? Other sizes don't change that.
+    """
 
     ALLOW_SELECT = True
     DEFAULT_CSS = """
@@ -58,6 +62,7 @@ class Lines(ScrollView, can_focus=True):
     def __init__(self) -> None:
         super().__init__()
         self.follow = False
+        self.at_end = True
         self.ascii = False
         self.lines: list[Line] = []
         self._styles: dict[str, Style] = {}
@@ -77,10 +82,6 @@ class Lines(ScrollView, can_focus=True):
         above = f"{up} {self.above:,} above" if self.above else ""
         below = f"{down} {self.below:,} below" if self.below else ""
         return "  ".join(filter(None, (above, below)))
-
-    @property
-    def at_end(self) -> bool:
-        return self.scroll_y >= self.max_scroll_y - 0.5
 
     def show(self, lines: Sequence[Line]) -> None:
         """Replace all lines; those that stay the same are not redrawn."""
@@ -151,6 +152,7 @@ class Lines(ScrollView, can_focus=True):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Tell the panel, whose border says how much is out of view."""
         super().watch_scroll_y(old_value, new_value)
+        self.at_end = new_value >= self.max_scroll_y - 0.5
         if round(old_value) != round(new_value):
             self.post_message(self.Scrolled())
 

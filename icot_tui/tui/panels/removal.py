@@ -14,6 +14,8 @@ from icot_tui.tui.run.view import RunView
 
 FULL_EXAMPLE, HALF_EXAMPLE = 4, 2
 """Rows of an example with question and answer, and of its reasoning only."""
+RIGHT, FELL = 0.9, 0.1
+"""Share of right answers from which a model has internalized; what it may have lost since."""
 LARGE_HEADING = 4
 """Spare rows that a large heading and a thick bar need."""
 LARGE_DIGITS = (
@@ -194,6 +196,9 @@ def _ahead(view: RunView, facts: RunStarted, area: Area) -> list[list[Line]]:
     if summary.ended is not None:
         text = f"The run has ended at this stage: {summary.ended.reason}."
         return [paragraph(text, width), paragraph("the run has ended", width)]
+    if view.status == "dead":
+        text = "The trainer is gone: nothing is removed until the run is resumed."
+        return [paragraph(text, width), paragraph("the trainer is gone", width)]
     ahead = next_removal(view.history, facts)
     style = "bold warning" if ahead.held else ""
     full = [] if ahead.held or summary.paused else paragraph(to_full(summary), width, "dim")
@@ -204,12 +209,21 @@ def _ahead(view: RunView, facts: RunStarted, area: Area) -> list[list[Line]]:
     return [[*long, *further, *full], [*long, *full], long, short]
 
 
+def _answers(view: RunView) -> bool:
+    """Was the model right, with nothing written, nearly as often as ever?"""
+    metrics = view.history.summary.metrics
+    last, best = metrics.evaluation, metrics.best
+    if last is None or best is None or not last.implicit or metrics.abandoned:
+        return False
+    return last.exact_match >= RIGHT and last.exact_match > best - FELL
+
+
 def _celebration(view: RunView, facts: RunStarted, area: Area) -> list[list[Line]]:
     since = view.history.summary.metrics.everything_removed_at
     when = "" if since is None else f" since step {since:,}"
     gone = count(facts.greatest_stage, facts.unit_word)
     reasoning = "" if facts.unit == "step" else " of reasoning"
     text = f"All {gone}{reasoning} are gone: the model answers straight from the question."
-    style, width = "bold success", area.width
+    style, width = "bold success" if _answers(view) else "bold", area.width
     first = paragraph(f"Fully internalized{when}.", width, style)
     return [first + paragraph(text, width), first, paragraph(f"internalized{when}", width, style)]

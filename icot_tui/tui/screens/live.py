@@ -102,6 +102,13 @@ class LiveScreen(Screen[None]):
         self.board.rearrange()
         self.call_after_refresh(self._draw_panels)
 
+    def tells_news(self) -> bool:
+        """Does the newest line of the log stand there for all to see?"""
+        from icot_tui.tui.panels.log import LogPanel  # heavy: not for the first frame
+
+        logs = [panel for panel in self.board.seen if isinstance(panel, LogPanel)]
+        return self.is_current and any(log.lines.at_end and not log.filter for log in logs)
+
     @property
     def focused_panel(self) -> Panel | None:
         return _panel_of(self.focused)

@@ -7,9 +7,9 @@ from textual import events
 from textual.content import Content
 from textual.widget import Widget
 
-from icot_tui.engine.checkpoints.checkpoint import best_or_newest
+from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, best_or_newest
 from icot_tui.engine.journal.events import Evaluated
-from icot_tui.engine.journal.wording import how_answered
+from icot_tui.engine.journal.wording import how_answered, how_best
 from icot_tui.formatting import count, duration, percent, plain
 from icot_tui.tui.actions.action import KeyMap, key_label
 from icot_tui.tui.panels.methods import progress_text, removes
@@ -47,7 +47,8 @@ def summary_facts(view: RunView) -> Iterator[tuple[str, str]]:
         config = summary.config
         tested = config is not None and config.data.reported_split == "test"
         on = " on validation; 'eval' measures the test split" if tested else ""
-        yield "best", f"{percent(metrics.best)} at step {metrics.best_step:,}{on}"
+        how = f", {how_best(metrics)}"
+        yield "best", f"{percent(metrics.best)} at step {metrics.best_step:,}{how}{on}"
     yield "steps", f"{metrics.step:,}, {duration(metrics.seconds)} of training"
     spikes = metrics.spikes
     if spikes:
@@ -55,9 +56,9 @@ def summary_facts(view: RunView) -> Iterator[tuple[str, str]]:
         recovered = sum(not spike.open for spike in spikes)
         outcome = f"{count(len(spikes), 'spike')}, {recovered} recovered"
         yield "loss", outcome + (f", {collapsed} collapsed" if collapsed else "")
-    best = best_or_newest(folder.checkpoints, metrics.best_step)
-    if best is not None:
-        yield "checkpoint", str(best.path)
+    chosen = _checkpoint(view)
+    if chosen is not None:
+        yield "checkpoint", str(chosen.path)
     yield "run folder", str(folder.path)
 
 
@@ -69,16 +70,24 @@ def _how(view: RunView, last: Evaluated, removing: bool) -> str:
     return (" with " if phase is None else ", ") + how_answered(last.implicit, phase)
 
 
+def _checkpoint(view: RunView) -> CheckpointPath | None:
+    """The best at what the run is for; the newest while it still removes tokens."""
+    summary = view.history.summary
+    unfinished = removes(summary) and not summary.metrics.best_so_far[0]
+    step = None if unfinished else summary.metrics.best_step
+    return best_or_newest(view.source.folder.checkpoints, step)
+
+
 def next_steps(view: RunView) -> Iterator[NextStep]:
     """What one can do now: here, or in a shell."""
     folder = view.source.folder
-    best = best_or_newest(folder.checkpoints, view.history.summary.metrics.best_step)
-    if best is not None:
+    chosen = _checkpoint(view)
+    if chosen is not None:
         yield NextStep("ask it", "anything, and look inside", "play")
     yield NextStep("compare", "overlay other runs", "runs")
     yield NextStep("export", "every step as CSV, and a model card", "export-run")
-    if best is not None:
-        yield NextStep("measure it", f"icot-tui eval {best.path}")
+    if chosen is not None:
+        yield NextStep("measure it", f"icot-tui eval {chosen.path}")
     if view.status in ("stopped", "dead"):
         yield NextStep("go on", f"icot-tui resume {folder.path}")
     elif view.status == "finished":

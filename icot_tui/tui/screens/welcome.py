@@ -27,7 +27,10 @@ POLL_SECONDS = 0.3
 
 
 class Welcome(Dialog[str]):
-    """Any key goes on; help and quit do what they do; below, what the engine is doing."""
+    """Goes when training begins, or with any key; help and quit do what they do.
+
+    Below the story is what the engine is doing.
+    """
 
     title_in_words = "icot-tui"
     hint = "any key goes on"
@@ -49,7 +52,10 @@ class Welcome(Dialog[str]):
         self.set_interval(POLL_SECONDS, self._show_progress)
 
     def _show_progress(self) -> None:
-        phase = self._phase() or "training"
+        phase = self._phase()
+        if phase is None:  # training has begun, and is to be seen
+            self.dismiss(None)
+            return
         if self._phases[-1:] == [phase]:
             return
         self._phases.append(phase)
