@@ -83,7 +83,7 @@ def header_parts(view: RunView) -> Iterator[Part]:
         steps = count(max(0, metrics.step - spike.step), "step")
         yield f"{what} for {steps}", "$error" if spike.collapsed else "$warning"
     if metrics.held and view.status in ("training", "paused"):
-        yield f"held at stage {summary.removed_tokens}", "$warning"
+        yield f"held at stage {metrics.stage}", "$warning"
     evaluations = view.history.evaluations
     if metrics.abandoned:
         yield "not evaluated since the rollback", "$warning"
