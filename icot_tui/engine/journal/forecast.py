@@ -8,7 +8,6 @@ from icot_tui.curriculum.schedule import (
     Beyond,
     Linear,
     LossGated,
-    Schedule,
     Stages,
     build_schedule,
 )
@@ -149,9 +148,11 @@ def _target(config: RunConfig, facts: RunStarted) -> int:
     return min(config.curriculum.remove_all_beyond or facts.greatest_stage, facts.greatest_stage)
 
 
-def _schedule(config: RunConfig, facts: RunStarted) -> Schedule:
+def _schedule(config: RunConfig, facts: RunStarted) -> Linear | LossGated | Stages:
     schedule = build_schedule(config.curriculum, facts.steps_per_epoch)
-    return schedule.inner if isinstance(schedule, Beyond) else schedule
+    inner = schedule.inner if isinstance(schedule, Beyond) else schedule
+    assert isinstance(inner, Linear | LossGated | Stages), "these are all that there are"
+    return inner
 
 
 def _pace(schedule: Linear | LossGated, metrics: Metrics) -> tuple[int, float, bool] | None:
