@@ -17,13 +17,12 @@ from icot_tui.analysis.checkpoints import CheckpointEntry, find_checkpoint, run_
 from icot_tui.config import RunConfig
 from icot_tui.config.loading import load_config
 from icot_tui.config.toml import toml_value
-from icot_tui.engine.journal.journal import JournalReader
-from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.loop.commands import CommandQueue
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 from icot_tui.models.device import pick_device, silence_transformers
 from icot_tui.runs.new_run import create_run, remove_empty_run
+from icot_tui.watch.runs import read_run
 from icot_tui.watch.steps import read_steps
 
 if TYPE_CHECKING:
@@ -121,13 +120,12 @@ def load_run(run: str | Path | None = None, *, runs: Path | None = None) -> Run:
     """
     folder = RunFolder.find(runs or runs_folder(), None if run is None else str(run))
     config = load_config(folder.config).config
-    summary = RunSummary.of(JournalReader(folder.journal).events(), config)
-    table = read_steps(folder)
-    evaluations = [evaluation.result for evaluation in summary.metrics.evaluations]
+    known, table = read_run(folder), read_steps(folder)
+    evaluations = [evaluation.result for evaluation in known.summary.metrics.evaluations]
     return Run(
         path=folder.path,
         config=config,
-        status=summary.status(folder.is_locked(), time.time()),
+        status=known.status(time.time()),
         steps=table.steps,
         losses=table.losses,
         stages=table.stages,

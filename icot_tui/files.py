@@ -1,8 +1,10 @@
 """Files that others made, known by their first bytes; new folders, whole or not there."""
 
+import os
 import shutil
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from icot_tui.errors import UserError
@@ -84,3 +86,42 @@ def put_in_place(out: Path) -> Iterator[Path]:
         raise UserError(f"{out} cannot be written: {error.strerror or error}", 1) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def read_small(path: Path, most: int) -> bytes | None:
+    """A small file that others may have made; None for one that is missing, larger, or no file.
+
+    No link is followed, and nothing is waited for.
+    """
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            content = file.read(most + 1) if regular else None
+    except OSError:
+        return None
+    return None if content is None or len(content) > most else content
+
+
+def write_small(folder: Path, name: str, text: str) -> None:
+    """Write a small file into a folder that others may have made, whole or not at all.
+
+    No link is followed: one of that name is replaced.
+
+    Raises:
+        OSError: the folder is a link, or can't be written.
+    """
+    beside = f".{name}.{os.getpid()}"
+    into = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        with suppress(FileNotFoundError):
+            os.unlink(beside, dir_fd=into)
+        new = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with open(os.open(beside, new, 0o644, dir_fd=into), "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, name, src_dir_fd=into, dst_dir_fd=into)
+    finally:
+        with suppress(OSError):
+            os.unlink(beside, dir_fd=into)
+        os.close(into)

@@ -8,12 +8,11 @@ from pathlib import Path
 from icot_tui.config import RunConfig, load_config, method_of
 from icot_tui.engine.checkpoints.checkpoint import BEST, LATEST, list_checkpoints, stage_of
 from icot_tui.engine.checkpoints.description import read_description
-from icot_tui.engine.journal.events import Evaluated, PhaseBegan, StepsTrained
-from icot_tui.engine.journal.journal import JournalReader, greatest_stage
-from icot_tui.engine.journal.rewind import effective
+from icot_tui.engine.journal.journal import greatest_stage
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.methods.distillation.config import PARTS
+from icot_tui.watch.runs import read_run
 
 PAIR = "coupled"  # the training of ICoT-KD that leaves student and emulator, which answer together
 HALVES = ("student", "emulator")  # trainings of ICoT-KD whose checkpoints hold one half of the pair
@@ -98,15 +97,11 @@ def _results(run: RunFolder) -> dict[tuple[str, int], float | None]:
 
     A step is evaluated once: where a run went back, the later line counts.
     """
-    pairs = JournalReader(run.journal).events()
-    phase = ""
-    found: dict[tuple[str, int], float | None] = {}
-    for _, event in effective(pair for pair in pairs if not isinstance(pair[1], StepsTrained)):
-        if isinstance(event, PhaseBegan):
-            phase = event.phase
-        elif isinstance(event, Evaluated):
-            found[phase, event.step] = event.exact_match
-    return found
+    evaluations = read_run(run).summary.metrics.evaluations
+    return {
+        ("" if one.phase is None else one.phase.phase, one.result.step): one.result.exact_match
+        for one in evaluations
+    }
 
 
 def _config(run: RunFolder) -> RunConfig | None:

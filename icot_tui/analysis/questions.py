@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.config import DataConfig
-from icot_tui.config.sections import Unit
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.encoding import Encoder, decode_example
 from icot_tui.data.examples import ANSWER_MARK, INPUT_END, Chunk, chunk_examples, parse_line
@@ -19,6 +18,7 @@ from icot_tui.data.steps import MARK, StepRule, mark_steps
 from icot_tui.data.tasks import Task, make_task
 from icot_tui.data.tokenizing import encode_prompt
 from icot_tui.errors import UserError
+from icot_tui.units import Unit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

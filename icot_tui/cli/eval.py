@@ -22,11 +22,11 @@ from icot_tui.cli.options import (
     examples,
 )
 from icot_tui.config import EvaluationConfig
-from icot_tui.config.sections import UNIT_WORDS, Unit
 from icot_tui.data.comparison import Compare
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.formatting import count
 from icot_tui.models.device import pick_device, silence_transformers
+from icot_tui.units import UNIT_WORDS, Unit
 
 if TYPE_CHECKING:
     from icot_tui.engine.checkpoints.opened import OpenedCheckpoint

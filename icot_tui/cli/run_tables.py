@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Any
 from icot_tui.cli.console import print_json, print_table
 from icot_tui.cli.narrator import pace, results
 from icot_tui.config import RunConfig, method_of
-from icot_tui.config.sections import UNIT_WORDS
-from icot_tui.config.toml import leaves, toml_value
+from icot_tui.config.toml import toml_value
 from icot_tui.engine.journal.wording import describe
 from icot_tui.formatting import age, duration, plain
+from icot_tui.runs.notes import read_notes
+from icot_tui.units import UNIT_WORDS
+from icot_tui.watch.differences import differing_keys
 
 if TYPE_CHECKING:
-    from icot_tui.cli.run_record import RunRecord
+    from icot_tui.watch.run_reader import RunReader
 
 ROWS = 20
 """How many rows of a long table are printed; --json has them all."""
 
 
-def print_run(one: "RunRecord", checkpoints: Sequence[dict[str, Any]]) -> None:
+def print_run(one: "RunReader", checkpoints: Sequence[dict[str, Any]]) -> None:
     """A run's heading, evaluations, checkpoints and spikes."""
     metrics = one.summary.metrics
     for name, text in _facts(one):
@@ -68,11 +70,16 @@ def _print_section(title: str, headers: Sequence[str], rows: Sequence[Sequence[s
         print_table(headers, rows[-ROWS:])
 
 
-def _facts(one: "RunRecord") -> Iterator[tuple[str, str]]:
+def _facts(one: "RunReader") -> Iterator[tuple[str, str]]:
     """The heading: folder, status, results, and the config in brief."""
     summary = one.summary
     yield "run", str(one.folder.path)
     yield "status", _status_in_words(one)
+    notes = read_notes(one.folder)
+    if notes.tags:
+        yield "tags", ", ".join(notes.tags)
+    if notes.note:
+        yield "note", notes.note
     if summary.ended is not None:
         yield "end", summary.ended.reason
     if summary.asked is not None:
@@ -86,15 +93,17 @@ def _facts(one: "RunRecord") -> Iterator[tuple[str, str]]:
         yield from _config_in_brief(one.config)
 
 
-def _status_in_words(one: "RunRecord") -> str:
+def _status_in_words(one: "RunReader") -> str:
     """The status, and what is wrong with the folder or for how long the trainer is silent."""
+    now = time.time()
+    status = one.status(now)
     if one.problem:
-        return f"{one.status}: {one.problem}"
+        return f"{status}: {one.problem}"
     last = one.summary.last_event_time
-    silence = "" if last is None else f", last event {age(time.time() - last)}"
-    if one.status == "dead":
+    silence = "" if last is None else f", last event {age(now - last)}"
+    if status == "dead":
         return f"dead: its trainer is gone{silence}"
-    return one.status + silence * (one.status == "stalled")
+    return status + silence * (status == "stalled")
 
 
 def _config_in_brief(config: RunConfig) -> Iterator[tuple[str, str]]:
@@ -118,12 +127,12 @@ def _config_in_brief(config: RunConfig) -> Iterator[tuple[str, str]]:
     yield "training", recipe
 
 
-def print_comparison(records: "Sequence[RunRecord]", json: bool) -> None:
+def print_comparison(records: "Sequence[RunReader]", json: bool) -> None:
     """The differences of the runs' configs, then their results side by side."""
     names = [one.folder.name for one in records]
     titles = names if len(set(names)) == len(names) else [str(one.folder.path) for one in records]
-    configs = [{} if one.config is None else _flat(one.config) for one in records]
-    differing = _differences(configs)
+    configs = [one.facts.values for one in records]
+    differing = differing_keys(configs)
     found = [dict(_results(one)) for one in records]
     if json:
         print_json(
@@ -146,23 +155,10 @@ def print_comparison(records: "Sequence[RunRecord]", json: bool) -> None:
     print_table(("result", *titles), rows)
 
 
-def _flat(config: RunConfig) -> dict[str, Any]:
-    """Values by dotted key; without the name and the description, in which runs always differ."""
-    flat = {".".join(map(str, path)): value for path, value in leaves(config.model_dump())}
-    return {key: value for key, value in flat.items() if key not in ("name", "description")}
-
-
-def _differences(configs: Sequence[dict[str, Any]]) -> list[str]:
-    keys = dict.fromkeys(key for config in configs for key in config)
-    return [
-        key for key in keys if any(config.get(key) != configs[0].get(key) for config in configs)
-    ]
-
-
-def _results(one: "RunRecord") -> Iterator[tuple[str, Any]]:
+def _results(one: "RunReader") -> Iterator[tuple[str, Any]]:
     summary, metrics = one.summary, one.summary.metrics
     last = metrics.evaluation
-    yield "status", one.status
+    yield "status", one.status(time.time())
     yield "method", one.method
     yield "parameters", summary.parameters
     yield "device", None if summary.facts is None else summary.facts.device

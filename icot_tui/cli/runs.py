@@ -1,4 +1,4 @@
-"""`icot-tui runs`: list the runs, show, compare and export them."""
+"""`icot-tui runs`: list the runs, show, compare, query, sort out and export them."""
 
 import time
 from dataclasses import asdict
@@ -7,71 +7,95 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 import typer
-from typer import Option
+from typer import Argument, Option
 
-from icot_tui.cli.console import print_json, print_table
+from icot_tui.cli import run_changes
+from icot_tui.cli.console import print_json, spinner
 from icot_tui.cli.options import Json, Run, Runs, SeveralRuns, examples
-from icot_tui.cli.run_record import RunRecord, read_run
+from icot_tui.cli.run_rows import print_runs
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
-from icot_tui.formatting import age, plain
+from icot_tui.formatting import count, plain
+from icot_tui.watch.filters import in_order, keys_in, run_filter
+from icot_tui.watch.run_reader import RunReader, run_config
+from icot_tui.watch.runs import AT_WORK, RunLine, RunList, line_of, read_run
 
 Format = Literal["csv", "parquet", "tensorboard", "card"]
 
 app = typer.Typer(no_args_is_help=True)
+run_changes.add_to(app)
 
 
-@app.command("list", epilog="Example: icot-tui runs list --json | jq .name")
-def list_runs(runs: Runs = None, json: Json = False) -> None:
-    """List all runs, newest first."""
-    where = runs or runs_folder()
-    records = [read_run(folder) for folder in RunFolder.all_even_damaged(where)]
+@app.command(
+    "list",
+    epilog=examples(
+        "icot-tui runs list --sort accuracy",
+        "icot-tui runs list 'method=stepwise curriculum.smoothing<3 accuracy>90% tag:paper'",
+        "icot-tui runs list --json | jq .name",
+        note="Quote a filter with < or >, which the shell would take.",
+    ),
+)
+def list_runs(
+    filter: Annotated[
+        list[str] | None,
+        Argument(help="Conditions that must hold: KEY=VALUE (!= < <= > >= ~), tag:NAME, or words."),
+    ] = None,
+    sort: Annotated[
+        str | None, Option(help="Sort by this key: results greatest first, others smallest first.")
+    ] = None,
+    reverse: Annotated[bool, Option("--reverse", help="The other way round.")] = False,
+    runs: Runs = None,
+    json: Json = False,
+) -> None:
+    """List runs: newest first, or sorted; all of them, or those that a filter chooses.
+
+    Keys are name, status, method, accuracy (of the last evaluation), best, removed, steps, loss,
+    seconds (of training), tag, note, and all keys of configs, such as curriculum.smoothing.
+    """
+    where, text = runs or runs_folder(), " ".join(filter or ())
+    with spinner("reading journals"):
+        every = RunList(where).read(time.time())
+    chosen = [line for line in every if run_filter(text, every)(line)]
+    if sort is not None:
+        chosen = in_order(chosen, sort, reverse) if chosen else []
+    elif reverse:
+        chosen.reverse()
     if json:
-        for one in records:
-            print_json(_as_json(one))
-    elif not records:
+        for line in chosen:
+            print_json(_as_json(line))
+    elif not every:
         print(f"no runs in {plain(str(where))} yet: start one with 'icot-tui train'")
+    elif not chosen:
+        print(f"none of {count(len(every), 'run')} meets the filter {plain(text)}")
     else:
-        headers = ("run", "status", "method", "removed", "exact match", "best", "steps", "began")
-        print_table(headers, map(_row, records))
+        print_runs(chosen, [*keys_in(text), *([] if sort is None else [sort])])
 
 
-def _row(one: RunRecord) -> tuple[str, ...]:
-    summary, metrics = one.summary, one.summary.metrics
-    last, most = metrics.evaluation, summary.greatest_stage
-    return (
-        one.folder.name,
-        one.status,
-        one.method,
-        f"{summary.removed} of {most}" if most else "",
-        "" if last is None else f"{last.exact_match:.1%}",
-        "" if metrics.best is None else f"{metrics.best:.1%}",
-        f"{metrics.step:,}",
-        "" if summary.started is None else age(time.time() - summary.started),
-    )
-
-
-def _as_json(one: RunRecord) -> dict[str, Any]:
-    summary, metrics = one.summary, one.summary.metrics
+def _as_json(line: RunLine) -> dict[str, Any]:
+    summary, metrics = line.summary, line.summary.metrics
+    if line.status in AT_WORK:  # what is left to do depends on the config
+        summary.config = run_config(line.folder)
     return {
-        "name": one.folder.name,
-        "path": str(one.folder.path),
-        "status": one.status,
-        "problem": one.problem,
-        "method": one.method,
-        "stage": summary.removed,
+        "name": line.name,
+        "path": str(line.folder.path),
+        "status": line.status,
+        "problem": line.problem,
+        "method": line.method,
+        "stage": line.stage,
         "max_cot_tokens": None if summary.facts is None else summary.facts.max_cot_tokens,
-        "greatest_stage": summary.greatest_stage,
+        "greatest_stage": line.of,
         "unit": None if summary.facts is None else summary.facts.unit,
-        "exact_match": None if metrics.evaluation is None else metrics.evaluation.exact_match,
-        "best": metrics.best,
-        "step": metrics.step,
+        "exact_match": line.accuracy,
+        "best": line.best,
+        "step": line.step,
         "loss": metrics.loss,
         "steps_per_second": summary.steps_per_second,
         "seconds_left": summary.seconds_left(),
         "started": summary.started,
         "last_news": summary.last_event_time,
+        "tags": line.tags,
+        "note": line.note,
     }
 
 
@@ -91,7 +115,7 @@ def show(run: Run = None, runs: Runs = None, json: Json = False) -> None:
         for evaluation in metrics.evaluations
     ]
     print_json(
-        _as_json(one)
+        _as_json(line_of(one, time.time()))
         | {
             "config": one.config and one.config.model_dump(),
             "evaluations": evaluations,
@@ -101,7 +125,7 @@ def show(run: Run = None, runs: Runs = None, json: Json = False) -> None:
     )
 
 
-def _checkpoint(checkpoint: CheckpointPath, one: RunRecord) -> dict[str, Any]:
+def _checkpoint(checkpoint: CheckpointPath, one: RunReader) -> dict[str, Any]:
     """A checkpoint as plain values; a damaged one has no stage."""
     exact = {e.result.step: e.result.exact_match for e in one.summary.metrics.evaluations}
     try:

@@ -66,6 +66,20 @@ def load_config(source: str | Path, overrides: Sequence[str] = ()) -> LoadedConf
     return LoadedConfig(config, _provenance(config, raw, origins), path)
 
 
+def load_resolved(path: Path) -> RunConfig:
+    """The config in a run's folder: as `load_config`, in a third of the time where it is right.
+
+    Raises:
+        UserError: as of `load_config`.
+    """
+    try:
+        raw = tomllib.loads(path.read_bytes().decode()) if path.is_file() else {}
+        config = run_config_type().model_validate(raw, strict=True)
+    except (OSError, ValueError, RecursionError):
+        return load_config(path).config
+    return _with_absolute_paths(config, {}, path.absolute().parent)
+
+
 def find_config(source: str | Path) -> Path:
     """Path of a config file, or of the sample of that name; a UserError if there is neither."""
     samples = resources.sample_configs()

@@ -7,6 +7,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from icot_tui.units import Unit
+
 FILE: Final = "file"
 """Marks a value that is a path."""
 FILE_OR_NAME: Final = "file or name"
@@ -14,10 +16,6 @@ FILE_OR_NAME: Final = "file or name"
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
-Unit = Literal["token", "step"]
-"""What is removed at once, and what a stage counts."""
-UNIT_WORDS: Final[dict[Unit, str]] = {"token": "token", "step": "reasoning step"}
-"""For people, who also read of optimizer steps."""
 
 
 class Section(BaseModel):

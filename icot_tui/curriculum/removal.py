@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from icot_tui.config.sections import Unit
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.steps import StepEnds
 from icot_tui.data.tokenizing import Separators, separators
 from icot_tui.errors import UserError
+from icot_tui.units import Unit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icot_tui.config import DataConfig
-from icot_tui.config.sections import Unit
 from icot_tui.data import cache
 from icot_tui.data.cache import seal, sealed_facts
 from icot_tui.data.encoded import EncodedSplit, read_split, write_split
@@ -27,6 +26,7 @@ from icot_tui.data.tokenizing import (
     separators,
 )
 from icot_tui.errors import UserError
+from icot_tui.units import Unit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

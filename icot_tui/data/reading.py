@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from icot_tui.config.sections import ColumnsConfig, DataConfig, Unit
+from icot_tui.config.sections import ColumnsConfig, DataConfig
 from icot_tui.data.columns import ColumnFormat, recognize
 from icot_tui.data.examples import CHUNK_BYTES, Chunk, limited, line_of, read_chunks
 from icot_tui.data.readers import HUB, HubDataset, Row, kind_of, read_rows, split_files
 from icot_tui.data.steps import MARK_BYTE, StepRule
 from icot_tui.errors import UserError
+from icot_tui.units import Unit
 
 READER_VERSION = 1
 """To be raised when the same rows would become other text."""

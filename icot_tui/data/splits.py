@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.config import DataConfig
-from icot_tui.config.sections import Unit
 from icot_tui.data.examples import (
     CHUNK_BYTES,
     Chunk,
@@ -24,6 +23,7 @@ from icot_tui.data.reading import ExampleReader
 from icot_tui.data.steps import mark_steps
 from icot_tui.data.tasks import Problems, Task, make_task
 from icot_tui.errors import UserError
+from icot_tui.units import Unit
 
 GENERATOR_VERSION = 2
 """To be raised when the same settings would give other text."""

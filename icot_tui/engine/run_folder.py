@@ -15,6 +15,7 @@ import os
 import shutil
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from icot_tui.errors import UserError
@@ -65,7 +66,7 @@ class RunFolder:
         if name is None:
             if not known:
                 raise UserError(f"there is no run in {runs} yet: start one with 'icot-tui train'")
-            return next((run for run in known if run.name == _latest(runs)), known[0])
+            return next((run for run in known if run.name == latest_name(runs)), known[0])
         for path in (runs / name, Path(name)):
             if name and (path / "config.toml").is_file():
                 return cls(path)
@@ -122,17 +123,26 @@ class RunFolder:
 
     def is_locked(self) -> bool:
         """Is a trainer at work here, in any process of this machine?"""
+        with self.without_trainer() as idle:
+            return not idle
+
+    @contextlib.contextmanager
+    def without_trainer(self) -> Iterator[bool]:
+        """Keep trainers out meanwhile; False if one is at work."""
         try:
-            lock = os.open(self.path / "lock", os.O_RDONLY)
+            lock = os.open(self.path / "lock", os.O_RDONLY | os.O_NONBLOCK)  # a pipe never hangs
         except OSError:
-            return False
+            yield True
+            return
         try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                idle = True
+            except OSError:
+                idle = False
+            yield idle
         finally:
             os.close(lock)
-        return False
 
 
 def _new_folder(runs: Path, name: str) -> Path:
@@ -147,7 +157,7 @@ def _new_folder(runs: Path, name: str) -> Path:
             number += 1
 
 
-def _latest(runs: Path) -> str | None:
+def latest_name(runs: Path) -> str | None:
     """The name that the pointer file holds."""
     try:
         return (runs / LATEST).read_text().strip()

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from icot_tui.config import dump_toml
-from icot_tui.config.sections import UNIT_WORDS
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.exporting.portable import Portable
 from icot_tui.exporting.source import ExportSource
 from icot_tui.studies.exporting import model_card
+from icot_tui.units import UNIT_WORDS
 
 CARD = "README.md"
 PROVEN = """\

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from icot_tui.config import DataConfig, RunConfig
-from icot_tui.config.sections import Unit
 from icot_tui.curriculum.schedule import ALL
 from icot_tui.engine.checkpoints.checkpoint import MANIFEST
 from icot_tui.engine.checkpoints.opened import OpenedCheckpoint
@@ -20,6 +19,7 @@ from icot_tui.models.device import silence_transformers
 from icot_tui.runs.opening import open_checkpoint
 from icot_tui.studies.folder import append_line, read_lines
 from icot_tui.studies.plan import Trial, other_data
+from icot_tui.units import Unit
 from icot_tui.version import __version__
 
 SPEED_SECONDS = float(os.environ.get("ICOT_TUI_SPEED_SECONDS", "5"))

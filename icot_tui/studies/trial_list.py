@@ -1,5 +1,6 @@
 """The trials of a study as its files have them, for views from other processes."""
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,9 +11,8 @@ from icot_tui.engine.run_folder import RunFolder
 from icot_tui.studies.existing_runs import RunIndex
 from icot_tui.studies.folder import STUDIES, StudyEvent, StudyFolder
 from icot_tui.studies.plan import title_of
-from icot_tui.watch.runs import RunLine, RunList
+from icot_tui.watch.runs import AT_WORK, RunLine, RunList
 
-AT_WORK = ("starting", "training", "paused", "stalled")  # statuses of a run that has a trainer
 OVER = ("finished", "failed")
 TO_COME = "to come"
 
@@ -26,9 +26,9 @@ class TrialList:
         self._runs = RunList(folder.runs)
         self._index = RunIndex(folder.runs)
 
-    def read(self, now: float) -> list[RunLine]:
+    def read(self, now: float, seconds: float = math.inf) -> list[RunLine]:
         """Every trial; one without a run has a folder that does not exist."""
-        known = {line.name: line for line in self._runs.read(now)}
+        known = {line.name: line for line in self._runs.read(now, seconds)}
         runs = self._index.by_digest()
         last = {event.trial: event for event in self.folder.events()}
         return [

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -27,13 +27,18 @@ from icot_tui.engine.journal.events import Event, StepsTrained
 from icot_tui.engine.journal.journal import JournalReader, decode_line
 from icot_tui.engine.journal.metrics import LOSS_WINDOW, UNREAD, StepArrays
 from icot_tui.engine.journal.summary import RunSummary
-from icot_tui.watch.history import History
 from icot_tui.watch.series import single
+
+if TYPE_CHECKING:
+    from icot_tui.watch.history import History
 
 WORTH = 64 << 20
 """Bytes; to read fewer takes no longer than to start a process."""
 FIRST = 0.47
 """The share that is read here, where the pieces are taken in as well."""
+
+LONGEST_WAIT = 60.0
+"""Seconds that one look for the other process's pieces may take."""
 
 Piece = StepArrays | tuple[float, Event]
 
@@ -50,7 +55,7 @@ def read(text: bytes, whole: bool = False) -> list[Piece]:
     return [piece for piece in found if piece is not None]
 
 
-def fold(into: RunSummary | History, found: list[Piece]) -> None:
+def fold(into: "RunSummary | History", found: list[Piece]) -> None:
     """Take in a part of a journal."""
     for piece in found:
         if isinstance(piece, StepArrays):
@@ -195,7 +200,7 @@ class ReadAhead:
         """
         pipe = self._process.stdout
         assert pipe is not None
-        until = time.monotonic() + seconds
+        until = time.monotonic() + min(seconds, LONGEST_WAIT)
         while select.select([pipe], [], [], max(0.0, until - time.monotonic()))[0]:
             try:
                 yield pickle.load(pipe)
@@ -206,6 +211,39 @@ class ReadAhead:
         """End the process, and give back what it holds."""
         self._process.kill()
         self._process.communicate()
+
+
+class BulkReader:
+    """What is new in a journal, in pieces; of a long one, a second process reads the later part.
+
+    A journal that is not there yet is empty.
+    """
+
+    def __init__(self, journal: JournalReader) -> None:
+        self.journal = journal
+        self._ahead: ReadAhead | None = None
+
+    def parts(self, until: float) -> Iterator[list[Piece]]:
+        """What there is to take in, as long as it comes until then on the monotonic clock."""
+        journal = self.journal
+        if journal.offset == 0 and self._ahead is None:
+            self._ahead = ReadAhead.of(journal)
+        if self._ahead is None:
+            yield from map(read, journal.parts())
+            return
+        yield from map(read, journal.parts(self._ahead.begin))
+        if journal.offset >= self._ahead.begin:
+            try:
+                for journal.offset, part in self._ahead.parts(until - time.monotonic()):
+                    yield part
+            except EOFError:  # all of it, or the other process died: the rest is read here
+                self.close()
+
+    def close(self) -> None:
+        """End the second process, if there is one."""
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead = None
 
 
 if __name__ == "__main__":

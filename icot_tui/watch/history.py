@@ -9,12 +9,11 @@ from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from icot_tui.config import RunConfig
 from icot_tui.engine.journal.events import (
     CheckpointSaved,
     Event,
@@ -32,6 +31,9 @@ from icot_tui.engine.journal.summary import Evaluation, RunSummary
 from icot_tui.engine.journal.wording import describe
 from icot_tui.watch.axes import Axis, Span, TrainingTime, along_removals
 from icot_tui.watch.series import StepSeries, single
+
+if TYPE_CHECKING:
+    from icot_tui.config import RunConfig
 
 LOG_LINES = 5000
 """Lines of the log that are kept."""
@@ -102,7 +104,7 @@ class History:
         example: the example on show, once known.
     """
 
-    def __init__(self, config: RunConfig | None = None, version: int = 0) -> None:
+    def __init__(self, config: "RunConfig | None" = None, version: int = 0) -> None:
         self.version = version
         self.summary = RunSummary(config)
         self.losses = StepSeries()

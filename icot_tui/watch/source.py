@@ -8,14 +8,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from icot_tui.config import RunConfig
-from icot_tui.config.loading import load_config
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import Status
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.errors import UserError
-from icot_tui.watch.bulk_reader import Piece, ReadAhead, fold, read
+from icot_tui.watch.bulk_reader import BulkReader, Piece, fold, read
 from icot_tui.watch.history import History
+from icot_tui.watch.run_reader import run_config
 
 LONGEST_PAUSE = 30.0
 """Seconds; a longer gap between two lines is played as one of this length."""
@@ -84,13 +82,12 @@ class Source(ABC):
 class RunFollower(Source):
     """A run's journal, from its start and as it grows.
 
-    A journal that is not there yet is empty; one that was replaced or became shorter is read anew.
-    Of a long one, a second process reads the later part.
+    One that was replaced or became shorter is read anew.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         super().__init__(folder)
-        self._ahead: ReadAhead | None = None
+        self._bulk = BulkReader(self._journal)
 
     @property
     def caught_up(self) -> bool:
@@ -109,37 +106,12 @@ class RunFollower(Source):
         return time.time()
 
     def _parts(self, until: float) -> Iterator[list[Piece]]:
-        journal = self._journal
-        if journal.offset == 0 and self._ahead is None:
-            self._ahead = ReadAhead.of(journal)
-        if self._ahead is None:
-            yield from map(read, journal.parts())
-            return
-        yield from map(read, journal.parts(self._ahead.begin))
-        if journal.offset >= self._ahead.begin:
-            try:
-                for journal.offset, part in self._ahead.parts(until - time.monotonic()):
-                    yield part
-            except EOFError:  # all of it, or the other process died: the rest is read here
-                self._stop_reading_ahead()
+        return self._bulk.parts(until)
 
     def _begin_again(self) -> None:
         self._config = run_config(self.folder)
         super()._begin_again()
-        self._stop_reading_ahead()
-
-    def _stop_reading_ahead(self) -> None:
-        if self._ahead is not None:
-            self._ahead.close()
-            self._ahead = None
-
-
-def run_config(folder: RunFolder) -> RunConfig | None:
-    """A run's config; None where it is missing or damaged."""
-    try:
-        return load_config(folder.config).config
-    except (UserError, OSError, ValueError):
-        return None
+        self._bulk.close()
 
 
 class Replay(Source):

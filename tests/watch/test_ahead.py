@@ -52,8 +52,8 @@ def assert_same(one: RunFollower, other: RunFollower) -> None:
 def helper_of(follower: RunFollower) -> int:
     """Its process; the follower has begun to read."""
     follower.poll(0.0)
-    assert follower._ahead is not None
-    return follower._ahead._process.pid
+    assert follower._bulk._ahead is not None
+    return follower._bulk._ahead._process.pid
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -78,8 +78,8 @@ def test_a_helper_that_is_killed_is_done_without(
     folder = long_run(tmp_path)
     follower = RunFollower(folder)
     helper = helper_of(follower)
-    assert follower._ahead is not None
-    while when == "later" and follower._journal.offset <= follower._ahead.begin:
+    assert follower._bulk._ahead is not None
+    while when == "later" and follower._journal.offset <= follower._bulk._ahead.begin:
         follower.poll(0.0)
     os.kill(helper, signal.SIGKILL)
     read_all(follower)
@@ -109,4 +109,4 @@ def test_a_helper_ends_with_its_reader(tmp_path: Path) -> None:
 def test_a_short_journal_is_read_by_one(tmp_path: Path) -> None:
     follower = RunFollower(make(tmp_path, events=[STARTED, trained(1)]))
     follower.poll()
-    assert follower._ahead is None
+    assert follower._bulk._ahead is None

@@ -2,11 +2,8 @@ import os
 import time
 from pathlib import Path
 
-import pytest
-
 from icot_tui.engine.journal.events import RunEnded
-from icot_tui.engine.journal.journal import encode_line
-from icot_tui.watch.runs import WHOLE_BYTES, RunList
+from icot_tui.watch.runs import RunList
 from tests.events import MOST, STARTED, evaluated, removed, trained
 from tests.watch.runs import BEGAN, journal, make
 
@@ -61,39 +58,10 @@ def test_damaged_runs_break_nothing(tmp_path: Path) -> None:
     folder.journal.mkdir()
     make(tmp_path, "no-config", [STARTED]).config.unlink()
     make(tmp_path, "no-journal")
+    os.mkfifo(make(tmp_path, "pipes").journal)
+    os.mkfifo(tmp_path / "pipes" / "lock")
     lines = {line.name: line.status for line in RunList(tmp_path).read(time.time())}
     assert lines == {
-        "binary": "dead", "folder-as-journal": "dead", "no-config": "damaged",
-        "no-journal": "dead",
+        "binary": "dead", "folder-as-journal": "damaged", "no-config": "damaged",
+        "no-journal": "dead", "pipes": "damaged",
     }  # fmt: skip
-
-
-@pytest.mark.slow
-def test_of_a_long_journal_the_ends_are_read(tmp_path: Path) -> None:
-    folder = make(tmp_path, "long", [])
-    losses = [0.123456789] * 100
-    with open(folder.journal, "wb") as file:
-        file.write(encode_line(BEGAN, STARTED))
-        step = 0
-        while file.tell() < 3 * WHOLE_BYTES:
-            step += 100
-            file.write(encode_line(BEGAN + step, trained(step, 3, losses)))
-            if step == 2000:
-                file.write(encode_line(BEGAN + step, evaluated(step, 0.125)))
-    middle = folder.journal.read_bytes()
-    folder.lock()
-    runs = RunList(tmp_path)
-    now = BEGAN + step + 1
-    (line,) = runs.read(now)
-    assert (line.step, line.stage, line.of, line.age) == (step, 3, MOST, step + 1)
-    assert (line.status, line.method) == ("training", "ICoT-SI")
-    assert runs.read(now + 4000)[0].status == "stalled"  # what was not read is no silence
-    news = encode_line(now, evaluated(step, 0.75))
-    folder.journal.write_bytes(middle + news)
-    (line,) = runs.read(now)
-    assert line.accuracy == 0.75
-    assert RunList(tmp_path).read(now)[0].accuracy == 0.75
-    rest = b"".join(encode_line(now, trained(step + 100 * at, 3, losses)) for at in range(1, 400))
-    folder.journal.write_bytes(middle + news + rest)
-    (line,) = RunList(tmp_path).read(now)
-    assert (line.accuracy, line.step) == (0.75, step + 39_900)

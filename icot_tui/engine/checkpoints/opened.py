@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icot_tui.config import DataConfig, RunConfig
-from icot_tui.config.sections import Unit
 from icot_tui.curriculum.removal import RemovalPlan, Side, TokenFormat
 from icot_tui.data.tokenizing import separator_id
 from icot_tui.engine.checkpoints.description import CheckpointDescription
 from icot_tui.errors import UserError
+from icot_tui.units import Unit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

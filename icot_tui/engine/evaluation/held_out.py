@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 from icot_tui.config import DataConfig, EvaluationConfig
-from icot_tui.config.sections import Unit
 from icot_tui.curriculum.removal import RemovalPlan, TokenFormat, removed_tokens
 from icot_tui.curriculum.schedule import ALL
 from icot_tui.data.comparison import Compare, default_compare
@@ -32,6 +31,7 @@ from icot_tui.engine.evaluation.exact_match import EvaluationResult
 from icot_tui.engine.evaluation.staged_examples import Prefixes, StagedExamples
 from icot_tui.errors import UserError
 from icot_tui.models.supervised import SupervisedLM
+from icot_tui.units import Unit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

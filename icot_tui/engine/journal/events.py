@@ -9,7 +9,7 @@ from typing import Annotated
 
 import msgspec
 
-from icot_tui.config.sections import UNIT_WORDS, Unit
+from icot_tui.units import UNIT_WORDS, Unit
 
 SCHEMA = 2  # version of the journal's schema that this code writes; it reads all earlier ones
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]

@@ -5,8 +5,10 @@ lines; what a crash tore off is skipped.
 """
 
 import contextlib
+import errno
 import json
 import os
+import stat
 import time
 from collections.abc import Iterator
 from io import FileIO
@@ -129,7 +131,9 @@ class JournalReader:
         """Look at the file; False when it is another one, or shorter than what was read."""
         try:
             seen = os.stat(self.path)
-        except OSError:  # not there yet, or gone: what was read stands
+            if not stat.S_ISREG(seen.st_mode):
+                raise OSError
+        except OSError:  # not there yet, gone, or no file: what was read stands
             self.size = self.offset
             return True
         same = self._inode in (None, seen.st_ino) and seen.st_size >= self.offset
@@ -172,13 +176,19 @@ class JournalReader:
                 else:
                     self.offset += count
 
+    def check(self) -> None:
+        """Raise an `OSError` if the journal is there but can't be read: no file, or no rights."""
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(os.stat(self.path).st_mode):
+                raise OSError(errno.EINVAL, "it is not a file")
+            open(self.path, "rb").close()
+
     def new_parts(self) -> Iterator[bytes]:
         """Whole lines since the last call.
 
         An `OSError` says that the journal is there but can't be read.
         """
-        with contextlib.suppress(FileNotFoundError):
-            open(self.path, "rb").close()
+        self.check()
         self.look()
         yield from self.parts()
 

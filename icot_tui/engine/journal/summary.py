@@ -6,13 +6,12 @@ undoes what came after its checkpoint (see `rewind.Rewind`).
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from icot_tui.config import RunConfig
-from icot_tui.config.sections import UNIT_WORDS
-from icot_tui.engine.journal import events, forecast
+from icot_tui.engine.journal import events
 from icot_tui.engine.journal.metrics import (
     LOSS_WINDOW,
     Evaluation,
@@ -21,8 +20,13 @@ from icot_tui.engine.journal.metrics import (
     SpikeSummary,
     StepArrays,
 )
+from icot_tui.units import UNIT_WORDS
 
-__all__ = ["Evaluation", "Metrics", "RunSummary", "SpikeSummary", "Status"]
+if TYPE_CHECKING:  # configs and schedules are imported where something is forecast
+    from icot_tui.config import RunConfig
+    from icot_tui.engine.journal import forecast
+
+__all__ = ["Evaluation", "Metrics", "RunSummary", "SpikeSummary", "Status", "SummaryState"]
 
 Status = Literal["starting", "training", "paused", "stalled", "finished", "stopped", "dead"]
 
@@ -32,10 +36,34 @@ QUIET_SECONDS = 300.0
 """A trainer that holds its lock but says nothing for longer than this may be stuck."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SummaryState:
+    """A summary as plain data, to be stored, and continued with the next event.
+
+    Marks of checkpoints are left out: no event may follow that goes back to one (`REWINDS`).
+    """
+
+    facts: events.RunStarted | None
+    started: float | None
+    last_event_time: float | None
+    resumes: int
+    paused: str | None
+    ended: events.RunEnded | None
+    asked: events.QuestionsAsked | None
+    metrics: Metrics
+    recent_lines: tuple[tuple[int, float], ...]
+    recent_ends: tuple[tuple[float, int], ...]
+    longest_silence: float
+
+
+REWINDS = (events.RunStarted, events.RunResumed, events.RolledBack)
+"""Events whose meaning depends on the checkpoints before them."""
+
+
 class RunSummary:
     """What is known of a run; feed it every (time, event) of the journal in order."""
 
-    def __init__(self, config: RunConfig | None = None) -> None:
+    def __init__(self, config: "RunConfig | None" = None) -> None:
         self.config = config  # for the time to go; may be missing
         self.facts: events.RunStarted | None = None
         self.started: float | None = None  # when the run began
@@ -51,7 +79,7 @@ class RunSummary:
 
     @classmethod
     def of(
-        cls, pairs: Iterable[tuple[float, events.Event]], config: RunConfig | None = None
+        cls, pairs: Iterable[tuple[float, events.Event]], config: "RunConfig | None" = None
     ) -> "RunSummary":
         summary = cls(config)
         for time, event in pairs:
@@ -61,6 +89,35 @@ class RunSummary:
     @property
     def metrics(self) -> Metrics:
         return self._metrics.now
+
+    @property
+    def state(self) -> SummaryState:
+        return SummaryState(
+            facts=self.facts,
+            started=self.started,
+            last_event_time=self.last_event_time,
+            resumes=self.resumes,
+            paused=self.paused,
+            ended=self.ended,
+            asked=self.asked,
+            metrics=self.metrics,
+            recent_lines=tuple(self._recent_lines),
+            recent_ends=tuple(self._recent_ends),
+            longest_silence=self._longest_silence,
+        )
+
+    @classmethod
+    def continuing(cls, state: SummaryState) -> "RunSummary":
+        """The summary that had this state, which is taken over."""
+        summary = cls()
+        summary.facts, summary.started = state.facts, state.started
+        summary.last_event_time, summary.resumes = state.last_event_time, state.resumes
+        summary.paused, summary.ended, summary.asked = state.paused, state.ended, state.asked
+        summary._metrics.now = state.metrics
+        summary._recent_lines.extend(state.recent_lines)
+        summary._recent_ends.extend(state.recent_ends)
+        summary._longest_silence = state.longest_silence
+        return summary
 
     # What the views ask -----------------------------------------------------------------------
 
@@ -123,27 +180,37 @@ class RunSummary:
     def last_step(self) -> int | None:
         if self.config is None or self.facts is None:
             return None
+        from icot_tui.engine.journal import forecast
+
         return forecast.last_step(self.config, self.facts, self.metrics)
 
     def may_end_earlier(self) -> bool:
         """May the run end before `last_step`, by what it learns?"""
         if self.config is None or self.facts is None:
             return False
+        from icot_tui.engine.journal import forecast
+
         return forecast.may_end_earlier(self.config, self.facts, self.metrics)
 
     def everything_removed_at(self) -> int | None:
         if self.config is None or self.facts is None:
             return self.metrics.everything_removed_at
+        from icot_tui.engine.journal import forecast
+
         return forecast.everything_removed_at(self.config, self.facts, self.metrics)
 
     def removal_bounds(self) -> tuple[int, int | None] | None:
         if self.config is None or self.facts is None:
             return None
+        from icot_tui.engine.journal import forecast
+
         return forecast.removal_bounds(self.config, self.facts, self.metrics)
 
-    def removals_ahead(self, count: int) -> list[forecast.Ahead]:
+    def removals_ahead(self, count: int) -> "list[forecast.Ahead]":
         if self.config is None or self.facts is None:
             return []
+        from icot_tui.engine.journal import forecast
+
         return forecast.removals_ahead(self.config, self.facts, self.metrics, count)
 
     # Folding ----------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 """Events in plain words."""
 
-from icot_tui.config.sections import UNIT_WORDS
 from icot_tui.engine.journal import events
 from icot_tui.engine.journal.metrics import Metrics
 from icot_tui.formatting import count
+from icot_tui.units import UNIT_WORDS
 
 ANSWERED = {
     "teacher": "writing its steps",

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from icot_tui.config.sections import UNIT_WORDS
 from icot_tui.engine.journal.summary import Evaluation
 from icot_tui.formatting import count, plain
 from icot_tui.tui.chart.data import Mark, MarkKind
 from icot_tui.tui.run.view import Axis, RunView
+from icot_tui.units import UNIT_WORDS
 from icot_tui.watch.history import History
 
 Floats = NDArray[np.float64]

@@ -168,12 +168,13 @@ class StudyRotation:
 
     def update(self, monitor: RunMonitor) -> None:
         """Show the trials at work; when none is, all that trained."""
-        from icot_tui.studies.trial_list import AT_WORK, in_words  # only studies need it
+        from icot_tui.studies.trial_list import in_words  # only studies need it
+        from icot_tui.watch.runs import AT_WORK
 
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + STUDY_SECONDS
-        lines = self._trials.read(time.time())
+        lines = self._trials.read(time.time(), 5 * READING_SECONDS)
         begun = [line for line in lines if line.folder.config.is_file()]
         working = [line for line in begun if line.status in AT_WORK]
         # Trials that need the same training have the same run.

@@ -18,13 +18,16 @@ from icot_tui.formatting import age, percent, plain
 from icot_tui.tui.frame.header import COLOURS
 from icot_tui.tui.run.monitor import RunMonitor
 from icot_tui.tui.screens.dialog import Dialog, text
-from icot_tui.watch.runs import RunLine, RunList, name_filter
+from icot_tui.watch.filters import run_filter
+from icot_tui.watch.runs import RunLine, RunList
 
 if TYPE_CHECKING:
     from icot_tui.studies.trial_list import TrialList
 
 REFRESH_SECONDS = 1.0
 """Between two readings of the journals."""
+READING_SECONDS = 0.25
+"""Of journals that were not read yet, at each reading."""
 NAME_WIDTHS = (22, 40)
 """Cells of a name, in narrow and in wide terminals."""
 METHODS = {"No CoT": "no CoT", "Explicit CoT": "explicit", "ICoT-KD": "distilled"}
@@ -65,7 +68,7 @@ class Runs(Dialog[bool]):
         self._wanted = ""
 
     def content(self) -> Sequence[Widget]:
-        self._lines = self._list.read(time.time())
+        self._lines = self._list.read(time.time(), READING_SECONDS)
         if not self._lines:
             empty = (
                 f"There is no run in {plain(str(self._runs))} yet.\n\n"
@@ -94,19 +97,15 @@ class Runs(Dialog[bool]):
             self.set_interval(REFRESH_SECONDS, self._update_list)
 
     def _update_list(self) -> None:
-        self._lines = self._list.read(time.time())
+        self._lines = self._list.read(time.time(), READING_SECONDS)
         self._fill()
 
     def _fill(self) -> None:
         """Show the runs that are wanted; what is highlighted stays so."""
         options = self.query_one(OptionList)
-        fits = name_filter(self._wanted)
+        fits = run_filter(self._wanted, self._lines)
         before, at = self._shown, options.highlighted or 0
-        self._shown = [
-            line
-            for line in self._lines
-            if fits(f"{line.name} {line.status} {line.method} {line.description}")
-        ]
+        self._shown = [line for line in self._lines if fits(line)]
         width = self._name_width
         prompts = [self._prompt(line, width) for line in self._shown]
         paths = [line.folder.path for line in self._shown]

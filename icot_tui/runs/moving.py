@@ -1,0 +1,82 @@
+"""Runs under another name, and out of the way."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from icot_tui.engine.run_folder import LATEST, RunFolder, latest_name, write_atomically
+from icot_tui.errors import UserError
+
+TRASH = ".trash"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+"""What a config's `name` allows."""
+
+
+def rename_run(run: RunFolder, name: str) -> RunFolder:
+    """Give a run's folder another name; its config keeps the name that it was begun with.
+
+    Raises:
+        UserError: the name can't be one or is taken, a trainer is at work, or it can't be written.
+    """
+    if not NAME.fullmatch(name) or name == LATEST:
+        raise UserError(
+            f"'{name}' can't be a run's name: letters, digits, dots, underscores and hyphens, up "
+            f"to 80, and not '{LATEST}'"
+        )
+    path = Path(os.path.abspath(run.path))
+    target = path.with_name(name)
+    if os.path.lexists(target):
+        raise UserError(f"{target} is there already: choose another name")
+    with _moving(run):
+        was_latest = latest_name(path.parent) == path.name
+        path.rename(target)
+        if was_latest:
+            write_atomically(path.parent / LATEST, name + "\n")
+    return RunFolder(target)
+
+
+def delete_run(run: RunFolder) -> Path:
+    """Move a run's folder into the trash beside it, and return where it is now.
+
+    Raises:
+        UserError: a trainer is at work, or the folder can't be moved.
+    """
+    path = Path(os.path.abspath(run.path))
+    trash = path.parent / TRASH
+    with _moving(run):
+        trash.mkdir(exist_ok=True)
+        target, number = trash / path.name, 1
+        while os.path.lexists(target):
+            number += 1
+            target = trash / f"{path.name}-{number}"
+        path.rename(target)
+        if latest_name(path.parent) == path.name:
+            left = RunFolder.all(path.parent)
+            if left:
+                write_atomically(path.parent / LATEST, left[0].name + "\n")
+            else:
+                (path.parent / LATEST).unlink(missing_ok=True)
+    return target
+
+
+def refuse_training(run: RunFolder, locked: bool) -> None:
+    """A `UserError` if a trainer is at work."""
+    if locked:
+        holder = run.holder() or "another process"
+        raise UserError(
+            f"run {run.name} is being trained by {holder}: stop it first with "
+            f"'icot-tui ctl stop --run {run.name}'"
+        )
+
+
+@contextmanager
+def _moving(run: RunFolder) -> Iterator[None]:
+    """Keep trainers out meanwhile; what goes wrong is a `UserError`."""
+    with run.without_trainer() as idle:
+        refuse_training(run, not idle)
+        try:
+            yield
+        except OSError as error:
+            raise UserError(f"cannot move {run.path}: {error.strerror or error}", 1) from error
