@@ -15,7 +15,6 @@ from typing import Any
 
 import msgspec
 
-import icot_tui
 from icot_tui.data.cache import cache_folder
 from icot_tui.engine.journal.metrics import Evaluation, SpikeSummary
 from icot_tui.engine.journal.summary import SummaryState
@@ -158,7 +157,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 def _code_version() -> int:
     """Changes with every file that decides what a config or a journal means."""
-    package = Path(icot_tui.__file__).parent
+    package = Path(__file__).parents[1]
     files = (*(package / "config").glob("*.py"), *(package / "engine" / "journal").glob("*.py"))
     written = sorted((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files)
     return zlib.crc32(repr(written).encode()) & 0x7FFFFFFF

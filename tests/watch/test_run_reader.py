@@ -57,7 +57,7 @@ def check(run: RunFolder) -> RunReader:
     metrics = expected.metrics
     assert line.accuracy == (metrics.evaluation and metrics.evaluation.exact_match)
     assert (line.step, line.stage, line.best, line.of) == (
-        metrics.step, expected.removed_tokens, metrics.best, expected.max_cot_tokens,
+        metrics.step, expected.removed, metrics.best, expected.greatest_stage,
     )  # fmt: skip
     assert line.summary.steps_per_second == expected.steps_per_second
     assert line.summary.metrics.loss == metrics.loss
