@@ -104,8 +104,15 @@ def _root(
     ] = False,
     debug: Annotated[bool, Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+    if context.invoked_subcommand is not None:
+        return
+    from icot_tui.tui.session import terminal
+
+    if terminal.is_usable():
+        from icot_tui.cli.home import home
+
+        raise typer.Exit(home())
+    typer.echo(context.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -174,12 +174,13 @@ def test_own_keys_take_the_place_of_defaults_and_defaults_give_way() -> None:
     ]
 
 
-def test_own_keys_hold_on_both_screens() -> None:
+def test_own_keys_hold_on_all_screens() -> None:
     own = {"copy": "K", "random": "R", "advance": "k", "quit": "Q"}
-    live, play = (key_map(table, own) for table in TABLES)
+    live, play, home = (key_map(table, own) for table in TABLES)
     assert live["copy"] == play["copy"] == ("K",) and live["quit"] == play["quit"] == ("Q",)
     assert play["random"] == ("R",) and "random" not in live
     assert live["advance"] == ("k",) and live["play"] == ()
+    assert home["quit"] == ("Q",) and home["play"] == ("k",)
 
 
 @pytest.mark.parametrize(

@@ -30,13 +30,14 @@ from icot_tui.config.toml import read_toml
 from icot_tui.errors import UserError
 from icot_tui.tui.actions.action import check_names, key_map
 from icot_tui.tui.actions.table import LIVE_TABLE
+from icot_tui.tui.home.table import HOME_TABLE
 from icot_tui.tui.play.action_table import PLAY_TABLE
 
 if TYPE_CHECKING:
     from icot_tui.studies.trial_list import TrialList
 
 
-TABLES = (LIVE_TABLE, PLAY_TABLE)
+TABLES = (LIVE_TABLE, PLAY_TABLE, HOME_TABLE)
 Key = Annotated[str, Field(max_length=40)]
 
 
@@ -52,7 +53,7 @@ class Settings(BaseModel):
     low_bandwidth: bool = False
     """Redraw seldom, and only what changed."""
     keys: dict[str, Key | list[Key]] = {}
-    """Keys by action, of the live screen and of the playground."""
+    """Keys by action, of the live screen, the playground and the home screen."""
     alerts: AlertSettings = AlertSettings()
 
 

@@ -1,0 +1,161 @@
+"""The home screen: what it offers, how it looks, and the command that each choice becomes."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from icot_tui import resources
+from icot_tui.config.loading import load_config
+from icot_tui.engine.journal.events import RunEnded
+from icot_tui.tui.app.settings import Options
+from icot_tui.tui.app.user_state import UserState
+from icot_tui.tui.home.app import HomeApp
+from icot_tui.tui.home.entries import latest_command
+from icot_tui.tui.home.new_run import NewRunDialog
+from icot_tui.tui.home.samples import samples, value_of, values_that_matter
+from icot_tui.tui.session.run_app import ExitChoice
+from icot_tui.watch.runs import RunList
+from tests.screens.panel_run import Told
+from tests.screens.snapshot import check, picture, still
+from tests.screens.workbench import press, settled, until
+
+BEGAN = 1_800_000_000
+Steps = Callable[[HomeApp, Pilot[ExitChoice]], Awaitable[None]]
+
+
+def home(
+    steps: Steps,
+    size: tuple[int, int] = (80, 24),
+    theme: str = "night",
+    ascii: bool = False,
+) -> HomeApp:
+    """Run the app over the folder `runs`, and take the steps."""
+    state = UserState(path=Path("state.json"))
+    state.theme = theme
+    app = HomeApp(Options(runs=Path("runs"), ascii=ascii), state)
+
+    async def run() -> None:
+        async with app.run_test(size=size) as pilot:
+            await settled(pilot)
+            await steps(app, pilot)
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    return app
+
+
+def chosen(*keys: str) -> list[str]:
+    """The command that some keys lead to."""
+
+    async def steps(app: HomeApp, pilot: Pilot[ExitChoice]) -> None:
+        for key in keys:
+            await press(pilot, key)
+            await settled(pilot)
+
+    return home(steps).command
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def a_run(name: str = "mult-2x2") -> Told:
+    told = Told(Path("runs"), name=name).start().train(100)
+    told.remove().train(60).evaluate(0.62, [1.0, 0.9, 0.7, 0.9])
+    return told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("size", "theme"), [((80, 24), "night"), ((120, 40), "paper"), ((50, 20), "paper")]
+)
+def test_it_looks_as_it_did(
+    size: tuple[int, int], theme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: BEGAN + 300.0)
+    if size[0] != 120:
+        a_run().folder.unlock()
+
+    async def steps(app: HomeApp, pilot: Pilot[ExitChoice]) -> None:
+        await still(pilot, app)
+        check(f"home-{size[0]}x{size[1]}-{theme}", app)
+        if size[0] == 50:
+            return
+        await press(pilot, "n")
+        await still(pilot, app)
+        check(f"samples-{size[0]}x{size[1]}-{theme}", app)
+        await press(pilot, "enter")
+        await still(pilot, app)
+        check(f"new-run-{size[0]}x{size[1]}-{theme}", app)
+
+    home(steps, size, theme)
+
+
+def test_the_latest_run_is_watched_resumed_or_looked_at() -> None:
+    def command() -> list[str]:
+        return latest_command(RunList(Path("runs")).read(time.time()))
+
+    assert command() == ["launch", "demo"]
+    told = a_run()
+    path = str(told.folder.path)
+    assert command() == ["attach", path]  # it is being trained
+    told.folder.unlock()
+    assert command() == ["launch", "--resume", path]
+    told.tell(RunEnded(step=told.step, reason="done", finished=True))
+    assert command() == ["attach", path]
+
+
+@pytest.mark.slow
+def test_runs_playground_and_studies_become_commands() -> None:
+    assert chosen("k", "r", "escape", "q") == []  # there is nothing to ask or to open yet
+    path = str(a_run().folder.path)
+    assert chosen("k") == ["play", "--runs", "runs"]
+    assert chosen("r", "enter") == ["attach", path, "--runs", "runs"]
+    assert chosen("s", "enter") == ["study", next(iter(resources.studies())), "--runs", "runs"]
+
+
+@pytest.mark.slow
+def test_a_new_run_is_checked_while_one_writes_and_has_what_was_changed() -> None:
+    async def steps(app: HomeApp, pilot: Pilot[ExitChoice]) -> None:
+        await press(pilot, "n", "enter")
+        await until(pilot, lambda: isinstance(app.screen, NewRunDialog))
+        await settled(pilot)
+        assert "Name of the run's folder." in picture(app)
+        await press(pilot, *"mine", "down", *"many")
+        await settled(pilot)
+        assert "seed must be" in picture(app)
+        await press(pilot, "enter")
+        assert isinstance(app.screen, NewRunDialog) and app.command == []
+        await press(pilot, *["backspace"] * 4, "7", "down")
+        await settled(pilot)
+        assert "the stage is learnt when" in picture(app)
+        await press(pilot, "enter")
+        await settled(pilot)
+
+    command = home(steps, ascii=True).command
+    assert command == ["launch", "demo", "--set", "name=mine", "--set", "seed=7", "--runs", "runs"]
+    config = load_config("demo", command[3:6:2]).config
+    assert (config.name, config.seed) == ("mine", 7)
+
+
+def test_a_damaged_run_is_shown_as_it_is(folder: Path) -> None:
+    a_run().folder.config.write_text("this is no TOML")
+
+    async def steps(app: HomeApp, pilot: Pilot[ExitChoice]) -> None:
+        assert "damaged" in picture(app)
+
+    home(steps)
+
+
+def test_all_samples_offer_values_that_they_have() -> None:
+    found = samples()
+    assert found[0].name == "demo" and len(found) == len(resources.sample_configs())
+    for sample in found:
+        assert sample.about.count("\n") == 2
+        keys = values_that_matter(sample.config)
+        assert keys and all(isinstance(value_of(sample.config, key), str) for key in keys)
