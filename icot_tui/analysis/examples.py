@@ -76,8 +76,8 @@ def load_examples(model: LoadedModel, count: int, file: Path | None = None) -> P
         raise UserError(f"{model.opened.path} lies in no run: name a file of examples with --data")
     source = open_source(data, model.opened.unit)
     lines, trained_on = [], 0
-    for name in sorted(source.names, key=["validation", "test", "train"].index):
-        if len(lines) < count:
+    for name in ("validation", "test", "train"):
+        if name in source.names and len(lines) < count:
             more = _lines(source.chunks(name), count - len(lines))
             lines += more
             trained_on += len(more) if name == "train" else 0

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from typer import Argument, Option
 
 RemovalSide = Literal["left", "right"]
-HeldOutSplit = Literal["validation", "test"]
+HeldOutSplit = Literal["validation", "test", "ood"]
 Config = Annotated[str, Argument(help="A TOML file, or the name of a sample such as demo.")]
 Overrides = Annotated[
     list[str] | None,

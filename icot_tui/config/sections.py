@@ -41,7 +41,7 @@ class DataConfig(Section):
     """Where the examples come from: a task, or files, folders and datasets with examples."""
 
     task: str | None = None
-    """Name of a generated task (multiplication, addition, modular); empty when files are given."""
+    """Name of a generated task (multiplication, graph, ...: `data show`); empty beside files."""
     options: dict[str, str | int | bool | list[str] | list[int]] = {}
     """The task's own options, e.g. digits = "4x4" and format = "long" for multiplication."""
     train: Annotated[str | None, FILE] = None
@@ -62,6 +62,10 @@ class DataConfig(Section):
     """How many held-out examples to evaluate on; of a shorter file, all."""
     test_examples: Count = 0
     """Held-out examples of a generated task that training and validation never see."""
+    ood_options: dict[str, str | int | bool | list[str] | list[int]] = {}
+    """Options of a task's out-of-distribution split, over its own: longer or deeper problems."""
+    ood_examples: Count = 1000
+    """How many problems that split has, if there is one; only `eval`, tables and cards use it."""
     seed: Count = 0
     """Seed of the generated examples, apart from the run's seed so that runs can share data."""
     tokenizer: Annotated[str, FILE_OR_NAME] = "character"
@@ -80,6 +84,8 @@ class DataConfig(Section):
         of_files = (self.test, self.step_end, self.columns)
         if self.train is None and of_files != (None, None, ColumnsConfig()):
             raise ValueError("data.test, data.step_end and data.columns go with data.train")
+        if self.train is not None and self.ood_options:
+            raise ValueError("data.ood_options go with data.task")
         if self.validation is not None and self.validation.endswith("%"):
             self.validation_share  # noqa: B018  raises for what is no share
         return self

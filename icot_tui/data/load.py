@@ -43,6 +43,7 @@ class Data:
     """All that training and evaluation need to know of the data.
 
     separator_id  the tokenizer's end-of-text token; see `tokenizing.separators` for all three
+    ood           out-of-distribution problems, which only `eval` and reports look at
     task          None where files were given
     warnings      what is doubtful about the data, a sentence each
     overlaps      what stands in two splits; among the warnings, too
@@ -52,6 +53,7 @@ class Data:
     train: EncodedSplit
     validation: EncodedSplit
     test: EncodedSplit | None
+    ood: EncodedSplit | None
     tokenizer: "PreTrainedTokenizerBase"
     separator_id: int
     task: Task | None
@@ -145,6 +147,7 @@ def _read(folder: Path, task: Task | None, tokenizer: "PreTrainedTokenizerBase |
         train=read_split(folder, "train"),
         validation=read_split(folder, "validation"),
         test=read_split(folder, "test") if "test" in facts["names"] else None,
+        ood=read_split(folder, "ood") if "ood" in facts["names"] else None,
         tokenizer=tokenizer,
         separator_id=separator_id(tokenizer),
         task=task,

@@ -22,7 +22,12 @@ Row = dict[str, Any]
 HUB = "hub:"
 HUB_SECONDS = 20
 SUFFIXES = (".txt", ".json", ".jsonl", ".csv", ".tsv", ".parquet")
-SPLIT_FILES = {"train": ("train",), "validation": ("valid", "dev"), "test": ("test",)}
+SPLIT_FILES = {
+    "train": ("train",),
+    "validation": ("valid", "dev"),
+    "test": ("test",),
+    "ood": ("ood",),
+}
 """How the names of a folder's files begin, by split."""
 BATCH = 4096
 """Rows of a Parquet file or a dataset in memory at once."""

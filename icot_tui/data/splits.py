@@ -44,8 +44,10 @@ class ExampleSource(ABC):
 
     @property
     def names(self) -> list[str]:
-        """The splits there are: train, validation, and test if there is one."""
-        return ["train", "validation"] + ["test"] * (self.config.test_examples > 0)
+        """The splits there are: train, validation, and test and ood if there are such."""
+        config = self.config
+        own = ["test"] * (config.test_examples > 0) + ["ood"] * bool(config.ood_options)
+        return ["train", "validation", *own]
 
     @abstractmethod
     def identity(self) -> dict[str, object]:
@@ -71,7 +73,10 @@ def open_source(config: DataConfig, unit: Unit = "token") -> ExampleSource:
             if getattr(config, key):
                 raise UserError(f"data.{key} is for generated tasks: leave it out beside files")
         return FileSource(config, unit=unit)
-    return TaskSource(config, make_task(config.task, config.options), unit)
+    source = TaskSource(config, make_task(config.task, config.options), unit)
+    if config.ood_options and source.ood_task.options == source.task.options:
+        raise UserError("data.ood_options are the task's own: say what is longer or deeper")
+    return source
 
 
 def first_answers(source: ExampleSource, count: int = 256) -> list[str]:
@@ -85,14 +90,25 @@ class TaskSource(ExampleSource):
     """Distinct problems, so that no split shares one with another, not even in another order.
 
     A model that was trained on 34 * 12 has seen the answer of 12 * 34: such problems stand in one
-    split. Validation and test are drawn first: they stay the same whatever is trained on.
+    split. Validation and test are drawn first: they stay the same whatever is trained on. The
+    out-of-distribution split is of the same task with other options.
     """
 
     task: Task
 
+    @cached_property
+    def ood_task(self) -> Task:
+        """The task of the split `ood`."""
+        options = self.config.options | self.config.ood_options
+        try:
+            return make_task(self.task.name, options)
+        except UserError as error:
+            raise UserError(f"with data.ood_options, {error}") from error
+
     def identity(self) -> dict[str, object]:
         config = self.config
-        return {
+        ood = {"ood": [self.ood_task.options, config.ood_examples]} if config.ood_options else {}
+        return ood | {
             "task": self.task.name,
             "options": self.task.options,
             "seed": config.seed,
@@ -101,17 +117,18 @@ class TaskSource(ExampleSource):
         }
 
     def chunks(self, split: str) -> Iterator[Chunk]:
+        task = self.ood_task if split == "ood" else self.task
         problems = self.problems[split]
         measured = problems[:LINES_MEASURED]
-        step = max(1, CHUNK_BYTES * len(measured) // len(self.task.lines(measured)))
+        step = max(1, CHUNK_BYTES * len(measured) // len(task.lines(measured)))
         for start in range(0, len(problems), step):
-            lines = self.task.lines(problems[start : start + step])
+            lines = task.lines(problems[start : start + step])
             if self.unit == "step":
-                lines = mark_steps(lines, self.task.step_ends)
-            yield Chunk(lines, f"task {self.task.name}", start + 1)
+                lines = mark_steps(lines, task.step_ends)
+            yield Chunk(lines, f"task {task.name}", start + 1)
 
     def alphabet(self) -> set[str]:
-        return set(self.task.alphabet)
+        return set(self.task.alphabet) | set(self.ood_task.alphabet)
 
     @cached_property
     def problems(self) -> dict[str, Problems]:
@@ -127,6 +144,8 @@ class TaskSource(ExampleSource):
         while True:
             parts, missing = self._divide(drawn)
             if not missing:
+                if config.ood_options:
+                    parts["ood"] = self._ood_problems(list(parts.values()))
                 return {name: parts[name] for name in self.names}
             if capacity is not None:
                 raise UserError(
@@ -135,6 +154,24 @@ class TaskSource(ExampleSource):
                     "data.validation_examples or data.test_examples"
                 )
             drawn += missing
+
+    def _ood_problems(self, others: list[Problems]) -> Problems:
+        """The problems of the split `ood`: those of any other split are left out."""
+        task, count = self.ood_task, self.config.ood_examples
+        known = np.concatenate([self.task.order_free_keys(problems) for problems in others])
+        drawn = most = count
+        while True:
+            most = min(drawn, task.capacity or drawn)
+            problems = task.sample(most, np.random.default_rng((self.config.seed, 1)))
+            new = problems[~np.isin(task.order_free_keys(problems), known)]
+            if len(new) >= count:
+                return new[:count]
+            if most < drawn:
+                raise UserError(
+                    f"data.ood_options give only {len(new)} problems that no other split has: "
+                    "lower data.ood_examples, or say what is longer or deeper"
+                )
+            drawn *= 2
 
     def _divide(self, drawn: int) -> tuple[dict[str, Problems], int]:
         """So many problems divided, and how many more would be needed.

@@ -176,6 +176,9 @@ class Collector:
                 found = self._cache.accuracy(trial, checkpoint, everything, other)
                 measured |= {name: found[name] for name in ("exact_match", "token_accuracy")}
                 bounds = found["low"], found["high"]
+            if "ood" in self._needs and trial.config.data.ood_options:
+                found = self._cache.accuracy(trial, checkpoint, everything, other, "ood")
+                measured["ood_exact_match"] = found["exact_match"]
             if "speed" in self._needs:
                 timed = self._cache.speed(trial, checkpoint, everything, self._baseline(trial))
                 measured["examples_per_second"] = timed["examples_per_second"]

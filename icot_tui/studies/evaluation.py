@@ -48,20 +48,24 @@ class CheckpointSpeed:
 
 
 def measure_accuracy(
-    checkpoint: Path, everything: bool, other: dict[str, Any] | None = None
+    checkpoint: Path,
+    everything: bool,
+    other: dict[str, Any] | None = None,
+    split: str | None = None,
 ) -> CheckpointAccuracy:
-    """Exact match on a run's test split, or on its validation split if it has none.
+    """Exact match on a split of a run: its test split, or its validation split if it has none.
 
     Args:
         everything: remove the whole chain of thought, however long it is.
         other: changes to the run's data section, to evaluate on the held-out examples of that.
+        split: another split of the run's data.
 
     Raises:
         UserError: the model can't read the examples.
     """
     opened, config = _open(checkpoint)
-    data, split = config.data, config.data.reported_split
-    if other:
+    data, split = config.data, split or config.data.reported_split
+    if other and split != "ood":
         data, split = DataConfig.model_validate(other_data(data, other)), "validation"
     text, device = held_out_text(data, split, unit=opened.unit), device_of(config)
     result = prepare(opened, ALL if everything else None, text, device).evaluate(config.evaluation)
@@ -146,7 +150,12 @@ class MeasurementCache:
         }
 
     def accuracy(
-        self, trial: Trial, checkpoint: Path, everything: bool, other: dict[str, Any] | None
+        self,
+        trial: Trial,
+        checkpoint: Path,
+        everything: bool,
+        other: dict[str, Any] | None,
+        split: str | None = None,
     ) -> dict[str, Any]:
         """`CheckpointAccuracy` as a dictionary; see `measure_accuracy`."""
         return self._once(
@@ -155,8 +164,9 @@ class MeasurementCache:
                 "answers",
                 *_key(trial, checkpoint, everything),
                 json.dumps(other or {}, sort_keys=True),
+                *([] if split is None else [split]),
             ],
-            lambda: measure_accuracy(checkpoint, everything, other),
+            lambda: measure_accuracy(checkpoint, everything, other, split),
         )
 
     def speed(

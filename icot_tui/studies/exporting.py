@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -204,29 +205,35 @@ def model_card(run: RunFolder, use: str = "") -> str:
     return "\n\n".join(_parts(outcome, _tested(outcome), use)) + "\n"
 
 
-def _tested(outcome: Outcome) -> "tuple[int, CheckpointAccuracy] | None":
-    """Step and accuracy of the best checkpoint on the test split; None if there is no such split.
+@dataclass(frozen=True)
+class Tested:
+    """The best checkpoint on splits that training never looks at, by their names."""
 
-    It is measured now: training never looks at the test split.
-    """
-    if outcome.best is None or outcome.config.data.reported_split != "test":
+    step: int
+    by_split: "dict[str, CheckpointAccuracy]"
+
+
+def _tested(outcome: Outcome) -> Tested | None:
+    """Measured now, on the test split and out of distribution; None without such splits."""
+    data = outcome.config.data
+    splits = ["test"] * (data.reported_split == "test") + ["ood"] * bool(data.ood_options)
+    if outcome.best is None or not splits:
         return None
     checkpoint = best_or_newest(outcome.run.checkpoints, outcome.best.step)
     if checkpoint is None:
         return None
     from icot_tui.studies.evaluation import measure_accuracy
 
-    accuracy = measure_accuracy(checkpoint.path, everything=not outcome.explicit)
-    return checkpoint.step, accuracy
+    whole = not outcome.explicit
+    found = {name: measure_accuracy(checkpoint.path, whole, split=name) for name in splits}
+    return Tested(checkpoint.step, found)
 
 
-def _parts(
-    outcome: Outcome, tested: "tuple[int, CheckpointAccuracy] | None", use: str
-) -> Iterator[str]:
+def _parts(outcome: Outcome, tested: Tested | None, use: str) -> Iterator[str]:
     config, summary = outcome.config, outcome.summary
     facts, metrics = summary.facts, summary.metrics
     assert facts is not None
-    yield _front_matter(outcome, tested and tested[1])
+    yield _front_matter(outcome, None if tested is None else tested.by_split.get("test"))
     yield f"# {config.name}"
     if config.description:
         yield config.description
@@ -262,7 +269,7 @@ def _question_end(config: RunConfig) -> str:
     return f"`{OWN_SEPARATORS[0]}`" if own else "the tokenizer's end-of-text token"
 
 
-def _results(outcome: Outcome, tested: "tuple[int, CheckpointAccuracy] | None") -> Iterator[str]:
+def _results(outcome: Outcome, tested: Tested | None) -> Iterator[str]:
     summary, best = outcome.summary, outcome.best
     yield "| what | value |"
     yield "| --- | --- |"
@@ -277,10 +284,12 @@ def _results(outcome: Outcome, tested: "tuple[int, CheckpointAccuracy] | None") 
     yield f"| at step | {best.step:,} |"
     assert summary.facts is not None
     yield f"| held-out examples | {summary.facts.validation_examples:,} |"
-    if tested is not None:
-        step, accuracy = tested
+    if tested is None:
+        return
+    for split, accuracy in tested.by_split.items():
+        on = "out of distribution" if split == "ood" else f"on the {split} split"
         yield (
-            f"| exact match on the test split, {accuracy.examples:,} examples, step {step:,} | "
+            f"| exact match {on}, {accuracy.examples:,} examples, step {tested.step:,} | "
             f"{accuracy.exact_match:.3f} ({accuracy.low:.3f} to {accuracy.high:.3f}) |"
         )
 

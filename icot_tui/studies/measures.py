@@ -15,7 +15,7 @@ from icot_tui.engine.journal.metrics import Metrics
 from icot_tui.studies.outcome import Outcome
 from icot_tui.studies.spec import MeasureName, StudyConfig
 
-Needs = Literal["config", "journal", "answers", "speed"]
+Needs = Literal["config", "journal", "answers", "ood", "speed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +82,9 @@ def _final(outcome: Outcome) -> float | None:
 MEASURES: dict[MeasureName, Measure] = {
     "exact_match": Measure("exact match", "{:.3f}", "answers", _asked("exact_match")),
     "token_accuracy": Measure("answer tokens right", "{:.3f}", "answers", _asked("token_accuracy")),
+    "ood_exact_match": Measure(
+        "exact match, out of distribution", "{:.3f}", "ood", _asked("ood_exact_match")
+    ),
     "final_exact_match": Measure("exact match at the end", "{:.3f}", "journal", _journal(_final)),
     "speed": Measure("speed (No CoT = 1)", "{:.2f}", "speed", _asked("speed")),
     "examples_per_second": Measure("examples/s", "{:.1f}", "speed", _asked("examples_per_second")),

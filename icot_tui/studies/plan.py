@@ -153,6 +153,8 @@ def digest_of(config: RunConfig) -> str:
         ("data", "separator"): None,
         ("data", "columns"): ColumnsConfig().model_dump(),
         ("data", "step_end"): None,
+        ("data", "ood_options"): {},
+        ("data", "ood_examples"): 1000,
         ("curriculum", "unit"): "token",
     }
     for (section, key), default in newer.items():
@@ -190,6 +192,7 @@ def other_data(data: DataConfig, changes: Changes) -> dict[str, Any]:
     The task's options go with the task.
     """
     own = data.model_dump(exclude_unset=True) | {"test_examples": 0, "train_examples": 1}
+    own.pop("ood_options", None)
     if "task" in changes:
         own.pop("options", None)
     return merged(own, changes)

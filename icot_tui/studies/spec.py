@@ -29,6 +29,7 @@ Axes = dict[str, dict[str, Changes]]
 MeasureName = Literal[
     "exact_match",
     "token_accuracy",
+    "ood_exact_match",
     "final_exact_match",
     "speed",
     "examples_per_second",

@@ -57,7 +57,8 @@ class Task(ABC):
     def order_free_keys(self, problems: Problems) -> NDArray[np.uint64]:
         """[n] equal for problems that are the same up to the order of what commutes.
 
-        12 * 34 and 34 * 12 have the same key: the answer of one gives away the other's.
+        12 * 34 and 34 * 12 have the same key: the answer of one gives away the other's. A problem
+        has the same key in tasks with other options.
         """
 
     @abstractmethod
@@ -111,12 +112,12 @@ def check_options(model: type[AnyOptions], task: str, options: Mapping[str, obje
         return model.model_validate(dict(options))
     except ValidationError as error:
         first = error.errors()[0]
-        key = str(first["loc"][0]) if first["loc"] else ""
+        key = f".{first['loc'][0]}" if first["loc"] else ""
         if first["type"] == "extra_forbidden":
             known = ", ".join(sorted(model.model_fields))
-            raise UserError(f"data.options.{key}: the task {task} has only {known}") from error
+            raise UserError(f"data.options{key}: the task {task} has only {known}") from error
         reason = first["msg"].removeprefix("Value error, ")
-        raise UserError(f"data.options.{key} of the task {task}: {reason}") from error
+        raise UserError(f"data.options{key} of the task {task}: {reason}") from error
 
 
 def line_matrix(x: Symbols, z: Symbols, y: Symbols) -> NDArray[np.uint8]:

@@ -17,6 +17,7 @@ answer has n + m digits.
 
 import re
 from collections.abc import Mapping
+from itertools import chain, product
 from typing import Annotated, Literal
 
 import numpy as np
@@ -47,18 +48,23 @@ Size = tuple[int, int]
 
 
 def _split_sizes(value: object) -> object:
-    """`4x4`, `2x2,3x2` or a list of such -> pairs of numbers."""
+    """`4x4`, `2x2,3x2`, `1-20x1-20` or a list of such -> pairs of numbers."""
     texts = value.split(",") if isinstance(value, str) else value
     if not isinstance(texts, list | tuple) or not texts:
         raise ValueError("write a size such as '4x4', or a list of sizes")
-    return [_size(text) if isinstance(text, str) else text for text in texts]
+    sizes = [_sizes(text) if isinstance(text, str) else [text] for text in texts]
+    return list(chain.from_iterable(sizes))
 
 
-def _size(text: str) -> Size:
-    match = re.fullmatch(r"\s*([0-9]{1,3})\s*[xX×*]\s*([0-9]{1,3})\s*", text)
+def _sizes(text: str) -> list[Size]:
+    """`4x4`, or all of a range such as `1-3x2`."""
+    number = r"\s*([0-9]{1,3})(?:\s*-\s*([0-9]{1,3}))?\s*"
+    match = re.fullmatch(f"{number}[xX×*]{number}", text)
     if not match:
-        raise ValueError(f"'{text}' is no size such as '4x4' (digits of both factors)")
-    return int(match[1]), int(match[2])
+        raise ValueError(f"'{text}' is no size such as '4x4' (digits of both factors), or '1-20x4'")
+    n, last_n, m, last_m = (None if group is None else int(group) for group in match.groups())
+    assert n is not None and m is not None
+    return list(product(range(n, (last_n or n) + 1), range(m, (last_m or m) + 1)))
 
 
 class MultiplicationOptions(TaskOptions):
@@ -70,6 +76,8 @@ class MultiplicationOptions(TaskOptions):
     @field_validator("digits")
     @classmethod
     def sizes(cls, sizes: tuple[Size, ...]) -> tuple[Size, ...]:
+        if not sizes:
+            raise ValueError("a range of digits ends before it begins")
         if any(not 1 <= n <= MOST_DIGITS for size in sizes for n in size):
             raise ValueError(f"a factor has 1 to {MOST_DIGITS} digits")
         if len(set(sizes)) < len(sizes):

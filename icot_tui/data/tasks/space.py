@@ -14,6 +14,8 @@ ENUMERABLE = 1 << 23
 """A space of up to this many problems is permuted as a whole: 64 MiB of indices."""
 DRAWN_AT_ONCE = 1 << 16
 """Rows drawn together in a larger space; part of the random stream, so never to be changed."""
+IN_VAIN = 16
+"""After so many draws without a new row in any, there is no other."""
 FULL_SHARE = 100_000
 """In a mix of spaces, those larger than this get equal shares, smaller ones less."""
 HASH_BASE = 0x9E3779B97F4A7C15
@@ -78,14 +80,26 @@ def sample_distinct(
     """[count, k] the first distinct rows drawn; the first ones do not depend on `count`.
 
     `draw` makes so many rows; rows are distinct if `keys` are, which equal rows share.
+
+    Raises:
+        UserError: there are fewer.
     """
     rows = draw(DRAWN_AT_ONCE)
-    while True:
-        rows = rows[np.sort(np.unique(keys(rows), return_index=True)[1])]
-        if len(rows) >= count:
-            return rows[:count]
+    rows, in_vain = rows[_first(keys(rows))], 0
+    while len(rows) < count:
         rounds = math.ceil((count - len(rows)) / DRAWN_AT_ONCE)
-        rows = np.concatenate([rows, *(draw(DRAWN_AT_ONCE) for _ in range(rounds))])
+        more = np.concatenate([rows, *(draw(DRAWN_AT_ONCE) for _ in range(rounds))])
+        more = more[_first(keys(more))]
+        in_vain = in_vain + 1 if len(more) == len(rows) else 0
+        if in_vain == IN_VAIN:
+            _check_enough(count, len(rows))
+        rows = more
+    return rows[:count]
+
+
+def _first(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Where each of [n] keys stands for the first time, in order."""
+    return np.sort(np.unique(keys, return_index=True)[1])
 
 
 def row_keys(rows: NDArray[np.uint8]) -> NDArray[np.uint64]:

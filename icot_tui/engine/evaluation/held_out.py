@@ -75,9 +75,15 @@ def held_out_text(
 
     A `UserError` says that the data's source is missing.
     """
-    chunks = open_source(data, unit).chunks(split)
-    lines = b"".join(chunk.text for chunk in chunks).splitlines(keepends=True)
+    source = open_source(data, unit)
     of = f" of {whose}" if whose else ""
+    if split not in source.names:
+        raise UserError(
+            f"there are no {split} examples{of}, only {', '.join(source.names[1:])}: choose "
+            "another --split, or name a file with --data"
+        )
+    chunks = source.chunks(split)
+    lines = b"".join(chunk.text for chunk in chunks).splitlines(keepends=True)
     return Chunk(b"".join(islice(lines, limit)), f"the {split} examples{of}", 1)
 
 
@@ -156,6 +162,9 @@ def _stage(opened: OpenedCheckpoint, wanted: int | None, longest: int) -> int:
             f"{opened.path} has no training state: give the number of removed tokens with --stage "
             "(0 writes the whole chain of thought)"
         )
+    about = opened.description
+    if about is not None and opened.stage >= about.greatest_stage:
+        return max(longest, opened.stage)  # it writes nothing, however long a chain would be
     return opened.stage
 
 

@@ -72,6 +72,8 @@ def positions_needed(config: RunConfig, data: Data) -> int:
     held_out = data.validation.max_length
     if data.task is None and data.test is not None:
         held_out = max(held_out, data.test.max_length)
+    if data.ood is not None:
+        held_out = max(held_out, data.ood.max_length)
     return max(longest, held_out)
 
 
