@@ -1,6 +1,7 @@
 """Generated problems: the right text, distinct, and the same for ever."""
 
-from itertools import accumulate
+import re
+from itertools import accumulate, pairwise
 
 import numpy as np
 import pytest
@@ -21,6 +22,13 @@ TASKS = [
     ("addition", {"operands": 12, "digits": 1}),
     ("modular", {}),
     ("modular", {"steps": 30, "modulus": 10}),
+    ("multiplication", {"digits": "1-3x1-2"}),
+    ("parity", {"bits": 3}),
+    ("parity", {"bits": 40}),
+    ("hops", {}),
+    ("hops", {"hops": 6, "names": 52}),
+    ("graph", {}),
+    ("graph", {"hops": 4, "tree": 9, "names": 30}),
 ]
 
 
@@ -126,6 +134,69 @@ def test_samples(name: str, options: dict[str, object]) -> None:
             assert f"{len(a)}x{len(b)}" in task.options["digits"]  # type: ignore[operator]
 
 
+def spans_of(name: str, **options: object) -> list[tuple[str, list[str], str]]:
+    """Input, steps and answer of some problems, the steps told apart as the task says."""
+    task = make_task(name, options)
+    lines = task.lines(task.sample(200, rng())).decode().splitlines()
+    spans = [(x, *rest.split(" #### ")) for x, rest in (line.split("||") for line in lines)]
+    end = f"(?<=[{re.escape(task.step_ends)}])"
+    return [(x, [s.strip() for s in re.split(end, z) if s.strip()], y) for x, z, y in spans]
+
+
+def facts_of(x: str) -> tuple[dict[str, str], list[str]]:
+    """Each second name's first one, of facts `a b .`; and what is asked after them."""
+    *facts, asked = x.split(" . ")
+    pairs = [fact.split() for fact in facts]
+    return {child: parent for parent, child in pairs}, asked.replace("?", "").split()
+
+
+def test_a_graphs_path_leads_to_one_of_the_two_and_to_nothing_else() -> None:
+    right_first = 0
+    for x, steps, y in spans_of("graph", hops=3, tree=7):
+        parent, (root, first, second) = facts_of(x)
+        assert len(parent) == 12 and y in (first, second)
+        for end in (first, second):
+            path = [end]
+            while len(path) <= 3:
+                path.append(parent[path[-1]])
+            assert path[-1] not in parent and (path[-1] == root) == (end == y)
+            if end == y:
+                facts = [f"{a} {b} ." for b, a in pairwise(path)]
+                assert steps == facts[::-1]
+        right_first += y == first
+    assert 70 < right_first < 130
+
+
+def test_hops_are_followed() -> None:
+    for x, steps, y in spans_of("hops", hops=4, names=6):
+        source, (at,) = facts_of(x)
+        image = {a: b for b, a in source.items()}
+        arrived = []
+        for _ in range(4):
+            arrived.append(at := image[at])
+        assert [*steps, y] == arrived
+
+
+def test_too_few_problems_are_said_to_be_too_few() -> None:
+    task = make_task("hops", {"names": 3})
+    assert len(np.unique(task.sample(108, rng()), axis=0)) == 108
+    with pytest.raises(UserError, match="there are only 108: ask for fewer"):
+        task.sample(109, rng())
+
+
+def test_parity_runs_along() -> None:
+    for x, steps, y in spans_of("parity", bits=9):
+        ones = accumulate(map(int, x.split()))
+        assert [*steps, y] == [str(count % 2) for count in ones]
+
+
+def test_sizes_in_a_range_are_balanced() -> None:
+    task = make_task("multiplication", {"digits": "3-20x3-20"})
+    sizes = task.sample(324 * 10, rng())[:, :2]
+    counts = np.unique(sizes, axis=0, return_counts=True)[1]
+    assert len(counts) == 324 and counts.min() >= 8 and counts.max() <= 12
+
+
 def test_a_large_space_is_drawn_without_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(space, "ENUMERABLE", 1000)
     monkeypatch.setattr(space, "DRAWN_AT_ONCE", 512)
@@ -206,6 +277,12 @@ def test_what_is_no_number_stays(garbage: str) -> None:
         (make_task("addition", {}), "12+5", "adds 4 numbers of 3 digits"),
         (make_task("modular", {}), "1+2", "chain of 4 operations"),
         (make_task("modular", {}), "9+1+1+1+1", "below the modulus 7"),
+        (make_task("parity", {"bits": 4}), "1 0 2 1", "no row of 4 bits"),
+        (make_task("hops", {"names": 3}), "a b . b a . c c . d ? a", "write 3 facts"),
+        (make_task("hops", {"names": 3}), "a b . b b . c c . ? a", "each of abc once"),
+        (make_task("graph", {"hops": 1, "tree": 2}), "a b . c d . a ? b", "write 2 facts"),
+        (make_task("graph", {"hops": 1, "tree": 2}), "a b . c d . e ? b d", "has no one answer"),
+        (make_task("graph", {"hops": 1, "tree": 2}), "a b . c Z . a ? b Z", "has no one answer"),
     ],
 )
 def test_unreadable_questions(task: Task, question: str, complaint: str) -> None:
@@ -228,6 +305,11 @@ def test_unreadable_questions(task: Task, question: str, complaint: str) -> None
         ("multiplication", {"format": "short"}, "'long' or 'tree'"),
         ("addition", {"operands": 2}, "options.operands"),
         ("modular", {"modulus": 11}, "options.modulus"),
+        ("multiplication", {"digits": "3-1x2"}, "ends before it begins"),
+        ("parity", {"bits": 1}, "options.bits"),
+        ("hops", {"names": 99}, "options.names"),
+        ("graph", {"hops": 4, "tree": 4}, "data.options of the task graph: .* tree = 5 or more"),
+        ("graph", {"tree": 20, "names": 26}, "need as many names"),
     ],
 )
 def test_bad_options(name: str, options: dict[str, object], complaint: str) -> None:

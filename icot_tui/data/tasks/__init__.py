@@ -5,12 +5,15 @@ from collections.abc import Callable, Mapping
 
 from icot_tui.data.tasks.addition import Addition
 from icot_tui.data.tasks.base import Problems, Task
+from icot_tui.data.tasks.graph import Graph
+from icot_tui.data.tasks.hops import Hops
 from icot_tui.data.tasks.modular import Modular
 from icot_tui.data.tasks.multiplication import Multiplication
+from icot_tui.data.tasks.parity import Parity
 from icot_tui.errors import UserError
 
 TASKS: dict[str, Callable[[Mapping[str, object]], Task]] = {
-    task.name: task for task in (Multiplication, Addition, Modular)
+    task.name: task for task in (Multiplication, Addition, Modular, Parity, Hops, Graph)
 }
 
 
