@@ -42,6 +42,9 @@ class Run:
     steps              [S] numbers of the optimizer steps; a resume drops what it repeats
     losses             [S] training loss, NaN where it was not finite
     stages             [S] removed tokens
+    gradient_norms     [S] before clipping, NaN where not finite
+    learning_rates     [S]
+    times              [S] seconds since the epoch, when the step was journaled
     evaluation_steps   [E] steps at which the model was evaluated
     evaluation_stages  [E] removed tokens
     exact_match        [E] exact match, between 0 and 1
@@ -55,6 +58,9 @@ class Run:
     steps: NDArray[np.int64]
     losses: NDArray[np.float64]
     stages: NDArray[np.int64]
+    gradient_norms: NDArray[np.float64]
+    learning_rates: NDArray[np.float64]
+    times: NDArray[np.float64]
     evaluation_steps: NDArray[np.int64]
     evaluation_stages: NDArray[np.int64]
     exact_match: NDArray[np.float64]
@@ -129,6 +135,9 @@ def load_run(run: str | Path | None = None, *, runs: Path | None = None) -> Run:
         steps=table.steps,
         losses=table.losses,
         stages=table.stages,
+        gradient_norms=table.gradient_norms,
+        learning_rates=table.learning_rates,
+        times=table.times,
         evaluation_steps=np.array([found.step for found in evaluations], dtype=np.int64),
         evaluation_stages=np.array([found.stage for found in evaluations], dtype=np.int64),
         exact_match=np.array([found.exact_match for found in evaluations], dtype=np.float64),

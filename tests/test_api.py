@@ -43,6 +43,8 @@ def test_a_run_has_a_value_for_each_step_and_each_evaluation() -> None:
     assert seen[0] == "RunStarted" and seen[-1] == "RunEnded"
     assert run.steps.tolist() == list(range(1, 31))
     assert run.losses.shape == run.stages.shape == (30,) and np.isfinite(run.losses).all()
+    assert run.gradient_norms.shape == run.learning_rates.shape == run.times.shape == (30,)
+    assert (run.learning_rates > 0).all() and (np.diff(run.times) >= 0).all()
     assert run.evaluation_steps.tolist() == sorted({7, 14, 21, 28, *run.evaluation_steps.tolist()})
     assert run.exact_match.shape == run.implicit.shape == run.evaluation_stages.shape
     assert run.best_checkpoint in [one.path for one in run.checkpoints]

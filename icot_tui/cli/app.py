@@ -35,7 +35,7 @@ COMMANDS = {
     "ctl": "Control a live run: pause, hold, advance, rollback, save, evaluate, stop.",
     "alerts": "Try whether the alerts of a run reach you.",
     "data": "Generate, show and measure data files.",
-    "runs": "List runs, show one, compare and export them.",
+    "runs": "List runs, show, compare, query, tag, rename, delete and export them.",
     "config": "Show, check and write config files.",
     "bench": "Measure training and evaluation speed on this machine.",
     "doctor": "Check that this machine can train.",

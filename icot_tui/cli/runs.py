@@ -9,7 +9,7 @@ import msgspec
 import typer
 from typer import Argument, Option
 
-from icot_tui.cli import run_changes
+from icot_tui.cli import run_changes, run_query
 from icot_tui.cli.console import print_json, spinner
 from icot_tui.cli.options import Json, Run, Runs, SeveralRuns, examples
 from icot_tui.cli.run_rows import print_runs
@@ -25,6 +25,13 @@ Format = Literal["csv", "parquet", "tensorboard", "card"]
 
 app = typer.Typer(no_args_is_help=True)
 run_changes.add_to(app)
+app.command(
+    epilog=examples(
+        "icot-tui runs query demo loss --at 4000",
+        "icot-tui runs query demo accuracy --json",
+        "icot-tui runs query demo removed --from 1000 --to 5000 --every 500",
+    )
+)(run_query.query)
 
 
 @app.command(

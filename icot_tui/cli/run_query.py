@@ -1,0 +1,65 @@
+"""`icot-tui runs query`: numbers of a run, for scripts."""
+
+import math
+from typing import Annotated
+
+from typer import Argument, Option
+
+from icot_tui.cli.console import print_json
+from icot_tui.cli.options import Json, Runs
+from icot_tui.engine.run_folder import RunFolder, runs_folder
+from icot_tui.errors import UserError
+
+
+def query(
+    run: Annotated[str, Argument(metavar="RUN", help="Name or folder of a run.")],
+    quantity: Annotated[
+        str,
+        Argument(
+            metavar="QUANTITY",
+            help="loss, removed, grad-norm, lr, time; at evaluations: accuracy, evaluation-loss.",
+        ),
+    ],
+    at: Annotated[int | None, Option(min=0, help="Only the value at this step.")] = None,
+    first: Annotated[int | None, Option("--from", min=0, help="The first step.")] = None,
+    last: Annotated[int | None, Option("--to", min=0, help="The last step.")] = None,
+    every: Annotated[int, Option(min=1, help="Only steps that are multiples of this.")] = 1,
+    runs: Runs = None,
+    json: Json = False,
+) -> None:
+    """Print a quantity at each step: what a resume undid is left out, and nothing is guessed.
+
+    A value that was not finite is nan, and null in JSON.
+    """
+    from icot_tui.watch.queries import Quantity
+    from icot_tui.watch.steps import read_steps
+
+    if at is not None and (first is not None or last is not None or every != 1):
+        raise UserError("give either --at, or --from, --to and --every")
+    folder = RunFolder.find(runs or runs_folder(), run)
+    try:
+        found = Quantity.of(read_steps(folder), quantity)
+    except OSError as error:
+        why = error.strerror or error
+        raise UserError(f"{folder.journal} cannot be read: {why}", 1) from error
+    if at is not None:
+        value = _plain(found.at(at))
+        if json:
+            print_json({"run": folder.name, "quantity": quantity, "step": at, "value": value})
+        else:
+            print("nan" if value is None else value)
+        return
+    found = found.between(first, last, every)
+    steps, values = found.steps.tolist(), [_plain(value) for value in found.values.tolist()]
+    if json:
+        print_json({"run": folder.name, "quantity": quantity, "steps": steps, "values": values})
+        return
+    print(f"step\t{quantity}")
+    for step, value in zip(steps, values, strict=True):
+        print(f"{step}\t{'nan' if value is None else value}")
+
+
+def _plain(value: float) -> float | int | None:
+    if not math.isfinite(value):
+        return None
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value

@@ -1,0 +1,73 @@
+"""One quantity of a run at steps that are asked for; what is not there is never guessed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icot_tui.errors import UserError
+from icot_tui.formatting import count
+from icot_tui.watch.steps import StepTable
+
+Values = NDArray[np.float64]
+OF_STEPS: Mapping[str, Callable[[StepTable], NDArray[np.generic]]] = {
+    "loss": lambda table: table.losses,
+    "removed": lambda table: table.stages,
+    "grad-norm": lambda table: table.gradient_norms,
+    "lr": lambda table: table.learning_rates,
+    "time": lambda table: table.times,
+}
+OF_EVALUATIONS: Mapping[str, Callable[[StepTable], list[float | None]]] = {
+    "accuracy": lambda table: [one.result.exact_match for one in table.evaluations],
+    "evaluation-loss": lambda table: [one.result.loss for one in table.evaluations],
+}
+QUANTITIES = (*OF_STEPS, *OF_EVALUATIONS)
+
+
+@dataclass(frozen=True, eq=False)
+class Quantity:
+    """[n] steps, rising, and the values there; NaN where one was not finite."""
+
+    name: str
+    steps: NDArray[np.int64]
+    values: Values
+
+    @classmethod
+    def of(cls, table: StepTable, name: str) -> "Quantity":
+        """One of `QUANTITIES`, a `UserError` if it is none; a step's last evaluation counts."""
+        if name in OF_STEPS:
+            return cls(name, table.steps, OF_STEPS[name](table).astype(np.float64))
+        if name not in OF_EVALUATIONS:
+            raise UserError(f"there is no '{name}' to query: choose {', '.join(QUANTITIES)}")
+        steps = [one.result.step for one in table.evaluations]
+        found = dict(zip(steps, OF_EVALUATIONS[name](table), strict=True))
+        values = np.array([found[step] for step in sorted(found)], dtype=np.float64)
+        return cls(name, np.array(sorted(found), dtype=np.int64), values)
+
+    def at(self, step: int) -> float:
+        """The value at a step; a `UserError` says which there are, if it has none."""
+        place = int(np.searchsorted(self.steps, step))
+        if place < len(self.steps) and self.steps[place] == step:
+            return float(self.values[place])
+        near = " and ".join(f"{one:,}" for one in self.steps[max(0, place - 1) : place + 1])
+        raise UserError(
+            f"there is no {self.name} at step {step:,}: {self._there()}"
+            + (f"; nearest are {near}" if near else "")
+        )
+
+    def between(self, first: int | None, last: int | None, every: int) -> "Quantity":
+        """From one step to another, both included, those that are multiples of `every`."""
+        wanted = self.steps % every == 0
+        wanted &= self.steps >= (0 if first is None else first)
+        if last is not None:
+            wanted &= self.steps <= last
+        if not wanted.any():
+            raise UserError(f"there is no {self.name} at the steps asked for: {self._there()}")
+        return Quantity(self.name, self.steps[wanted], self.values[wanted])
+
+    def _there(self) -> str:
+        if not len(self.steps):
+            return "there is none at all yet"
+        number = count(len(self.steps), "step")
+        return f"{number} from {self.steps[0]:,} to {self.steps[-1]:,} have one"

@@ -1,0 +1,66 @@
+"""Numbers for scripts: exact, of the history that stands, and never guessed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from icot_tui.cli.app import run
+from icot_tui.engine.journal.events import RunResumed
+from icot_tui.runs.new_run import create_run
+from tests.cli.history import STARTED, Output, journal
+from tests.events import evaluated, trained
+from tests.tiny import tiny
+
+
+@pytest.fixture(autouse=True)
+def resumed(runs: Path) -> None:
+    """Steps 1 to 6; what stood at 5 and 6 was undone by a resume."""
+    journal(
+        create_run(tiny(name="one"), runs),
+        STARTED,
+        trained(4, losses=[1.0, 0.5, None, 0.25]),
+        evaluated(4, 0.5),
+        trained(6, losses=[9.0, 9.0]),
+        evaluated(6, 0.9),
+        RunResumed(step=4, checkpoint="step-00000004"),
+        trained(6, 3, losses=[2.0, 3.0]),
+        evaluated(6, 0.75),
+    )
+
+
+def answer(capsys: Output, *words: str) -> str:
+    assert run(["runs", "query", "one", *words]) == 0
+    return capsys.readouterr().out
+
+
+def test_one_value(capsys: Output) -> None:
+    assert answer(capsys, "loss", "--at", "4") == "0.25\n"
+    assert answer(capsys, "loss", "--at", "6") == "3\n"
+    assert answer(capsys, "loss", "--at", "3") == "nan\n"
+    assert answer(capsys, "accuracy", "--at", "6") == "0.75\n"
+    assert json.loads(answer(capsys, "loss", "--at", "3", "--json")) == {
+        "run": "one", "quantity": "loss", "step": 3, "value": None,
+    }  # fmt: skip
+
+
+def test_many_values(capsys: Output) -> None:
+    assert answer(capsys, "removed", "--from", "4", "--to", "5") == "step\tremoved\n4\t0\n5\t3\n"
+    found = json.loads(answer(capsys, "loss", "--every", "2", "--json"))
+    assert (found["steps"], found["values"]) == ([2, 4, 6], [0.5, 0.25, 3])
+    assert json.loads(answer(capsys, "accuracy", "--json"))["steps"] == [4, 6]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["loss", "--at", "7"], "no loss at step 7: 6 steps from 1 to 6 have one; nearest are 6"),
+        (["accuracy", "--at", "5"], "2 steps from 4 to 6 have one; nearest are 4 and 6"),
+        (["accuracy", "--from", "7"], "no accuracy at the steps asked for: 2 steps from 4 to 6"),
+        (["lss"], "there is no 'lss' to query: choose loss, removed, grad-norm, lr, time, "),
+        (["loss", "--at", "1", "--to", "2"], "give either --at, or --from, --to and --every"),
+    ],
+)
+def test_what_is_not_there_is_told(words: list[str], sentence: str, capsys: Output) -> None:
+    assert run(["runs", "query", "one", *words]) == 2
+    assert sentence in capsys.readouterr().err
