@@ -1,5 +1,6 @@
 """From what a person types to what a model reads, with the correct answer where it is known."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -122,7 +123,7 @@ class QuestionReader:
             known = self._known.get(text)
             return self._question(text, text, None if known is None else self._gold(known))
         if not raw:
-            problem = task.question(text)
+            problem = task.question(re.sub(r"\s*=[\s?]*$", "", text))  # `12*34=` is `12*34`
             gold = self._gold(_line(task, problem))
             return self._question(text, task.model_input(problem), gold)
         try:

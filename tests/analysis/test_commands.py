@@ -23,7 +23,7 @@ def call(runs, monkeypatch, capsys):
 
 
 def test_ask_shows_checkpoints_side_by_side(call):
-    status, out, _ = call("ask", "carries", "ignores@8", "12*34")
+    status, out, _ = call("ask", "carries", "ignores@8", "12*34 = ?")
     assert status == 0
     rows = dict(line.split("\t", 1) for line in out.splitlines())
     assert rows["true answer"] == "408\t408"

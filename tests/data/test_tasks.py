@@ -267,11 +267,19 @@ def test_what_is_no_number_stays(garbage: str) -> None:
     assert human_number(garbage) == garbage
 
 
+def test_short_numbers_get_leading_zeros() -> None:
+    task = make_task("multiplication", {"digits": ["2x2", "3x1", "4x4"]})
+    inputs = [task.model_input(task.question(text)) for text in ("7*8", "123*4", "7*123")]
+    assert inputs == ["7 0 * 8 0", "3 2 1 * 4", "7 0 0 0 * 3 2 1 0"]
+    sums = make_task("addition", {})
+    assert (sums.question("1+20+3+456") == sums.question("001+020+003+456")).all()
+
+
 @pytest.mark.parametrize(
     ("task", "question", "complaint"),
     [
         (make_task("multiplication", {}), "twelve", "is no product: write it like 12"),
-        (make_task("multiplication", {}), "12*34", "has 2x2 digits, but the task has 4x4"),
+        (make_task("multiplication", {}), "12345*34", "has 5x2 digits, but the task has 4x4"),
         (make_task("multiplication", {}), "٣٣٣٣*1234", "is no product"),
         (make_task("addition", {}), "12-5", "is no sum"),
         (make_task("addition", {}), "12+5", "adds 4 numbers of 3 digits"),

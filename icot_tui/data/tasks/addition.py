@@ -69,12 +69,13 @@ class Addition(Task):
         numbers = [number.strip() for number in text.split("+")]
         if not all(re.fullmatch("[0-9]+", number) for number in numbers):
             raise UserError(f"'{text}' is no sum: write it like 12+34+56")
-        if len(numbers) != self._operands or any(len(n) != self._digits for n in numbers):
+        if len(numbers) != self._operands or any(len(n) > self._digits for n in numbers):
             raise UserError(
                 f"the task adds {self._operands} numbers of {self._digits} digits: write as many, "
-                "with leading zeros if need be"
+                "of at most that many digits"
             )
-        return np.array([d for number in numbers for d in from_text(number)], dtype=np.uint8)
+        padded = [from_text(number.zfill(self._digits)) for number in numbers]
+        return np.array([digit for number in padded for digit in number], dtype=np.uint8)
 
     def model_input(self, problem: NDArray[np.uint8]) -> str:
         operands = problem.reshape(self._operands, self._digits).tolist()

@@ -140,14 +140,16 @@ class Multiplication(Task):
         if not match:
             raise UserError(f"'{text}' is no product: write it like 12*34")
         a, b = match[1], match[2]
-        if (len(a), len(b)) not in self._sizes:
+        fitting = [(n, m) for n, m in self._sizes if n >= len(a) and m >= len(b)]
+        if not fitting:
             known = " or ".join(f"{n}x{m}" for n, m in self._sizes)
             raise UserError(
                 f"{a}*{b} has {len(a)}x{len(b)} digits, but the task has {known}: write numbers "
-                "of that many digits, with leading zeros if need be"
+                "of at most that many digits"
             )
-        digits = np.array([from_text(a) + from_text(b)], dtype=np.uint8)
-        problem: NDArray[np.uint8] = self._problems((len(a), len(b)), digits)[0]
+        size = min(fitting, key=sum)  # the rest are leading zeros
+        digits = np.array([from_text(a.zfill(size[0])) + from_text(b.zfill(size[1]))], np.uint8)
+        problem: NDArray[np.uint8] = self._problems(size, digits)[0]
         return problem
 
     def model_input(self, problem: NDArray[np.uint8]) -> str:
