@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from icot_tui.config.sections import LARGEST
 from icot_tui.config.toml import KeyPath, Table, toml_value
 from icot_tui.errors import UserError
 
@@ -49,6 +50,8 @@ def _sentence(schema: Table, key: KeyPath, item: Mapping[str, Any]) -> str:
         return f"{_dotted(key)} is missing; it must be {_allowed(right)}"
     value = "a table" if isinstance(item["input"], dict) else toml_value(item["input"])
     value = value if len(value) <= 60 else value[:57] + "..."
+    if item["type"] == "less_than_equal" and item["ctx"]["le"] == LARGEST:
+        return f"{_dotted(key)} must be at most {LARGEST:g}, not {value}"
     return f"{_dotted(key)} must be {_allowed(right)}, not {value}"
 
 
@@ -122,7 +125,7 @@ def _allowed(schema: Table) -> str:
 
 
 def _range(schema: Table) -> str:
-    if "minimum" in schema and "maximum" in schema:
+    if "minimum" in schema and schema.get("maximum", LARGEST) != LARGEST:
         return f" from {schema['minimum']:g} to {schema['maximum']:g}"
     if "minimum" in schema:
         return f" of at least {schema['minimum']:g}"

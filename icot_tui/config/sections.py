@@ -14,8 +14,11 @@ FILE: Final = "file"
 FILE_OR_NAME: Final = "file or name"
 """Marks a value that is a path if it begins like one, or else a name on the hub."""
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
+LARGEST = 10**12
+"""Of numbers that have no bound of their own: more than any run can need, and exact in floats."""
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
+Positive = Annotated[int, Field(ge=1, le=LARGEST)]
+Above = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
@@ -114,7 +117,7 @@ class LoraConfig(Section):
 
     rank: Count = 0
     """Rank of the adapters; 0 switches them off."""
-    alpha: Annotated[float, Field(gt=0)] = 16.0
+    alpha: Above = 16.0
     """Scale of the adapters: what they add is multiplied by alpha / rank."""
     dropout: Fraction = 0.0
     """Dropout before the adapters."""
@@ -139,7 +142,7 @@ class ModelConfig(Section):
     """Size of the position table; empty: what the data needs. A pretrained table is extended."""
     dropout: Fraction | None = None
     """Dropout everywhere; empty: none in a model from scratch, a pretrained model's own."""
-    initializer_range: Annotated[float, Field(gt=0)] | None = None
+    initializer_range: Above | None = None
     """Standard deviation of first weights from scratch; empty: the architecture's (0.02)."""
     precision: Literal["float32", "bfloat16-mixed", "bfloat16"] = "float32"
     """float32; bfloat16 compute over float32 weights; or bfloat16 weights and optimizer."""
@@ -176,9 +179,9 @@ class CurriculumConfig(Section):
     """What is removed at once, and counted by all that follows: a token, or a reasoning step."""
     schedule: Literal["linear", "loss_gated", "stages"] = "linear"
     """linear: by the clock; loss_gated: when the stage is learnt; stages: a fixed list."""
-    remove_per_epoch: Annotated[float, Field(gt=0)] = 8
+    remove_per_epoch: Above = 8
     """Delta of the linear schedule: tokens (or steps) removed an epoch, one at a time."""
-    warmup_epochs: Annotated[float, Field(ge=0)] = 0
+    warmup_epochs: Annotated[float, Field(ge=0, le=LARGEST)] = 0
     """Epochs at the first stage before the schedule starts."""
     first_stage: Count = 0
     """Tokens (or steps) removed from the start on."""
@@ -226,7 +229,7 @@ class CurriculumConfig(Section):
 class TrainConfig(Section):
     """The optimizer and the loop."""
 
-    epochs: Annotated[float, Field(gt=0)] | None = None
+    epochs: Above | None = None
     """Stop after this many passes over the training split."""
     max_steps: Positive | None = None
     """Stop after this many optimizer steps."""
@@ -238,7 +241,7 @@ class TrainConfig(Section):
     """Examples an optimizer step, over all processes and micro-batches."""
     micro_batch_size: Positive | None = None
     """Examples a forward pass on one process; empty: the whole share of the batch."""
-    learning_rate: Annotated[float, Field(gt=0)] = 5e-5
+    learning_rate: Above = 5e-5
     """Peak learning rate."""
     warmup_steps: Count = 0
     """Steps of linear warm-up at the start, and after each optimizer reset if restart_warmup."""
@@ -246,7 +249,7 @@ class TrainConfig(Section):
     """Warm up again after each optimizer reset."""
     decay_steps: Count = 0
     """Let the rate fall linearly to a hundredth over this many steps at the end of the run."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    weight_decay: Annotated[float, Field(ge=0, le=LARGEST)] = 0.01
     """AdamW's weight decay."""
     beta1: Fraction = 0.9
     """AdamW's first beta."""
@@ -321,11 +324,11 @@ class SpikeConfig(Section):
     """On a collapse: say so, pause, or go back to before the removal and go on more slowly."""
     window: Annotated[int, Field(ge=2)] = 20
     """Steps the loss is averaged over."""
-    sigmas: Annotated[float, Field(gt=0)] = 6.0
+    sigmas: Above = 6.0
     """A spike stands this many standard deviations above the loss before it."""
     patience: Positive = 2000
     """Steps without recovery or progress after which a trough is called a collapse."""
-    slow_down: Annotated[float, Field(ge=1)] = 2.0
+    slow_down: Annotated[float, Field(ge=1, le=LARGEST)] = 2.0
     """rollback: each one multiplies the steps a token by this."""
     max_rollbacks: Count = 3
     """rollback: how many times before the run pauses instead."""

@@ -24,6 +24,8 @@ def read_toml(path: Path) -> tuple[Table, dict[KeyPath, int]]:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not a text file in UTF-8; save it as UTF-8") from error
+    except RecursionError as error:
+        raise UserError(f"{path}: its lists or tables are nested too deeply") from error
     except tomllib.TOMLDecodeError as error:
         place = re.fullmatch(r"(.*?) \(at (?:line (\d+), column (\d+)|.*)\)", str(error), re.DOTALL)
         what, line, column = place.groups() if place else (str(error), None, None)

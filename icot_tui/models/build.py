@@ -114,6 +114,11 @@ def _from_scratch(
         raise UserError(
             f"model.architecture '{config.architecture}' is no causal language model"
         ) from error
+    except (RuntimeError, MemoryError) as error:
+        raise UserError(
+            f"there is no memory for a model of {config.layers:,} layers of width "
+            f"{config.width:,}: lower model.layers or model.width"
+        ) from error
     return model
 
 

@@ -1,6 +1,6 @@
 """Trains a run from its folder, from wherever it stood: the one entry for every front end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,7 +175,7 @@ class RunExecutor:
         self.emit(_example_shown(data, training.plan))
         for overlap in data.overlaps:
             overlap.check(self.config.data.max_overlap)
-        for warning in [*data.warnings, *too_long(training)]:
+        for warning in [*data.warnings, *too_long(training), *_doubtful(self.config)]:
             self.emit(events.Warned(step=0, message=warning))
 
     def _announce_phase(self, trainer: Trainer, training: Training, number: int, of: int) -> None:
@@ -229,6 +229,13 @@ class RunExecutor:
             )
         )
         return state.next_phase(state.outcomes | {phase.name: chosen.name})
+
+
+def _doubtful(config: RunConfig) -> Iterator[str]:
+    """What may be meant so, and hardly is."""
+    rate = config.train.learning_rate
+    if rate > 0.1:
+        yield f"train.learning_rate is {rate:g}: these models learn at rates from 1e-6 to 1e-2"
 
 
 def _max_cot_steps(training: Training) -> int | None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from icot_tui import resources
 from icot_tui.config import RunConfig, check_run, dump_toml, load_config
 from icot_tui.config.loading import parse_override
+from icot_tui.config.sections import LARGEST
 from icot_tui.config.toml import key_lines
 from icot_tui.errors import UserError
 
@@ -193,6 +194,15 @@ MISTAKES = [
         '--set: trackers.names[0] must be one of "tensorboard", "wandb", "mlflow", "trackio", '
         'not "wandd"',
     ),
+    (
+        "train.max_steps=99999999999999999999999",
+        "--set: train.max_steps must be at most 1e+12, not 99999999999999999999999",
+    ),
+    (
+        "curriculum.warmup_epochs=inf",
+        "--set: curriculum.warmup_epochs must be at most 1e+12, not inf",
+    ),
+    ("train.learning_rate=nan", "--set: train.learning_rate must be a number above 0, not nan"),
     ("model=3", "--set: model must be a table, not 3"),
     ("data=", "small.toml: the section [data] is missing"),
     ("train.max_steps.x=3", "--set train.max_steps.x: max_steps is not a section"),
@@ -231,6 +241,13 @@ def test_broken_toml_is_told_with_its_line(small: Path) -> None:
     assert complaint(small).startswith("small.toml:3: this is not TOML: ")
     small.write_bytes(b"name = '\xff'")
     assert complaint(small) == "small.toml: not a text file in UTF-8; save it as UTF-8"
+
+
+@pytest.mark.parametrize("nested", ["[" * 3000 + "]" * 3000, "{b=" * 3000 + "1" + "}" * 3000])
+def test_what_is_nested_too_deeply_is_told_in_a_sentence(tmp_path: Path, nested: str) -> None:
+    deep = tmp_path / "deep.toml"
+    deep.write_text(f"a = {nested}\n")
+    assert complaint(deep) == f"{deep}: its lists or tables are nested too deeply"
 
 
 def test_a_file_that_is_not_there_is_told_with_the_samples(small: Path) -> None:
@@ -293,7 +310,7 @@ inline = { k = 1 }
 # --- writing ---
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-positive = st.floats(min_value=0, exclude_min=True, allow_nan=False)
+positive = st.floats(min_value=0, max_value=LARGEST, exclude_min=True)
 
 
 @st.composite
@@ -305,7 +322,10 @@ def configs(draw: st.DrawFn) -> RunConfig:
         "seed": draw(st.integers(-(2**62), 2**62)),
         "data": {"task": draw(texts), "options": draw(options)},
         "model": {"lora": {"alpha": draw(positive)}},
-        "curriculum": {"smoothing": draw(positive), "stages": draw(st.lists(spans, max_size=3))},
+        "curriculum": {
+            "smoothing": draw(positive | st.just(math.inf)),
+            "stages": draw(st.lists(spans, max_size=3)),
+        },
         "train": {"epochs": draw(positive), "compile": draw(st.booleans())},
         "trackers": {"names": draw(st.lists(st.sampled_from(["wandb", "mlflow"])))},
     }
