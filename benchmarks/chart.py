@@ -15,9 +15,9 @@ from dataclasses import replace
 import numpy as np
 from textual.color import Color
 
+from icot_tui.tui.chart.colours import ThemeColours, strips_of
 from icot_tui.tui.chart.data import ChartData, Curve, Mark
 from icot_tui.tui.chart.draw import draw
-from icot_tui.tui.chart.style import ThemeColours, strips_of
 from icot_tui.tui.chart.viewport import Viewport
 
 CASES = [(78, 10, 200, 1), (118, 30, 200, 1), (118, 30, 4_000, 4), (200, 40, 200_000, 1)]
@@ -56,12 +56,7 @@ def ours(data: ChartData, width: int, height: int) -> None:
 
 
 def plotext(data: ChartData, width: int, height: int) -> None:
-    try:
-        import plotext as library
-    except ImportError:
-        raise SystemExit(
-            "--plotext needs plotext, which icot-tui does not: pip install plotext"
-        ) from None
+    import plotext as library
 
     from icot_tui.tui.chart.curves import downsample
 

@@ -77,6 +77,24 @@ def test_every_link_leads_somewhere(page: Path) -> None:
             assert (anchor or own_anchor) in anchors(to.read_text())
 
 
+PLOTS = [
+    pytest.param(command, drawn, id=command)
+    for page in PAGES
+    for command, drawn in re.findall(
+        r"```\n\$ icot-tui (runs plot [^\n]*)\n(.*?)```", page.read_text(), re.DOTALL
+    )
+]
+
+
+@pytest.mark.parametrize(("command", "drawn"), PLOTS)
+def test_plots_are_what_the_command_draws(
+    command: str, drawn: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert cli.run(shlex.split(command)) == 0
+    assert capsys.readouterr().out == drawn
+
+
 def anchors(text: str) -> set[str]:
     """Of a page's headings, as forges make them."""
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)

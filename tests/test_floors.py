@@ -1,6 +1,7 @@
 """The house: each floor imports only from the floors below it, and the engine knows no screen."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,16 @@ def test_imports_only_from_below(module):
     path = PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")
     above = {name for name in imports(path) if floor(name) < floor(module)}
     assert not above or module in ("icot_tui.__main__", "icot_tui.__init__")
+
+
+def test_one_module_imports_plotext_and_only_when_it_draws():
+    """It takes 0.3 s, and its library ends the process on some numbers."""
+    found = {
+        str(path.relative_to(PACKAGE)): re.findall(r"^( *)import plotext", path.read_text(), re.M)
+        for path in PACKAGE.rglob("*.py")
+        if re.search(r"(import|from) plotext", path.read_text())
+    }
+    assert found == {"cli/plots/canvas.py": [" " * 8]}
 
 
 @pytest.mark.slow

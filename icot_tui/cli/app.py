@@ -23,6 +23,7 @@ from icot_tui.errors import UserError
 COMMANDS = {
     "launch": "Train with the live screen: without a config, the CPU demo.",
     "attach": "Show a run or a study from another terminal, live, dead or finished.",
+    "watch": "Watch runs, a line each, until they have all ended.",
     "train": "Train a model: a config file, or a sample's name.",
     "resume": "Continue a run exactly where it stopped.",
     "eval": "Evaluate a checkpoint: exact match and speed.",

@@ -12,6 +12,7 @@ from typer import Argument, Option
 
 from icot_tui.cli.console import print_error, print_json, print_table, spinner
 from icot_tui.cli.options import Device, KeepPositions, Side, examples
+from icot_tui.cli.plots.look import look_here, print_plot
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 from icot_tui.formatting import plain
@@ -171,8 +172,6 @@ def _sweep_budgets(models: "Sequence[LoadedModel]", examples: int, json: bool) -
 
 
 def _print_budgets(name: str, points: "Sequence[BudgetPoint]") -> None:
-    from icot_tui.studies.figure import Drawing, Series, as_text
-
     rows = [
         (
             str(point.written),
@@ -186,10 +185,14 @@ def _print_budgets(name: str, points: "Sequence[BudgetPoint]") -> None:
     headers = ("written", "removed", "exact match", "95 % interval", "examples/s")
     print_table(headers, rows, title=name)
     if sys.stdout.isatty():
+        from icot_tui.cli.plots.study_plot import draw_figure
+        from icot_tui.studies.figure import Drawing, Series
+
         speeds = tuple(point.examples_per_second for point in points)
-        series = Series("", speeds, tuple(point.exact_match for point in points))
-        title = "accuracy against speed: from all tokens written (left) to none"
-        print(as_text(Drawing(title, "examples/s", "exact match", (series,), True)))
+        series = Series(name, speeds, tuple(point.exact_match for point in points))
+        title = "from all tokens written to none"
+        drawing = Drawing(title, "examples/s", "exact match", (series,), True)
+        print_plot(draw_figure(drawing, look_here()))
 
 
 def _print_json(

@@ -2,6 +2,9 @@
 
 import gc
 import os
+import re
+import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,24 +12,27 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
+from icot_tui.cli.console import console
 from icot_tui.cli.options import Ascii, LowBandwidth, Runs, Theme, examples
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
-    from textual.app import App
-
     from icot_tui.studies.trial_list import TrialList
+    from icot_tui.tui.app.app import WorkbenchApp
     from icot_tui.tui.app.settings import Options
-    from icot_tui.tui.session.run_app import ExitChoice
 
 app = typer.Typer()
+
+USUAL_SIZE = "120x36"
+"""Of a frame that does not go to a terminal."""
 
 EXAMPLES = examples(
     "icot-tui attach",
     "icot-tui attach demo-2 --control",
     "icot-tui attach demo-2 --replay --speed 20",
     "icot-tui attach ablation",
+    "icot-tui attach demo-2 --once --panel loss --size 80x20",
 )
 
 
@@ -45,6 +51,16 @@ def attach(
     theme: Theme = None,
     ascii_only: Ascii = False,
     low_bandwidth: LowBandwidth = False,
+    once: Annotated[
+        bool, Option("--once", help="Print one frame as text, and end; needs no terminal.")
+    ] = False,
+    panel: Annotated[
+        str | None, Option(metavar="NAME", help="For --once: only this panel, such as loss.")
+    ] = None,
+    size: Annotated[
+        str | None,
+        Option(metavar="COLUMNSxROWS", help="For --once (default: the terminal's, or 120x36)."),
+    ] = None,
 ) -> int:
     """Show a run or a study from another terminal; read-only unless --control is given.
 
@@ -54,6 +70,10 @@ def attach(
 
     if not 0 < speed < float("inf"):
         raise UserError(f"--speed must be a number above 0, such as 20, not {speed}")
+    if once and (control or replay):
+        raise UserError("--once is one frame of the present: leave out --control and --replay")
+    if not once and (panel or size):
+        raise UserError("--panel and --size are for --once")
     if control and replay:
         raise UserError("--control and --replay exclude each other: the past can't be controlled")
     runs = runs or runs_folder()
@@ -68,8 +88,13 @@ def attach(
             raise UserError(
                 f"{shown.name} is a study: name one of its runs to control or replay it"
             )
+    if once:
+        _print_frame(shown, runs, panel, size, theme, ascii_only)
+        return 0
     if not terminal.is_usable():
-        raise UserError(f"there is no terminal to draw on: {other}")
+        raise UserError(
+            f"there is no terminal to draw on: {other}, and --once one frame of the screen"
+        )
     gc.disable()  # imports for the first frame leave no garbage; the screen enables it again
     from icot_tui.cli.screen import screen_options, show
 
@@ -79,9 +104,53 @@ def attach(
     return show(lambda: _build_app(shown, options, speed if replay else None))
 
 
+def _print_frame(
+    shown: "RunFolder | TrialList",
+    runs: Path,
+    panel: str | None,
+    size: str | None,
+    theme: str | None,
+    ascii: bool,
+) -> None:
+    """One frame of the live screen, in colours if standard output is a terminal."""
+    gc.disable()  # as for the first frame of the screen
+    from icot_tui.cli.screen import screen_options
+    from icot_tui.tui.actions.table import PANEL_IDS
+    from icot_tui.tui.session.one_frame import draw_frame
+
+    if panel is not None and panel not in PANEL_IDS:
+        raise UserError(f"--panel must be one of {', '.join(PANEL_IDS)}, not '{panel}'")
+    options = screen_options(runs, theme=theme, ascii=ascii, low_bandwidth=False)
+    app = _build_app(shown, options, None)
+    console().print(draw_frame(app, _cells(size, panel), panel), soft_wrap=True)
+
+
+def _cells(size: str | None, panel: str | None) -> tuple[int, int]:
+    """(columns, rows) of a frame.
+
+    Raises:
+        UserError: it is no size, or one that the screen or the panel does not fit in.
+    """
+    from icot_tui.tui.frame.layout import LEAST_HEIGHT, LEAST_WIDTH, SMALLEST
+
+    if size is None and sys.stdout.isatty():
+        screen = shutil.get_terminal_size()
+        columns, rows = screen.columns, screen.lines - 1
+    else:
+        found = re.fullmatch(r"(\d{1,3})x(\d{1,3})", size or USUAL_SIZE)
+        if found is None:
+            raise UserError(f"--size is columns x rows, such as {USUAL_SIZE}, not '{size}'")
+        columns, rows = int(found[1]), int(found[2])
+    least = SMALLEST if panel is None else (LEAST_WIDTH, LEAST_HEIGHT)
+    if columns < least[0] or rows < least[1]:
+        what = "the screen" if panel is None else "a panel"
+        raise UserError(f"{what} needs {least[0]}x{least[1]} cells or more, not {columns}x{rows}")
+    return columns, rows
+
+
 def _build_app(
     shown: "RunFolder | TrialList", options: "Options", replay: float | None
-) -> "App[ExitChoice]":
+) -> "WorkbenchApp":
     """The workbench as a viewer; `replay` is the speed at which a run is replayed."""
     from icot_tui.tui.app.app import WorkbenchApp
     from icot_tui.tui.app.user_state import UserState

@@ -60,7 +60,6 @@ def print_table(
     *,
     label_width: int = 0,
     cell_width: int = 0,
-    padding: int = 1,
     **column: Any,
 ) -> None:
     """A table on a terminal, tab-separated lines with a heading elsewhere.
@@ -69,7 +68,6 @@ def print_table(
         title: for a terminal only.
         label_width, cell_width: columns of the terminal for the first column, and for each other
             one; those that do not fit go below. 0: all are side by side.
-        padding: blanks on both sides of a cell.
         column: more about the columns, for rich.
     """
     rows = list(rows)
@@ -84,12 +82,7 @@ def print_table(
     beside = max(1, (screen.width - label_width) // cell_width) if cell_width else len(headers)
     for begin in range(1, max(2, len(headers)), beside):
         some = slice(begin, begin + beside)
-        table = Table(
-            title=title and plain(title),
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-            padding=(0, padding),
-        )
+        table = Table(title=title and plain(title), title_justify="left", box=box.SIMPLE_HEAD)
         for name in (headers[0], *headers[some]):
             table.add_column(_safe(name), **column)
         for row in rows:

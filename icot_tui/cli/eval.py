@@ -46,7 +46,7 @@ EXAMPLES = examples(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EvaluatedCheckpoint:
     """What was measured of one checkpoint."""
 

@@ -19,14 +19,14 @@ from icot_tui.cli.options import (
     Stage,
     examples,
 )
+from icot_tui.cli.plots.look import look_here, print_plot
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.formatting import plain
 from icot_tui.models.device import pick_device, silence_transformers
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from icot_tui.analysis.probe_report import ProbeReport
+    from icot_tui.cli.plots.heat_map import Cell
 
 app = typer.Typer()
 
@@ -42,9 +42,6 @@ Each cell is the margin of the probe over its best control: * if it is significa
 supports it too, (brackets) if it proves nothing because the input up to there gives the target \
 away. Scores are accuracies, or R² for running sums.""",
 )
-LABEL, CELL = 9, 7
-"""Columns of the terminal for the labels, and per cell."""
-SHADES = ((0.5, "bold success"), (0.25, "success"), (0.1, "warning"), (0.05, "default"))
 
 
 @app.command(epilog=EXAMPLES)
@@ -203,33 +200,26 @@ def _summary(report: "ProbeReport", target: int) -> tuple[str, ...]:
 
 def _print_heat_map(report: "ProbeReport", target: int) -> None:
     facts = report.targets[target]
+    rows = [
+        (label, list(_cells(report, target, row))) for row, label in enumerate(report.site_labels)
+    ][::-1]  # the last layer on top
     if sys.stdout.isatty():
+        from icot_tui.cli.plots.heat_map import draw_heat_map
+
         title = f"{facts.name}, {facts.words}: margin over the best control"
-        console().print(plain(title), style="table.title")
-    rows: list[list[str | Text]] = [
-        [label, *_cells(report, target, row)] for row, label in enumerate(report.site_labels)
-    ]
-    print_table(
-        (facts.name, *report.columns),
-        reversed(rows),  # the last layer on top
-        label_width=LABEL,
-        cell_width=CELL,
-        padding=0,
-        justify="right",
-        no_wrap=True,
-    )
+        print_plot(draw_heat_map(plain(title), report.columns, rows, look_here()))
+    else:
+        cells = ([label, *(text for text, _ in cells)] for label, cells in rows)
+        print_table((facts.name, *report.columns), cells)
 
 
-def _cells(report: "ProbeReport", target: int, row: int) -> "Iterator[Text]":
-    from rich.text import Text
-
+def _cells(report: "ProbeReport", target: int, row: int) -> "Iterator[Cell]":
+    """The margin with its mark, and as the value that shades the cell if it has one."""
     for column, margin in enumerate(report.margins[target, row].tolist()):
         text = f"{margin:+.2f}".replace("0.", ".")
         if not report.valid[target, 0, column]:
-            yield Text(f"({text})", "dim")
-            continue
-        mark = " "
-        if report.beats_controls[target, row, column]:
-            mark = "#" if report.encoded[target, row, column] else "*"
-        shade = next((style for least, style in SHADES if margin >= least), "dim")
-        yield Text(f"{text}{mark}", shade if mark != " " else "dim")
+            yield f"({text})", None
+        elif report.beats_controls[target, row, column]:
+            yield text + ("#" if report.encoded[target, row, column] else "*"), margin
+        else:
+            yield f"{text} ", None

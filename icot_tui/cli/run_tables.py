@@ -1,11 +1,13 @@
 """What `icot-tui runs show` and `icot-tui runs compare` print."""
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from icot_tui.cli.console import print_json, print_table
 from icot_tui.cli.narrator import pace, results
+from icot_tui.cli.plots.command import print_overview
 from icot_tui.config import RunConfig, method_of
 from icot_tui.config.toml import toml_value
 from icot_tui.engine.journal.wording import describe
@@ -26,6 +28,8 @@ def print_run(one: "RunReader", checkpoints: Sequence[dict[str, Any]]) -> None:
     metrics = one.summary.metrics
     for name, text in _facts(one):
         print(f"{name:<9} {plain(text)}")
+    if sys.stdout.isatty():
+        print_overview(one.folder)
     evaluations = [
         (
             f"{result.step:,}",

@@ -12,6 +12,7 @@ from typer import Argument, Option
 from icot_tui.cli import run_changes, run_query
 from icot_tui.cli.console import print_json, spinner
 from icot_tui.cli.options import Json, Run, Runs, SeveralRuns, examples
+from icot_tui.cli.plots import command as plots
 from icot_tui.cli.run_rows import print_runs
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
 from icot_tui.engine.run_folder import RunFolder, runs_folder
@@ -32,6 +33,7 @@ app.command(
         "icot-tui runs query demo removed --from 1000 --to 5000 --every 500",
     )
 )(run_query.query)
+app.add_typer(plots.app)
 
 
 @app.command(

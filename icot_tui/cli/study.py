@@ -12,6 +12,7 @@ from typer import Argument, Option
 from icot_tui import resources
 from icot_tui.cli.console import print_error, print_json, print_table
 from icot_tui.cli.options import Json, Runs, examples
+from icot_tui.cli.plots.look import look_here, print_plot
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.errors import UserError
 from icot_tui.formatting import duration, plain
@@ -210,16 +211,15 @@ def _print_json_results(results: "Results") -> None:
 
 
 def _print_results(plan: "Plan", results: "Results") -> None:
-    from icot_tui.studies.figure import as_text
-
     print()
     print_table(results.table.headers, results.table.rows)
     for note in (*results.table.legend, *results.table.notes, *plan.skipped):
         print(plain(note))
     if results.drawing is not None:
+        from icot_tui.cli.plots.study_plot import draw_figure
+
         print()
-        for line in as_text(results.drawing).splitlines():
-            print(plain(line))
+        print_plot(draw_figure(results.drawing, look_here()))
     cost = results.facts["cost"]
     print()
     if cost["runs"]:

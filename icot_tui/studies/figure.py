@@ -1,9 +1,7 @@
-"""A study's figure as plain numbers, and drawn: in characters, or as SVG and PNG files."""
+"""A study's figure as plain numbers, and as SVG and PNG files."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +30,6 @@ MISSING = "figures need matplotlib: pip install 'icot-tui[studies]'"
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#222222")
 """Paul Tol's bright colours, distinguishable for colour-blind readers, and black."""
 MARKERS = "osD^vPX*"
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True)
@@ -211,69 +208,3 @@ def _fill(axes: "Axes", drawing: Drawing) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     if any(named):
         axes.legend(fontsize="small", frameon=False)
-
-
-def as_text(drawing: Drawing, width: int = 78, height: int = 18) -> str:
-    """The figure in characters: bars, or points of each series as its letter, with axes."""
-    if drawing.bars:
-        return _bar_lines(drawing, width)
-    points = [_finite(series) for series in drawing.series]
-    known = [point for own in points for point in own]
-    if not known:
-        return ""
-    xs, ys = zip(*known, strict=True)
-    low_x, high_x, low_y, high_y = min(xs), max(xs), min(0.0, *ys), max(ys)
-    high_x = high_x if high_x > low_x else low_x + 1
-    high_y = high_y if high_y > low_y else low_y + 1
-    margin = max(len(f"{low_y:.3g}"), len(f"{high_y:.3g}")) + 1
-    columns, rows = max(20, width - margin - 2), max(5, height - 4)
-    cells = [[" "] * columns for _ in range(rows)]
-
-    def place(x: float, y: float) -> tuple[int, int]:
-        column = round((x - low_x) / (high_x - low_x) * (columns - 1))
-        return rows - 1 - round((y - low_y) / (high_y - low_y) * (rows - 1)), column
-
-    letters = [LETTERS[series.colour % len(LETTERS)] for series in drawing.series]
-    for letter, own in reversed(list(zip(letters, points, strict=True))):
-        for row, column in starmap(place, _between(own, columns) if drawing.joined else ()):
-            cells[row][column] = "·" if cells[row][column] == " " else cells[row][column]
-        for row, column in starmap(place, own):
-            cells[row][column] = letter
-    levels = {0: f"{high_y:.3g}", rows - 1: f"{low_y:.3g}"}
-    lines = [drawing.title, drawing.y_label]
-    lines += [f"{levels.get(row, ''):>{margin}} │{''.join(cells[row])}" for row in range(rows)]
-    first, last = f"{low_x:.4g}", f"{high_x:.4g}"
-    middle = drawing.x_label.center(columns - len(first) - len(last))
-    lines += [f"{'':>{margin}} └" + "─" * columns, f"{'':>{margin}}  {first}{middle}{last}"]
-    names = {series.name: letter for series, letter in zip(drawing.series, letters, strict=True)}
-    lines += [f"{letter}  {name}" for name, letter in names.items() if name]
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _finite(series: Series) -> list[tuple[float, float]]:
-    points = zip(series.x, series.y, strict=True)
-    return [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
-
-
-def _between(own: Sequence[tuple[float, float]], columns: int) -> Iterator[tuple[float, float]]:
-    """Points on the straight lines between a series' own."""
-    parts = max(2, columns // len(own)) if own else 0
-    for (x0, y0), (x1, y1) in pairwise(own):
-        for share in (part / parts for part in range(1, parts)):
-            yield x0 + (x1 - x0) * share, y0 + (y1 - y0) * share
-
-
-def _bar_lines(drawing: Drawing, width: int) -> str:
-    """A line of blocks for each bar."""
-    named = [
-        (", ".join(part for part in (series.name, drawing.ticks[round(x)]) if part), y)
-        for series in drawing.series
-        for x, y in zip(series.x, series.y, strict=True)
-        if math.isfinite(y)
-    ]
-    margin = max((len(name) for name, _ in named), default=0)
-    room = max(10, width - margin - 12)
-    most = max((y for _, y in named), default=0) or 1
-    lines = [f"{drawing.title}: {drawing.y_label}"]
-    lines += [f"{name:<{margin}}  {'█' * round(y / most * room)} {y:.4g}" for name, y in named]
-    return "\n".join(lines)

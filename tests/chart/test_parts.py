@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from icot_tui.tui.chart.canvas import Canvas, Ink, fit
+from icot_tui.tui.chart.colours import changes
 from icot_tui.tui.chart.curves import (
     braille,
     downsample,
@@ -17,7 +18,7 @@ from icot_tui.tui.chart.curves import (
 )
 from icot_tui.tui.chart.data import LARGEST, ChartData, Curve, Mark
 from icot_tui.tui.chart.draw import draw
-from icot_tui.tui.chart.style import ChartStyle, changes
+from icot_tui.tui.chart.style import ChartStyle
 from icot_tui.tui.chart.ticks import linear_ticks, position_ticks, short, time_of_hours, value_ticks
 from icot_tui.tui.chart.viewport import Viewport
 

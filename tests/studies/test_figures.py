@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from icot_tui.cli.plots.look import Look
+from icot_tui.cli.plots.study_plot import draw_figure
 from icot_tui.errors import UserError
 from icot_tui.studies.collect import Collected, Collector
-from icot_tui.studies.figure import MISSING, Drawing, Series, as_text, make_drawing, write_figures
+from icot_tui.studies.figure import MISSING, Drawing, Series, make_drawing, write_figures
 from icot_tui.studies.folder import StudyFolder
 from icot_tui.studies.plan import make_plan
 from icot_tui.studies.runner import TrialStatus
@@ -60,13 +62,16 @@ def test_without_matplotlib_a_sentence_says_what_to_install(
 
 
 def test_figures_in_characters() -> None:
-    text = as_text(DRAWING, width=40, height=12)
-    assert all(len(line) <= 40 for line in text.splitlines())
-    assert "a  one & two" in text
-    assert sum(line.count("a") for line in text.splitlines() if "│" in line) == 2
-    assert as_text(BARS).splitlines()[2].startswith("a, q  ██")
+    lines = draw_figure(DRAWING, Look(width=40, height=14)).plain.splitlines()
+    assert len(lines) == 14
+    assert max(map(len, lines)) <= 40
+    assert lines[0].strip() == "Cost $5_a$ <b>: exact match"
+    assert lines[-1].startswith("A one & two  B")
+    assert sum(line.count("A") for line in lines if "│" in line or "┤" in line) == 2
+    bars = draw_figure(BARS, Look()).plain.splitlines()
+    assert bars[3].startswith("a, q 2┤██")
     gaps = Drawing("t", "x", "y", (Series("s", (0, 1), (math.nan, math.inf)),), True)
-    assert as_text(gaps) == ""
+    assert draw_figure(gaps, Look()).plain == "there is no finite value to draw"
 
 
 def test_the_offsets_distribution_needs_no_training(tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ from xml.sax.saxutils import escape, quoteattr
 import numpy as np
 
 from icot_tui.formatting import plain
+from icot_tui.tui.chart.colours import series_colour
 from icot_tui.tui.chart.curves import Downsampled, smoothed
 from icot_tui.tui.chart.data import ChartData, Curve, Span
 from icot_tui.tui.chart.draw import draw
 from icot_tui.tui.chart.layout import Scale, scale_of
 from icot_tui.tui.chart.plot import raw_and_smooth
-from icot_tui.tui.chart.style import MARKS, ChartStyle, series_colour, series_number
+from icot_tui.tui.chart.style import MARKS, ChartStyle, series_number
 from icot_tui.tui.chart.ticks import position_ticks, value_ticks
 from icot_tui.tui.chart.viewport import Viewport, visible
 

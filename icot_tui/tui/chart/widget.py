@@ -9,11 +9,12 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from icot_tui.tui.chart.canvas import Frame
+from icot_tui.tui.chart.colours import ThemeColours, changes, strips_of
 from icot_tui.tui.chart.data import ChartData
 from icot_tui.tui.chart.draw import draw
 from icot_tui.tui.chart.export import as_csv, as_svg, as_text
 from icot_tui.tui.chart.layout import ChartLayout
-from icot_tui.tui.chart.style import ChartStyle, ThemeColours, changes, strips_of
+from icot_tui.tui.chart.style import ChartStyle
 from icot_tui.tui.chart.viewport import (
     Viewport,
     next_smoothing,

@@ -99,7 +99,7 @@ def accuracy_data(view: RunView, per_digit: bool) -> ChartData:
         curves=tuple(curves),
         marks=happened,
         until=max((mark.x for mark in happened), default=None),  # before the next evaluation, too
-        x_label=axis_label(view),
+        x_label=axis_label(view.history, view.axis),
         y_label="digits right" if per_digit else "exact match",
         version=(_version(view), per_digit, view.phase),
         empty=_empty(view),

@@ -59,6 +59,13 @@ def losses(history: History, axis: Axis, window: tuple[float, float] | None) -> 
         ]
         steps = np.concatenate([steps for steps, _ in parts])
         values = np.concatenate([values for _, values in parts])
+    return of_present_training(history, axis, steps, values)
+
+
+def of_present_training(
+    history: History, axis: Axis, steps: NDArray[np.int64], values: Any
+) -> tuple[Floats, Any]:
+    """(x, values) of these steps, without those of earlier trainings and of what was undone."""
     phase = history.summary.metrics.phase
     if phase is not None:
         steps, values = steps[steps > phase.step], values[steps > phase.step]
@@ -95,10 +102,10 @@ def _steps_in(history: History, axis: Axis, window: tuple[float, float]) -> tupl
     return int(low), int(high)
 
 
-def axis_label(view: RunView) -> str:
+def axis_label(history: History, axis: Axis) -> str:
     """Of the x axis."""
-    removed = f"removed {view.history.summary.unit_word}s"
-    return {"step": "step", "time": "hours", "removed": removed}[view.axis]
+    removed = f"removed {history.summary.unit_word}s"
+    return {"step": "step", "time": "hours", "removed": removed}[axis]
 
 
 def marks(history: History, axis: Axis) -> tuple[Mark, ...]:

@@ -48,7 +48,7 @@ def loss_data(view: RunView, shown: Hashable, window: tuple[float, float] | None
     return ChartData(
         curves=tuple(curves),
         marks=marks(view.history, view.axis),
-        x_label=axis_label(view),
+        x_label=axis_label(view.history, view.axis),
         y_label="loss: squared error" if is_error else "loss",
         version=shown,
         empty=f"Getting ready: {view.phase}." if view.phase else EMPTY_TEXT,

@@ -1,0 +1,81 @@
+"""`icot-tui attach --once`: one frame of the live screen as text."""
+
+import re
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+
+from icot_tui.cli.app import run
+from icot_tui.engine.journal.events import Event, RunEnded
+from icot_tui.tui.actions.table import PANEL_IDS
+from tests.cli.terminal import in_terminal
+from tests.events import STARTED, evaluated, removed, trained
+from tests.watch.runs import make
+
+Output = pytest.CaptureFixture[str]
+HISTORY: list[Event] = [
+    STARTED,
+    trained(60, losses=[0.5] * 60),
+    evaluated(60, 0.25),
+    removed(60, 1),
+    RunEnded(step=60, reason="done", finished=True),
+]
+
+
+@pytest.fixture(autouse=True)
+def one(runs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(runs.parent / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(runs.parent / "config"))
+    return make(runs, "one", HISTORY).path
+
+
+def frame(capsys: Output, *arguments: str) -> list[str]:
+    assert run(["attach", "one", "--once", *arguments]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_the_screen_in_any_size(one: Path, capsys: Output) -> None:
+    before = {path: path.stat().st_mtime_ns for path in one.rglob("*")}
+    lines = frame(capsys)
+    assert [cell_len(line) for line in lines] == [120] * 36
+    assert lines[0].startswith(" one · finished · stage 1 of 8 · exact match 25.0 %")
+    assert all(any(f"─ {panel} ─" in line for line in lines) for panel in PANEL_IDS)
+    assert "\x1b" not in "".join(lines)
+    small = frame(capsys, "--size", "60x22", "--ascii")
+    assert [cell_len(line) for line in small] == [60] * 22
+    assert "".join(small).isascii()
+    assert {path: path.stat().st_mtime_ns for path in one.rglob("*")} == before
+    assert not (one.parents[1] / "state").exists()
+
+
+@pytest.mark.parametrize("panel", ["removal", "log"])
+def test_one_panel(capsys: Output, panel: str) -> None:
+    lines = frame(capsys, "--panel", panel, "--size", "30x6")
+    assert [cell_len(line) for line in lines] == [30] * 6
+    assert lines[0].startswith(f"╭─ {panel} ─")
+    assert lines[-1].startswith("╰─")
+
+
+def test_a_terminal_gets_colours_and_its_size() -> None:
+    status, shown = in_terminal("attach", "one", "--once", "--theme", "night")
+    assert status == 0
+    lines = re.sub(r"\x1b\[[\d;]*m", "", shown).split("\r\n")[:-1]
+    assert [cell_len(line) for line in lines] == [100] * 29
+    assert "\x1b[1;" in shown or "\x1b[38;" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--once", "--control"], "leave out --control and --replay"),
+        (["--panel", "loss"], "--panel and --size are for --once"),
+        (["--once", "--panel", "lost"], "--panel must be one of removal, loss, accuracy"),
+        (["--once", "--size", "big"], "such as 120x36, not 'big'"),
+        (["--once", "--size", "40x20"], "the screen needs 50x20 cells or more, not 40x20"),
+        (["--once", "--panel", "loss", "--size", "40x4"], "a panel needs 16x5 cells or more"),
+    ],
+)
+def test_what_makes_no_frame_is_told(capsys: Output, arguments: list[str], sentence: str) -> None:
+    assert run(["attach", "one", *arguments]) == 2
+    assert sentence in capsys.readouterr().err
