@@ -169,6 +169,7 @@ def compare(names: SeveralRuns, runs: Runs = None, json: Json = False) -> None:
         "icot-tui runs export demo demo-no-cot --format csv > runs.csv",
         "icot-tui runs export demo --format tensorboard --out boards",
         "icot-tui runs export demo --format card --out README.md",
+        "icot-tui runs export demo demo-no-cot --to wandb",
     )
 )
 def export(
@@ -180,10 +181,16 @@ def export(
         Path | None, Option(help="File, or folder for tensorboard (csv, card: standard output).")
     ] = None,
     runs: Runs = None,
+    to: Annotated[
+        str | None,
+        Option(metavar="TRACKER", help="Fill in wandb, mlflow, trackio or tensorboard instead."),
+    ] = None,
 ) -> None:
     """Export every step and evaluation of runs to other programs, or write a model card."""
     from icot_tui.studies import exporting
 
+    if to is not None:
+        return _export_to_tracker(to, names, out, runs)
     if kind not in get_args(Format):
         raise UserError(f"--format must be one of {', '.join(get_args(Format))}, not '{kind}'")
     folders = [RunFolder.find(runs or runs_folder(), name) for name in names]
@@ -205,3 +212,14 @@ def export(
         exporting.write_tensorboard(folders, out)
     if out is not None:
         print(plain(f"written {out}"))
+
+
+def _export_to_tracker(to: str, names: list[str], out: Path | None, runs: Path | None) -> None:
+    from icot_tui.engine.journal.tracker_clients import CLIENTS
+    from icot_tui.studies.tracker_export import export_to_tracker
+
+    if to not in CLIENTS:
+        raise UserError(f"--to must be one of {', '.join(CLIENTS)}, not '{to}'")
+    folders = [RunFolder.find(runs or runs_folder(), name) for name in names]
+    export_to_tracker(to, folders, out)
+    print(plain(f"{to} has {', '.join(folder.name for folder in folders)}"))

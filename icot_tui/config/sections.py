@@ -335,7 +335,7 @@ class SpikeConfig(Section):
 
 
 class TrackerConfig(Section):
-    """Other experiment trackers, through Accelerate; all off by default."""
+    """Other experiment trackers; all off by default."""
 
     names: list[Literal["tensorboard", "wandb", "mlflow", "trackio"]] = []
     """Trackers to write to."""

@@ -1,16 +1,15 @@
 """Trains a run from its folder, from wherever it stood: the one entry for every front end."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 import transformers
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import ProjectConfiguration
 
 from icot_tui.config import Phase, RunConfig
 from icot_tui.config.loading import load_config
@@ -23,7 +22,6 @@ from icot_tui.engine.checkpoints.description import read_description
 from icot_tui.engine.journal import events
 from icot_tui.engine.journal.events import Event
 from icot_tui.engine.journal.journal import Journal, JournalReader
-from icot_tui.engine.journal.trackers import Trackers
 from icot_tui.engine.loop.build import build_trainer, too_long
 from icot_tui.engine.loop.commands import CommandQueue
 from icot_tui.engine.loop.control import Control, StopRequest
@@ -36,6 +34,7 @@ from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.methods import METHODS
 from icot_tui.runs.alerting import alerting
+from icot_tui.runs.tracking import open_trackers
 from icot_tui.version import __version__
 
 
@@ -63,7 +62,7 @@ def _run(
     transformers.utils.logging.disable_progress_bar()
     if (run := METHODS[config.method.name].run) is not None:
         return run(folder, config, commands, build_accelerator(config).device, listen)
-    accelerator = build_accelerator(config, folder.path)
+    accelerator = build_accelerator(config)
     processes = Processes(accelerator)
     with ExitStack() as cleanup:
         if processes.is_main:
@@ -73,14 +72,15 @@ def _run(
         journal = Journal(folder.journal) if processes.is_main else None
         if journal is not None:
             cleanup.callback(journal.close)
-        trackers = Trackers(config, accelerator)
+        names = config.trackers.names if processes.is_main else ()
+        trackers = open_trackers(names, folder, config)
         cleanup.callback(trackers.close)
 
         def emit(event: Event) -> None:
             if journal is None:
                 return
             journal.write(event)
-            trackers.write(event)
+            trackers.write(time.time(), event)
             if listen is not None:
                 listen(event)
 
@@ -271,12 +271,8 @@ def _removed_at(split: EncodedSplit, plan: RemovalPlan) -> list[int]:
     return found
 
 
-def build_accelerator(config: RunConfig, tracked: Path | None = None) -> Accelerator:
+def build_accelerator(config: RunConfig) -> Accelerator:
     """Device, precision and processes as the config and the launcher say.
-
-    Args:
-        config: the run's configuration.
-        tracked: folder for the files of trackers; None: there are no trackers.
 
     Raises:
         UserError: the device isn't there.
@@ -293,7 +289,5 @@ def build_accelerator(config: RunConfig, tracked: Path | None = None) -> Acceler
     return Accelerator(
         cpu=wanted == "cpu",
         mixed_precision=mixed,
-        log_with=(list(config.trackers.names) or None) if tracked else None,
-        project_config=ProjectConfiguration(logging_dir=tracked and str(tracked)),
         step_scheduler_with_optimizer=False,
     )

@@ -1,0 +1,37 @@
+"""Fills experiment trackers with past runs, as if they had been told while the runs trained."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from icot_tui.config.loading import load_config
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.journal.rewind import effective
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.errors import UserError
+from icot_tui.runs.tracking import open_trackers
+from icot_tui.studies.exporting import model_card
+
+
+def export_to_tracker(name: str, runs: Sequence[RunFolder], out: Path | None = None) -> None:
+    """Write the effective history of runs, without what resumes undid, and their model cards.
+
+    Args:
+        name: of the tracker.
+        runs: each becomes a run there.
+        out: folder for the tracker's files, a folder for each run; None: in the run's folder.
+
+    Raises:
+        UserError: the library is not installed, or a run can't be read.
+    """
+    for run in runs:
+        config = load_config(run.config).config
+        trackers = open_trackers([name], run, config, out and out / run.name)
+        try:
+            for time, event in effective(JournalReader(run.journal).events()):
+                trackers.write(time, event)
+            try:
+                trackers.page("model_card", model_card(run))
+            except UserError as error:  # it has none yet
+                trackers.page("model_card", str(error))
+        finally:
+            trackers.close()
