@@ -1,5 +1,6 @@
 """`--push`: through huggingface_hub, to a stand-in of the hub on this machine."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.exporting.conftest import Train
 from tests.exporting.hub import Hub, hub_at_work
 
 PUSH = """
@@ -37,11 +39,16 @@ def folder(tmp_path: Path) -> Path:
 
 
 def push(url: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return at_hub(url, "-c", PUSH, *words)
+
+
+def at_hub(url: str, *words: str) -> subprocess.CompletedProcess[str]:
     """In a process of its own: huggingface_hub reads the hub's address when it is imported."""
     environment = {key: value for key, value in os.environ.items() if "OFFLINE" not in key}
     environment |= {"HF_ENDPOINT": url, "HF_TOKEN": "hf_made_up", "HF_HUB_DISABLE_XET": "1"}
-    command = [sys.executable, "-c", PUSH, *words]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, *words], env=environment, capture_output=True, text=True, timeout=120
+    )
 
 
 @pytest.mark.slow
@@ -53,6 +60,17 @@ def test_a_folder_is_uploaded_whole(hub: Hub, folder: Path, kind: str) -> None:
     assert done.stdout.strip() == f"{hub.url}/{front}me/demo"
     assert hub.repositories == {f"{kind}s/me/demo": FILES}
     assert hub.tokens == {"Bearer hf_made_up"}
+
+
+@pytest.mark.slow
+def test_the_command_uploads_what_it_has_exported(hub: Hub, trained: Train, tmp_path: Path) -> None:
+    out, checkpoint = tmp_path / "out", str(trained("own", False)[8])
+    words = ["export", checkpoint, "--to", "hf", "--out", str(out), "--push", "me/demo", "--json"]
+    done = at_hub(hub.url, "-m", "icot_tui", *words)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["pushed"] == f"{hub.url}/me/demo"
+    written = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert hub.repositories == {"models/me/demo": written}
 
 
 @pytest.mark.slow
