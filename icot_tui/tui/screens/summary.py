@@ -135,5 +135,5 @@ def _title(view: RunView, failure: str) -> str:
         return f"the training of {name} failed"
     ended = view.history.summary.ended
     if ended is None:
-        return f"{name} is dead: no more is written" if view.status == "dead" else f"{name} so far"
+        return f"{name}: the trainer is gone" if view.status == "dead" else f"{name} so far"
     return plain(f"{name} {view.status}: {ended.reason}")
