@@ -36,7 +36,9 @@ Seed = Annotated[int, Option(min=0, help="Seed of the examples.")]
     "--validation 1000 --test 1000 --out data/4x4"
 )
 def make(
-    task: Annotated[str, Argument(help="multiplication, addition or modular.")],
+    task: Annotated[
+        str, Argument(help="Its name: multiplication, addition, modular, parity, hops or graph.")
+    ],
     out: Annotated[Path, Option(metavar="FOLDER", help="Folder for the files.")],
     settings: Settings = None,
     train: Annotated[

@@ -44,7 +44,7 @@ class DataConfig(Section):
     """Where the examples come from: a task, or files, folders and datasets with examples."""
 
     task: str | None = None
-    """Name of a generated task (multiplication, graph, ...: `data show`); empty beside files."""
+    """Generated task (multiplication, addition, modular, parity, hops, graph); empty: files."""
     options: dict[str, str | int | bool | list[str] | list[int]] = {}
     """The task's own options, e.g. digits = "4x4" and format = "long" for multiplication."""
     train: Annotated[str | None, FILE] = None

@@ -10,7 +10,11 @@ from icot_tui.data.examples import ANSWER_MARK, INPUT_END, Example
 from icot_tui.data.steps import MARK, StepRule
 from icot_tui.errors import UserError
 
-CHAINS = {"steps": "Coconut's JSON", "cot": "GSM8K-Aug's and CODI's columns"}
+CHAINS = {
+    "steps": "Coconut's JSON",
+    "cot": "GSM8K-Aug's and CODI's columns",
+    "chain_of_thought": "ProntoQA's own JSON",
+}
 """Columns with a chain of thought, and the format that has them."""
 CALCULATION = re.compile(r"<<.*?>>")
 FOREIGN_DIGIT = re.compile(r"(?![0-9])\d")

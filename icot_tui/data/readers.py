@@ -83,7 +83,7 @@ def _json_rows(path: Path) -> Iterator[Any]:
             row = msgspec.json.decode(first)
         except (msgspec.DecodeError, RecursionError):
             row = None  # one value over several lines
-        if isinstance(row, dict) and not _is_table(row):
+        if isinstance(row, dict) and not _is_table(row) and not _is_prontoqa(row):
             yield from _json_lines(path, chain([first], file))
         else:
             yield from _json_list(path, first + file.read())
@@ -98,13 +98,15 @@ def _json_lines(path: Path, lines: Iterable[bytes]) -> Iterator[Any]:
 
 
 def _json_list(path: Path, text: bytes) -> Iterable[Any]:
-    """Rows of a list, of a list under the only key, or of one list a column."""
+    """Rows of a list, of a list under the only key, of one list a column, or of ProntoQA."""
     try:
         whole = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
         raise UserError(f"{path}: {_reason(error)}") from error
     if not isinstance(whole, dict):
         return whole if isinstance(whole, list) else [whole]
+    if _is_prontoqa(whole):
+        return map(_prontoqa_row, whole.values())
     if not _is_table(whole):
         return [whole]
     lists = list(whole.values())
@@ -117,6 +119,22 @@ def _json_list(path: Path, text: bytes) -> Iterable[Any]:
 
 def _is_table(row: Row) -> bool:
     return bool(row) and all(isinstance(value, list) for value in row.values())
+
+
+def _is_prontoqa(whole: Row) -> bool:
+    """Is it as ProntoQA's generator writes it, an example under each of the keys?"""
+    return bool(whole) and all(
+        isinstance(value, dict) and isinstance(value.get("test_example"), dict)
+        for value in whole.values()
+    )
+
+
+def _prontoqa_row(value: Row) -> Row:
+    """The example that is asked, whose question is told in two columns."""
+    row: Row = value["test_example"]
+    if isinstance(row.get("question"), str) and isinstance(row.get("query"), str):
+        return row | {"question": f"{row['question']} {row['query']}"}
+    return row
 
 
 def _csv_rows(path: Path) -> Iterator[Any]:

@@ -39,12 +39,16 @@ def read(source: Path | str, **columns: str) -> tuple[list[Example], list[str]]:
         ("codi.parquet", "read as GSM8K-Aug's and CODI's columns, Parquet: 4 examples, 1.2 steps"),
         ("coconut.json", "read as Coconut's JSON: 4 examples, 1.2 steps"),
         ("prosqa.json", "read as Coconut's JSON (ProsQA): 4 examples, 2.0 steps"),
+        ("prontoqa.json", "read as ProntoQA's own JSON: 4 examples, 4.0 steps"),
     ],
 )
 def test_each_format_is_recognized_and_trains(name: str, told: str, tmp_path: Path) -> None:
     examples, sentences = read(FILES / name)
     assert [sentence.partition(" is ")[2] for sentence in sentences] == [told]
-    if name != "prosqa.json":
+    if name == "prontoqa.json":
+        assert examples[1].input.endswith("Tia is a cat. True or false: Tia is not furry.")
+        assert (examples[1].cot[:12], examples[1].answer) == ("Tia is a cat", "False")
+    elif name != "prosqa.json":
         assert examples[0] == JARS
         assert examples[1].cot == "<<2*6=12>> <<12-2=10>>"
         assert examples[2].answer == "2,000"
