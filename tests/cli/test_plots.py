@@ -173,6 +173,8 @@ def test_a_heat_map_shades_what_has_a_value_and_folds() -> None:
     shaded = [drawn.plain[span.start : span.end] for span in drawn.spans if "on" in str(span.style)]
     assert "".join(shaded).count("+.60#") == 13
     assert not any("(+.90)" in text for text in shaded)
+    blank = draw_heat_map("", [" "], [(" ", [("1", 1.0)])], Look())  # which plotext takes for none
+    assert "1" in blank.plain
 
 
 # --- the command ---

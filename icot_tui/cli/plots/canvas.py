@@ -60,7 +60,7 @@ class PlotextCanvas:
         for name, ticks, last in (("x", below, columns - 1), ("y", left, rows - 1)):
             ruler = figure.ruler(name, "lower" if name == "x" else "left")
             ruler.lim(0, last or 1)
-            known = [(place, label) for place, label in ticks if math.isfinite(place)]
+            known = [tick for tick in ticks if math.isfinite(tick[0]) and tick[1].strip()]
             ruler.ticks([place for place, _ in known], labels=[label for _, label in known])
         if x_label:
             figure.label(x_label, "x", "lower")
