@@ -77,6 +77,9 @@ def a_run(name: str = "mult-2x2") -> Told:
 def test_it_looks_as_it_did(
     size: tuple[int, int], theme: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    known = resources.sample_configs()
+    few = {name: known[name] for name in ("demo", "demo-no-cot", "mult-4x4-gpt2")}
+    monkeypatch.setattr(resources, "sample_configs", lambda: few)  # there will be more
     monkeypatch.setattr(time, "time", lambda: BEGAN + 300.0)
     if size[0] != 120:
         a_run().folder.unlock()

@@ -19,7 +19,7 @@ from tests.tiny_file import tiny_toml
 
 WRITER = "import sys; open(sys.argv[1], 'a').write(sys.stdin.read() + '\\n')"
 
-NOT_FINITE = tiny(train={"learning_rate": 1e30, "warmup_steps": 0, "max_skipped": 1000})
+NOT_FINITE = tiny(train={"learning_rate": 1e12, "warmup_steps": 0, "max_skipped": 1000})
 
 
 @pytest.fixture
