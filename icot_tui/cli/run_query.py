@@ -3,14 +3,24 @@
 import math
 from typing import Annotated
 
+import typer
 from typer import Argument, Option
 
 from icot_tui.cli.console import print_json
-from icot_tui.cli.options import Json, Runs
+from icot_tui.cli.options import Json, Runs, examples
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 
+app = typer.Typer()
 
+
+@app.command(
+    epilog=examples(
+        "icot-tui runs query demo loss --at 4000",
+        "icot-tui runs query demo accuracy --json",
+        "icot-tui runs query demo removed --from 1000 --to 5000 --every 500",
+    )
+)
 def query(
     run: Annotated[str, Argument(metavar="RUN", help="Name or folder of a run.")],
     quantity: Annotated[

@@ -26,13 +26,7 @@ Format = Literal["csv", "parquet", "tensorboard", "card"]
 
 app = typer.Typer(no_args_is_help=True)
 run_changes.add_to(app)
-app.command(
-    epilog=examples(
-        "icot-tui runs query demo loss --at 4000",
-        "icot-tui runs query demo accuracy --json",
-        "icot-tui runs query demo removed --from 1000 --to 5000 --every 500",
-    )
-)(run_query.query)
+app.add_typer(run_query.app)
 app.add_typer(plots.app)
 
 
