@@ -51,12 +51,16 @@ def exported(run: RunFolder) -> "pyarrow.Table":
     phases = tuple(dict.fromkeys((*table.phase_names, *(one.phase for one in table.evaluations))))
     evaluations = {one.result.step: one for one in table.evaluations}  # a step's last one counts
     evaluated = _evaluated(list(evaluations.values()), phases)
-    steps = np.union1d(table.steps, evaluated["step"])
-    columns = {name: np.full(len(steps), np.nan) for name in COLUMNS}
+    known = np.isin(evaluated["step"].astype(np.int64), table.steps)
+    steps = table.steps if known.all() else np.union1d(table.steps, evaluated["step"])
+    columns: dict[str, NDArray[Any]] = {}
     for values in (evaluated, _trained(table)):  # the training's time, where a step has both
-        places = np.searchsorted(steps, values["step"])
+        places = np.searchsorted(steps, values["step"]) if len(values["step"]) < len(steps) else ...
         for name, column in values.items():
-            columns[name][places] = column
+            if places is ...:
+                columns[name] = column
+            else:
+                columns.setdefault(name, np.full(len(steps), np.nan))[places] = column
     arrays = {
         name: pyarrow.array(columns[name], from_pandas=True).cast(kind)
         for name, kind in COLUMNS.items()

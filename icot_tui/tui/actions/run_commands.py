@@ -17,7 +17,7 @@ from icot_tui.tui.actions.table import RUN_ACTIONS
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.dialog import ChoiceDialog, DialogChoice, confirmation
 from icot_tui.tui.screens.questions import (
-    NumberDialog,
+    InputDialog,
     checkpoint_dialog,
     positive_number,
     whole_number,
@@ -157,7 +157,7 @@ class RunCommandActions:
             if config is not None:
                 present = config.train.learning_rate
         intro = f"{intro} The config says {present:g}."
-        return await wait(NumberDialog(title, intro, f"{present:g}", positive_number, about))
+        return await wait(InputDialog(title, intro, f"{present:g}", positive_number, about))
 
     async def _ask_tokens(
         self, title: str, view: RunView, about: Callable[[Answer], str]
@@ -172,7 +172,7 @@ class RunCommandActions:
         intro = f"How many more {summary.unit_word}s are to be removed?"
         intro += "" if left is None else f" {count(left, summary.unit_word)} left."
         return await self._app.push_screen_wait(
-            NumberDialog(title, intro, "1", whole_number(1, left), about)
+            InputDialog(title, intro, "1", whole_number(1, left), about)
         )
 
     def _send_command(self, command: Command) -> None:

@@ -8,6 +8,7 @@ from icot_tui.tui.actions.runner import Handler, notify_user
 from icot_tui.tui.play.action_table import PLAY_TABLE
 from icot_tui.tui.play.screen import PlayScreen
 from icot_tui.tui.run.view import RunView
+from icot_tui.tui.screens.config import ConfigDialog
 from icot_tui.tui.screens.questions import how_to_leave
 from icot_tui.tui.screens.runs import Runs
 from icot_tui.tui.screens.summary import NextStep, SummaryDialog
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ScreenActions:
-    """Opens the list of runs, the playground and the summary, and leaves."""
+    """Opens the list of runs, configs, the playground and the summary, and leaves."""
 
     def __init__(self, app: "Workbench") -> None:
         self._app = app
@@ -29,6 +30,7 @@ class ScreenActions:
     def handlers(self) -> dict[str, Handler]:
         return {
             "runs": self._list_runs,
+            "config": self._show_config,
             "play": self._play,
             "summary": self._show_summary,
             "suspend": self._suspend,
@@ -45,8 +47,17 @@ class ScreenActions:
             else:
                 app.draw()
 
-        runs = Runs(app.options.runs, app.monitor, app.options.study)
+        runs = Runs(app.options.runs, app.monitor, app.options.study, app.options.draws_ascii)
         app.push_screen(runs, closed)
+
+    def _show_config(self) -> None:
+        """The config of the run on show, and where those of its overlays differ."""
+        monitor = self._app.monitor
+        if monitor.source is not None:
+            folder = monitor.source.folder
+            others = [(one.name, one.source.folder) for one in monitor.overlays]
+            runs = [(folder.name, folder), *others]
+            self._app.push_screen(ConfigDialog(runs, self._app.options.draws_ascii))
 
     def _play(self) -> None:
         """Ask the checkpoints of the run on show, and of its overlays."""

@@ -138,6 +138,7 @@ VIEW_ACTIONS = actions_of(
         ("grow", ">", "larger", "Make the panel in focus larger."),
         ("shrink", "<", "smaller", "Make the panel in focus smaller."),
         ("runs", "r", "runs", "List all runs: open one, or overlay it on this one."),
+        ("config", "C", "config", "Show the run's config, and where those of overlays differ."),
         ("play", "k", "ask", "Ask checkpoints of this run anything, and look inside them."),
         ("filter", "/", "filter", "Search the log."),
         ("summary", "u", "summary", "Sum the run up, with what one can do next."),

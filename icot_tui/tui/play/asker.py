@@ -10,7 +10,7 @@ from icot_tui.tui.actions.export import READ_SECONDS
 from icot_tui.tui.actions.runner import Handler, notify_user
 from icot_tui.tui.play.records import AskOptions, AskResult
 from icot_tui.tui.play.worker import Job
-from icot_tui.tui.screens.questions import NumberDialog, whole_number
+from icot_tui.tui.screens.questions import InputDialog, whole_number
 
 if TYPE_CHECKING:
     from icot_tui.tui.play.inspector import Inspector
@@ -157,7 +157,7 @@ class Asker:
                 self.options = replace(self.options, written=int(number))
                 self.ask_again()
 
-        dialog = NumberDialog(
+        dialog = InputDialog(
             "budget of thought",
             "How many tokens of its chain of thought may the model write? 0 asks for the answer "
             "alone. The same key takes the budget away.",

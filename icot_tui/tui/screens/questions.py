@@ -10,7 +10,7 @@ from textual.widgets import Input, Static
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.formatting import age, percent
 from icot_tui.tui.run.view import RunView
-from icot_tui.tui.screens.dialog import ChoiceDialog, Dialog, DialogChoice, text
+from icot_tui.tui.screens.dialog import ChoiceDialog, Dialog, DialogChoice, Value, text
 from icot_tui.tui.session.run_app import ExitChoice
 
 
@@ -42,16 +42,16 @@ def positive_number(text: str) -> float:
     return value
 
 
-class NumberDialog(Dialog[int | float]):
-    """An input line for a number; says at once whether it is valid and what it would do."""
+class InputDialog(Dialog[Value]):
+    """An input line; says at once whether what is written is valid, and what it would do."""
 
     def __init__(
         self,
         title: str,
         intro: str,
         present: str,
-        parse: Callable[[str], int | float],
-        about: Callable[[int | float], str],
+        parse: Callable[[str], Value],
+        about: Callable[[Value], str],
     ) -> None:
         super().__init__()
         self.title_in_words = title
