@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import attach
@@ -25,25 +24,6 @@ from icot_tui.engine.journal.events import Evaluated, StepsTrained
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.run_folder import RunFolder
-
-
-@dataclass(kw_only=True)
-class Step:
-    """A row of the plain export."""
-
-    run: str
-    step: int
-    time: float
-    stage: int
-    phase: str = ""
-    loss: float | None = None
-    gradient_norm: float | None = None
-    learning_rate: float | None = None
-    exact_match: float | None = None
-    token_accuracy: float | None = None
-    evaluation_loss: float | None = None
-    implicit: bool | None = None
-
 
 LONG = {"long-200k": 200_000, "long-1m": 1_000_000}
 
@@ -58,25 +38,21 @@ def make(runs: Path, count: int) -> None:
 
 
 def export_plainly(run: RunFolder, out: Path) -> None:
-    """As it was done before steps were read in bulk: the reference."""
-    steps: dict[int, Step] = {}
+    """The reference: events are read one by one, and rows written one by one."""
+    rows: dict[int, list[object]] = {}
     for when, event in effective(JournalReader(run.journal).events()):
         if isinstance(event, StepsTrained):
             pairs = zip(event.losses, event.gradient_norms, strict=True)
-            for number, (loss, norm) in enumerate(pairs, event.first):
-                new = Step(run=run.name, step=number, time=when, stage=event.stage)
-                row = steps.setdefault(number, new)
-                row.loss, row.gradient_norm = loss, norm
-                row.learning_rate = event.learning_rate
+            for step, (loss, norm) in enumerate(pairs, event.first):
+                row = [run.name, step, when, event.stage, "", loss, norm, event.learning_rate]
+                rows[step] = [*row, None, None, None, None]
         elif isinstance(event, Evaluated):
-            new = Step(run=run.name, step=event.step, time=when, stage=event.stage)
-            row = steps.setdefault(event.step, new)
             shares = event.token_accuracy[:-1]
-            row.exact_match, row.implicit = event.exact_match, event.implicit
-            row.evaluation_loss, row.token_accuracy = event.loss, sum(shares) / len(shares)
+            found = [event.exact_match, sum(shares) / len(shares), event.loss, event.implicit]
+            empty = [run.name, event.step, when, event.stage, "", None, None, None]
+            rows[event.step] = [*rows.get(event.step, empty)[:8], *found]
     with open(out, "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows(astuple(steps[number]) for number in sorted(steps))
+        csv.writer(file, lineterminator="\n").writerows(rows[step] for step in sorted(rows))
 
 
 def timed(what: str, command: list[str], **environment: str) -> float:
