@@ -97,6 +97,7 @@ def train(
         UserError: a mistake in the config, or something that it names is missing.
     """
     from icot_tui.runs.session import run_training
+    from icot_tui.studies.exporting import model_card
 
     if isinstance(config, RunConfig):
         if overrides:
@@ -107,7 +108,7 @@ def train(
         checked = load_config(config, settings).config
     folder = create_run(checked, runs or runs_folder())
     try:
-        run_training(folder, CommandQueue(folder.control), on_event)
+        run_training(folder, CommandQueue(folder.control), on_event, model_card)
     except BaseException:
         remove_empty_run(folder, is_new=True)
         raise

@@ -115,8 +115,9 @@ def _train(folder: RunFolder, commands: CommandQueue, reporter: Reporter | None)
     import torch.distributed as distributed
 
     from icot_tui.runs.session import run_training
+    from icot_tui.studies.exporting import model_card
 
-    ended = run_training(folder, commands, reporter)
+    ended = run_training(folder, commands, reporter, model_card)
     if distributed.is_available() and distributed.is_initialized():
         distributed.barrier()  # leave together, or the threads of one abort it at exit
         distributed.destroy_process_group()

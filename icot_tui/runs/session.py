@@ -22,6 +22,7 @@ from icot_tui.engine.checkpoints.description import read_description
 from icot_tui.engine.journal import events
 from icot_tui.engine.journal.events import Event
 from icot_tui.engine.journal.journal import Journal, JournalReader
+from icot_tui.engine.journal.trackers import Trackers
 from icot_tui.engine.loop.build import build_trainer, too_long
 from icot_tui.engine.loop.commands import CommandQueue
 from icot_tui.engine.loop.control import Control, StopRequest
@@ -39,7 +40,10 @@ from icot_tui.version import __version__
 
 
 def run_training(
-    folder: RunFolder, commands: CommandQueue, listen: Callable[[Event], None] | None = None
+    folder: RunFolder,
+    commands: CommandQueue,
+    listen: Callable[[Event], None] | None = None,
+    card: Callable[[RunFolder], str] | None = None,
 ) -> events.RunEnded:
     """Train a run to its end; go on from its newest whole checkpoint if it has one.
 
@@ -47,16 +51,20 @@ def run_training(
         folder: an existing run folder.
         commands: those of this process and of the folder's mailbox.
         listen: called with each event after it was journaled, on the training thread.
+        card: makes the run's model card, which trackers get when the training has ended.
 
     Raises:
         UserError: the folder is in use, or what the config names can't be had.
     """
     with alerting(folder):
-        return _run(folder, commands, listen)
+        return _run(folder, commands, listen, card)
 
 
 def _run(
-    folder: RunFolder, commands: CommandQueue, listen: Callable[[Event], None] | None
+    folder: RunFolder,
+    commands: CommandQueue,
+    listen: Callable[[Event], None] | None,
+    card: Callable[[RunFolder], str] | None,
 ) -> events.RunEnded:
     config = load_config(folder.config).config
     transformers.utils.logging.disable_progress_bar()
@@ -75,6 +83,8 @@ def _run(
         names = config.trackers.names if processes.is_main else ()
         trackers = open_trackers(names, folder, config)
         cleanup.callback(trackers.close)
+        if card is not None and names:
+            cleanup.callback(_hand_in, card, folder, trackers)
 
         def emit(event: Event) -> None:
             if journal is None:
@@ -96,6 +106,15 @@ def _run(
         ).train()
         emit(ended)
         return ended
+
+
+def _hand_in(card: Callable[[RunFolder], str], folder: RunFolder, trackers: Trackers) -> None:
+    """Give trackers the model card, or the reason why there is none."""
+    try:
+        text = card(folder)
+    except UserError as error:
+        text = str(error)
+    trackers.page("model_card", text)
 
 
 @dataclass

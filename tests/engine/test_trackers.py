@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from icot_tui.api import train
 from icot_tui.cli.app import run as icot_tui
 from icot_tui.engine.journal.events import (
     LossSpike,
@@ -195,7 +196,8 @@ def wandb_records(file: Path) -> Iterator[bytes]:
 def test_tensorboard_has_losses_and_accuracy(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing import event_accumulator as reader
 
-    folder = train_new(tmp_path, tiny(trackers={"names": ["tensorboard"], "project": "mine"}))
+    config = tiny(trackers={"names": ["tensorboard"], "project": "mine"})
+    folder = RunFolder(train(config, runs=tmp_path).path)
     events = reader.EventAccumulator(str(folder.path / "mine"))
     events.Reload()
     tags = {tag: events.Scalars(tag) for tag in events.Tags()["scalars"]}
@@ -205,6 +207,8 @@ def test_tensorboard_has_losses_and_accuracy(tmp_path: Path) -> None:
     assert {"loss", "learning_rate", "validation_loss", "gradient_norm"} <= tags.keys()
     assert tags["removed_tokens"][-1].value == 8
     assert "samples/text_summary" in events.Tags()["tensors"]
+    (card,) = events.Tensors("model_card/text_summary")
+    assert b"exact match" in card.tensor_proto.string_val[0]
 
 
 def test_a_tracker_that_fails_is_given_up_and_stops_nothing(

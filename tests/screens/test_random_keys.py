@@ -29,6 +29,8 @@ def test_random_keys_break_nothing(tmp_path: Path, seed: int) -> None:
         ("?", "escape", "enter", "q"),
         ("t", "enter", "enter"),
         ("v", "v", "v"),
+        ("v", "space", "v", "space"),
+        (":", "a", "escape", "b", "c"),
     ],
     ids=" ".join,
 )

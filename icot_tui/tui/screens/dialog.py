@@ -33,11 +33,20 @@ else:
 
 
 class ClosesOnce(AnyScreen):
-    """A screen that closes only while it is the uppermost one.
+    """A screen that closes only while it is the uppermost one, and else does nothing till filled.
 
     Keys that were pressed quickly may ask a screen to close that is closed already; Textual would
-    close the one below instead.
+    close the one below instead. They may also mean widgets that are not there yet, or no longer.
     """
+
+    @property
+    def is_on_stack(self) -> bool:
+        """Is it not being closed?"""
+        return self in self.app.screen_stack
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        allowed = action == "dismiss" or (self.is_mounted and self.is_on_stack)
+        return super().check_action(action, parameters) if allowed else False
 
     def dismiss(self, result: Any = None) -> AwaitComplete:
         stack = self.app.screen_stack

@@ -109,7 +109,8 @@ class Palette(ClosesOnce, CommandPalette):
         return super().dismiss(result)
 
     def _gather_commands(self, search_value: str) -> Worker[None] | None:  # type: ignore[override]
-        return super()._gather_commands(search_value) if self.query(CommandList) else None
+        there = self.is_on_stack and self.query(CommandList)
+        return super()._gather_commands(search_value) if there else None
 
     def line(self, action: Action) -> Text:
         keys = self._keys[action.name]

@@ -130,6 +130,8 @@ class Runs(Dialog[bool]):
 
     def _fill(self) -> None:
         """Show the runs that are wanted; what is highlighted stays so."""
+        if not self.is_on_stack:
+            return
         options = self.query_one(OptionList)
         before, at = self._shown, options.highlighted or 0
         self._shown = [line for line in self._lines if self._fits(line)]
@@ -199,6 +201,8 @@ class Runs(Dialog[bool]):
     @on(Input.Changed)
     def _narrow(self, event: Input.Changed) -> None:
         """Show what the filter chooses; while it makes no sense, why, and what was chosen last."""
+        if not self.is_on_stack:
+            return
         about = self.query_one("#about", Static)
         try:
             self._fits, problem = run_filter(event.value, self._lines), ""

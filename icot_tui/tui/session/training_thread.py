@@ -112,10 +112,11 @@ class TrainingThread:
                 for module in modules:
                     importlib.import_module(module)
         from icot_tui.runs.session import run_training
+        from icot_tui.studies.exporting import model_card
 
         self.phase = "preparing data and model"
         began = time.monotonic()
-        self.ended = run_training(self.folder, self.commands, self._on_event)
+        self.ended = run_training(self.folder, self.commands, self._on_event, model_card)
         self.seconds = time.monotonic() - began
         self.phase = "ended"
 
