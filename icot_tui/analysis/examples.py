@@ -70,7 +70,8 @@ def load_examples(model: LoadedModel, count: int, file: Path | None = None) -> P
     if file is not None:
         reader = ExampleReader.of(str(file), "test", model.opened.data, model.opened.unit)
         lines = _lines(reader.chunks(count), count)
-        return ProbeExamples(Chunk(b"".join(lines), str(file), 1), len(lines), 0)
+        text = Chunk(b"".join(lines), str(file), 1, marked=model.opened.unit == "step")
+        return ProbeExamples(text, len(lines), 0)
     data = model.opened.data
     if data is None:
         raise UserError(f"{model.opened.path} lies in no run: name a file of examples with --data")
@@ -81,7 +82,8 @@ def load_examples(model: LoadedModel, count: int, file: Path | None = None) -> P
             more = _lines(source.chunks(name), count - len(lines))
             lines += more
             trained_on += len(more) if name == "train" else 0
-    text = Chunk(b"".join(lines), f"the examples of {model.label}", 1)
+    marked = model.opened.unit == "step"
+    text = Chunk(b"".join(lines), f"the examples of {model.label}", 1, marked=marked)
     return ProbeExamples(text, len(lines), trained_on)
 
 

@@ -157,7 +157,7 @@ class QuestionReader:
         if self._unit == "step" and MARK not in line:
             rule = StepRule(None if self._data is None else self._data.step_end)
             text = rule.mark(text) if self.task is None else mark_steps(text, self.task.step_ends)
-        return self._encoder.encode(Chunk(text, "the question", 1))
+        return self._encoder.encode(Chunk(text, "the question", 1, marked=self._unit == "step"))
 
 
 def read_questions(file: Path) -> list[str]:

@@ -142,9 +142,9 @@ class Encoder:
     def encode(self, chunk: Chunk) -> EncodedSplit:
         """The examples of a chunk, in memory; a UserError names a line that cannot be encoded.
 
-        With the ends of their steps, if the lines are marked (`data.steps.MARK`).
+        With the ends of their steps, if there are marks.
         """
-        known = MARK_BYTE in chunk.text
+        known = chunk.marked and MARK_BYTE in chunk.text
         marked = replace(chunk, text=without_last(chunk.text)) if known else chunk
         tokens = self._by_table(marked) if self._fast else None
         if tokens is None:
@@ -176,7 +176,8 @@ class Encoder:
                 )
 
     def _by_table(self, chunk: Chunk) -> NDArray[np.uint32] | None:
-        marked = mark_regular(chunk.text.replace(MARK_BYTE, b""))
+        text = chunk.text.replace(MARK_BYTE, b"") if chunk.marked else chunk.text
+        marked = mark_regular(text)
         table = self._table(symbols_of(marked)) if marked else None
         if marked is None or table is None:
             return None
@@ -223,7 +224,7 @@ class Encoder:
         while some := list(islice(examples, LINES_AT_ONCE)):
             texts, places = [], []
             for _, example in some:
-                *ended, last = example.cot.split(MARK)
+                *ended, last = example.cot.split(MARK) if chunk.marked else [example.cot]
                 begin = len(f" {example.input} {self._marks[0]} ")
                 places.append(list(accumulate(map(len, ended), initial=begin))[1:])
                 texts.append(layout(replace(example, cot="".join([*ended, last])), self._marks))

@@ -86,12 +86,14 @@ class Chunk:
     source      file or task, named in errors
     first_line  number of the first line, from 1
     unit        what the source calls a line: line, or row
+    marked      `data.steps.MARK` follows each step; else it is a character as any other
     """
 
     text: bytes
     source: str
     first_line: int
     unit: str = "line"
+    marked: bool = False
 
     def where(self, number: int) -> str:
         """A line, as errors name it."""

@@ -60,8 +60,7 @@ class ExampleReader:
             kind = kind_of(path)
             if kind == "text":
                 for chunk in read_chunks(path):
-                    marked = chunk.text if self.rule is None else self.rule.mark(chunk.text)
-                    yield replace(chunk, text=marked)
+                    yield chunk if self.rule is None else _marked(chunk, self.rule)
             else:
                 yield from self._converted(str(path), kind, read_rows(path, kind))
 
@@ -105,13 +104,13 @@ class ExampleReader:
             lines.append(line)
             first, size = first or number, size + len(lines[-1])
             if size >= CHUNK_BYTES:
-                yield Chunk(b"".join(lines), name, first, "row")
+                yield Chunk(b"".join(lines), name, first, "row", self.rule is not None)
                 lines, first, size = [], 0, 0
         if form is None:
             raise UserError(f"{name} has no rows: give one with examples")
         self._formats[name] = form.title if kind in form.title else f"{form.title}, {kind}"
         if lines:
-            yield Chunk(b"".join(lines), name, first, "row")
+            yield Chunk(b"".join(lines), name, first, "row", self.rule is not None)
 
 
 def _digest(path: Path) -> str:
@@ -121,3 +120,14 @@ def _digest(path: Path) -> str:
     except OSError:
         next(read_chunks(path))  # says what is wrong
         raise
+
+
+def _marked(chunk: Chunk, rule: StepRule) -> Chunk:
+    before, mark, _ = chunk.text.partition(MARK_BYTE)
+    if mark:
+        where = chunk.where(chunk.first_line + before.count(b"\n"))
+        raise UserError(
+            f"{where}: it holds ASCII's unit separator (0x1f), which marks the steps here: take "
+            "it out"
+        )
+    return replace(chunk, text=rule.mark(chunk.text), marked=True)

@@ -125,7 +125,8 @@ class TaskSource(ExampleSource):
             lines = task.lines(problems[start : start + step])
             if self.unit == "step":
                 lines = mark_steps(lines, task.step_ends)
-            yield Chunk(lines, f"task {task.name}", start + 1)
+            marked = self.unit == "step"
+            yield Chunk(lines, f"task {task.name}", start + 1, marked=marked)
 
     def alphabet(self) -> set[str]:
         return set(self.task.alphabet) | set(self.ood_task.alphabet)

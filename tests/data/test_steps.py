@@ -100,6 +100,18 @@ def test_marks_change_no_token_and_no_text(tmp_path: Path) -> None:
         assert plain.train.steps is None and plain.fingerprint != marked.fingerprint
 
 
+def test_a_character_that_marks_steps_is_one_as_any_other_where_none_are_marked(
+    tmp_path: Path,
+) -> None:
+    line = "1||2\x1f 3 #### 4\n"
+    text = tmp_path / "rows.txt"
+    text.write_text("9||8 #### 7\n" + line)
+    (chunk,) = ExampleReader.of(str(text), "train", None, "token").chunks()
+    assert chunk.text.decode().endswith(line) and not chunk.marked
+    with pytest.raises(UserError, match="line 2: it holds ASCII's unit separator"):
+        list(ExampleReader.of(str(text), "train", None, "step").chunks())
+
+
 LINES = st.lists(
     st.lists(st.lists(st.sampled_from("123+"), min_size=1, max_size=4), max_size=5),
     min_size=1,
@@ -113,7 +125,7 @@ def test_the_table_and_the_tokenizer_agree(chains: list[list[list[str]]]) -> Non
     texts = ["; ".join(" ".join(step) for step in steps) for steps in chains]
     lines = "".join(f"1 2||{text} #### 3\n" if text else "1 2||#### 3\n" for text in texts)
     marked = StepRule(";").mark(lines.replace(";", " ;").encode())
-    chunk = Chunk(marked.replace(b" ;", b""), "lines", 1)
+    chunk = Chunk(marked.replace(b" ;", b""), "lines", 1, marked=True)
     fast, slow = Encoder(GPT2_DIGITS).encode(chunk), Encoder(GPT2_DIGITS, fast=False).encode(chunk)
     assert np.array_equal(fast.tokens, slow.tokens)
     if any(len(steps) > 1 for steps in chains):
@@ -129,7 +141,7 @@ def test_a_token_across_a_border_belongs_to_the_step_before_it() -> None:
     core.decoder = decoders.Fuse()
     joining = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<end>")
     marked = StepRule(";").mark(b"1||1;23; 4 #### 4\n")
-    split = Encoder(joining).encode(Chunk(marked, "line", 1))
+    split = Encoder(joining).encode(Chunk(marked, "line", 1, marked=True))
     assert split.steps is not None
     ends = split.steps.ends.tolist()
     assert ends == [0, 3, 6, 8]  # ` 1;2`, `3;` and its blank, `4` and its blank

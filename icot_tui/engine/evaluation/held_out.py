@@ -84,7 +84,8 @@ def held_out_text(
         )
     chunks = source.chunks(split)
     lines = b"".join(chunk.text for chunk in chunks).splitlines(keepends=True)
-    return Chunk(b"".join(islice(lines, limit)), f"the {split} examples{of}", 1)
+    text = b"".join(islice(lines, limit))
+    return Chunk(text, f"the {split} examples{of}", 1, marked=unit == "step")
 
 
 def examples_of(
@@ -106,7 +107,8 @@ def examples_of(
         data = None if opened.config is None else opened.config.data
         reader = ExampleReader.of(str(source), split or "test", data, unit)
         chunks = reader.chunks(limit)
-        return Chunk(b"".join(chunk.text for chunk in chunks), str(source), 1)
+        text = b"".join(chunk.text for chunk in chunks)
+        return Chunk(text, str(source), 1, marked=unit == "step")
     if opened.data is None:
         raise UserError(f"{opened.path} lies in no run: name a file of examples with --data")
     split = split or opened.data.reported_split
