@@ -89,7 +89,11 @@ def attach(
                 f"{shown.name} is a study: name one of its runs to control or replay it"
             )
     if once:
-        _print_frame(shown, runs, panel, size, theme, ascii_only)
+        gc.disable()  # as for the first frame of the screen
+        try:
+            _print_frame(shown, runs, panel, size, theme, ascii_only)
+        finally:
+            gc.enable()
         return 0
     if not terminal.is_usable():
         raise UserError(
@@ -113,7 +117,6 @@ def _print_frame(
     ascii: bool,
 ) -> None:
     """One frame of the live screen, in colours if standard output is a terminal."""
-    gc.disable()  # as for the first frame of the screen
     from icot_tui.cli.screen import screen_options
     from icot_tui.tui.actions.table import PANEL_IDS
     from icot_tui.tui.session.one_frame import draw_frame

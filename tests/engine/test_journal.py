@@ -29,6 +29,7 @@ from icot_tui.engine.journal.journal import Journal, JournalReader, decode_line,
 from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.journal.wording import describe
 from icot_tui.errors import UserError
+from icot_tui.units import Unit
 
 WRITER = """
 import sys
@@ -315,7 +316,7 @@ def filled(kind: type[Event], number: float = 0.5) -> Event:
     values = {
         Int64: 3, str: "text", float: number, bool: True, bool | None: None, Int64 | None: None,
         float | None: number, list[float | None]: [number, None], list[float]: [number],
-        list[str]: ["1"], list[Int64]: [0],
+        list[str]: ["1"], list[Int64]: [0], Unit: "step",
     }  # fmt: skip
     return kind(**{field.name: values[field.type] for field in msgspec.structs.fields(kind)})
 
@@ -352,7 +353,7 @@ def test_a_value_of_a_wrong_type_is_damage(kind: type[Event]) -> None:
         float: [True, "1", None], bool | None: [0, "false"], Int64 | None: [True, 1.5, "1", 2**63],
         float | None: [True, "1", []], list[float | None]: [[True], ["x"], 1.0, None],
         list[float]: [[None], ["x"], 1.0, None], list[str]: [[1], "x"],
-        list[Int64]: [[0.5], [True]],
+        list[Int64]: [[0.5], [True]], Unit: ["word", 1, None],
     }  # fmt: skip
     for field in msgspec.structs.fields(kind):
         for value in wrong[field.type]:

@@ -148,7 +148,7 @@ def test_a_tokenizer_that_has_them_is_not_called_published(tmp_path: Path) -> No
     tokenizer = character_tokenizer("0123456789*+()#|= ")
     add_own_separators(tokenizer)
     tokenizer.save_pretrained(tmp_path)
-    data = tiny().data.model_copy(update={"tokenizer": str(tmp_path)})
+    data = tiny().data.model_copy(update={"tokenizer": str(tmp_path), "separator": None})
     assert len(set(separators(load_data(data).tokenizer))) == 3
     with pytest.raises(UserError, match=r"leave data\.separator out, or set it to own"):
         load_data(data.model_copy(update={"separator": "eos"}))

@@ -157,7 +157,7 @@ def test_adapters_are_merged(trained, export, tmp_path) -> None:
     base, out = tmp_path / "base", tmp_path / "out"
     export(trained("own", False)[8], "hf", base)
     config = tiny(
-        data=TINY["data"] | {"tokenizer": str(base), "validation_examples": 200},
+        data=TINY["data"] | {"tokenizer": str(base), "separator": None, "validation_examples": 200},
         model={"pretrained": str(base), "lora": {"rank": 2}},
         curriculum={"schedule": "stages", "stages": [{"stage": 8, "steps": 40}]},
         train={"max_steps": 40},

@@ -2,8 +2,10 @@ from pathlib import Path
 
 import pytest
 
+from icot_tui.engine.run_folder import RunFolder
 from icot_tui.tui.run.monitor import COLOURS, RunMonitor, colour_index, free_colour
-from icot_tui.watch.runs import name_filter
+from icot_tui.watch.filters import run_filter
+from icot_tui.watch.runs import RunLine
 from tests.events import STARTED, trained
 from tests.watch.runs import make
 
@@ -50,5 +52,7 @@ def test_overlays_keep_their_colour_and_follow_their_runs(tmp_path: Path) -> Non
     ],
 )
 def test_filters(text: str, fits: list[str]) -> None:
-    keep = name_filter(text)
-    assert [name for name in ("demo", "demo-2", "GPT2 [big]") if keep(name)] == fits
+    names = ("demo", "demo-2", "GPT2 [big]")
+    lines = [RunLine(folder=RunFolder(Path(one)), name=one, status="finished") for one in names]
+    keep = run_filter(text, lines)
+    assert [line.name for line in lines if keep(line)] == fits

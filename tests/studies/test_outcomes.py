@@ -79,7 +79,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     noted: list[str] = []
 
     def ask(
-        checkpoint: Path, everything: bool, other: object = None
+        checkpoint: Path, everything: bool, other: object = None, split: str | None = None
     ) -> evaluation.CheckpointAccuracy:
         noted.append(checkpoint.parent.parent.name)
         return evaluation.CheckpointAccuracy(0.5, 0.4, 0.6, 10, 0.7, "test")

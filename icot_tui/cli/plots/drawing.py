@@ -242,7 +242,8 @@ def _in_lines(pieces: Sequence[Text], width: int) -> list[Text]:
 
 
 def _heading(title: str, look: Look) -> Text:
-    return Text(_fit(plain(title), look.width).center(look.width).rstrip())
+    text = _fit(plain(title), look.width)
+    return Text(" " * ((look.width - cell_len(text)) // 2) + text)
 
 
 def _fit(text: str, width: int) -> str:
