@@ -115,6 +115,8 @@ def _from_scratch(
             f"model.architecture '{config.architecture}' is no causal language model"
         ) from error
     except (RuntimeError, MemoryError) as error:
+        if "allocate" not in str(error) and not isinstance(error, MemoryError):
+            raise
         raise UserError(
             f"there is no memory for a model of {config.layers:,} layers of width "
             f"{config.width:,}: lower model.layers or model.width"
