@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from icot_tui.tui.chart.canvas import BLANK, Canvas
 from icot_tui.tui.chart.curves import WINDOWS
 from icot_tui.tui.chart.data import ChartData, Curve, Mark
 from icot_tui.tui.chart.draw import draw
@@ -116,6 +117,15 @@ def test_a_chart_has_exactly_its_size(data, view, size, look, steps):
     written = "".join(lines)
     assert written.isprintable()
     assert not look.ascii or written.isascii()
+
+
+def test_a_wide_character_drawn_over_leaves_no_half():
+    canvas = Canvas(8, 2)
+    canvas.write(0, 0, "乘法乘法", BLANK)
+    canvas.write(1, 0, "a", BLANK)
+    canvas.paint(0, 4, "|", BLANK)
+    canvas.write(0, 1, "ab乘", BLANK)
+    assert canvas.frame().lines() == [" a法| 法", "ab乘    "]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

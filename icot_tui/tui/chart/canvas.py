@@ -58,6 +58,7 @@ class Canvas:
         self.cells = np.full((max(height, 0), max(width, 0)), ord(" "), np.uint32)
         self.inks = np.zeros(self.cells.shape, np.uint8)
         self._palette: dict[Ink, int] = {BLANK: 0}
+        self._wide: set[int] = set()
 
     def ink(self, ink: Ink) -> int:
         """The number that stands for this ink in `inks`."""
@@ -71,7 +72,9 @@ class Canvas:
             cells = cell_len(character)
             if 0 <= y < height and x >= 0 and x + cells <= width:
                 self.cells[y, x] = ord(character)
-                self.cells[y, x + 1 : x + cells] = 0
+                if cells > 1:
+                    self._wide.add(ord(character))
+                    self.cells[y, x + 1] = 0
                 self.inks[y, x : x + cells] = number
             x += cells
         return x
@@ -88,6 +91,12 @@ class Canvas:
         self.inks[y, x] = self.ink(ink)
 
     def frame(self) -> Frame:
+        """The drawing; of a wide character that something was drawn over, the rest is a blank."""
+        if self._wide:
+            wide = np.isin(self.cells, list(self._wide))
+            right = self.cells == ord(HALF)
+            self.cells[:, :-1][wide[:, :-1] & ~right[:, 1:]] = ord(" ")
+            self.cells[:, 1:][right[:, 1:] & ~wide[:, :-1]] = ord(" ")
         # Blanks take the ink of what stands before them: fewer changes of colour to send.
         inked = np.where(self.cells != ord(" "), np.arange(self.cells.shape[1]), 0)
         before = np.maximum.accumulate(inked, axis=1) if inked.size else inked

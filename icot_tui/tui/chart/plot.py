@@ -210,6 +210,7 @@ def _level_names(plot: Plot, taken: NDArray[np.bool_]) -> None:
         place = next(free, None)
         if place:
             plot.write(*place, text, QUIET)
+            taken[place[1], max(place[0], 0) : place[0] + width] = True
 
 
 def _marks(plot: Plot) -> set[MarkKind]:
