@@ -18,6 +18,7 @@ from icot_tui.watch.source import Source
 from tests.screens.panel_run import Told, a_sample
 
 Steps = Callable[[WorkbenchApp, Pilot[ExitChoice]], Awaitable[None]]
+Go = Pilot[ExitChoice]
 PATIENCE = 10.0
 
 
@@ -145,3 +146,7 @@ def with_engine(
 
     asyncio.run(asyncio.wait_for(run(), 60))
     return app
+
+
+def seen(app: WorkbenchApp) -> set[str | None]:
+    return {panel.id for panel in app.live.board.seen}
