@@ -203,7 +203,13 @@ def test_a_large_space_is_drawn_without_repeats(monkeypatch: pytest.MonkeyPatch)
     whole = space.ProblemSpace((0, 1, 3), (10, 10, 23))
     drawn = whole.sample(whole.size, rng())
     assert len(np.unique(drawn, axis=0)) == whole.size == 1800
-    np.testing.assert_array_equal(whole.sample(700, rng()), drawn[:700])
+    for fewer in (1, 100, 250, 300, 700):
+        np.testing.assert_array_equal(whole.sample(fewer, rng()), drawn[:fewer])
+    monkeypatch.setattr(space, "ENUMERABLE", 10)
+    few = space.ProblemSpace((0, 1), (4, 5))
+    drawn = few.sample(16, rng())  # more than twice as many draws
+    assert len(np.unique(drawn, axis=0)) == 16
+    np.testing.assert_array_equal(few.sample(5, rng()), drawn[:5])
     with pytest.raises(UserError, match="only 1800"):
         whole.sample(1801, rng())
 

@@ -1,6 +1,7 @@
 """Reading the golden values: numbers that the published code computed."""
 
 import json
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,12 @@ def examples(data: str, first: int = 0, count: int = 8) -> EncodedSplit:
 
 def real_examples(data: str, first: int, count: int) -> EncodedSplit:
     """Some examples of a real file, with GPT-2's tokenizer; skips the test without them."""
-    encoder = Encoder(pretrained_tokenizer(str(shared("data/gpt2_tokenizer"))))
+    folder = str(shared("data/gpt2_tokenizer"))
     with shared(f"data/{data}/valid.txt").open("rb") as file:
-        return encoder.encode(Chunk(b"".join(islice(file, first, first + count)), data, 1))
+        return gpt2_encoder(folder).encode(Chunk(b"".join(islice(file, first, first + count)), data, 1))
+
+
+@cache
+def gpt2_encoder(folder: str) -> Encoder:
+    """Of GPT-2's tokenizer, which takes a while to read."""
+    return Encoder(pretrained_tokenizer(folder))

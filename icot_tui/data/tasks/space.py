@@ -48,6 +48,13 @@ class ProblemSpace:
             size = rows, len(self.low)
             return rng.integers(self.low, self.high, size=size, dtype=np.uint8)
 
+        start = rng.bit_generator.state
+        if (few := 2 * count) < DRAWN_AT_ONCE:  # mostly enough, and a mix has hundreds of spaces
+            rows = draw(few)  # those with which the whole draw begins
+            rows = rows[_first(self._keys(rows))]
+            if len(rows) >= count:
+                return rows[:count]
+            rng.bit_generator.state = start
         return sample_distinct(draw, self._keys, count)
 
     def _rows(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
