@@ -41,9 +41,8 @@ def real_examples(data: str, first: int, count: int) -> EncodedSplit:
     """Some examples of a real file, with GPT-2's tokenizer; skips the test without them."""
     folder = str(shared("data/gpt2_tokenizer"))
     with shared(f"data/{data}/valid.txt").open("rb") as file:
-        return gpt2_encoder(folder).encode(
-            Chunk(b"".join(islice(file, first, first + count)), data, 1)
-        )
+        text = b"".join(islice(file, first, first + count))
+    return gpt2_encoder(folder).encode(Chunk(text, data, 1))
 
 
 @cache
