@@ -13,6 +13,7 @@ from icot_tui.tui.panels.text import text_of
 from icot_tui.tui.play.app import PlayApp
 from icot_tui.tui.play.screen import PlayScreen
 from icot_tui.tui.session.run_app import ExitChoice
+from tests.screens.keys import press_key
 
 Steps = Callable[[PlayScreen, Pilot[ExitChoice]], Awaitable[None]]
 PATIENCE = 30.0
@@ -57,8 +58,8 @@ async def until(pilot: Pilot[ExitChoice], true: Callable[[], bool]) -> None:
 async def press(pilot: Pilot[ExitChoice], *keys: str) -> None:
     """Press keys, each when the one before has had its effect."""
     for key in keys:
-        await pilot.press(key)
-        await pilot.pause(0.03)
+        await press_key(pilot, key)
+        await pilot.pause(0.01)
 
 
 async def ask(screen: PlayScreen, pilot: Pilot[ExitChoice], text: str) -> None:

@@ -15,6 +15,7 @@ from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.screens.dialog import Dialog
 from icot_tui.tui.session.run_app import ExitChoice
 from icot_tui.watch.source import Source
+from tests.screens.keys import press_key
 from tests.screens.panel_run import Told, a_sample
 
 Steps = Callable[[WorkbenchApp, Pilot[ExitChoice]], Awaitable[None]]
@@ -64,22 +65,22 @@ def drive(
 async def settled(pilot: Pilot[ExitChoice]) -> None:
     """Everything that was asked for is drawn."""
     for _ in range(3):
-        await pilot.pause(0.03)
+        await pilot.pause(0.01)
 
 
 async def until(pilot: Pilot[ExitChoice], true: Callable[[], object]) -> None:
     """Wait for something that comes about soon."""
-    for _ in range(int(PATIENCE / 0.05)):
+    for _ in range(int(PATIENCE / 0.02)):
         if true():
             return
-        await pilot.pause(0.05)
+        await pilot.pause(0.02)
     raise AssertionError("it did not come about")
 
 
 async def press(pilot: Pilot[ExitChoice], *keys: str) -> None:
     """Press keys, each when the one before has had its effect."""
     for key in keys:
-        await pilot.press(key)
+        await press_key(pilot, key)
         await settled(pilot)
 
 
