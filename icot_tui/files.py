@@ -1,5 +1,6 @@
 """Files that others made, known by their first bytes; new folders, whole or not there."""
 
+import errno
 import os
 import shutil
 import stat
@@ -88,40 +89,121 @@ def put_in_place(out: Path) -> Iterator[Path]:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def read_small(path: Path, most: int) -> bytes | None:
-    """A small file that others may have made; None for one that is missing, larger, or no file.
+def open_file(
+    path: str | Path, flags: int = os.O_RDONLY, folder: int | None = None, mode: int = 0o666
+) -> int:
+    """Open a file that others may have made: the gate to all that lies in run folders.
 
-    No link is followed, and nothing is waited for.
+    Only regular files are opened, so that nothing is waited for and no device is touched. What is
+    opened for writing, or in an open `folder`, is the file itself: no link is followed.
+
+    Args:
+        path: where it is.
+        flags: of `os.open`.
+        folder: an open folder that a relative path begins at.
+        mode: of a file that is made.
+
+    Raises:
+        OSError: it is no such file, or can't be opened.
     """
+    follows = folder is None and not flags & (os.O_WRONLY | os.O_RDWR)
+    with suppress(FileNotFoundError):
+        _refuse_odd(os.stat(path, dir_fd=folder, follow_symlinks=follows), path)
+    flags |= os.O_NONBLOCK | os.O_CLOEXEC | (0 if follows else os.O_NOFOLLOW)
+    file = os.open(path, flags, mode, dir_fd=folder)
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            content = file.read(most + 1) if regular else None
+        _refuse_odd(os.fstat(file), path)  # it may have been replaced meanwhile
+    except OSError:
+        os.close(file)
+        raise
+    return file
+
+
+def _refuse_odd(found: os.stat_result, path: str | Path) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, f"it is {kind_of(found.st_mode)}, not a file", str(path))
+
+
+def kind_of(mode: int) -> str:
+    """What there is in place of a file, in words, by its `st_mode`."""
+    kinds = {
+        stat.S_IFLNK: "a symbolic link",
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFREG: "a file",
+    }
+    return kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def read_file(path: Path, most: int) -> bytes:
+    """A file of at most so many bytes, through `open_file`.
+
+    Raises:
+        OSError: it is none, is larger, or can't be read.
+    """
+    with open(open_file(path), "rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
+    return content
+
+
+def refuse_odd_files(folder: Path) -> None:
+    """Refuse a model's folder with pipes, devices and the like, which libraries would wait for.
+
+    Raises:
+        UserError: it has one.
+    """
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        with suppress(FileNotFoundError):  # a link to nothing is missing where it is needed
+            try:
+                mode = path.stat().st_mode
+            except OSError as error:
+                raise UserError(f"{path} cannot be read: {error.strerror}") from error
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                raise UserError(f"{path} is {kind_of(mode)}, not a file: remove it")
+
+
+def remove_tree(path: Path) -> None:
+    """Delete a folder with all that is in it, or whatever else has its name; links lead nowhere."""
+    with suppress(OSError):
+        if path.is_symlink() or not path.is_dir():
+            path.unlink()
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def read_small(path: Path, most: int) -> bytes | None:
+    """As `read_file`; None for what can't be read."""
+    try:
+        return read_file(path, most)
     except OSError:
         return None
-    return None if content is None or len(content) > most else content
 
 
-def write_small(folder: Path, name: str, text: str) -> None:
-    """Write a small file into a folder that others may have made, whole or not at all.
+def write_atomically(path: Path, text: str | bytes, own_folder: bool = False) -> None:
+    """Write a small file so that readers see the old one or the new one, never a part.
 
-    No link is followed: one of that name is replaced.
+    A link of that name is replaced, not followed. With `own_folder`, its folder is none either.
 
     Raises:
         OSError: the folder is a link, or can't be written.
     """
-    beside = f".{name}.{os.getpid()}"
-    into = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    content = text.encode() if isinstance(text, str) else text
+    beside = f".{path.name}.{os.getpid()}"
+    only = os.O_NOFOLLOW if own_folder else 0
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | only)
     try:
         with suppress(FileNotFoundError):
-            os.unlink(beside, dir_fd=into)
-        new = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        with open(os.open(beside, new, 0o644, dir_fd=into), "w", encoding="utf-8") as file:
-            file.write(text)
+            os.unlink(beside, dir_fd=folder)
+        new = open_file(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, folder)
+        with open(new, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, name, src_dir_fd=into, dst_dir_fd=into)
+        os.replace(beside, path.name, src_dir_fd=folder, dst_dir_fd=folder)
     finally:
         with suppress(OSError):
-            os.unlink(beside, dir_fd=into)
-        os.close(into)
+            os.unlink(beside, dir_fd=folder)
+        os.close(folder)

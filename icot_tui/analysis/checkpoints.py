@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from icot_tui.config import RunConfig, load_config, method_of
-from icot_tui.engine.checkpoints.checkpoint import BEST, LATEST, list_checkpoints, stage_of
+from icot_tui.engine.checkpoints.checkpoint import list_checkpoints, stage_of
 from icot_tui.engine.checkpoints.description import read_description
 from icot_tui.engine.journal.journal import greatest_stage
-from icot_tui.engine.run_folder import RunFolder
+from icot_tui.engine.run_folder import BEST, LATEST, RunFolder
 from icot_tui.errors import UserError
 from icot_tui.methods.distillation.config import PARTS
 from icot_tui.watch.runs import read_run

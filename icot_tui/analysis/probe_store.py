@@ -20,11 +20,11 @@ from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.analysis.model_cache import open_safely
 from icot_tui.analysis.probe_report import Grid, ProbeReport, TargetFacts
 from icot_tui.analysis.probe_run import ProbeSettings, run_probes
-from icot_tui.engine.checkpoints.checkpoint import MANIFEST
+from icot_tui.engine.checkpoints.checkpoint import LARGEST, MANIFEST
 from icot_tui.engine.checkpoints.description import vocabulary_digest
 from icot_tui.engine.checkpoints.opened import NOTHING_GIVEN, GivenRemoval
-from icot_tui.engine.run_folder import write_atomically
 from icot_tui.errors import UserError
+from icot_tui.files import open_file, read_file, write_atomically
 
 VERSION = 2  # to be raised when the same settings would give other numbers
 FOLDER = "analysis"
@@ -39,7 +39,7 @@ def digest(checkpoint: Path) -> str:
         UserError: the folder has no weights.
     """
     try:
-        entries = json.loads((checkpoint / MANIFEST).read_text()).items()
+        entries = json.loads(read_file(checkpoint / MANIFEST, LARGEST)).items()
         written = {name: entry["sha256"] for name, entry in entries if _is_weights(name)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         weights = [path for path in sorted(checkpoint.glob("*")) if _is_weights(path.name)]
@@ -55,7 +55,7 @@ def _is_weights(name: str) -> bool:
 
 
 def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
+    with open(open_file(path), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -80,14 +80,10 @@ def save(report: ProbeReport, checkpoint: Path, name: str) -> Path:
     for kind in _NESTED:
         grids |= {f"{kind}/{name}": grid for name, grid in plain.pop(kind).items()}
     weights = as_bytes({name: np.ascontiguousarray(grid) for name, grid in grids.items()})
-    beside = folder / f".probe-{name}.{os.getpid()}"
-    try:
-        beside.write_bytes(weights)
-        os.replace(beside, folder / f"probe-{name}.safetensors")
-    finally:
-        beside.unlink(missing_ok=True)
+    write_atomically(folder / f"probe-{name}.safetensors", weights, own_folder=True)
     path = folder / f"probe-{name}.json"
-    write_atomically(path, json.dumps(plain))  # last: without it there is no report
+    # Last: without it there is no report.
+    write_atomically(path, json.dumps(plain), own_folder=True)
     return path
 
 
@@ -98,8 +94,9 @@ def load(checkpoint: Path, name: str) -> ProbeReport | None:
 
     path = checkpoint / FOLDER / f"probe-{name}"
     try:
-        fields: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
-        grids = load_file(path.with_suffix(".safetensors"))
+        fields: dict[str, Any] = json.loads(read_file(path.with_suffix(".json"), LARGEST))
+        os.close(open_file(weights := path.with_suffix(".safetensors")))
+        grids = load_file(weights)
         fields |= {name: tuple(fields[name]) for name in ("sites", "columns", "notes")}
         fields |= {name: grids[name] for name in _GRIDS}
         fields |= {kind: _nested(grids, kind) for kind in _NESTED}

@@ -155,6 +155,8 @@ def run(arguments: Sequence[str]) -> int:
         if debug:
             traceback.print_exc()
             return 1
+        if isinstance(error, OSError) and error.filename and error.strerror:
+            return _fail(f"{os.fsdecode(error.filename)}: {error.strerror}", 1)
         kind = type(error).__name__
         what = f"{kind}: {error}" if str(error) else kind
         return _fail(f"unexpected {what} (run again with --debug to see the traceback)", 1)

@@ -91,6 +91,7 @@ def train_run(
 def resume_run(folder: RunFolder, *, as_json: bool, quiet: bool) -> int:
     """Continue a run where it stopped, as `train_run`; if it is finished, print how it ended."""
     config = load_config(folder.config).config
+    folder.check()
     ended = finished_end(folder)
     if ended is None:
         return train_run(folder, config, as_json=as_json, quiet=quiet, is_new=False)

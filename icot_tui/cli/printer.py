@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from icot_tui.cli.console import console
 from icot_tui.cli.narrator import NarratedLine
+from icot_tui.files import open_file
 from icot_tui.formatting import clock, date_and_time, plain
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class ResilientStdout:
 
     def _redirect(self, descriptors: list[int]) -> None:
         try:
-            log = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            log = open_file(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         except OSError:
             log = os.open(os.devnull, os.O_WRONLY)
         for descriptor in descriptors:

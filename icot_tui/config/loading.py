@@ -20,8 +20,9 @@ from icot_tui import resources
 from icot_tui.config.checking import check, origin_of
 from icot_tui.config.run import RunConfig, run_config_type
 from icot_tui.config.sections import FILE, FILE_OR_NAME, Section
-from icot_tui.config.toml import KeyPath, Table, leaves, read_toml
+from icot_tui.config.toml import LARGEST, KeyPath, Table, leaves, read_toml
 from icot_tui.errors import UserError
+from icot_tui.files import kind_of, read_file
 
 DEFAULT = "default"
 OVERRIDE = "--set"
@@ -73,7 +74,7 @@ def load_resolved(path: Path) -> RunConfig:
         UserError: as of `load_config`.
     """
     try:
-        raw = tomllib.loads(path.read_bytes().decode()) if path.is_file() else {}
+        raw = tomllib.loads(read_file(path, LARGEST).decode())
         config = run_config_type().model_validate(raw, strict=True)
     except (OSError, ValueError, RecursionError):
         return load_config(path).config
@@ -88,6 +89,8 @@ def find_config(source: str | Path) -> Path:
         return path
     if str(source) in samples:
         return samples[str(source)]
+    if path.suffix and path.exists():
+        raise UserError(f"{path} is {kind_of(path.stat().st_mode)}, not a file: name a config file")
     alike = get_close_matches(path.stem, samples, n=1)
     hint = f"did you mean the sample {alike[0]}?" if alike else f"samples: {', '.join(samples)}"
     raise UserError(f"there is no config file {source}, nor a sample of that name; {hint}")

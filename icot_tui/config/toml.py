@@ -10,6 +10,10 @@ from typing import Any
 import tomli_w
 
 from icot_tui.errors import UserError
+from icot_tui.files import read_file
+
+LARGEST = 16 << 20
+"""Bytes of a file that is read at all."""
 
 KeyPath = tuple[str | int, ...]
 Table = dict[str, Any]
@@ -18,7 +22,7 @@ Table = dict[str, Any]
 def read_toml(path: Path) -> tuple[Table, dict[KeyPath, int]]:
     """The file's content, and the line of each of its keys; a UserError if it is not TOML."""
     try:
-        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+        text = read_file(path, LARGEST).decode("utf-8-sig").replace("\r\n", "\n")
         return tomllib.loads(text), key_lines(text)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from icot_tui.data.examples import ANSWER_MARK
 from icot_tui.errors import UserError
+from icot_tui.files import refuse_odd_files
 
 if TYPE_CHECKING:
     from transformers import BatchEncoding, PreTrainedTokenizerBase
@@ -113,6 +114,7 @@ def pretrained_tokenizer(name: str, said_by: str = "data.tokenizer") -> "PreTrai
     """
     path = Path(name).expanduser()
     if path.is_dir():
+        refuse_odd_files(path)
         tokenizer = _from_folder(path, said_by)
     elif path.is_absolute() or name.startswith((".", "~")):
         raise UserError(f"the tokenizer folder {name} does not exist: check {said_by}")

@@ -14,13 +14,19 @@ import json
 import os
 import shutil
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from icot_tui.errors import UserError
+from icot_tui.files import kind_of, open_file, read_small, write_atomically
 
-LATEST = "latest"
+LATEST, BEST = "latest", "best"
+OWNERS = 0o600
+"""Mode of a lock: nobody else may hold it."""
+MOST_BYTES = 4096
+"""Of a lock or a pointer, which name one thing."""
 
 
 class RunFolder:
@@ -88,10 +94,35 @@ class RunFolder:
         dated = [(began, run) for run in found if (began := _first_written(run)) is not None]
         return [run for _, run in sorted(dated, key=lambda pair: pair[0], reverse=True)]
 
+    def check(self) -> None:
+        """Refuse a folder that others made so that a training in it would write outside of it.
+
+        Raises:
+            UserError: a part of it is a link, or no file or folder as it should be.
+        """
+        folders = self.checkpoints, self.samples, self.control
+        pointers = self.checkpoints / LATEST, self.checkpoints / BEST
+        for part in (*folders, *pointers, self.journal, self.log, self.path / "lock"):
+            try:
+                mode = os.lstat(part).st_mode
+            except OSError:  # it will be made
+                continue
+            if not (stat.S_ISDIR(mode) if part in folders else stat.S_ISREG(mode)):
+                wanted = "folder" if part in folders else "file"
+                raise UserError(
+                    f"{part} is {kind_of(mode)}, not a {wanted} of the run's own: nothing is "
+                    "trained there; remove it, or put what it stands for in its place"
+                )
+
     def lock(self) -> None:
-        """Keep every other trainer out until this process ends; a `UserError` if one is at work."""
+        """Keep every other trainer out until this process ends.
+
+        Raises:
+            UserError: one is at work, or the folder can't be locked or is refused by `check`.
+        """
         if self._lock is not None:
             return
+        self.check()
         try:
             lock = _locked(self.path / "lock")
         except BlockingIOError as error:
@@ -110,9 +141,9 @@ class RunFolder:
     def holder(self) -> str | None:
         """Who trains here, in words; None where the lock's file doesn't say."""
         try:
-            holder = json.loads((self.path / "lock").read_text())
+            holder = json.loads(read_small(self.path / "lock", MOST_BYTES) or b"")
             return f"process {int(holder['pid'])} on {holder['host']}"
-        except (OSError, ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def unlock(self) -> None:
@@ -130,7 +161,10 @@ class RunFolder:
     def without_trainer(self) -> Iterator[bool]:
         """Keep trainers out meanwhile; False if one is at work."""
         try:
-            lock = os.open(self.path / "lock", os.O_RDONLY | os.O_NONBLOCK)  # a pipe never hangs
+            lock = open_file(self.path / "lock")
+        except PermissionError:  # somebody else's run
+            yield not listed_as_locked(self.path / "lock")
+            return
         except OSError:
             yield True
             return
@@ -159,10 +193,8 @@ def _new_folder(runs: Path, name: str) -> Path:
 
 def latest_name(runs: Path) -> str | None:
     """The name that the pointer file holds."""
-    try:
-        return (runs / LATEST).read_text().strip()
-    except (OSError, ValueError):
-        return None
+    named = read_small(runs / LATEST, MOST_BYTES)
+    return None if named is None else named.decode(errors="replace").strip()
 
 
 def _first_written(run: RunFolder) -> float | None:
@@ -177,7 +209,9 @@ def _first_written(run: RunFolder) -> float | None:
 
 def _locked(path: Path) -> int:
     """Open a file and lock it, waiting for views that only test the lock; or `BlockingIOError`."""
-    lock, attempts = os.open(path, os.O_RDWR | os.O_CREAT, 0o644), 11
+    lock, attempts = open_file(path, os.O_RDWR | os.O_CREAT, mode=OWNERS), 11
+    with contextlib.suppress(OSError):  # earlier versions' could be locked by other users
+        os.fchmod(lock, OWNERS)
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -190,20 +224,17 @@ def _locked(path: Path) -> int:
         time.sleep(0.05)
 
 
+def listed_as_locked(path: Path) -> bool:
+    """Does Linux list a lock on a file that can't be opened? (proc(5), /proc/locks)"""
+    try:
+        inode = os.stat(path).st_ino
+        lines = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return False
+    taken = (line.split() for line in lines)
+    return any(one[1] == "FLOCK" and one[5].endswith(f":{inode}") for one in taken if len(one) > 5)
+
+
 def runs_folder() -> Path:
     """Where runs are kept: $ICOT_TUI_RUNS, or `runs` in the current folder."""
     return Path(os.environ.get("ICOT_TUI_RUNS", "runs"))
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a small file so that readers see the old one or the new one, never a part."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(beside, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise

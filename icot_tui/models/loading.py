@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from icot_tui.errors import UserError
-from icot_tui.files import refuse_lfs_pointer
+from icot_tui.files import refuse_lfs_pointer, refuse_odd_files
 from icot_tui.models.tensors import refuse_misfits, shape, wrong_shapes
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def load_pretrained(name: str, dropout: float | None = None) -> "PreTrainedModel
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
+        refuse_odd_files(folder)
         for path in (found for pattern in READ_FILES for found in folder.glob(pattern)):
             refuse_lfs_pointer(path)
     elif is_path(name):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from icot_tui.config.alerts import load_alert_settings
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError, reason
+from icot_tui.files import open_file
 
 LAST_ALERT_SECONDS = 12.0
 """So long the end of a run waits for its last alert."""
@@ -40,7 +41,7 @@ def _start(folder: RunFolder) -> "subprocess.Popen[bytes] | None":
         if not (settings.command or settings.webhook or settings.addresses):
             return None
         program = [sys.executable, "-P", "-m", "icot_tui.watch.alerter"]
-        with open(folder.log, "ab") as log:
+        with open(open_file(folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "wb") as log:
             return subprocess.Popen(
                 [*program, str(folder.path.absolute()), str(time.time()), str(os.getpid())],
                 stdin=subprocess.PIPE,

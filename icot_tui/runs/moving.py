@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from icot_tui.engine.run_folder import LATEST, RunFolder, latest_name, write_atomically
+from icot_tui.engine.run_folder import LATEST, RunFolder, latest_name
 from icot_tui.errors import UserError
+from icot_tui.files import write_atomically
 
 TRASH = ".trash"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")

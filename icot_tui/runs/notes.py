@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.files import read_small, write_small
+from icot_tui.files import read_small, write_atomically
 
 FILE = "notes.toml"
 MOST_BYTES = 64 << 10
@@ -56,7 +56,7 @@ def write_notes(run: RunFolder, notes: Notes) -> None:
         text = tomli_w.dumps({"tags": list(notes.tags), "note": notes.note})
         if len(text.encode()) > MOST_BYTES:
             raise UserError(f"the note is too long: {MOST_BYTES:,} bytes are the most")
-        write_small(run.path, FILE, text)
+        write_atomically(run.path / FILE, text)
     except UnicodeEncodeError as error:
         raise UserError("the note is not UTF-8 text") from error
     except OSError as error:

@@ -15,7 +15,7 @@ from icot_tui.config import (
 from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.data.load import load_data
 from icot_tui.data.tokenizing import pretrained_tokenizer
-from icot_tui.engine.checkpoints.checkpoint import MANIFEST, STATE, newest_verified, verify
+from icot_tui.engine.checkpoints.checkpoint import LARGEST, MANIFEST, STATE, newest_verified, verify
 from icot_tui.engine.checkpoints.description import FILE as DESCRIPTION
 from icot_tui.engine.checkpoints.description import (
     CheckpointDescription,
@@ -26,6 +26,7 @@ from icot_tui.engine.checkpoints.opened import NOTHING_GIVEN, GivenRemoval, Open
 from icot_tui.engine.journal.journal import greatest_stage
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
+from icot_tui.files import read_file
 from icot_tui.methods import METHODS
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def _plan(
 def _state(path: Path) -> dict[str, Any] | None:
     """The training state in a checkpoint."""
     try:
-        state = json.loads((path / STATE).read_text())
+        state = json.loads(read_file(path / STATE, LARGEST))
         int(state["curriculum"]["stage"]), int(state["run"]["step"])
     except FileNotFoundError:
         return None

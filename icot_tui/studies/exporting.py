@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from icot_tui.config import RunConfig, dump_toml, method_of
 from icot_tui.data.tokenizing import OWN_SEPARATORS
 from icot_tui.engine.checkpoints.checkpoint import best_or_newest
-from icot_tui.engine.run_folder import RunFolder, write_atomically
+from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
+from icot_tui.files import write_atomically
 from icot_tui.studies.outcome import Outcome
 from icot_tui.watch.steps import StepTable, TimedEvaluation, read_steps
 

@@ -24,11 +24,13 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from icot_tui.config.loading import dump_toml
-from icot_tui.engine.run_folder import write_atomically
 from icot_tui.errors import UserError
+from icot_tui.files import open_file, read_file, read_small, write_atomically
 from icot_tui.studies.plan import Plan, Trial
 
 STUDIES = "studies"
+LARGEST = 256 << 20
+"""Bytes of a file that is read at all."""
 
 State = Literal["training", "waiting", "finished", "failed", "stopped"]
 
@@ -97,7 +99,7 @@ class StudyFolder:
         path = self.path / "lock"
         self._lock = take_lock(path)
         if self._lock is None:
-            holder = path.read_text().strip()
+            holder = (read_small(path, LARGEST) or b"").decode(errors="replace").strip()
             by = f" by process {holder}" if holder else ""
             raise UserError(
                 f"this study is being run already{by}: watch it with 'icot-tui attach "
@@ -137,8 +139,8 @@ class StudyFolder:
     def read_plan(self) -> dict[str, Any]:
         """The plan as a JSON object; empty while there is none."""
         try:
-            content = json.loads(self.plan.read_text())
-        except (OSError, ValueError):
+            content = json.loads(read_file(self.plan, LARGEST))
+        except (OSError, ValueError, RecursionError):
             return {}
         return content if isinstance(content, dict) else {}
 
@@ -153,7 +155,7 @@ def take_lock(path: Path) -> IO[str] | None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = open(path, "a", encoding="utf-8")  # noqa: SIM115
+        file = os.fdopen(open_file(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "w")
     except OSError as error:
         raise UserError(f"cannot write {path.parent}: {error.strerror}") from error
     try:
@@ -171,7 +173,7 @@ def append_line(path: Path, line: dict[str, Any]) -> None:
         UserError: it can't be written.
     """
     try:
-        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        file = open_file(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         try:
             size = os.fstat(file).st_size
             torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"
@@ -187,7 +189,7 @@ def append_line(path: Path, line: dict[str, Any]) -> None:
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The lines of such a file, without damaged ones; none if there is no such file."""
     try:
-        content = path.read_bytes()
+        content = read_file(path, LARGEST)
     except OSError:
         return
     for raw in content.splitlines():

@@ -10,6 +10,7 @@ from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import REWINDS, RunSummary
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
+from icot_tui.files import open_file
 from icot_tui.watch.bulk_reader import BulkReader, Piece, fold
 from icot_tui.watch.summary_cache import (
     TAIL_BYTES,
@@ -192,7 +193,7 @@ def read_facts(path: Path) -> ConfigFacts:
 def _tail(journal: JournalReader, offset: int) -> bytes:
     """The last bytes before an offset."""
     try:
-        with open(journal.path, "rb") as file:
+        with open(open_file(journal.path), "rb") as file:
             file.seek(max(0, offset - TAIL_BYTES))
             return file.read(min(offset, TAIL_BYTES))
     except OSError:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from icot_tui.engine.run_folder import LATEST, RunFolder, write_atomically
+from icot_tui.engine.run_folder import LATEST, RunFolder
 from icot_tui.errors import UserError
+from icot_tui.files import write_atomically
 
 HOLDER = """
 import sys, time
@@ -122,7 +123,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(
     write_atomically(path, "olé")
     assert path.read_text(encoding="utf-8") == "olé"
 
-    def refuse(source: Path, target: Path) -> None:
+    def refuse(source: Path, target: Path, **folders: int) -> None:
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "replace", refuse)

@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icot_tui.data.cache import force_to_disk
-from icot_tui.engine.run_folder import write_atomically
+from icot_tui.engine.run_folder import BEST, LATEST
 from icot_tui.errors import UserError
+from icot_tui.files import open_file, read_file, read_small, remove_tree, write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,8 +34,8 @@ MANIFEST = "manifest.json"
 STATE = "state.json"
 OPTIMIZER = "optimizer.safetensors"
 THOUGHTS = "thoughts.safetensors"
-LATEST = "latest"
-BEST = "best"
+LARGEST = 64 << 20
+"""Bytes of a state or manifest that is read at all."""
 _NAME = re.compile(r"step-(\d{8,})(?:-r(\d+))?(?:-(\d-[a-z]+))?")
 
 
@@ -67,7 +68,7 @@ class CheckpointPath:
         return (match and match[3]) or ""
 
     def state(self) -> dict[str, Any]:
-        state: dict[str, Any] = json.loads((self.path / STATE).read_text())
+        state: dict[str, Any] = json.loads(read_file(self.path / STATE, LARGEST))
         return state
 
     @property
@@ -127,17 +128,19 @@ def write_checkpoint(
     except BaseException:
         remove_checkpoint(beside)
         raise
-    shutil.rmtree(replaced, ignore_errors=True)
-    write_atomically(folder / LATEST, name + "\n")
+    remove_tree(replaced)
+    write_atomically(folder / LATEST, name + "\n", own_folder=True)
     return sum(int(entry["bytes"]) for entry in manifest.values())
 
 
 def verify(checkpoint: Path) -> str | None:
     """None when every file is as it was written; otherwise what is wrong, in a few words."""
     try:
-        manifest = json.loads((checkpoint / MANIFEST).read_text())
+        manifest = json.loads(read_file(checkpoint / MANIFEST, LARGEST))
         for name, written in manifest.items():
             path = checkpoint / name
+            if ".." in path.parts or os.path.isabs(name):
+                return f"its manifest names {name}, which lies outside"
             if not path.is_file():
                 return f"{name} is missing"
             if path.stat().st_size != written["bytes"]:
@@ -175,10 +178,7 @@ def stage_of(checkpoint: CheckpointPath) -> int | None:
 
 def best_checkpoint(folder: Path, phase: str) -> CheckpointPath | None:
     """The one that `best` names, if it is of this phase and whole."""
-    try:
-        name = (folder / BEST).read_text().strip()
-    except (OSError, ValueError):
-        return None
+    name = (read_small(folder / BEST, LARGEST) or b"").decode(errors="replace").strip()
     named = [one for one in list_checkpoints(folder, phase) if one.name == name]
     return named[0] if named and verify(named[0].path) is None else None
 
@@ -211,14 +211,14 @@ def load_tensors(path: Path) -> dict[str, "Tensor"]:
 
 
 def _fingerprint(path: Path) -> dict[str, Any]:
-    with open(path, "rb") as file:
+    with open(open_file(path), "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return {"bytes": file.tell(), "sha256": digest}
 
 
 def remove_checkpoint(path: Path) -> None:
     """Delete a folder; it stops being a checkpoint at once, however long the rest takes."""
-    shutil.rmtree(_set_aside(path), ignore_errors=True)
+    remove_tree(_set_aside(path))
 
 
 def _set_aside(path: Path) -> Path:

@@ -6,6 +6,7 @@ how many, the layout of examples, the task. `docs/checkpoint-format.md` describe
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,6 +19,7 @@ from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.data.tasks import Task
 from icot_tui.data.tokenizing import encode_texts, separator_id
 from icot_tui.errors import UserError
+from icot_tui.files import read_file
 from icot_tui.version import __version__
 
 if TYPE_CHECKING:
@@ -257,12 +259,10 @@ def read_description(checkpoint: Path) -> CheckpointDescription | None:
         UserError: it is damaged, or of a version to come.
     """
     path = checkpoint / FILE
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
     try:
-        if path.stat().st_size > LARGEST:
-            raise UserError(f"{path} has more than {LARGEST:,} bytes: it is no description")
-        raw = json.loads(path.read_bytes())
+        raw = json.loads(read_file(path, LARGEST))
         version = raw["version"] if isinstance(raw, dict) else None
         if isinstance(version, int) and version > VERSION:
             raise UserError(
@@ -272,5 +272,7 @@ def read_description(checkpoint: Path) -> CheckpointDescription | None:
         return CheckpointDescription.model_validate(raw)
     except UserError:
         raise
-    except (OSError, ValueError, KeyError, RecursionError) as error:
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, RecursionError) as error:
         raise UserError(f"{path} cannot be read: it is damaged") from error

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from icot_tui.config import CheckpointConfig
 from icot_tui.engine.checkpoints.checkpoint import (
-    BEST,
     OPTIMIZER,
     CheckpointPath,
     best_checkpoint,
@@ -32,8 +31,9 @@ from icot_tui.engine.checkpoints.weights import Weights
 from icot_tui.engine.journal.events import CheckpointSaved, Event, Warned
 from icot_tui.engine.loop.run_state import RunState
 from icot_tui.engine.loop.update import SkippingAdamW, optimizer_tensors, restore_optimizer
-from icot_tui.engine.run_folder import write_atomically
+from icot_tui.engine.run_folder import BEST
 from icot_tui.errors import UserError
+from icot_tui.files import write_atomically
 from icot_tui.models.tensors import whole
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Store:
         if not self.accelerator.is_main_process or not (self.folder / name).is_dir():
             return
         try:
-            write_atomically(self.folder / BEST, name + "\n")
+            write_atomically(self.folder / BEST, name + "\n", own_folder=True)
         except OSError as error:
             message = f"best could not be written: {error.strerror}"
             self.emit(Warned(step=state.step, message=message))

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from icot_tui.engine.run_folder import write_atomically
+from icot_tui.files import open_file, write_atomically
 
 Kind = Literal["best", "worst", "random"]
 
@@ -79,12 +79,12 @@ def merge_samples(shards: Sequence[Sequence[Sample]], wanted: int, examples: int
 def write_samples(path: Path, samples: Sequence[Sample]) -> None:
     """One JSON line a sample; readers see the whole file or none."""
     lines = [json.dumps(msgspec.to_builtins(sample), allow_nan=False) + "\n" for sample in samples]
-    write_atomically(path, "".join(lines))
+    write_atomically(path, "".join(lines), own_folder=True)
 
 
 def read_samples(path: Path, most_bytes: int = -1) -> list[Sample]:
     """The samples of a file's first `most_bytes`; damaged lines and unknown fields are left out."""
-    with open(path, "rb") as file:
+    with open(open_file(path), "rb") as file:
         lines = file.read(most_bytes).splitlines()
     return [sample for line in lines if (sample := _read_sample(line)) is not None]
 

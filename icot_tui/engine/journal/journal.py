@@ -19,6 +19,7 @@ import msgspec
 
 from icot_tui.engine.journal.events import EVENTS, CommandDone, Event, RunStarted
 from icot_tui.errors import UserError
+from icot_tui.files import open_file
 
 PART_BYTES = 1 << 20
 """Read at once: large enough to be quick, small enough to stay in the processor's cache."""
@@ -76,7 +77,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+            self._file = open_file(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}") from error
         size = os.fstat(self._file).st_size
@@ -142,7 +143,7 @@ class JournalReader:
 
     def skip_to(self, offset: int) -> None:
         """Go on after the first line's end from an offset on."""
-        with contextlib.suppress(OSError), open(self.path, "rb") as file:
+        with contextlib.suppress(OSError), open(open_file(self.path), "rb") as file:
             file.seek(offset)
             self.offset = offset + len(file.readline(LONGEST_LINE))
 
@@ -156,7 +157,7 @@ class JournalReader:
         if self.offset >= end:
             return
         try:
-            file = open(self.path, "rb", buffering=0)  # noqa: SIM115 - the with statement follows
+            file = open(open_file(self.path), "rb", buffering=0)  # noqa: SIM115 - the with statement follows
         except OSError:
             return
         wanted = PART_BYTES
@@ -174,14 +175,12 @@ class JournalReader:
                 elif wanted < LONGEST_LINE:
                     wanted *= 4
                 else:
-                    self.offset += count
+                    self.offset = min(_next_data(file, self.offset + count), self.size)
 
     def check(self) -> None:
         """Raise an `OSError` if the journal is there but can't be read: no file, or no rights."""
         with contextlib.suppress(FileNotFoundError):
-            if not stat.S_ISREG(os.stat(self.path).st_mode):
-                raise OSError(errno.EINVAL, "it is not a file")
-            open(self.path, "rb").close()
+            os.close(open_file(self.path))
 
     def new_parts(self) -> Iterator[bytes]:
         """Whole lines since the last call.
@@ -210,6 +209,16 @@ def greatest_stage(path: Path) -> int | None:
     """Tokens of the run's longest chain of thought; None before the run began."""
     events = (event for _, event in JournalReader(path).events())
     return next((event.greatest_stage for event in events if isinstance(event, RunStarted)), None)
+
+
+def _next_data(file: FileIO, offset: int) -> int:
+    """Where something is written, at an offset or after it: what is a hole costs no reading."""
+    try:
+        return os.lseek(file.fileno(), offset, os.SEEK_DATA)
+    except AttributeError:  # a system that doesn't tell
+        return offset
+    except OSError as error:
+        return os.fstat(file.fileno()).st_size if error.errno == errno.ENXIO else offset
 
 
 def _whole_lines(file: FileIO, offset: int, wanted: int) -> tuple[bytes, int]:

@@ -4,16 +4,20 @@ The screen, `icot-tui ctl` and tests use the same queue. Another process puts a 
 run folder's mailbox, one small JSON file each, which works over NFS too.
 """
 
+import contextlib
 import os
 import queue
+import stat
 import time
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Union
 
 import msgspec
 
-from icot_tui.engine.run_folder import write_atomically
+from icot_tui.errors import UserError
+from icot_tui.files import kind_of, open_file, write_atomically
 
 MAX_COMMAND_BYTES = 4096  # of a file in the mailbox; no command needs more
 
@@ -104,10 +108,13 @@ class CommandQueue:
         self._mailbox = mailbox
         self._poll_seconds = poll_seconds
         self._next_poll = 0.0
-        self._outdated: set[Path] = set()
+        self._outdated: set[str] = set()
         if mailbox is not None:
-            mailbox.mkdir(mode=0o700, exist_ok=True)
-            self._outdated = set(_command_files(mailbox))
+            with contextlib.suppress(FileExistsError):
+                mailbox.mkdir(mode=0o700)
+            _check_mailbox(mailbox)
+            with _opened(mailbox) as folder:
+                self._outdated = set(_command_files(folder))
 
     def put(self, command: Command) -> None:
         """Add a command; safe from any thread and from a signal handler."""
@@ -120,35 +127,67 @@ class CommandQueue:
             commands.append(self._queue.get())
         if self._mailbox is not None and time.monotonic() >= self._next_poll:
             self._next_poll = time.monotonic() + self._poll_seconds
-            for file in _command_files(self._mailbox):
-                command = _read_command(file)
-                if command is not None and file not in self._outdated:
-                    commands.append(command)
+            with _opened(self._mailbox) as folder:
+                for file in _command_files(folder):
+                    command = _read_command(file, folder)
+                    if command is not None and file not in self._outdated:
+                        commands.append(command)
         return commands
 
 
-def _command_files(mailbox: Path) -> list[Path]:
+def _check_mailbox(mailbox: Path) -> None:
+    """Refuse a mailbox through which others would control the run, or that lies elsewhere.
+
+    Raises:
+        UserError: it is no folder of the run's own, or another user's.
+    """
+    found = os.lstat(mailbox)
+    if not stat.S_ISDIR(found.st_mode):
+        what = f"is {kind_of(found.st_mode)}, not a folder of the run's own"
+    elif os.geteuid() not in (0, found.st_uid):
+        what = "belongs to another user, who would control the run"
+    else:
+        return
+    raise UserError(f"{mailbox} {what}: remove it, and it is made anew")
+
+
+@contextlib.contextmanager
+def _opened(mailbox: Path) -> Iterator[int | None]:
+    """The mailbox itself, never what it links to; None where there is none."""
+    try:
+        folder = os.open(mailbox, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        yield None
+        return
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _command_files(folder: int | None) -> list[str]:
     """What lies in the mailbox, oldest first."""
     try:
-        return sorted(path for path in mailbox.iterdir() if path.suffix == ".json")
+        found = [] if folder is None else os.listdir(folder)
     except OSError:
         return []
+    return sorted(name for name in found if name.endswith(".json"))
 
 
-def _read_command(path: Path) -> Command | None:
+def _read_command(name: str, folder: int | None) -> Command | None:
     """Read a file of the mailbox and remove it; None for what is no command of the run's owner.
 
     What can't be removed is ignored: it would be carried out again and again.
     """
     command: Command | None = None
     try:
-        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        with open(open_file(name, folder=folder), "rb") as file:
             if os.fstat(file.fileno()).st_uid == os.geteuid():  # nobody else controls this run
                 command = _decode(file.read(MAX_COMMAND_BYTES))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         pass
     try:
-        path.unlink()
+        os.unlink(name, dir_fd=folder)
     except OSError:
         return None
     return command
@@ -160,5 +199,5 @@ def post(mailbox: Path, command: Command) -> Path:
     An `OSError` says that there is no such mailbox, or that it is somebody else's.
     """
     path = mailbox / f"{time.time_ns():020d}-{command.id}.json"
-    write_atomically(path, msgspec.json.encode(command).decode())
+    write_atomically(path, msgspec.json.encode(command), own_folder=True)
     return path

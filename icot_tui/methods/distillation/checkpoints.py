@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from icot_tui.data.tokenizing import separators
 from icot_tui.engine.checkpoints.checkpoint import (
+    LARGEST,
     MANIFEST,
     THOUGHTS,
     CheckpointPath,
@@ -28,6 +29,7 @@ from icot_tui.engine.checkpoints.description import read_description
 from icot_tui.engine.checkpoints.weights import ExtendedWeights
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.errors import UserError
+from icot_tui.files import read_file
 from icot_tui.methods.distillation.config import PARTS
 from icot_tui.methods.distillation.models import MindReadingStudent, ThoughtEmulator, coupled_lm
 from icot_tui.models.loading import load_pretrained
@@ -84,9 +86,9 @@ def part_settings(folder: Path) -> dict[str, dict[str, Any]]:
     if not path.is_file():
         return {}
     try:
-        settings = json.loads(path.read_text())
+        settings = json.loads(read_file(path, LARGEST))
         return {name: dict(settings[name]) for name in ("student", "emulator") if name in settings}
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
 
 

@@ -4,6 +4,7 @@ They are computed in batches, or kept on disk if that is cheaper. n examples, B 
 H width.
 """
 
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -171,6 +172,9 @@ def store_states(
         beside = path.with_name(f".writing-{path.name}")
         try:
             path.parent.mkdir(exist_ok=True)
+            if path.parent.is_symlink():
+                raise OSError(errno.ENOTDIR, f"{path.parent} is a symbolic link")
+            beside.unlink(missing_ok=True)
             _write(computed, beside, dtype, check)
             os.replace(beside, path)
         except OSError as error:

@@ -16,12 +16,14 @@ from typing import Any, Protocol
 
 from icot_tui.data.cache import cache_folder
 from icot_tui.data.examples import ANSWER_MARK
-from icot_tui.engine.run_folder import write_atomically
 from icot_tui.errors import UserError
+from icot_tui.files import read_file, write_atomically
 from icot_tui.methods.prompted.prompts import Conversation
 
 _NUMBER = re.compile(r"(?<!\d)-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
 _SAID = re.compile(r"\\boxed\{|answer(?:\s+is|\s*:|\*\*:)", re.IGNORECASE)
+LARGEST = 64 << 20
+"""Bytes of a reply's file that is read at all."""
 _ENDS = " \t*_$`\"'.{}()"
 """Around answers in words: blanks, emphasis, quotes, the sentence's end."""
 
@@ -61,7 +63,7 @@ class KeptReplies:
     def get(self, conversation: Conversation) -> Reply | None:
         """The reply to a conversation; None if it was never asked, or its file is damaged."""
         try:
-            return Reply(**json.loads(self._path(conversation).read_text()))
+            return Reply(**json.loads(read_file(self._path(conversation), LARGEST)))
         except (OSError, ValueError, TypeError):
             return None
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from textual.app import App
 from textual.notifications import SeverityLevel
 
-from icot_tui.engine.run_folder import RunFolder, write_atomically
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.files import write_atomically
 from icot_tui.tui.actions.runner import Handler, notify_user
 from icot_tui.tui.app.user_state import state_folder
 from icot_tui.tui.chart.widget import Chart

@@ -7,7 +7,7 @@ from typing import get_args
 
 import platformdirs
 
-from icot_tui.engine.run_folder import write_atomically
+from icot_tui.files import write_atomically
 from icot_tui.tui.actions.table import PANEL_IDS
 from icot_tui.tui.frame.layout import bounded
 from icot_tui.tui.run.view import Axis

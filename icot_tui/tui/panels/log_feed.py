@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
 
+from icot_tui.files import open_file
 from icot_tui.tui.run.view import RunView
 from icot_tui.watch.history import History, LogLine
 from icot_tui.watch.source import Source
@@ -92,7 +93,7 @@ class OutputFile:
 
     def _read(self, offset: int, skips: bool) -> list[str]:
         try:
-            with open(self._path, "rb") as file:
+            with open(open_file(self._path), "rb") as file:
                 file.seek(offset)
                 read = file.read(AT_ONCE)
         except OSError:

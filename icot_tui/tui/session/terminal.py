@@ -9,6 +9,8 @@ import termios
 from pathlib import Path
 from typing import Any
 
+from icot_tui.files import open_file
+
 LEAVE_SCREEN = (
     "\x1b[?2026l\x1b[0m"  # whole frames again, plain colours
     "\x1b[?1000l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1016l"  # no mouse
@@ -107,7 +109,7 @@ class Terminal:
 def _open_log(log: Path | None) -> int:
     if log is not None:
         with contextlib.suppress(OSError):
-            return os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            return open_file(log, os.O_RDWR | os.O_CREAT | os.O_APPEND)
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
 

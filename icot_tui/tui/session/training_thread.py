@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import os
 import threading
 import time
 import traceback
@@ -16,6 +17,7 @@ from icot_tui.engine.loop.commands import Command, CommandQueue
 from icot_tui.engine.loop.memory import nothing_collected
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError, reason
+from icot_tui.files import open_file
 from icot_tui.runs.new_run import create_run
 
 Phase = Literal[
@@ -129,8 +131,9 @@ class TrainingThread:
         self.error = reason(error)
         self.exit_status = error.exit_status if isinstance(error, UserError) else 1
         with contextlib.suppress(OSError, UserError):
-            with open(self.folder.log, "a", encoding="utf-8", errors="backslashreplace") as log:
-                log.write("".join(traceback.format_exception(error)))
+            log = open_file(self.folder.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            with open(log, "w", encoding="utf-8", errors="backslashreplace") as file:
+                file.write("".join(traceback.format_exception(error)))
             step = last_step(self.folder.journal)
             if step is not None:  # other viewers are told, unless nothing was journaled yet
                 journal = Journal(self.folder.journal)

@@ -1,0 +1,111 @@
+"""A run folder from elsewhere is data: nothing is waited for, nothing is written outside of it."""
+
+import os
+
+import pytest
+
+from icot_tui.cli.app import run
+from icot_tui.engine.journal.events import Paused
+from icot_tui.engine.journal.journal import JournalReader, encode_line
+from icot_tui.engine.loop.commands import CommandQueue, Stop
+from icot_tui.engine.run_folder import RunFolder, listed_as_locked
+from icot_tui.errors import UserError
+from tests.faults.foreign import KINDS, PARTS, foreign_run, is_untouched, within
+from tests.tiny import tiny, train_new
+
+LOOKING = ["runs", "list"], ["runs", "show", "run"], ["ctl", "save", "--run", "run"]
+READING = (
+    *(["runs", "query", "run", "loss"], ["runs", "export", "run", "--format", "card"]),
+    *(["runs", "export", "run"], ["attach", "run", "--once"], ["watch", "run"]),
+)
+WORKING = (["eval", "run", "--no-speed"], ["resume", "run", "--quiet"])
+SECONDS = 20.0
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    commands = CommandQueue()
+
+    def listen(event):
+        if getattr(event, "step", 0) >= 8:
+            commands.put(Stop())
+
+    config = tiny(train={"max_steps": 10}, evaluation={"every_steps": 4, "samples": 4})
+    return train_new(tmp_path_factory.mktemp("stopped"), config, commands, listen)
+
+
+def try_all(stopped, tmp_path, capfd, part, commands):
+    for kind in KINDS:
+        runs = tmp_path / kind / "runs"
+        runs.mkdir(parents=True)
+        folder = foreign_run(stopped, runs, part, kind)
+        for command in commands:
+            with within(SECONDS):
+                status = run([*command, "--runs", str(runs)])
+            said = "".join(capfd.readouterr())
+            what = f"{' '.join(command)} with a {kind} for {part}: {said}"
+            assert status in (0, 1, 2), what
+            assert "unexpected" not in said and "Traceback" not in said, what
+            assert is_untouched(folder), what
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_looking_at_odd_files_waits_for_nothing(stopped, tmp_path, capfd, part):
+    try_all(stopped, tmp_path, capfd, part, LOOKING)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", PARTS)
+def test_training_and_evaluating_write_nothing_elsewhere(stopped, tmp_path, capfd, part):
+    try_all(stopped, tmp_path, capfd, part, READING + WORKING)
+
+
+def test_a_training_that_would_write_elsewhere_is_refused_in_a_sentence(stopped, tmp_path, capfd):
+    for part in ("lock", "control", "journal.jsonl", "log.txt", "checkpoints", "samples"):
+        runs = tmp_path / part / "runs"
+        runs.mkdir(parents=True)
+        foreign_run(stopped, runs, part, "linked folder")
+        assert run(["resume", "run", "--runs", str(runs)]) == 2
+        said = capfd.readouterr().err
+        assert f"{part} is a symbolic link, not a " in said and "remove it" in said
+
+
+def test_only_the_owner_may_open_the_lock(tmp_path):
+    run = RunFolder.create(tmp_path, "run", "")
+    path = run.path / "lock"
+    path.touch(0o644)  # as earlier versions made it
+    run.lock()
+    assert path.stat().st_mode & 0o777 == 0o600
+    run.unlock()
+
+
+def test_a_lock_that_may_not_be_opened_is_looked_up(tmp_path):
+    run = RunFolder.create(tmp_path, "run", "")
+    assert not listed_as_locked(run.path / "lock")
+    run.lock()
+    assert listed_as_locked(run.path / "lock")
+    run.unlock()
+    assert not listed_as_locked(run.path / "lock")
+
+
+def test_another_users_mailbox_is_refused(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a folder away")
+    run = RunFolder.create(tmp_path, "run", "")
+    os.chown(run.control, 12345, -1)
+    CommandQueue(run.control)  # root may act for anybody
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "geteuid", lambda: 54321)
+        with pytest.raises(UserError, match="belongs to another user"):
+            CommandQueue(run.control)
+
+
+def test_a_hole_of_terabytes_is_no_reading(tmp_path):
+    journal = tmp_path / "journal.jsonl"
+    with open(journal, "wb") as file:
+        file.truncate(1 << 44)
+        file.seek(1 << 44)
+        file.write(b"\n" + encode_line(1.0, Paused(step=3, reason="here")))
+    with within(SECONDS):
+        ((_, event),) = JournalReader(journal).events()
+    assert event == Paused(step=3, reason="here")
