@@ -115,9 +115,25 @@ def listed(things: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(things[:-1]), *things[-1:])))
 
 
+def plain_lines(text: str) -> str:
+    """As `plain`, but line ends and tabs stay."""
+    return UNSAFE.sub(lambda match: match[0] if match[0] in "\n\t" else _escaped(match[0]), text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+def plain_json(line: bytes) -> bytes:
+    """JSON that means the same, in which `plain` finds nothing to escape; without a line's end."""
+    if line.isascii() and b"\x7f" not in line:  # escaped by all encoders
+        return line
+    return UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", line.decode()).encode()
+
+
 def plain(text: str) -> str:
     """The text on one line, with control characters escaped (`\\x1b`)."""
-    return UNSAFE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+    return UNSAFE.sub(lambda match: _escaped(match[0]), text)
 
 
 def _local(time: float, form: str) -> str:

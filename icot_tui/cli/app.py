@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from icot_tui.errors import UserError
+from icot_tui.output import say
 
 COMMANDS = {
     "launch": "Train with the live screen: without a config, the CPU demo.",
@@ -93,7 +94,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from icot_tui.version import __version__
 
-        typer.echo(f"icot-tui {__version__}")
+        say(f"icot-tui {__version__}")
         raise typer.Exit
 
 
@@ -149,11 +150,11 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(_usage_sentence(error), error.exit_code)
     except UserError as error:
         if debug:
-            traceback.print_exc()
+            say(traceback.format_exc().rstrip(), error=True)
         return _fail(str(error), error.exit_status)
     except Exception as error:
         if debug:
-            traceback.print_exc()
+            say(traceback.format_exc().rstrip(), error=True)
             return 1
         if isinstance(error, OSError) and error.filename and error.strerror:
             return _fail(f"{os.fsdecode(error.filename)}: {error.strerror}", 1)
@@ -178,5 +179,5 @@ def _fail(message: str, status: int) -> int:
 
     sentence = plain(" ".join(message.split()))
     if sentence:
-        print(f"error: {sentence}", file=sys.stderr)
+        say(f"error: {sentence}", error=True)
     return status

@@ -17,6 +17,7 @@ from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 from icot_tui.formatting import plain
 from icot_tui.models.device import pick_device, silence_transformers
+from icot_tui.output import say
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -226,8 +227,8 @@ def _print_thoughts(name: str, layers: "Sequence[LayerThought]", examples: int) 
             for one in layers
         ],
     )
-    print(f"{LEGEND} {examples:,} held-out questions.")
-    print(plain(f"{name}: {summary(layers, examples)}"))
+    say(f"{LEGEND} {examples:,} held-out questions.")
+    say(plain(f"{name}: {summary(layers, examples)}"))
 
 
 def _print_answers(text: str, answers: "Sequence[Answer]") -> None:

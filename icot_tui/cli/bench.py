@@ -18,6 +18,7 @@ from icot_tui.engine.loop.commands import CommandQueue, Evaluate, Stop
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.formatting import duration, plain
+from icot_tui.output import say
 
 app = typer.Typer()
 
@@ -83,7 +84,7 @@ def bench(
         parts.append(f"evaluation {speeds['evaluated_examples_per_second']:,.0f} examples/s")
     parts.append(f"{measured.steps} steps in {duration(measured.seconds)}")
     parts.append(f"peak memory {measured.peak_memory_bytes / 1e9:.2f} GB")
-    print(plain(", ".join(parts)))
+    say(plain(", ".join(parts)))
 
 
 def measure(config: RunConfig, steps: int, evaluate: bool) -> BenchResult:

@@ -18,6 +18,7 @@ from icot_tui.config.sections import Section
 from icot_tui.config.toml import KeyPath, leaves, read_toml, toml_key, toml_value
 from icot_tui.errors import UserError
 from icot_tui.formatting import plain
+from icot_tui.output import say
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -38,7 +39,7 @@ def show(config: Config, overrides: Overrides = None, json: Json = False) -> Non
         return
     for key, value, origin in rows:
         line = f"{key} = {value}" if value else f"# {key}: not set"
-        print(plain(f"{line}  # {origin}"))
+        say(plain(f"{line}  # {origin}"))
 
 
 @app.command("check", epilog="Example: icot-tui config check my-run.toml")
@@ -48,7 +49,7 @@ def check_file(config: Config, overrides: Overrides = None, json: Json = False) 
     if json:
         print_json({"path": loaded.path, "name": loaded.config.name, "ok": True})
     else:
-        print(plain(f"{loaded.path} is valid: run '{loaded.config.name}'"))
+        say(plain(f"{loaded.path} is valid: run '{loaded.config.name}'"))
 
 
 @app.command(epilog="Example: icot-tui config new my-run --from mult-3x3-cpu")
@@ -74,7 +75,7 @@ def new(
         raise UserError(f"{path} already exists: choose another name, or remove it") from error
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
-    print(f"wrote {path}; train it with: icot-tui train {path}")
+    say(f"wrote {path}; train it with: icot-tui train {path}")
 
 
 def _explained(

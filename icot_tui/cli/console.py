@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from icot_tui.formatting import plain
+from icot_tui.formatting import plain, plain_json, plain_lines
+from icot_tui.output import say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,11 +22,22 @@ def console(**options: Any) -> "Console":
     Markup, emoji codes and highlighting are off: text from data, prompts and models is printed as
     it is. Style with `style=` or `rich.text.Text`.
     """
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
 
     from icot_tui.themes import rich_theme
 
-    return Console(theme=rich_theme(), markup=False, emoji=False, highlight=False, **options)
+    class SafeConsole(Console):
+        """Shows control characters instead of obeying them, whatever it is given."""
+
+        def render(
+            self, renderable: RenderableType, options: ConsoleOptions | None = None
+        ) -> Iterator[Segment]:
+            for segment in super().render(renderable, options):
+                text, style, control = segment
+                yield segment if control else Segment(plain_lines(text), style)
+
+    return SafeConsole(theme=rich_theme(), markup=False, emoji=False, highlight=False, **options)
 
 
 @contextmanager
@@ -40,7 +52,8 @@ def spinner(what: str) -> Iterator[Callable[[str], None]]:
 
 def print_json(value: Any) -> None:
     """One line of JSON on stdout; pure ASCII, and paths, infinities and NaN as strings."""
-    print(json.dumps(_finite(value), allow_nan=False, default=os.fspath))
+    text = json.dumps(_finite(value), allow_nan=False, default=os.fspath)
+    say(plain_json(text.encode()).decode())
 
 
 def _finite(value: Any) -> Any:
@@ -73,7 +86,7 @@ def print_table(
     rows = list(rows)
     if not sys.stdout.isatty():
         for row in (headers, *rows):
-            print("\t".join(plain(str(cell)) for cell in row))
+            say("\t".join(plain(str(cell)) for cell in row))
         return
     from rich import box
     from rich.table import Table
@@ -96,4 +109,4 @@ def _safe(cell: "str | Text") -> "str | Text":
 
 def print_error(text: str) -> None:
     """A line on standard error."""
-    print(plain(text), file=sys.stderr)
+    say(plain(text), error=True)

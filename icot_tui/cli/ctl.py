@@ -20,6 +20,7 @@ from icot_tui.engine.loop.commands import Command, post
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 from icot_tui.formatting import plain
+from icot_tui.output import say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -63,7 +64,7 @@ def _send(
         if json:
             print_json({"command": command.name, "id": command.id, "posted": True})
         else:
-            print(f"{command.name}: posted to run {folder.name}")
+            say(f"{command.name}: posted to run {folder.name}")
         return 0
     answer = _answer(folder, command, reader, time.monotonic() + seconds)
     if answer is None:
@@ -73,7 +74,7 @@ def _send(
     elif not answer.done:
         raise UserError(f"run {folder.name}, {answer.command}: {answer.effect}", 1)
     else:
-        print(plain(f"{folder.name}: {answer.effect}"))
+        say(plain(f"{folder.name}: {answer.effect}"))
     return 0 if answer.done else 1
 
 

@@ -20,6 +20,7 @@ from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError, reason
 from icot_tui.formatting import count, duration, plain
+from icot_tui.output import say
 from icot_tui.runs.new_run import remove_empty_run
 from icot_tui.signals import ECHO_SECONDS, handling_stop
 
@@ -98,7 +99,7 @@ def resume_run(folder: RunFolder, *, as_json: bool, quiet: bool) -> int:
     if is_main_process() and as_json:
         print_json(msgspec.to_builtins(ended))
     elif is_main_process():
-        print(f"run {folder.name} is finished: {plain(ended.reason)}")
+        say(f"run {folder.name} is finished: {plain(ended.reason)}")
     return 0
 
 

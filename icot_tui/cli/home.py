@@ -5,6 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from icot_tui.engine.run_folder import runs_folder
+from icot_tui.output import say
 
 if TYPE_CHECKING:
     from icot_tui.tui.home.app import HomeApp
@@ -27,6 +28,6 @@ def home() -> int:
     command = apps[0].command
     if not command:
         return status
-    print("icot-tui", *command, flush=True)
+    say("icot-tui", *command, flush=True)
     # A process of its own: `launch` forks, which wants one without a screen's threads.
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:], *command])

@@ -2,7 +2,6 @@
 
 import gc
 import os
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +19,7 @@ from icot_tui.cli.options import (
 )
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
+from icot_tui.output import say
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -72,7 +72,7 @@ def launch(
     from icot_tui.tui.session import parent_process, terminal
 
     if not terminal.is_usable():
-        print("no terminal to draw on: training without the screen", file=sys.stderr)
+        say("no terminal to draw on: training without the screen", error=True)
         if resume is not None:
             from icot_tui.cli.resume import resume as resume_command
 
@@ -102,7 +102,7 @@ def launch(
 
     folder = RunFolder.find(options.runs, resume)
     if finished_end(folder) is not None:
-        print(f"run {folder.name} is finished; to look at it: icot-tui attach {folder.path}")
+        say(f"run {folder.name} is finished; to look at it: icot-tui attach {folder.path}")
         return 0
     return _train(None, folder, options, forked)
 
@@ -123,7 +123,7 @@ def _train(
 
     status = wait_for_training(engine, left)
     if left.error is not None and left.reason == "crashed" and status == 0:
-        print(f"the screen crashed, but the training did not (see {engine.folder.log})")
+        say(f"the screen crashed, but the training did not (see {engine.folder.log})")
     return status
 
 

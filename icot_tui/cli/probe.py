@@ -23,6 +23,7 @@ from icot_tui.cli.plots.look import look_here, print_plot
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.formatting import plain
 from icot_tui.models.device import pick_device, silence_transformers
+from icot_tui.output import say
 
 if TYPE_CHECKING:
     from icot_tui.analysis.probe_report import ProbeReport
@@ -163,7 +164,7 @@ def _print_report(report: "ProbeReport", named: bool) -> None:
         shown = [max(hidden, key=lambda number: _rank(report, number))]
     for number in shown:
         _print_heat_map(report, number)
-    print(
+    say(
         f"{plain(report.checkpoint)}, stage {report.stage}, {report.examples:,} examples, "
         f"{report.seconds:.0f} s"
     )
@@ -173,7 +174,7 @@ def _print_report(report: "ProbeReport", named: bool) -> None:
         if sys.stdout.isatty():
             console().print(f"- {plain(line)}")
         else:
-            print(plain(line))
+            say(plain(line))
 
 
 def _rank(report: "ProbeReport", target: int) -> tuple[bool, float]:

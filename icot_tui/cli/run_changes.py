@@ -10,6 +10,7 @@ from icot_tui.cli.options import Runs, SeveralRuns, examples
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 from icot_tui.formatting import listed, plain
+from icot_tui.output import say
 from icot_tui.runs import moving, notes
 
 OneRun = Annotated[str, Argument(metavar="RUN", help="Name or folder of a run.")]
@@ -41,7 +42,7 @@ def tag(
         found = notes.change_tags(folder, added, remove or ())
     else:
         found = notes.read_notes(folder)
-    print(plain(", ".join(found.tags) or f"{folder.name} has no tags"))
+    say(plain(", ".join(found.tags) or f"{folder.name} has no tags"))
 
 
 def note(
@@ -55,7 +56,7 @@ def note(
     if text is not None:
         found = notes.Notes(found.tags, text.strip())
         notes.write_notes(folder, found)
-    print(plain(found.note or f"{folder.name} has no note"))
+    say(plain(found.note or f"{folder.name} has no note"))
 
 
 def rename(
@@ -65,7 +66,7 @@ def rename(
 ) -> None:
     """Rename a run that is not training."""
     renamed = moving.rename_run(RunFolder.find(runs or runs_folder(), run), name)
-    print(plain(f"renamed to {renamed.path}"))
+    say(plain(f"renamed to {renamed.path}"))
 
 
 def delete(
@@ -83,4 +84,4 @@ def delete(
             raise UserError(f"nobody is here to confirm it: delete {what} with --yes")
         typer.confirm(f"Move {what} into the trash?", abort=True)
     for folder in folders:
-        print(plain(f"{folder.name} is in {moving.delete_run(folder)} now"))
+        say(plain(f"{folder.name} is in {moving.delete_run(folder)} now"))

@@ -10,6 +10,7 @@ from icot_tui.cli.console import print_json
 from icot_tui.cli.options import Json, Runs, examples
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
+from icot_tui.output import say
 
 app = typer.Typer()
 
@@ -57,16 +58,16 @@ def query(
         if json:
             print_json({"run": folder.name, "quantity": quantity, "step": at, "value": value})
         else:
-            print("nan" if value is None else value)
+            say("nan" if value is None else value)
         return
     found = found.between(first, last, every)
     steps, values = found.steps.tolist(), [_plain(value) for value in found.values.tolist()]
     if json:
         print_json({"run": folder.name, "quantity": quantity, "steps": steps, "values": values})
         return
-    print(f"step\t{quantity}")
+    say(f"step\t{quantity}")
     for step, value in zip(steps, values, strict=True):
-        print(f"{step}\t{'nan' if value is None else value}")
+        say(f"{step}\t{'nan' if value is None else value}")
 
 
 def _plain(value: float) -> float | int | None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from icot_tui.cli.console import print_table
 from icot_tui.formatting import age, plain
+from icot_tui.output import say
 from icot_tui.watch.filters import in_words, value_of
 from icot_tui.watch.runs import RunLine
 
@@ -28,7 +29,7 @@ def print_runs(lines: Sequence[RunLine], keys: Sequence[str]) -> None:
     print_table(headers, rows)
     if sys.stdout.isatty() and len(lines) > 1:
         names = " ".join(plain(line.name) for line in lines[:2])
-        print(f"How two of them differ: icot-tui runs compare {names}")
+        say(f"How two of them differ: icot-tui runs compare {names}")
 
 
 def _row(line: RunLine) -> list[str]:

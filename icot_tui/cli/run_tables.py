@@ -12,6 +12,7 @@ from icot_tui.config import RunConfig, method_of
 from icot_tui.config.toml import toml_value
 from icot_tui.engine.journal.wording import describe
 from icot_tui.formatting import age, duration, plain
+from icot_tui.output import say
 from icot_tui.runs.notes import read_notes
 from icot_tui.units import UNIT_WORDS
 from icot_tui.watch.differences import differing_keys
@@ -27,7 +28,7 @@ def print_run(one: "RunReader", checkpoints: Sequence[dict[str, Any]]) -> None:
     """A run's heading, evaluations, checkpoints and spikes."""
     metrics = one.summary.metrics
     for name, text in _facts(one):
-        print(f"{name:<9} {plain(text)}")
+        say(f"{name:<9} {plain(text)}")
     if sys.stdout.isatty():
         print_overview(one.folder)
     evaluations = [
@@ -70,7 +71,7 @@ def _print_section(title: str, headers: Sequence[str], rows: Sequence[Sequence[s
     """A table with its title, if it has rows."""
     if rows:
         some = f", the last {ROWS} of {len(rows)}" if len(rows) > ROWS else ""
-        print(f"\n{title}{some}")
+        say(f"\n{title}{some}")
         print_table(headers, rows[-ROWS:])
 
 
@@ -149,12 +150,12 @@ def print_comparison(records: "Sequence[RunReader]", json: bool) -> None:
         return
     for one in records:
         if one.problem:
-            print(plain(f"{one.folder.path}: {one.problem}"))
+            say(plain(f"{one.folder.path}: {one.problem}"))
     if differing:
         rows = [(key, *(toml_value(config.get(key)) for config in configs)) for key in differing]
         print_table(("config", *titles), rows)
     else:
-        print("their configs are the same")
+        say("their configs are the same")
     rows = [(key, *(_in_words(key, result[key]) for result in found)) for key in found[0]]
     print_table(("result", *titles), rows)
 

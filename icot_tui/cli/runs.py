@@ -18,6 +18,7 @@ from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoi
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 from icot_tui.formatting import count, plain
+from icot_tui.output import hand_over, say
 from icot_tui.watch.filters import in_order, keys_in, run_filter
 from icot_tui.watch.run_reader import RunReader, run_config
 from icot_tui.watch.runs import AT_WORK, RunLine, RunList, line_of, read_run
@@ -68,9 +69,9 @@ def list_runs(
         for line in chosen:
             print_json(_as_json(line))
     elif not every:
-        print(f"no runs in {plain(str(where))} yet: start one with 'icot-tui train'")
+        say(f"no runs in {plain(str(where))} yet: start one with 'icot-tui train'")
     elif not chosen:
-        print(f"none of {count(len(every), 'run')} meets the filter {plain(text)}")
+        say(f"none of {count(len(every), 'run')} meets the filter {plain(text)}")
     else:
         print_runs(chosen, [*keys_in(text), *([] if sort is None else [sort])])
 
@@ -193,7 +194,7 @@ def export(
             raise UserError("a model card is about one run: name one")
         text = exporting.model_card(folders[0])
         if out is None:
-            print(text, end="")
+            hand_over(text.encode(errors="backslashreplace"))
         else:
             exporting.write_text(out, text)
     elif kind == "csv":
@@ -205,7 +206,7 @@ def export(
     else:
         exporting.write_tensorboard(folders, out)
     if out is not None:
-        print(plain(f"written {out}"))
+        say(plain(f"written {out}"))
 
 
 def _export_to_tracker(to: str, names: list[str], out: Path | None, runs: Path | None) -> None:
@@ -216,4 +217,4 @@ def _export_to_tracker(to: str, names: list[str], out: Path | None, runs: Path |
         raise UserError(f"--to must be one of {', '.join(CLIENTS)}, not '{to}'")
     folders = [RunFolder.find(runs or runs_folder(), name) for name in names]
     export_to_tracker(to, folders, out)
-    print(plain(f"{to} has {', '.join(folder.name for folder in folders)}"))
+    say(plain(f"{to} has {', '.join(folder.name for folder in folders)}"))

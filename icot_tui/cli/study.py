@@ -16,6 +16,7 @@ from icot_tui.cli.plots.look import look_here, print_plot
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.errors import UserError
 from icot_tui.formatting import duration, plain
+from icot_tui.output import say
 from icot_tui.signals import handling_stop
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _print_plan(plan: "Plan", runs: Path, json: bool) -> int:
         if json:
             print_json(trial.as_json() | {"command": command})
         else:
-            print(plain(command))
+            say(plain(command))
     for sentence in plan.skipped:
         print_error(sentence)
     return 0
@@ -211,27 +212,27 @@ def _print_json_results(results: "Results") -> None:
 
 
 def _print_results(plan: "Plan", results: "Results") -> None:
-    print()
+    say()
     print_table(results.table.headers, results.table.rows)
     for note in (*results.table.legend, *results.table.notes, *plan.skipped):
-        print(plain(note))
+        say(plain(note))
     if results.drawing is not None:
         from icot_tui.cli.plots.study_plot import draw_figure
 
-        print()
+        say()
         print_plot(draw_figure(results.drawing, look_here()))
     cost = results.facts["cost"]
-    print()
+    say()
     if cost["runs"]:
-        print(
+        say(
             f"cost     {cost['runs']} runs, {cost['steps']:,} steps, "
             f"{duration(cost['training_seconds'])} of training on "
             f"{', '.join(cost['devices']) or 'nothing'}"
         )
     if cost["replies"]:
-        print(f"         {cost['replies']:,} replies of {cost['tokens']:,} tokens")
+        say(f"         {cost['replies']:,} replies of {cost['tokens']:,} tokens")
     for number, path in enumerate(results.files):
-        print(f"{'' if number else 'written':<8} {plain(str(path))}")
+        say(f"{'' if number else 'written':<8} {plain(str(path))}")
 
 
 def report_problems(statuses: "list[TrialStatus]", results: "Results", stopped: bool) -> int:

@@ -15,6 +15,7 @@ from icot_tui.cli.options import Runs, examples
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.formatting import clock, duration, plain
+from icot_tui.output import say
 from icot_tui.watch.runs import AT_WORK, read_run
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def watch(
     else:
         watched = [WatchedRun(folder) for folder in RunFolder.all(where) if folder.is_locked()]
     if not watched:
-        print(plain(f"no run is at work in {where}"))
+        say(plain(f"no run is at work in {where}"))
         return 0
     with contextlib.suppress(KeyboardInterrupt):
         if sys.stdout.isatty():
@@ -159,4 +160,4 @@ def _print_changes(watched: Sequence[WatchedRun], every: float) -> None:
                 parts += [f"loss {loss}"] if loss else []
                 parts += [f"exact match {exact}"] if exact else []
                 words = ", ".join([status, *parts])
-                print(f"{clock(time.time())}  {plain(name)}: {words}", flush=True)
+                say(f"{clock(time.time())}  {plain(name)}: {words}", flush=True)

@@ -11,6 +11,7 @@ from icot_tui.config.alerts import load_alert_settings
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError, reason
 from icot_tui.files import open_file
+from icot_tui.output import say
 
 LAST_ALERT_SECONDS = 12.0
 """So long the end of a run waits for its last alert."""
@@ -50,7 +51,7 @@ def _start(folder: RunFolder) -> "subprocess.Popen[bytes] | None":
                 start_new_session=True,  # signals to the trainer are not for it
             )
     except (UserError, OSError) as error:
-        print(f"no alerts will be sent: {reason(error)}", file=sys.stderr)
+        say(f"no alerts will be sent: {reason(error)}", error=True)
         return None
 
 

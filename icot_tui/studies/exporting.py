@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from icot_tui.engine.checkpoints.checkpoint import best_or_newest
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.files import write_atomically
+from icot_tui.output import hand_over
 from icot_tui.studies.outcome import Outcome
 from icot_tui.watch.steps import StepTable, TimedEvaluation, read_steps
 
@@ -140,7 +142,11 @@ def write_csv(runs: Sequence[RunFolder], out: Path | None) -> None:
         UserError: it can't be written.
     """
     if out is None:
-        return _write_rows(runs, sys.stdout.buffer)
+        if not sys.stdout.isatty():
+            return _write_rows(runs, sys.stdout.buffer)
+        found = BytesIO()
+        _write_rows(runs, found)
+        return hand_over(found.getvalue())
     with writing(out) as beside, open(beside, "wb") as file:
         _write_rows(runs, file)
 

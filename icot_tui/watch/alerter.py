@@ -14,6 +14,7 @@ from pathlib import Path
 
 from icot_tui.config.alerts import load_alert_settings
 from icot_tui.engine.run_folder import RunFolder
+from icot_tui.output import say
 from icot_tui.watch.alerts import Alert, AlertRules
 from icot_tui.watch.notifier import Notifier, notice_of, targets
 from icot_tui.watch.source import RunFollower
@@ -64,7 +65,7 @@ class Alerter:
         """Tell each trouble once, in the run's log."""
         if sentence not in self._logged:
             self._logged.add(sentence)
-            print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {sentence}", file=sys.stderr, flush=True)
+            say(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {sentence}", error=True, flush=True)
 
 
 def _free(folder: Path) -> int | None:

@@ -20,6 +20,7 @@ import msgspec
 from icot_tui.engine.journal.events import EVENTS, CommandDone, Event, RunStarted
 from icot_tui.errors import UserError
 from icot_tui.files import open_file
+from icot_tui.formatting import plain_json
 
 PART_BYTES = 1 << 20
 """Read at once: large enough to be quick, small enough to stay in the processor's cache."""
@@ -36,13 +37,17 @@ _stamp = msgspec.json.Decoder(_Stamp).decode
 
 
 def encode_line(time: float, event: Event) -> bytes:
-    """An event as the journal has it, with the line's end; numbers that are not finite are null."""
+    """An event as the journal has it, with the line's end; numbers that are not finite are null.
+
+    What would command a terminal is escaped, so that a journal may be printed.
+    """
     values = msgspec.to_builtins(event, enc_hook=lambda number: number.item())  # NumPy's numbers
     line = {"time": round(time, 3)} | values
     try:
-        return msgspec.json.encode(line) + b"\n"
+        return plain_json(msgspec.json.encode(line)) + b"\n"
     except UnicodeEncodeError:  # a file's name that is no Unicode
-        return msgspec.json.encode({key: _unicode(value) for key, value in line.items()}) + b"\n"
+        line = {key: _unicode(value) for key, value in line.items()}
+        return plain_json(msgspec.json.encode(line)) + b"\n"
 
 
 def decode_line(line: bytes) -> tuple[float, Event] | None:

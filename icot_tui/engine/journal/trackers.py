@@ -4,7 +4,6 @@ What was not finite is left out: trackers keep such numbers in ways of their own
 does not tell infinity from NaN. The curve `skipped_updates` says where it happened.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from icot_tui.engine.evaluation.samples import read_samples
 from icot_tui.engine.journal import events
 from icot_tui.engine.journal.tracker_clients import Tracker
 from icot_tui.errors import reason
+from icot_tui.output import say
 
 Point = tuple[str, float | None]
 SAMPLE_COLUMNS = ("kind", "question", "answer", "model's chain of thought", "model's answer")
@@ -57,7 +57,7 @@ class Trackers:
                 work(tracker)
             except Exception as error:  # of whatever library: the training goes on
                 del self._open[name]
-                print(f"the tracker {name} gets no more: {reason(error)}", file=sys.stderr)
+                say(f"the tracker {name} gets no more: {reason(error)}", error=True)
 
     def _points(self, event: events.Event) -> Iterator[Point]:
         """Numbers that an event adds to curves; None where it was not finite."""

@@ -18,6 +18,7 @@ from textual import events
 from textual.app import App
 
 from icot_tui.engine.loop.commands import Stop
+from icot_tui.output import say
 from icot_tui.tui.session.driver import DriverContext, ScreenDriver
 from icot_tui.tui.session.parent_process import ParentProcess
 from icot_tui.tui.session.terminal import QUIET, Terminal, restore, write_message
@@ -124,7 +125,7 @@ class ScreenRunner:
             if self._app.return_code:
                 error = self._app._exception or RuntimeError("the screen failed")
         except Exception as failure:
-            traceback.print_exc()
+            say(traceback.format_exc().rstrip(), error=True)
             error = failure
         self._over = True
         for number in (signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH):  # Textual's, whose loop
