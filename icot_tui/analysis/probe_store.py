@@ -20,9 +20,10 @@ from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.analysis.model_cache import open_safely
 from icot_tui.analysis.probe_report import Grid, ProbeReport, TargetFacts
 from icot_tui.analysis.probe_run import ProbeSettings, run_probes
-from icot_tui.engine.checkpoints.checkpoint import LARGEST, MANIFEST
+from icot_tui.engine.checkpoints.checkpoint import MANIFEST
 from icot_tui.engine.checkpoints.description import vocabulary_digest
 from icot_tui.engine.checkpoints.opened import NOTHING_GIVEN, GivenRemoval
+from icot_tui.engine.checkpoints.state import LARGEST
 from icot_tui.errors import UserError
 from icot_tui.files import open_file, read_file, write_atomically
 

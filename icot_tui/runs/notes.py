@@ -56,7 +56,7 @@ def write_notes(run: RunFolder, notes: Notes) -> None:
         text = tomli_w.dumps({"tags": list(notes.tags), "note": notes.note})
         if len(text.encode()) > MOST_BYTES:
             raise UserError(f"the note is too long: {MOST_BYTES:,} bytes are the most")
-        write_atomically(run.path / FILE, text)
+        write_atomically(run.path / FILE, text, own_folder=True)
     except UnicodeEncodeError as error:
         raise UserError("the note is not UTF-8 text") from error
     except OSError as error:

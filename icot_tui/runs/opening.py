@@ -1,6 +1,6 @@
 """Opens checkpoints: ordinary language models, and what methods make of them."""
 
-import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from icot_tui.config import (
 from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.data.load import load_data
 from icot_tui.data.tokenizing import pretrained_tokenizer
-from icot_tui.engine.checkpoints.checkpoint import LARGEST, MANIFEST, STATE, newest_verified, verify
+from icot_tui.engine.checkpoints.checkpoint import MANIFEST, newest_verified, verify
 from icot_tui.engine.checkpoints.description import FILE as DESCRIPTION
 from icot_tui.engine.checkpoints.description import (
     CheckpointDescription,
@@ -23,10 +23,10 @@ from icot_tui.engine.checkpoints.description import (
     read_description,
 )
 from icot_tui.engine.checkpoints.opened import NOTHING_GIVEN, GivenRemoval, OpenedCheckpoint
+from icot_tui.engine.checkpoints.state import STATE, read_state
 from icot_tui.engine.journal.journal import greatest_stage
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.files import read_file
 from icot_tui.methods import METHODS
 
 if TYPE_CHECKING:
@@ -178,12 +178,11 @@ def _plan(
 
 def _state(path: Path) -> dict[str, Any] | None:
     """The training state in a checkpoint."""
-    try:
-        state = json.loads(read_file(path / STATE, LARGEST))
-        int(state["curriculum"]["stage"]), int(state["run"]["step"])
-    except FileNotFoundError:
+    if not os.path.lexists(path / STATE):
         return None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    state = read_state(path)
+    try:
+        int(state["curriculum"]["stage"]), int(state["run"]["step"])
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path / STATE} cannot be read: it is damaged") from error
-    found: dict[str, Any] = state
-    return found
+    return state

@@ -141,10 +141,10 @@ def test_a_letter_that_stays_is_not_obeyed_again_and_again(
 ) -> None:
     post(mailbox, Advance())
 
-    def refuse(path: Path, missing_ok: bool = False) -> None:
+    def refuse(path: str, *, dir_fd: int | None = None) -> None:
         raise PermissionError
 
-    monkeypatch.setattr(Path, "unlink", refuse)
+    monkeypatch.setattr(os, "unlink", refuse)
     assert queue.take() == []
 
 

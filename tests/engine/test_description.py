@@ -14,9 +14,10 @@ from icot_tui.cli.ask import app as ask_app
 from icot_tui.cli.eval import app as eval_app
 from icot_tui.data.tasks import make_task
 from icot_tui.data.tokenizing import character_tokenizer
-from icot_tui.engine.checkpoints.checkpoint import MANIFEST, STATE, list_checkpoints
+from icot_tui.engine.checkpoints.checkpoint import MANIFEST, list_checkpoints
 from icot_tui.engine.checkpoints.description import FILE, VERSION, read_description
 from icot_tui.engine.checkpoints.opened import GivenRemoval
+from icot_tui.engine.checkpoints.state import STATE
 from icot_tui.errors import UserError
 from icot_tui.runs.opening import open_checkpoint
 from tests.tiny import tiny, train_new

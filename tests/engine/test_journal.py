@@ -216,8 +216,11 @@ def test_a_full_disk_loses_nothing(small_disk: Path) -> None:
     assert steps(path) == list(range(1, written + 1))
 
 
-def test_a_device_without_space_is_an_error_to_ask_for() -> None:
-    journal = Journal(Path("/dev/full"))
+def test_a_device_without_space_is_an_error_to_ask_for(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, journal._file)
+    os.close(full)
     journal.write(Warned(step=1, message="x"))
     assert journal.error is not None
     assert journal.error.errno == errno.ENOSPC

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from icot_tui.data.cache import force_to_disk
+from icot_tui.engine.checkpoints.state import LARGEST, STATE, VERSION, read_state
 from icot_tui.engine.run_folder import BEST, LATEST
 from icot_tui.errors import UserError
 from icot_tui.files import open_file, read_file, read_small, remove_tree, write_atomically
@@ -31,11 +32,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MANIFEST = "manifest.json"
-STATE = "state.json"
 OPTIMIZER = "optimizer.safetensors"
 THOUGHTS = "thoughts.safetensors"
-LARGEST = 64 << 20
-"""Bytes of a state or manifest that is read at all."""
 _NAME = re.compile(r"step-(\d{8,})(?:-r(\d+))?(?:-(\d-[a-z]+))?")
 
 
@@ -68,8 +66,8 @@ class CheckpointPath:
         return (match and match[3]) or ""
 
     def state(self) -> dict[str, Any]:
-        state: dict[str, Any] = json.loads(read_file(self.path / STATE, LARGEST))
-        return state
+        """As `read_state`, with its errors."""
+        return read_state(self.path)
 
     @property
     def stage(self) -> int:
@@ -115,7 +113,7 @@ def write_checkpoint(
     try:
         beside.mkdir()
         write_files(beside)
-        (beside / STATE).write_text(json.dumps(state))
+        (beside / STATE).write_text(json.dumps({"version": VERSION} | state))
         files = sorted(path for path in beside.rglob("*") if path.is_file())
         manifest = {str(path.relative_to(beside)): _fingerprint(path) for path in files}
         (beside / MANIFEST).write_text(json.dumps(manifest, indent=1))

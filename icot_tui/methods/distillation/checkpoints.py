@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from icot_tui.data.tokenizing import separators
 from icot_tui.engine.checkpoints.checkpoint import (
-    LARGEST,
     MANIFEST,
     THOUGHTS,
     CheckpointPath,
@@ -26,6 +25,7 @@ from icot_tui.engine.checkpoints.checkpoint import (
     verify,
 )
 from icot_tui.engine.checkpoints.description import read_description
+from icot_tui.engine.checkpoints.state import LARGEST
 from icot_tui.engine.checkpoints.weights import ExtendedWeights
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.errors import UserError

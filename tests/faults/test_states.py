@@ -1,0 +1,95 @@
+"""A checkpoint's state of another version, or with odd values: a sentence, never an odd resume."""
+
+import json
+import shutil
+
+import pytest
+
+from icot_tui.cli.app import run
+from icot_tui.engine.checkpoints.checkpoint import MANIFEST, _fingerprint, list_checkpoints
+from icot_tui.engine.checkpoints.state import STATE
+from icot_tui.engine.loop.commands import CommandQueue, Stop
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.errors import UserError
+from tests.tiny import assert_same, final_tensors, read_lines, tiny, train, train_new
+
+CONFIG = tiny(train={"max_steps": 10}, evaluation={"every_steps": 100})
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    commands = CommandQueue()
+
+    def listen(event):
+        if getattr(event, "step", 0) >= 8:
+            commands.put(Stop())
+
+    return train_new(tmp_path_factory.mktemp("stopped"), CONFIG, commands, listen)
+
+
+def with_state(stopped, tmp_path, change):
+    """A copy of the run in whose newest checkpoint the state was written otherwise."""
+    shutil.copytree(stopped.path, tmp_path / "run", ignore=shutil.ignore_patterns("lock"))
+    folder = RunFolder(tmp_path / "run")
+    path = list_checkpoints(folder.checkpoints)[-1].path
+    state = json.loads((path / STATE).read_text())
+    change(state)
+    (path / STATE).write_text(json.dumps(state))
+    manifest = json.loads((path / MANIFEST).read_text())
+    manifest[STATE] = _fingerprint(path / STATE)
+    (path / MANIFEST).write_text(json.dumps(manifest))
+    return folder
+
+
+def test_unknown_keys_are_left_out_and_told(stopped, tmp_path):
+    def change(state):
+        state["moon"] = 1
+        state["run"]["tide"] = "high"
+        state["spikes"]["waves"] = []
+
+    folder = with_state(stopped, tmp_path, change)
+    assert train(folder).finished
+    said = [line["message"] for line in read_lines(folder) if line["event"] == "Warned"]
+    assert len(said) == 1 and all(key in said[0] for key in ("moon", "run.tide", "spikes.waves"))
+    undisturbed = train_new(tmp_path / "whole", CONFIG)
+    assert_same(final_tensors(folder), final_tensors(undisturbed))
+
+
+ODD = {
+    "newer": (lambda state: state.update(version=2), "by a newer icot-tui, in format 2"),
+    "text": (lambda state: state["run"].update(step="12"), r"run\.step: expected `int`, got `str`"),
+    "lost": (lambda state: state["curriculum"].pop("losses"), "missing required field `losses`"),
+    "list": (lambda state: state.update(spikes=[]), r"spikes: expected `object`, got `array`"),
+    "rate": (
+        lambda state: state["run"].update(learning_rate="fast"),
+        r"run\.learning_rate: expected `float \| null`, got `str`",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_states_are_refused_in_a_sentence(stopped, tmp_path, name):
+    change, said = ODD[name]
+    folder = with_state(stopped, tmp_path, change)
+    with pytest.raises(UserError, match=said):
+        train(folder)
+
+
+def test_a_newer_state_is_named_by_all_that_open_it(stopped, tmp_path, capfd):
+    with_state(stopped, tmp_path, ODD["newer"][0])
+    path = str(tmp_path / "run")
+    for command in (["resume", path], ["eval", path], ["ask", path, "12*34"]):
+        assert run(command) == 2
+        assert "was written by a newer icot-tui" in capfd.readouterr().err
+    assert run(["runs", "show", path]) == 0
+
+
+def test_a_passed_over_checkpoint_is_said_by_ask_and_probe(stopped, tmp_path, capfd):
+    folder = with_state(stopped, tmp_path, lambda state: None)
+    newest = list_checkpoints(folder.checkpoints)[-1]
+    weights = newest.path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    said = f"checkpoint {newest.name} is not used: model.safetensors was changed or damaged"
+    for command in (["ask", str(folder.path), "12*34"], ["probe", str(folder.path)]):
+        run(command)
+        assert said in capfd.readouterr().err, command
