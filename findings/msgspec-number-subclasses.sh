@@ -5,7 +5,7 @@
 #          float or str raise TypeError, in JSON and in MessagePack; msgspec.convert(x, float) refuses
 #          numpy.float64 as well. A struct's field annotated `float` holds one without complaint until it is
 #          encoded, which may be hours into a run.
-# For us:  the journal converts numbers to built-in ones before it encodes (tests/engine/test_journal.py).
+# For us:  the journal converts numbers to built-in ones before it encodes (tests/engine/test_events.py).
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"

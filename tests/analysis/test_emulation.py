@@ -17,7 +17,7 @@ from icot_tui.cli import app as cli
 from icot_tui.engine.checkpoints.checkpoint import MANIFEST, list_checkpoints
 from icot_tui.engine.checkpoints.description import FILE
 from icot_tui.errors import UserError
-from tests.engine.test_distillation import distilled, lines_of
+from tests.methods.distillation.runs import distilled, lines_of
 from tests.tiny import train_new
 
 pytestmark = pytest.mark.slow

@@ -29,7 +29,7 @@ from icot_tui.tui.play.worker import Job, Worker
 from icot_tui.tui.session.run_app import ExitChoice
 from tests.analysis.made import add_checkpoint, make_config, make_run
 from tests.analysis.wired import wired_model
-from tests.engine.test_distillation import distilled
+from tests.methods.distillation.runs import distilled
 from tests.screens.play import (
     answered,
     ask,
