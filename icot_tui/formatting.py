@@ -5,6 +5,10 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
+PROGRESS = "progress: "
+"""Begins a line that tells another program what a command does."""
+PROGRESS_LINES = "ICOT_TUI_PROGRESS_LINES"
+"""Environment variable of a program that wants such lines on standard error."""
 UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # control characters
     "\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069"  # invisible, turning directions

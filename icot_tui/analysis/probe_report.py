@@ -169,7 +169,7 @@ def conclusion(report: ProbeReport, target: int) -> str:
         return (
             f"{name}, is encoded at {where}: a probe reads it there ({score}), and patching in the "
             f"activation of another question changes the answer as predicted in {share:.0%} of "
-            f"the pairs (by chance {chance:.0%})."
+            f"the pairs (control: {chance:.0%})."
         )
     if report.readable[target].any():
         return f"{name}, can be read at {where} ({score}), {_doubt(report, target)}."
@@ -202,8 +202,8 @@ def caveats(report: ProbeReport) -> Iterator[str]:
     yield from report.notes
     if NO_COT not in report.controls:
         yield (
-            "no No-CoT control was given, so any model that answers correctly might show this: it "
-            "need not come from the hidden chain of thought"
+            "No No-CoT control given, so any correct model might show this: it need not come from "
+            "the hidden chain of thought"
         )
     if report.accuracy.size and report.accuracy.min() < 0.5:
         weak = [(k, share) for k, share in enumerate(report.accuracy) if share < 0.5]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from icot_tui.formatting import plain, plain_json, plain_lines
+from icot_tui.formatting import PROGRESS, PROGRESS_LINES, plain, plain_json, plain_lines
 from icot_tui.output import say
 
 if TYPE_CHECKING:
@@ -42,12 +42,26 @@ def console(**options: Any) -> "Console":
 
 @contextmanager
 def spinner(what: str) -> Iterator[Callable[[str], None]]:
-    """Show on a terminal what takes long; yields a function that changes the text."""
+    """Show on a terminal what takes long; yields a function that changes the text.
+
+    A program that asked for it in its environment gets a line `progress: TEXT` for each new text.
+    """
     if not sys.stderr.isatty():
-        yield lambda text: None
+        yield _line_printer() if os.environ.get(PROGRESS_LINES) else lambda text: None
         return
     with console(stderr=True).status(what) as status:
         yield lambda text: status.update(text) if text else None
+
+
+def _line_printer() -> Callable[[str], None]:
+    last = [""]
+
+    def tell(text: str) -> None:
+        if text and text != last[0]:
+            last[0] = text
+            say(f"{PROGRESS}{plain(text)}", error=True, flush=True)
+
+    return tell
 
 
 def print_json(value: Any) -> None:

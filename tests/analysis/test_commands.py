@@ -113,7 +113,7 @@ def test_probe_prints_a_table_and_words_and_keeps_the_result(call, monkeypatch):
     assert rows["1 out"]["a0"][-1] == " " and rows["2 out"]["c0"].startswith("(")
     assert any(line.startswith("z1, hidden token 1") and "is encoded" in line for line in lines)
     assert any(line.startswith("ĉ1, ") and "is encoded" not in line for line in lines)
-    assert any("no No-CoT control was given" in line for line in lines)
+    assert any("No No-CoT control given" in line for line in lines)
 
     def fail(*arguments, **options):
         raise AssertionError("kept results are read, not made again")

@@ -125,7 +125,7 @@ def test_probes_are_trained_stopped_kept_and_read_again(
         await ask_hidden(screen, pilot)
         await press(pilot, "l")
         await mapped(screen, pilot)
-        assert "no probes were trained" in words(screen) and screen.hidden.heat is None
+        assert "no probes yet" in words(screen) and screen.hidden.heat is None
         await press(pilot, "p")
         await until(pilot, lambda: "300 examples" in screen.inspector.probing)
         await press(pilot, "escape")
@@ -214,7 +214,7 @@ def test_a_pair_answers_and_its_thoughts_stand_beside_the_teacher_s(runs: Path) 
         await mapped(screen, pilot)
         assert screen.hidden.heat is None and "which view 6 shows" in words(screen)
         await press(pilot, "p")
-        assert "models that think alone" in toasts(screen)[-1]
+        assert "single models" in toasts(screen)[-1]
 
         await press(pilot, "escape", "a")  # of each stage one that answers
         await answered(screen, pilot)
@@ -270,7 +270,7 @@ def test_cells_fit_their_width_and_can_be_read_without_colour() -> None:
     assert "#" in cell_text(heat, 0, 2, 3, ASCII_SHADES, True)
     narrow = a_map([[0.19, 0.37, 0.02, -0.02, -0.1]], [[READABLE, ENCODED, GIVEN, GIVEN, ""]])
     cells = [cell_text(narrow, 0, column, 5, SHADES, False) for column in range(5)]
-    assert cells == [".19* ", ".37# ", "(.02)", " (-) ", "-.10 "]
+    assert cells == [".19* ", ".37# ", "(.02)", "(<0) ", "-.10 "]
     assert [heat.level(0, column) for column in range(4)] == [0, 2, 4, 0]
     assert "r0\t" in as_text(heat) and "words" in as_text(heat)
 

@@ -8,12 +8,13 @@ from icot_tui.engine.journal.events import ExampleShown
 from icot_tui.errors import UserError
 from icot_tui.formatting import plain
 from icot_tui.tui.panels.base import Area
-from icot_tui.tui.panels.text import Line, Piece, line, wrap
+from icot_tui.tui.panels.text import Line, Piece, first_fitting, line, wrap
 
 LABEL = 11
 """Cells of the labels at the left, where they fit."""
 ROOMY = 34
 """From this width on there are labels."""
+BACKWARDS = ", written lowest digit first"
 
 
 def task_of(config: RunConfig | None) -> Task | None:
@@ -24,6 +25,11 @@ def task_of(config: RunConfig | None) -> Task | None:
         return make_task(config.data.task, config.data.options)
     except UserError:
         return None
+
+
+def lowest_first(task: Task | None) -> bool:
+    """Does the model write this task's numbers with their ones digit first?"""
+    return task is not None and task.human_answer("1 2") == "21"
 
 
 def _separator(tokens: list[str]) -> str:
@@ -47,6 +53,8 @@ def example_lines(
     if rows >= len(shown) + 2:
         question = _separator(example.input).join(example.input)
         human = task.human_input(question) if task else ""
+        if human and human != question and lowest_first(task):
+            human += BACKWARDS
         shown.insert(0, _span("question", question, human, label, area))
     if rows >= len(shown) + 1:
         answer = _separator(example.answer).join(example.answer)
@@ -124,5 +132,7 @@ def _labelled(label: str, lines: list[Line], width: int) -> list[Line]:
 
 def _span(label: str, text: str, human: str, width: int, area: Area) -> Line:
     """A text on one line, and beside it as people write it."""
+    room = area.width - width - cell_len(text) - 3
+    human = first_fitting(room, human, human.removesuffix(BACKWARDS))
     shown = line(text, (f"   {human}", "dim")) if human and human != text else line(text)
     return area.cut(_labelled(label, [shown], width)[0])

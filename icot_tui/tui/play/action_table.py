@@ -6,9 +6,9 @@ from icot_tui.tui.actions.action import Action, ActionTable, actions_of
 from icot_tui.tui.play.records import VIEWS
 
 VIEW_HELP = {
-    "probe": "How well a linear probe reads it, less the best of its controls.",
-    "lens": "What the model would say at each place.",
-    "attention": "Which positions the chosen one reads.",
+    "probe": "Score of a linear probe, minus that of its best control.",
+    "lens": "What the model would predict at each place (logit lens).",
+    "attention": "Which positions the chosen one attends to.",
     "attribution": "What swapping a token of the input does to the answer.",
     "patching": "How often patching an activation changes the answer as predicted.",
     "thoughts": "ICoT-KD: each layer's emulated thought beside the teacher's.",
@@ -22,7 +22,7 @@ ASK_ACTIONS = actions_of(
         ("hardest", "h", "hardest", "Ask the hardest example for the checkpoint; then the next."),
         ("stages", "a", "all stages", "Choose the newest checkpoint of each stage."),
         ("alone", "n", "only this", "Choose only the checkpoint under the cursor."),
-        ("sampled", "s", "sampled", "Sample the tokens anew each time, or take the likeliest."),
+        ("sampled", "s", "sampled", "Sample the tokens, or take the most likely (greedy)."),
         (
             "budget",
             "b",
@@ -38,9 +38,10 @@ ASK_ACTIONS = actions_of(
 HIDDEN_ACTIONS = actions_of(
     "hidden",
     (
-        ("look", "l", "look inside", "See what the hidden positions hold, or leave that."),
+        ("look", "l", "look inside", "Look at the hidden positions, or close that view."),
         *((view, str(at), view, VIEW_HELP[view]) for at, view in enumerate(VIEWS, start=1)),
-        ("next-view", "v", "next view", "See the next of these views."),
+        ("full-map", "F", "full screen", "Give the heat map the whole screen, or take it back."),
+        ("next-view", "v", "next view", "Next view."),
         ("previous-token", "<", "token before", "Choose the previous token."),
         ("next-token", ">", "next token", "Choose the next token."),
         ("sum", "x", "running sum", "The running sum before a digit, or the digit itself."),
@@ -56,12 +57,12 @@ SCREEN_ACTIONS = actions_of(
     "app",
     (
         ("help", "?", "help", "Show all keys and what they do."),
-        ("palette", ":", "commands", "Find an action by its name and do it."),
+        ("palette", ":", "commands", "Find an action by name and run it."),
         ("copy", "c", "copy", "Copy the answers, and the heat map; also kept in a file."),
         ("export", "w", "write files", "Write the answers as text and JSON."),
         ("screenshot", "g", "screenshot", "Write a picture of the screen as SVG."),
         ("refresh", "u", "look again", "Look for new checkpoints now."),
-        ("back", "escape", "back", "Stop what is being worked out; close the view; leave."),
+        ("back", "escape", "back", "Stop what is running; close the view; leave."),
         ("quit", "q ctrl+c", "leave", "Leave the playground."),
     ),
 )
@@ -83,7 +84,7 @@ FIELD_ACTIONS = actions_of(
     (
         ("ask", "Enter", "ask", "Ask this question."),
         ("earlier", "Up", "earlier questions", "The previous question."),
-        ("keys", "Esc", "all other keys", "Leave the line, so that keys have a meaning."),
+        ("keys", "Esc", "all other keys", "Leave the field, so that the other keys work."),
         ("pane", "Tab", "checkpoints", "Go to the list of checkpoints."),
     ),
 )

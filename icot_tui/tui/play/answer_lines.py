@@ -6,8 +6,19 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from icot_tui.analysis.checkpoints import PAIR, CheckpointEntry
-from icot_tui.formatting import percent, plain
-from icot_tui.tui.panels.text import Glyphs, Line, Piece, apart, level, line, paragraph, wrap
+from icot_tui.formatting import listed, percent, plain
+from icot_tui.tui.panels.text import (
+    Glyphs,
+    Line,
+    Piece,
+    apart,
+    cells,
+    level,
+    line,
+    paragraph,
+    wrap,
+)
+from icot_tui.tui.play.legend import same_digits
 from icot_tui.tui.play.records import AskResult, ChosenToken
 
 if TYPE_CHECKING:
@@ -70,11 +81,20 @@ def answer_lines(
     if lines == [head] and not short:  # no room for both
         lines += _labelled("cost", wrap(cost, room))
     lines += _labelled("answer", [_answer(answer, glyph)])
-    lines += _labelled("how sure", wrap(_probabilities(answer, glyph, chosen), room))
-    lines += _labelled("thought", _chain(answer, width - INDENT, chosen))
+    sure = _probabilities(answer, glyph, chosen)
+    lines += _labelled("how sure", wrap(_ordered(sure, result, room), room))
+    *thought, end = _chain(answer, width - INDENT, chosen)
+    lines += _labelled("thought", [*thought, _ordered(end, result, room)])
     for note in () if short else answer.notes:
         lines += _labelled("note", paragraph(note, room, "warning"))
     return lines
+
+
+def _ordered(tokens: Line, result: AskResult, width: int) -> Line:
+    """The tokens and, where the model writes numbers backwards and there is room, that it does."""
+    said = "  lowest digit first"
+    fits = result.lowest_first and cells(tokens) + len(said) <= width
+    return (*tokens, (said, "dim")) if fits else tokens
 
 
 def _head(entry: CheckpointEntry, glyph: Glyphs, first: bool, focused: bool) -> Line:
@@ -173,8 +193,10 @@ def _labelled(label: str, lines: Sequence[Line]) -> list[Line]:
     ]
 
 
-def chosen_words(chosen: ChosenToken, answer: "Answer") -> str:
-    """The token under the cursor in a sentence."""
+def chosen_words(chosen: ChosenToken, result: AskResult) -> str:
+    """The token under the cursor in a sentence; a hidden one beside answer tokens like it."""
+    answer = result.answer
+    assert answer is not None
     if chosen.part != "chain":
         own = _written(answer)
         if chosen.place >= len(own):
@@ -186,7 +208,9 @@ def chosen_words(chosen: ChosenToken, answer: "Answer") -> str:
     token = next(one for one in answer.chain if one.place == chosen.place)
     if not token.written:
         hidden = f"hidden token {chosen.place + 1} '{chosen.text}'"
-        return f"{hidden} (written at stage 0)"
+        alike = same_digits(chosen.text, result.digits)
+        also = f"; {listed(alike)} of this answer {'is' if len(alike) == 1 else 'are'} the same"
+        return f"{hidden} (written at stage 0){also if alike else ''}"
     sure = "" if token.probability is None else f" ({percent(token.probability)})"
     if token.right is False:
         wrote, true = plain(token.text), plain(token.expected or "")

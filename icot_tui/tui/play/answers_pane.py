@@ -12,7 +12,7 @@ from icot_tui.tui.play.records import AskResult, ChosenToken, score
 
 HELP = (
     "Ask the model something: write a question such as 12*34 and press Enter.",
-    "Escape leaves the line in which you write. Then r asks a random held-out example, h one that "
+    "Escape leaves the question field. Then r asks a random held-out example, h one that "
     "the model finds hard, a several stages side by side; l looks inside, and ? shows all keys.",
     "Tokens in [brackets] are hidden: the model no longer writes them; shown are those of "
     "the whole chain of thought, as it is written at stage 0.",
@@ -117,7 +117,7 @@ class AnswersPane(Panel):
         """Switch between a digit and the running sum before it; returns why it can't."""
         chosen = self.chosen
         if chosen is None or chosen.part == "chain":
-            return "Running sums stand before answer digits: choose one first."
+            return "Only answer digits have a running sum: choose one first."
         self._sum = not self._sum
         self._token = "answer", chosen.place
         self.draw()
@@ -169,7 +169,7 @@ class AnswersPane(Panel):
             lines += self._answer_lines(result, width)
         current, chosen = self.current, self.chosen
         if chosen is not None and current is not None and current.answer is not None:
-            lines += [EMPTY, *paragraph(chosen_words(chosen, current.answer), width, "accent")]
+            lines += [EMPTY, *paragraph(chosen_words(chosen, current), width, "accent")]
         return lines, begin
 
     def on_resize(self) -> None:

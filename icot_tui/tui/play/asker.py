@@ -135,8 +135,8 @@ class Asker:
         raw = not self.options.raw
         self.options = replace(self.options, raw=raw)
         self._screen.update_header()
-        form = "the model's own form" if raw else "a person's form, such as 12*34"
-        notify_user(self._screen, f"Questions are read in {form} now.")
+        form = "the model's own form" if raw else "the usual form, such as 12*34"
+        notify_user(self._screen, f"Questions are now read in {form}.")
 
     def _choose_budget(self) -> None:
         """Ask how many tokens are to be written, or say why that can't be chosen."""
@@ -147,7 +147,7 @@ class Asker:
             return
         if self.options.written is not None:
             self.options = replace(self.options, written=None)
-            notify_user(screen, "Each model writes as many tokens as it was trained to again.")
+            notify_user(screen, "Each model again writes as many tokens as it was trained to.")
             self.ask_again()
             return
         most = max((one.greatest_stage or 0) for one in mixed) or None
@@ -160,7 +160,7 @@ class Asker:
         dialog = InputDialog(
             "budget of thought",
             "How many tokens of its chain of thought may the model write? 0 asks for the answer "
-            "alone. The same key takes the budget away.",
+            "alone. The same key removes the budget.",
             "" if most is None else f"The whole chain of thought has {most} tokens.",
             whole_number(0, most),
             lambda number: f"{number} written, the others hidden",

@@ -14,6 +14,7 @@ import numpy as np
 from icot_tui.analysis.checkpoints import CheckpointEntry
 from icot_tui.engine.checkpoints.opened import NOTHING_GIVEN, GivenRemoval
 from icot_tui.errors import UserError
+from icot_tui.tui.panels.example import lowest_first
 from icot_tui.tui.play.records import AskOptions, AskResult
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ class Backend:
         except UserError as error:
             return AskResult(entry, None, str(error), time.perf_counter() - began)
         seconds = time.perf_counter() - began
-        return AskResult(entry, answer, "", seconds, _gold_digits(model, answer))
+        digits = _gold_digits(model, answer)
+        return AskResult(entry, answer, "", seconds, digits, lowest_first(model.reader.task))
 
     def ask_all(
         self,

@@ -102,7 +102,13 @@ def conclusion(points: "Sequence[BudgetPoint]") -> str:
 def _accuracy(points: "Sequence[BudgetPoint]") -> ChartData:
     curves = (
         _curve(points, "exact match", [point.exact_match for point in points], "primary"),
-        _curve(points, "low end of 95 %", [point.low for point in points], "series2", dots=False),
+        _curve(
+            points,
+            "lower end of the 95 % interval",
+            [point.low for point in points],
+            "series2",
+            dots=False,
+        ),
         _curve(points, "high end", [point.high for point in points], "series2", dots=False),
     )
     return ChartData(curves=curves, x_label=X_LABEL, y_label="exact match", version=1, percent=True)

@@ -17,6 +17,7 @@ from icot_tui.tui.play.heat_map import (
     LABEL,
     LEVELS,
     SHADES,
+    TALLEST,
     Fit,
     HeatMap,
     cell_text,
@@ -55,6 +56,7 @@ class HeatGrid(Widget, can_focus=True):
     def __init__(self) -> None:
         super().__init__()
         self.ascii = False
+        self.room = 0  # lines that there are for the map; rows are made taller to fill them
         self.heat: HeatMap | None = None
         self.cursor = (0, 0)
 
@@ -69,7 +71,7 @@ class HeatGrid(Widget, can_focus=True):
 
     @property
     def detail(self) -> str:
-        return "" if self.heat is None else self.heat.details[self.cursor[0]][self.cursor[1]]
+        return "" if self.heat is None else self.heat.told(*self.cursor)
 
     def action_move(self, up: int, right: int) -> None:
         if self.heat is None:
@@ -89,7 +91,18 @@ class HeatGrid(Widget, can_focus=True):
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
         """A line for each row, and the headings."""
-        return 1 if self.heat is None else len(self.heat.rows) + self.heat.headings
+        heat = self.heat
+        return 1 if heat is None else len(heat.rows) * self._tall(heat) + heat.headings
+
+    def _tall(self, heat: HeatMap) -> int:
+        """Lines of a row."""
+        return min(TALLEST, max(1, (self.room - heat.headings) // max(1, len(heat.rows))))
+
+    def give_room(self, lines: int) -> None:
+        """Say how many lines the map may take."""
+        if lines != self.room:
+            self.room = lines
+            self.refresh(layout=True)
 
     def _fit(self, heat: HeatMap) -> Fit:
         return fit(len(heat.columns), self.size.width, self.cursor[1])
@@ -101,15 +114,19 @@ class HeatGrid(Widget, can_focus=True):
         seen, row = self._fit(heat), self._row_at(heat, y)
         if y < heat.headings:
             strip = self._heading(heat, seen, heat.columns if y == 0 else heat.tokens, y == 0)
+        elif row < 0:
+            strip = Strip.blank(width, base)
         else:
-            strip = self._row(heat, seen, row) if row >= 0 else Strip.blank(width, base)
+            tall = self._tall(heat)
+            strip = self._row(heat, seen, row, named=(y - heat.headings) % tall == (tall - 1) // 2)
         return strip.adjust_cell_length(width, base)
 
     def _row_at(self, heat: HeatMap, y: int) -> int:
         """The map's row at a line; where not all have room, those around the cursor are seen."""
-        room, last = max(1, self.size.height - heat.headings), len(heat.rows) - 1
+        tall, last = self._tall(heat), len(heat.rows) - 1
+        room = max(1, (self.size.height - heat.headings) // tall)
         above = min(max(0, last - self.cursor[0] - room // 2), max(0, last + 1 - room))
-        return last - (y - heat.headings + above)
+        return last - ((y - heat.headings) // tall + above)
 
     def _heading(self, heat: HeatMap, seen: Fit, names: tuple[str, ...], upper: bool) -> Strip:
         base = self.rich_style
@@ -127,22 +144,33 @@ class HeatGrid(Widget, can_focus=True):
             segments.append(Segment(">", base + Style(dim=True)))
         return Strip(segments)
 
-    def _row(self, heat: HeatMap, seen: Fit, row: int) -> Strip:
+    def _row(self, heat: HeatMap, seen: Fit, row: int, named: bool = True) -> Strip:
+        """A line of a row: the one with its name and its numbers, or one that is only shaded."""
         base = self.rich_style
         label = set_cell_size(heat.rows[row].rjust(LABEL - 1) + " ", LABEL)
         here = row == self.cursor[0]
-        segments = [Segment(label, base + Style(bold=here, dim=not here))]
+        name = base + Style(bold=here, dim=not here)
+        label = label if named else " " * LABEL
+        segments = [Segment(label[:-1], name), Segment(label[-1], base)]
         shades = ASCII_SHADES if self.ascii else SHADES
         for column in range(seen.first, seen.first + seen.count):
             text = plain(cell_text(heat, row, column, seen.cell, shades, self._plain))
-            text = set_cell_size(text, seen.cell)
+            text = set_cell_size(text, seen.cell) if named else self._shade(heat, row, column, seen)
             style = base + self._style(heat, row, column)
-            if (row, column) == self.cursor:
-                style += Style(reverse=True, bold=True, dim=False)
-            gap = 0 if text.endswith(")") else 1
-            segments.append(Segment(text[: len(text) - gap], style))
-            segments.append(Segment(" " * gap, base))
+            segments += [Segment(text[:-1], style), Segment(text[-1], base)]
+        if here:  # framed, so that the cell keeps its shade and its mark
+            at, frame = 1 + 2 * (self.cursor[1] - seen.first), base + Style(reverse=True, bold=True)
+            segments[at] = Segment("[", frame)
+            closing = segments[at + 2].text
+            segments[at + 2] = Segment(closing if closing == ")" else "]", frame)
         return Strip(segments)
+
+    def _shade(self, heat: HeatMap, row: int, column: int, seen: Fit) -> str:
+        """A cell without its number: coloured, or filled with the shade's character."""
+        shades = ASCII_SHADES if self.ascii else SHADES
+        known = heat.values[row, column] == heat.values[row, column]
+        shade = shades[heat.level(row, column)] if self._plain and known else " "
+        return shade * (seen.cell - 1) + " "
 
     def _style(self, heat: HeatMap, row: int, column: int) -> Style:
         mark, level = heat.marks[row][column], heat.level(row, column)

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 SHADES, ASCII_SHADES = " ░▒▓█", " .:+#"
 LEVELS = len(SHADES) - 1
-WIDEST, NARROWEST = 7, 3
+WIDEST, NARROWEST = 16, 3
 """Cells of the terminal that a column takes."""
+TALLEST = 5
+"""Lines of the terminal that a row takes at most."""
 LABEL = 8
 """Cells of the rows' names."""
 ENCODED, READABLE, GIVEN = "#", "*", "()"
@@ -33,6 +35,7 @@ class HeatMap:
     captions what is shown and what may be concluded, a sentence or two each
     start    where the cursor begins
     reader   the column whose attention is shown; None in other views
+    meanings [C] the columns' names in words; empty where the captions explain them
     """
 
     title: str
@@ -47,6 +50,13 @@ class HeatMap:
     captions: tuple[str, ...]
     start: tuple[int, int] = (0, 0)
     reader: int | None = None
+    meanings: tuple[str, ...] = ()
+
+    def told(self, row: int, column: int) -> str:
+        """A cell in words, and what its column's name means."""
+        means = self.meanings[column] if self.meanings else ""
+        detail = self.details[row][column]
+        return f"{detail} ({self.columns[column]}: {means})" if means else detail
 
     @property
     def headings(self) -> int:
@@ -120,7 +130,7 @@ def cell_text(heat: HeatMap, row: int, column: int, width: int, shades: str, pla
     if mark and len(body) > inner:
         body = f"{opening}{text.lstrip('+')}{closing}"
         if mark == GIVEN and text.startswith("-"):
-            body = "(-)"
+            body = "(<0)"
         if len(body) == width:  # the bracket separates the columns
             return body
     if plain and len(body) < inner:

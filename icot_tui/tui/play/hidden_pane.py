@@ -16,6 +16,8 @@ from icot_tui.tui.play.heat_map import HeatMap
 from icot_tui.tui.play.records import VIEWS, ViewName
 
 GAP = 2
+BESIDE_MAP = 10
+"""Lines for the views' names, the cell in words and the captions."""
 
 
 class ViewTabs(Static):
@@ -79,6 +81,7 @@ class HiddenPane(Panel):
     def show_map(self, heat: HeatMap, key: Hashable) -> None:
         """Show a map; the cursor stays where it is on a map of the same key."""
         same, self._key = key == self._key, key
+        self._give_room()
         self.grid.show(heat, same)
         self._show_captions((heat.captions[0], f"Shown: {heat.title}.", *heat.captions[1:]), "")
 
@@ -105,7 +108,11 @@ class HiddenPane(Panel):
                 lines += wrap(line(("- ", "dim"), (sentence, "")), width, hang=2)
         self.words.show(lines)
 
+    def _give_room(self) -> None:
+        self.grid.give_room(self.content_size.height - BESIDE_MAP)
+
     def on_resize(self) -> None:
+        self._give_room()
         self.call_after_refresh(self._draw_captions)
 
     @on(HeatGrid.Moved)

@@ -37,6 +37,7 @@ class Inspector:
         return {
             **{view: partial(self.open, view) for view in VIEWS},
             "look": self._toggle,
+            "full-map": self._toggle_full,
             "next-view": self._next_view,
             "previous-token": partial(answers.move, -1, 0),
             "next-token": partial(answers.move, 1, 0),
@@ -62,7 +63,7 @@ class Inspector:
         """Show what the chosen token's hidden positions hold."""
         screen = self._screen
         if screen.answers.chosen is None:
-            notify_user(screen, "Ask something first: then a token of the answer can be looked at.")
+            notify_user(screen, "Ask a question first, then choose a token of the answer.")
             return
         self.view = view or self.view
         screen.add_class("-looking")
@@ -71,7 +72,7 @@ class Inspector:
         screen.hidden.grid.focus()
 
     def close(self) -> None:
-        self._screen.remove_class("-looking")
+        self._screen.remove_class("-looking", "-map")
         self._screen.worker.cancel("look")
         self.fit()
         self._screen.answers.lines.focus()
@@ -96,15 +97,21 @@ class Inspector:
         result, chosen = screen.answers.current, screen.answers.chosen
         if result is None or result.answer is None or chosen is None:
             problem = "" if result is None else result.problem
-            hidden.show_words(problem or "waiting for an answer ...", bool(problem))
+            hidden.show_words(problem or "waiting for the answer ...", bool(problem))
             return
         request = ViewRequest(
-            result.entry, self.view, chosen, self._averaged, self._heads, self._reader
+            entry=result.entry,
+            view=self.view,
+            chosen=chosen,
+            averaged=self._averaged,
+            heads=self._heads,
+            reader=self._reader,
+            lowest_first=result.lowest_first,
         )
         answer = result.answer
 
         def work(job: Job) -> HeatMap:
-            job.report(f"working out: {request.view}")
+            job.report(f"computing: {request.view}")
             return heat_map(screen.backend, request, answer)
 
         def done(heat: HeatMap) -> None:
@@ -117,7 +124,7 @@ class Inspector:
         hidden.set_border(title=pair if self.view == "thoughts" else chosen.words)
         screen.answers.draw()
         if hidden.heat is None:
-            hidden.show_words(self.probing or "working it out ...")
+            hidden.show_words(self.probing or "computing ...")
         screen.worker.submit("look", work, done, failed)
 
     def _toggle(self) -> None:
@@ -128,6 +135,14 @@ class Inspector:
             self.open("thoughts")
         else:
             self.open("probe" if self.view == "thoughts" else None)
+
+    def _toggle_full(self) -> None:
+        """Hide all but the heat map, or show it all again."""
+        if not self.is_open:
+            self.open()
+        if self.is_open:
+            self._screen.toggle_class("-map")
+            self.fit()
 
     def _next_view(self) -> None:
         self.open(VIEWS[(VIEWS.index(self.view) + self.is_open) % len(VIEWS)])
@@ -156,7 +171,7 @@ class Inspector:
             )
             return
         if result.entry.is_pair:
-            screen.warn("Probes are for models that think alone: l shows a pair's thoughts.")
+            screen.warn("Probes are for single models: l shows a pair's thoughts.")
             return
         if not result.answer.hidden:
             screen.warn("No chain-of-thought token is hidden at this stage: nothing to probe for.")

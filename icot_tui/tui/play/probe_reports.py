@@ -13,7 +13,7 @@ import numpy as np
 
 from icot_tui.analysis.checkpoints import CheckpointEntry, no_cot_control
 from icot_tui.errors import UserError
-from icot_tui.formatting import count
+from icot_tui.formatting import PROGRESS, PROGRESS_LINES, count
 from icot_tui.tui.play.heat_map import ENCODED, GIVEN, READABLE, HeatMap, cells, highest, percents
 from icot_tui.tui.play.records import ChosenToken, ViewRequest
 from icot_tui.tui.session.terminal import QUIET
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 FEW, MANY = 500, 2000
 """Examples on demand; MANY is the default of `icot-tui probe`."""
 POLL_SECONDS = 0.2
+OF_CONTROL = "probing the control"
+PARTS = ("probing the checkpoint", "probing an untrained model", OF_CONTROL, "patching")
+"""Of the work, as `analysis.probe_run` calls them, in their order."""
 
 
 def saved(checkpoint: Path, stage: int) -> "list[ProbeReport]":
@@ -82,13 +85,16 @@ def run(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
-            env=os.environ | QUIET,
+            env=os.environ | QUIET | {PROGRESS_LINES: "1"},
             start_new_session=True,  # Ctrl-C and the terminal's end concern the screen only
         )
-        what = f"training probes on {examples:,} examples, with controls"
+        parts = [part for part in PARTS if control is not None or part != OF_CONTROL]
         try:
             while work.poll() is None:
-                on_progress(f"{what}: {time.monotonic() - began:.0f} s")
+                told = os.pread(errors.fileno(), 1 << 16, 0).decode(errors="replace")
+                done = progress_words(told, parts)
+                seconds = f"{time.monotonic() - began:.0f} s"
+                on_progress(f"training probes on {examples:,} examples: {done}, {seconds}")
                 time.sleep(POLL_SECONDS)
         finally:
             work.kill()
@@ -97,6 +103,15 @@ def run(
         lines = [line for line in errors if line.startswith("error: ")]
     if work.returncode:
         raise UserError(lines[-1].removeprefix("error: ").strip() if lines else "the probes failed")
+
+
+def progress_words(told: str, parts: Sequence[str]) -> str:
+    """`[##--] 2 of 4, probing an untrained model`, from the lines that the process has printed."""
+    said = [line.removeprefix(PROGRESS) for line in told.splitlines() if line.startswith(PROGRESS)]
+    now = said[-1] if said else "loading PyTorch"
+    number = parts.index(now) + 1 if now in parts else 0
+    bar = f"[{'#' * number}{'-' * (len(parts) - number)}]"
+    return f"{bar} {number} of {len(parts)}, {now}" if number else f"{bar} {now}"
 
 
 def probe_map(request: ViewRequest, answer: "Answer") -> HeatMap:
@@ -126,8 +141,8 @@ def probe_map(request: ViewRequest, answer: "Answer") -> HeatMap:
             "not exist in this task"
         )
     raise UserError(
-        f"no probes were trained for this checkpoint yet: p trains them on {FEW:,} "
-        f"examples, P on {MANY:,} (slower, more certain); Escape stops them"
+        f"no probes yet for this checkpoint: p trains them on {FEW:,} "
+        f"examples, P on {MANY:,} (slower, smaller errors); Escape stops them"
     )
 
 
@@ -150,7 +165,7 @@ def _probe_map(report: "ProbeReport", target: int) -> HeatMap:
         return f"{where}: {score_words(report, target, row, column)}"
 
     return HeatMap(
-        title="how much better a probe reads it than the best control does",
+        title="probe score minus that of the best control",
         rows=report.site_labels,
         columns=report.columns,
         values=np.where(valid, margins, np.minimum(margins, 0.1)),
@@ -160,8 +175,8 @@ def _probe_map(report: "ProbeReport", target: int) -> HeatMap:
         details=cells(margins, detail),
         captions=(
             conclusion(report, target),
-            f"{ENCODED} encoded: readable, and patching agrees   {READABLE} readable for sure   "
-            "(in brackets) proves nothing: the tokens up to there already give it away",
+            f"{ENCODED} encoded: readable, and patching agrees   {READABLE} readable   "
+            "(in brackets) no evidence: the tokens up to there already determine it; (<0): below 0",
             *caveats(report),
             f"{count(report.examples, 'example')}, stage {report.stage:,}",
         ),
@@ -182,10 +197,10 @@ def _patching_map(report: "ProbeReport", target: int, chosen: ChosenToken) -> He
     def detail(row: int, column: int) -> str:
         where = place_words(report, row, column)
         if np.isnan(share[row, column]):
-            return f"{where}: not patched, since no probe reads it there for sure"
+            return f"{where}: not patched, as no probe beats its controls there"
         return (
             f"{where}: the answer changed as predicted in {share[row, column]:.0%} of the pairs, "
-            f"by chance in {chance[row, column]:.0%}"
+            f"in {chance[row, column]:.0%} as a third question predicts (control)"
         )
 
     if not report.targets[target].testable:

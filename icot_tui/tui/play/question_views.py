@@ -1,6 +1,7 @@
 """Heat maps made of the model itself: lens, attention, attribution, a pair's thoughts."""
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from icot_tui.errors import UserError
 from icot_tui.tui.play.heat_map import LABEL, HeatMap, cells, highest, no_marks, percents
+from icot_tui.tui.play.legend import equals_answer, legend, meaning
 from icot_tui.tui.play.probe_reports import probe_map
 from icot_tui.tui.play.records import VIEWS, ChosenToken, ViewRequest
 
@@ -23,13 +25,24 @@ AVERAGED = 100
 
 
 def heat_map(backend: "Backend", request: ViewRequest, answer: "Answer") -> HeatMap:
-    """The heat map that is asked for.
+    """The heat map that is asked for, with a legend of its columns and rows.
 
     Raises:
         UserError: the checkpoint, its run's data or the question do not allow it.
     """
     if request.view == "thoughts":
         return thoughts(backend, request, answer)
+    heat, alike = _view(backend, request, answer), ""
+    with suppress(UserError):  # examples of several shapes: nothing can be said of all
+        alike = equals_answer(request.chosen, backend.aligned(request.entry, answer.stage))
+    first, *others = heat.captions
+    names = legend(heat.columns, heat.rows, request.lowest_first)
+    captions = (first, *filter(None, (alike,)), *others, names)
+    meanings = tuple(meaning(name, request.lowest_first) for name in heat.columns)
+    return replace(heat, captions=captions, meanings=meanings)
+
+
+def _view(backend: "Backend", request: ViewRequest, answer: "Answer") -> HeatMap:
     if request.entry.is_pair:
         raise UserError(
             "ICoT-KD's pair holds its thought in the states that the emulator predicts, which "
@@ -118,7 +131,7 @@ def lens(backend: "Backend", request: ViewRequest, answer: "Answer") -> HeatMap:
             "The model's final norm and head are applied at each place of the residual stream; a "
             "cell holds the most likely token. The correct tokens are fed, whatever the model "
             "wrote.",
-            f"A hint, no proof: '{name}' may be likely for another reason (one in ten digits is "
+            f"Not proof: '{name}' may be likely for another reason (one in ten digits is "
             "right by chance), and what is present need not lie in the head's directions.",
         ),
         start=(int(np.argmax(shares[:, predicting])), predicting),
@@ -163,7 +176,7 @@ def attention(backend: "Backend", request: ViewRequest, answer: "Answer") -> Hea
         captions=(
             f"Rows are {row_kind}; each adds up to 100 %. Shown is the attention of column "
             f"{names[reader]}{what}.",
-            "What a position attends to is no proof of what it takes from there.",
+            "That a position attends to another is no proof that it uses what is there.",
         ),
         start=highest(values),
         reader=reader,
@@ -209,7 +222,7 @@ def attribution(backend: "Backend", request: ViewRequest, answer: "Answer") -> H
     about = (
         "Rows are the answer's tokens: the effect of a swap on a hidden token can't be measured."
         if chosen.part == "chain"
-        else f"The cursor begins in the row of {found.digits[start[0]]}."
+        else f"The cursor starts in the row of {found.digits[start[0]]}."
     )
     return HeatMap(
         title="how far the correct answer token's logit moves when an input token is swapped",

@@ -34,6 +34,7 @@ class AskResult:
 
     seconds  from the request to the answer, opening the checkpoint included
     digits   tokens of the correct answer; empty where it is unknown
+    lowest_first  does the model write numbers with their ones digit first?
     """
 
     entry: CheckpointEntry
@@ -41,6 +42,7 @@ class AskResult:
     problem: str = ""
     seconds: float = 0.0
     digits: tuple[str, ...] = ()
+    lowest_first: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The answer as `icot-tui ask --json` prints it, or the problem."""
@@ -93,6 +95,7 @@ class ViewRequest:
     averaged  over examples instead of this question (attention)
     heads     each head by itself instead of their mean (attention)
     reader    column whose attention is shown; None: the one that predicts the chosen token
+    lowest_first  does the model write numbers with their ones digit first?
     """
 
     entry: CheckpointEntry
@@ -101,3 +104,4 @@ class ViewRequest:
     averaged: bool = False
     heads: bool = False
     reader: int | None = None
+    lowest_first: bool = False

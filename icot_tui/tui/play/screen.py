@@ -71,9 +71,11 @@ class PlayScreen(Playground):
     PlayScreen AnswersPane { height: 1fr; }
     PlayScreen HiddenPane { height: 2fr; background: $background; }
     PlayScreen.-looking HiddenPane { display: block; }
+    PlayScreen.-map CheckpointsPane, PlayScreen.-map AnswersPane { display: none; }
     PlayScreen.-compact CheckpointsPane { width: 30; }
     PlayScreen.-compact.-looking CheckpointsPane { display: none; }
     PlayScreen.-compact.-looking AnswersPane { height: 6; }
+    PlayScreen.-map.-looking AnswersPane { display: none; }
     PlayScreen.-compact.-looking HiddenPane { height: 1fr; }
     """
 
