@@ -83,7 +83,7 @@ class AlertRules:
                 origin = "" if removal is None else f" since removal {removal}"
                 text = (
                     f"{run}: the loss neither recovers nor makes progress{origin}; "
-                    "going back to an earlier checkpoint may help"
+                    "a rollback may help"
                 )
                 yield Alert("collapse", text, "error", line.time)
             case events.UpdatesSkipped():
@@ -112,11 +112,11 @@ class AlertRules:
         if not is_new:
             return
         if status == "dead":
-            text = f"{run} is no longer being trained and did not end in order; it can be resumed"
+            text = f"{run} has lost its trainer before the end; it can be resumed"
             yield Alert("died", text, "error", now)
         elif status == "stalled" and last_event is not None:
             minutes = (now - last_event) / 60
-            text = f"{run} has written nothing for {minutes:.0f} minutes; it may be stuck"
+            text = f"{run} has written no event for {minutes:.0f} minutes; it may be stuck"
             yield Alert("stalled", text, "warning", now)
 
     def _of_disk(self, run: str, free: int | None, now: float) -> list[Alert]:

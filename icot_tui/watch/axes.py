@@ -12,7 +12,7 @@ Axis = Literal["step", "time", "removed"]
 
 
 class TrainingTime:
-    """A row for each `StepsTrained` line: its last step, and the seconds trained until then.
+    """A row for each `StepsTrained` line: its last step, the seconds until then, the rate there.
 
     Attributes:
         first: the steps that were done before the first line.
@@ -21,6 +21,7 @@ class TrainingTime:
     def __init__(self) -> None:
         self._steps = GrowingArray(np.float64)
         self._seconds = GrowingArray(np.float64)
+        self._rates = GrowingArray(np.float64)
         self.first = 0
 
     def __len__(self) -> int:
@@ -36,15 +37,24 @@ class TrainingTime:
         """[n] seconds spent training until then, evaluations and pauses left out."""
         return self._seconds.values
 
-    def extend(self, steps: NDArray[np.int64], seconds: NDArray[np.float64]) -> None:
+    @property
+    def rates(self) -> NDArray[np.float64]:
+        """[n] the learning rate then."""
+        return self._rates.values
+
+    def extend(
+        self, steps: NDArray[np.int64], seconds: NDArray[np.float64], rates: NDArray[np.float64]
+    ) -> None:
         """More lines; `seconds` are those of each line alone."""
         before = self.seconds[-1] if len(self) else 0.0
         self._steps.extend(steps)
         self._seconds.extend(before + np.cumsum(seconds))
+        self._rates.extend(rates)
 
     def cut(self, length: int) -> None:
         self._steps.cut(length)
         self._seconds.cut(length)
+        self._rates.cut(length)
 
     def until(self, step: int) -> int:
         """How many lines there are up to this step."""

@@ -94,7 +94,7 @@ class History:
         version: rises with every change.
         summary: the run in a few numbers; evaluations and spikes are in its metrics.
         losses: of each step, in nats per supervised token.
-        lines: the time spent, a row each few steps.
+        lines: the time spent and the learning rate, a row each few steps.
         removals, resets, saved: what their names say, oldest first.
         spans: the stages, with the steps at which they began.
         trainings: those of a run of several that have begun, oldest first.
@@ -159,7 +159,7 @@ class History:
     def add_lines(self, lines: StepArrays) -> None:
         self.summary.add_lines(lines)
         self._follow_stage()
-        self.lines.extend(lines.steps, lines.seconds)
+        self.lines.extend(lines.steps, lines.seconds, lines.learning_rates)
         self.losses.extend(lines.first, lines.losses)
         self.version += 1
 
@@ -169,7 +169,8 @@ class History:
             case RunStarted():
                 self.lines.first = step
             case StepsTrained():
-                self.lines.extend(np.array([step]), np.array([event.seconds]))
+                seconds, rate = np.array([event.seconds]), np.array([event.learning_rate])
+                self.lines.extend(np.array([step]), seconds, rate)
                 first = step - len(event.losses) + 1
                 self.losses.extend(first, single(np.array(event.losses, dtype=np.float64)))
             case TokenRemoved():

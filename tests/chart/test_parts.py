@@ -256,7 +256,7 @@ def test_many_marks_leave_room_between_their_lines():
 def test_curves_are_told_apart_without_colour():
     x = np.arange(100)
     both = chart(Curve("this", x, x + 1.0), Curve("other", x, 200.0 - x))
-    drawn = lines(both, style=ChartStyle(letters=True), size=(60, 12))
+    drawn = lines(both, style=ChartStyle(), size=(60, 12))
     assert "A this" in drawn[0] and "B other" in drawn[0]
     assert "A" in "".join(drawn[1:]) and "B" in "".join(drawn[1:])
 

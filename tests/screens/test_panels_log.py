@@ -178,3 +178,38 @@ def test_the_text_of_a_warning_is_no_markup(tmp_path):
     assert any(
         "[bold]x[/bold] \\x1b]0;title\\x07" in each for each in look(LogPanel(), told.view())
     )
+
+
+def test_a_search_marks_its_words_and_goes_from_match_to_match(tmp_path):
+    told = warned(Told(tmp_path).start().train(100).remove(), 0, 40)
+    panel = LogPanel()
+
+    async def check(pilot):
+        lines = panel.query_one(Lines)
+        everything = len(lines.lines)
+        assert panel.check_action("next_match", (1,)) is False  # n has another use
+        panel.action_filter()
+        await pilot.press(*"Number 7", "enter")
+        await pilot.pause()
+        marked = [text for text, style in lines.lines[0] if "reverse" in style]
+        assert marked == ["number", "7"] and len(lines.lines) == 4  # 7, 17, 27 and 37
+        await pilot.press("N")
+        await pilot.pause()
+        assert len(lines.lines) == everything and "match" in str(panel.border_title)
+
+        def chosen():
+            (row,) = (each for each in lines.lines if any("underline" in s for _, s in each))
+            at = lines.lines.index(row)
+            assert lines.above <= at < lines.above + lines.size.height
+            return text_of(row).rpartition(" ")[2]
+
+        assert chosen() == "37"
+        await pilot.press("N", "N")
+        assert chosen() == "17"
+        await pilot.press("n", "n", "n")
+        assert chosen() == "7"  # from the last on to the first
+        await pilot.press("escape")
+        await pilot.pause()
+        assert not panel.filter and not any("reverse" in s for row in lines.lines for _, s in row)
+
+    look_at_any(panel, told.view(), (80, 12), check)

@@ -15,10 +15,11 @@ from textual.widget import Widget
 from icot_tui.tui.chart.canvas import HALF, Frame, Ink
 from icot_tui.tui.chart.style import ANSI, series_number
 
-# Okabe and Ito's colours, which people of all kinds of colour vision tell apart, made lighter for
-# dark backgrounds and darker for light ones. Pure red is left to errors.
-DARK = ("#56b4e9", "#e69f00", "#2cc29a", "#f0e442", "#d98ab5", "#f27a45", "#7f9cf5", "#b8b8b8")
-LIGHT = ("#0072b2", "#b06a00", "#00795a", "#b3490a", "#a2457c", "#3d5bd9", "#7a6f00", "#5f5f5f")
+# Found by a search for eight colours that are as far apart as can be in CIELAB for people of all
+# kinds of colour vision (tests/chart/test_colours.py): light ones for dark backgrounds, dark ones
+# for light backgrounds. Red is left to errors.
+DARK = ("#f0a5ff", "#e1961e", "#78ffc3", "#e14bff", "#5aa55a", "#f0f000", "#969696", "#c3ff87")
+LIGHT = ("#a5781e", "#e13ca5", "#003c3c", "#a55af0", "#69875a", "#5a2d00", "#001eff", "#4b0f87")
 SAME_COLOUR = 75
 """Colours at most so far apart, of 255 a channel, can't be told apart."""
 

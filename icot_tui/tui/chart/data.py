@@ -85,7 +85,8 @@ class ChartData:
         empty: the message shown while there is nothing to draw.
         percent: values are shares from 0 to 1, written as 0 % to 100 %.
         levels: horizontal lines to compare with, each a value and its name.
-        until: the last position of the axis, where curves end before; None: where they end.
+        since, until: first and last position of the axis, where curves may begin later or end
+            before; None: theirs.
     """
 
     curves: tuple[Curve, ...]
@@ -96,6 +97,7 @@ class ChartData:
     empty: str = ""
     percent: bool = False
     levels: tuple[tuple[float, str], ...] = ()
+    since: float | None = None
     until: float | None = None
 
     def __post_init__(self) -> None:
@@ -109,7 +111,16 @@ class ChartData:
         if not ends:
             return None
         begin, end = min(a for a, _ in ends), max(b for _, b in ends)
+        begin = begin if self.since is None else min(begin, self.since)
         return float(begin), float(end if self.until is None else max(end, self.until))
+
+    def value_at(self, x: float) -> float | None:
+        """The first curve's last value up to a position; None where it has none yet."""
+        for curve in self.curves:
+            at = int(np.searchsorted(curve.x, x, "right")) - 1
+            if at >= 0:
+                return float(curve.y[at])
+        return None
 
     @property
     def whole(self) -> bool:

@@ -35,13 +35,13 @@ def _draw(
     scale = scale_of(data, view, *window)
     column = (window[1] - window[0]) / max(width - 6, 1)
     lines = header_lines(data, view, style, column, width, height)
-    layout = chart_layout(width, height, len(lines), 0)
+    layout = chart_layout(width, height, len(lines), 0, style.margin)
     levels = []
     if scale and layout.axis:
         most = max(2, min(9, layout.rows // 3 + 1))
         levels = value_ticks(scale.low, scale.high, most, scale.log, data.percent)
         widest = max((len(label) for _, label in levels), default=0)
-        layout = chart_layout(width, height, len(lines), widest)
+        layout = chart_layout(width, height, len(lines), widest, style.margin)
     plot = Plot(
         canvas=canvas, layout=layout, data=data, view=view, style=style, window=window, scale=scale
     )

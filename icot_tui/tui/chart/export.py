@@ -8,14 +8,14 @@ import numpy as np
 
 from icot_tui.formatting import plain
 from icot_tui.tui.chart.colours import series_colour
-from icot_tui.tui.chart.curves import Downsampled, smoothed
+from icot_tui.tui.chart.curves import Downsampled, smoothed, smoothed_value
 from icot_tui.tui.chart.data import ChartData, Curve, Span
 from icot_tui.tui.chart.draw import draw
 from icot_tui.tui.chart.layout import Scale, scale_of
 from icot_tui.tui.chart.plot import raw_and_smooth
 from icot_tui.tui.chart.style import MARKS, ChartStyle, series_number
 from icot_tui.tui.chart.ticks import position_ticks, value_ticks
-from icot_tui.tui.chart.viewport import Viewport, visible
+from icot_tui.tui.chart.viewport import Viewport, nearest, visible
 
 
 def as_text(
@@ -55,6 +55,9 @@ def _whole(x: float) -> str:
 WIDTH, HEIGHT = 960, 480
 _LEFT, _TOP, _RIGHT, _BOTTOM = 72, 56, 20, 52
 _PLOT_WIDTH, _PLOT_HEIGHT = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
+_LEGEND_ROW = 22
+_LETTERS_AT = (0.1, 0.4, 0.7)
+"""Places of a curve's letters, as shares of the width."""
 _COLOURS = {
     "primary": "#1f5fa8",
     "secondary": "#0f7080",
@@ -67,16 +70,20 @@ _STYLE = "text{font:13px system-ui,sans-serif;fill:#24292f}.q{fill:#6a737d}path{
 
 
 def as_svg(data: ChartData, view: Viewport) -> str:
-    """The window of the view as an SVG document of 960 x 480 pixels."""
+    """The window of the view as an SVG document, 960 pixels wide, with a legend below the plot."""
+    legend, rows = _legend(data, view)
+    height = HEIGHT + rows * _LEGEND_ROW
+    clip = f'<rect x="{_LEFT}" y="{_TOP}" width="{_PLOT_WIDTH}" height="{_PLOT_HEIGHT}"/>'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"'
-        f' width="{WIDTH}" height="{HEIGHT}"><style>{_STYLE}</style>',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}"'
+        f' width="{WIDTH}" height="{height}"><style>{_STYLE}</style>',
+        f'<clipPath id="plot">{clip}</clipPath>',
+        f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
         _text(_LEFT, 24, f"{data.y_label} over {data.x_label}", "font-weight:600"),
     ]
     with np.errstate(all="ignore"):
         parts += _plot(data, view)
-    return "\n".join([*parts, "</svg>", ""])
+    return "\n".join([*parts, *legend, "</svg>", ""])
 
 
 def _plot(data: ChartData, view: Viewport) -> list[str]:
@@ -91,9 +98,31 @@ def _plot(data: ChartData, view: Viewport) -> list[str]:
             y = _y(np.array([value]), scale)[0]
             parts.append(_stroke(f"M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}", "#8a939c", dash="6 4"))
             parts.append(_text(WIDTH - _RIGHT, y - 5, label, "text-anchor:end", quiet=True))
-    for curve in reversed(data.curves):
+    parts.append('<g clip-path="url(#plot)">')
+    for place, curve in reversed(list(enumerate(data.curves))):
         parts += _curve(curve, view, window, scale)
-    return parts + _legend(data, view)
+        parts += _letters(data, place, view, window, scale)
+    return [*parts, "</g>"]
+
+
+def _letters(data: ChartData, place: int, view: Viewport, window: Span, scale: Scale) -> list[str]:
+    """The curve's letter at three places along it, so that it is known without its colour."""
+    curve, letter = data.curves[place], ChartStyle().letter(place, len(data.curves))
+    if letter is None or not len(curve.x):
+        return []
+    parts = []
+    for share in _LETTERS_AT:
+        shifted = share + 0.3 * place / len(data.curves)
+        at = nearest(window[0] + shifted * (window[1] - window[0]), curve.x)
+        value = float(curve.y[at or 0])
+        if curve.smooth and view.smoothing and np.isfinite(value):
+            value = smoothed_value(curve, at or 0, view.smoothing, view.log)
+        if scale.row(value, _PLOT_HEIGHT + 1) is not None:
+            x = _x(curve.x[at or 0 : (at or 0) + 1], window)[0]
+            y = _y(np.array([value]), scale)[0]
+            look = f"fill:{_colour(curve.colour)};font-weight:700"
+            parts.append(_text(x, y - 5, letter, look))
+    return parts
 
 
 def _axes(data: ChartData, window: Span, scale: Scale) -> list[str]:
@@ -162,18 +191,30 @@ def _path(line: Downsampled, scale: Scale, columns: int) -> str:
     return "".join(commands)
 
 
-def _legend(data: ChartData, view: Viewport) -> list[str]:
-    parts, x = [], float(_LEFT)
-    for curve in data.curves:
-        name = plain(curve.name)
-        colour = _colour(curve.colour)
-        parts.append(_stroke(f"M{x:.0f} 42h18", colour, wide=2.5))
-        parts.append(_text(x + 24, 46, name))
-        x += 44 + 7.5 * len(name)
+def _legend(data: ChartData, view: Viewport) -> tuple[list[str], int]:
+    """Curves with letter and colour, then the kinds of marks in view; and its rows."""
+    style, many = ChartStyle(), len(data.curves)
+    items = [
+        (" ".join(filter(None, (style.letter(at, many), plain(curve.name)))),
+         _colour(curve.colour), "", 2.5)
+        for at, curve in enumerate(data.curves)
+    ]  # fmt: skip
+    shown = data.marks[data.marks_between(*visible(view, data.extent))] if data.extent else ()
+    kinds = {mark.kind for mark in shown}
+    items += [(kind, look.svg, "2 3", 1.5) for kind, look in MARKS.items() if kind in kinds]
+    parts, x, row = [], float(_LEFT), 1
+    for name, colour, dash, wide in items:
+        width = 44 + 7.5 * len(name)
+        if x + width > WIDTH and x > _LEFT:
+            x, row = float(_LEFT), row + 1
+        y = HEIGHT + row * _LEGEND_ROW - 12
+        parts.append(_stroke(f"M{x:.0f} {y - 4}h18", colour, dash, wide=wide))
+        parts.append(_text(x + 24, y, name))
+        x += width
     if view.smoothing and any(curve.smooth for curve in data.curves):
         note = f"smoothed over {view.smoothing}"
         parts.append(_text(WIDTH - _RIGHT, 24, note, "text-anchor:end", quiet=True))
-    return parts
+    return parts, row if items else 0
 
 
 def _x(positions: np.ndarray, window: Span) -> np.ndarray:
@@ -182,7 +223,7 @@ def _x(positions: np.ndarray, window: Span) -> np.ndarray:
 
 
 def _y(values: np.ndarray, scale: Scale) -> np.ndarray:
-    return np.clip(_TOP + scale.rows(values, _PLOT_HEIGHT + 1), _TOP, HEIGHT - _BOTTOM)
+    return np.clip(_TOP + scale.rows(values, _PLOT_HEIGHT + 1), -10 * HEIGHT, 10 * HEIGHT)
 
 
 def _colour(name: str) -> str:

@@ -132,7 +132,7 @@ def notes(
         parts.append([(f"{style.nonfinite} not finite", Ink("error"))])
     if view.log:
         parts.append([("log", QUIET)])
-    if view.window is not None:
+    if view.window is not None or view.values is not None:
         parts.append([("zoomed", QUIET)])
     for kind in kinds:
         parts.append([(f"{style.mark(kind)} ", MARKS[kind].ink), (kind, QUIET)])

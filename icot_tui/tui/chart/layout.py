@@ -1,13 +1,15 @@
 """Where the parts of a chart are, and the range of values it shows."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from icot_tui.tui.chart.data import LARGEST, ChartData, Floats, Span, bounded, usable
 from icot_tui.tui.chart.viewport import Viewport
 
+SMALLEST_SHARE = 1e-4
+"""Of the range of all values, that zooming goes down to."""
 LEAST = 1e-280
 """Smaller spans can't be divided by."""
 
@@ -28,8 +30,12 @@ class ChartLayout:
         return self.header + self.rows
 
 
-def chart_layout(width: int, height: int, header: int, label: int) -> ChartLayout:
-    """The parts of a chart of this size, with labels `label` cells wide if there is room."""
+def chart_layout(width: int, height: int, header: int, label: int, margin: int = 0) -> ChartLayout:
+    """The parts of a chart of this size, with labels `label` cells wide if there is room.
+
+    At least `margin` cells are kept for them, so that charts below each other are aligned.
+    """
+    label = max(label, margin) if label or margin else 0
     axis = height >= 5 and width >= 12
     rows = max(0, height - header - (2 if axis else 0))
     left = (label + 1 if 0 < label < width // 2 else 0) + (1 if axis else 0)
@@ -65,11 +71,13 @@ class Scale:
 
 
 def scale_of(data: ChartData, view: Viewport, start: float, end: float) -> Scale | None:
-    """The scale that fits all values from start to end; None if none can be drawn."""
+    """The chosen scale, or one that fits all values from start to end; None if none can."""
     ranges = [_range(curve.y, *curve.between(start, end), view.log) for curve in data.curves]
     seen = [span for span in ranges if span is not None]
     if not seen:
         return None
+    if view.values is not None and (view.values[0] > 0 or not view.log):
+        return Scale(*view.values, view.log)
     levels = [level for level, _ in data.levels if abs(level) <= LARGEST]
     levels = [level for level in levels if not view.log or level > 0]
     low = min([span[0] for span in seen] + levels)
@@ -79,6 +87,31 @@ def scale_of(data: ChartData, view: Viewport, start: float, end: float) -> Scale
     elif not view.log:
         low, high = _with_room(low, high)
     return _log_scale(low, high) if view.log else Scale(low, high, log=False)
+
+
+def zoomed_values(
+    data: ChartData, view: Viewport, window: Span, factor: float, anchor: float | None
+) -> Viewport:
+    """Show `factor` times the range of values (below 1: less); `anchor` stays in its place.
+
+    All values are shown again where that is more than there are in the window.
+    """
+    full = scale_of(data, replace(view, values=None), *window)
+    now = scale_of(data, view, *window)
+    if full is None or now is None:
+        return view
+    to = math.log10 if now.log else float
+    low, high = to(now.low), to(now.high)
+    middle = (low + high) / 2
+    if anchor is not None and math.isfinite(anchor) and (anchor > 0 or not now.log):
+        middle = min(max(to(anchor), low), high)
+    least, most = to(full.low), to(full.high)
+    factor = max(factor, min(1.0, SMALLEST_SHARE * (most - least) / (high - low)))
+    low, high = middle - (middle - low) * factor, middle + (high - middle) * factor
+    if factor > 1 and low <= least and high >= most:
+        return replace(view, values=None)
+    low, high = max(low, least), min(high, most)
+    return replace(view, values=(10**low, 10**high) if now.log else (low, high))
 
 
 def _range(values: np.ndarray, first: int, end: int, log: bool) -> Span | None:

@@ -83,7 +83,7 @@ def draw_plot(plot: Plot) -> tuple[int, set[MarkKind]]:
     faint = Layer(plot.layout.rows, plot.layout.columns)
     strong = Layer(plot.layout.rows, plot.layout.columns)
     raws = [_curve(plot, curve, faint, strong) for curve in reversed(plot.data.curves)][::-1]
-    sparse = plot.style.letters or plot.style.ascii
+    sparse = plot.style.sparse or plot.style.ascii
     _paint(plot, faint, FAINT if sparse else None)
     _paint(plot, strong, None)
     for place in reversed(range(len(raws))) if plot.scale else ():

@@ -44,11 +44,15 @@ class ChartStyle:
 
     Attributes:
         ascii: with ASCII characters only.
-        letters: curves carry letters, because colours don't tell them apart.
+        letters: curves carry letters besides their colours, where there are several.
+        sparse: raw curves are drawn with few dots, because no colour makes them faint.
+        margin: cells for the labels of values, at least.
     """
 
     ascii: bool = False
-    letters: bool = False
+    letters: bool = True
+    sparse: bool = False
+    margin: int = 0
 
     def mark(self, kind: MarkKind) -> str:
         return MARKS[kind].ascii if self.ascii else MARKS[kind].character

@@ -18,6 +18,7 @@ class Viewport:
         log: the values are on a logarithmic axis.
         smoothing: over about how many values; one of `curves.WINDOWS`.
         cursor: the position of the readout.
+        values: least and greatest value shown; None: all there are in the window.
     """
 
     window: Span | None = None
@@ -25,6 +26,7 @@ class Viewport:
     log: bool = False
     smoothing: int = 25
     cursor: float | None = None
+    values: Span | None = None
 
 
 def visible(view: Viewport, extent: Span) -> Span:
@@ -134,7 +136,12 @@ def nearest(x: float, places: np.ndarray) -> int | None:
 
 def whole(view: Viewport) -> Viewport:
     """Everything, new data included, without a cursor."""
-    return replace(view, window=None, following=False, cursor=None)
+    return replace(view, window=None, following=False, cursor=None, values=None)
+
+
+def with_range_of(view: Viewport, other: Viewport) -> Viewport:
+    """This view with the range of positions and the cursor of another chart."""
+    return replace(view, window=other.window, following=other.following, cursor=other.cursor)
 
 
 def next_smoothing(view: Viewport) -> Viewport:

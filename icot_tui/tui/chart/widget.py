@@ -1,5 +1,6 @@
 """The chart as a widget: it draws when something changed and repaints only the cells that did."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from textual import events
@@ -13,7 +14,7 @@ from icot_tui.tui.chart.colours import ThemeColours, changes, strips_of
 from icot_tui.tui.chart.data import ChartData
 from icot_tui.tui.chart.draw import draw
 from icot_tui.tui.chart.export import as_csv, as_svg, as_text
-from icot_tui.tui.chart.layout import ChartLayout
+from icot_tui.tui.chart.layout import ChartLayout, zoomed_values
 from icot_tui.tui.chart.style import ChartStyle
 from icot_tui.tui.chart.viewport import (
     Viewport,
@@ -24,8 +25,16 @@ from icot_tui.tui.chart.viewport import (
     visible,
     whole,
     with_cursor,
+    with_range_of,
     zoomed,
 )
+
+
+def link(charts: Sequence["Chart"]) -> None:
+    """From now on all show the same range of positions and the same cursor."""
+    for chart in charts:
+        chart.linked = tuple(charts)
+
 
 _NOTHING = ChartData(curves=(), x_label="", y_label="", version=None)
 
@@ -33,8 +42,12 @@ _NOTHING = ChartData(curves=(), x_label="", y_label="", version=None)
 class Chart(Widget, can_focus=True):
     """A chart of curves over steps, hours or removed tokens, with marks of events.
 
-    It has no keys of its own: actions call its methods. The wheel zooms at the pointer, dragging
-    pans, a click sets the value cursor.
+    It has no keys of its own: actions call its methods. The wheel zooms at the pointer (with Ctrl
+    the values), dragging pans, a click sets the value cursor.
+
+    Attributes:
+        linked: charts that show the same range of positions and the same cursor, this one too.
+        margin: cells for the labels of values, at least.
     """
 
     DEFAULT_CSS = """
@@ -51,6 +64,8 @@ class Chart(Widget, can_focus=True):
         self.set_reactive(Chart.ascii, ascii)
         self.viewport = Viewport(log=log)
         self.data = data or _NOTHING
+        self.linked: tuple[Chart, ...] = ()
+        self.margin = 0
         self._drawn: object = None
         self._strips: list[Strip] = []
         self._frame: Frame | None = None
@@ -82,9 +97,18 @@ class Chart(Widget, can_focus=True):
         """Show everything, follow new data, and hide the cursor."""
         self._set_viewport(whole(self.viewport))
 
+    def zoom_values(self, factor: float) -> None:
+        """Show `factor` times the range of values, around the one at the cursor or the newest."""
+        data, view = self.data, self.viewport
+        if data.extent is None:
+            return
+        window = visible(view, data.extent)
+        at = window[1] if view.cursor is None else view.cursor
+        self._set_viewport(zoomed_values(data, view, window, factor, data.value_at(at)))
+
     def toggle_log(self) -> None:
         """Switch the value axis between logarithmic and linear."""
-        self._set_viewport(replace(self.viewport, log=not self.viewport.log))
+        self._set_viewport(replace(self.viewport, log=not self.viewport.log, values=None))
 
     def cycle_smoothing(self) -> None:
         """Smooth more; after the strongest, none."""
@@ -159,7 +183,9 @@ class Chart(Widget, can_focus=True):
     def _wheel(self, event: events.MouseEvent, factor: float) -> None:
         """Zoom at the pointer."""
         event.stop()
-        if self.data.extent is not None:
+        if event.ctrl:
+            self.zoom_values(factor)
+        elif self.data.extent is not None:
             self.zoom(factor, self._position_at(event.x))
 
     def _position_at(self, x: int) -> float:
@@ -170,8 +196,19 @@ class Chart(Widget, can_focus=True):
         return start + min(max(share, 0.0), 1.0) * (end - start)
 
     def _set_viewport(self, view: Viewport) -> None:
-        if view != self.viewport:
-            self.viewport = view
+        if view == self.viewport:
+            return
+        self.viewport = view
+        self._redraw()
+        for other in self.linked:
+            if other is not self and other.data.extent == self.data.extent:
+                other._follow(view)
+
+    def _follow(self, view: Viewport) -> None:
+        """Show the range of positions of a linked chart, and its cursor."""
+        followed = with_range_of(self.viewport, view)
+        if followed != self.viewport:
+            self.viewport = followed
             self._redraw()
 
     def _redraw(self) -> None:
@@ -189,12 +226,13 @@ class Chart(Widget, can_focus=True):
             self.refresh(*changed)
 
     def _style(self, colours: ThemeColours) -> ChartStyle:
-        return ChartStyle(ascii=self.ascii, letters=colours.ansi or colours.colourless)
+        sparse = colours.ansi or colours.colourless
+        return ChartStyle(ascii=self.ascii, sparse=sparse, margin=self.margin)
 
     def _update(self) -> None:
         """Draw if data, size, view or theme have changed since the last drawing."""
         colours = ThemeColours.of(self)
-        state = (self.data, self.viewport, self.size, self.ascii, colours)
+        state = (self.data, self.viewport, self.size, self.ascii, self.margin, colours)
         if state == self._drawn:
             return
         style = self._style(colours)

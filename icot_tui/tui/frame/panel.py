@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from icot_tui.tui.chart.widget import Chart
 
 log = logging.getLogger("icot_tui.screen")
+FULL = "-full"
+"""Class of the panel that the user gave the whole screen."""
 
 
 class Panel(Vertical):
@@ -39,6 +41,11 @@ class Panel(Vertical):
     failed = False  # if True, an error message has replaced the panel
 
     chart: "Chart | None" = None
+
+    @property
+    def charts(self) -> "tuple[Chart, ...]":
+        """All charts that share one range of steps and one cursor, the main one first."""
+        return () if self.chart is None else (self.chart,)
 
     def __init__(self, *children: Widget, id: str | None = None) -> None:
         super().__init__(*children, id=id)

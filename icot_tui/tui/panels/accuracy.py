@@ -12,10 +12,28 @@ from icot_tui.formatting import count, listed, percent
 from icot_tui.tui.chart.data import ChartData, Curve
 from icot_tui.tui.chart.widget import Chart
 from icot_tui.tui.panels.base import Area, TextPanel
-from icot_tui.tui.panels.curves import Floats, along, axis_label, digit_shares, exact_match, marks
-from icot_tui.tui.panels.example import task_of
+from icot_tui.tui.panels.curves import (
+    Floats,
+    along,
+    axis_label,
+    digit_shares,
+    exact_match,
+    marks,
+    x_span,
+)
+from icot_tui.tui.panels.digit_table import digit_table
+from icot_tui.tui.panels.example import lowest_first, task_of
 from icot_tui.tui.panels.methods import name_of
-from icot_tui.tui.panels.text import Line, cells, first_fitting, level, line, paragraph
+from icot_tui.tui.panels.text import (
+    EMPTY,
+    Line,
+    Piece,
+    cells,
+    first_fitting,
+    level,
+    line,
+    paragraph,
+)
 from icot_tui.tui.run.view import Overlay, RunView
 
 EMPTY_TEXT = "Accuracy on held-out examples appears here with the first evaluation"
@@ -65,7 +83,9 @@ class AccuracyPanel(TextPanel):
         self.chart.ascii = area.ascii
         self.chart.show(accuracy_data(view, self.per_digit))
         self.lines.display = evaluated
-        self.lines.styles.height = min(len(words), area.height)
+        table = digit_table(view, area) if area.full and evaluated else []
+        words += [EMPTY, *table] if table else []
+        self.lines.styles.height = min(len(words), area.height // 2 if table else area.height)
         return words
 
 
@@ -80,8 +100,8 @@ def _version(view: RunView) -> Hashable:
         *(len(history.removals), len(history.trainings), len(metrics.spikes)),
         *(metrics.rollbacks, metrics.abandoned),
     )
-    last = metrics.evaluation
-    return id(view.source), len(metrics.evaluations), last, view.axis, overlays, happened
+    last, span = metrics.evaluation, x_span(view)
+    return id(view.source), len(metrics.evaluations), last, view.axis, overlays, happened, span
 
 
 def accuracy_data(view: RunView, per_digit: bool) -> ChartData:
@@ -95,10 +115,12 @@ def accuracy_data(view: RunView, per_digit: bool) -> ChartData:
                 points = exact_match(overlay.source.history, view.axis)
                 curves.append(_curve(overlay.name, points, f"series{overlay.colour_index}"))
     happened = marks(view.history, view.axis)
+    since, until = x_span(view) or (None, max((mark.x for mark in happened), default=None))
     return ChartData(
         curves=tuple(curves),
         marks=happened,
-        until=max((mark.x for mark in happened), default=None),  # before the next evaluation, too
+        since=since,
+        until=until,
         x_label=axis_label(view.history, view.axis),
         y_label="digits right" if per_digit else "exact match",
         version=(_version(view), per_digit, view.phase),
@@ -132,8 +154,10 @@ def _own_curves(view: RunView) -> list[Curve]:
 def _digit_curves(view: RunView) -> Iterator[Curve]:
     evaluations = view.history.evaluations
     x = along(view.history, [each.result.step for each in evaluations], view.axis)
+    backwards = lowest_first(task_of(view.history.summary.config))
     for at, shares in enumerate(digit_shares(evaluations).T):
-        yield _curve(f"digit {at + 1}", (x, np.ascontiguousarray(shares)), f"series{at % 8}")
+        name = f"digit {at + 1}" + " (ones)" * (backwards and at == 0)
+        yield _curve(name, (x, np.ascontiguousarray(shares)), f"series{at % 8}")
 
 
 def _curve(name: str, points: tuple[Floats, Floats], colour: str) -> Curve:
@@ -195,17 +219,21 @@ def digits_line(evaluations: Sequence[Evaluation], config: RunConfig | None, are
         return ()
     now = np.nan_to_num(table[-1])
     fell = (np.nan_to_num(np.fmax.reduce(table, axis=0)) - now > FELL).tolist()
-    what = "digits" if task_of(config) else "answer tokens"
+    task = task_of(config)
+    what = "digits" if task else "answer tokens"
     what += " %" if area.ascii else ""
+    order = ", ones first" if lowest_first(task) else ""
     down, gap = area.glyph.down, " " if area.ascii else ""
-    roomy, narrow = [(f"{what} ", "dim")], []
+    roomy: list[Piece] = []
+    narrow: list[Piece] = []
     for at, (share, has_fallen) in enumerate(zip(now.tolist(), fell, strict=True), start=1):
         style = "bold error" if has_fallen else "success" if share >= HOLDS else ""
         bar = level(share, area.glyph)
         roomy += [(f" {at} ", "dim"), (bar + down * has_fallen, style)]
         narrow.append((bar + gap, style))
-    if cells(tuple(roomy)) <= area.width:
-        return tuple(roomy)
+    for heading in (f"{what}{order} ", f"{what} "):
+        if len(heading) + cells(tuple(roomy)) <= area.width:
+            return ((heading, "dim"), *roomy)
     fallen = listed([str(at) for at, has_fallen in enumerate(fell, start=1) if has_fallen])
     bars = line(*narrow, (f" {down} {fallen}" if fallen else "", "error"))
     named = (*line(f"{what} "), *bars)

@@ -17,7 +17,7 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
-from icot_tui.tui.frame.panel import Panel
+from icot_tui.tui.frame.panel import FULL, Panel
 from icot_tui.tui.panels.text import ASCII, Glyphs, Line, cut, glyphs, text_of
 from icot_tui.tui.run.view import RunView
 
@@ -28,13 +28,15 @@ ATTRIBUTES = frozenset(("bold", "dim", "strike", "underline", "reverse", "italic
 class Area:
     """The cells of a panel, and the characters and colours it may use.
 
-    Longer text scrolls. Where `plain` is set, nothing may depend on colour.
+    Longer text scrolls. Where `plain` is set, nothing may depend on colour; where `full` is, the
+    panel has the whole screen, which has room for more than the usual lines.
     """
 
     width: int
     height: int
     glyph: Glyphs
     plain: bool = False
+    full: bool = False
 
     @property
     def ascii(self) -> bool:
@@ -203,13 +205,14 @@ class TextPanel(Panel):
         size = self.content_size
         if not size.width or not size.height:
             return
-        key = (id(view.source), self.key(view), size, view.ascii, self.app.no_color)
+        full = self.has_class(FULL)
+        key = (id(view.source), self.key(view), size, view.ascii, self.app.no_color, full)
         if key == self._drawn:
             return
         self._drawn = key
         self.set_border(title=self.title(view))
         self.lines.ascii = view.ascii
-        area = Area(*size, glyphs(view.ascii), plain=view.ascii or self.app.no_color)
+        area = Area(*size, glyphs(view.ascii), view.ascii or self.app.no_color, full)
         self.lines.show(self.draw(view, area))
 
     def on_resize(self) -> None:

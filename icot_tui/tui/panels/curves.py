@@ -1,5 +1,6 @@
 """What all charts of a run share: curves, marks, axis, version."""
 
+import math
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from icot_tui.tui.chart.data import Mark, MarkKind
 from icot_tui.tui.run.view import Axis, RunView
 from icot_tui.units import UNIT_WORDS
 from icot_tui.watch.history import History
+from icot_tui.watch.series import StepSeries
 
 Floats = NDArray[np.float64]
 Steps = Sequence[int] | NDArray[np.int64]
@@ -19,6 +21,7 @@ ALL_DRAWN = 50_000
 """Up to so many steps the chart gets the whole run."""
 FINE, ROUGH = 4096, 512
 """Columns of the visible part of a longer run, and of the rest on either side."""
+GRAINS = 64
 LOOKED_UP = 4096
 """Steps that are looked up to find a part of the axis."""
 LOGGED_MARKS: dict[str, MarkKind] = {"PhaseBegan": "training", "RolledBack": "rollback"}
@@ -46,7 +49,14 @@ def losses(history: History, axis: Axis, window: tuple[float, float] | None) -> 
     Of several trainings only the present one's: the others have other losses. `window` is the
     visible part of the axis; None is all of it.
     """
-    series = history.losses
+    steps, values = points_of(history.losses, history, axis, window)
+    return of_present_training(history, axis, steps, values)
+
+
+def points_of(
+    series: StepSeries, history: History, axis: Axis, window: tuple[float, float] | None
+) -> tuple[NDArray[np.int64], Any]:
+    """(steps, values); of a long series only as much as is visible."""
     if len(series) <= ALL_DRAWN:
         steps, values = series.steps(), series.values().copy()
     else:
@@ -59,7 +69,7 @@ def losses(history: History, axis: Axis, window: tuple[float, float] | None) -> 
         ]
         steps = np.concatenate([steps for steps, _ in parts])
         values = np.concatenate([values for _, values in parts])
-    return of_present_training(history, axis, steps, values)
+    return steps, values
 
 
 def of_present_training(
@@ -100,6 +110,29 @@ def _steps_in(history: History, axis: Axis, window: tuple[float, float]) -> tupl
     low = known[max(0, int(np.searchsorted(places, window[0])) - 1)]
     high = known[min(LOOKED_UP - 1, int(np.searchsorted(places, window[1], side="right")))]
     return int(low), int(high)
+
+
+def x_span(view: RunView) -> tuple[float, float] | None:
+    """First and last position that the charts of a run share, those of its overlays included.
+
+    While it trains, the end is rounded up by at most 1/64 of the range: so charts stand still for
+    many steps, and all have a removal in the same column. None for runs of several trainings, whose
+    charts show different ones.
+    """
+    ends = []
+    for history in (view.history, *(overlay.source.history for overlay in view.overlays)):
+        if history.summary.metrics.phase is not None:
+            return None
+        first, last = history.losses.first_step, history.summary.metrics.step
+        if first is not None:
+            ends += along(history, [first - 1, max(first, last)], view.axis).tolist()
+    if not ends:
+        return None
+    begin, end = min(ends), max(ends)
+    if view.running and end > begin:
+        grain = 2.0 ** math.floor(math.log2(end - begin)) / GRAINS
+        end = begin + math.ceil((end - begin) / grain) * grain
+    return begin, end
 
 
 def axis_label(history: History, axis: Axis) -> str:

@@ -2,38 +2,100 @@
 
 from collections.abc import Hashable
 
+import numpy as np
 from textual.app import ComposeResult
 
 from icot_tui.engine.journal.events import SQUARED_ERROR
 from icot_tui.tui.chart.data import ChartData, Curve
 from icot_tui.tui.chart.widget import Chart
-from icot_tui.tui.frame.panel import Panel
-from icot_tui.tui.panels.curves import axis_label, losses, marks, version
+from icot_tui.tui.frame.panel import FULL, Panel
+from icot_tui.tui.panels.accuracy import accuracy_data
+from icot_tui.tui.panels.curves import (
+    axis_label,
+    losses,
+    marks,
+    of_present_training,
+    points_of,
+    version,
+    x_span,
+)
 from icot_tui.tui.run.view import RunView
+from icot_tui.watch.gradient_norms import GradientNorms
+from icot_tui.watch.source import Source
 
+BELOW = (16, 24, 32)
+"""Rows of the panel from which on accuracy, gradient norm and learning rate are below the loss."""
+MARGIN = 7
+"""Cells for the labels of values, so that all charts begin in one column."""
+READING_SECONDS = 0.02
+"""Of gradient norms at a redraw."""
 EMPTY_TEXT = "The loss appears here with the first steps of training."
 
 
 class LossPanel(Panel):
-    """Raw and smoothed loss; removals, resets and spikes are marked."""
+    """Raw and smoothed loss; removals, resets and spikes are marked.
+
+    On a full screen accuracy, gradient norm and learning rate stand below it, with one range of
+    steps and one cursor.
+    """
 
     label = "loss"
+    DEFAULT_CSS = """
+    LossPanel > .below { display: none; }
+    LossPanel.-full > .main { height: 2fr; }
+    """
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self.chart: Chart = Chart(log=True)  # spikes are small beside the first losses
+        self.below = tuple(Chart() for _ in BELOW)
         self._shown: Hashable = None
+        self._norms: GradientNorms | None = None
+        self._norms_of: Source | None = None
 
     def compose(self) -> ComposeResult:
+        self.chart.add_class("main")
         yield self.chart
+        for chart in self.below:
+            chart.add_class("below")
+            yield chart
 
     def show(self, view: RunView) -> None:
         self.chart.ascii = view.ascii
         window = self.chart.viewport.window
+        below = self._fitting()
+        self.chart.margin = MARGIN if below else 0
         shown = (version(view), view.phase, window)
         if shown != self._shown:
             self._shown = shown
             self.chart.show(loss_data(view, shown, window))
+        if below:
+            self._show_below(view, below, window)
+
+    @property
+    def charts(self) -> tuple[Chart, ...]:
+        return self.chart, *self.below
+
+    def _fitting(self) -> int:
+        """Show as many of the other charts as have room; returns how many."""
+        full = self.has_class(FULL)
+        many = sum(self.content_size.height >= rows for rows in BELOW) if full else 0
+        for at, chart in enumerate(self.below):
+            chart.display = at < many
+        return many
+
+    def _show_below(self, view: RunView, many: int, window: tuple[float, float] | None) -> None:
+        for chart in self.below:
+            chart.ascii, chart.margin = view.ascii, MARGIN
+        accuracy, norm, rate = self.below
+        accuracy.show(accuracy_data(view, per_digit=False))
+        if many > 1:
+            if self._norms is None or self._norms_of is not view.source:
+                self._norms, self._norms_of = GradientNorms(view.source.folder), view.source
+            self._norms.look(READING_SECONDS)
+            norm.show(norm_data(view, self._norms, window))
+        if many > 2:
+            rate.show(rate_data(view))
 
 
 def loss_data(view: RunView, shown: Hashable, window: tuple[float, float] | None) -> ChartData:
@@ -45,11 +107,48 @@ def loss_data(view: RunView, shown: Hashable, window: tuple[float, float] | None
     for overlay in view.overlays:
         x, values = losses(overlay.source.history, view.axis, window)
         curves.append(Curve(overlay.name, x, values, f"series{overlay.colour_index}"))
+    since, until = x_span(view) or (None, None)
     return ChartData(
         curves=tuple(curves),
         marks=marks(view.history, view.axis),
+        since=since,
+        until=until,
         x_label=axis_label(view.history, view.axis),
         y_label="loss: squared error" if is_error else "loss",
         version=shown,
         empty=f"Getting ready: {view.phase}." if view.phase else EMPTY_TEXT,
+    )
+
+
+def norm_data(view: RunView, norms: GradientNorms, window: tuple[float, float] | None) -> ChartData:
+    """The gradient norm of each step, before clipping."""
+    history = view.history
+    steps, values = points_of(norms.series, history, view.axis, window)
+    known = steps <= history.summary.metrics.step  # beyond it lies what a resume has undone
+    x, values = of_present_training(history, view.axis, steps[known], values[known])
+    read = norms.share_read
+    name = "gradient norm" if read == 1 else f"gradient norm, {read:.0%} read"
+    return _below(view, Curve(name, x, values, "secondary"), "gradient norm", (read, window))
+
+
+def rate_data(view: RunView) -> ChartData:
+    """The learning rate, a point each few steps."""
+    lines = view.history.lines
+    x, rates = of_present_training(
+        view.history, view.axis, lines.steps.astype(np.int64), lines.rates.copy()
+    )
+    return _below(view, Curve("learning rate", x, rates, "accent", smooth=False), "learning rate")
+
+
+def _below(view: RunView, curve: Curve, label: str, shown: Hashable = None) -> ChartData:
+    since, until = x_span(view) or (None, None)
+    return ChartData(
+        curves=(curve,),
+        marks=marks(view.history, view.axis),
+        since=since,
+        until=until,
+        x_label=axis_label(view.history, view.axis),
+        y_label=label,
+        version=(version(view), shown),
+        empty=f"The {label} appears here with the first steps of training.",
     )

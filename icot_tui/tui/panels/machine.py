@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from icot_tui.formatting import age, duration, gigabytes, moment, number, rough, whole_percent
 from icot_tui.tui.panels.base import Area, TextPanel
+from icot_tui.tui.panels.machine_history import history_lines
 from icot_tui.tui.panels.text import EMPTY, Line, bar, columns, first_fitting, line, paragraph
 from icot_tui.tui.run.view import ENDED, RunView
 from icot_tui.watch.source import Replay
@@ -34,7 +35,11 @@ class MachinePanel(TextPanel):
 
     def draw(self, view: RunView, area: Area) -> Sequence[Line]:
         lines = _aligned(_pace(view, area), area)
-        if view.machine is not None:
+        past = view.machine_history
+        if area.full and len(past) > 1:
+            lines += [*_aligned(_disk(past[-1]), area), EMPTY]
+            lines += history_lines(past, area, area.height - len(lines))
+        elif view.machine is not None:
             readings = _aligned(_readings(view.machine, area), area)
             if len(lines) + len(readings) > area.height:
                 readings = _aligned(_readings(view.machine, area, terse=True), area)
@@ -101,6 +106,10 @@ def _readings(reading: "MachineReading", area: Area, terse: bool = False) -> Ite
     if reading.ram_used is not None and reading.ram_total:
         used = f"{gigabytes(reading.ram_used)} of {gigabytes(reading.ram_total)}"
         yield "memory", _share(reading.ram_used / reading.ram_total, used, area)
+    yield from _disk(reading)
+
+
+def _disk(reading: "MachineReading") -> Iterator[Row]:
     if reading.disk_free is not None:
         style = "bold error" if reading.disk_free < LITTLE_DISK else ""
         yield "disk", line((f"{gigabytes(reading.disk_free)} left", style))

@@ -1,6 +1,7 @@
 """The removal panel: how much of the chain of thought is gone, and what goes next."""
 
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from icot_tui.engine.journal.events import RunStarted
@@ -9,6 +10,7 @@ from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.example import example_lines
 from icot_tui.tui.panels.methods import run_method, training_lines, trainings_bar, trainings_done
 from icot_tui.tui.panels.schedule_words import next_removal, outlook, to_full
+from icot_tui.tui.panels.stage_tables import timeline
 from icot_tui.tui.panels.text import EMPTY, Line, apart, line, paragraph, text_of
 from icot_tui.tui.run.view import RunView
 
@@ -16,6 +18,8 @@ FULL_EXAMPLE, HALF_EXAMPLE = 4, 2
 """Rows of an example with question and answer, and of its reasoning only."""
 RIGHT, FELL = 0.9, 0.1
 """Share of right answers from which a model has internalized; what it may have lost since."""
+TOP = 11
+"""Rows above the timeline of a full screen."""
 LARGE_HEADING = 4
 """Spare rows that a large heading and a thick bar need."""
 LARGE_DIGITS = (
@@ -44,7 +48,16 @@ class RemovalPanel(TextPanel):
         method = run_method(view.history.summary)
         if method.panels.get("removal") == "trainings":
             return _trainings(view, facts, area)
+        if area.full and method.removes_tokens:
+            return _full(view, facts, area)
         return (_stepwise if method.removes_tokens else _other)(view, facts, area)
+
+
+def _full(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
+    """The usual lines, and below them every stage so far."""
+    stages = timeline(view, area)
+    above = min(area.height, max(TOP, area.height - len(stages) - 1))
+    return [*_stepwise(view, facts, replace(area, height=above)), EMPTY, *stages]
 
 
 def _waiting(view: RunView, area: Area) -> list[Line]:
@@ -223,7 +236,7 @@ def _celebration(view: RunView, facts: RunStarted, area: Area) -> list[list[Line
     when = "" if since is None else f" since step {since:,}"
     gone = count(facts.greatest_stage, facts.unit_word)
     reasoning = "" if facts.unit == "step" else " of reasoning"
-    text = f"All {gone}{reasoning} are gone: the model answers straight from the question."
+    text = f"All {gone}{reasoning} are removed: the model answers straight from the question."
     style, width = "bold success" if _answers(view) else "bold", area.width
     first = paragraph(f"Fully internalized{when}.", width, style)
     return [first + paragraph(text, width), first, paragraph(f"internalized{when}", width, style)]

@@ -10,6 +10,7 @@ from icot_tui.engine.journal.wording import decimal
 from icot_tui.formatting import clock, count
 from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.methods import run_method
+from icot_tui.tui.panels.stage_tables import reset_table
 from icot_tui.tui.panels.text import (
     EMPTY,
     Line,
@@ -22,6 +23,7 @@ from icot_tui.tui.panels.text import (
     wrap,
 )
 from icot_tui.tui.run.view import RunView
+from icot_tui.watch.stages import FEW
 
 SMALLEST_BAR, LARGEST_BAR = 3, 24
 
@@ -46,6 +48,8 @@ class ResetsPanel(TextPanel):
         resets, metrics = view.history.resets, view.history.summary.metrics
         if not resets:
             return _none_yet(view, area)
+        if area.full:
+            return [*_overview(view, area), EMPTY, *reset_table(view, area)]
         last = resets[-1]
         since = max(0, metrics.step - last.step)
         step = f"step {last.step:,}"
@@ -59,11 +63,22 @@ class ResetsPanel(TextPanel):
         ]
         if area.height >= 5:
             word = view.history.summary.unit_word
-            text = f"A reset clears AdamW's averages, which still favour the removed {word}."
+            text = (
+                f"A reset clears AdamW's moment estimates, made while the {word} was still written."
+            )
             note = paragraph(text, area.width, "dim")
             if len(lines) + len(note) < area.height:
                 lines += [EMPTY, *note]
         return lines[: max(area.height, 3)]
+
+
+def _overview(view: RunView, area: Area) -> list[Line]:
+    resets, word = view.history.resets, view.history.summary.unit_word
+    text = (
+        f"{count(len(resets), 'optimizer reset')}. A reset sets AdamW's moment estimates, made "
+        f"while the {word} was still written, to zero. Losses are means of {FEW} steps."
+    )
+    return paragraph(text, area.width)
 
 
 def _shows_errors(view: RunView) -> bool:

@@ -6,13 +6,16 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
+from textual.binding import Binding
+
 from icot_tui.data.tasks import Task
 from icot_tui.engine.evaluation.samples import Sample, read_samples
 from icot_tui.engine.journal.events import Evaluated
 from icot_tui.engine.run_folder import RunFolder
+from icot_tui.formatting import count
 from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.example import task_of
-from icot_tui.tui.panels.text import Line, cells, columns, first_fitting, line, paragraph
+from icot_tui.tui.panels.text import EMPTY, Line, cells, columns, first_fitting, line, paragraph
 from icot_tui.tui.run.view import RunView
 
 LARGEST_BYTES = 4 << 20
@@ -29,24 +32,56 @@ LONG = 0.4
 """Questions that take a larger share of the width get a line of their own."""
 WITH_REASONING, WITH_LABELS = 56, 36
 """Widths from which on there is room for them."""
+KEYS = "left and right: earlier and later evaluations   end: the newest"
 LONGEST = 400
 """Longer texts are compared as a whole."""
 
 
 class SamplesPanel(TextPanel):
-    """Right and wrong answers, with the differences marked."""
+    """Right and wrong answers, with the differences marked; left and right browse evaluations."""
 
     label = "samples"
+    BINDINGS = [
+        Binding("left", "browse(-1)", "earlier evaluation", show=False),
+        Binding("right", "browse(1)", "later evaluation", show=False),
+        Binding("end", "browse(0)", "newest evaluation", show=False),
+    ]
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._back = 0  # evaluations before the newest
+
+    def action_browse(self, by: int) -> None:
+        """Go to a later evaluation, or an earlier one if negative; 0: the newest, and follow."""
+        if self._view is None:
+            return
+        evaluations = self._view.history.summary.metrics.evaluations
+        self._back = min(max(0, self._back - by), max(0, len(evaluations) - 1)) if by else 0
+        self.show_safely(self._view)
+
+    def title(self, view: RunView) -> str:
+        many = len(view.history.summary.metrics.evaluations)
+        return self.label if many < 2 else f"{self.label}: {self._place(many) + 1:,} of {many:,}"
+
+    def _place(self, many: int) -> int:
+        return max(0, many - 1 - self._back)
 
     def key(self, view: RunView) -> Hashable:
-        evaluation = view.history.summary.metrics.evaluation
-        return None if evaluation is None else (evaluation.step, evaluation.samples), view.phase
+        evaluations = view.history.summary.metrics.evaluations
+        shown = evaluations[self._place(len(evaluations)) :][:1]
+        return (
+            [(one.result.step, one.result.samples) for one in shown],
+            len(evaluations),
+            view.phase,
+        )
 
     def draw(self, view: RunView, area: Area) -> Sequence[Line]:
-        evaluation = view.history.summary.metrics.evaluation
-        if evaluation is None:
+        evaluations = view.history.summary.metrics.evaluations
+        if not evaluations:
             text = "The model's answers to held-out questions appear here after each evaluation."
             return paragraph(text, area.width, "dim")
+        at = self._place(len(evaluations))
+        evaluation = evaluations[at].result
         samples = samples_of(view.source.folder, evaluation)
         if not samples:
             text = f"The examples of the evaluation at step {evaluation.step:,} are missing."
@@ -58,7 +93,12 @@ class SamplesPanel(TextPanel):
             (f"{right:,} of {evaluation.examples:,}{noun} right", "bold"),
         )
         task = task_of(view.history.summary.config)
-        return [area.cut(head), *sample_lines(samples, task, area)]
+        lines = [area.cut(head), *sample_lines(samples, task, area)]
+        if area.full and at:
+            before = evaluations[at - 1].result
+            changed = flip_lines(samples, samples_of(view.source.folder, before), task, area)
+            lines += [EMPTY, line((f"since step {before.step:,}", "bold")), *changed]
+        return [*lines, EMPTY, line((KEYS, "dim"))] if area.full else lines
 
 
 def samples_of(folder: RunFolder, evaluation: Evaluated) -> list[Sample]:
@@ -69,6 +109,26 @@ def samples_of(folder: RunFolder, evaluation: Evaluated) -> list[Sample]:
     except OSError:
         return []
     return sorted(samples, key=lambda sample: sample.correct)
+
+
+def flip_lines(
+    now: Sequence[Sample], before: Sequence[Sample], task: Task | None, area: Area
+) -> list[Line]:
+    """The examples kept at both evaluations whose answer became wrong, or right."""
+    was_right = {sample.index: sample.correct for sample in before}
+    both = [sample for sample in now if sample.index in was_right]
+    lines: list[Line] = []
+    for correct, title in ((False, "right, now wrong"), (True, "wrong, now right")):
+        group = [
+            sample
+            for sample in both
+            if sample.correct is correct and was_right[sample.index] is not correct
+        ]
+        head = f"{title}: {len(group):,} of {count(len(both), 'example')} kept at both"
+        style = "bold error" if group and not correct else "dim italic"
+        lines.append(area.cut(line((head, style))))
+        lines += _group(group, task, area) if group else []
+    return lines
 
 
 def sample_lines(samples: Sequence[Sample], task: Task | None, area: Area) -> list[Line]:

@@ -31,8 +31,8 @@ def next_removal(history: History, facts: RunStarted) -> ScheduleText:
     config = summary.config
     if summary.metrics.held:
         stage = summary.removed
-        text = f"You hold the schedule at stage {stage}: no removals until you release it."
-        return ScheduleText(text, "held by you", held=True)
+        text = f"The schedule is held at stage {stage}: no removals until it is released."
+        return ScheduleText(text, "schedule held", held=True)
     if config is None:
         text = "The next removal is unknown: the run's config.toml is missing."
         return ScheduleText(text, "schedule unknown")

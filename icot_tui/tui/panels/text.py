@@ -40,6 +40,7 @@ class Glyphs:
     arrow: str = "→ "
 
 
+ASCII_LEVELS = "_.:-=+*#"
 UNICODE = Glyphs()
 ASCII = Glyphs(
     removed=".", next=">", remaining="#", ghost=".", caret="^", right="+", wrong="x", done="*",
@@ -140,6 +141,17 @@ def level(share: float, glyph: Glyphs) -> str:
         return f"{100 * share:.0f}"
     at = round(min(max(share, 0.0), 1.0) * (len(glyph.levels) - 1))
     return glyph.levels[at]
+
+
+def sparkline(shares: Sequence[float | None], width: int, glyph: Glyphs) -> str:
+    """The last `width` shares from 0 to 1, one a cell, the newest at the right; blank: unknown."""
+    ramp = glyph.levels or ASCII_LEVELS
+    shown = shares[-width:]
+    drawn = [
+        " " if share is None else ramp[round(min(max(share, 0.0), 1.0) * (len(ramp) - 1))]
+        for share in shown
+    ]
+    return "".join(drawn).rjust(width)
 
 
 def columns(rows: Sequence[Sequence[Line]], gap: int = 2) -> list[Line]:

@@ -2,7 +2,7 @@
 
 import socket
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MACHINE_SECONDS = 2.0
 """Between two readings of the machine."""
+MOST_READINGS = 1800
+"""That are kept: those of an hour."""
 READING_SECONDS = 0.05
 """Of journal a redraw, so that keys are answered while a long one is read."""
 COLOURS = 8
@@ -58,6 +60,7 @@ class RunMonitor:
         self._sampler = MachineSampler()
         self._machine: MachineReading | None = None
         self._machine_due = 0.0
+        self._readings: deque[MachineReading] = deque(maxlen=MOST_READINGS)
         self._rules = AlertRules()
         if engine is not None and source is None:
             self.open(engine.folder)
@@ -129,6 +132,7 @@ class RunMonitor:
             axis=self.axis,
             overlays=self.overlays,
             machine=self._machine,
+            machine_history=self._readings,
             phase=None if self.engine is None else self.engine.startup_phase,
             ascii=self._ascii,
             study="" if self._study is None else self._study.progress,
@@ -150,6 +154,10 @@ class RunMonitor:
         here = holder is None or holder.endswith(f" on {socket.gethostname()}")
         watched = running and here and self.replay is None
         self._machine = self._sampler.read() if watched or self.engine is not None else None
+        if self._machine is None:
+            self._readings.clear()
+        else:
+            self._readings.append(self._machine)
 
 
 class StudyRotation:

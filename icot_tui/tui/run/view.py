@@ -1,5 +1,6 @@
 """What the panels are given at each redraw."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -35,6 +36,7 @@ class RunView:
         axis: what runs along the bottom of the charts.
         overlays: other runs to be drawn beside this one.
         machine: the last reading; None where the run is on another machine, or before the first.
+        machine_history: all readings since the run is watched, oldest first.
         phase: what the engine does before it trains ("loading PyTorch"), None once it does.
         ascii: draw with ASCII characters only.
         study: how far the study is that the run belongs to, if one is watched.
@@ -46,6 +48,7 @@ class RunView:
     axis: Axis = "step"
     overlays: tuple[Overlay, ...] = ()
     machine: "MachineReading | None" = None
+    machine_history: "Sequence[MachineReading]" = ()
     phase: str | None = None
     ascii: bool = False
     study: str = ""

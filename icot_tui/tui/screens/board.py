@@ -23,7 +23,7 @@ from icot_tui.tui.frame.layout import (
     panel_rows,
     shape_of,
 )
-from icot_tui.tui.frame.panel import Panel
+from icot_tui.tui.frame.panel import FULL, Panel
 from icot_tui.tui.screens.dialog import Dialog, text
 
 
@@ -79,6 +79,7 @@ class Board(Container):
         regions = self.regions(self.size)
         for name, panel in self.panels.items():
             panel.display = name in regions
+            panel.set_class(name == self.choices.full, FULL)
 
     @property
     def seen(self) -> list[Panel]:

@@ -73,10 +73,13 @@ class LiveScreen(Screen[None]):
 
     async def fill(self, panels: Sequence[Panel], ascii: bool) -> None:
         """Put the panels in, which are not there for the first frame."""
+        from icot_tui.tui.chart.widget import link  # heavy, too
+
         await self.board.fill(panels)
         for panel in panels:
             if panel.chart is not None:
                 panel.chart.ascii = ascii
+        link([chart for panel in panels for chart in panel.charts])
         if self.focused is None and self.is_current:
             self.focus_next()
 

@@ -1,0 +1,163 @@
+"""What a panel has room for when it is given the whole screen."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from icot_tui.engine.journal.events import LossSpike
+from icot_tui.tui.chart.widget import link
+from icot_tui.tui.frame.panel import FULL, Panel
+from icot_tui.tui.panels.accuracy import AccuracyPanel
+from icot_tui.tui.panels.loss import LossPanel
+from icot_tui.tui.panels.machine import MachinePanel
+from icot_tui.tui.panels.removal import RemovalPanel
+from icot_tui.tui.panels.resets import ResetsPanel
+from icot_tui.tui.panels.samples import SamplesPanel
+from icot_tui.tui.run.view import RunView
+from icot_tui.watch.machine import GpuReading, MachineReading
+from icot_tui.watch.stages import reset_facts, stages
+from tests.screens.panel_run import Told, a_sample, look, look_at_any
+
+
+def full(panel: Panel) -> Panel:
+    panel.add_class(FULL)
+    return panel
+
+
+def two_removals(tmp_path: Path) -> Told:
+    """A removal that the loss recovers from after 20 steps, and one it has not recovered from."""
+    told = Told(tmp_path).start().train(100, 0.5).evaluate(0.9, [1.0, 0.9, 0.9, 1.0])
+    told.remove().tell(LossSpike(step=101, spike=1, removal=1, baseline=0.5, loss=1.5))
+    told.train(10, 1.5).train(90, 0.4).evaluate(0.7, [1.0, 0.9, 0.6, 1.0])
+    return told.remove().train(40, 2.0)
+
+
+def test_the_facts_of_stages_are_those_of_the_journal(tmp_path: Path) -> None:
+    history = two_removals(tmp_path).view().history
+    first, second, third = stages(history)
+    assert (first.stage, first.began, first.steps, first.exact_match) == (0, 0, 100, 0.9)
+    assert (second.began, second.steps, second.spikes, second.exact_match) == (100, 100, 1, 0.7)
+    assert second.loss == pytest.approx(0.4) and first.seconds == pytest.approx(5.0)
+    assert third.present and third.exact_match is None and third.steps == 40
+
+
+def test_a_reset_is_told_with_the_loss_around_it(tmp_path: Path) -> None:
+    newest, older = reset_facts(two_removals(tmp_path).view().history, most=9)
+    assert older.before == pytest.approx(0.5) and older.after == pytest.approx(1.5)
+    # Ten losses at 0.4 bring the mean of ten down to 0.5 with the 20th step: 1.5 is gone by then.
+    assert older.recovered == 20 and older.over and older.stage == 1
+    assert newest.before == pytest.approx(0.4) and newest.recovered is None and not newest.over
+    assert len(reset_facts(two_removals(tmp_path / "again").view().history, most=1)) == 1
+
+
+def test_resets_and_removals_have_a_table_on_a_full_screen(tmp_path: Path) -> None:
+    view = two_removals(tmp_path).view()
+    rows = [row.split() for row in look(full(ResetsPanel()), view, (120, 30))]
+    assert rows[-2][:9] == ["200", "2", "0.400", "2.00", "not", "in", "40", "so", "far"]
+    assert rows[-1][:5] == ["100", "1", "0.500", "1.50", "20"]
+    lines = look(full(RemovalPanel()), view, (120, 30))
+    (row,) = (line.split() for line in lines if line.split()[:2] == ["1", "100"])
+    assert row[:8] == ["1", "100", "100", "5", "s", "0.400", "70.0", "%"]
+    assert any(line.startswith("stage") and "exact match" in line for line in lines)
+    small = look(full(RemovalPanel()), view, (60, 16))
+    assert max(map(len, small)) <= 60 and any("> 2" in each or "→ 2" in each for each in small)
+
+
+def sample(index: int, right: bool):  # type: ignore[no-untyped-def]
+    from msgspec.structs import replace as changed
+
+    return changed(a_sample("0 7 5 0" if right else "0 7 1 0"), index=index)
+
+
+def test_samples_are_browsed_and_what_flipped_is_told(tmp_path: Path) -> None:
+    told = Told(tmp_path).start().train(100)
+    told.evaluate(0.9, [1.0] * 4, sample(1, True), sample(2, False), sample(3, True)).train(100)
+    told.evaluate(0.6, [1.0] * 4, sample(1, False), sample(2, True), sample(4, True))
+    panel = full(SamplesPanel())
+    said = "\n".join(look(panel, told.view(), (100, 40)))
+    assert "right, now wrong: 1 of 2 examples kept at both" in said
+    assert "wrong, now right: 1 of 2 examples kept at both" in said
+    assert panel.title(told.view()) == "samples: 2 of 2"
+
+    async def earlier(pilot):  # type: ignore[no-untyped-def]
+        panel.lines.focus()
+        await pilot.press("left", "left")
+
+    panel = full(SamplesPanel())
+    said = "\n".join(look(panel, told.view(), (100, 40), earlier))
+    assert "step 100:" in said and "now wrong" not in said
+    assert panel.title(told.view()) == "samples: 1 of 2"
+
+
+def test_each_digit_at_each_stage_is_a_cell(tmp_path: Path) -> None:
+    lines = look(full(AccuracyPanel()), two_removals(tmp_path).view(), (100, 40))
+    assert [line.split() for line in lines if line.startswith(("stage", "digit "))] == [
+        ["stage", "0", "1"],
+        ["digit", "1", "ones", "100", "100"],
+        ["digit", "2", "90", "90"],
+        ["digit", "3", "90", "60"],
+        ["digit", "4", "100", "100"],
+    ]
+
+
+def readings(gpus: int) -> list[MachineReading]:
+    def gpu(use: float) -> GpuReading:
+        return GpuReading(
+            name="H100",
+            use=use,
+            power_watts=350.0,
+            power_limit=700.0,
+            memory_used=40_000_000_000,
+            memory_total=80_000_000_000,
+            temperature=60.0,
+        )
+
+    return [
+        MachineReading(at / 10, 1_000_000_000, 4_000_000_000, 9_000_000_000, (gpu(at / 10),) * gpus)
+        for at in range(11)
+    ]
+
+
+def with_machine(view: RunView, gpus: int) -> RunView:
+    past = readings(gpus)
+    return replace(view, machine=past[-1], machine_history=past)
+
+
+def test_the_machine_has_a_history(tmp_path: Path) -> None:
+    view = two_removals(tmp_path).view()
+    lines = look(full(MachinePanel()), with_machine(view, 1), (120, 30))
+    (use,) = (line for line in lines if line.startswith("GPU 0 use"))
+    assert "▁▂▂▃▄▅▅▆▇▇█" in use and use.endswith("100 %")
+    assert any(line.startswith("  power") and "350 W of 700" in line for line in lines)
+    lines = look(full(MachinePanel()), with_machine(view, 8), (120, 38))
+    rows = [line for line in lines if line.startswith("GPU")]
+    assert len(rows) == 8 and len(lines) <= 36 and "60 °C" in rows[7]
+
+
+def test_the_charts_of_a_full_screen_share_steps_and_cursor(tmp_path: Path) -> None:
+    view = two_removals(tmp_path).view()
+    panel = full(LossPanel())
+    assert isinstance(panel, LossPanel)
+
+    async def check(pilot):  # type: ignore[no-untyped-def]
+        link(panel.charts)
+        loss, accuracy, norm, rate = panel.charts
+        assert all(chart.display for chart in panel.charts)
+        assert len({chart.data.extent for chart in panel.charts}) == 1
+        removals = [
+            [mark.x for mark in c.data.marks if mark.kind == "removal"] for c in panel.charts
+        ]
+        assert removals == [[100, 200]] * 4
+        assert len({chart._layout.left for chart in panel.charts}) == 1
+        assert len(norm.data.curves[0].x) == 240 and set(rate.data.curves[0].y) == {1e-3}
+        loss.zoom(0.5, anchor=100.0)
+        loss.step_cursor(-1)
+        await pilot.pause()
+        for other in (accuracy, norm, rate):
+            assert other.viewport.window == loss.viewport.window is not None
+            assert other.viewport.cursor == loss.viewport.cursor is not None
+        rate.reset_view()
+        assert loss.viewport.window is None
+
+    look_at_any(panel, view, (120, 40), check)
