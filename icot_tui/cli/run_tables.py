@@ -107,7 +107,7 @@ def _status_in_words(one: "RunReader") -> str:
     last = one.summary.last_event_time
     silence = "" if last is None else f", last event {age(now - last)}"
     if status == "dead":
-        return f"dead: its trainer is gone{silence}"
+        return f"dead: trainer gone{silence}"
     return status + silence * (status == "stalled")
 
 

@@ -59,7 +59,7 @@ def test_steps_go_whole_and_are_counted_as_such(tmp_path):
     assert ". . . . [0] [0] [3] [0]" in text
     assert "The last reasoning step goes" in text
     text = said(told.remove(1))
-    assert "All 2 reasoning steps are gone" in text
+    assert "All 2 reasoning steps are removed" in text
 
 
 def test_question_and_answer_stand_there_as_people_write_them(tmp_path):
@@ -92,7 +92,7 @@ def test_a_list_of_stages_tells_how_many_go_together(tmp_path):
 def test_a_held_schedule_is_said_to_be_held_until_it_is_let_go(tmp_path):
     told = Told(tmp_path).start().train(100).remove()
     told.tell(CommandDone(step=100, id="a", command="hold", done=True, effect="stage 1 is held"))
-    assert "You hold the schedule at stage 1" in said(told)
+    assert "The schedule is held at stage 1" in said(told)
     told.tell(
         CommandDone(step=100, id="b", command="hold", done=True, effect="the schedule goes on")
     ).train(10)
@@ -112,13 +112,13 @@ def test_a_run_that_goes_back_or_on_is_held_if_it_was_at_that_checkpoint(tmp_pat
     told.tell(CommandDone(step=120, id="b", command="hold", done=False, effect="refused: so")).tell(
         saved("step-00000120")
     )
-    assert "You hold the schedule" in said(told)
+    assert "The schedule is held" in said(told)
     told.tell(RolledBack(step=120, checkpoint="step-00000100", stage=1, cause="by command"))
     assert "Held" not in said(told)
     told.tell(RunResumed(step=120, checkpoint="step-00000120"))
-    assert "You hold the schedule" in said(told)
+    assert "The schedule is held" in said(told)
     told.tell(RolledBack(step=120, checkpoint="step-00000120", stage=1, cause="by command"))
-    assert "You hold the schedule" in said(told)
+    assert "The schedule is held" in said(told)
 
 
 def test_when_all_is_gone_it_celebrates(tmp_path):

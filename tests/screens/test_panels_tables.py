@@ -152,7 +152,19 @@ def test_accuracy_says_how_sure_it_is_and_which_digits_fell(tmp_path):
     lines = look(AccuracyPanel(), told.view(), (80, 16))
     assert lines[0].startswith("exact match 40.0 %, 35.0 % to 45.0 % (95 % interval), 200 examples")
     assert "best so far 90.0 %, steps still written" in "\n".join(lines)
-    assert lines[-1].split() == ["digits", "1", "█", "2", "▄↓", "3", "▇", "4", "█"]
+    assert lines[-1].split() == [
+        "digits,",
+        "ones",
+        "first",
+        "1",
+        "█",
+        "2",
+        "▄↓",
+        "3",
+        "▇",
+        "4",
+        "█",
+    ]
 
 
 def test_many_answer_tokens_are_told_in_little_room(tmp_path):
@@ -177,7 +189,12 @@ def test_baselines_are_levels_and_other_runs_are_curves(tmp_path):
 def test_each_digit_has_its_curve_when_asked_for(tmp_path):
     told = Told(tmp_path).start().train(100).evaluate(0.9, [1.0, 0.9, 0.8, 0.7])
     data = accuracy_data(told.view(), per_digit=True)
-    assert [curve.name for curve in data.curves] == ["digit 1", "digit 2", "digit 3", "digit 4"]
+    assert [curve.name for curve in data.curves] == [
+        "digit 1 (ones)",
+        "digit 2",
+        "digit 3",
+        "digit 4",
+    ]
     assert [float(curve.y[0]) for curve in data.curves] == [1.0, 0.9, 0.8, 0.7]
 
 

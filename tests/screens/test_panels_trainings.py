@@ -178,7 +178,7 @@ def test_what_has_to_do_with_removals_is_not_offered(tmp_path: Path) -> None:
         assert "rollback" in names and not names & {"hold", "advance", "set-delta"}
         assert "hold" not in picture(app)[-1]
         await press(pilot, "h")
-        await until(pilot, lambda: "Nothing is removed step by step in this run." in toasts(app))
+        await until(pilot, lambda: "This run's method removes nothing step by step." in toasts(app))
         assert posted(queue) == [] and app.screen is app.live
 
     drive(tmp_path, steps, told.source, (80, 24), control=True)

@@ -82,7 +82,7 @@ def test_the_views_of_a_question(runs: Path) -> None:
         assert heat.columns[:5] == ("a0", "a1", "*", "b0", "b1")
         assert ((heat.values >= 0) & (heat.values <= 1)).all()
         told = heat.details[heat.start[0]][heat.start[1]]
-        assert "predicts" in told and "no proof" in words(screen)
+        assert "predicts" in told and "Not proof" in words(screen)
         assert any("2 out" in row for row in picture(screen))
         row, column = screen.hidden.grid.cursor
         await press(pilot, "up" if row == 0 else "down", "left")
@@ -172,7 +172,7 @@ def test_probes_are_trained_stopped_kept_and_read_again(
 def test_what_cannot_be_looked_at_is_said(runs: Path) -> None:
     async def steps(screen: PlayScreen, pilot: Go) -> None:
         await press(pilot, "escape", "l")
-        assert not screen.inspector.is_open and "Ask something first" in toasts(screen)[-1]
+        assert not screen.inspector.is_open and "Ask a question first" in toasts(screen)[-1]
         screen.list.choose([one for one in screen.list.entries if one.stage == 0])
         await ask(screen, pilot, "12*34")
         await press(pilot, "1")

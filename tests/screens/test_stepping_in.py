@@ -85,9 +85,9 @@ def test_what_a_number_means_is_told_while_it_is_written(tmp_path: Path) -> None
 
     async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         await press(pilot, "a")
-        assert "rises from 2 to 3 of 8" in about(app)
+        assert "from 2 to 3 of 8" in about(app)
         await press(pilot, "3")
-        assert "rises from 2 to 5 of 8" in about(app)
+        assert "from 2 to 5 of 8" in about(app)
         await press(pilot, "backspace", "9")
         assert "It can be 6 at most" in about(app)
         await press(pilot, "backspace", "x", "enter")
@@ -105,7 +105,7 @@ def test_only_a_linear_schedule_is_asked_for_its_pace(tmp_path: Path) -> None:
 
     async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         await press(pilot, "d")
-        told_so = "Only a linear schedule has a number of tokens an epoch."
+        told_so = "Only a linear schedule removes a number of tokens per epoch."
         await until(pilot, lambda: told_so in toasts(app))
         assert app.screen is app.live
 
@@ -121,7 +121,7 @@ def test_checkpoints_are_listed_with_stage_and_accuracy(tmp_path: Path) -> None:
         lines = [str(options.get_option_at_index(at).prompt) for at in range(2)]
         assert lines[0].split()[:4] == ["100", "0", "90.0", "%"]
         assert lines[1].split()[0] == "0"
-        assert "What was learnt in the 150 steps since is lost" in about(app)
+        assert "The 150 steps of training since are undone" in about(app)
 
     drive(tmp_path, steps, told.source, SMALL, control=True)
 
@@ -138,7 +138,7 @@ def test_the_key_for_pause_lets_a_paused_run_go_on_and_hold_lets_go(tmp_path: Pa
 
     async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         await press(pilot, "p", "h")
-        assert "Let the removal schedule go on" in str(dialog(app).query(Static).first().render())
+        assert "Release the removal schedule" in str(dialog(app).query(Static).first().render())
         await press(pilot, "enter")
         sent = posted(queue)
         assert [one.name for one in sent] == ["resume", "hold"]
@@ -168,7 +168,7 @@ def test_a_viewer_can_not_step_in_and_is_told_how_to(tmp_path: Path) -> None:
     async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         await press(pilot, *"phabesoldX")
         assert posted(queue) == []
-        assert any("--control" in toast for toast in toasts(app))
+        assert any("T takes control" in toast for toast in toasts(app))
         assert not any(action.run_command for action in app.actions.runner.available())
 
     drive(tmp_path, steps, told.source, SMALL)
@@ -181,7 +181,7 @@ def test_a_run_that_has_ended_takes_no_commands(tmp_path: Path) -> None:
 
     async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         await press(pilot, "p")
-        assert any("No trainer is at work" in toast for toast in toasts(app))
+        assert any("No trainer is running" in toast for toast in toasts(app))
 
     drive(tmp_path, steps, told.source, SMALL, control=True)
 
@@ -209,3 +209,39 @@ def test_a_trainer_that_ends_without_an_answer_is_told(tmp_path: Path) -> None:
     assert not mine.waiting
     problem = mine.send(commands.Save(), now=12.0)
     assert problem is not None and "icot-tui resume" in problem[0]
+
+
+def test_control_is_taken_and_given_back_without_leaving_the_screen(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+    queue = CommandQueue(told.folder.control)
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
+        assert app.actions.mode() == "watching"
+        await press(pilot, "s")
+        await until(pilot, lambda: any("T takes control" in toast for toast in toasts(app)))
+        assert not posted(queue)
+        await press(pilot, "T", "n")
+        assert app.actions.mode() == "watching"
+        await press(pilot, "T", "y")
+        await until(pilot, lambda: app.actions.mode() == "watching, in control")
+        await press(pilot, "s")
+        sent: list[Command] = []
+        await until(pilot, lambda: bool(sent.extend(posted(queue)) or sent))  # type: ignore[func-returns-value]
+        assert [type(command) for command in sent] == [commands.Save]
+        await press(pilot, "T", "s")
+        assert app.actions.mode() == "watching" and not posted(queue)
+
+    drive(tmp_path, steps, told.source, SMALL)
+
+
+def test_control_of_another_user_s_run_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = a_run(tmp_path)
+    monkeypatch.setattr("os.getuid", lambda: 987_654)
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
+        await press(pilot, "T")
+        await until(pilot, lambda: any("another user" in toast for toast in toasts(app)))
+
+    drive(tmp_path, steps, told.source, SMALL)

@@ -3,7 +3,8 @@
 import logging
 from typing import TYPE_CHECKING
 
-from icot_tui.tui.actions.action import Action
+from icot_tui.tui.actions.action import Action, key_label
+from icot_tui.tui.actions.control import ControlSwitch
 from icot_tui.tui.actions.export import LiveExport
 from icot_tui.tui.actions.run_commands import RunCommandActions
 from icot_tui.tui.actions.runner import ActionRunner, notify_user
@@ -30,6 +31,7 @@ class LiveActions:
         self._monitor = app.monitor
         self._settings = app.options.settings.alerts
         self._commands = RunCommandActions(app)
+        self._control = ControlSwitch(app)
         self._screens = ScreenActions(app)
         self.runner = ActionRunner(
             app,
@@ -39,6 +41,7 @@ class LiveActions:
                 "theme": app.themes.choose,
                 "bell": self._toggle_bell,
                 **self._commands.handlers(),
+                **self._control.handlers(),
                 **self._screens.handlers(),
                 **ViewActions(app).handlers(),
                 **LiveExport(app).handlers(),
@@ -59,11 +62,11 @@ class LiveActions:
         """How the run is shown, for the header."""
         view, replay = self._monitor.view, self._monitor.replay
         if replay is not None:
-            how = "paused" if replay.paused else f"{replay.speed:g} times as fast"
+            how = "paused" if replay.paused else f"{replay.speed:g}x speed"
             return f"replay, {how}, {replay.place / max(replay.length, 1e-9):.0%}"
         if self._monitor.engine is not None:
             return ""
-        in_control = self._app.options.control and view is not None and view.running
+        in_control = self._control.on and view is not None and view.running
         return "watching, in control" if in_control else "watching"
 
     def _refusal(self, action: Action) -> str:
@@ -71,6 +74,8 @@ class LiveActions:
         view, monitor, command = self._monitor.view, self._monitor, action.run_command
         if action.group == "replay" and (view is None or monitor.replay is None):
             return "That is for replays: icot-tui attach RUN --replay"
+        if action.name == "take-control":
+            return self._control.refusal()
         if command is None:
             return ""
         if monitor.replay is not None:
@@ -78,12 +83,14 @@ class LiveActions:
         if view is None:
             return "The run is still being read; try again in a moment."
         if command.needs_removals and not removes(view.history.summary):
-            return "Nothing is removed step by step in this run."
-        if monitor.engine is None and not self._app.options.control:
-            return "You are only watching this run. To control it: icot-tui attach RUN --control"
+            return "This run's method removes nothing step by step."
+        if monitor.engine is None and not self._control.on:
+            keys = self._app.keys["take-control"]
+            how = f"{key_label(keys[0])} takes" if keys else "the command 'take control' takes"
+            return f"You are only watching this run: {how} control of it."
         if not view.running:
             path = view.source.folder.path
-            return f"No trainer is at work on this run any more. Go on with: icot-tui resume {path}"
+            return f"No trainer is running on this run. Resume it with: icot-tui resume {path}"
         return ""
 
     def _raise_alert(self, alert: Alert) -> None:

@@ -59,8 +59,8 @@ class CommandSender:
     def send(self, command: Command, now: float) -> Result | None:
         """Send a command; the result if it failed at once."""
         if self._send is None and not self.folder.is_locked():
-            text = f"No trainer is at work on run {self.folder.name}. "
-            return f"{text}Go on with: icot-tui resume {self.folder.path}", False
+            text = f"No trainer is running on {self.folder.name}. "
+            return f"{text}Resume it with: icot-tui resume {self.folder.path}", False
         if self._reader is None:
             self._reader = JournalReader.at_end(self.folder.journal)
         self._pending[command.id] = _Pending(command, now)
@@ -146,13 +146,13 @@ class RunCommandActions:
         if command.question == "delta":
             word = view.history.summary.unit_word
             if config is not None and config.curriculum.schedule != "linear":
-                told = f"Only a linear schedule has a number of {word}s an epoch."
+                told = f"Only a linear schedule removes a number of {word}s per epoch."
                 notify_user(self._app, told, "warning")
                 return None
-            intro = f"How many {word}s are to be removed an epoch from now on?"
+            intro = f"How many {word}s are removed per epoch from now on?"
             present = DEFAULT_DELTA if config is None else config.curriculum.remove_per_epoch
         else:
-            intro = "What is the peak rate to be?"
+            intro = "The new peak learning rate?"
             present = view.history.summary.metrics.learning_rate or 0.0
             if config is not None:
                 present = config.train.learning_rate
@@ -208,8 +208,8 @@ class RunCommandActions:
 
 
 def _how_to_stop() -> ChoiceDialog[bool]:
-    save = "nothing is lost; icot-tui resume goes on from there"
-    lose = "what was trained since the last checkpoint is lost"
+    save = "nothing is lost; icot-tui resume continues from it"
+    lose = "training since the last checkpoint is lost"
     choices = (
         DialogChoice(True, "save, then stop", save, "s"),
         DialogChoice(False, "stop at once", lose, "n"),

@@ -115,7 +115,7 @@ class ScreenActions:
         """Stop the process, training and all, where there is a shell that can go on with it."""
         app = self._app
         if app._driver is None or not app._driver.can_suspend:
-            told = "There is no shell here that could go on with it; q leaves."
+            told = "There is no shell here to return to; q quits."
             notify_user(app, told, "warning")
         else:
             app.action_suspend_process()

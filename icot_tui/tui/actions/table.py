@@ -24,10 +24,10 @@ def _hold_effect(view: RunView, answer: Answer) -> str:
     summary = view.history.summary
     word = summary.unit_word
     if summary.metrics.held:
-        return f"Let the removal schedule go on: {word}s are removed again when their time comes."
+        return f"Release the removal schedule: {word}s are removed again when it says so."
     return (
-        f"Hold the removal schedule at stage {summary.removed}: training goes on, but no further "
-        f"{word} is removed until you let go."
+        f"Hold the removal schedule at stage {summary.removed}: training continues, but no further "
+        f"{word} is removed until you release it."
     )
 
 
@@ -37,24 +37,24 @@ def _advance_effect(view: RunView, answer: Answer) -> str:
     after = stage if most is None else min(stage, most)
     of = "" if most is None else f" of {most}"
     return (
-        f"With the next step the stage rises from {summary.metrics.stage} to {after}{of}. The loss "
-        "will jump, and the model has to recover from it; the schedule goes on from there."
+        f"The next step raises the stage from {summary.metrics.stage} to {after}{of}. The loss "
+        "will jump, and the model has to recover from it; the schedule continues from there."
     )
 
 
 def _rollback_effect(view: RunView, answer: Answer) -> str:
     since = max(0, view.history.summary.metrics.step - int(answer or 0))
-    lost = f"What was learnt in the {count(since, 'step')} since is lost"
+    lost = f"The {count(since, 'step')} of training since are undone"
     return (
         f"Weights, optimizer and stage become those of step {int(answer or 0):,}. "
-        f"{lost if since else 'Nothing was learnt since'}; the count of steps and the data go on."
+        f"{lost if since else 'Nothing was trained since'}; step count and data order continue."
     )
 
 
 def _reset_effect(view: RunView, answer: Answer) -> str:
     return (
-        "AdamW forgets its averages of past gradients and starts with fresh ones; the weights "
-        "stay. This can calm a spike. Only going back to a checkpoint undoes it."
+        "AdamW's moment estimates, its averages of past gradients, are set to zero; the weights "
+        "stay. This can calm a spike. Only a rollback undoes it."
     )
 
 
@@ -62,7 +62,7 @@ def _delta_effect(view: RunView, answer: Answer) -> str:
     summary = view.history.summary
     return (
         f"From stage {summary.removed} on, {float(answer or 0):g} {summary.unit_word}s are removed "
-        "an epoch."
+        "per epoch."
     )
 
 
@@ -106,18 +106,28 @@ RUN_ACTIONS = tuple(
     for action in actions_of(
         "run",
         (
-            ("pause", "p", "pause", "Pause training before its next step, or let it go on."),
-            ("hold", "h", "hold", "Hold the removal schedule while training goes on, or let go."),
+            ("pause", "p", "pause", "Pause training before the next step, or resume it."),
+            (
+                "hold",
+                "h",
+                "hold",
+                "Hold the removal schedule while training continues, or release it.",
+            ),
             ("advance", "a", "advance", "Remove more tokens with the next step."),
-            ("rollback", "b", "go back", "Go back to a checkpoint: weights, optimizer and stage."),
-            ("reset-optimizer", "o", "optimizer", "Drop the optimizer's memory of past gradients."),
+            (
+                "rollback",
+                "b",
+                "roll back",
+                "Roll back to a checkpoint: weights, optimizer and stage.",
+            ),
+            ("reset-optimizer", "o", "reset optimizer", "Reset AdamW's moment estimates."),
             ("evaluate", "e", "evaluate", "Measure exact match on the validation examples now."),
             ("save", "s", "save", "Write a checkpoint now."),
             (
                 "set-delta",
                 "d",
                 "pace",
-                "Change Δ: tokens that the linear schedule removes an epoch.",
+                "Change Δ: tokens that the linear schedule removes per epoch.",
             ),
             ("set-lr", "l", "learning rate", "Change the peak learning rate."),
             ("stop", "X", "stop", "End the run: after saving, or at once."),
@@ -132,16 +142,17 @@ VIEW_ACTIONS = actions_of(
             (f"show-{panel}", str(at), panel, f"Go to the panel '{panel}'.")
             for at, panel in enumerate(PANEL_IDS, start=1)
         ),
-        ("full-screen", "f", "full screen", "Give a panel the whole screen, or take it back."),
-        ("back", "escape", "back", "Leave the full screen; take the value cursor away."),
+        ("full-screen", "f", "full screen", "Show a panel full screen, or leave that."),
+        ("back", "escape", "back", "Leave the full screen; hide the value cursor."),
         ("panels", "v", "panels", "Choose the panels to show; reset their sizes."),
         ("grow", ">", "larger", "Make the panel in focus larger."),
         ("shrink", "<", "smaller", "Make the panel in focus smaller."),
         ("runs", "r", "runs", "List all runs: open one, or overlay it on this one."),
         ("config", "C", "config", "Show the run's config, and where those of overlays differ."),
         ("play", "k", "ask", "Ask checkpoints of this run anything, and look inside them."),
-        ("filter", "/", "filter", "Search the log."),
-        ("summary", "u", "summary", "Sum the run up, with what one can do next."),
+        ("filter", "/", "search log", "Search the log; then n and N: next and previous match."),
+        ("take-control", "T", "take control", "From watching to controlling the run, or back."),
+        ("summary", "u", "summary", "Summary of the run, and what to do next."),
         ("export-run", "W", "export run", "Write the run as CSV, with a model card."),
     ),
 )
@@ -151,17 +162,19 @@ CHART_ACTIONS = actions_of(
     (
         ("previous-removal", "[", "removals", "Go to the previous removal."),
         ("next-removal", "]", "next removal", "Go to the next removal."),
-        ("zoom-in", "+ =", "closer", "Zoom in."),
-        ("zoom-out", "-", "more", "Zoom out."),
+        ("zoom-in", "+ =", "zoom in", "Zoom in on the x axis."),
+        ("zoom-out", "-", "zoom out", "Zoom out on the x axis."),
+        ("zoom-values-in", "Y", "zoom y in", "Zoom in on the y axis, at the cursor's value."),
+        ("zoom-values-out", "U", "zoom y out", "Zoom out on the y axis."),
         ("zoom-reset", "0", "whole run", "Show the whole run again."),
-        ("pan-left", ",", "earlier", "Move the view to what was earlier."),
-        ("pan-right", ".", "later", "Move the view to what was later."),
-        ("cursor-left", "left", "cursor left", "Read the values to the left."),
-        ("cursor-right", "right", "cursor right", "Read the values to the right."),
-        ("axis", "x", "axis", "Along the bottom: steps, hours, or removed tokens."),
+        ("pan-left", ",", "pan left", "Move the view to earlier steps."),
+        ("pan-right", ".", "pan right", "Move the view to later steps."),
+        ("cursor-left", "left", "cursor left", "Move the value cursor left."),
+        ("cursor-right", "right", "cursor right", "Move the value cursor right."),
+        ("axis", "x", "axis", "X axis: steps, hours, or removed tokens."),
         ("digits", "i", "digits", "Accuracy of each digit of the answer, or exact match."),
-        ("log-axis", "y", "log axis", "Logarithmic or linear axis of values."),
-        ("smoothing", "m", "smoothing", "Smooth more, less, or not at all."),
+        ("log-axis", "y", "log axis", "Y axis: logarithmic or linear."),
+        ("smoothing", "m", "smoothing", "Smoothing: over more steps, or none."),
         ("export", "w", "write chart", "Write the chart to files: text, SVG and CSV."),
     ),
 )
@@ -169,7 +182,7 @@ CHART_ACTIONS = actions_of(
 REPLAY_ACTIONS = actions_of(
     "replay",
     (
-        ("replay-pause", "space", "play/pause", "Pause the replay, or let it go on."),
+        ("replay-pause", "space", "play/pause", "Pause or resume the replay."),
         ("replay-slower", "{", "slower", "Play at half the speed."),
         ("replay-faster", "}", "faster", "Play at twice the speed."),
         ("replay-back", "(", "back", "Go back by a twentieth of the run."),
@@ -181,13 +194,18 @@ APP_ACTIONS = actions_of(
     "app",
     (
         ("help", "?", "help", "Show all keys and what they do."),
-        ("palette", ":", "commands", "Find an action by its name and do it."),
+        ("palette", ":", "commands", "Find an action by name and run it."),
         ("theme", "t", "theme", "Choose the colours."),
         ("copy", "c", "copy", "Copy the panel in focus, over SSH too; kept as a file."),
         ("screenshot", "g", "screenshot", "Write a picture of the screen as SVG."),
-        ("bell", "n", "bell", "Ring the terminal's bell with alerts, or be silent."),
-        ("suspend", "ctrl+z", "stop", "Stop screen and training, until the shell's fg or bg."),
-        ("quit", "q ctrl+c", "quit", "Leave; a dialog asks what becomes of the training."),
+        ("bell", "n", "bell", "Terminal bell with alerts: on or off."),
+        (
+            "suspend",
+            "ctrl+z",
+            "suspend",
+            "Suspend screen and training until fg or bg in the shell.",
+        ),
+        ("quit", "q ctrl+c", "quit", "Quit; a dialog asks what happens to the training."),
     ),
 )
 
@@ -195,14 +213,14 @@ LIVE_TABLE = ActionTable(
     title="keys",
     intro=(
         "Tab and Shift-Tab, or the number keys, go from panel to panel; up, down, page up and "
-        "page down scroll. On charts the wheel zooms, dragging moves, a click reads the values. "
-        "Borders can be dragged."
+        "page down scroll. On charts the wheel zooms (with Ctrl the y axis), dragging pans, a "
+        "click sets the cursor; all charts of a run move together. Borders can be dragged."
     ),
     groups={
         "run": "The run",
         "view": "What is shown",
         "chart": "Charts",
-        "replay": "Replay of a finished run",
+        "replay": "Replay",
         "app": "The screen itself",
     },
     actions=(*RUN_ACTIONS, *VIEW_ACTIONS, *CHART_ACTIONS, *REPLAY_ACTIONS, *APP_ACTIONS),
@@ -214,5 +232,15 @@ FOOTER = (
     "full-screen", "runs", "previous-removal", "play", "axis", "theme", "panels",
 )  # fmt: skip
 """What the footer finds room for, the most important first."""
+FOOTER_ALWAYS = 6
+"""Of the footer, before what concerns the focused panel."""
+PANEL_KEYS = {
+    "loss": ("zoom-in", "zoom-values-in", "previous-removal", "log-axis", "smoothing", "axis"),
+    "accuracy": ("digits", "zoom-in", "zoom-values-in", "previous-removal", "axis"),
+    "log": ("filter",),
+    "samples": ("full-screen", "play"),
+    "resets": ("full-screen", "reset-optimizer"),
+}
+"""Actions that concern one panel, shown while it has the focus."""
 FIRST_ACTIONS = (*VIEW_ACTIONS, *CHART_ACTIONS, *APP_ACTIONS)
 """What can be done before anything is known of the run."""

@@ -39,6 +39,8 @@ class ViewActions:
             "next-removal": partial(Chart.go_to_mark, forward=True),
             "zoom-in": partial(Chart.zoom, factor=0.5),
             "zoom-out": partial(Chart.zoom, factor=2.0),
+            "zoom-values-in": partial(Chart.zoom_values, factor=0.5),
+            "zoom-values-out": partial(Chart.zoom_values, factor=2.0),
             "zoom-reset": Chart.reset_view,
             "pan-left": partial(Chart.pan, share=-0.25),
             "pan-right": partial(Chart.pan, share=0.25),

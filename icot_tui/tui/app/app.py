@@ -8,7 +8,7 @@ from textual import events, on
 
 from icot_tui.tui.actions.action import Action
 from icot_tui.tui.actions.runner import notify_user
-from icot_tui.tui.actions.table import FIRST_ACTIONS, FOOTER
+from icot_tui.tui.actions.table import FIRST_ACTIONS, FOOTER, FOOTER_ALWAYS, PANEL_KEYS
 from icot_tui.tui.app.redraw_rate import RedrawLoop
 from icot_tui.tui.app.workbench import Workbench
 from icot_tui.tui.run.view import RunView
@@ -72,7 +72,9 @@ class WorkbenchApp(Workbench, inherit_bindings=False):
         view = self.monitor.refresh()
         if view is not None:
             if self.redraws.is_due(covered=self.screen is not self.live):
-                available = footer_actions(self.actions.runner.available())
+                panel = self.live.focused_panel
+                focused = "" if panel is None else panel.id or ""
+                available = footer_actions(self.actions.runner.available(), focused)
                 self.live.show(view, self.actions.mode(), available)
             self.actions.after_redraw(view)
         return view
@@ -100,7 +102,9 @@ class WorkbenchApp(Workbench, inherit_bindings=False):
             self.save_state()
 
 
-def footer_actions(available: Iterable[Action]) -> list[Action]:
-    """Those that the footer has room for, the most important first."""
+def footer_actions(available: Iterable[Action], focused: str = "") -> list[Action]:
+    """Those that the footer has room for, the most important first: also of the focused panel."""
     by_name = {action.name: action for action in available}
-    return [by_name[name] for name in FOOTER if name in by_name]
+    always, others = FOOTER[:FOOTER_ALWAYS], FOOTER[FOOTER_ALWAYS:]
+    names = dict.fromkeys((*always, *PANEL_KEYS.get(focused, ()), *others))
+    return [by_name[name] for name in names if name in by_name]

@@ -52,7 +52,7 @@ class ThemeSwitcher:
         )
         chosen = next(filter(None, wanted), SCREEN_THEME)
         if chosen not in self._library.themes:
-            told = f"there is no theme '{chosen}'; t shows those that there are"
+            told = f"there is no theme '{chosen}'; t lists the themes"
             notify_user(app, told, "warning")
             chosen = SCREEN_THEME
         if app.no_color:

@@ -52,7 +52,7 @@ class UserState:
         except FileNotFoundError:
             state = cls()
         except (OSError, ValueError, RecursionError):
-            state = cls(warning=f"{path} is damaged: panels and sizes are the usual ones again")
+            state = cls(warning=f"{path} is damaged: panels and sizes are back at their defaults")
         state.path = path
         return state
 

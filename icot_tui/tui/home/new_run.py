@@ -39,7 +39,7 @@ class NewRunDialog(Dialog[list[str]]):
     The answer is the arguments of `icot-tui` that start the run.
     """
 
-    hint = "tab goes on, enter starts, escape cancels"
+    hint = "tab next field, enter starts, escape cancels"
     width = 76
     BINDINGS = [
         Binding("down", "app.focus_next", "next", show=False),

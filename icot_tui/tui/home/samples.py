@@ -66,7 +66,7 @@ def cost(config: RunConfig) -> str:
         most = f"At most {train.epochs:g} epochs"
     else:
         most = "It ends once it has removed all and learnt"
-    where = "a GPU is needed" if needs_gpu(config) else "two CPU cores will do"
+    where = "a GPU is needed" if needs_gpu(config) else "two CPU cores are enough"
     return f"{most}; {where}."
 
 

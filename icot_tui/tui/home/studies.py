@@ -30,7 +30,7 @@ def _choices(runs: Path) -> Iterator[StudyChoice]:
     for name, path in resources.studies().items():
         study = load_study(path).config
         if find_study_folder(runs, name) is not None:
-            command, what = ["attach", name], "It has begun: Enter shows its trials."
+            command, what = ["attach", name], "Started: Enter shows its trials."
         else:
             minutes = study.scales["cpu"].minutes if "cpu" in study.scales else 0.0
             what = f"Enter trains what is missing, about {minutes:g} minutes on two CPU cores."

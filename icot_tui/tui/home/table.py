@@ -7,7 +7,7 @@ FOOTER = ("help", "quit", "latest", "new", "runs", "play", "studies", "theme", "
 START_ACTIONS = actions_of(
     "start",
     (
-        ("latest", "c", "continue", "Go on with the latest run: watch, resume or look at it."),
+        ("latest", "c", "continue", "Continue with the latest run: watch, resume or look at it."),
         ("new", "n", "new run", "Start a run: pick a sample and change what matters."),
         ("runs", "r", "runs", "List all runs and open one."),
         ("play", "k", "ask", "Ask checkpoints anything, and look inside them."),
@@ -16,7 +16,7 @@ START_ACTIONS = actions_of(
 )
 HOME_TABLE = ActionTable(
     title="keys of the home screen",
-    intro="Up and down choose, Enter begins. The same is done by these keys.",
+    intro="Up and down choose, Enter starts. These keys do the same.",
     groups={"start": "What to begin with", "app": "The screen itself"},
     actions=(
         *START_ACTIONS,
@@ -24,9 +24,9 @@ HOME_TABLE = ActionTable(
             "app",
             (
                 ("help", "?", "help", "Show all keys and what they do."),
-                ("palette", ":", "commands", "Find an action by its name and do it."),
+                ("palette", ":", "commands", "Find an action by name and run it."),
                 ("theme", "t", "theme", "Choose the colours."),
-                ("suspend", "ctrl+z", "stop", "Stop the screen, until the shell's fg."),
+                ("suspend", "ctrl+z", "stop", "Suspend the screen until fg in the shell."),
                 ("quit", "q ctrl+c escape", "quit", "Leave."),
             ),
         ),

@@ -111,14 +111,14 @@ def checkpoint_dialog(view: RunView, effect: Callable[[int], str]) -> ChoiceDial
         for step in sorted(latest, reverse=True)
     ]
     heading = f"{'step':>9}  {'stage':>5}  {'exact match':>11}  saved"
-    return ChoiceDialog("go back to a checkpoint", choices, intro=heading, about=effect)
+    return ChoiceDialog("roll back to a checkpoint", choices, intro=heading, about=effect)
 
 
 def how_to_leave(run: str) -> ChoiceDialog[ExitChoice]:
     """Train on without a screen, save and stop, stop at once; escape stays."""
-    background = f"the shell comes back; look again: icot-tui attach {run}"
-    save = f"this step is saved; go on: icot-tui resume {run}"
-    lose = "what was trained since the last checkpoint is lost"
+    background = f"the shell returns; look again: icot-tui attach {run}"
+    save = f"this step is saved; resume: icot-tui resume {run}"
+    lose = "training since the last checkpoint is lost"
     choices: tuple[DialogChoice[ExitChoice], ...] = (
         DialogChoice("detach", "leave it training in the background", background, "d"),
         DialogChoice("save", "save and stop", save, "s"),

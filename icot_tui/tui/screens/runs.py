@@ -255,7 +255,7 @@ class Runs(Dialog[bool]):
         if line is not None:
             self._ask(
                 f"note on {line.name}",
-                "What you want to know of it later.",
+                "Anything worth knowing later.",
                 line.note,
                 lambda answer: write_notes(line.folder, Notes(line.tags, answer)),
             )

@@ -89,7 +89,7 @@ def next_steps(view: RunView) -> Iterator[NextStep]:
     if chosen is not None:
         yield NextStep("measure it", f"icot-tui eval {chosen.path}")
     if view.status in ("stopped", "dead"):
-        yield NextStep("go on", f"icot-tui resume {folder.path}")
+        yield NextStep("resume", f"icot-tui resume {folder.path}")
     elif view.status == "finished":
         yield NextStep("look again", f"icot-tui attach {folder.path}")
 
@@ -135,5 +135,5 @@ def _title(view: RunView, failure: str) -> str:
         return f"the training of {name} failed"
     ended = view.history.summary.ended
     if ended is None:
-        return f"{name}: the trainer is gone" if view.status == "dead" else f"{name} so far"
+        return f"{name}: trainer gone" if view.status == "dead" else f"{name} so far"
     return plain(f"{name} {view.status}: {ended.reason}")

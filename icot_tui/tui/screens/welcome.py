@@ -33,7 +33,7 @@ class Welcome(Dialog[str]):
     """
 
     title_in_words = "icot-tui"
-    hint = "any key goes on"
+    hint = "any key continues"
     width = 72
 
     def __init__(self, keys: KeyMap, phase: Callable[[], str | None], ascii: bool = False) -> None:
