@@ -82,13 +82,14 @@ def draw_plot(plot: Plot) -> tuple[int, set[MarkKind]]:
     kinds = _marks(plot)
     faint = Layer(plot.layout.rows, plot.layout.columns)
     strong = Layer(plot.layout.rows, plot.layout.columns)
-    raws = [_curve(plot, curve, faint, strong) for curve in reversed(plot.data.curves)][::-1]
+    drawn = [_curve(plot, curve, faint, strong) for curve in reversed(plot.data.curves)][::-1]
+    raws = [raw for raw, _ in drawn]
     sparse = plot.style.sparse or plot.style.ascii
     _paint(plot, faint, FAINT if sparse else None)
     _paint(plot, strong, None)
     for place in reversed(range(len(raws))) if plot.scale else ():
         _points(plot, plot.data.curves[place], raws[place])
-        _letters(plot, place, raws[place])
+        _letters(plot, place, drawn[place][1])
     columns = [np.zeros(0, np.int64), *(raw.nonfinite for raw in raws)]
     nonfinite = np.unique(np.concatenate(columns) // plot.fine[0])
     _nonfinite(plot, nonfinite)
@@ -110,17 +111,19 @@ def raw_and_smooth(
     return raw, downsample(x, y, *window, columns, view.log)
 
 
-def _curve(plot: Plot, curve: Curve, faint: Layer, strong: Layer) -> Downsampled:
-    """Add a curve to the layers; returns its raw values, downsampled."""
+def _curve(
+    plot: Plot, curve: Curve, faint: Layer, strong: Layer
+) -> tuple[Downsampled, Downsampled]:
+    """Add a curve to the layers; returns its raw values, downsampled, and those of its line."""
     columns = plot.layout.columns * plot.fine[0]
     raw, smooth = raw_and_smooth(curve, plot.view, plot.window, columns)
     if smooth is None:
         _add(plot, strong, raw, Ink(curve.colour))
-        return raw
+        return raw, raw
     _add(plot, strong, smooth, Ink(curve.colour))
     if sum(other.smooth for other in plot.data.curves) <= _FEW_SMOOTHED:
         _add(plot, faint, raw, Ink(curve.colour, "faint"))
-    return raw
+    return raw, smooth
 
 
 def _add(plot: Plot, layer: Layer, line: Downsampled, ink: Ink) -> None:
@@ -163,23 +166,17 @@ def _points(plot: Plot, curve: Curve, raw: Downsampled) -> None:
     plot.canvas.paint(y, x, "o" if plot.style.ascii else "•", Ink(curve.colour, "bold"))
 
 
-def _letters(plot: Plot, at: int, raw: Downsampled) -> None:
+def _letters(plot: Plot, at: int, line: Downsampled) -> None:
     """The letter of the curve of this index every 24 cells along it, shifted for each curve."""
     curves, wide = plot.data.curves, plot.fine[0]
     curve, letter = curves[at], plot.style.letter(at, len(curves))
     if letter is None:
         return
-    smooth = curve.smooth and plot.view.smoothing > 0
     for column in range(round(8 + 24 * at / len(curves)), plot.layout.columns, 24):
-        place = int(np.searchsorted(raw.at, column * wide))
-        if place >= len(raw.at) or raw.at[place] >= (column + 1) * wide:
+        place = int(np.searchsorted(line.at, column * wide))
+        if place >= len(line.at) or line.at[place] >= (column + 1) * wide:
             continue
-        value = float(raw.last[place])
-        if smooth:
-            start, end = plot.window
-            index = nearest(start + (column + 0.5) / plot.layout.columns * (end - start), curve.x)
-            value = smoothed_value(curve, index or 0, plot.view.smoothing, plot.view.log)
-        row = plot.row(value)
+        row = plot.row(float(line.last[place]))
         if row is not None:
             plot.write(column, row, letter, Ink(curve.colour, "bold"))
 
