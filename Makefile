@@ -15,12 +15,15 @@ READY := .venv/.ready
 demo: $(READY)
 	$(BIN)/icot-tui launch
 
-# One thread a process: two test processes on two cores would otherwise fight for them.
+# One thread a process: they would otherwise fight for the cores. Three processes for two cores:
+# about a third of the tests' time is spent waiting for a process, a terminal or a screen.
+TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 3 --dist worksteal
+
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal $(PYTEST_FLAGS)
+	$(TEST) $(PYTEST_FLAGS)
 
 test-fast: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal -m 'not slow' $(PYTEST_FLAGS)
+	$(TEST) -m 'not slow' $(PYTEST_FLAGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -92,6 +92,7 @@ def test_only_finite_numbers_within_the_canvas_are_handed_on(points) -> None:
     assert (joined[1:] == after_a_gap[1:]).all()
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(
     charts.map(in_series_colours),

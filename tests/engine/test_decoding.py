@@ -231,6 +231,7 @@ def test_never_equal_is_never_wrong(words, begin, tails, pair):
 NUMERIC = st.text(alphabet="0123,.$-a ", max_size=3)
 
 
+@pytest.mark.slow
 @settings(max_examples=2000)
 @given(
     words=st.lists(NUMERIC, min_size=1, max_size=5),

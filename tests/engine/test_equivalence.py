@@ -49,6 +49,7 @@ def test_same_losses(plain, tmp_path, changes):
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("cc") is None, reason="the compiler needs a C compiler")
+@pytest.mark.timeout(300)
 def test_compiled_is_eager(plain, tmp_path):
     """And every padded shape was met before the clock started: no recompilation later."""
     import torch._dynamo as dynamo

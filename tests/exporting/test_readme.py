@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_the_commands_of_the_readme(trained, tmp_path: Path) -> None:
     """On a short run of the demo's name: the harness reports icot-tui's own exact match."""
     section = (ROOT / "README.md").read_text().partition("## Use it elsewhere")[2]

@@ -41,6 +41,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     cluster.shutdown()
 
 
+@pytest.mark.timeout(300)
 def test_a_lost_node_loses_nothing_and_repeats_no_finished_work(
     cluster: Any, studies: Studies
 ) -> None:
