@@ -73,7 +73,7 @@ class RemovalPlan:
         return list(forwards if self.side == "left" else reversed(forwards))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Batch:
     """Examples after removal, padded on the right.
 
@@ -83,6 +83,7 @@ class Batch:
     prompt_lengths  [B] tokens of ` {x} SEP`
     cot_lengths     [B] chain-of-thought tokens still written; -1: nor the second separator
     index           [B] places of the rows in their split; -1 for a row that only fills up
+    scheduled       [B] tokens (or steps) to be removed of each, however many it had; s + o
     """
 
     ids: Ints
@@ -91,6 +92,7 @@ class Batch:
     prompt_lengths: Ints
     cot_lengths: Ints
     index: Ints
+    scheduled: Ints
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -123,8 +125,15 @@ class Batch:
         lengths = self.lengths[where]
         width = int(lengths.max(initial=0))
         positions = None if self.positions is None else self.positions[where, :width]
-        prompts, cots = self.prompt_lengths[where], self.cot_lengths[where]
-        return Batch(self.ids[where, :width], positions, lengths, prompts, cots, self.index[where])
+        return Batch(
+            ids=self.ids[where, :width],
+            positions=positions,
+            lengths=lengths,
+            prompt_lengths=self.prompt_lengths[where],
+            cot_lengths=self.cot_lengths[where],
+            index=self.index[where],
+            scheduled=self.scheduled[where],
+        )
 
 
 def removed_tokens(
@@ -180,7 +189,15 @@ def remove(
     if plan.keep_positions:
         positions = np.zeros(filled.shape, dtype=np.int64)
         positions[filled] = _kept_positions(columns, prompt, removed, cot, plan.side)[kept]
-    return Batch(ids, positions, lengths, prompt, cot - removed, rows)
+    return Batch(
+        ids=ids,
+        positions=positions,
+        lengths=lengths,
+        prompt_lengths=prompt,
+        cot_lengths=cot - removed,
+        index=rows,
+        scheduled=np.broadcast_to(np.asarray(scheduled, dtype=np.int64), rows.shape),
+    )
 
 
 def _gone(place: Ints, removed: Ints, cot: Ints, plan: RemovalPlan) -> NDArray[np.bool_]:

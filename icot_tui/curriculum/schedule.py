@@ -163,8 +163,9 @@ class Smoothing:
         self._seed = seed
         self._mixed_stages = mixed_stages
 
-    def scheduled(self, step: int, stage: int, examples: int) -> NDArray[np.int64]:
-        """[examples] tokens (or steps) to remove of each row of the batch at this step, s + o."""
+    def scheduled(self, step: int, stage: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """[B] tokens (or steps) to remove of each row [B] of the batch at this step, s + o."""
+        examples = len(rows)
         offsets = self.offsets(step, examples)
         if not self._mixed_stages:
             return offsets + stage

@@ -69,7 +69,7 @@ class PauseReading:
         out[name] = out[name].gather(1, kept.expand(-1, -1, out[name].shape[-1]))
         return out
 
-    def later_pass(self, arguments: "Arguments") -> "Arguments":
+    def later_pass(self, arguments: "Arguments", tokens: int) -> "Arguments":
         positions = arguments.get("position_ids")
         moved = None if positions is None else positions + self.extra_positions
         return self._with_mask(arguments) | {"position_ids": moved}

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from icot_tui.models.wrapped import WrappedLM
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -77,10 +79,16 @@ class SupervisedLM(nn.Module):
     def __init__(self, lm: "PreTrainedModel") -> None:
         super().__init__()
         self.lm = lm
-        self._split = _head_is_separable(_unadapted(lm))
+        inner = lm.lm if isinstance(lm, WrappedLM) else lm
+        self._split = _head_is_separable(_unadapted(inner))
 
     def forward(
-        self, ids: Tensor, positions: Tensor | None, states: Tensor, targets: Tensor
+        self,
+        ids: Tensor,
+        positions: Tensor | None,
+        states: Tensor,
+        targets: Tensor,
+        told: dict[str, Any] | None = None,
     ) -> Tensor:
         """Sum of the negative log-likelihoods, a scalar in nats.
 
@@ -89,8 +97,9 @@ class SupervisedLM(nn.Module):
             positions: [B, L] position ids, or None to count from 0.
             states: [N] indices into the flattened [B * L] positions that predict.
             targets: [N] the tokens that follow; -100 is ignored.
+            told: what the reading of a `WrappedLM` is given besides.
         """
-        hidden, head = self._states(ids, positions, states)
+        hidden, head = self._states(ids, positions, states, **(told or {}))
         if head is None:
             return F.cross_entropy(hidden.float(), targets, reduction="sum")
         if head.weight.shape[0] < CHUNKED_VOCABULARY or head.bias is not None:
@@ -117,7 +126,7 @@ class SupervisedLM(nn.Module):
         return torch.cat([nll for nll, _ in parts]), torch.cat([best for _, best in parts])
 
     def _states(
-        self, ids: Tensor, positions: Tensor | None, states: Tensor
+        self, ids: Tensor, positions: Tensor | None, states: Tensor, **told: Any
     ) -> tuple[Tensor, nn.Linear | None]:
         """[N, H] hidden states and the head; [N, V] logits and None where they can't be parted."""
         lm = _unadapted(self.lm)
@@ -125,10 +134,11 @@ class SupervisedLM(nn.Module):
         # no row look across the jump: with kept positions the input would be out of sight.
         mask = None if positions is None else torch.ones_like(ids)
         if not self._split:
-            logits = lm(ids, attention_mask=mask, position_ids=positions, use_cache=False).logits
-            return logits.flatten(0, 1)[states], None
+            out = lm(ids, attention_mask=mask, position_ids=positions, use_cache=False, **told)
+            return out.logits.flatten(0, 1)[states], None
         decoder, head = lm.base_model, lm.get_output_embeddings()
-        hidden = decoder(ids, attention_mask=mask, position_ids=positions, use_cache=False)[0]
+        out = decoder(ids, attention_mask=mask, position_ids=positions, use_cache=False, **told)
+        hidden: Tensor = out[0]
         return hidden.flatten(0, 1)[states], head
 
 

@@ -6,7 +6,7 @@ B rows, C columns, H width, V words.
 import inspect
 from collections.abc import Callable
 from copy import copy
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Arguments = dict[str, Any]
 """attention_mask, past_key_values, use_cache and, where the model takes them, position_ids and
-logits_to_keep: as of a `forward` of transformers."""
+logits_to_keep: as of a `forward` of transformers; and what only the reading takes."""
 
 
 class Reading(Protocol):
@@ -38,8 +38,18 @@ class Reading(Protocol):
             arguments: all but the ids.
         """
 
-    def later_pass(self, arguments: Arguments) -> Arguments:
-        """The arguments for tokens that follow rows which are in the cache."""
+    def later_pass(self, arguments: Arguments, tokens: int) -> Arguments:
+        """The arguments for so many tokens that follow rows which are in the cache."""
+
+
+@runtime_checkable
+class StagedReading(Reading, Protocol):
+    """One that depends on how many tokens (or steps) are removed.
+
+    stage  at which the model is asked
+    """
+
+    stage: int
 
 
 class WrappedLM(nn.Module):
@@ -89,8 +99,12 @@ class WrappedLM(nn.Module):
         past_key_values: Any = None,
         use_cache: bool = False,
         logits_to_keep: int = 0,
+        **told: Any,
     ) -> Any:
-        """As the model's own `forward`; without a cache the rows hold their questions whole."""
+        """As the model's own `forward`; without a cache the rows hold their questions whole.
+
+        `told` is what only the reading takes.
+        """
         optional = {"position_ids": position_ids, "logits_to_keep": logits_to_keep}
         arguments: Arguments = {
             "attention_mask": attention_mask,
@@ -98,8 +112,9 @@ class WrappedLM(nn.Module):
             "use_cache": use_cache,
         } | {name: value for name, value in optional.items() if name in self._accepted}
         if past_key_values is not None:
-            return self.lm(input_ids, **self.reading.later_pass(arguments))
-        return self._first_pass(self.lm, input_ids, arguments)
+            later = self.reading.later_pass(arguments, input_ids.shape[1])
+            return self.lm(input_ids, **later)
+        return self._first_pass(self.lm, input_ids, arguments | told)
 
     def _first_pass(self, decoder: nn.Module, ids: Tensor, arguments: Arguments) -> Any:
         separators = self.separators(ids, arguments.get("attention_mask"))
@@ -111,3 +126,15 @@ class WrappedLM(nn.Module):
         if mask is not None:
             found = found & mask.bool()
         return found.int().argmax(dim=1)
+
+
+def ask_at_stage(lm: Any, stage: int) -> bool:
+    """Tell a model, before it is asked, how many tokens (or steps) are removed.
+
+    False for all but the few that read otherwise at another stage.
+    """
+    reading = getattr(lm, "reading", None)
+    if not isinstance(reading, StagedReading):
+        return False
+    reading.stage = stage
+    return True

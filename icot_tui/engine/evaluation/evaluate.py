@@ -30,6 +30,7 @@ from icot_tui.engine.evaluation.samples import Sample, choose_samples
 from icot_tui.engine.evaluation.staged_examples import Ints, StagedExamples
 from icot_tui.errors import Check, UserError, never_cancelled
 from icot_tui.models.supervised import SupervisedLM
+from icot_tui.models.wrapped import ask_at_stage
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -58,6 +59,7 @@ def evaluate(
     table = position_table(model.lm)
     examples = StagedExamples.of(token_format, split, index, stage, config.max_new_tokens, table)
     answers = AnswerReader(token_format, config.compare)
+    ask_at_stage(model.lm, stage)
     with _eval_mode(model):
         gold = run_gold_pass(model, examples, size, check)
         writer = GreedyWriter(model, examples, gold, size, check)

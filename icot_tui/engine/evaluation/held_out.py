@@ -31,6 +31,7 @@ from icot_tui.engine.evaluation.exact_match import EvaluationResult
 from icot_tui.engine.evaluation.staged_examples import Prefixes, StagedExamples
 from icot_tui.errors import UserError
 from icot_tui.models.supervised import SupervisedLM
+from icot_tui.models.wrapped import ask_at_stage
 from icot_tui.units import Unit
 
 if TYPE_CHECKING:
@@ -207,6 +208,7 @@ def measure_speed(
         taken = [0.0] * len(models)
         for prompts in zip(*asked, strict=True):
             for place, (model, prompt) in enumerate(zip(models, prompts, strict=True)):
+                ask_at_stage(model.lm, model.stage)
                 before = clock()
                 # The written tokens are fetched, so that the device is waited for.
                 decode(model.lm, prompt, model.token_format.separators)

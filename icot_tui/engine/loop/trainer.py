@@ -132,7 +132,7 @@ class Trainer:
         _seed_dropout(_mix(self.config.seed, state.step, rank), self.update.device)
         rows = self.order.rows(state.phase_steps)
         smoothing, stage = self.training.smoothing, self.curriculum.stage
-        scheduled = smoothing.scheduled(state.step, stage, len(rows))
+        scheduled = smoothing.scheduled(state.step, stage, rows)
         batch = self.token_format.batch(self.split, rows, scheduled)
         fitting = self._fitting(batch)
         rate = state.used_rate = self._milestones.learning_rate(state, self.curriculum)

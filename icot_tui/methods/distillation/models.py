@@ -218,7 +218,7 @@ class CoupledReading:
         with self.student.reading(states, separators):
             return decoder(ids, **arguments)
 
-    def later_pass(self, arguments: Arguments) -> Arguments:
+    def later_pass(self, arguments: Arguments, tokens: int) -> Arguments:
         return arguments
 
 

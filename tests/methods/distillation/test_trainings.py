@@ -205,7 +205,16 @@ def test_comparing_thoughts_is_no_training_time(tmp_path, monkeypatch):
 def test_a_row_that_only_fills_up_has_its_separator_among_what_is_fed():
     ids = np.array([[3, 4, 0, 5, 6, 0], [3, 0, 5, 6, 7, 0]])
     lengths, prompts = np.array([6, 6]), np.array([3, 2])
-    row = _empty(Batch(ids, None, lengths, prompts, np.array([-1, -1]), np.array([7, 8])))
+    batch = Batch(
+        ids=ids,
+        positions=None,
+        lengths=lengths,
+        prompt_lengths=prompts,
+        cot_lengths=np.array([-1, -1]),
+        index=np.array([7, 8]),
+        scheduled=np.array([0, 0]),
+    )
+    row = _empty(batch)
     fed, _, states, _ = row.model_inputs()
     assert not len(states)
     assert row.index.tolist() == [-1]

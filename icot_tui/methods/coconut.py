@@ -1,0 +1,163 @@
+"""Coconut (arXiv 2412.06769): continuous thoughts take the place of whole steps, stage by stage.
+
+At stage s the first s steps of each chain are gone, and c * s thoughts stand behind the question
+(`models/latents.py`). At `curriculum.remove_all_beyond`, the published `max_latent_stage` + 1, the
+steps that are left go at once, without more thoughts. Every row has as many, however few steps its
+chain had (the published `pad_latent_to_max`): their number tells nothing about the solution.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from icot_tui.config import Phase, RunConfig
+from icot_tui.config.sections import Fraction, Positive, Section
+from icot_tui.curriculum.removal import Ints, RemovalPlan
+from icot_tui.curriculum.schedule import Smoothing
+from icot_tui.data.tokenizing import separators
+from icot_tui.methods.base import Method
+from icot_tui.methods.stepwise import removal_of
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from icot_tui.curriculum.removal import Batch
+    from icot_tui.engine.loop.run_state import RunState
+    from icot_tui.engine.loop.training import RunContext, Training
+    from icot_tui.engine.loop.update import Update
+    from icot_tui.models.wrapped import WrappedLM
+
+MARKS = "coconut/marks.safetensors"
+
+
+class CoconutConfig(Section):
+    """Continuous thoughts in place of the removed steps."""
+
+    thoughts_per_step: Positive = 2
+    """c: continuous thoughts for each removed step."""
+    uniform_prob: Fraction = 0.0
+    """Share of each batch at a stage drawn evenly from 0 to all steps of its own chain."""
+
+
+@dataclass(frozen=True)
+class Thoughts:
+    """How many there are: `per_step` for each removed step, up to so many steps."""
+
+    per_step: int
+    steps: int
+
+    @classmethod
+    def of(cls, config: RunConfig, greatest_stage: int) -> "Thoughts":
+        """As a config says, with chains of at most so many steps."""
+        beyond = config.curriculum.remove_all_beyond or greatest_stage + 1
+        per_step = config.section(CoconutConfig).thoughts_per_step
+        return cls(per_step, min(beyond - 1, greatest_stage))
+
+    def at(self, stage: int) -> int:
+        """Thoughts of every row at a stage."""
+        return self.per_step * min(stage, self.steps)
+
+    def added_to(self, lm: "PreTrainedModel", separator_id: int) -> "WrappedLM":
+        """A language model that has them."""
+        from icot_tui.models.latents import latent_lm
+
+        return latent_lm(lm, separator_id, self.at, self.at(self.steps))
+
+
+class LatentStages(Smoothing):
+    """Removal smoothing, but a share of the rows gets a stage drawn from all that its chain has.
+
+    Beyond the last stage with thoughts of its own, nothing of the chain is left.
+    """
+
+    def __init__(self, smoothing: Smoothing, config: RunConfig, steps: Ints, latent: int) -> None:
+        """`steps` [N] are those of each example's chain; the first `latent` become thoughts."""
+        self._smoothing, self._steps, self._latent = smoothing, steps, latent
+        self._share, self._seed = config.section(CoconutConfig).uniform_prob, config.seed
+
+    def scheduled(self, step: int, stage: int, rows: Ints) -> Ints:
+        """See `Smoothing`."""
+        every, scheduled = self._steps[rows], self._smoothing.scheduled(step, stage, rows)
+        rng = np.random.default_rng((self._seed, step, 2))  # apart from smoothing's own streams
+        drawn = rng.random(len(rows)) < self._share
+        stages = np.where(drawn, rng.integers(0, every, endpoint=True), scheduled)
+        return np.where(stages > self._latent, np.maximum(every, stages), stages)
+
+
+def _open(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":
+    from icot_tui.engine.checkpoints.description import read_description
+    from icot_tui.engine.checkpoints.weights import ExtendedWeights
+    from icot_tui.errors import UserError
+    from icot_tui.models.loading import load_pretrained
+
+    about = read_description(folder)
+    if about is None:
+        raise UserError(f"{folder} does not say how many thoughts its model has: it is no whole")
+    thoughts = Thoughts.of(about.run_config(), about.greatest_stage)
+    lm = thoughts.added_to(load_pretrained(str(folder)), separators(tokenizer).question)
+    ExtendedWeights(lm, MARKS).read(folder)
+    return cast("PreTrainedModel", lm)  # it can be asked like one
+
+
+def _training(context: "RunContext", phase: Phase, state: "RunState") -> "Training":
+    from icot_tui.engine.checkpoints.weights import ExtendedWeights
+    from icot_tui.engine.loop.training import language_model_training, new_model
+    from icot_tui.models.latents import MARKS as MARK_POSITIONS
+
+    config, train = phase.config, context.data.train
+    thoughts = Thoughts.of(config, RemovalPlan(unit="step").greatest_stage(train))
+    assert train.steps is not None, "the greatest stage is known"
+    plain = new_model(context, phase, thoughts.at(thoughts.steps) + MARK_POSITIONS)
+    lm = thoughts.added_to(plain, separators(context.data.tokenizer).question)
+    schedule, smoothing = removal_of(context, config)
+    training = language_model_training(
+        context,
+        phase,
+        schedule,
+        LatentStages(smoothing, config, train.steps.counts, thoughts.steps),
+        cast("PreTrainedModel", lm),
+        lambda trained: ExtendedWeights(trained, MARKS),
+    )
+    return replace(training, feed=lambda update, batch: _feed(thoughts, update, batch))
+
+
+def _feed(thoughts: Thoughts, update: "Update", batch: "Batch") -> tuple[Any, ...]:
+    """The language model's arguments, and how many thoughts each row has."""
+    from icot_tui.models.latents import ThoughtCounts
+
+    counts = thoughts.per_step * batch.scheduled.clip(max=thoughts.steps)
+    even = bool((counts == counts[0]).all())
+    prompts = int(batch.prompt_lengths.min()), int(batch.prompt_lengths.max())
+    told = ThoughtCounts(int(counts.max()), None if even else update.send(counts), prompts)
+    return *update.tensors(batch), {"thoughts": told}
+
+
+def _check(config: RunConfig) -> None:
+    if config.curriculum.unit != "step":
+        raise ValueError('coconut replaces whole steps: set curriculum.unit = "step"')
+    if config.curriculum.side != "left":
+        raise ValueError('coconut replaces the first steps: leave curriculum.side at "left"')
+
+
+_TEXT = "Thoughts that are no words stand where steps were; what is left of them is still written."
+METHOD = Method(
+    name="coconut",
+    title="Coconut",
+    description="continuous thoughts in place of removed steps (Coconut, arXiv 2412.06769)",
+    section=CoconutConfig,
+    excludes=(
+        "curriculum.keep_positions",
+        *("train.compile", "model.gradient_checkpointing", "model.lora.rank"),
+    ),
+    check=_check,
+    removes_tokens=True,
+    model="A language model with continuous thoughts",
+    plain_model=False,
+    promise="you will see steps of the chain of thought give way to continuous thoughts",
+    texts=(_TEXT, "thoughts in place of steps"),
+    training=_training,
+    marker=MARKS,
+    open=_open,
+)
