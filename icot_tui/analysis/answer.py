@@ -53,6 +53,16 @@ class AnswerToken:
     probability: float
 
 
+@dataclass(frozen=True)
+class LatentThought:
+    """A continuous thought in the eyes of the model's output layer: a reading of it, no more.
+
+    nearest  the likeliest tokens there, most likely first, and their probabilities
+    """
+
+    nearest: tuple[AnswerToken, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """A checkpoint's answer to a question.
@@ -70,6 +80,7 @@ class Answer:
     seconds      spent on writing
     finished     did it close its answer within the budget?
     notes        what should be known to read this correctly, a sentence each
+    latents      its continuous thoughts, where the model has any
     """
 
     question: Question
@@ -88,6 +99,7 @@ class Answer:
     seconds: float
     finished: bool
     notes: tuple[str, ...] = ()
+    latents: tuple[LatentThought, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -107,6 +119,7 @@ class Answer:
             "decoded": self.decoded,
             "seconds": self.seconds,
             "notes": self.notes,
+            "latents": [asdict(latent)["nearest"] for latent in self.latents],
         }
 
 

@@ -13,7 +13,7 @@ exactly as it was trained at stage m - n, with the prompt ` {x} SEP`:
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from icot_tui.analysis.answer import Answer, AnswerToken, Sampling, token_chooser, whole_chain
 from icot_tui.analysis.checkpoints import has_mixed_stages
+from icot_tui.analysis.latent_readings import read_latents
 from icot_tui.analysis.questions import Question, QuestionReader
 from icot_tui.engine.checkpoints.opened import OpenedCheckpoint
 from icot_tui.engine.evaluation.answers import AnswerReader
@@ -29,6 +30,7 @@ from icot_tui.engine.evaluation.evaluate import position_table
 from icot_tui.engine.evaluation.staged_examples import PositionShift, Prefixes, StagedExamples
 from icot_tui.errors import UserError
 from icot_tui.models.supervised import SupervisedLM
+from icot_tui.models.wrapped import ask_at_stage, reads_by_stage
 
 BATCH_ROWS = 256
 """Rows that are decoded and scored at once; no more than `decode` takes as one batch."""
@@ -107,7 +109,9 @@ class LoadedModel:
                 f"{self.label} is ICoT-KD's pair, which never writes a chain of thought: neither "
                 "written nor removed tokens can be chosen"
             )
-        size = BATCH_ROWS if sampling is None else 1  # each draws its own tokens
+        # Sampled rows draw their own tokens; of written tokens, each row has its own stage.
+        alone = sampling is not None or (written is not None and reads_by_stage(self.lm))
+        size = 1 if alone else BATCH_ROWS
         answers: list[Answer] = []
         for at in range(0, len(questions), size):
             answers += self._answer_batch(questions[at : at + size], written, stage, sampling)
@@ -122,6 +126,7 @@ class LoadedModel:
     ) -> list[Answer]:
         asked = [self._staged(question, written, stage) for question in questions]
         prefixes = _join([one.prefixes for one in asked])
+        ask_at_stage(self.lm, asked[0].stage)
         separators = self.token_format.separators
         forced_end = written if self.token_format.plan.side == "right" else None
         choose = token_chooser(sampling, forced_end, separators.cot)
@@ -130,9 +135,12 @@ class LoadedModel:
         seconds = (time.perf_counter() - began) / len(questions)
         tokens = [found.row(row) for row in range(len(questions))]
         probabilities = self._probabilities(asked, tokens, prefixes.shift)
+        latents = read_latents(self._scorer, prefixes, self.token_text)
         return [
-            self._answer(one, wrote, probability, seconds, written)
-            for one, wrote, probability in zip(asked, tokens, probabilities, strict=True)
+            replace(self._answer(one, wrote, probability, seconds, written), latents=thoughts)
+            for one, wrote, probability, thoughts in zip(
+                asked, tokens, probabilities, latents, strict=True
+            )
         ]
 
     def _staged(self, question: Question, written: int | None, stage: int | None) -> "_Staged":

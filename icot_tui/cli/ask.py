@@ -22,7 +22,7 @@ from icot_tui.output import say
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from icot_tui.analysis.answer import Answer, ChainToken
+    from icot_tui.analysis.answer import Answer, ChainToken, LatentThought
     from icot_tui.analysis.budget import BudgetPoint
     from icot_tui.analysis.emulation import LayerThought
     from icot_tui.analysis.loaded_model import LoadedModel
@@ -235,8 +235,9 @@ def _print_answers(text: str, answers: "Sequence[Answer]") -> None:
     from rich.text import Text
 
     columns = [dict(_rows(answer)) for answer in answers]
+    names = dict.fromkeys(name for column in columns for name in column)
     rows: list[list[str | Text]] = [
-        [name, *(column[name] for column in columns)] for name in columns[0]
+        [name, *(column.get(name, Text()) for column in columns)] for name in names
     ]
     headers: list[str | Text] = ["", *(answer.checkpoint for answer in answers)]
     if sys.stdout.isatty():  # the step identifies a checkpoint of a run: keep it whole
@@ -260,9 +261,20 @@ def _rows(answer: "Answer") -> "Iterator[tuple[str, Text]]":
     sure = " ".join(f"{plain(t.text)} {t.probability:.0%}" for t in answer.tokens)
     yield "probabilities", Text(sure)
     yield "chain of thought", _chain(answer.chain)
+    if answer.latents:
+        yield "latent thoughts", _latents(answer.latents)
     hidden = f"stage {answer.stage}" if answer.hidden is None else f"{answer.hidden} hidden"
     yield "tokens", Text(f"{answer.written} written, {hidden}")
     yield "time", Text(f"{answer.seconds * 1e3:.0f} ms, {answer.decoded} tokens in all")
+
+
+def _latents(latents: "Sequence[LatentThought]") -> "Text":
+    """The token that the output layer finds nearest to each thought."""
+    from rich.text import Text
+
+    nearest = [thought.nearest[0] for thought in latents]
+    read = "  ".join(f"'{plain(one.text)}' {one.probability:.0%}" for one in nearest)
+    return Text(f"{read}  (nearest tokens: a reading)", "dim italic")
 
 
 def _chain(chain: "Sequence[ChainToken]") -> "Text":

@@ -139,10 +139,11 @@ class _ThinkingBatch:
         self._prompt, self._first = longest, first
         source = at - longest + 1 + self._columns[:longest]  # [B, P]; the separator comes last
         end, start = marks.weight[1], marks.weight[0].expand(len(ids), 1, -1)
-        prompts = words(ids.gather(1, source.clamp(min=0)))
-        self.pending = torch.cat([prompts, start.to(prompts.dtype)], dim=1)
         tail = self._columns[first:]  # [T]
-        rest = words(ids[:, first:])
+        # One look-up: the gradient of each would be as large as the embedding.
+        every = words(torch.cat([ids.gather(1, source.clamp(min=0)), ids[:, first:]], dim=1))
+        prompts, rest = every.split([longest, len(tail)], dim=1)
+        self.pending = torch.cat([prompts, start.to(prompts.dtype)], dim=1)
         self._rest = torch.where((tail == at)[..., None], end.to(rest.dtype), rest)
         self._visible = self._positions = None
         if shortest < longest or first < last or counts.counts is not None:

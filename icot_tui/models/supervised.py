@@ -73,14 +73,15 @@ class SupervisedLM(nn.Module):
     """Loss and predictions of a causal language model at chosen positions.
 
     B rows, L columns, H width, V words, N supervised tokens. Calling the module, rather than its
-    parts, is what makes DDP and FSDP work.
+    parts, is what makes DDP and FSDP work. `head_is_separable`: is head(decoder(x)) all that the
+    model does?
     """
 
     def __init__(self, lm: "PreTrainedModel") -> None:
         super().__init__()
         self.lm = lm
         inner = lm.lm if isinstance(lm, WrappedLM) else lm
-        self._split = _head_is_separable(_unadapted(inner))
+        self.head_is_separable = _head_is_separable(_unadapted(inner))
 
     def forward(
         self,
@@ -133,7 +134,7 @@ class SupervisedLM(nn.Module):
         # Without a mask, transformers takes position ids that jump for packed sequences, and lets
         # no row look across the jump: with kept positions the input would be out of sight.
         mask = None if positions is None else torch.ones_like(ids)
-        if not self._split:
+        if not self.head_is_separable:
             out = lm(ids, attention_mask=mask, position_ids=positions, use_cache=False, **told)
             return out.logits.flatten(0, 1)[states], None
         decoder, head = lm.base_model, lm.get_output_embeddings()

@@ -128,13 +128,12 @@ class WrappedLM(nn.Module):
         return found.int().argmax(dim=1)
 
 
-def ask_at_stage(lm: Any, stage: int) -> bool:
-    """Tell a model, before it is asked, how many tokens (or steps) are removed.
+def reads_by_stage(lm: Any) -> bool:
+    """Does a model read otherwise at another stage?"""
+    return isinstance(getattr(lm, "reading", None), StagedReading)
 
-    False for all but the few that read otherwise at another stage.
-    """
-    reading = getattr(lm, "reading", None)
-    if not isinstance(reading, StagedReading):
-        return False
-    reading.stage = stage
-    return True
+
+def ask_at_stage(lm: Any, stage: int) -> None:
+    """Tell a model, before it is asked, how many tokens (or steps) are removed."""
+    if reads_by_stage(lm):
+        lm.reading.stage = stage

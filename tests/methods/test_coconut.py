@@ -85,7 +85,7 @@ def test_decoding_in_batches_with_a_cache_is_decoding_by_hand(lm, stage, batch_s
     prefixes = Prefixes.from_rows(
         rows, PositionShift(nowhere, nowhere), nowhere + 1, np.full(number, BUDGET)
     )
-    assert ask_at_stage(lm, stage)
+    ask_at_stage(lm, stage)
     written = decode(lm, prefixes, Separators(SEP, SEP, SEP), batch_size=batch_size)
     assert [written.row(row) for row in range(number)] == expected
 
@@ -157,8 +157,14 @@ def test_a_run_replaces_steps_by_thoughts_and_can_be_asked_and_measured(tmp_path
     resets = [line["step"] for line in news(folder) if line["event"] == "OptimizerReset"]
     assert removed == [1, 2, 3] and len(resets) == 3
     opened = open_checkpoint(folder.path)
-    answer = LoadedModel(opened).ask("a b . b c . c d . e f . f g . g h . a ? d h")
+    question = "a b . b c . c d . e f . f g . g h . a ? d h"
+    answer = LoadedModel(opened).ask(question)
     assert answer.stage == 3 and answer.expected == "d"
+    assert len(answer.latents) == C * STEPS
+    shares = [one.probability for one in answer.latents[0].nearest]
+    assert 1 >= shares[0] >= shares[1] >= shares[2] > 0
+    shown = CliRunner().invoke(app, ["ask", str(folder.path), question])
+    assert shown.exit_code == 0 and "nearest tokens: a reading" in " ".join(shown.output.split())
     last = [line for line in read_lines(folder) if line["event"] == "Evaluated"][-1]
     result = CliRunner().invoke(app, ["eval", str(folder.path), "--json"])
     assert result.exit_code == 0, result.output

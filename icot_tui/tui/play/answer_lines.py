@@ -85,6 +85,8 @@ def answer_lines(
     lines += _labelled("how sure", wrap(_ordered(sure, result, room), room))
     *thought, end = _chain(answer, width - INDENT, chosen)
     lines += _labelled("thought", [*thought, _ordered(end, result, room)])
+    if answer.latents:
+        lines += _labelled("latent", wrap(_latents(answer), room))
     for note in () if short else answer.notes:
         lines += _labelled("note", paragraph(note, room, "warning"))
     return lines
@@ -155,6 +157,16 @@ def _probabilities(answer: "Answer", glyph: Glyphs, chosen: ChosenToken | None) 
             ("  ", ""),
         ]
     return tuple(pieces)
+
+
+def _latents(answer: "Answer") -> Line:
+    """The token that the output layer finds nearest to each continuous thought."""
+    pieces: list[Piece] = []
+    for thought in answer.latents:
+        nearest = thought.nearest[0]
+        share = percent(nearest.probability).replace(" %", "%")
+        pieces += [(f"'{plain(nearest.text)}'", "italic"), (f" {share}  ", "dim")]
+    return (*pieces, ("nearest tokens: a reading", "dim"))
 
 
 def _chain(answer: "Answer", width: int, chosen: ChosenToken | None) -> list[Line]:
