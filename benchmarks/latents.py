@@ -56,8 +56,8 @@ class Sides:
 
     def embedded(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Of each question with START, and of END with the answer."""
-        words, marks = self.lm.get_input_embeddings(), self.lm.parts["marks"].weight
-        start, end = (mark.expand(len(self.ids), 1, -1) for mark in marks)
+        words, marks = self.lm.get_input_embeddings(), next(self.lm.parts["marks"].parameters())
+        start, end = marks[:1].expand(len(self.ids), 1, -1), marks[1:].expand(len(self.ids), 1, -1)
         both = words(torch.cat([self.question, self.rest], 1))
         question, rest = both.split([self.question.shape[1], self.answer], 1)
         return torch.cat([question, start], 1), torch.cat([end, rest], 1)

@@ -103,10 +103,7 @@ class SupervisedLM(nn.Module):
         hidden, head = self._states(ids, positions, states, **(told or {}))
         if head is None:
             return F.cross_entropy(hidden.float(), targets, reduction="sum")
-        if head.weight.shape[0] < CHUNKED_VOCABULARY or head.bias is not None:
-            return F.cross_entropy(head(hidden).float(), targets, reduction="sum")
-        loss: Tensor = ChunkedCrossEntropy.apply(hidden, head.weight, targets)
-        return loss
+        return sum_nll(head, hidden, targets)
 
     @torch.no_grad()
     def score(
@@ -141,6 +138,14 @@ class SupervisedLM(nn.Module):
         out = decoder(ids, attention_mask=mask, position_ids=positions, use_cache=False, **told)
         hidden: Tensor = out[0]
         return hidden.flatten(0, 1)[states], head
+
+
+def sum_nll(head: nn.Linear, hidden: Tensor, targets: Tensor) -> Tensor:
+    """Sum of the negative log-likelihoods of targets [N] (-100 is ignored) after states [N, H]."""
+    if head.weight.shape[0] < CHUNKED_VOCABULARY or head.bias is not None:
+        return F.cross_entropy(head(hidden).float(), targets, reduction="sum")
+    loss: Tensor = ChunkedCrossEntropy.apply(hidden, head.weight, targets)
+    return loss
 
 
 def _unadapted(lm: nn.Module) -> "PreTrainedModel":

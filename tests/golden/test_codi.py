@@ -1,19 +1,23 @@
-"""CODI's three losses and gradients (arXiv 2502.21074), by the plainest means.
+"""CODI's three losses and gradients (arXiv 2502.21074) are those of its own code.
 
-The values wait for a method that is to be held against them; here they are held against a
-forward pass written out: the question, the latent thoughts one by one, the answer.
+The golden questions end with START, and their answers begin with END; here the last token of each
+question stands where our layout has its separator.
 """
+
+from types import SimpleNamespace
 
 import pytest
 import torch
-from torch.nn import functional as F
 from transformers import GPT2LMHeadModel
 
+from icot_tui.methods.codi.config import CodiConfig
+from icot_tui.methods.codi.objective import Lesson, SelfDistillation
+from icot_tui.models.latents import LatentReading, ThoughtCounts
+from icot_tui.models.wrapped import WrappedLM
 from tests.golden.values import golden
 from tests.golden.weights import CODI_CONFIG, codi_projection, codi_weights
 
 VALUES = golden("codi")
-DISTANCES = {"smooth_l1": F.smooth_l1_loss, "l2": F.mse_loss}
 
 
 def name_of(row):
@@ -28,52 +32,51 @@ def model():
     return model
 
 
-def cross_entropy(logits, labels):
-    return F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten())
-
-
-def before_answer(states, answers):
-    """For each layer, the states [B, H] of the token before the answer."""
-    rows = torch.arange(len(answers))
-    return [layer[rows, answers - 1] for layer in states]
-
-
-def student(model, project, latents, question, answer):
-    """Logits and hidden states of the answer, after the question and that many thoughts."""
-    out = model(question, output_hidden_states=True, use_cache=True)
-    for _ in range(latents):
-        thought = project(out.hidden_states[-1][:, -1:])
-        out = model(
-            inputs_embeds=thought, past_key_values=out.past_key_values, output_hidden_states=True
-        )
-    return model(answer, past_key_values=out.past_key_values, output_hidden_states=True)
+def supervised(ids, first):
+    """States and targets where everything from a column on is supervised."""
+    rows, columns = torch.arange(len(ids))[:, None], torch.arange(first, ids.shape[1])
+    return (rows * ids.shape[1] + columns - 1).flatten(), ids[:, first:].flatten()
 
 
 @pytest.mark.parametrize("row", VALUES["rows"], ids=name_of)
 def test_values(row, model):
     batch = {name: torch.tensor(value) for name, value in VALUES.items() if name != "rows"}
-    project = codi_projection() if row["projection"] else torch.nn.Identity()
-    teacher = model(batch["ref_input_ids"], output_hidden_states=True)
-    out = student(
-        model, project, row["num_latent"], batch["encoder_input_ids"], batch["decoder_input_ids"]
+    marks = SimpleNamespace(weight=model.transformer.wte.weight[[VALUES["bot"], VALUES["eot"]]])
+    project = codi_projection() if row["projection"] else None
+    count = row["num_latent"]
+    question = batch["encoder_input_ids"][:, :-1]
+    separator = question.shape[1] - 1
+    lm = WrappedLM(
+        model,
+        LatentReading(model, marks, lambda stage: count, count, project),
+        0,
+        {} if project is None else {"project": project},
     )
-    distances = [
-        DISTANCES[row["distill_loss"]](own, target.detach())
-        / (target.detach().std() if row["divide_by_std"] else 1)
-        for own, target in zip(
-            before_answer(out.hidden_states, batch["model_answer_position"]),
-            before_answer(teacher.hidden_states, batch["ref_answer_position"]),
-            strict=True,
-        )
-    ]
-    losses = {
-        "ce_loss": cross_entropy(out.logits, batch["labels"]),
-        "distill_loss_value": torch.stack(distances).mean(),
-        "ref_ce_loss": cross_entropy(teacher.logits, batch["ref_labels"]),
-    }
-    losses["loss"] = sum(losses.values())
-    losses["loss"].backward()
-    parameters = [*model.parameters(), *project.parameters()]
-    losses["gradient_norm"] = torch.nn.utils.get_total_norm(p.grad for p in parameters)
-    for name, value in losses.items():
+    lm.separators = lambda ids, mask: torch.full((len(ids),), separator)
+    config = CodiConfig(distance=row["distill_loss"], divide_by_std=row["divide_by_std"])
+    ids = torch.cat([question, batch["decoder_input_ids"][:, 1:]], dim=1)
+    whole = batch["ref_input_ids"]
+    states, targets = supervised(whole, VALUES["ref_labels"][0].count(-100))
+    lesson = Lesson(
+        ids=whole,
+        states=states,
+        targets=targets,
+        teacher_at=batch["ref_answer_position"] - 1,
+        student_at=batch["model_answer_position"] - 1 + separator,
+        rows=len(ids),
+    )
+    told = {"thoughts": ThoughtCounts(count, None, (separator + 1, separator + 1))}
+    objective = SelfDistillation(lm, config)
+    own = supervised(ids, separator + 1)
+    answer, distance, chain = objective.losses(ids, *own, told, lesson)
+    loss = objective(ids, None, *own, told, lesson) / len(ids)
+    loss.backward()
+    norm = torch.nn.utils.get_total_norm(p.grad for p in lm.parameters() if p.grad is not None)
+    for name, value in {
+        "ce_loss": answer,
+        "distill_loss_value": distance,
+        "ref_ce_loss": chain,
+        "loss": loss,
+        "gradient_norm": norm,
+    }.items():
         assert value.item() == pytest.approx(row[name], rel=1e-5), name

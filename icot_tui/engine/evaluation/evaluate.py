@@ -63,7 +63,7 @@ def evaluate(
     with _eval_mode(model):
         gold = run_gold_pass(model, examples, size, check)
         writer = GreedyWriter(model, examples, gold, size, check)
-        answer_begin = examples.cot_lengths + 1 + _mark_lengths(examples, answers)
+        answer_begin = examples.cot_lengths + 1 + mark_lengths(examples, answers)
 
         diverged = gold.divergence >= 0
         # Greedy decoding comes to the divergence, or else to the end, within the budget.
@@ -120,7 +120,7 @@ def _is_right(answers: AnswerReader, written: list[int], gold: list[int]) -> boo
     return text is not None and answers.equal(text, answers.text(gold) or "")
 
 
-def _mark_lengths(examples: StagedExamples, answers: AnswerReader) -> Ints:
+def mark_lengths(examples: StagedExamples, answers: AnswerReader) -> Ints:
     """[n] tokens of `####`: nearly always the same few, so one example tells for the others."""
     if not len(examples):
         return np.zeros(0, dtype=np.int64)
