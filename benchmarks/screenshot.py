@@ -1,23 +1,31 @@
-"""The pictures in the README: the live screen, and the hidden positions in the playground.
+"""The pictures in the README: the live screen, the playground's hidden positions, a plot of runs.
 
     python benchmarks/screenshot.py RUN [--step 1400] [--size 120x36] [--theme night]
         [--to docs/screenshot.svg]
     python benchmarks/screenshot.py RUN --ask "12*34" --token z7 --size 100x29 --to docs/hidden.svg
+    python benchmarks/screenshot.py RUN --plot CONTROL --size 100x22 --to docs/plot.svg
 
 RUN is a run folder. Its journal up to the step is copied to a run of the same name in a temporary
 folder, moved in time to end now, and looked at as `icot-tui attach --control` does. With a
 question, its best checkpoint answers in `icot-tui play`, and the probes of a token are shown,
-which `icot-tui probe RUN@best` must have trained before.
+which `icot-tui probe RUN@best` must have trained before. With a control, `icot-tui runs plot`
+draws both in a terminal of that size.
 """
 
 import argparse
 import asyncio
 import json
+import os
+import pty
 import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
 
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
+from rich.text import Text
 from textual.pilot import Pilot
 
 from icot_tui.engine.run_folder import RunFolder
@@ -84,6 +92,28 @@ async def inside(run: Path, question: str, token: str, size: tuple[int, int], th
             return app.export_screenshot(title="icot-tui play")
 
 
+def plot(run: Path, control: Path, size: tuple[int, int]) -> str:
+    """What `icot-tui runs plot` draws in a terminal, as SVG."""
+    width, height = size
+    words = ["runs", "plot", run.name, control.name, "--log"]
+    shape = ["--width", str(width), "--height", str(height)]
+    os.environ["ICOT_TUI_RUNS"] = str(run.parent)
+    drawn = bytearray()
+
+    def read(terminal: int) -> bytes:
+        data = os.read(terminal, 4096)
+        drawn.extend(data)
+        return data
+
+    if pty.spawn([sys.executable, "-m", "icot_tui", *words, *shape], read):
+        raise SystemExit("the plot failed")
+    console = Console(
+        width=width, record=True, file=open(os.devnull, "w"), color_system="truecolor"
+    )
+    console.print(Text.from_ansi(drawn.decode().replace("\r\n", "\n")), soft_wrap=True)
+    return console.export_svg(title=f"icot-tui {' '.join(words)}", theme=MONOKAI)
+
+
 async def _settled(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
     looks = 0
     while looks < LOOKS:
@@ -99,11 +129,14 @@ def main() -> None:
     parser.add_argument("--theme", default="night")
     parser.add_argument("--ask", metavar="QUESTION")
     parser.add_argument("--token", default="z1")
+    parser.add_argument("--plot", metavar="CONTROL", type=Path)
     parser.add_argument("--to", type=Path, default=Path("docs/screenshot.svg"))
     arguments = parser.parse_args()
     width, height = map(int, arguments.size.split("x"))
     size, theme = (width, height), arguments.theme
-    if arguments.ask:
+    if arguments.plot:
+        svg = plot(arguments.run, arguments.plot, size)
+    elif arguments.ask:
         svg = asyncio.run(inside(arguments.run, arguments.ask, arguments.token, size, theme))
     else:
         with tempfile.TemporaryDirectory() as runs:

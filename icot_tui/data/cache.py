@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,7 @@ def seal(folder: Path, facts: dict[str, object]) -> None:
     manifest = folder / MANIFEST
     manifest.write_text(json.dumps({**facts, "sizes": sizes}, indent=1), encoding="utf-8")
     folders = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
-    for path in [*files, manifest, *folders]:
-        force_to_disk(path)
+    force_to_disk(*files, manifest, *folders)
 
 
 def sealed_facts(folder: Path) -> dict[str, Any] | None:
@@ -41,8 +41,17 @@ def sealed_facts(folder: Path) -> dict[str, Any] | None:
     return facts if whole else None
 
 
-def force_to_disk(path: Path) -> None:
-    """fsync of a file or folder."""
+def force_to_disk(*paths: Path) -> None:
+    """fsync of files and folders, side by side: a disk writes several in little more time than one.
+
+    Raises:
+        OSError: one of them can't be written.
+    """
+    with ThreadPoolExecutor(min(len(paths), 16)) as threads:
+        list(threads.map(_fsync, paths))
+
+
+def _fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

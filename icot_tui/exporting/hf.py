@@ -17,6 +17,7 @@ BEHIND = -0.01
 SNIPPET = """\
 import re
 
+import torch
 from transformers import AutoModelForCausalLM, {loader}
 
 folder = {folder}
@@ -26,6 +27,7 @@ tokenizer = {loader}.from_pretrained(folder)
 model = AutoModelForCausalLM.from_pretrained(folder)
 
 
+@torch.inference_mode()
 def answer(question):
     inputs = tokenizer(prompt.replace("{{question}}", question), return_tensors="pt")
     text = tokenizer.decode(model.generate(**inputs)[0], clean_up_tokenization_spaces=False)

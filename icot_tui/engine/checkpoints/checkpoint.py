@@ -117,8 +117,7 @@ def write_checkpoint(
         files = sorted(path for path in beside.rglob("*") if path.is_file())
         manifest = {str(path.relative_to(beside)): _fingerprint(path) for path in files}
         (beside / MANIFEST).write_text(json.dumps(manifest, indent=1))
-        for path in [*files, beside / MANIFEST, beside]:
-            force_to_disk(path)
+        force_to_disk(*files, beside / MANIFEST, beside)
         # One may be there: passed over as damaged, or made before a command at this very step.
         replaced = _set_aside(folder / name)
         os.replace(beside, folder / name)
