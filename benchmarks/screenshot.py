@@ -14,6 +14,7 @@ draws both in a terminal of that size.
 
 import argparse
 import asyncio
+import io
 import json
 import os
 import pty
@@ -107,9 +108,7 @@ def plot(run: Path, control: Path, size: tuple[int, int]) -> str:
 
     if pty.spawn([sys.executable, "-m", "icot_tui", *words, *shape], read):
         raise SystemExit("the plot failed")
-    console = Console(
-        width=width, record=True, file=open(os.devnull, "w"), color_system="truecolor"
-    )
+    console = Console(width=width, record=True, file=io.StringIO(), color_system="truecolor")
     console.print(Text.from_ansi(drawn.decode().replace("\r\n", "\n")), soft_wrap=True)
     return console.export_svg(title=f"icot-tui {' '.join(words)}", theme=MONOKAI)
 
