@@ -70,7 +70,7 @@ def test_texts_of_a_tokenizer_are_not_run(trained, tmp_path) -> None:
         "prompt": strange.prompt,
         "separators": strange.separators,
     }
-    assert len(program.body) == 9
+    assert len(program.body) == 10
 
 
 @pytest.mark.slow
