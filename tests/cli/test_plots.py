@@ -154,6 +154,18 @@ def test_curves_are_told_apart_by_colour_or_by_letters() -> None:
     assert letters.count("A") == letters.count("B") == 4
 
 
+def test_marks_of_one_of_two_runs_are_in_its_colour() -> None:
+    steps = np.arange(60)
+    two = chart(Curve("one", steps, steps, "series0"), Curve("two", steps, -steps, "series1"))
+    one = chart(two.curves[1])
+    spike = [Mark(30, "spike", "")]
+    for data, place, colour in ((two, 0, "color(6)"), (two, 1, "color(3)"), (one, 0, "color(3)")):
+        drawn = draw_curves(data, Look(colour=True), {place: spike})
+        mark = drawn.plain.index("▲")
+        styles = [str(span.style) for span in drawn.spans if span.start <= mark < span.end]
+        assert styles == [colour]
+
+
 def test_bars_are_as_long_as_their_values() -> None:
     lines = draw_bars("T", [("a", 1.0), ("乘", 0.5), ("none", 0.0)], Look(width=60)).plain.split(
         "\n"

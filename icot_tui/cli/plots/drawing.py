@@ -191,7 +191,7 @@ class _CurvePlot:
     def _marks(self, canvas: PlotextCanvas, columns: int, row: int, place: int) -> None:
         """A character for each; of several in one cell, the most severe is drawn last."""
         start, end = self.window
-        several = len(self.marks) > 1
+        several = len({curve.colour for curve in self.data.curves}) > 1
         for kind in sorted(MARKS, key=lambda kind: MARKS[kind].severity):
             seen = (mark for mark in self.marks[place] if start <= mark.x <= end)
             x = np.array([mark.x for mark in seen if mark.kind == kind])
