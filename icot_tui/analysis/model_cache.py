@@ -5,6 +5,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from icot_tui.analysis.loaded_model import LoadedModel
+from icot_tui.data.vocabulary import kept_tokens
 from icot_tui.engine.checkpoints.opened import NOTHING_GIVEN, GivenRemoval, OpenedCheckpoint
 from icot_tui.errors import UserError
 from icot_tui.runs.opening import needs_plan, open_checkpoint
@@ -89,6 +90,6 @@ def open_safely(path: Path, given: GivenRemoval = NOTHING_GIVEN) -> OpenedCheckp
         raise UserError(f"checkpoint {path} cannot be read: is it still there?") from error
     if opened.tokenizer.eos_token_id is None:
         raise UserError(f"the tokenizer of {path} has no end-of-text token")
-    if len(opened.tokenizer) > opened.model.get_input_embeddings().weight.shape[0]:
+    if kept_tokens(opened.tokenizer) > opened.model.get_input_embeddings().weight.shape[0]:
         raise UserError(f"the tokenizer in {opened.path} has more tokens than the model")
     return opened

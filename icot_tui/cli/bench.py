@@ -121,7 +121,8 @@ def measure(config: RunConfig, steps: int, evaluate: bool) -> BenchResult:
     with tempfile.TemporaryDirectory(prefix="icot-tui-bench-") as parent:
         folder = RunFolder.create(Path(parent), "bench", "")
         accelerator = build_accelerator(config)
-        data = method.prepare(config, load_data(config.data, config.curriculum.unit))
+        data = load_data(config.data, config.curriculum.unit, config.model.vocabulary)
+        data = method.prepare(config, data)
         every = config.train.observe_every
         control = Control(commands, None, Processes(accelerator), config.spikes, every)
         context = RunContext(config, data, folder, accelerator, control, listen)

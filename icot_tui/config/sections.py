@@ -14,6 +14,7 @@ FILE: Final = "file"
 FILE_OR_NAME: Final = "file or name"
 """Marks a value that is a path if it begins like one, or else a name on the hub."""
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Vocabulary = Literal["all", "data"]
 LARGEST = 10**12
 """Of numbers that have no bound of their own: more than any run can need, and exact in floats."""
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
@@ -144,6 +145,8 @@ class ModelConfig(Section):
     """Dropout everywhere; empty: none in a model from scratch, a pretrained model's own."""
     initializer_range: Above | None = None
     """Standard deviation of first weights from scratch; empty: the architecture's (0.02)."""
+    vocabulary: Vocabulary = "all"
+    """all: the tokenizer's; data: the tokens of the data alone, for small models on a CPU."""
     precision: Literal["float32", "bfloat16-mixed", "bfloat16"] = "float32"
     """float32; bfloat16 compute over float32 weights; or bfloat16 weights and optimizer."""
     gradient_checkpointing: bool = False
@@ -159,6 +162,11 @@ class ModelConfig(Section):
             raise ValueError(
                 "model.lora adapts a model that is there already: set model.pretrained, or leave "
                 "model.lora.rank out"
+            )
+        if self.vocabulary == "data" and self.lora.rank:
+            raise ValueError(
+                "model.vocabulary = 'data' takes words out of the model, which adapters can't "
+                "tell: leave it out, or train all weights"
             )
         return self
 

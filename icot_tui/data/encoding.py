@@ -13,7 +13,7 @@ from icot_tui.data.examples import ANSWER_MARK, Chunk, Example, chunk_examples
 from icot_tui.data.steps import MARK, MARK_BYTE, Marks, StepEnds, marked_symbols, without_last
 from icot_tui.data.tokenizing import (
     Separators,
-    UnknownCharacter,
+    UnknownText,
     decode,
     encode_marked,
     encode_texts,
@@ -201,7 +201,7 @@ class Encoder:
         for numbers, texts, places in self._batches(chunk):
             try:
                 encoded, counts = encode_marked(self._tokenizer, texts, places)
-            except UnknownCharacter as error:
+            except UnknownText as error:
                 raise UserError(f"{chunk.where(numbers[error.index])}: {error}") from error
             for number, ids, marks in zip(numbers, encoded, counts, strict=True):
                 found = self._separators.among(ids)

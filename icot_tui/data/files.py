@@ -15,7 +15,7 @@ from icot_tui.data.encoding import Encoder
 from icot_tui.data.examples import Chunk
 from icot_tui.data.overlap import example_hashes, repeated, shared
 from icot_tui.data.splits import ExampleSource
-from icot_tui.data.tokenizing import UnknownCharacter, encode_texts, separator_texts
+from icot_tui.data.tokenizing import UnknownText, encode_texts, separator_texts
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def tokenizer_notes(chunks: Iterable[Chunk], tokenizer: "PreTrainedTokenizerBase
     found: list[str] = []
     try:
         encoded = encode_texts(tokenizer, [" 1", " 1 2 3 4 5", " 12345"])
-    except UnknownCharacter:  # it has not even these digits: the text has only others
+    except UnknownText:  # it has not even these digits: the text has only others
         return found
     short, spaced, joined = map(len, encoded)
     if re.search(rb"[0-9]{2}", text) and joined - short < 4:

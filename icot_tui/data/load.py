@@ -3,11 +3,15 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from icot_tui.config import DataConfig
+from icot_tui.config.sections import Vocabulary
 from icot_tui.data import cache
 from icot_tui.data.cache import seal, sealed_facts
 from icot_tui.data.encoded import EncodedSplit, read_split, write_split
@@ -25,6 +29,7 @@ from icot_tui.data.tokenizing import (
     separator_id,
     separators,
 )
+from icot_tui.data.vocabulary import renumbered, used_tokens, with_first
 from icot_tui.errors import UserError
 from icot_tui.units import Unit
 
@@ -35,7 +40,11 @@ FORMAT_VERSION = 1
 """To be raised when the same text and tokenizer would be written otherwise."""
 STEPS_VERSION = 1
 """To be raised when steps would end elsewhere."""
+VOCABULARY_VERSION = 1
+"""To be raised when the vocabulary of the same data would be another."""
 TOKENIZER_FOLDER = "tokenizer"
+TRIED = 64
+"""Examples of each split that a tokenizer with the data's tokens first must encode as before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +53,7 @@ class Data:
 
     separator_id  the tokenizer's end-of-text token; see `tokenizing.separators` for all three
     ood           out-of-distribution problems, which only `eval` and reports look at
+    whole         the tokenizer before, where `tokenizer` has the tokens of this data first
     task          None where files were given
     warnings      what is doubtful about the data, a sentence each
     overlaps      what stands in two splits; among the warnings, too
@@ -60,13 +70,22 @@ class Data:
     warnings: list[str]
     overlaps: list[Overlap]
     fingerprint: str
+    whole: "PreTrainedTokenizerBase | None" = None
+
+    @property
+    def splits(self) -> dict[str, EncodedSplit]:
+        """All there are, by name."""
+        named = {"test": self.test, "ood": self.ood}
+        there = {name: split for name, split in named.items() if split is not None}
+        return {"train": self.train, "validation": self.validation} | there
 
 
-def load_data(config: DataConfig, unit: Unit = "token") -> Data:
+def load_data(config: DataConfig, unit: Unit = "token", vocabulary: Vocabulary = "all") -> Data:
     """Make or read the data, encode it, and keep it in the cache for the next time.
 
-    With the ends of reasoning steps, if those are the `unit` of removal. Any number of processes
-    may call it at once: one does the work, the others wait for it.
+    With the ends of reasoning steps, if those are the `unit` of removal. With the vocabulary
+    "data", ids count the tokens of the data first; a character tokenizer has no others. Any number
+    of processes may call it at once: one does the work, the others wait for it.
 
     Raises:
         UserError: wrong task or options, missing or malformed file, unusable tokenizer, no room; or
@@ -85,7 +104,39 @@ def load_data(config: DataConfig, unit: Unit = "token") -> Data:
         identity["steps"] = [STEPS_VERSION, config.step_end]
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     folder = cache.entry(key, lambda scratch: _build(scratch, source, tokenizer, own))
-    return _read(folder, source.task, tokenizer)
+    data = _read(folder, source.task, tokenizer)
+    if vocabulary == "all" or tokenizer is None:
+        return data
+    identity = {"of": data.fingerprint, "vocabulary": VOCABULARY_VERSION}
+    key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+    facts = sealed_facts(folder) or {}
+    folder = cache.entry(key, lambda scratch: _keep_vocabulary(scratch, source, data, facts))
+    return replace(_read(folder, source.task, None), whole=tokenizer)
+
+
+def _keep_vocabulary(
+    folder: Path, source: ExampleSource, data: Data, facts: dict[str, object]
+) -> None:
+    """Write the same data with the tokens that stand in it first, and a tokenizer to it."""
+    splits = data.splits
+    kept = used_tokens(list(splits.values()), len(data.tokenizer))
+    tokenizer = with_first(data.tokenizer, kept.tolist())
+    new = np.zeros(max(data.tokenizer.get_vocab().values()) + 1, dtype=np.int64)
+    new[kept] = np.arange(len(kept))
+    dtype = np.dtype(np.uint16 if len(kept) <= 1 << 16 else np.uint32)
+    tokenizer.save_pretrained(folder / TOKENIZER_FOLDER)
+    again = Encoder(pretrained_tokenizer(str(folder / TOKENIZER_FOLDER)), fast=False)
+    for name, split in splits.items():
+        write_split(folder, name, renumbered(split, new, dtype), dtype)
+        chunk = next(source.chunks(name))
+        some = b"".join(islice(chunk.text.splitlines(keepends=True), TRIED))
+        tried = again.encode(replace(chunk, text=some)).tokens
+        if not np.array_equal(tried, new[split.tokens[: len(tried)]]):
+            raise UserError(
+                "model.vocabulary = 'data' doesn't go with this tokenizer, which would read the "
+                "data otherwise: leave it out"
+            )
+    seal(folder, facts)
 
 
 def _apply(config: DataConfig, tokenizer: "PreTrainedTokenizerBase") -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from icot_tui.data.examples import ANSWER_MARK
+from icot_tui.data.vocabulary import kept_tokens
 from icot_tui.errors import UserError
 from icot_tui.files import refuse_odd_files
 
@@ -50,14 +51,11 @@ class Separators(NamedTuple):
         return [token for token in ids if token in self]
 
 
-class UnknownCharacter(UserError):
-    """Text number `index` of those given has a character without a token."""
+class UnknownText(UserError):
+    """Text number `index` of those given has a part that no token, or none of the model, is for."""
 
-    def __init__(self, character: str, index: int) -> None:
-        super().__init__(
-            f"the tokenizer has no token for '{character}' (U+{ord(character):04X}): "
-            "take it out, or use a tokenizer that knows it"
-        )
+    def __init__(self, message: str, index: int) -> None:
+        super().__init__(message)
         self.index = index
 
 
@@ -152,7 +150,7 @@ def encode_texts(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> 
     A start or end token that is the separator itself is left out: spans could not be told apart.
 
     Raises:
-        UnknownCharacter: a text has a character that the tokenizer has no token for.
+        UnknownText: the tokenizer has no token for a character, or the model none for a token.
     """
     ids: list[list[int]] = _encoded(tokenizer, texts)["input_ids"]
     return ids
@@ -167,7 +165,7 @@ def encode_marked(
     follow it.
 
     Raises:
-        UnknownCharacter: a text has a character that the tokenizer has no token for.
+        UnknownText: the tokenizer has no token for a character, or the model none for a token.
         UserError: the tokenizer doesn't say which characters a token stands for.
     """
     encoded = _encoded(tokenizer, texts)
@@ -194,7 +192,7 @@ def _tokens_before(encoded: "BatchEncoding", row: int, text: str, place: int) ->
 def _encoded(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> "BatchEncoding":
     own = separator_id(tokenizer) not in tokenizer("")["input_ids"]
     try:
-        return tokenizer(
+        encoded: BatchEncoding = tokenizer(
             list(texts), add_special_tokens=own, return_attention_mask=False, verbose=False
         )
     except Exception as error:  # the tokenizers library raises nothing more precise
@@ -202,13 +200,30 @@ def _encoded(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> "Bat
         if unknown is None:
             raise
         raise unknown from error
+    _refuse_left_out(tokenizer, encoded["input_ids"])
+    return encoded
+
+
+def _refuse_left_out(tokenizer: "PreTrainedTokenizerBase", rows: Sequence[Sequence[int]]) -> None:
+    """Raise UnknownText for the first token that model.vocabulary = "data" has left out."""
+    kept = kept_tokens(tokenizer)
+    if kept == len(tokenizer):
+        return
+    for index, ids in enumerate(rows):
+        for number in ids:
+            if number >= kept:
+                raise UnknownText(
+                    f"the model has no word '{tokenizer.decode([number])}', since it was built "
+                    "with the vocabulary of its data (model.vocabulary = 'data'): take it out",
+                    index,
+                )
 
 
 def encode_prompt(tokenizer: "PreTrainedTokenizerBase", x: str) -> list[int]:
     """The ids of ` {x} SEP`, from which a model goes on writing.
 
     Raises:
-        UserError: the input is empty, holds a separator's text, or an unknown character.
+        UserError: the input is empty, holds a separator's text, or what the model can't read.
     """
     if not x.strip():
         raise UserError("the input is empty: write a question")
@@ -230,14 +245,18 @@ def decode(tokenizer: "PreTrainedTokenizerBase", ids: Iterable[int]) -> str:
 
 def _first_unknown(
     tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]
-) -> UnknownCharacter | None:
+) -> UnknownText | None:
     known = tokenizer.get_vocab()
     for index, text in enumerate(texts):
         for mark in (*separator_texts(tokenizer), ANSWER_MARK):
             text = text.replace(mark, "")
         for character in text:
             if character not in known:
-                return UnknownCharacter(character, index)
+                return UnknownText(
+                    f"the tokenizer has no token for '{character}' (U+{ord(character):04X}): "
+                    "take it out, or use a tokenizer that knows it",
+                    index,
+                )
     return None
 
 

@@ -18,6 +18,7 @@ from icot_tui.data.tokenizing import (
     separator_texts,
     separators,
 )
+from icot_tui.data.vocabulary import kept_tokens, with_first
 from icot_tui.engine.evaluation.evaluate import position_table
 from icot_tui.errors import UserError
 from icot_tui.exporting.source import ExportSource
@@ -79,7 +80,8 @@ def make_portable(source: ExportSource) -> Portable:
             question_end, written = 2 * question_end, 1
         else:
             fewest = int(examples.cot_lengths.max()) + 1
-            copied = _split_separator(source, model, tokenizer, fewest)
+            tokenizer = _split_separator(source, model, tokenizer, fewest)
+            copied = int(tokenizer.added_tokens_encoder[OWN_SEPARATORS[1]])
     marks = dict.fromkeys(separator_texts(tokenizer))
     if any(brace in mark for mark in marks for brace in "{}"):
         raise UserError("the tokenizer's separators hold braces, as prompt templates do")
@@ -144,8 +146,8 @@ def _split_separator(
     model: "PreTrainedModel",
     tokenizer: "PreTrainedTokenizerBase",
     fewest: int,
-) -> int:
-    """Give end-of-text after the chain of thought a token of its own, with the same rows; its id.
+) -> "PreTrainedTokenizerBase":
+    """Give end-of-text after the chain of thought a token of its own, with the same rows.
 
     The two have equal logits but for rounding (findings/torch-equal-rows-unequal-logits.sh), and
     the generation config puts the new one a little behind: it is written only where end-of-text
@@ -161,9 +163,11 @@ def _split_separator(
             "before other chains do: no other program can tell the two apart; export a "
             "checkpoint with everything removed, or train with data.separator = 'own'"
         )
-    end, new = int(tokenizer.eos_token_id), len(tokenizer)
+    end, new, tokens = int(tokenizer.eos_token_id), kept_tokens(tokenizer), len(tokenizer)
     add_own_separators(tokenizer, OWN_SEPARATORS[1:])
+    if new < tokens:  # a model of some of the words
+        tokenizer = with_first(tokenizer, [*range(new), tokens])
     if new >= model.get_input_embeddings().weight.shape[0]:
         model.resize_token_embeddings(new + 1, mean_resizing=False)
     copy_rows(model, end, slice(new, new + 1))
-    return new
+    return tokenizer

@@ -1,6 +1,6 @@
 """Building a model from its sizes, or loading any causal language model of transformers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -9,6 +9,7 @@ from torch import nn
 from icot_tui.config import ModelConfig
 from icot_tui.errors import UserError
 from icot_tui.models.loading import load_pretrained
+from icot_tui.models.vocabulary import keep_words
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -23,6 +24,7 @@ def build_model(
     positions: int,
     seed: int,
     may_grow: int = 0,
+    kept: Sequence[int] | None = None,
 ) -> "PreTrainedModel":
     """A model ready for training, on the CPU.
 
@@ -34,6 +36,7 @@ def build_model(
             extended.
         seed: of the initial weights.
         may_grow: so many words may be new to a pretrained model: they begin as end-of-text.
+        kept: the words that a pretrained model is left with, in their new order; None: all.
 
     Raises:
         UserError: unknown architecture, unreadable folder, vocabulary that does not fit.
@@ -52,6 +55,14 @@ def build_model(
             f"the tokenizer has {vocabulary} words, but the model {config.pretrained} has only "
             f"{model.get_input_embeddings().weight.shape[0]}: set data.tokenizer to the model's own"
         )
+    if kept is not None and config.pretrained is not None:
+        if is_adapted(model):
+            raise UserError(
+                f"{config.pretrained} holds adapters, whose base model keeps all its words: leave "
+                "model.vocabulary out"
+            )
+        keep_words(model, kept)
+        _mark_end(model, kept.index(separator_id))
     # Padding stands on the right and is never supervised, so that no mask is needed; told of a pad
     # token, transformers would look for it in every batch, and wait for the device.
     model.config.pad_token_id = None
@@ -68,6 +79,13 @@ def build_model(
         (newer_name or model.gradient_checkpointing_enable)({"use_reentrant": False})
         model.enable_input_require_grads()
     return model
+
+
+def _mark_end(model: "PreTrainedModel", separator_id: int) -> None:
+    """Name the end-of-text token in the model's configs, and no other token."""
+    for config in filter(None, (model.config, model.generation_config)):
+        config.bos_token_id = config.eos_token_id = separator_id
+        config.pad_token_id = None
 
 
 def _from_scratch(

@@ -77,7 +77,7 @@ def _run(
         if processes.is_main:
             folder.lock()
             cleanup.callback(folder.unlock)
-        data = load_data(config.data, config.curriculum.unit)
+        data = load_data(config.data, config.curriculum.unit, config.model.vocabulary)
         journal = Journal(folder.journal) if processes.is_main else None
         if journal is not None:
             cleanup.callback(journal.close)

@@ -8,7 +8,7 @@ import pytest
 
 from icot_tui.cli.app import run
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
-from tests.tiny import TINY, tiny, train_new
+from tests.tiny import TINY, byte_pair_tokenizer, tiny, train_new
 
 STEPS = 120
 """Until the layout of an answer is learnt."""
@@ -22,8 +22,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Train:
     """Trains a run, once for each set of options: its checkpoints by stage."""
     known: dict[str, dict[int, Path]] = {}
 
-    def train(separator: str, kept: bool = False, **model: Any) -> dict[int, Path]:
-        key = repr((separator, kept, model))
+    def train(
+        separator: str, kept: bool = False, tokenizer: str = "character", **model: Any
+    ) -> dict[int, Path]:
+        key = repr((separator, kept, tokenizer, model))
         if key not in known:
             stages = [{"stage": stage, "steps": STEPS} for stage in STAGES]
             folder = train_new(
@@ -35,6 +37,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Train:
                         "train_examples": 2000,
                         "validation_examples": 200,
                         "separator": separator,
+                        "tokenizer": tokenizer,
                     },
                     model=model if "pretrained" in model else SIZES | model,
                     curriculum={
@@ -59,6 +62,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Train:
         return known[key]
 
     return train
+
+
+@pytest.fixture(scope="package")
+def words(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with a tokenizer of byte pairs."""
+    folder = tmp_path_factory.mktemp("words")
+    byte_pair_tokenizer().save_pretrained(folder)
+    return str(folder)
 
 
 @pytest.fixture

@@ -42,6 +42,12 @@ def test_llama_cpp_answers_as_gpt2_does(trained, export, tmp_path, stage) -> Non
 
 
 @pytest.mark.slow
+def test_a_model_with_the_words_of_its_data_is_exported(trained, words, export, tmp_path) -> None:
+    checkpoint = trained("own", tokenizer=words, vocabulary="data")[8]
+    export(checkpoint, "gguf", tmp_path / "out")
+
+
+@pytest.mark.slow
 def test_llama_cpp_answers_as_llama_does(trained, export, tmp_path) -> None:
     export(trained("own", True, architecture="llama")[0], "gguf", tmp_path / "out")
 

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, pipeline
 
+from icot_tui.data.vocabulary import kept_tokens
 from icot_tui.exporting import hf
 from icot_tui.exporting.portable import make_portable
 from icot_tui.exporting.source import ExportSource, read_source
@@ -39,6 +40,22 @@ def test_an_export_has_proven_itself(separator, kept, stage, trained, export, tm
     assert "answered 200 held-out questions just as icot-tui does" in card
     assert ("Every prompt must have 6 tokens" in card) == bool(kept and stage)
     assert not list(tmp_path.glob(".writing-*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("separator", "stage"), [("eos", 0), ("own", 8)])
+def test_a_model_with_the_words_of_its_data_is_exported(
+    separator, stage, trained, words, export, tmp_path
+) -> None:
+    """With a word more where end-of-text has two meanings; other tokens have no row."""
+    checkpoint = trained(separator, tokenizer=words, vocabulary="data")[stage]
+    export(checkpoint, "hf", tmp_path / "out")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    assert model.config.vocab_size == kept_tokens(tokenizer) < 40
+    assert model.config.eos_token_id == tokenizer.eos_token_id < model.config.vocab_size
+    with pytest.raises(IndexError):
+        model(tokenizer(" x", return_tensors="pt")["input_ids"])
 
 
 @pytest.mark.slow

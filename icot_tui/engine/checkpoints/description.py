@@ -67,6 +67,8 @@ class TokenizerFacts(_Record):
     """Class in transformers."""
     tokens: int
     """Size of the vocabulary, with added tokens."""
+    kept: int | None = None
+    """The model has words for so many of them only, the first ones; null: for all."""
     sha256: str
     """Of the vocabulary, as `vocabulary_digest` makes it."""
     sample: list[int] | None = None

@@ -11,6 +11,7 @@ from icot_tui.curriculum.removal import TokenFormat, removed_tokens
 from icot_tui.curriculum.schedule import Fixed
 from icot_tui.data.encoded import DataOrder, EncodedSplit
 from icot_tui.data.tokenizing import separator_texts
+from icot_tui.data.vocabulary import kept_tokens
 from icot_tui.engine.checkpoints.description import (
     CheckpointDescription,
     Layout,
@@ -147,6 +148,7 @@ def describe(training: Training, context: RunContext, weights: Weights) -> Check
         tokenizer=TokenizerFacts(
             kind=type(tokenizer).__name__,
             tokens=len(tokenizer),
+            kept=None if kept_tokens(tokenizer) == len(tokenizer) else kept_tokens(tokenizer),
             sha256=vocabulary_digest(tokenizer),
             sample=sample_ids(tokenizer),
         ),

@@ -13,7 +13,8 @@ from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.curriculum.schedule import NO_SMOOTHING, Schedule, Smoothing
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.load import Data
-from icot_tui.data.tokenizing import OWN_SEPARATORS, separators
+from icot_tui.data.tokenizing import OWN_SEPARATORS, separator_id, separators
+from icot_tui.data.vocabulary import kept_tokens, rows_before
 from icot_tui.engine.checkpoints.description import check_origin
 from icot_tui.engine.checkpoints.weights import ModelWeights, Weights
 from icot_tui.engine.journal.events import Event
@@ -81,13 +82,22 @@ def new_model(context: RunContext, phase: Phase, more_positions: int = 0) -> "Pr
     """The model that the config describes, with room for the longest example and a few more."""
     config, data = phase.config, context.data
     positions = positions_needed(config, data) + more_positions
+    words, kept = data.tokenizer, None
     if config.model.pretrained is not None:
+        if data.whole is not None:
+            words, kept = data.whole, rows_before(data.tokenizer, data.whole)
         origin = Path(config.model.pretrained).expanduser()
-        check_origin(origin, data.tokenizer, language_model=True)
-    vocabulary, new = len(data.tokenizer), len(OWN_SEPARATORS)
-    may_grow = new if len(set(separators(data.tokenizer))) > 1 else 0
+        check_origin(origin, words, language_model=True)
+    may_grow = len(OWN_SEPARATORS) if len(set(separators(words))) > 1 else 0
+    vocabulary, end = kept_tokens(words), separator_id(words)
     return build_model(
-        config.model, vocabulary, data.separator_id, positions, config.seed, may_grow
+        config.model,
+        vocabulary,
+        end,
+        positions,
+        seed=config.seed,
+        may_grow=may_grow,
+        kept=kept,
     )
 
 

@@ -17,6 +17,7 @@ from icot_tui.curriculum.removal import Batch, RemovalPlan
 from icot_tui.curriculum.schedule import ALL, Fixed
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.tokenizing import separators
+from icot_tui.data.vocabulary import kept_tokens
 from icot_tui.engine.checkpoints.description import check_origin
 from icot_tui.engine.checkpoints.weights import ModelWeights
 from icot_tui.engine.journal.events import SQUARED_ERROR
@@ -242,10 +243,16 @@ class Distiller:
 
     def _check_words(self, lm: "PreTrainedModel", part: str) -> None:
         has: int = lm.get_input_embeddings().weight.shape[0]
-        if has < len(self._data.tokenizer):
+        wanted = kept_tokens(self._data.tokenizer)
+        if has < wanted:
             raise UserError(
-                f"the {part} knows {has} words, but the data's tokenizer has "
-                f"{len(self._data.tokenizer)}: it was trained with another tokenizer"
+                f"the {part} knows {has} words, but the data's tokenizer has {wanted}: it was "
+                "trained with another tokenizer"
+            )
+        if has > wanted and self._data.whole is not None:
+            raise UserError(
+                f"the {part} knows {has} words, and the data has {wanted}: train it with "
+                "model.vocabulary = 'data', too, or leave that out"
             )
 
     def _check_fit(

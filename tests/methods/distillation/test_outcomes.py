@@ -1,6 +1,7 @@
 """What each training chooses, saves and hands to the next, and how it opens again."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from icot_tui.errors import UserError
 from icot_tui.methods.distillation.checkpoints import find_outcome, open_student
 from icot_tui.runs.opening import open_checkpoint
 from tests.methods.distillation.runs import all_tensors, distilled, last_state, lines_of
-from tests.tiny import assert_same, train_new
+from tests.tiny import assert_same, byte_pair_tokenizer, train_new
 
 
 @pytest.mark.slow
@@ -78,6 +79,34 @@ def test_a_teacher_of_another_size_is_refused(whole, tmp_path):
     section = {"phases": ["student"], "from_teacher": str(whole.path)}
     with pytest.raises(UserError, match="they must be the same"):
         train_new(tmp_path, distilled(distillation=section, model={"layers": 1}))
+
+
+@pytest.mark.slow
+def test_all_models_have_the_words_of_the_data_or_none(tmp_path):
+    byte_pair_tokenizer().save_pretrained(tmp_path / "words")
+    data = {"tokenizer": str(tmp_path / "words")}
+    small = {"layers": 1, "vocabulary": "data"}
+    limits = {"max_steps": 2, "decay_steps": 0}
+    run = train_new(tmp_path, distilled(data=data, model=small, train=limits))
+    opened = open_checkpoint(run.path)
+    assert opened.model.get_input_embeddings().weight.shape[0] < 40
+    teacher_only = {"phases": ["teacher"]}
+    large = distilled(
+        distillation=teacher_only, data=data, model={"layers": 1}, train=limits, name="large"
+    )
+    teacher = train_new(tmp_path, large)
+    section = {"phases": ["student"], "from_teacher": str(teacher.path)}
+    wrong = distilled(distillation=section, data=data, model=small, name="wrong")
+    with pytest.raises(UserError, match="is not the tokenizer that the model was trained with"):
+        train_new(tmp_path, wrong)
+    silent = tmp_path / "silent"  # a folder of any other origin says nothing of itself
+    shutil.copytree(find_outcome(str(teacher.path), "teacher"), silent)
+    (silent / "icot_tui.json").unlink()
+    (silent / "manifest.json").unlink()
+    section["from_teacher"] = str(silent)
+    only = distilled(distillation=section, data=data, model=small, name="only")
+    with pytest.raises(UserError, match=r"train it with model\.vocabulary = 'data', too"):
+        train_new(tmp_path, only)
 
 
 def test_settings_are_readable(whole):

@@ -1,0 +1,52 @@
+"""A pretrained model with fewer words: some rows of its embedding and head, in a given order.
+
+Its loss is then that of a softmax over these words alone.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from icot_tui.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+PROBED = 8
+"""Tokens of the row with which a model is tried before and after."""
+TOLERANCE = 1e-4
+"""Of logits, relative to their spread: products of other sizes round otherwise."""
+
+
+@torch.no_grad()
+def keep_words(model: "PreTrainedModel", kept: Sequence[int]) -> None:
+    """Leave a model, in place, with the words `kept`: word kept[k] becomes word k.
+
+    Raises:
+        UserError: it does more with its words than look them up and score them.
+    """
+    ids = torch.tensor(kept)
+    probe = torch.arange(PROBED).remainder(len(ids))
+    before = _logits(model, ids[probe])[:, ids]
+    embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
+    for rows in {id(part): part for part in (embedding.weight, head.weight)}.values():
+        rows[: len(ids)] = rows[ids]
+    if getattr(head, "bias", None) is not None:
+        head.bias[: len(ids)] = head.bias[ids]
+    model.resize_token_embeddings(len(ids), mean_resizing=False)
+    after = _logits(model, probe)
+    same = before.shape == after.shape
+    if not same or (before - after).abs().max() > TOLERANCE * before.std():
+        raise UserError(
+            f"a model of type '{model.config.model_type}' does more with its words than look them "
+            "up and score them, so that none can be taken out: leave model.vocabulary out"
+        )
+
+
+def _logits(model: "PreTrainedModel", ids: "Tensor") -> "Tensor":
+    """[n, V] of a row [n]."""
+    model.eval()
+    logits: Tensor = model(input_ids=ids[None].to(model.device), use_cache=False).logits[0]
+    return logits.float()
