@@ -1,7 +1,8 @@
 """Trains the tiny run again and again, killing it with SIGKILL at random moments.
 
-Run as a script in a process of its own: it loads everything once and forks a trainer for each
-attempt, so that a kill costs a fraction of a second. Prints one line a finished run.
+Runs in a process of its own, which has loaded everything: it forks a trainer for each attempt, so
+that a kill costs a fraction of a second, and hits the training and not an import. Prints one line a
+finished run.
 
     python -m tests.faults.kill_often FOLDER KILLS SEED
 """
@@ -45,10 +46,11 @@ def attempt(folder: RunFolder, seconds: float | None) -> bool:
         time.sleep(0.002)
 
 
-def main(runs: Path, kills: int, seed: int) -> None:
+def main() -> None:
     """Kill so often; every run is trained to its end in spite of it."""
+    runs, kills, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     torch.set_num_threads(1)
-    for name in LOADED:  # once: a kill should hit the training, not an import
+    for name in LOADED:  # those that are not there yet
         importlib.import_module(name)
     moments = random.Random(seed)
     config = tiny(checkpoints={"keep": 3, "every_steps": 2})
@@ -65,4 +67,4 @@ def main(runs: Path, kills: int, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    main()

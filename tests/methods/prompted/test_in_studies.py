@@ -1,17 +1,15 @@
 """Prompted models as rows of a study."""
 
-import json
 import shlex
 from pathlib import Path
 
 import pytest
 
-from icot_tui.cli.app import run
 from icot_tui.config import load_config
 from icot_tui.studies.plan import digest_of, make_plan
 from icot_tui.studies.spec import load_study
-from tests.methods.prompted.asked import Output
 from tests.methods.prompted.endpoint import Endpoint
+from tests.studies.processes import Studies
 from tests.studies.small import SMALL, write_study
 
 PROMPTED = """
@@ -27,17 +25,17 @@ prompted = {{ model = "calculator", endpoint = "{url}", shots = 1, cot = true }}
 
 
 @pytest.mark.slow
-def test_they_are_rows_like_any_other(endpoint: Endpoint, tmp_path: Path, capsys: Output) -> None:
+def test_they_are_rows_like_any_other(endpoint: Endpoint, tmp_path: Path) -> None:
     text = SMALL.replace("[scales.cpu]", PROMPTED.format(url=endpoint.url))
     for removed in ('[vary.method."No CoT"]\nmethod.name = "no_cot"', '[vary.method."ICoT-SI"]'):
         assert removed in text
         text = text.replace(removed, "")
     text = text.replace('kind = "curves"', 'kind = "bars"')
-    path = write_study(tmp_path, text)
-    assert run(["study", str(path), "--jobs", "2"]) == 0
-    output = capsys.readouterr().out
-    folder = tmp_path / "runs" / "studies" / "small-cpu"
-    results = json.loads((folder / "results.json").read_text())
+    write_study(tmp_path, text)
+    studies = Studies(tmp_path)
+    status, output, errors = studies.run("--jobs", "2")
+    assert status == 0, errors
+    results = studies.results()
     values = {group["labels"]["method"]: group["values"] for group in results["table"]}
     assert values["Calculator"]["exact_match"]["mean"] == 1.0
     assert values["Calculator CoT"]["exact_match"]["mean"] == 1.0
@@ -46,11 +44,11 @@ def test_they_are_rows_like_any_other(endpoint: Endpoint, tmp_path: Path, capsys
     assert "95 % interval 0.510 to 1.000 on 4 questions" in output
     assert (results["cost"]["replies"], results["cost"]["runs"]) == (14, 2)
     assert results["cost"]["tokens"] > 140
-    assert "14 replies" in (folder / "table.md").read_text()
+    assert "14 replies" in (studies.study / "table.md").read_text()
     assert len(endpoint.requests) == 14
 
     # Again, all is there: nothing is asked.
-    assert run(["study", str(path)]) == 0
+    assert studies.run()[0] == 0
     assert len(endpoint.requests) == 14
 
 
