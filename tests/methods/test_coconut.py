@@ -7,6 +7,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from icot_tui.analysis.checkpoints import run_entries
 from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.cli.app import app
 from icot_tui.config import ModelConfig
@@ -22,6 +23,9 @@ from icot_tui.models.latents import ThoughtCounts
 from icot_tui.models.supervised import SupervisedLM
 from icot_tui.models.wrapped import ask_at_stage
 from icot_tui.runs.opening import open_checkpoint
+from icot_tui.tui.panels.text import UNICODE
+from icot_tui.tui.play.answer_lines import answer_lines
+from icot_tui.tui.play.records import AskResult
 from tests.tiny import (
     assert_same,
     final_state,
@@ -163,6 +167,11 @@ def test_a_run_replaces_steps_by_thoughts_and_can_be_asked_and_measured(tmp_path
     assert len(answer.latents) == C * STEPS
     shares = [one.probability for one in answer.latents[0].nearest]
     assert 1 >= shares[0] >= shares[1] >= shares[2] > 0
+    entry = run_entries(folder)[-1]
+    lines = answer_lines(AskResult(entry=entry, answer=answer), 50, UNICODE)
+    drawn = " ".join("".join(text for text, _ in each) for each in lines)
+    assert "nearest tokens: a reading" in " ".join(drawn.split())
+    assert f"'{answer.latents[0].nearest[0].text}'" in drawn
     shown = CliRunner().invoke(app, ["ask", str(folder.path), question])
     assert shown.exit_code == 0 and "nearest tokens: a reading" in " ".join(shown.output.split())
     last = [line for line in read_lines(folder) if line["event"] == "Evaluated"][-1]
