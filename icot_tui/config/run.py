@@ -129,6 +129,8 @@ class MethodDescription:
         model: what a checkpoint holds.
         plain_model: transformers alone can load and run it.
         writes: what the model writes after a question, for cards.
+        in_place: what stands in the place of the removed tokens (or steps), in a few words, from
+            the config, the stage and the greatest stage.
         panels: views by the name of the panel whose place they take.
         promise: what the removal panel will show, once the run has begun.
         texts: what the removal panel says instead of a schedule, in ever fewer words; `{most}`
@@ -151,6 +153,7 @@ class MethodDescription:
     model: str = "A language model"
     plain_model: bool = True
     writes: str = "what is left of the chain of thought, the token again, `####` and the answer"
+    in_place: Callable[[RunConfig, int, int], str] = lambda config, stage, greatest: ""
     panels: Mapping[str, str] = field(default_factory=dict)
     promise: str = ""
     texts: tuple[str, ...] = ("This method removes no token step by step.", "no token is removed")

@@ -17,6 +17,7 @@ from icot_tui.config.sections import Fraction, Positive, Section
 from icot_tui.curriculum.removal import Ints, RemovalPlan
 from icot_tui.curriculum.schedule import Smoothing
 from icot_tui.data.tokenizing import separators
+from icot_tui.formatting import count
 from icot_tui.methods.base import Method
 from icot_tui.methods.stepwise import removal_of
 
@@ -134,6 +135,10 @@ def _feed(thoughts: Thoughts, update: "Update", batch: "Batch") -> tuple[Any, ..
     return *update.tensors(batch), {"thoughts": told}
 
 
+def _in_place(config: RunConfig, stage: int, greatest: int) -> str:
+    return count(Thoughts.of(config, greatest).at(stage), "thought")
+
+
 def _check(config: RunConfig) -> None:
     if config.curriculum.unit != "step":
         raise ValueError('coconut replaces whole steps: set curriculum.unit = "step"')
@@ -153,6 +158,7 @@ METHOD = Method(
     ),
     check=_check,
     removes_tokens=True,
+    in_place=_in_place,
     model="A language model with continuous thoughts",
     plain_model=False,
     promise="you will see steps of the chain of thought give way to continuous thoughts",

@@ -62,6 +62,15 @@ def test_steps_go_whole_and_are_counted_as_such(tmp_path):
     assert "All 2 reasoning steps are removed" in text
 
 
+def test_what_stands_in_the_place_of_steps_is_said_where_there_is_room(tmp_path):
+    sections = {"method": {"name": "coconut"}, "curriculum": {"unit": "step"}}
+    told = Told(tmp_path, **sections).start("Coconut", steps=(4, 4)).train(100).remove(1).train(10)
+    assert "2 thoughts, 1 reasoning step left to remove" in said(told)
+    narrow = said(told, (52, 12))
+    assert "thoughts" not in narrow and "1 reasoning step left to remove" in narrow
+    assert "4 thoughts, ✓ all removed" in said(told.remove(1))
+
+
 def test_question_and_answer_stand_there_as_people_write_them(tmp_path):
     text = said(Told(tmp_path).start().train(10))
     assert "30 * 19" in text and "570" in text and "####" not in text

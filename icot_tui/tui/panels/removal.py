@@ -98,11 +98,16 @@ def _large(title: Line, remark: Line, area: Area) -> list[Line]:
 
 
 def _stepwise(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
-    stage, most = view.history.summary.removed, facts.greatest_stage
+    summary = view.history.summary
+    stage, most = summary.removed, facts.greatest_stage
     title = line((f"stage {stage:,} of {most:,}", "bold primary"))
     remark = line((f"{count(most - stage, facts.unit_word)} left to remove", "dim"))
     if stage >= most:
         remark = line((f"{area.glyph.done} all removed", "bold success"))
+    if summary.config is not None:
+        instead = run_method(summary).in_place(summary.config, stage, most)
+        longer = line((f"{instead}, " if instead else "", "bold"), *remark)
+        remark = longer if apart(title, longer, area.width) != title else remark
     heading = _Heading(title, remark, _bar(stage, most, area))
     return _arranged(view, area, heading, _ahead(view, facts, area), stage)
 
