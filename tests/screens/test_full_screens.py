@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from icot_tui.engine.journal.events import LossSpike
+from icot_tui.tui.chart.viewport import visible
 from icot_tui.tui.chart.widget import link
 from icot_tui.tui.frame.panel import FULL, Panel
-from icot_tui.tui.panels.accuracy import AccuracyPanel
-from icot_tui.tui.panels.loss import LossPanel
+from icot_tui.tui.panels.accuracy import AccuracyPanel, accuracy_data
+from icot_tui.tui.panels.loss import LossPanel, loss_data
 from icot_tui.tui.panels.machine import MachinePanel
 from icot_tui.tui.panels.removal import RemovalPanel
 from icot_tui.tui.panels.resets import ResetsPanel
@@ -161,3 +162,30 @@ def test_the_charts_of_a_full_screen_share_steps_and_cursor(tmp_path: Path) -> N
         assert loss.viewport.window is None
 
     look_at_any(panel, view, (120, 40), check)
+
+
+def test_a_closer_look_at_the_newest_steps_always_has_some(tmp_path: Path) -> None:
+    told = Told(tmp_path).start().train(8200)
+    panel = LossPanel()
+
+    async def check(pilot):  # type: ignore[no-untyped-def]
+        link([panel.chart])
+        assert panel.chart.data.extent == (0, 8320)  # rounded up
+        panel.chart.zoom(0.004)
+        for _ in range(3):
+            panel.show(told.train(10).view())
+            await pilot.pause()
+            start, end = visible(panel.chart.viewport, panel.chart.data.extent)
+            assert end == told.step and 30 <= end - start <= 40
+
+    look_at_any(panel, told.view(), (80, 20), check)
+
+
+def test_a_chart_that_gets_its_first_data_shows_what_the_others_do(tmp_path: Path) -> None:
+    told = Told(tmp_path).start().train(100)
+    loss, accuracy = LossPanel(), AccuracyPanel()
+    link([loss.chart, accuracy.chart])
+    loss.chart.show(loss_data(told.view(), 1, None))
+    loss.chart.zoom(0.5, anchor=0.0)
+    accuracy.chart.show(accuracy_data(told.evaluate(0.5, [0.5] * 4).view(), per_digit=False))
+    assert accuracy.chart.viewport.window == loss.chart.viewport.window is not None

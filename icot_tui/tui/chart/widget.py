@@ -81,6 +81,9 @@ class Chart(Widget, can_focus=True):
         if data.x_label != before.x_label:
             self.viewport = whole(self.viewport)
         self.data = data
+        if before.extent is None:  # what linked charts were told meanwhile
+            first = next((one for one in self.linked if one.data.extent == data.extent), self)
+            self.viewport = with_range_of(self.viewport, first.viewport)
         self._redraw()
 
     def zoom(self, factor: float, anchor: float | None = None) -> None:

@@ -74,14 +74,18 @@ class AccuracyPanel(TextPanel):
             self.show_safely(self._view)
 
     def key(self, view: RunView) -> Hashable:
-        return _version(view), self.per_digit, view.phase
+        return _version(view, self._zoomed), self.per_digit, view.phase
+
+    @property
+    def _zoomed(self) -> bool:
+        return self.chart.viewport.window is not None
 
     def draw(self, view: RunView, area: Area) -> Sequence[Line]:
         words = accuracy_lines(view, area)
         evaluated = bool(view.history.summary.metrics.evaluations) or bool(view.overlays)
         self.chart.display = area.height >= WORDS_ONLY or not evaluated
         self.chart.ascii = area.ascii
-        self.chart.show(accuracy_data(view, self.per_digit))
+        self.chart.show(accuracy_data(view, self.per_digit, self._zoomed))
         self.lines.display = evaluated
         table = digit_table(view, area) if area.full and evaluated else []
         words += [EMPTY, *table] if table else []
@@ -89,8 +93,8 @@ class AccuracyPanel(TextPanel):
         return words
 
 
-def _version(view: RunView) -> Hashable:
-    """Changes with evaluations and with marks."""
+def _version(view: RunView, zoomed: bool) -> Hashable:
+    """Changes with evaluations, with marks, and with the range of the axis."""
     overlays = tuple(
         (other.name, other.colour_index, len(other.source.history.summary.metrics.evaluations))
         for other in view.overlays
@@ -100,11 +104,11 @@ def _version(view: RunView) -> Hashable:
         *(len(history.removals), len(history.trainings), len(metrics.spikes)),
         *(metrics.rollbacks, metrics.abandoned),
     )
-    last, span = metrics.evaluation, x_span(view)
+    last, span = metrics.evaluation, x_span(view, zoomed)
     return id(view.source), len(metrics.evaluations), last, view.axis, overlays, happened, span
 
 
-def accuracy_data(view: RunView, per_digit: bool) -> ChartData:
+def accuracy_data(view: RunView, per_digit: bool, zoomed: bool = False) -> ChartData:
     """The run's accuracy, that of the runs beside it, and levels to compare with."""
     curves = list(_digit_curves(view)) if per_digit else []
     if not curves:
@@ -115,7 +119,7 @@ def accuracy_data(view: RunView, per_digit: bool) -> ChartData:
                 points = exact_match(overlay.source.history, view.axis)
                 curves.append(_curve(overlay.name, points, f"series{overlay.colour_index}"))
     happened = marks(view.history, view.axis)
-    since, until = x_span(view) or (None, max((mark.x for mark in happened), default=None))
+    since, until = x_span(view, zoomed) or (None, max((mark.x for mark in happened), default=None))
     return ChartData(
         curves=tuple(curves),
         marks=happened,
@@ -123,7 +127,7 @@ def accuracy_data(view: RunView, per_digit: bool) -> ChartData:
         until=until,
         x_label=axis_label(view.history, view.axis),
         y_label="digits right" if per_digit else "exact match",
-        version=(_version(view), per_digit, view.phase),
+        version=(_version(view, zoomed), per_digit, view.phase),
         empty=_empty(view),
         percent=True,
         levels=tuple(_levels(view)),

@@ -112,12 +112,12 @@ def _steps_in(history: History, axis: Axis, window: tuple[float, float]) -> tupl
     return int(low), int(high)
 
 
-def x_span(view: RunView) -> tuple[float, float] | None:
+def x_span(view: RunView, zoomed: bool) -> tuple[float, float] | None:
     """First and last position that the charts of a run share, those of its overlays included.
 
     While it trains, the end is rounded up by at most 1/64 of the range: so charts stand still for
-    many steps, and all have a removal in the same column. None for runs of several trainings, whose
-    charts show different ones.
+    many steps, and all have a removal in the same column. Not if they are zoomed: what they show
+    may be shorter. None for runs of several trainings, whose charts show different ones.
     """
     ends = []
     for history in (view.history, *(overlay.source.history for overlay in view.overlays)):
@@ -129,7 +129,7 @@ def x_span(view: RunView) -> tuple[float, float] | None:
     if not ends:
         return None
     begin, end = min(ends), max(ends)
-    if view.running and end > begin:
+    if view.running and not zoomed and end > begin:
         grain = 2.0 ** math.floor(math.log2(end - begin)) / GRAINS
         end = begin + math.ceil((end - begin) / grain) * grain
     return begin, end

@@ -88,14 +88,14 @@ class LossPanel(Panel):
         for chart in self.below:
             chart.ascii, chart.margin = view.ascii, MARGIN
         accuracy, norm, rate = self.below
-        accuracy.show(accuracy_data(view, per_digit=False))
+        accuracy.show(accuracy_data(view, per_digit=False, zoomed=window is not None))
         if many > 1:
             if self._norms is None or self._norms_of is not view.source:
                 self._norms, self._norms_of = GradientNorms(view.source.folder), view.source
             self._norms.look(READING_SECONDS)
             norm.show(norm_data(view, self._norms, window))
         if many > 2:
-            rate.show(rate_data(view))
+            rate.show(rate_data(view, window))
 
 
 def loss_data(view: RunView, shown: Hashable, window: tuple[float, float] | None) -> ChartData:
@@ -107,7 +107,7 @@ def loss_data(view: RunView, shown: Hashable, window: tuple[float, float] | None
     for overlay in view.overlays:
         x, values = losses(overlay.source.history, view.axis, window)
         curves.append(Curve(overlay.name, x, values, f"series{overlay.colour_index}"))
-    since, until = x_span(view) or (None, None)
+    since, until = x_span(view, zoomed=window is not None) or (None, None)
     return ChartData(
         curves=tuple(curves),
         marks=marks(view.history, view.axis),
@@ -128,20 +128,28 @@ def norm_data(view: RunView, norms: GradientNorms, window: tuple[float, float] |
     x, values = of_present_training(history, view.axis, steps[known], values[known])
     read = norms.share_read
     name = "gradient norm" if read == 1 else f"gradient norm, {read:.0%} read"
-    return _below(view, Curve(name, x, values, "secondary"), "gradient norm", (read, window))
+    curve = Curve(name, x, values, "secondary")
+    return _below(view, curve, "gradient norm", window, read)
 
 
-def rate_data(view: RunView) -> ChartData:
+def rate_data(view: RunView, window: tuple[float, float] | None) -> ChartData:
     """The learning rate, a point each few steps."""
     lines = view.history.lines
     x, rates = of_present_training(
         view.history, view.axis, lines.steps.astype(np.int64), lines.rates.copy()
     )
-    return _below(view, Curve("learning rate", x, rates, "accent", smooth=False), "learning rate")
+    curve = Curve("learning rate", x, rates, "accent", smooth=False)
+    return _below(view, curve, "learning rate", window)
 
 
-def _below(view: RunView, curve: Curve, label: str, shown: Hashable = None) -> ChartData:
-    since, until = x_span(view) or (None, None)
+def _below(
+    view: RunView,
+    curve: Curve,
+    label: str,
+    window: tuple[float, float] | None,
+    read: float = 1.0,
+) -> ChartData:
+    since, until = x_span(view, zoomed=window is not None) or (None, None)
     return ChartData(
         curves=(curve,),
         marks=marks(view.history, view.axis),
@@ -149,6 +157,6 @@ def _below(view: RunView, curve: Curve, label: str, shown: Hashable = None) -> C
         until=until,
         x_label=axis_label(view.history, view.axis),
         y_label=label,
-        version=(version(view), shown),
+        version=(version(view), window, read),
         empty=f"The {label} appears here with the first steps of training.",
     )
