@@ -61,6 +61,8 @@ def test_resets_and_removals_have_a_table_on_a_full_screen(tmp_path: Path) -> No
     (row,) = (line.split() for line in lines if line.split()[:2] == ["1", "100"])
     assert row[:8] == ["1", "100", "100", "5", "s", "0.400", "70.0", "%"]
     assert any(line.startswith("stage") and "exact match" in line for line in lines)
+    small = look(full(ResetsPanel()), view, (50, 20))
+    assert small[-1].split() == ["100", "1", "0.500", "1.50", "20"] and "recovered" in small[-3]
     small = look(full(RemovalPanel()), view, (60, 16))
     assert max(map(len, small)) <= 60 and any("> 2" in each or "→ 2" in each for each in small)
 

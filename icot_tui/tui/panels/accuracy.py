@@ -46,6 +46,8 @@ EARLIER_COLOURS = ("secondary", "accent", "success")
 FELL = 0.1
 """A digit has fallen if it is right less often than it was at best by more than this share."""
 HOLDS = 0.95
+BESIDE = 5
+"""Cells for the labels of values: as many as beside the loss, so that removals are aligned."""
 COMPARED = 50
 """Evaluations that the latest one is compared with."""
 
@@ -61,6 +63,7 @@ class AccuracyPanel(TextPanel):
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
         self.chart: Chart = Chart()
+        self.chart.margin = BESIDE
         self.lines.can_focus = False
         self.per_digit = False
 

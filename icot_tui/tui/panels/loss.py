@@ -9,7 +9,7 @@ from icot_tui.engine.journal.events import SQUARED_ERROR
 from icot_tui.tui.chart.data import ChartData, Curve
 from icot_tui.tui.chart.widget import Chart
 from icot_tui.tui.frame.panel import FULL, Panel
-from icot_tui.tui.panels.accuracy import accuracy_data
+from icot_tui.tui.panels.accuracy import BESIDE, accuracy_data
 from icot_tui.tui.panels.curves import (
     axis_label,
     losses,
@@ -64,7 +64,7 @@ class LossPanel(Panel):
         self.chart.ascii = view.ascii
         window = self.chart.viewport.window
         below = self._fitting()
-        self.chart.margin = MARGIN if below else 0
+        self.chart.margin = MARGIN if below else BESIDE
         shown = (version(view), view.phase, window)
         if shown != self._shown:
             self._shown = shown

@@ -11,6 +11,10 @@ from icot_tui.watch.stages import ResetFacts, StageFacts, reset_facts, stages
 LONGEST_BAR, SHORTEST_BAR = 60, 8
 MOST_RESETS = 100
 """Resets that are listed; the loss around each is looked up at every redraw."""
+ROOMY = 68
+"""From this width on all columns have room."""
+NARROW = (0, 2, 4, 5, 6)
+"""Columns of the stages where they have not."""
 Row = list[Line]
 
 
@@ -21,13 +25,15 @@ def timeline(view: RunView, area: Area) -> list[Line]:
         return []
     heads = ("stage", "from step", "steps", "time", "loss at end", "exact match", "spikes")
     rows = [_heads(heads), *(_stage_row(facts, area) for facts in found)]
+    if area.width < ROOMY:
+        rows = [[row[at] for at in NARROW] for row in rows]
     table = _right_aligned(rows)
     room = min(LONGEST_BAR, area.width - max(map(cells, table)) - 2)
     if room < SHORTEST_BAR:
         return [area.cut(each) for each in table]
     longest = max(1, *(facts.steps for facts in found))
     bars = [line(("steps at the stage", "dim")), *(_bar(one, longest, room, area) for one in found)]
-    return [(*row, ("  ", ""), *bar) for row, bar in zip(table, bars, strict=True)]
+    return [area.cut((*row, ("  ", ""), *bar)) for row, bar in zip(table, bars, strict=True)]
 
 
 def _stage_row(facts: StageFacts, area: Area) -> Row:
@@ -64,7 +70,9 @@ def reset_table(view: RunView, area: Area) -> list[Line]:
         "at",
         "cause",
     )
-    if area.width < WITH_CAUSE:
+    if area.width < ROOMY:
+        heads = ("step", "stage", "before", "highest", "recovered")
+    elif area.width < WITH_CAUSE:
         heads = heads[:5]
     rows = [_heads(heads)]
     for facts in found:
@@ -73,7 +81,7 @@ def reset_table(view: RunView, area: Area) -> list[Line]:
             line(f"{facts.stage:,}"),
             line("" if facts.before is None else number(facts.before)),
             line("" if facts.after is None else number(facts.after)),
-            _recovered(facts, view),
+            _recovered(facts, view, area.width < ROOMY),
             line((clock(facts.reset.time), "dim")),
             line(facts.reset.cause),
         ]
@@ -88,11 +96,13 @@ WITH_CAUSE = 84
 """From this width on the table of resets says when and why."""
 
 
-def _recovered(facts: ResetFacts, view: RunView) -> Line:
+def _recovered(facts: ResetFacts, view: RunView, narrow: bool) -> Line:
     if facts.before is None:
         return line(("unknown", "dim"))
     if facts.recovered is not None:
         return line((f"{facts.recovered:,}", "success"))
+    if narrow:
+        return line(("no" if facts.over else "not yet", "warning"))
     if facts.over:
         return line(("not by the next", "warning"))
     since = view.history.summary.metrics.step - facts.reset.step
