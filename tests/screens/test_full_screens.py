@@ -19,6 +19,7 @@ from icot_tui.tui.run.view import RunView
 from icot_tui.watch.machine import GpuReading, MachineReading
 from icot_tui.watch.stages import reset_facts, stages
 from tests.screens.panel_run import Told, a_sample, look, look_at_any
+from tests.screens.workbench import drive, press
 
 
 def full(panel: Panel) -> Panel:
@@ -191,3 +192,23 @@ def test_a_chart_that_gets_its_first_data_shows_what_the_others_do(tmp_path: Pat
     loss.chart.zoom(0.5, anchor=0.0)
     accuracy.chart.show(accuracy_data(told.evaluate(0.5, [0.5] * 4).view(), per_digit=False))
     assert accuracy.chart.viewport.window == loss.chart.viewport.window is not None
+
+
+def test_loss_and_accuracy_zoom_and_point_together(tmp_path: Path) -> None:
+    told = two_removals(tmp_path)
+
+    async def steps(app, pilot):  # type: ignore[no-untyped-def]
+        loss, accuracy = (app.live.board.panels[name].chart for name in ("loss", "accuracy"))
+        assert loss.data.extent == accuracy.data.extent
+        assert loss._layout.left == accuracy._layout.left
+        await press(pilot, "2", "plus", "left", "Y")
+        assert accuracy.viewport.window == loss.viewport.window is not None
+        assert accuracy.viewport.cursor == loss.viewport.cursor is not None
+        assert loss.viewport.values is not None and accuracy.viewport.values is None
+        low, high = loss.viewport.values
+        assert low < loss.data.value_at(loss.viewport.cursor) <= high
+        await press(pilot, "U", "0")
+        assert loss.viewport.values is None
+        assert accuracy.viewport.window is accuracy.viewport.cursor is None
+
+    drive(tmp_path, steps, told.source)

@@ -13,6 +13,7 @@ from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.analysis.model_cache import open_safely
 from icot_tui.data.tasks import make_task
 from icot_tui.tui.panels.example import lowest_first
+from icot_tui.tui.panels.removal import RemovalPanel
 from icot_tui.tui.play.heat_grid import HeatGrid
 from icot_tui.tui.play.heat_map import GIVEN, HeatMap
 from icot_tui.tui.play.legend import equals_answer, legend, meaning, same_digits
@@ -20,6 +21,7 @@ from icot_tui.tui.play.probe_reports import OF_CONTROL, PARTS, progress_words
 from icot_tui.tui.play.records import ChosenToken
 from tests.analysis.made import add_checkpoint, make_config, make_run
 from tests.analysis.wired import wired_model
+from tests.screens.panel_run import Told, look
 
 COLUMNS = ("a0", "a1", "*", "b0", "b1", "SEP", "z5", "SEP2", "####", "c0", "c1", "c2", "c3")
 
@@ -114,3 +116,13 @@ def test_the_progress_of_probes_is_told_by_part() -> None:
 def test_the_parts_are_called_as_the_probes_call_them() -> None:
     source = inspect.getsource(probe_run)
     assert all(f'"{part}"' in source for part in PARTS)
+
+
+def test_a_question_says_that_the_model_reads_it_backwards(tmp_path: Path) -> None:
+    view = Told(tmp_path).start().train(10).view()
+    for width, said in (
+        (80, "30 * 19, written lowest digit first"),
+        (54, "30 * 19, digits reversed"),
+    ):
+        lines = look(RemovalPanel(), view, (width, 14))
+        assert any(row.startswith("question") and row.endswith(said) for row in lines)

@@ -138,6 +138,12 @@ RUN_ACTIONS = tuple(
 VIEW_ACTIONS = actions_of(
     "view",
     (
+        ("play", "k", "ask", "Ask checkpoints of this run anything, and look inside them."),
+        ("summary", "u", "summary", "Summary of the run, and what to do next."),
+        ("runs", "r", "runs", "List all runs: open one, or overlay it on this one."),
+        ("config", "C", "config", "Show the run's config, and where those of overlays differ."),
+        ("export-run", "W", "export run", "Write the run as CSV, with a model card."),
+        ("take-control", "T", "take control", "From watching to controlling the run, or back."),
         *(
             (f"show-{panel}", str(at), panel, f"Go to the panel '{panel}'.")
             for at, panel in enumerate(PANEL_IDS, start=1)
@@ -147,13 +153,7 @@ VIEW_ACTIONS = actions_of(
         ("panels", "v", "panels", "Choose the panels to show; reset their sizes."),
         ("grow", ">", "larger", "Make the panel in focus larger."),
         ("shrink", "<", "smaller", "Make the panel in focus smaller."),
-        ("runs", "r", "runs", "List all runs: open one, or overlay it on this one."),
-        ("config", "C", "config", "Show the run's config, and where those of overlays differ."),
-        ("play", "k", "ask", "Ask checkpoints of this run anything, and look inside them."),
         ("filter", "/", "search log", "Search the log; then n and N: next and previous match."),
-        ("take-control", "T", "take control", "From watching to controlling the run, or back."),
-        ("summary", "u", "summary", "Summary of the run, and what to do next."),
-        ("export-run", "W", "export run", "Write the run as CSV, with a model card."),
     ),
 )
 

@@ -110,8 +110,10 @@ def zoomed_values(
     low, high = middle - (middle - low) * factor, middle + (high - middle) * factor
     if factor > 1 and low <= least and high >= most:
         return replace(view, values=None)
-    low, high = max(low, least), min(high, most)
-    return replace(view, values=(10**low, 10**high) if now.log else (low, high))
+    ends = (10**low, 10**high) if now.log else (low, high)
+    least_shown = full.low if low <= least else ends[0]  # exactly: nothing is cut off
+    most_shown = full.high if high >= most else ends[1]
+    return replace(view, values=(least_shown, most_shown))
 
 
 def _range(values: np.ndarray, first: int, end: int, log: bool) -> Span | None:

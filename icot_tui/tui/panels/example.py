@@ -1,5 +1,7 @@
 """A real example with what is left of its chain of thought."""
 
+from collections.abc import Sequence
+
 from rich.cells import cell_len
 
 from icot_tui.config import RunConfig
@@ -14,7 +16,8 @@ LABEL = 11
 """Cells of the labels at the left, where they fit."""
 ROOMY = 34
 """From this width on there are labels."""
-BACKWARDS = ", written lowest digit first"
+BACKWARDS = (", written lowest digit first", ", digits reversed", "")
+"""What is said of a question that the model reads backwards, the longest that fits."""
 
 
 def task_of(config: RunConfig | None) -> Task | None:
@@ -53,9 +56,8 @@ def example_lines(
     if rows >= len(shown) + 2:
         question = _separator(example.input).join(example.input)
         human = task.human_input(question) if task else ""
-        if human and human != question and lowest_first(task):
-            human += BACKWARDS
-        shown.insert(0, _span("question", question, human, label, area))
+        backwards = BACKWARDS if human != question and lowest_first(task) else ("",)
+        shown.insert(0, _span("question", question, human, label, area, backwards))
     if rows >= len(shown) + 1:
         answer = _separator(example.answer).join(example.answer)
         answer = answer.partition("####")[2].strip() or answer
@@ -130,9 +132,12 @@ def _labelled(label: str, lines: list[Line], width: int) -> list[Line]:
     return [((text.ljust(width), "dim"), *each) for text, each in zip(labels, lines, strict=True)]
 
 
-def _span(label: str, text: str, human: str, width: int, area: Area) -> Line:
-    """A text on one line, and beside it as people write it."""
+def _span(
+    label: str, text: str, human: str, width: int, area: Area, notes: Sequence[str] = ("",)
+) -> Line:
+    """A text on one line, and beside it as people write it, with the longest note that fits."""
+    if not human or human == text:
+        return area.cut(_labelled(label, [line(text)], width)[0])
     room = area.width - width - cell_len(text) - 3
-    human = first_fitting(room, human, human.removesuffix(BACKWARDS))
-    shown = line(text, (f"   {human}", "dim")) if human and human != text else line(text)
-    return area.cut(_labelled(label, [shown], width)[0])
+    beside = first_fitting(room, *(human + note for note in notes))
+    return area.cut(_labelled(label, [line(text, (f"   {beside}", "dim"))], width)[0])
