@@ -275,6 +275,8 @@ class TrainConfig(Section):
     """CPU threads of the tensor library; 0: its own choice."""
     compile: bool = False
     """Compile the model; every padded shape is warmed up before the clock starts."""
+    split_by_length: bool | None = None
+    """Pad rows of alike lengths apart, the losses stay the same; empty: on a CPU, not compiled."""
     pad_to_multiple: Positive | None = None
     """Round padded lengths up to a multiple; empty: 1 on a CPU, 16 on a GPU or compiled."""
 
@@ -288,6 +290,11 @@ class TrainConfig(Section):
             )
         if self.decay_steps and self.max_steps is None and self.steps_after_removal is None:
             raise ValueError("train.decay_steps needs train.max_steps or steps_after_removal")
+        if self.split_by_length and self.compile:
+            raise ValueError(
+                "train.split_by_length gives more padded shapes than train.compile prepares for: "
+                "leave one of them out"
+            )
         if self.micro_batch_size and self.micro_batch_size > self.batch_size:
             raise ValueError("train.micro_batch_size is larger than train.batch_size")
         return self

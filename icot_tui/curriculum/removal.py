@@ -120,7 +120,7 @@ class Batch:
         positions = None if self.positions is None else self.positions[:, :-1]
         return self.ids[:, :-1], positions, states, targets
 
-    def rows(self, where: slice | NDArray[np.bool_]) -> "Batch":
+    def rows(self, where: slice | NDArray[np.bool_] | Ints) -> "Batch":
         """Some of the rows, with columns that are padding in all of them cut off."""
         lengths = self.lengths[where]
         width = int(lengths.max(initial=0))

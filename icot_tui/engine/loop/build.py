@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator
 
 import numpy as np
+from accelerate import Accelerator
 
-from icot_tui.config import RunConfig, without_folders
+from icot_tui.config import RunConfig, TrainConfig, without_folders
 from icot_tui.curriculum.curriculum import Curriculum
 from icot_tui.curriculum.removal import TokenFormat, removed_tokens
 from icot_tui.curriculum.schedule import Fixed
@@ -29,6 +30,10 @@ from icot_tui.engine.loop.trainer import Trainer
 from icot_tui.engine.loop.training import RunContext, Training
 from icot_tui.engine.loop.update import Padding, SkippingAdamW, Update
 from icot_tui.errors import UserError
+
+SPARED = 256
+"""Tokens of padding that make up for one more forward and backward pass of a small model on a CPU
+(benchmarks/RESULTS.md)."""
 
 
 def build_trainer(training: Training, context: RunContext) -> Trainer:
@@ -58,6 +63,7 @@ def build_trainer(training: Training, context: RunContext) -> Trainer:
         or config.spikes.policy == "rollback",
         phase=training.phase.label,
     )
+    spared = _spared(train, accelerator)
     multiple = train.pad_to_multiple
     if multiple is None:
         multiple = 16 if train.compile or accelerator.device.type == "cuda" else 1
@@ -66,7 +72,7 @@ def build_trainer(training: Training, context: RunContext) -> Trainer:
         optimizer=optimizer,
         accelerator=accelerator,
         config=train,
-        padding=Padding(multiple, training.positions, data.separator_id),
+        padding=Padding(multiple, training.positions, data.separator_id, spared),
         feed=training.feed,
         per_row=training.per_row,
     )
@@ -96,6 +102,14 @@ def build_trainer(training: Training, context: RunContext) -> Trainer:
         control=control,
         emit=context.emit,
     )
+
+
+def _spared(train: TrainConfig, accelerator: Accelerator) -> int | None:
+    """How much padding a part of a batch must spare; None where batches stay whole."""
+    divided = train.split_by_length
+    if divided is None:
+        divided = accelerator.device.type == "cpu" and not train.compile
+    return SPARED if divided and accelerator.num_processes == 1 else None
 
 
 def too_long(training: Training) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -83,6 +84,7 @@ class Padding:
     multiple: int  # of this
     positions: int  # position ids that the model has: no row is padded beyond them
     separator_id: int  # fills rows up
+    saved: int | None = None  # padded tokens that a part of a batch must spare; None: no parts
 
     def columns(self, batch: Batch) -> int:
         """L: tokens of the longest row but its last one, rounded up."""
@@ -95,6 +97,19 @@ class Padding:
             return batch.supervised_tokens
         longest = int((batch.lengths - batch.prompt_lengths).max(initial=1))
         return len(batch) * _round_up(longest, self.multiple)
+
+    def parts(self, batch: Batch) -> list[Batch]:
+        """The rows in parts of alike lengths, each padded on its own; what they sum to is the same.
+
+        The longest come first. Each part spares at least `saved` tokens of padding.
+        """
+        if self.saved is None or len(batch) < 2:
+            return [batch]
+        order = np.argsort(-batch.lengths, kind="stable")
+        borders = _borders(batch.lengths[order], self.saved)
+        if len(borders) == 2:
+            return [batch]
+        return [batch.rows(order[start:end]) for start, end in pairwise(borders)]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -163,7 +178,10 @@ class Update:
         mine = range(rank * share, min((rank + 1) * share, len(batch)))
         starts = range(rank * share, rank * share + share, size)
         parts = [slice(start, min(start + size, mine.stop)) for start in starts]
-        return [batch.rows(part) if part.start < part.stop else _empty(batch) for part in parts]
+        micro = [batch.rows(part) if part.start < part.stop else _empty(batch) for part in parts]
+        if world > 1:
+            return micro  # as many on every process
+        return [part for one in micro for part in self.padding.parts(one)]
 
     def tensors(self, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
         """The objective's arguments on the device, padded: [B, L], [B, L] or None, [N], [N]."""
@@ -201,6 +219,23 @@ def _empty(batch: Batch) -> Batch:
     """
     row = batch.rows(slice(0, 1))
     return replace(row, lengths=row.prompt_lengths, index=np.full_like(row.index, -1))
+
+
+def _borders(lengths: NDArray[np.int64], saved: int) -> list[int]:
+    """Where rows, sorted by falling lengths [B], are divided, from 0 to B.
+
+    Each time, a part is divided where that spares most, until no division spares `saved` tokens.
+    """
+    borders, open_parts = {0, len(lengths)}, [(0, len(lengths))]
+    while open_parts:
+        start, end = open_parts.pop()
+        later = np.arange(start + 1, end)
+        spared = (end - later) * (lengths[start] - lengths[start + 1 : end])
+        if len(spared) and spared.max() >= saved:
+            middle = int(later[spared.argmax()])
+            borders.add(middle)
+            open_parts += [(start, middle), (middle, end)]
+    return sorted(borders)
 
 
 def _round_up(size: int, multiple: int) -> int:
