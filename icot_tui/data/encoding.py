@@ -1,5 +1,6 @@
 """Lines of text -> token ids in the layout ` {x} SEP {z} SEP #### {y} SEP` (docs/method.md)."""
 
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import accumulate, islice, pairwise, product
@@ -29,6 +30,8 @@ LINES_AT_ONCE = 1024
 """Lines handed to the tokenizer together."""
 TRIED = 8
 """Examples that each tokenizer must give back."""
+SHOWN = 40
+"""Characters of a text that an error repeats."""
 SPAN_ENDS = (b"||", b" #### ", b"\n")
 MARKS = (b"\x01", b"\x02", b"\x03")
 SYMBOLS = bytes(range(0x21, 0x7F))
@@ -156,13 +159,14 @@ class Encoder:
             split = replace(split, steps=StepEnds.at(*marks, split.cot_lengths))
         if not self._tried and len(split):
             self._tried = True
-            self._try(split)
+            self._try(split, chunk)
         return split
 
-    def _try(self, split: EncodedSplit) -> None:
+    def _try(self, split: EncodedSplit, chunk: Chunk) -> None:
         """Refuse a tokenizer that can't give back what the first examples are made of."""
         unknown = self._tokenizer.unk_token_id
-        for index in range(min(len(split), TRIED)):
+        blanks, kept = False, False
+        for index, (_, example) in enumerate(islice(chunk_examples(chunk), TRIED)):
             ids = split.example(index)
             if unknown not in (None, *self._separators) and unknown in ids:
                 raise UserError(
@@ -174,6 +178,21 @@ class Encoder:
                 raise UserError(
                     f"the tokenizer does not give '{ANSWER_MARK}' back: choose one that knows '#'"
                 )
+            back = decode_example(self._tokenizer, split, index)
+            for field in ("input", "cot", "answer"):
+                text, found = getattr(example, field).replace(MARK, ""), getattr(back, field)
+                if _symbols(text) != _symbols(found):
+                    raise UserError(
+                        f"the tokenizer does not give the examples back ('{text[:SHOWN]}' becomes "
+                        f"'{found[:SHOWN]}'): use one that knows all of it"
+                    )
+                blanks = blanks or len(text.split()) > 1
+                kept = kept or len(found.split()) > 1
+        if blanks and not kept:
+            raise UserError(
+                "the tokenizer loses the blanks of the examples, so that '1 23' and '12 3' would "
+                "be the same: use one that keeps them"
+            )
 
     def _by_table(self, chunk: Chunk) -> NDArray[np.uint32] | None:
         text = chunk.text.replace(MARK_BYTE, b"") if chunk.marked else chunk.text
@@ -229,6 +248,11 @@ class Encoder:
                 places.append(list(accumulate(map(len, ended), initial=begin))[1:])
                 texts.append(layout(replace(example, cot="".join([*ended, last])), self._marks))
             yield [number for number, _ in some], texts, places
+
+
+def _symbols(text: str) -> str:
+    """A text without blanks, however its characters are composed."""
+    return "".join(unicodedata.normalize("NFKC", text).split())
 
 
 def layout(example: Example, marks: tuple[str, str, str]) -> str:

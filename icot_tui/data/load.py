@@ -28,6 +28,7 @@ from icot_tui.data.tokenizing import (
     pretrained_tokenizer,
     separator_id,
     separators,
+    start_tokens,
 )
 from icot_tui.data.vocabulary import renumbered, used_tokens, with_first
 from icot_tui.errors import UserError
@@ -212,6 +213,7 @@ def _tokenizer_identity(tokenizer: "PreTrainedTokenizerBase | None", own: bool) 
     """What the ids depend on; a character tokenizer follows from the text and the separators."""
     if tokenizer is None:
         return [CHARACTER, CHARACTER_VERSION, *(OWN_SEPARATORS if own else ())]
+    start = [start] if (start := start_tokens(tokenizer)) else []
     if tokenizer.is_fast:
-        return [tokenizer.eos_token, tokenizer.backend_tokenizer.to_str()]
-    return [tokenizer.eos_token, type(tokenizer).__name__, tokenizer.get_vocab()]
+        return [tokenizer.eos_token, tokenizer.backend_tokenizer.to_str(), *start]
+    return [tokenizer.eos_token, type(tokenizer).__name__, tokenizer.get_vocab(), *start]

@@ -152,8 +152,19 @@ def encode_texts(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> 
     Raises:
         UnknownText: the tokenizer has no token for a character, or the model none for a token.
     """
+    start = start_tokens(tokenizer)
     ids: list[list[int]] = _encoded(tokenizer, texts)["input_ids"]
-    return ids
+    return [[*start, *each] for each in ids] if start else ids
+
+
+def start_tokens(tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+    """What a tokenizer puts before each text, if it also ends texts with the separator.
+
+    Then it is asked for neither, and these have to be put there.
+    """
+    added: list[int] = tokenizer("")["input_ids"]
+    end = separator_id(tokenizer)
+    return added[: added.index(end)] if end in added else []
 
 
 def encode_marked(
@@ -178,7 +189,10 @@ def encode_marked(
         [_tokens_before(encoded, row, text, place) for place in each] if each else []
         for row, (text, each) in enumerate(zip(texts, places, strict=True))
     ]
-    return encoded["input_ids"], counts
+    start = start_tokens(tokenizer)
+    if start:
+        counts = [[len(start) + count for count in each] for each in counts]
+    return [[*start, *ids] for ids in encoded["input_ids"]], counts
 
 
 def _tokens_before(encoded: "BatchEncoding", row: int, text: str, place: int) -> int:

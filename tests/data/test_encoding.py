@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.encoding import ByteTable, Encoder, decode_example, layout, mark_regular
 from icot_tui.data.examples import Chunk, Example, parse_line
+from icot_tui.data.steps import MARK
 from icot_tui.data.tasks import make_task
 from icot_tui.data.tokenizing import character_tokenizer, encode_prompt, encode_texts
 from icot_tui.errors import UserError
@@ -144,6 +145,60 @@ def test_a_start_token(start: str) -> None:
     ]
     assert split.prompt_lengths.tolist() == [3 + len(first)] * 2
     assert decode_example(tokenizer, split, 1) == Example("1 2", "3", "4")
+
+
+def words(*more: str) -> Tokenizer:
+    core = Tokenizer(
+        models.WordLevel({word: n for n, word in enumerate(["?", *"1234*", "####", *more])}, "?")
+    )
+    core.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return core
+
+
+def test_a_start_token_stays_where_the_tokenizer_ends_texts_too() -> None:
+    """The end is the separator, and stands where the layout has it; the start is not lost."""
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=words(), eos_token="<end>", bos_token="<start>", unk_token="?"
+    )
+    specials = [(word, tokenizer.convert_tokens_to_ids(word)) for word in ("<start>", "<end>")]
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        "<start> $A <end>", special_tokens=specials
+    )
+    marked = Chunk(f"1 2||3{MARK} 4{MARK} #### 4\n".encode(), "train.txt", 1, marked=True)
+    split = Encoder(tokenizer).encode(marked)
+    expected = ["<start>", "1", "2", "<end>", "3", "4", "<end>", "####", "4", "<end>"]
+    assert split.example(0).tolist() == tokenizer.convert_tokens_to_ids(expected)
+    assert encode_prompt(tokenizer, "1 2") == tokenizer.convert_tokens_to_ids(expected[:4])
+    assert split.steps is not None
+    assert split.steps.ends.tolist() == [0, 1, 2]
+
+
+def test_a_tokenizer_that_drops_a_symbol_is_refused() -> None:
+    """Byte pairs without a token for unknown characters leave these out without a word."""
+    pieces = [*"1234#", " "]
+    core = Tokenizer(models.BPE({piece: number for number, piece in enumerate(pieces)}, []))
+    core.decoder = decoders.Fuse()
+    dropping = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<end>")
+    with pytest.raises(UserError, match=r"does not give the examples back \('1 \* 2' becomes '1"):
+        Encoder(dropping).encode(chunk("1 * 2||3 #### 4\n"))
+
+
+def test_a_tokenizer_that_changes_letters_is_refused() -> None:
+    core = words("a", "b")
+    core.normalizer = normalizers.Lowercase()
+    lower = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<end>", unk_token="?")
+    Encoder(lower).encode(chunk("a b||3 #### 4\n"))
+    with pytest.raises(UserError, match="'A b' becomes 'a b'"):
+        Encoder(lower).encode(chunk("A b||3 #### 4\n"))
+
+
+def test_a_tokenizer_that_loses_all_blanks_is_refused() -> None:
+    core = words()
+    core.decoder = decoders.Fuse()
+    joining = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<end>", unk_token="?")
+    with pytest.raises(UserError, match="loses the blanks"):
+        Encoder(joining).encode(chunk("1 2||3 4 #### 4\n"))
+    Encoder(joining).encode(chunk("1||3 #### 4\n"))  # where there are none, none are lost
 
 
 def test_the_separator_in_the_text_is_refused(byte_pairs: Any) -> None:
