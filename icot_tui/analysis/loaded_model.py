@@ -308,7 +308,7 @@ class LoadedModel:
     def _notes(
         self, asked: "_Staged", cot: int, wanted: int | None, finished: bool
     ) -> Iterator[str]:
-        yield from self.opened.passed_over
+        yield from self.opened.notes
         if asked.question.gold is None and asked.stage and self.token_format.plan.keep_positions:
             yield (
                 "how long this question's chain of thought is was not known: positions are kept as "

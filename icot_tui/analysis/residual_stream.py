@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from icot_tui.errors import UserError
-from icot_tui.models.wrapped import WrappedLM
+from icot_tui.models.wrapped import WrappedLM, taken, unadapted
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -168,7 +168,7 @@ class ResidualStream:
 
         def record(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
             read.append(args[0] if args else kwargs["hidden_states"])
-            added.append(output[0] if isinstance(output, tuple) else output)
+            added.append(output[0] if isinstance(output, tuple | list) else output)
 
         handle = mlp.register_forward_hook(record, with_kwargs=True)
         try:
@@ -190,8 +190,8 @@ def forward(lm: "PreTrainedModel", ids: Tensor, positions: Tensor | None, **opti
     ids, positions = ids.to(device), None if positions is None else positions.to(device)
     # Without a mask, jumping position ids would be taken for packed sequences.
     mask = None if positions is None else torch.ones_like(ids)
-    options |= {"attention_mask": mask, "position_ids": positions, "use_cache": False}
-    return lm(input_ids=ids, **options)
+    inputs = {"attention_mask": mask, "position_ids": positions, "use_cache": False}
+    return lm(input_ids=ids, **options, **taken(unadapted(lm), inputs))
 
 
 def _shifted(activation: Tensor) -> Tensor:
@@ -237,6 +237,6 @@ def _into(change: Change, module: nn.Module, args: Any, kwargs: Any) -> Any:
 
 
 def _out_of(change: Change, module: nn.Module, args: Any, output: Any) -> Any:
-    if isinstance(output, tuple):
-        return (change(output[0]), *output[1:])
+    if isinstance(output, tuple | list):  # some families' blocks give lists
+        return type(output)([change(output[0]), *output[1:]])
     return change(output)

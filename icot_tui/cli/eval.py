@@ -97,7 +97,7 @@ def evaluate(
     given = GivenRemoval(side, keep_positions)
     opened = [(one, n[1]) for one, n in zip(open_all(paths, given), named, strict=True)]
     for one, _ in opened:
-        for note in one.passed_over:
+        for note in one.notes:
             print_error(f"note: {note}")
     with spinner("reading the examples") as say:
         unit: Unit = "step" if any(one.unit == "step" for one, _ in opened) else "token"
@@ -139,7 +139,7 @@ def _evaluate(
         implicit=model.implicit,
         result=result,
         seconds=seconds,
-        notes=opened.passed_over,
+        notes=opened.notes,
     )
 
 

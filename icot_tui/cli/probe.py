@@ -86,7 +86,7 @@ def probe(
             given if needs_plan(find_checkpoint(control, runs)) else NOTHING_GIVEN,
         )
     )
-    passed_over = [*model.opened.passed_over, *(() if other is None else other.opened.passed_over)]
+    passed_over = [*model.opened.notes, *(() if other is None else other.opened.notes)]
     for text in passed_over:
         print_error(f"note: {text}")
     settings = ProbeSettings(

@@ -22,7 +22,8 @@ from icot_tui.data.vocabulary import kept_tokens, with_first
 from icot_tui.engine.evaluation.evaluate import position_table
 from icot_tui.errors import UserError
 from icot_tui.exporting.source import ExportSource
-from icot_tui.models.build import copy_rows, extend_positions, is_adapted, position_tables
+from icot_tui.models.build import copy_rows, is_adapted
+from icot_tui.models.positions import extend_positions, position_tables
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -134,10 +135,10 @@ def close_positions(model: "PreTrainedModel", start: int, gap: int) -> None:
             "the model keeps the positions of removed tokens, but computes positions instead of "
             "reading them from a table: no other program can ask it so"
         )
-    for parent, name, table, offset in tables:
+    for table, offset in tables:
         kept = torch.cat([table.weight[: start + offset], table.weight[start + offset + gap :]])
-        rows, width = kept.shape
-        setattr(parent, name, torch.nn.Embedding(rows, width, _weight=kept.clone()))
+        table.weight = torch.nn.Parameter(kept, table.weight.requires_grad)
+        table.num_embeddings -= gap
     model.config.max_position_embeddings = size - gap
 
 

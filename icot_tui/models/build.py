@@ -1,20 +1,24 @@
 """Building a model from its sizes, or loading any causal language model of transformers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 
 from icot_tui.config import ModelConfig
 from icot_tui.errors import UserError
+from icot_tui.models.behaviour import behaviour, has_dropout, kind, refuse_dead_words, runs
+from icot_tui.models.dropout import set_dropout
 from icot_tui.models.loading import load_pretrained
+from icot_tui.models.positions import extend_positions, has_position_table
 from icot_tui.models.vocabulary import keep_words
+from icot_tui.models.wrapped import unadapted
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-DROPOUTS = ("attn_pdrop", "embd_pdrop", "resid_pdrop", "attention_dropout", "hidden_dropout")
 
 
 def build_model(
@@ -39,7 +43,8 @@ def build_model(
         kept: the words that a pretrained model is left with, in their new order; None: all.
 
     Raises:
-        UserError: unknown architecture, unreadable folder, vocabulary that does not fit.
+        UserError: unknown architecture, unreadable folder, vocabulary that does not fit, or a model
+            that can't be trained or asked rightly (`behaviour`).
     """
     torch.manual_seed(seed)
     if config.pretrained is None:
@@ -65,13 +70,25 @@ def build_model(
         _mark_end(model, kept.index(separator_id))
     # Padding stands on the right and is never supervised, so that no mask is needed; told of a pad
     # token, transformers would look for it in every batch, and wait for the device.
-    model.config.pad_token_id = None
+    with suppress(StrictDataclassError):  # a few families insist on one
+        model.config.pad_token_id = None
     for module in model.modules():
         if isinstance(module, nn.Embedding):
             module.padding_idx = None  # else the separator, where it is the pad token, never learns
+    behaviour(model, config.pretrained)
+    refuse_dead_words(model)
+    if config.dropout and not has_dropout(model):
+        raise UserError(
+            f"model.dropout = {config.dropout:g} has no effect on {kind(model)}: leave it out"
+        )
     if config.precision == "bfloat16":
         for parameter in model.parameters():  # buffers, such as rotary frequencies, stay exact
             parameter.data = parameter.data.to(torch.bfloat16)
+        if not runs(model):
+            raise UserError(
+                f"{kind(model)} cannot have weights in bfloat16: set model.precision to "
+                "'bfloat16-mixed'"
+            )
     if config.lora.rank and not is_adapted(model):
         model = _with_adapters(model, config)
     if config.gradient_checkpointing:
@@ -114,32 +131,44 @@ def _from_scratch(
             f"model.architecture '{config.architecture}' is not known to transformers; "
             "'gpt2' and 'llama' are"
         ) from error
+    try:
+        full = _sized(blank, config, sizes)
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(full)
+    except Exception as error:  # of whatever kind: families check their sizes in their own ways
+        reason = str(error).strip().partition("\n")[0]
+        if "allocate" in str(error) or isinstance(error, MemoryError):
+            raise UserError(
+                f"there is no memory for a model of {config.layers:,} layers of width "
+                f"{config.width:,}: lower model.layers or model.width"
+            ) from error
+        if "Unrecognized configuration class" in reason:
+            raise UserError(
+                f"model.architecture '{config.architecture}' is no causal language model"
+            ) from error
+        raise UserError(
+            f"model.architecture '{config.architecture}' cannot be made of these sizes ({reason}): "
+            "save such a model with transformers, and set model.pretrained to its folder"
+        ) from error
+    return model
+
+
+def _sized(blank: Any, config: ModelConfig, sizes: dict[str, Any]) -> Any:
+    """The architecture's config with our sizes; raises whatever it raises where they don't fit."""
     if hasattr(blank, "num_key_value_heads"):
         sizes["num_key_value_heads"] = config.heads
     if hasattr(blank, "intermediate_size"):
         sizes["intermediate_size"] = 4 * config.width
     if getattr(blank, "head_dim", None) is not None:
         sizes["head_dim"] = config.width // config.heads
-    sizes |= {name: config.dropout or 0.0 for name in DROPOUTS if hasattr(blank, name)}
+    if (getattr(blank, "pad_token_id", None) or 0) >= sizes["vocab_size"]:
+        sizes["pad_token_id"] = sizes["eos_token_id"]
     if config.initializer_range is not None:
         sizes["initializer_range"] = config.initializer_range
     if getattr(blank, "activation_function", None) == "gelu_new":
         sizes["activation_function"] = "gelu_pytorch_tanh"  # the same formula in one operation
-    full = AutoConfig.for_model(config.architecture, **sizes)
-    try:
-        model: PreTrainedModel = AutoModelForCausalLM.from_config(full)
-    except ValueError as error:
-        raise UserError(
-            f"model.architecture '{config.architecture}' is no causal language model"
-        ) from error
-    except (RuntimeError, MemoryError) as error:
-        if "allocate" not in str(error) and not isinstance(error, MemoryError):
-            raise
-        raise UserError(
-            f"there is no memory for a model of {config.layers:,} layers of width "
-            f"{config.width:,}: lower model.layers or model.width"
-        ) from error
-    return model
+    full = type(blank)(**sizes)
+    set_dropout(full, config.dropout or 0.0)
+    return full
 
 
 def _grow_vocabulary(
@@ -165,40 +194,6 @@ def copy_rows(model: "PreTrainedModel", source: int, targets: slice) -> None:
             module.bias[targets] = module.bias[source].clone()
 
 
-def extend_positions(model: "PreTrainedModel", positions: int) -> None:
-    """Make a learnt position table long enough; new entries copy the last one.
-
-    Models with rotary or other computed positions have no table and need nothing but the number.
-    """
-    has: int | None = getattr(model.config, "max_position_embeddings", None)
-    if has is None or has >= positions:
-        return
-    for parent, name, table, offset in list(position_tables(model, has)):
-        setattr(parent, name, _extended(table, positions + offset))
-    model.config.max_position_embeddings = positions
-
-
-def position_tables(
-    model: "PreTrainedModel", size: int
-) -> Iterator[tuple[nn.Module, str, nn.Embedding, int]]:
-    """Learnt position tables: owner, name, table, and by how much it is longer than `size`."""
-    words = model.get_input_embeddings()
-    for parent in model.modules():
-        for name, table in parent.named_children():
-            if isinstance(table, nn.Embedding) and table is not words:
-                offset = table.num_embeddings - size
-                if 0 <= offset < 8:  # a few models shift their position ids (OPT by 2)
-                    yield parent, name, table, offset
-
-
-def _extended(table: nn.Embedding, size: int) -> nn.Embedding:
-    longer = nn.Embedding(size, table.embedding_dim, dtype=table.weight.dtype)
-    with torch.no_grad():
-        longer.weight[: table.num_embeddings] = table.weight
-        longer.weight[table.num_embeddings :] = table.weight[-1]
-    return longer
-
-
 def is_adapted(model: nn.Module) -> bool:
     """Does it hold LoRA adapters?"""
     return hasattr(model, "get_base_model")
@@ -213,7 +208,7 @@ def _check_adapters(model: "PreTrainedModel", config: ModelConfig, positions: in
     if not config.lora.rank and not is_adapted(model):
         return
     has: int | None = getattr(model.config, "max_position_embeddings", None)
-    if has is not None and has < positions and list(position_tables(model, has)):
+    if has is not None and has < positions and has_position_table(unadapted(model)):
         raise UserError(
             f"the data needs {positions} positions, but {config.pretrained} has {has}, and its "
             "position table can't grow under adapters: train all weights, without model.lora and "

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from icot_tui.errors import UserError
 from icot_tui.files import refuse_lfs_pointer, refuse_odd_files
+from icot_tui.models.behaviour import behaviour
+from icot_tui.models.dropout import set_dropout
 from icot_tui.models.tensors import refuse_misfits, shape, wrong_shapes
 
 if TYPE_CHECKING:
@@ -25,8 +27,6 @@ BUFFERS = (
     *(".attn.causal_mask", ".rotary_emb.inv_freq"),
 )
 """Of constant values, which older versions of transformers saved with the weights."""
-PROBED = 4
-"""Tokens of the rows with which `_check_causal` tries a model."""
 REASON = 240
 """Characters of a library's own message that an error repeats."""
 
@@ -39,7 +39,7 @@ def load_pretrained(name: str, dropout: float | None = None) -> "PreTrainedModel
 
     Args:
         name: folder, or name on the hub.
-        dropout: probability of every `nn.Dropout`; None: the model's own.
+        dropout: probability of every dropout, adapters' included; None: the model's own.
 
     Raises:
         UserError: it can't be found or read, is no decoder, or its weights aren't exactly those
@@ -53,14 +53,8 @@ def load_pretrained(name: str, dropout: float | None = None) -> "PreTrainedModel
     elif is_path(name):
         raise UserError(f"no causal language model can be read: there is no folder {name}")
     if (folder / ADAPTER_CONFIG).is_file():
-        model: Any = _with_saved_adapters(folder)
-    else:
-        model = whole_model(str(folder) if folder.is_dir() else name)
-    if dropout is not None:
-        for module in model.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = dropout
-    return model
+        return _with_saved_adapters(folder, dropout)
+    return whole_model(str(folder) if folder.is_dir() else name, dropout=dropout)
 
 
 def is_path(name: str) -> bool:
@@ -69,9 +63,13 @@ def is_path(name: str) -> bool:
 
 
 def whole_model(
-    name: str, dtype: torch.dtype = torch.float32, *, known: bool = False
+    name: str,
+    dtype: torch.dtype = torch.float32,
+    *,
+    known: bool = False,
+    dropout: float | None = None,
 ) -> "PreTrainedModel":
-    """As `load_pretrained`, where there are no adapters; `known` to be causal, it is not tried."""
+    """As `load_pretrained`, where there are no adapters; a `known` model is not tried."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
     architecture = _read(lambda: AutoConfig.from_pretrained(name, trust_remote_code=False), name)
@@ -82,9 +80,12 @@ def whole_model(
             f"the weights of '{name}' are quantized ({method or 'in a format of their own'}): "
             "give a model with its full weights"
         )
+    if dropout is not None:
+        set_dropout(architecture, dropout)
     model, report = _read(
         lambda: AutoModelForCausalLM.from_pretrained(
             name,
+            config=architecture,
             dtype=dtype,
             trust_remote_code=False,
             ignore_mismatched_sizes=True,  # reported, and refused below with their names
@@ -101,33 +102,9 @@ def whole_model(
     if report["error_msgs"]:
         raise UserError(f"'{name}' cannot be read: {_first_line(report['error_msgs'][0])}")
     if not known:
-        _check_causal(model, name)
+        behaviour(model, name)
     loaded: PreTrainedModel = model
     return loaded
-
-
-@torch.no_grad()
-def _check_causal(model: "PreTrainedModel", name: str) -> None:
-    """Refuse models that see the token they are to predict, as encoders do.
-
-    transformers loads BERT's kind as causal language models, and `config.is_decoder` does not
-    tell: it is False for GPT-NeoX, which is a decoder.
-    """
-
-    def forward() -> Tensor:
-        words = model.get_input_embeddings().weight.shape[0]
-        ids = torch.arange(2 * PROBED, device=model.device).remainder(words).reshape(2, PROBED)
-        ids[1, :-1] = ids[0, :-1]
-        logits: Tensor = model.eval()(input_ids=ids, use_cache=False).logits.float()
-        return logits
-
-    logits = _read(forward, name)
-    first, second = logits[:, :-1]
-    if (first - second).abs().max() > 1e-3 * logits.std():
-        raise UserError(
-            f"'{name}' ({model.config.model_type}) sees the tokens that it should predict: give a "
-            "causal language model"
-        )
 
 
 def _read(load: Callable[[], Any], name: str) -> Any:
@@ -197,12 +174,14 @@ def _is_table(value: object) -> bool:
 # Adapters ---------------------------------------------------------------------------------
 
 
-def _with_saved_adapters(folder: Path) -> "PeftModel":
+def _with_saved_adapters(folder: Path, dropout: float | None) -> "PeftModel":
     """A base model with the adapters of a folder, their rank and scale as saved, trainable."""
     from peft import PeftConfig, get_peft_model
 
     config = _read(lambda: PeftConfig.from_pretrained(str(folder)), str(folder))
-    base = whole_model(_base_of(folder, config.base_model_name_or_path))
+    base = whole_model(_base_of(folder, config.base_model_name_or_path), dropout=dropout)
+    if dropout is not None:
+        config.lora_dropout = dropout
     config.base_model_name_or_path = base.name_or_path
     config.inference_mode = False
     model: PeftModel = _read(lambda: get_peft_model(base, config), str(folder))

@@ -4,13 +4,15 @@ With GPT-2's 50,257 words the head costs more than three small blocks; most posi
 are prompt or padding, and need no logits.
 """
 
-from typing import TYPE_CHECKING, Any
+import inspect
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from icot_tui.models.wrapped import WrappedLM
+from icot_tui.errors import UserError
+from icot_tui.models.wrapped import WrappedLM, unadapted
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -80,8 +82,11 @@ class SupervisedLM(nn.Module):
     def __init__(self, lm: "PreTrainedModel") -> None:
         super().__init__()
         self.lm = lm
-        inner = lm.lm if isinstance(lm, WrappedLM) else lm
-        self.head_is_separable = _head_is_separable(_unadapted(inner))
+        bare = unadapted(lm)
+        inner = unadapted(bare.lm) if isinstance(bare, WrappedLM) else bare
+        self._takes_positions = "position_ids" in inspect.signature(inner.forward).parameters
+        self.head_is_separable = _head_is_separable(inner)
+        self._balance = _balance_weight(inner) if inner is bare else None
 
     def forward(
         self,
@@ -99,11 +104,33 @@ class SupervisedLM(nn.Module):
             states: [N] indices into the flattened [B * L] positions that predict.
             targets: [N] the tokens that follow; -100 is ignored.
             told: what the reading of a `WrappedLM` is given besides.
+
+        A mixture of experts whose config has `output_router_logits` gets its auxiliary loss as
+        well, with the model's own weight and as if each supervised token had it.
         """
+        if self._balance is not None:
+            return self._balanced(ids, positions, states, targets)
         hidden, head = self._states(ids, positions, states, **(told or {}))
         if head is None:
             return F.cross_entropy(hidden.float(), targets, reduction="sum")
         return sum_nll(head, hidden, targets)
+
+    def _balanced(
+        self, ids: Tensor, positions: Tensor | None, states: Tensor, targets: Tensor
+    ) -> Tensor:
+        """`forward` with the auxiliary loss, over all tokens that are no padding."""
+        rows, columns = ids.shape
+        ends = torch.where(targets >= 0, states % columns, 0)
+        last = ids.new_zeros(rows).scatter_reduce(0, states // columns, ends, "amax")
+        mask = torch.arange(columns, device=ids.device) <= last[:, None]
+        options = {"position_ids": positions} if self._takes_positions else {}
+        out: Any = unadapted(self.lm)(
+            ids, attention_mask=mask, use_cache=False, output_router_logits=True, **options
+        )
+        logits = out.logits.flatten(0, 1)[states].float()
+        loss = F.cross_entropy(logits, targets, reduction="sum")
+        total: Tensor = loss + self._balance * out.aux_loss * (targets >= 0).sum()
+        return total
 
     @torch.no_grad()
     def score(
@@ -123,20 +150,27 @@ class SupervisedLM(nn.Module):
             return hidden.new_zeros(0), targets
         return torch.cat([nll for nll, _ in parts]), torch.cat([best for _, best in parts])
 
+    @torch.no_grad()
+    def logits(self, ids: Tensor, positions: Tensor | None, states: Tensor) -> Tensor:
+        """[N, V] logits at `states`; arguments as of `forward`."""
+        hidden, head = self._states(ids, positions, states)
+        return hidden if head is None else cast("Tensor", head(hidden))
+
     def _states(
         self, ids: Tensor, positions: Tensor | None, states: Tensor, **told: Any
     ) -> tuple[Tensor, nn.Linear | None]:
         """[N, H] hidden states and the head; [N, V] logits and None where they can't be parted."""
-        lm = _unadapted(self.lm)
+        lm = unadapted(self.lm)
         # Without a mask, transformers takes position ids that jump for packed sequences, and lets
         # no row look across the jump: with kept positions the input would be out of sight.
         mask = None if positions is None else torch.ones_like(ids)
+        options = {"attention_mask": mask, "use_cache": False} | told
+        if self._takes_positions:
+            options["position_ids"] = positions
         if not self.head_is_separable:
-            out = lm(ids, attention_mask=mask, position_ids=positions, use_cache=False, **told)
-            return out.logits.flatten(0, 1)[states], None
+            return lm(ids, **options).logits.flatten(0, 1)[states], None
         decoder, head = lm.base_model, lm.get_output_embeddings()
-        out = decoder(ids, attention_mask=mask, position_ids=positions, use_cache=False, **told)
-        hidden: Tensor = out[0]
+        hidden: Tensor = decoder(ids, **options)[0]
         return hidden.flatten(0, 1)[states], head
 
 
@@ -148,9 +182,17 @@ def sum_nll(head: nn.Linear, hidden: Tensor, targets: Tensor) -> Tensor:
     return loss
 
 
-def _unadapted(lm: nn.Module) -> "PreTrainedModel":
-    """The transformers model itself: PEFT puts its adapters into it and wraps it."""
-    return lm.get_base_model() if hasattr(lm, "get_base_model") else lm  # type: ignore[operator]
+def _balance_weight(lm: "PreTrainedModel") -> float | None:
+    """Of the auxiliary loss that keeps experts busy; None where the config does not ask for it."""
+    if not getattr(lm.config, "output_router_logits", False):
+        return None
+    weight: float | None = getattr(lm.config, "router_aux_loss_coef", None)
+    if weight is None:
+        raise UserError(
+            f"the config of this {lm.config.model_type} has output_router_logits, but no "
+            "router_aux_loss_coef: set output_router_logits to false"
+        )
+    return weight
 
 
 def _nll(logits: Tensor, targets: Tensor) -> Tensor:
@@ -167,6 +209,7 @@ def _head_is_separable(lm: "PreTrainedModel") -> bool:
     lm.eval()
     ids = torch.arange(4, device=head.weight.device).remainder(head.weight.shape[0])[None]
     whole = lm(input_ids=ids, use_cache=False).logits
-    parts = head(decoder(input_ids=ids, use_cache=False)[0])
+    hidden = decoder(input_ids=ids, use_cache=False)[0]
     lm.train(training)
-    return bool(torch.equal(whole, parts))
+    # Mamba's residual stream stays in float32, and its head does not.
+    return hidden.dtype == head.weight.dtype and bool(torch.equal(whole, head(hidden)))

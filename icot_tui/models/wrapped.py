@@ -18,6 +18,21 @@ Arguments = dict[str, Any]
 logits_to_keep: as of a `forward` of transformers; and what only the reading takes."""
 
 
+OFTEN = {"attention_mask", "past_key_values", "use_cache", "position_ids", "logits_to_keep"}
+"""Arguments that most models take."""
+
+
+def taken(lm: nn.Module, arguments: Arguments) -> Arguments:
+    """Some arguments without those of `OFTEN` that the model lacks, as recurrent ones do."""
+    lacking = OFTEN - inspect.signature(unadapted(lm).forward).parameters.keys()
+    return {name: value for name, value in arguments.items() if name not in lacking}
+
+
+def unadapted(lm: nn.Module) -> "PreTrainedModel":
+    """The transformers model itself: PEFT puts its adapters into it and wraps it."""
+    return lm.get_base_model() if hasattr(lm, "get_base_model") else lm  # type: ignore[operator]
+
+
 class Reading(Protocol):
     """How the rows are read.
 
@@ -67,7 +82,6 @@ class WrappedLM(nn.Module):
         self.reading = reading
         self.parts = nn.ModuleDict(parts)
         self._separator_id = separator_id
-        self._accepted = inspect.signature(lm.forward).parameters
 
     @property
     def config(self) -> Any:
@@ -81,7 +95,9 @@ class WrappedLM(nn.Module):
     @property
     def base_model(self) -> Callable[..., Any]:
         """The decoder below the head; it reads in the same way."""
-        return lambda input_ids, **rest: self._first_pass(self.lm.base_model, input_ids, rest)
+        return lambda input_ids, **rest: self._first_pass(
+            self.lm.base_model, input_ids, taken(self.lm, rest)
+        )
 
     def get_input_embeddings(self) -> nn.Module:
         words: nn.Module = self.lm.get_input_embeddings()
@@ -105,12 +121,16 @@ class WrappedLM(nn.Module):
 
         `told` is what only the reading takes.
         """
-        optional = {"position_ids": position_ids, "logits_to_keep": logits_to_keep}
-        arguments: Arguments = {
-            "attention_mask": attention_mask,
-            "past_key_values": past_key_values,
-            "use_cache": use_cache,
-        } | {name: value for name, value in optional.items() if name in self._accepted}
+        arguments = taken(
+            self.lm,
+            {
+                "attention_mask": attention_mask,
+                "past_key_values": past_key_values,
+                "use_cache": use_cache,
+                "position_ids": position_ids,
+                "logits_to_keep": logits_to_keep,
+            },
+        )
         if past_key_values is not None:
             later = self.reading.later_pass(arguments, input_ids.shape[1])
             return self.lm(input_ids, **later)

@@ -43,6 +43,7 @@ def open_checkpoint(path: Path, given: GivenRemoval = NOTHING_GIVEN) -> OpenedCh
     Raises:
         UserError: there is none, it is damaged, or nothing tells how its tokens were removed.
     """
+    from icot_tui.models.behaviour import doubts
     from icot_tui.models.loading import load_pretrained
 
     complaints: list[str] = []
@@ -78,7 +79,7 @@ def open_checkpoint(path: Path, given: GivenRemoval = NOTHING_GIVEN) -> OpenedCh
         state=_state(path),
         plan=_plan(path, run, description, config, answer_only, given),
         run=None if run is None else run.path,
-        passed_over=tuple(complaints),
+        notes=(*complaints, *doubts(model)),
         answer_only=answer_only,
     )
     opened.token_format(opened.stage or 0)  # refuses what was trained at a stage it can't tell of

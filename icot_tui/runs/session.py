@@ -35,6 +35,7 @@ from icot_tui.engine.processes import Processes
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.methods import METHODS
+from icot_tui.models.behaviour import doubts
 from icot_tui.runs.alerting import alerting
 from icot_tui.runs.tracking import open_trackers
 from icot_tui.version import __version__
@@ -198,7 +199,8 @@ class RunExecutor:
         self.emit(_example_shown(data, training.plan))
         for overlap in data.overlaps:
             overlap.check(self.config.data.max_overlap)
-        for warning in [*data.warnings, *too_long(training), *_doubtful(self.config)]:
+        doubtful = (*_doubtful(self.config), *doubts(trainer.validation.model.lm))
+        for warning in [*data.warnings, *too_long(training), *doubtful]:
             self.emit(events.Warned(step=0, message=warning))
 
     def _announce_phase(self, trainer: Trainer, training: Training, number: int, of: int) -> None:

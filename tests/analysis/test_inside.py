@@ -22,6 +22,7 @@ FAMILIES = {
     "llama": (LLAMA, True),
     "qwen2": (LLAMA, True),
     "gemma2": (LLAMA | {"head_dim": 16}, False),  # norms after the parts: no plain sum
+    "openai-gpt": ({}, False),  # its norms come after the sums
     "gptj": ({"n_embd": 32, "n_layer": 2, "n_head": 2, "rotary_dim": 8}, False),  # parallel
     "gpt_neox": ({"intermediate_size": 64}, False),
     "opt": ({"ffn_dim": 64, "word_embed_proj_dim": 32}, False),

@@ -11,7 +11,8 @@ from icot_tui.config import ModelConfig
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.models.build import build_model, extend_positions
+from icot_tui.models.build import build_model
+from icot_tui.models.positions import extend_positions
 from icot_tui.models.supervised import ChunkedCrossEntropy, SupervisedLM
 from icot_tui.runs.opening import open_checkpoint
 from tests.tiny import final_state, news, tiny, train, train_new

@@ -46,7 +46,7 @@ class OpenedCheckpoint:
         state: the training state, where a run wrote it.
         plan: how tokens were removed; None where nothing tells.
         run: the folder of the run that it lies in.
-        passed_over: a sentence on each newer checkpoint of the run that is damaged.
+        notes: a sentence on each thing to know of it, such as a newer checkpoint that is damaged.
         answer_only: the model never writes a chain of thought: ` {x} SEP #### {y} SEP`.
     """
 
@@ -58,7 +58,7 @@ class OpenedCheckpoint:
     state: dict[str, Any] | None = None
     plan: RemovalPlan | None = None
     run: Path | None = None
-    passed_over: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     answer_only: bool = False
 
     @property

@@ -1,14 +1,13 @@
-"""Batched decoding with a key-value cache, for any causal language model of transformers.
+"""Batched decoding, for any causal language model of transformers, with its cache if that works.
 
 B rows, b of them still open, L padded columns, W tokens that may be written, V words. Rows of
 different lengths are padded on the left, so that every row writes in the same column; padding is
 masked, and position ids are given, so that a row's logits are those of the row alone.
 """
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,6 +18,7 @@ from icot_tui.engine.evaluation.answers import CLOSING
 from icot_tui.engine.evaluation.staged_examples import Ints, Prefixes
 from icot_tui.engine.loop.update import send
 from icot_tui.errors import Check, never_cancelled
+from icot_tui.models.behaviour import next_logits
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -84,7 +84,7 @@ def _decode_batch(
     batch, columns = prefixes.ids.shape
     steps = int(prefixes.budgets.max())
     rows = _OpenRows.of(prefixes, steps, device)
-    model = _CachedModel(lm)
+    model = next_logits(lm)
     padded = bool((prefixes.lengths < columns).any())
     every = 1 if device.type == "cpu" else STEPS_BETWEEN_CHECKS
 
@@ -149,33 +149,3 @@ class _OpenRows:
         """Position ids of the tokens at `index` [b, C] of their rows; padding gets 0."""
         shifted = (index >= self.shift_start[:, None]) * self.shift_tokens[:, None]
         return (index + shifted).clamp(min=0)
-
-
-class _CachedModel:
-    """A model with its key-value cache."""
-
-    def __init__(self, lm: "PreTrainedModel") -> None:
-        inner = lm.get_base_model() if hasattr(lm, "get_base_model") else lm  # within PEFT's
-        accepted = inspect.signature(inner.forward).parameters
-        self._lm = lm
-        self._takes_positions = "position_ids" in accepted
-        self._options: dict[str, Any] = {"use_cache": True}
-        if "logits_to_keep" in accepted:
-            self._options["logits_to_keep"] = 1
-        self._cache = None
-
-    def logits(self, ids: Tensor, visible: Tensor | None, positions: Tensor) -> Tensor:
-        """[b, V] logits after `ids` [b, C], which follow the cache and never end with padding.
-
-        `visible` is [b, columns so far], or None without padding; `positions` is [b, C].
-        """
-        options = self._options | ({"position_ids": positions} if self._takes_positions else {})
-        out = self._lm(
-            input_ids=ids, attention_mask=visible, past_key_values=self._cache, **options
-        )
-        self._cache = out.past_key_values
-        logits: Tensor = out.logits[:, -1]
-        return logits
-
-    def keep(self, rows: Tensor) -> None:
-        self._cache.batch_select_indices(rows)  # type: ignore[attr-defined]

@@ -21,6 +21,8 @@ from icot_tui.engine.journal.events import Event
 from icot_tui.engine.loop.control import Control
 from icot_tui.engine.loop.update import Feed
 from icot_tui.engine.run_folder import RunFolder
+from icot_tui.errors import UserError
+from icot_tui.models.behaviour import behaviour, kind
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
 
@@ -123,10 +125,16 @@ def language_model_training(
         assert isinstance(bare, SupervisedLM)
         return bare
 
+    lm = new_model(context, phase) if lm is None else lm
+    if keeps_positions and not behaviour(lm).uses_positions:
+        raise UserError(
+            f"curriculum.keep_positions has no effect on {kind(lm)}, which does without position "
+            "ids: leave it out"
+        )
     return Training(
         phase=phase,
         train=data.train,
-        objective=SupervisedLM(new_model(context, phase) if lm is None else lm),
+        objective=SupervisedLM(lm),
         plan=RemovalPlan.seeded(side, keeps_positions, longest, config.seed, unit),
         schedule=schedule,
         smoothing=smoothing,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from icot_tui.errors import UserError
-from icot_tui.models.wrapped import Arguments, WrappedLM
+from icot_tui.models.wrapped import Arguments, WrappedLM, taken
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -136,7 +136,8 @@ class ThoughtEmulator(nn.Module):
         """
         thinking = _Thinking(self, separators)
         with edited_inputs(decoder_blocks(self.lm), thinking.block):
-            self.lm.base_model(ids, attention_mask=mask, position_ids=positions, use_cache=False)
+            options = {"attention_mask": mask, "position_ids": positions, "use_cache": False}
+            self.lm.base_model(ids, **taken(self.lm, options))
         return torch.stack(thinking.predictions, dim=1).float()
 
     def component(self, state: Tensor) -> Tensor:

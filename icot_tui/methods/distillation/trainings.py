@@ -54,7 +54,7 @@ from icot_tui.methods.distillation.teacher import (
     TeacherStates,
     store_states,
 )
-from icot_tui.models.build import extend_positions
+from icot_tui.models.positions import extend_positions
 from icot_tui.models.supervised import SupervisedLM
 
 if TYPE_CHECKING:

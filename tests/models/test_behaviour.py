@@ -1,0 +1,197 @@
+"""What models do is found out by trying, and what would be silently wrong is refused."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import icot_tui.models.behaviour as behaviours
+from icot_tui.config import ModelConfig
+from icot_tui.errors import UserError
+from icot_tui.models.behaviour import (
+    Behaviour,
+    behaviour,
+    doubts,
+    has_dropout,
+    next_logits,
+    refuse_dead_words,
+)
+from icot_tui.models.build import build_model
+from icot_tui.models.loading import load_pretrained
+from icot_tui.models.next_logits import CachedRows, WholeRows
+from icot_tui.models.positions import extend_positions
+from icot_tui.models.supervised import SupervisedLM
+from tests.families.configs import tiny_model
+
+
+@pytest.mark.parametrize(
+    ("family", "uses_cache", "uses_positions"),
+    [
+        ("gpt2", True, True),
+        ("llama", True, True),
+        ("mistral", True, True),
+        ("gemma2", True, True),
+        ("bloom", True, False),
+        ("falcon_alibi", True, False),
+        ("mamba", True, False),
+        ("jamba", True, False),
+        ("qwen3_next", True, True),
+        ("minimax", False, True),
+        ("rwkv", False, False),
+        ("recurrent_gemma", False, True),
+        ("bart", False, False),
+    ],
+)
+def test_cache_and_positions_of_families(
+    family: str, uses_cache: bool, uses_positions: bool
+) -> None:
+    lm = tiny_model(family)
+    assert behaviour(lm) == Behaviour(uses_cache, uses_positions)
+    assert isinstance(next_logits(lm), CachedRows if uses_cache else WholeRows)
+    assert len(doubts(lm)) == (not uses_cache)
+
+
+def test_it_is_tried_once_and_training_mode_stays() -> None:
+    lm, calls = tiny_model("gpt2").train(), []
+    lm.register_forward_hook(lambda *_: calls.append(1))
+    first = behaviour(lm)
+    tried = len(calls)
+    assert tried
+    assert behaviour(lm) is first
+    assert len(calls) == tried
+    assert lm.training
+
+
+def test_a_large_models_behaviour_is_kept_on_disk(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ICOT_TUI_CACHE", str(tmp_path))
+    monkeypatch.setattr(behaviours, "LARGE", 1)
+    first, again, other = tiny_model("bloom"), tiny_model("bloom"), tiny_model("bloom", words=50)
+    assert behaviour(first) == Behaviour(True, False)
+    monkeypatch.setattr(behaviours._Trial, "observe", lambda trial: Behaviour(False, True))
+    assert behaviour(again) == Behaviour(True, False)
+    assert behaviour(other) == Behaviour(False, True)
+
+
+@pytest.mark.parametrize("architecture", ["bert", "roberta"])
+def test_an_encoder_from_scratch_is_refused(architecture: str) -> None:
+    config = ModelConfig(architecture=architecture, layers=1, heads=2, width=16)
+    with pytest.raises(UserError, match=f"'{architecture}' (sees the tokens|cannot be asked)"):
+        build_model(config, 40, 0, 20, seed=0)
+
+
+@pytest.mark.parametrize("architecture", ["xlnet", "mamba2"])
+def test_sizes_that_a_family_cannot_have_are_told(architecture: str) -> None:
+    config = ModelConfig(architecture=architecture, layers=1, heads=2, width=16)
+    with pytest.raises(UserError, match=f"'{architecture}' cannot be made of these sizes"):
+        build_model(config, 40, 0, 20, seed=0)
+
+
+def test_a_pad_token_beyond_the_words_is_another() -> None:
+    config = ModelConfig(architecture="smollm3", layers=1, heads=2, width=16)
+    assert build_model(config, 40, 0, 20, seed=0).config.pad_token_id is None
+
+
+def test_rows_that_change_each_other_are_refused() -> None:
+    lm = tiny_model("gpt2")
+    lm.transformer.ln_f.register_forward_hook(lambda _, __, out: out - out.mean(0, keepdim=True))
+    with pytest.raises(UserError, match="reads a row otherwise when others stand"):
+        behaviour(lm)
+
+
+def test_numbers_that_are_not_finite_are_refused() -> None:
+    lm = tiny_model("gpt2")
+    nn.init.constant_(lm.transformer.ln_f.weight, float("nan"))
+    with pytest.raises(UserError, match="not finite"):
+        behaviour(lm)
+
+
+def test_words_without_a_gradient_are_refused() -> None:
+    lm = tiny_model("llama")
+    refuse_dead_words(lm)
+    lm.model.embed_tokens.padding_idx = 0
+    lm.model.embed_tokens.weight.register_hook(lambda gradient: gradient * 0)
+    with pytest.raises(UserError, match="no gradient"):
+        refuse_dead_words(lm)
+
+
+# Dropout -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama", "opt", "bloom", "falcon", "phi", "gpt_neox"])
+def test_dropout_reaches_a_pretrained_family(family: str, tmp_path: Path) -> None:
+    tiny_model(family).save_pretrained(tmp_path)
+    assert has_dropout(load_pretrained(str(tmp_path), 0.3))
+    assert not has_dropout(load_pretrained(str(tmp_path), 0.0))
+
+
+def test_dropout_that_a_family_lacks_is_refused(tmp_path: Path) -> None:
+    tiny_model("mamba").save_pretrained(tmp_path)
+    config = ModelConfig(pretrained=str(tmp_path), dropout=0.1)
+    with pytest.raises(UserError, match=r"model\.dropout = 0\.1 has no effect .*'mamba'"):
+        build_model(config, 40, 0, 20, seed=0)
+
+
+# Positions ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("family", ["gpt2", "opt", "biogpt", "bart", "gpt_neo", "ctrl", "gptj"])
+def test_position_tables_grow(family: str) -> None:
+    lm = tiny_model(family).eval()
+    ids = torch.arange(120)[None] % 50
+    with torch.no_grad():
+        before = lm(input_ids=ids[:, :96]).logits
+        extend_positions(lm, 120)
+        after = lm(input_ids=ids).logits
+    torch.testing.assert_close(after[:, :96], before, rtol=1e-4, atol=1e-5)
+    assert after.isfinite().all()
+    assert lm.config.max_position_embeddings == 120
+
+
+# Mixtures of experts -------------------------------------------------------------------------
+
+
+def test_the_auxiliary_loss_is_the_models_own() -> None:
+    """For one whole row, all of whose tokens are supervised, and for padded rows."""
+    lm = tiny_model("mixtral", output_router_logits=True, router_aux_loss_coef=0.5).eval()
+    ids = torch.tensor([[3, 1, 4, 1, 5, 9]])
+    objective = SupervisedLM(lm)
+    loss = objective(ids[:, :-1], None, torch.arange(5), ids[0, 1:])
+    out = lm(input_ids=ids[:, :-1], output_router_logits=True)
+    nll = F.cross_entropy(out.logits[0], ids[0, 1:], reduction="sum")
+    torch.testing.assert_close(loss, nll + 0.5 * out.aux_loss * 5)
+    padded = torch.cat([ids[:, :-1], torch.zeros(1, 4, dtype=torch.long)], dim=1)
+    again = objective(padded, None, torch.arange(5), ids[0, 1:])
+    torch.testing.assert_close(again, loss)
+
+
+# Precision ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("architecture", ["mamba", "mamba2"])
+def test_state_spaces_in_bfloat16(architecture: str, tmp_path: Path) -> None:
+    tiny_model(architecture).save_pretrained(tmp_path)
+    config = ModelConfig(pretrained=str(tmp_path), precision="bfloat16")
+    lm = build_model(config, 40, 0, 20, seed=0)
+    ids = torch.tensor([[3, 1, 4]])
+    loss = SupervisedLM(lm)(ids, None, torch.arange(2), ids[0, 1:])
+    expected = F.cross_entropy(lm(input_ids=ids).logits[0, :2].float(), ids[0, 1:], reduction="sum")
+    torch.testing.assert_close(loss, expected)
+
+
+def test_a_family_that_cannot_be_in_bfloat16_is_told(tmp_path: Path) -> None:
+    tiny_model("openai-gpt").save_pretrained(tmp_path)
+    config = ModelConfig(pretrained=str(tmp_path), precision="bfloat16")
+    with pytest.raises(UserError, match="'openai-gpt' cannot have weights in bfloat16"):
+        build_model(config, 40, 0, 20, seed=0)
+
+
+def test_a_config_that_insists_on_a_pad_token_is_kept(tmp_path: Path) -> None:
+    lm = tiny_model("modernbert-decoder")
+    lm.save_pretrained(tmp_path)
+    built = build_model(ModelConfig(pretrained=str(tmp_path)), 40, 0, 20, seed=0)
+    assert built.config.pad_token_id == 0
+    assert built.get_input_embeddings().padding_idx is None
