@@ -1,0 +1,85 @@
+"""The table of docs/families.md: every family with every feature, by hand, in a few minutes.
+
+python -m tests.families.matrix [FAMILY ...]
+"""
+
+import fcntl
+import sys
+import tempfile
+import traceback
+import warnings
+from pathlib import Path
+
+import accelerate
+import peft
+import torch
+import transformers
+
+from icot_tui.errors import UserError
+from icot_tui.models.behaviour import behaviour
+from icot_tui.models.device import silence_transformers
+from tests.families.configs import FAMILIES, tiny_model
+from tests.families.features import FEATURES, Family
+
+PAGE = Path(__file__).parents[2] / "docs" / "families.md"
+MARK = "<!-- written by tests/families/matrix.py -->\n"
+RIGHT, REFUSED, WRONG = "yes", "refused", "WRONG"
+
+
+def tried(family: Family, feature: str) -> str:
+    """What comes of a feature."""
+    try:
+        getattr(family, feature)()
+    except UserError as error:
+        print(f"{family.name} {feature}: refused: {error}", flush=True)
+        return REFUSED
+    except Exception as error:
+        print(f"{family.name} {feature}: WRONG: {type(error).__name__}: {error}", flush=True)
+        if "-v" in sys.argv:
+            traceback.print_exc()
+        return WRONG
+    return RIGHT
+
+
+def row(name: str) -> list[str]:
+    """A family's line of the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        family = Family(name, Path(folder))
+        found = [tried(family, feature) for feature in FEATURES]
+    seen = behaviour(tiny_model(name))
+    cells = ["yes" if seen.uses_positions else "no", "yes" if seen.uses_cache else "no"]
+    return [name, *found, *cells]
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    silence_transformers()
+    names = [name for name in sys.argv[1:] if name != "-v"] or list(FAMILIES)
+    for name in names:
+        put(row(name))
+    print("done")
+
+
+def put(cells: list[str]) -> None:
+    """Put a family's line into the page, in its place; others may do the same at the time."""
+    with PAGE.open("r+") as page:
+        fcntl.flock(page, fcntl.LOCK_EX)
+        text, _, table = page.read().partition(MARK)
+        lines = [line.strip("| ").split(" | ") for line in table.splitlines() if "| " in line]
+        known = {line[0]: line for line in lines if line[0] in FAMILIES} | {cells[0]: cells}
+        heads = ["family", *FEATURES, "positions", "cache"]
+        rows = [known[name] for name in FAMILIES if name in known]
+        wrong = sum(WRONG in line for line in rows)
+        libraries = (transformers, torch, peft, accelerate)
+        versions = ", ".join(f"{one.__name__} {one.__version__}" for one in libraries)
+        page.seek(0)
+        page.write(
+            f"{text}{MARK}\n{len(rows)} families, {wrong} of them wrong, with {versions}.\n\n"
+        )
+        for line in (heads, ["---"] * len(heads), *rows):
+            page.write("| " + " | ".join(line) + " |\n")
+        page.truncate()
+
+
+if __name__ == "__main__":
+    main()
