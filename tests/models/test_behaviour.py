@@ -38,7 +38,7 @@ from tests.families.configs import tiny_model
         ("mamba", True, False),
         ("jamba", True, False),
         ("qwen3_next", True, True),
-        ("minimax", False, True),
+        ("minimax", True, True),
         ("rwkv", False, False),
         ("recurrent_gemma", False, True),
         ("bart", False, False),
