@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import msgspec
+
 from icot_tui.engine.journal import events
 from icot_tui.engine.journal.events import Event
 from icot_tui.engine.journal.summary import RunSummary
@@ -73,13 +75,7 @@ class Narrator:
         if not self._removals:
             return
         (_, first), (when, last) = self._removals[0], self._removals[-1]
-        together = events.TokenRemoved(
-            step=last.step,
-            before=first.before,
-            stage=last.stage,
-            cause=last.cause,
-            everything=last.everything,
-        )
+        together = msgspec.structs.replace(last, before=first.before)
         reset = ", optimizer reset" if self._resets else ""
         self._removals, self._resets = [], 0
         yield NarratedLine(when, last.step, describe(together) + reset, STYLES[events.TokenRemoved])

@@ -298,6 +298,16 @@ def test_other_news_come_after_the_removals_before_them() -> None:
     assert lines == ["token 1 removed (on schedule)", "look"]
 
 
+def test_removed_steps_are_told_as_steps() -> None:
+    narrator = Narrator(RunSummary())
+    removed = TokenRemoved(
+        step=5, before=0, stage=2, cause="on schedule", everything=False, unit="step"
+    )
+    assert not [*narrator.lines(1.0, removed)]
+    [line] = narrator.flush()
+    assert line.text == "reasoning steps 1 to 2 removed (on schedule)"
+
+
 def test_what_a_student_answers_is_told_as_such() -> None:
     """After a resume too, whose process did not see the training begin."""
     begun = PhaseBegan(
