@@ -94,8 +94,11 @@ class Studies:
 
     def start(self, *options: str) -> ForkedProcess:
         """Start the study in a process of its own; each trial it trains is another, of its own."""
+        return self._start("study", "small.toml", *options)
+
+    def _start(self, *words: str) -> ForkedProcess:
         process = ForkedProcess(
-            ["study", "small.toml", *options],
+            list(words),
             self.folder,
             self.environment,
             main_forking,
@@ -107,7 +110,11 @@ class Studies:
 
     def run(self, *options: str) -> tuple[int, str, str]:
         """Exit status, output, errors."""
-        process = self.start(*options)
+        return self.command("study", "small.toml", *options)
+
+    def command(self, *words: str) -> tuple[int, str, str]:
+        """The same of any command."""
+        process = self._start(*words)
         output, errors = process.communicate(timeout=PATIENCE)
         return process.returncode, output, errors
 

@@ -6,12 +6,14 @@ import signal
 
 import pytest
 
+from icot_tui import resources
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
-from icot_tui.engine.journal.events import CheckpointSaved, RunResumed, RunStarted
+from icot_tui.engine.journal.events import CheckpointSaved, Evaluated, RunResumed, RunStarted
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder
 from tests.studies.processes import LONG, NO_COT, PATIENCE, STEPWISE, Studies, wait_for
+from tests.studies.small import write_study
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +65,44 @@ def test_a_failed_trial_does_not_end_a_study_and_what_is_finished_is_reused(
     assert (studies.study / "measured.jsonl").read_bytes() == measured
     assert {r.path for r in before} == {r.path for r in RunFolder.all(studies.runs)}
     assert all(run.journal.stat().st_mtime_ns == when for run, when in before.items())
+
+
+FILES = """[scales.cpu]
+base = "tiny.toml"
+minutes = 1
+seeds = [0]
+
+[scales.cpu.changes]
+data = {train = "train.txt", validation = "10%", test = "test.txt"}
+defaults = ["data.task", "data.options", "data.train_examples", "data.test_examples"]
+
+[scales.cpu.vary.method."ICoT-KD"]
+train.max_steps = 4
+"""
+
+
+def test_table3_reports_the_test_file_on_which_nothing_was_chosen(studies: Studies) -> None:
+    """Its methods, with files that have a test split; their checkpoints say so, too."""
+    table3 = resources.studies()["table3"].read_text().split("[scales.cpu]")[0]
+    write_study(studies.folder, table3.replace('"table3"', '"small"') + FILES)
+    lines = [f"{a} + {b}||{a + b} #### {a + b}\n" for a in range(9) for b in range(9)]
+    (studies.folder / "train.txt").write_text("".join(lines[:60]))
+    (studies.folder / "test.txt").write_text("".join(lines[60:]))
+    status, _, errors = studies.run()
+    assert status == 0, errors
+    methods = ["No CoT", "Explicit CoT", "ICoT-SI", "ICoT-KD"]
+    assert [group["labels"]["method"] for group in studies.results()["table"]] == methods
+    measured = [
+        json.loads(line) for line in (studies.study / "measured.jsonl").read_text().splitlines()
+    ]
+    accuracies = [one["value"] for one in measured if "exact_match" in one["value"]]
+    assert [(one["split"], one["examples"]) for one in accuracies] == [("test", 21)] * 4
+    for run in RunFolder.all(studies.runs):
+        events = [event for _, event in JournalReader(run.journal).events()]
+        evaluated = [event for event in events if isinstance(event, Evaluated)]
+        assert {event.examples for event in evaluated} == {6}
+        _, card, errors = studies.command("runs", "export", str(run.path), "--format", "card")
+        assert "split: test" in card, errors
 
 
 def test_killed_at_any_point_and_started_again_it_repeats_no_finished_work(
