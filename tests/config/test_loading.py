@@ -252,7 +252,7 @@ def test_what_is_nested_too_deeply_is_told_in_a_sentence(tmp_path: Path, nested:
 
 def test_a_file_that_is_not_there_is_told_with_the_samples(small: Path) -> None:
     assert complaint("zzz").startswith(
-        "there is no config file zzz, nor a sample of that name; samples: demo, "
+        "there is no config file zzz, nor a sample of that name; samples: coconut-graph-cpu, demo, "
     )
     assert complaint("configs/demmo.toml") == (
         "there is no config file configs/demmo.toml, nor a sample of that name; "
