@@ -154,7 +154,8 @@ class Family:
 
     def lora(self) -> None:
         """Adapters alone are trained, and resumed bit for bit."""
-        targets = [] if "mamba" in self.name else "all-linear"  # PEFT refuses some of Mamba's
+        # PEFT refuses some of Mamba's modules.
+        targets = ["in_proj"] if "mamba" in self.name else "all-linear"
         model = {"lora": {"rank": 2, "targets": targets}}
         config = config_of(
             self.folder / "model", model=model, checkpoints={"keep": 9, "every_steps": 2}
