@@ -95,7 +95,7 @@ def _open(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedMode
 
     about = read_description(folder)
     if about is None:
-        raise UserError(f"{folder} does not say how many thoughts its model has: it is no whole")
+        raise UserError(f"{folder} does not say how many thoughts its model has: it is incomplete")
     thoughts = Thoughts.of(about.run_config(), about.greatest_stage)
     lm = thoughts.added_to(load_pretrained(str(folder)), separators(tokenizer).question)
     ExtendedWeights(lm, MARKS).read(folder)

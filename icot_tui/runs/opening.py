@@ -140,7 +140,7 @@ def _check_whole(
     path: Path, description: CheckpointDescription, model: "PreTrainedModel", marked: bool
 ) -> None:
     if not description.language_model and not marked:
-        raise UserError(f"{path} lacks what was trained beside the language model: it is no whole")
+        raise UserError(f"{path} lacks what was trained beside the model: it is incomplete")
     if description.base_sha256 not in (None, base_digest(model)):
         raise UserError(
             f"the base model of the adapters in {path} is not the one that they were trained on"

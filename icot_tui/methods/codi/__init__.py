@@ -51,7 +51,7 @@ def _open(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedMode
 
     about = read_description(folder)
     if about is None:
-        raise UserError(f"{folder} does not say how many thoughts its model has: it is no whole")
+        raise UserError(f"{folder} does not say how many thoughts its model has: it is incomplete")
     config = about.run_config().section(CodiConfig)
     lm = codi_lm(load_pretrained(str(folder)), config, separators(tokenizer).question)
     ExtendedWeights(lm, PARTS).read(folder)
