@@ -240,7 +240,7 @@ def test_what_was_trained_beside_the_model_is_not_lost(tmp_path):
     moved = shutil.copytree(path, tmp_path / "moved")
     (moved / MANIFEST).unlink()
     shutil.rmtree(moved / "pause")
-    with pytest.raises(UserError, match="lacks what was trained beside the language model"):
+    with pytest.raises(UserError, match="lacks what was trained beside the model"):
         open_checkpoint(moved)
 
 
