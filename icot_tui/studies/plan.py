@@ -156,6 +156,8 @@ def digest_of(config: RunConfig) -> str:
         ("data", "ood_options"): {},
         ("data", "ood_examples"): 1000,
         ("curriculum", "unit"): "token",
+        ("model", "vocabulary"): "all",
+        ("train", "split_by_length"): None,
     }
     for (section, key), default in newer.items():
         if content[section][key] == default:  # digests of earlier versions had no such key
