@@ -6,6 +6,7 @@ with several (then it is a group, such as `data make`).
 
 import importlib
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -129,6 +130,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # The reader, such as `head`, has seen enough; nor may the flush at exit complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
+    for number in (signal.SIGINT, signal.SIGTERM):  # all is done: an end's status stands
+        signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
 
 

@@ -70,9 +70,10 @@ def train_run(
     say = (lambda text: None) if as_json and quiet else reporter.message
     began = time.monotonic()
     try:
-        with handling_stop_signals(commands, say, stdout.hang_up):
+        with handling_stop_signals(commands, say, stdout.hang_up) as end:
             say(_opening_lines(folder, is_new))
             ended = _train(folder, commands, reporter)
+            end()
             seconds = time.monotonic() - began
             say(lambda summary: closing_lines(folder, summary, ended, seconds))
             return 0 if ended.finished or is_saved(folder, ended) else 1
@@ -119,7 +120,16 @@ def _train(folder: RunFolder, commands: CommandQueue, reporter: Reporter | None)
     from icot_tui.runs.session import run_training
     from icot_tui.studies.exporting import model_card
 
-    ended = run_training(folder, commands, reporter, model_card)
+    try:
+        ended = run_training(folder, commands, reporter, model_card)
+    except RuntimeError as error:
+        if os.environ.get("WORLD_SIZE", "1") == "1" or not _is_lost(error):
+            raise
+        raise UserError(
+            "another of the training's processes has died, so this one ends too; nothing that was "
+            f"saved is lost: start them again with 'resume {folder.path}'",
+            1,
+        ) from error
     if distributed.is_available() and distributed.is_initialized():
         distributed.barrier()  # leave together, or the threads of one abort it at exit
         distributed.destroy_process_group()
@@ -129,17 +139,25 @@ def _train(folder: RunFolder, commands: CommandQueue, reporter: Reporter | None)
 @contextmanager
 def handling_stop_signals(
     commands: CommandQueue | None, say: Callable[[str], None], hang_up: Callable[[], None]
-) -> Iterator[None]:
+) -> Iterator[Callable[[], None]]:
     """The first signal saves and stops, the second stops at once; a dropped link stops nothing.
 
     A scheduler's warning saves and stops too, but is no first signal: SIGTERM may follow while the
     checkpoint is being written, and must not break that off. A process without commands is
     stopped by those of the main process.
+
+    Yields what to call once the training has ended: signals then change nothing.
     """
-    asked = False
+    asked = ended = False
+
+    def end() -> None:
+        nonlocal ended
+        ended = True
 
     def stop() -> None:
         nonlocal asked
+        if ended:
+            return
         if asked:
             raise StopNow
         asked = True
@@ -154,7 +172,14 @@ def handling_stop_signals(
 
     several = os.environ.get("WORLD_SIZE", "1") != "1"
     with handling_stop(stop, hang_up, preempt, LAUNCHER_ECHO_SECONDS if several else ECHO_SECONDS):
-        yield
+        yield end
+
+
+def _is_lost(error: RuntimeError) -> bool:
+    """Does PyTorch's backend say, in its own words, that it can't reach another process?"""
+    said = str(error)
+    words = ("gloo", "Connection closed by peer", "Connection reset by peer", "NCCL", "Broken pipe")
+    return type(error).__name__.startswith("Dist") or any(word in said for word in words)
 
 
 # How a run ended ------------------------------------------------------------------------------
@@ -193,6 +218,8 @@ def _record_at_last_step(folder: RunFolder, event_at: Callable[[int], Event]) ->
 
 def is_saved(folder: RunFolder, ended: RunEnded) -> bool:
     """Is there a checkpoint of the very last step? (Prompted runs keep every reply.)"""
+    if not folder.config.is_file():  # moved or deleted meanwhile
+        return False
     if not method_of(load_config(folder.config).config).trains:
         return True
     checkpoints = list_checkpoints(folder.checkpoints)
@@ -218,6 +245,8 @@ def closing_lines(folder: RunFolder, summary: RunSummary, ended: RunEnded, secon
     """The result, and useful next commands."""
     metrics, asked = summary.metrics, summary.asked
     lines = [f"finished: {ended.reason}" if ended.finished else ended.reason]
+    if not folder.config.is_file():  # moved or deleted meanwhile: no hint at what is gone
+        return "\n".join([*lines, f"{ended.step:,} steps, {duration(seconds)} this time"])
     if metrics.evaluation is not None and metrics.best is not None:
         last = metrics.evaluation
         how = (

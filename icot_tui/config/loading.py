@@ -115,6 +115,8 @@ def parse_override(text: str) -> tuple[tuple[str, ...], Any]:
         return path, None
     try:
         parsed = tomllib.loads(f"value = {written}")
+    except RecursionError as error:
+        raise UserError(f"--set {dotted}: the value is nested too deeply") from error
     except tomllib.TOMLDecodeError as error:
         if written[0] in "\"'[{":
             raise UserError(f"--set {dotted}: the value {written} is not TOML") from error

@@ -197,6 +197,19 @@ def latest_name(runs: Path) -> str | None:
     return None if named is None else named.decode(errors="replace").strip()
 
 
+def forget_latest(runs: Path, name: str) -> None:
+    """Let the pointer name the newest run there is, if it names one that is gone.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    if latest_name(runs) == name:
+        if left := RunFolder.all(runs):
+            write_atomically(runs / LATEST, left[0].name + "\n")
+        else:
+            (runs / LATEST).unlink(missing_ok=True)
+
+
 def _first_written(run: RunFolder) -> float | None:
     """When the run began; None for a folder that is no run, or has been deleted meanwhile."""
     for file in (run.config, run.journal):

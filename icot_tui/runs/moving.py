@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from icot_tui.engine.run_folder import LATEST, RunFolder, latest_name
+from icot_tui.engine.run_folder import LATEST, RunFolder, forget_latest, latest_name
 from icot_tui.errors import UserError
 from icot_tui.files import write_atomically
 
@@ -53,12 +53,7 @@ def delete_run(run: RunFolder) -> Path:
             number += 1
             target = trash / f"{path.name}-{number}"
         path.rename(target)
-        if latest_name(path.parent) == path.name:
-            left = RunFolder.all(path.parent)
-            if left:
-                write_atomically(path.parent / LATEST, left[0].name + "\n")
-            else:
-                (path.parent / LATEST).unlink(missing_ok=True)
+        forget_latest(path.parent, path.name)
     return target
 
 

@@ -341,3 +341,8 @@ def test_a_written_config_loads_back_to_the_identical_one(
     path = tmp_path_factory.mktemp("dump") / "config.toml"
     path.write_text(dump_toml(config), encoding="utf-8", newline="")
     assert load_config(path).config == config
+
+
+def test_a_deeply_nested_override_is_refused_in_a_sentence() -> None:
+    with pytest.raises(UserError, match=r"--set train\.max_steps: the value is nested too deeply"):
+        parse_override("train.max_steps=" + "[" * 20_000)

@@ -24,8 +24,11 @@ BROKEN_JSON = ["", "{", "[]", "null", "3", '"text"', "{'a': 1}", "\x00\x01", "["
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
+    return make_whole(tmp_path_factory.mktemp("whole"))
+
+
+def make_whole(root):
     """A folder with a model and a tokenizer, its shards, adapters on it, and examples."""
-    root = tmp_path_factory.mktemp("whole")
     tokenizer = character_tokenizer("0123456789*+=")
     torch.manual_seed(0)
     sizes = {"n_layer": 2, "n_head": 2, "n_embd": 16, "n_positions": 64}

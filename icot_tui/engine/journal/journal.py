@@ -85,6 +85,7 @@ class Journal:
             self._file = open_file(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}") from error
+        self._folder, self._identity = path.parent, _identity(path.parent)
         size = os.fstat(self._file).st_size
         torn = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
         self._unwritten = b"\n" if torn else b""
@@ -107,12 +108,34 @@ class Journal:
             self.error = error
             raise
 
+    def displaced(self) -> str | None:
+        """What became of the run's folder, in words, if another program moved or deleted it."""
+        if _identity(self._folder) == self._identity:
+            return None
+        what = f"the run's folder {self._folder} was"
+        if os.fstat(self._file).st_nlink == 0:
+            return f"{what} deleted"
+        try:
+            now = os.readlink(f"/proc/self/fd/{self._file}")
+        except OSError:  # a system that doesn't tell
+            return f"{what} moved or deleted"
+        return f"{what} moved to {os.path.dirname(now)}: resume it there"
+
     def close(self) -> None:
         """Write the rest, wait until the disk has it all, and close."""
         with contextlib.suppress(OSError):
             self.flush()
             os.fsync(self._file)
         os.close(self._file)
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """By which a folder is known to be the same; None where there is none."""
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 class JournalReader:

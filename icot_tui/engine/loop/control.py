@@ -82,8 +82,9 @@ class Control:
         if trainer.state.step % self._every_steps:
             return
         self._roll_back_if_needed(trainer)
-        if self._journal is not None and self._journal.error is not None:
-            self.until_it_works(trainer, self._journal.flush)
+        journal = self._journal
+        if self.processes.share(journal is not None and journal.error is not None):
+            self.until_it_works(trainer, lambda: None if journal is None else journal.flush())
         for command in self._take():
             self._carry_out(command, trainer)
         with trainer.clock_stopped():
@@ -199,7 +200,11 @@ class Control:
         """Write something; while the disk refuses, wait and try again, and say so once.
 
         A stop meanwhile raises `StopRequest`, unsaved: what can't be written can't be saved first.
+        So does a run's folder that was moved or deleted, into which nothing more is written.
         """
+        gone = None if self._journal is None else self._journal.displaced()
+        if (gone := self.processes.share(gone)) is not None:
+            raise StopRequest(f"stopped without saving: {gone}", save=False)
         reason: str | None = None
         while (failure := self._failure(write)) is not None:
             if failure != reason:

@@ -22,7 +22,7 @@ from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.methods.prompted.config import PromptedConfig
-from icot_tui.methods.prompted.endpoint import Endpoint
+from icot_tui.methods.prompted.endpoint import Endpoint, sent_openly
 from icot_tui.methods.prompted.local import LocalModel
 from icot_tui.methods.prompted.prompts import Questions, conversation, read_questions
 from icot_tui.methods.prompted.replies import KeptReplies, Reply, Respondent, is_right, read_answer
@@ -118,6 +118,8 @@ class _Asking:
                 schema=events.SCHEMA,
             )
         )
+        if warning := sent_openly(prompted):
+            self.emit(events.Warned(step=0, message=warning))
 
     def ask_all(self) -> bool:
         """Ask as many questions as the budget allows; False if a command stopped it."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 from icot_tui.errors import UserError
 from icot_tui.methods.prompted.config import PromptedConfig
@@ -118,6 +119,18 @@ class Endpoint:
         if self._config.key_variable:
             line = line.replace(self._client.api_key, "(the key)")
         return line[:LONGEST_COMPLAINT]
+
+
+def sent_openly(config: PromptedConfig) -> str | None:
+    """A sentence if the key goes over a network that others can read; nothing on this machine."""
+    address = urlsplit(config.endpoint or "")
+    here = address.hostname in ("localhost", "::1") or (address.hostname or "").startswith("127.")
+    if address.scheme != "http" or here or not config.key_variable:
+        return None
+    return (
+        f"the key in ${config.key_variable} is sent to {config.endpoint} unencrypted, where others "
+        'can read it: use https, or prompted.key_variable = "" where it wants none'
+    )
 
 
 def _key(config: PromptedConfig) -> str:

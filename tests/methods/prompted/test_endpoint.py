@@ -20,7 +20,9 @@ from icot_tui.engine.journal.events import (
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.errors import UserError
+from icot_tui.methods.prompted.config import PromptedConfig
 from icot_tui.methods.prompted.endpoint import Endpoint as Client
+from icot_tui.methods.prompted.endpoint import sent_openly
 from icot_tui.runs.new_run import create_run
 from icot_tui.runs.session import run_training
 from icot_tui.studies.exporting import model_card
@@ -208,3 +210,21 @@ def test_there_is_no_model_card_of_a_model_that_was_only_asked(endpoint: Endpoin
     ask(folder)
     with pytest.raises(UserError, match="only prompted a model"):
         model_card(folder)
+
+
+@pytest.mark.parametrize(
+    ("address", "variable", "told"),
+    [
+        ("http://models.example.org/v1", "THE_KEY", True),
+        ("https://models.example.org/v1", "THE_KEY", False),
+        ("http://models.example.org/v1", "", False),
+        ("http://127.0.0.1:9/v1", "THE_KEY", False),
+        ("http://localhost/v1", "THE_KEY", False),
+    ],
+)
+def test_a_key_that_others_can_read_on_its_way_is_told(
+    address: str, variable: str, told: bool
+) -> None:
+    said = sent_openly(PromptedConfig(model="m", endpoint=address, key_variable=variable))
+    assert (said is not None) == told
+    assert said is None or "$THE_KEY is sent to http://models.example.org/v1 unencrypted" in said

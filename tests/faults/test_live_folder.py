@@ -1,0 +1,161 @@
+"""A run's folder that is moved or deleted, and signals and processes that come too late or die."""
+
+import os
+import shutil
+import signal
+import socket
+import threading
+import time
+from subprocess import PIPE
+
+import pytest
+
+from icot_tui.cli.app import main, run
+from icot_tui.cli.headless import StopNow, handling_stop_signals, train_run
+from icot_tui.config.loading import dump_toml
+from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
+from icot_tui.engine.loop.commands import CommandQueue
+from icot_tui.engine.run_folder import RunFolder, latest_name
+from icot_tui.runs.new_run import create_run
+from icot_tui.signals import ECHO_SECONDS
+from tests.forked import ROOT, ForkedProcess
+from tests.tiny import read_lines, tiny, train
+
+OFTEN = tiny(checkpoints={"keep": 2, "every_steps": 2})
+ENDLESS = tiny(checkpoints={"keep": 2, "every_steps": 2}, train={"max_steps": 1_000_000})
+
+
+def train_while(folder, disturb):
+    """Train, and disturb the folder at step 8; how it ended."""
+    done = []
+
+    def listen(event):
+        if getattr(event, "step", 0) >= 8 and not done:
+            done.append(True)
+            disturb()
+
+    return train(folder, CommandQueue(), listen)
+
+
+def test_a_live_folder_that_is_moved(tmp_path):
+    folder, there = create_run(OFTEN, tmp_path), RunFolder(tmp_path / "elsewhere")
+    ended = train_while(folder, lambda: folder.path.rename(there.path))
+    assert not ended.finished
+    assert ended.reason.endswith(f"{folder.path} was moved to {there.path}: resume it there")
+    assert read_lines(there)[-1]["reason"] == ended.reason
+    assert not folder.path.exists()
+    assert train(there).finished
+
+
+def test_a_live_folder_that_is_deleted(tmp_path):
+    folder = create_run(OFTEN, tmp_path)
+    ended = train_while(folder, lambda: shutil.rmtree(folder.path))
+    assert ended.reason == f"stopped without saving: the run's folder {folder.path} was deleted"
+    assert not folder.path.exists()
+
+
+def test_a_run_never_writes_into_another_one_in_its_place(tmp_path):
+    folder = create_run(OFTEN, tmp_path)
+
+    def replace():
+        folder.path.rename(tmp_path / "elsewhere")
+        create_run(OFTEN, tmp_path)
+
+    assert "was moved to" in train_while(folder, replace).reason
+    assert not list_checkpoints(folder.checkpoints) and not folder.journal.exists()
+
+
+def test_no_hint_names_a_folder_that_is_gone(tmp_path, capfd):
+    folder = create_run(ENDLESS, tmp_path)
+
+    def move():
+        while len(list_checkpoints(folder.checkpoints)) < 2:
+            time.sleep(0.02)
+        folder.path.rename(tmp_path / "elsewhere")
+
+    mover = threading.Thread(target=move)
+    mover.start()
+    assert train_run(folder, ENDLESS, as_json=False, quiet=False, is_new=True) == 1
+    mover.join()
+    last = capfd.readouterr().out.partition("stopped without saving")[2]
+    assert f"was moved to {tmp_path / 'elsewhere'}" in last
+    assert "icot-tui resume" not in last and "runs show" not in last
+
+
+def test_a_failed_training_leaves_latest_as_it_was(tmp_path, capfd):
+    first = create_run(OFTEN, tmp_path)
+    config = tmp_path / "config.toml"
+    config.write_text(dump_toml(tiny(data={"tokenizer": "/nowhere"}, name="other")))
+    assert run(["train", str(config), "--runs", str(tmp_path)]) == 2
+    assert "nothing was trained" in "".join(capfd.readouterr())
+    assert latest_name(tmp_path) == first.name
+    shutil.rmtree(first.path)
+    assert run(["train", str(config), "--runs", str(tmp_path)]) == 2
+    assert latest_name(tmp_path) is None
+
+
+def test_a_signal_after_the_end_changes_nothing():
+    with handling_stop_signals(CommandQueue(), lambda text: None, lambda: None) as end:
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(1.2 * ECHO_SECONDS)
+        with pytest.raises(StopNow):
+            signal.raise_signal(signal.SIGINT)
+        end()
+        time.sleep(1.2 * ECHO_SECONDS)
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.slow
+def test_signals_while_the_process_ends_do_not_undo_its_status(tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text(dump_toml(tiny(train={"max_steps": 4})))
+    arguments = ["train", str(config), "--runs", str(tmp_path / "runs"), "--quiet"]
+    process = ForkedProcess(arguments, ROOT, os.environ, stdout=PIPE, stderr=PIPE)
+    journal = RunFolder(tmp_path / "runs" / "tiny").journal
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (
+        journal.exists() and b"RunEnded" in journal.read_bytes()
+    ):
+        time.sleep(0.01)
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    assert process.wait(60) == 0
+
+
+@pytest.mark.slow
+def test_when_one_process_dies_the_other_says_so_in_a_sentence(tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text(dump_toml(ENDLESS))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    shared = {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    ranks = [
+        ForkedProcess(
+            ["train", str(config), "--runs", str(tmp_path)],
+            ROOT,
+            os.environ
+            | shared
+            | {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+            | {"RANK": rank, "LOCAL_RANK": rank},
+            main,
+            stdout=PIPE,
+            stderr=PIPE,
+        )
+        for rank in "01"
+    ]
+    folder = RunFolder(tmp_path / "tiny")
+    try:
+        while len(list_checkpoints(folder.checkpoints)) < 2 and ranks[0].poll() is None:
+            time.sleep(0.05)
+        ranks[1].kill()
+        output, errors = ranks[0].communicate(timeout=100)
+    finally:
+        for one in ranks:
+            one.kill()
+            one.wait()
+    assert ranks[0].returncode == 1
+    assert errors.splitlines()[-1].startswith(
+        "error: another of the training's processes has died, so this one ends too"
+    )
+    assert f"resume {folder.path}" in errors and "gloo" not in errors + output
