@@ -39,9 +39,32 @@ LIMIT = 30.0
 WALK = 250
 """Keys before the screen is opened anew."""
 CONFIG = tiny(checkpoints={"keep": 3, "every_steps": 2})
-ODD = ("", "0", "-1", "1e308", "99999999999999999999", "inf", "nan", "true", "[]", "[[1]]", "{a=1}")
+ODD: tuple[str, ...] = (
+    "",
+    "0",
+    "-1",
+    "1e308",
+    "99999999999999999999",
+    "inf",
+    "nan",
+    "true",
+    "[]",
+    "[[1]]",
+    "{a=1}",
+)
 ODD += ('"x"', '"\\u001b[31m"', '"/dev/zero"', '"../../.."', "1979-05-27", "[" * 2000, '"""\n"""')
-PIECES = ("||", "####", "#", "|", "\x00", "\x1b[31m", "\u202e", "\u2028", "\ud800", "9" * 400)
+PIECES: tuple[str, ...] = (
+    "||",
+    "####",
+    "#",
+    "|",
+    "\x00",
+    "\x1b[31m",
+    "\u202e",
+    "\u2028",
+    "\ud800",
+    "9" * 400,
+)
 PIECES += (" ", "\t", "\r", "<<1+1=2>>", "ᠠ", "é", "x" * 5000)
 
 Outcome = tuple[str, str]
@@ -97,9 +120,16 @@ def drops(count: int, seed: int, root: Path) -> Iterator[list[Outcome]]:
     config.write_text(dump_toml(CONFIG))
     for number in range(count):
         runs, (master, slave) = root / str(number), os.openpty()
-        streams = dict.fromkeys(("stdin", "stdout", "stderr"), slave)
         arguments = ["train", str(config), "--runs", str(runs)]
-        process = ForkedProcess(arguments, ROOT, os.environ, start_new_session=True, **streams)
+        process = ForkedProcess(
+            arguments,
+            ROOT,
+            os.environ,
+            start_new_session=True,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+        )
         os.close(slave)
         time.sleep(dice.uniform(0.0, 2.0))
         os.close(master)  # the kernel sends SIGHUP
