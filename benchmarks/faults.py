@@ -25,6 +25,7 @@ from pathlib import Path
 from icot_tui.cli.app import run
 from icot_tui.config.loading import dump_toml
 from icot_tui.config.toml import leaves
+from icot_tui.engine.journal.events import Event
 from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.runs.new_run import create_run
@@ -149,7 +150,12 @@ def folders(count: int, seed: int, root: Path) -> Iterator[list[Outcome]]:
     """Run folders with something odd in place of a file, and damaged model folders, in turn."""
     stop = CommandQueue()
     stopped = create_run(tiny(train={"max_steps": 10}), root / "stopped")
-    train(stopped, stop, lambda event: (event.step >= 8 and stop.put(Stop())) or None)
+
+    def stop_at(event: Event) -> None:
+        if event.step >= 8:
+            stop.put(Stop())
+
+    train(stopped, stop, stop_at)
     dice, whole = random.Random(seed), make_whole(root)
     odd = [(part, kind) for part in PARTS for kind in KINDS]
     dice.shuffle(odd)
