@@ -18,6 +18,7 @@ from icot_tui.tui.chart.curves import (
 )
 from icot_tui.tui.chart.data import LARGEST, ChartData, Curve, Mark
 from icot_tui.tui.chart.draw import draw
+from icot_tui.tui.chart.layout import zoomed_values
 from icot_tui.tui.chart.style import ChartStyle
 from icot_tui.tui.chart.ticks import linear_ticks, position_ticks, short, time_of_hours, value_ticks
 from icot_tui.tui.chart.viewport import Viewport
@@ -283,3 +284,14 @@ def test_the_ends_of_a_percent_axis_are_level_with_their_labels():
     x = np.arange(100)
     drawn = lines(chart(Curve("exact match", x, np.ones(100), smooth=False), percent=True))
     assert drawn[1].startswith(" 100%┤⠤⠤") or drawn[1].startswith(" 100%┤⠒⠒")
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("values", [(0.01, 0.02), (5.0, 6.0), (0.5, 2.5), (2.5, 6.0)])
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_values_are_zoomed_the_right_way_round_wherever_the_curve_is(log, values, factor):
+    data = chart(Curve("loss", np.arange(50), np.linspace(3.0, 2.0, 50)))
+    view = zoomed_values(data, Viewport(log=log, values=values), (0.0, 49.0), factor, None)
+    if view.values is not None:
+        low, high = view.values
+        assert low < high and (low >= values[0] and high <= values[1]) == (factor < 1)

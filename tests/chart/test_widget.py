@@ -8,7 +8,7 @@ from textual.app import App, ComposeResult
 
 from icot_tui.tui.chart import widget as module
 from icot_tui.tui.chart.data import ChartData, Curve, Mark
-from icot_tui.tui.chart.widget import Chart
+from icot_tui.tui.chart.widget import Chart, link
 
 STEPS = np.arange(1000)
 LOSS = 2 * np.exp(-STEPS / 200) + 0.1
@@ -322,3 +322,28 @@ def test_a_view_beyond_the_end_of_a_resumed_run_comes_back():
         assert "no finite value" not in "".join(app.lines())
 
     in_app(body, data())
+
+
+def test_a_chart_out_of_view_follows_although_its_data_wait():
+    loss, accuracy = Chart(data(since=0.0, until=1000.0)), Chart(data(since=0.0, until=900.0))
+    alone = Chart(data(500))
+    link([loss, accuracy, alone])
+    loss.zoom(0.5, anchor=0.0)
+    assert accuracy.viewport.window == loss.viewport.window is not None
+    assert alone.viewport.window is None  # of other steps
+    loss.reset_view()
+    assert accuracy.viewport.window is None
+    loss.show(data(since=0.0, until=10.0, x_label="hours"))
+    loss.zoom(0.5, anchor=0.0)
+    assert accuracy.viewport.window is None  # steps still
+    accuracy.show(data(since=0.0, until=10.0, x_label="hours"))
+    assert accuracy.viewport.window == loss.viewport.window is not None
+
+
+def test_a_zoomed_range_of_values_does_not_outlive_their_meaning():
+    chart = Chart(data(percent=True, y_label="exact match"))
+    chart.zoom_values(0.5)
+    chart.show(data(version=2, percent=True, y_label="digits right"))
+    assert chart.viewport.values is not None  # the same shares
+    chart.show(data(version=3, y_label="loss: squared error"))
+    assert chart.viewport.values is None

@@ -111,8 +111,9 @@ def zoomed_values(
     if factor > 1 and low <= least and high >= most:
         return replace(view, values=None)
     ends = (10**low, 10**high) if now.log else (low, high)
-    least_shown = full.low if low <= least else ends[0]  # exactly: nothing is cut off
-    most_shown = full.high if high >= most else ends[1]
+    # Exactly, so that nothing is cut off, where the range reaches an end of all values.
+    least_shown = full.low if low <= least < high else ends[0]
+    most_shown = full.high if low < most <= high else ends[1]
     return replace(view, values=(least_shown, most_shown))
 
 

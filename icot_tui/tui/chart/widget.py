@@ -1,6 +1,6 @@
 """The chart as a widget: it draws when something changed and repaints only the cells that did."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from textual import events
@@ -80,9 +80,11 @@ class Chart(Widget, can_focus=True):
             return
         if data.x_label != before.x_label:
             self.viewport = whole(self.viewport)
+        if data.y_label != before.y_label and not (data.percent and before.percent):
+            self.viewport = replace(self.viewport, values=None)  # other values
         self.data = data
-        if before.extent is None:  # what linked charts were told meanwhile
-            first = next((one for one in self.linked if one.data.extent == data.extent), self)
+        if before.extent is None or data.x_label != before.x_label:
+            first = next(self._alike(), self)  # what linked charts were told meanwhile
             self.viewport = with_range_of(self.viewport, first.viewport)
         self._redraw()
 
@@ -203,9 +205,18 @@ class Chart(Widget, can_focus=True):
             return
         self.viewport = view
         self._redraw()
+        for other in self._alike():
+            other._follow(view)
+
+    def _alike(self) -> Iterator["Chart"]:
+        """Linked charts of the same range of positions, those out of view too, whose data wait."""
+        own = self.data
         for other in self.linked:
-            if other is not self and other.data.extent == self.data.extent:
-                other._follow(view)
+            data = other.data
+            shared = own.since is not None and data.since is not None
+            alike = data.x_label == own.x_label and (shared or data.extent == own.extent)
+            if alike and other is not self:
+                yield other
 
     def _follow(self, view: Viewport) -> None:
         """Show the range of positions of a linked chart, and its cursor."""
