@@ -213,3 +213,38 @@ def test_a_search_marks_its_words_and_goes_from_match_to_match(tmp_path):
         assert not panel.filter and not any("reverse" in s for row in lines.lines for _, s in row)
 
     look_at_any(panel, told.view(), (80, 12), check)
+
+
+def test_matches_are_counted_by_entry_however_they_are_wrapped_or_known(tmp_path):
+    told = Told(tmp_path).start().train(100)
+    for n in range(3):
+        told.tell(Warned(step=100, message=f"slow disk {n} " + "again and again " * 6 + "slow"))
+    panel = LogPanel()
+
+    async def check(pilot):
+        lines = panel.query_one(Lines)
+
+        async def search(words):
+            panel.action_filter()
+            panel.input.value = ""
+            await pilot.press(*words, "enter")
+            await pilot.pause()
+
+        await search("slow")
+        titles = []
+        for _ in range(4):
+            await pilot.press("n")
+            titles.append(str(panel.border_title).partition(", ")[2])
+        assert titles == ["match 1 of 3", "match 2 of 3", "match 3 of 3", "match 1 of 3"]
+        told.tell(Warned(step=100, message="slow once more"))
+        panel.show(told.view())
+        await pilot.press("N")
+        assert str(panel.border_title).endswith("match 4 of 4")
+        await search("warned")  # the kind, which is not written
+        await pilot.press("n")
+        (row,) = (each for each in lines.lines if any("underline" in s for _, s in each))
+        assert "slow disk 0" in text_of(row) and str(panel.border_title).endswith("1 of 4")
+        await search("step 100")
+        assert any(t == "100" and "reverse" in s for each in lines.lines for t, s in each)
+
+    look_at_any(panel, told.view(), (80, 30), check)

@@ -1,8 +1,7 @@
 """Every event in plain words, and what native code printed; with a search."""
 
 import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from textual import on
 from textual.app import ComposeResult
@@ -38,7 +37,7 @@ STYLES = {
 class LogPanel(TextPanel):
     """The log follows the run, unless scrolled up.
 
-    A search shows only the lines with its words, highlighted; `n` and `N` go through them in the
+    A search shows only the entries with its words, highlighted; `n` and `N` go through them in the
     whole log.
     """
 
@@ -58,8 +57,8 @@ class LogPanel(TextPanel):
         self.lines.follow = True
         self.input = Input(placeholder=PLACEHOLDER, select_on_focus=False)
         self.filter: tuple[str, ...] = ()
-        self._in_whole = False  # are the lines without a match shown, too?
-        self._match = -1  # the line of the chosen match
+        self._in_whole = False  # are the entries without a match shown, too?
+        self._match: LogLine | None = None  # the chosen one
         self._feed: LogFeed | None = None
         self._width = 0
         self._is_empty = True
@@ -98,14 +97,20 @@ class LogPanel(TextPanel):
     def _lines_of(self, entries: Iterable[LogLine]) -> list[Line]:
         lines: list[Line] = []
         for entry in entries:
-            if not self.filter:
-                lines += log_lines(entry, self._width)
-            elif self._matches(entry):
-                found = log_lines(entry, self._width)  # they begin with the time, or are indented
-                lines += [(*one[:1], *highlighted(one[1:], self.filter)) for one in found]
-            elif self._in_whole:
+            if self.filter and self._matches(entry):
+                lines += self._marked(entry)
+            elif not self.filter or self._in_whole:
                 lines += log_lines(entry, self._width)
         return lines
+
+    def _marked(self, entry: LogLine) -> Iterator[Line]:
+        """Its lines with the words marked; of the chosen one the time, too: its kind may match."""
+        mark = CHOSEN if entry is self._match else MARK
+        for at, pieces in enumerate(log_lines(entry, self._width)):
+            begin, rest = pieces[:1], pieces[1:]  # the time, or blanks
+            if at == 0 and entry is self._match:
+                begin = tuple((text, CHOSEN) for text, _ in begin)
+            yield (*begin, *highlighted(rest, self.filter, mark))
 
     def _matches(self, entry: LogLine) -> bool:
         text = f"{entry.kind} {entry.text} step {entry.step:,} {entry.step}".lower()
@@ -127,36 +132,29 @@ class LogPanel(TextPanel):
 
     def action_next_match(self, by: int) -> None:
         """Show the whole log, at the next match below, or above if negative."""
-        if not self._in_whole:
-            self._in_whole, self._match = True, -1
-            self._rebuild()
-        lines = self.lines.lines
-        found = [at for at, each in enumerate(lines) if any(MARK in style for _, style in each)]
+        entries = self._feed.entries if self._feed is not None else ()
+        found = [entry for entry in entries if self._matches(entry)]
         if not found:
             return
-        before = self._match if self._match >= 0 else len(lines)
-        if by < 0:
-            place = bisect_left(found, before) - 1
-        else:
-            place = bisect_right(found, before) % len(found)
-        self._choose(found[place], f"match {found.index(found[place]) + 1:,} of {len(found):,}")
-
-    def _choose(self, at: int, said: str) -> None:
-        """Mark the match in a line, and bring it to the middle."""
-        lines = list(self.lines.lines)
-        if 0 <= self._match < len(lines):
-            lines[self._match] = _restyled(lines[self._match], CHOSEN, MARK)
-        lines[at] = _restyled(lines[at], MARK, CHOSEN)
-        self._match = at
-        self.lines.show(lines)
-        self.lines.scroll_to(y=max(0, at - self.lines.size.height // 2), animate=False, force=True)
+        chosen = [at for at, entry in enumerate(found) if entry is self._match]
+        place = (chosen[0] + by) % len(found) if chosen else min(by, 0) % len(found)
+        self._in_whole, self._match = True, found[place]
+        self.lines.show(self._lines_of(entries))
+        self._to_middle()
+        said = f"match {place + 1:,} of {len(found):,}"
         self.set_border(title=f"{self.label}: {self.input.value}, {said}")
+
+    def _to_middle(self) -> None:
+        """Bring the chosen match into view."""
+        lines, half = self.lines.lines, self.lines.size.height // 2
+        at = next((at for at, each in enumerate(lines) if any(CHOSEN in s for _, s in each)), 0)
+        self.lines.scroll_to(y=max(0, at - half), animate=False, force=True)
 
     @on(Input.Changed)
     def narrow(self, event: Input.Changed) -> None:
         event.stop()
         self.filter = tuple(event.value.lower().split())
-        self._in_whole, self._match = False, -1
+        self._in_whole, self._match = False, None
         self.set_border(title=self.label + (f": {event.value}" if self.filter else ""))
         if self._width:
             self._rebuild()
@@ -169,7 +167,7 @@ class LogPanel(TextPanel):
         self.lines.focus()
 
 
-def highlighted(pieces: Line, words: Sequence[str]) -> Line:
+def highlighted(pieces: Line, words: Sequence[str], mark: str = MARK) -> Line:
     """The line with each of these lower-case words marked wherever it stands."""
     pattern = re.compile("|".join(map(re.escape, words)), re.IGNORECASE)
     marked: list[Piece] = []
@@ -177,24 +175,19 @@ def highlighted(pieces: Line, words: Sequence[str]) -> Line:
         end = 0
         for match in pattern.finditer(text):
             marked.append((text[end : match.start()], style))
-            marked.append((match[0], f"{style} {MARK}"))
+            marked.append((match[0], f"{style} {mark}"))
             end = match.end()
         marked.append((text[end:], style))
     return tuple((text, style) for text, style in marked if text)
 
 
-def _restyled(pieces: Line, old: str, new: str) -> Line:
-    """The line with one mark replaced by another."""
-    return tuple((text, style.replace(old, new)) for text, style in pieces)
-
-
 def log_lines(entry: LogLine, width: int) -> list[Line]:
     """A log line: time, step where there is room, and the text with a hanging indent."""
-    head = f"{clock(entry.time)} "
+    time, step = f"{clock(entry.time)} ", ""
     if width >= WITH_STEPS:
         origin = "output" if entry.kind == OUTPUT else f"step {entry.step:,}"
-        head = f"{head} {origin:>12}  "
+        step = f" {origin:>12}  "
     elif width < WITH_STEPS // 2:
-        head = f"{clock(entry.time)[:5]} "
-    whole = line((head, "dim"), (entry.text, STYLES.get(entry.kind, "")))
-    return wrap(whole, width, hang=len(head))
+        time = f"{clock(entry.time)[:5]} "
+    whole = line((time, "dim"), (step, "dim"), (entry.text, STYLES.get(entry.kind, "")))
+    return wrap(whole, width, hang=len(time + step))
