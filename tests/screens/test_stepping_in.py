@@ -234,6 +234,23 @@ def test_control_is_taken_and_given_back_without_leaving_the_screen(tmp_path: Pa
     drive(tmp_path, steps, told.source, SMALL)
 
 
+def test_control_that_was_taken_is_of_one_run(tmp_path: Path) -> None:
+    told, other = a_run(tmp_path), a_run(tmp_path, "other")
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
+        await press(pilot, "T", "y")
+        await until(pilot, lambda: app.actions.mode() == "watching, in control")
+        app.monitor.open(other.folder)
+        app.draw()
+        await until(pilot, lambda: app.view is not None and app.view.running)
+        assert app.actions.mode() == "watching"
+        app.monitor.open(told.folder)
+        app.draw()
+        assert app.actions.mode() == "watching, in control"
+
+    drive(tmp_path, steps, told.source, SMALL)
+
+
 def test_control_of_another_user_s_run_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """From watching a run of another process to controlling it, without leaving the screen."""
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from icot_tui.engine.run_folder import RunFolder
@@ -28,13 +29,23 @@ def is_of_another_user(folder: RunFolder) -> bool:
 class ControlSwitch:
     """Whether this screen may change the run that it watches.
 
-    Attributes:
-        on: may it?
+    Control that is taken is of one run: another one that is opened on this screen is only watched.
     """
 
     def __init__(self, app: "Workbench") -> None:
-        self.on = app.options.control
         self._app = app
+        self._always = app.options.control
+        self._taken: Path | None = None
+
+    @property
+    def on(self) -> bool:
+        """May it?"""
+        return self._always or (self._taken is not None and self._taken == self._shown)
+
+    @property
+    def _shown(self) -> Path | None:
+        view = self._app.monitor.view
+        return None if view is None else view.source.folder.path
 
     def handlers(self) -> dict[str, Handler]:
         return {"take-control": self._switch}
@@ -56,15 +67,17 @@ class ControlSwitch:
 
     def _switch(self) -> None:
         if self.on:
-            self._set(on=False)
+            self._always = False
+            self._set(None)
         else:
+            run = self._shown  # the one that is asked about
             self._app.push_screen(
                 confirmation("take control of the run", MEANING),
-                lambda answer: self._set(on=True) if answer else None,
+                lambda answer: self._set(run) if answer else None,
             )
 
-    def _set(self, on: bool) -> None:
-        self.on = on
+    def _set(self, run: Path | None) -> None:
+        self._taken, on = run, run is not None
         said = "You control this run now." if on else "This screen is read-only again."
         notify_user(self._app, said)
         self._app.draw()
