@@ -24,7 +24,8 @@ class GradientNorms:
     @property
     def share_read(self) -> float:
         """Of the journal, from 0 to 1."""
-        return self._journal.offset / max(self._journal.size, 1)
+        journal = self._journal  # a torn last line will never be read
+        return 1.0 if journal.done else journal.offset / max(journal.size, 1)
 
     def look(self, seconds: float) -> None:
         """Take in what is new, for about this long."""

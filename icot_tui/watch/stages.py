@@ -84,7 +84,8 @@ class ResetFacts:
         stage: of the run after it.
         before: mean of the few steps up to it; None where none is known.
         after: highest mean of as many steps in a row, up to the next reset.
-        recovered: steps until such a mean was down at `before` again; None if it never was.
+        recovered: steps until such a mean was down at `before` again; None if it never was, or
+            too few steps followed for one.
         over: has another reset followed?
     """
 
@@ -127,13 +128,15 @@ def _recovery(
 ) -> tuple[float | None, int | None]:
     """(highest mean after the reset, steps until the mean was down again)."""
     losses = _losses(history, step, end)
-    losses = losses[np.isfinite(losses)]
-    if not len(losses):
+    places = np.flatnonzero(np.isfinite(losses))
+    if not len(places):
         return None, None
-    few = min(FEW, len(losses))
-    means = np.convolve(losses, np.full(few, 1 / few), "valid")
-    down = np.flatnonzero(means <= before) if before is not None else np.empty(0, np.int64)
-    return float(means.max()), int(down[0]) + few if len(down) else None
+    few = min(FEW, len(places))
+    means = np.convolve(losses[places], np.full(few, 1 / few), "valid")
+    if before is None or few < FEW:
+        return float(means.max()), None
+    down = np.flatnonzero(means <= before)
+    return float(means.max()), int(places[down[0] + few - 1]) + 1 if len(down) else None
 
 
 def _losses(history: History, after: int, until: int) -> NDArray[np.float64]:

@@ -4,8 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace as changed
 
-from icot_tui.engine.journal.events import LossSpike
+from icot_tui.engine.journal.events import LossSpike, RolledBack
 from icot_tui.tui.chart.viewport import visible
 from icot_tui.tui.chart.widget import link
 from icot_tui.tui.frame.panel import FULL, Panel
@@ -16,9 +17,11 @@ from icot_tui.tui.panels.removal import RemovalPanel
 from icot_tui.tui.panels.resets import ResetsPanel
 from icot_tui.tui.panels.samples import SamplesPanel
 from icot_tui.tui.run.view import RunView
+from icot_tui.watch.gradient_norms import GradientNorms
 from icot_tui.watch.machine import GpuReading, MachineReading
 from icot_tui.watch.stages import reset_facts, stages
 from tests.screens.panel_run import Told, a_sample, look, look_at_any
+from tests.screens.test_panels_trainings import begin, distilling
 from tests.screens.workbench import drive, press
 
 
@@ -69,8 +72,6 @@ def test_resets_and_removals_have_a_table_on_a_full_screen(tmp_path: Path) -> No
 
 
 def sample(index: int, right: bool):  # type: ignore[no-untyped-def]
-    from msgspec.structs import replace as changed
-
     return changed(a_sample("0 7 5 0" if right else "0 7 1 0"), index=index)
 
 
@@ -92,6 +93,71 @@ def test_samples_are_browsed_and_what_flipped_is_told(tmp_path: Path) -> None:
     said = "\n".join(look(panel, told.view(), (100, 40), earlier))
     assert "step 100:" in said and "now wrong" not in said
     assert panel.title(told.view()) == "samples: 1 of 2"
+
+
+def test_the_samples_of_an_evaluation_stay_when_a_newer_one_comes(tmp_path: Path) -> None:
+    told = Told(tmp_path).start()
+    some = [sample(index, True) for index in range(40)]
+    for _ in range(3):
+        told.train(10).evaluate(0.9, [1.0] * 4, *some)
+    panel = full(SamplesPanel())
+
+    async def check(pilot):  # type: ignore[no-untyped-def]
+        panel.lines.focus()
+        await pilot.press("left")
+        assert panel.title(told.view()) == "samples: 2 of 3"
+        panel.show(told.train(10).evaluate(0.9, [1.0] * 4, *some).view())
+        assert panel.title(told.view()) == "samples: 2 of 4"
+        await pilot.press("end")
+        assert panel.title(told.view()) == "samples: 4 of 4" and panel.lines.below > 0
+        panel.show(told.train(10).evaluate(0.9, [1.0] * 4, *some).view())
+        assert panel.title(told.view()) == "samples: 5 of 5"
+        await pilot.press("end")
+        await pilot.pause()
+        assert panel.lines.below == 0
+
+    look_at_any(panel, told.view(), (100, 20), check)
+
+
+def test_flips_are_those_of_the_same_questions_and_of_one_training(tmp_path: Path) -> None:
+    other = changed(sample(1, False), input="9 9 * 9 9")
+    told = Told(tmp_path / "a").start().train(100).evaluate(0.9, [1.0] * 4, sample(1, True))
+    told.train(100).evaluate(0.6, [1.0] * 4, other)
+    said = "\n".join(look(full(SamplesPanel()), told.view(), (100, 40)))
+    assert "right, now wrong: 0 of 0 examples kept at both" in said
+    told = distilling(tmp_path / "b", phases=1)
+    begin(told, 2)
+    told.train(20).evaluate(0.6, [1.0] * 4, sample(1, False))
+    assert "since step" not in "\n".join(look(full(SamplesPanel()), told.view(), (100, 40)))
+
+
+def test_a_recovery_is_counted_in_steps_and_takes_as_many_as_a_mean(tmp_path: Path) -> None:
+    told = Told(tmp_path).start().train(100, 0.5).remove().train(5, 0.1)
+    (facts,) = reset_facts(told.view().history, most=9)
+    assert facts.recovered is None and facts.after == pytest.approx(0.1)
+    told.train(5, None).train(10, 0.1)  # the losses of steps 106 to 110 are not finite
+    (facts,) = reset_facts(told.view().history, most=9)
+    assert facts.recovered == 15
+
+
+def test_a_torn_end_of_the_journal_leaves_no_gradient_norms_unread(tmp_path: Path) -> None:
+    told = Told(tmp_path).start().train(50)
+    with told.folder.journal.open("ab") as journal:
+        journal.write(b'{"time": 1.0, "ev')
+    norms = GradientNorms(told.folder)
+    norms.look(1.0)
+    assert norms.share_read == 1 and len(norms.series) == 50
+
+
+def test_digits_that_were_rolled_back_are_not_drawn_over_removals(tmp_path: Path) -> None:
+    told = Told(tmp_path).start().train(100).evaluate(0.9, [0.9] * 4).remove()
+    told.train(100).evaluate(0.8, [0.8] * 4).remove().train(50).evaluate(0.7, [0.7] * 4)
+    told.stage = 1
+    rolled = RolledBack(step=told.step, checkpoint="step-00000100", stage=1, cause="you asked")
+    view = told.tell(rolled).train(50).evaluate(0.6, [0.6] * 4).view(axis="removed")
+    digits, whole = (accuracy_data(view, per_digit=each) for each in (True, False))
+    assert digits.extent == whole.extent
+    assert digits.curves[0].x.tolist() == whole.curves[0].x.tolist()
 
 
 def test_each_digit_at_each_stage_is_a_cell(tmp_path: Path) -> None:

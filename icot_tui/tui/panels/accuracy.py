@@ -14,11 +14,11 @@ from icot_tui.tui.chart.widget import Chart
 from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.curves import (
     Floats,
-    along,
     axis_label,
     digit_shares,
     exact_match,
     marks,
+    standing,
     x_span,
 )
 from icot_tui.tui.panels.digit_table import digit_table
@@ -160,9 +160,10 @@ def _own_curves(view: RunView) -> list[Curve]:
 
 def _digit_curves(view: RunView) -> Iterator[Curve]:
     evaluations = view.history.evaluations
-    x = along(view.history, [each.result.step for each in evaluations], view.axis)
+    steps = np.array([each.result.step for each in evaluations], dtype=np.int64)
+    x, table = standing(view.history, view.axis, steps, digit_shares(evaluations))
     backwards = lowest_first(task_of(view.history.summary.config))
-    for at, shares in enumerate(digit_shares(evaluations).T):
+    for at, shares in enumerate(table.T):
         name = f"digit {at + 1}" + " (ones)" * (backwards and at == 0)
         yield _curve(name, (x, np.ascontiguousarray(shares)), f"series{at % 8}")
 

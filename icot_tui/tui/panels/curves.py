@@ -79,10 +79,10 @@ def of_present_training(
     phase = history.summary.metrics.phase
     if phase is not None:
         steps, values = steps[steps > phase.step], values[steps > phase.step]
-    return _standing(history, axis, steps, values)
+    return standing(history, axis, steps, values)
 
 
-def _standing(
+def standing(
     history: History, axis: Axis, steps: NDArray[np.int64], values: Any
 ) -> tuple[Floats, Any]:
     """The points without those of removals that were rolled back, which would overlap others."""
@@ -175,7 +175,7 @@ def exact_match(
     evaluations = history.evaluations if evaluations is None else evaluations
     shares = np.array([each.result.exact_match for each in evaluations], dtype=np.float64)
     steps = np.array([each.result.step for each in evaluations], dtype=np.int64)
-    return _standing(history, axis, steps, shares)
+    return standing(history, axis, steps, shares)
 
 
 def digit_shares(evaluations: Sequence[Evaluation]) -> Floats:

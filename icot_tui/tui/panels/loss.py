@@ -50,6 +50,7 @@ class LossPanel(Panel):
         self.chart: Chart = Chart(log=True)  # spikes are small beside the first losses
         self.below = tuple(Chart() for _ in BELOW)
         self._shown: Hashable = None
+        self._shown_below: Hashable = None
         self._norms: GradientNorms | None = None
         self._norms_of: Source | None = None
 
@@ -87,12 +88,18 @@ class LossPanel(Panel):
     def _show_below(self, view: RunView, many: int, window: tuple[float, float] | None) -> None:
         for chart in self.below:
             chart.ascii, chart.margin = view.ascii, MARGIN
-        accuracy, norm, rate = self.below
-        accuracy.show(accuracy_data(view, per_digit=False, zoomed=window is not None))
         if many > 1:
             if self._norms is None or self._norms_of is not view.source:
                 self._norms, self._norms_of = GradientNorms(view.source.folder), view.source
             self._norms.look(READING_SECONDS)
+        read = (self._norms.share_read, len(self._norms.series)) if self._norms else None
+        shown = (version(view), view.phase, window, many, read)
+        if shown == self._shown_below:
+            return
+        self._shown_below = shown
+        accuracy, norm, rate = self.below
+        accuracy.show(accuracy_data(view, per_digit=False, zoomed=window is not None))
+        if many > 1 and self._norms is not None:
             norm.show(norm_data(view, self._norms, window))
         if many > 2:
             rate.show(rate_data(view, window))

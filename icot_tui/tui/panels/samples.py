@@ -6,6 +6,7 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
+from textual.actions import SkipAction
 from textual.binding import Binding
 
 from icot_tui.data.tasks import Task
@@ -17,6 +18,7 @@ from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.example import task_of
 from icot_tui.tui.panels.text import EMPTY, Line, cells, columns, first_fitting, line, paragraph
 from icot_tui.tui.run.view import RunView
+from icot_tui.watch.history import History
 
 LARGEST_BYTES = 4 << 20
 """Of a file of samples; what follows is not read for the screen."""
@@ -44,27 +46,36 @@ class SamplesPanel(TextPanel):
     BINDINGS = [
         Binding("left", "browse(-1)", "earlier evaluation", show=False),
         Binding("right", "browse(1)", "later evaluation", show=False),
-        Binding("end", "browse(0)", "newest evaluation", show=False),
+        Binding("end", "browse(0)", "newest evaluation", show=False, priority=True),
     ]
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._back = 0  # evaluations before the newest
+        self._at: int | None = None  # the evaluation shown; None: the newest
 
     def action_browse(self, by: int) -> None:
         """Go to a later evaluation, or an earlier one if negative; 0: the newest, and follow."""
         if self._view is None:
             return
-        evaluations = self._view.history.summary.metrics.evaluations
-        self._back = min(max(0, self._back - by), max(0, len(evaluations) - 1)) if by else 0
+        if not by and self._at is None:
+            raise SkipAction  # the end of the lines is meant
+        many = len(self._view.history.summary.metrics.evaluations)
+        at = max(0, self._place(many) + by)
+        self._at = at if by and at < many - 1 else None
         self.show_safely(self._view)
+
+    def show(self, view: RunView) -> None:
+        if self._view is not None and self._view.source is not view.source:
+            self._at = None
+        super().show(view)
 
     def title(self, view: RunView) -> str:
         many = len(view.history.summary.metrics.evaluations)
         return self.label if many < 2 else f"{self.label}: {self._place(many) + 1:,} of {many:,}"
 
     def _place(self, many: int) -> int:
-        return max(0, many - 1 - self._back)
+        newest = max(0, many - 1)
+        return newest if self._at is None else min(self._at, newest)
 
     def key(self, view: RunView) -> Hashable:
         evaluations = view.history.summary.metrics.evaluations
@@ -94,11 +105,16 @@ class SamplesPanel(TextPanel):
         )
         task = task_of(view.history.summary.config)
         lines = [area.cut(head), *sample_lines(samples, task, area)]
-        if area.full and at:
+        if area.full and at and at not in _first_ones(view.history):
             before = evaluations[at - 1].result
             changed = flip_lines(samples, samples_of(view.source.folder, before), task, area)
             lines += [EMPTY, line((f"since step {before.step:,}", "bold")), *changed]
         return [*lines, EMPTY, line((KEYS, "dim"))] if area.full else lines
+
+
+def _first_ones(history: History) -> set[int]:
+    """The first evaluation of each training: the one before it was of another model."""
+    return {training.evaluations for training in history.trainings}
 
 
 def samples_of(folder: RunFolder, evaluation: Evaluated) -> list[Sample]:
@@ -115,14 +131,14 @@ def flip_lines(
     now: Sequence[Sample], before: Sequence[Sample], task: Task | None, area: Area
 ) -> list[Line]:
     """The examples kept at both evaluations whose answer became wrong, or right."""
-    was_right = {sample.index: sample.correct for sample in before}
-    both = [sample for sample in now if sample.index in was_right]
+    was_right = {(sample.index, sample.input): sample.correct for sample in before}
+    both = [sample for sample in now if (sample.index, sample.input) in was_right]
     lines: list[Line] = []
     for correct, title in ((False, "right, now wrong"), (True, "wrong, now right")):
         group = [
             sample
             for sample in both
-            if sample.correct is correct and was_right[sample.index] is not correct
+            if sample.correct is correct and was_right[sample.index, sample.input] is not correct
         ]
         head = f"{title}: {len(group):,} of {count(len(both), 'example')} kept at both"
         style = "bold error" if group and not correct else "dim italic"

@@ -11,21 +11,23 @@ from icot_tui.watch.stages import ResetFacts, StageFacts, reset_facts, stages
 LONGEST_BAR, SHORTEST_BAR = 60, 8
 MOST_RESETS = 100
 """Resets that are listed; the loss around each is looked up at every redraw."""
-ROOMY = 68
-"""From this width on all columns have room."""
+ROOMY, ALL_STAGES = 68, 76
+"""From these widths on all columns of resets, and of stages, have room."""
 NARROW = (0, 2, 4, 5, 6)
 """Columns of the stages where they have not."""
 Row = list[Line]
 
 
 def timeline(view: RunView, area: Area) -> list[Line]:
-    """A line for each stage: when it began, its steps and time, loss, exact match and spikes."""
+    """A line for each stage: when it began, its steps and time, loss, best exact match, spikes."""
     found = stages(view.history)
     if not found:
         return []
-    heads = ("stage", "from step", "steps", "time", "loss at end", "exact match", "spikes")
+    roomy = area.width >= ALL_STAGES
+    best = "best exact match" if roomy else "best match"
+    heads = ("stage", "from step", "steps", "time", "loss at end", best, "spikes")
     rows = [_heads(heads), *(_stage_row(facts, area) for facts in found)]
-    if area.width < ROOMY:
+    if not roomy:
         rows = [[row[at] for at in NARROW] for row in rows]
     table = _right_aligned(rows)
     room = min(LONGEST_BAR, area.width - max(map(cells, table)) - 2)
