@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ class MachineReading:
         ram_used, ram_total: in bytes.
         disk_free: in bytes, on the runs' disk.
         gpus: one each, none without a driver.
+        time: when it was read, in seconds of a clock of its own; 0 where that doesn't matter.
     """
 
     cpu: float | None
@@ -49,6 +50,7 @@ class MachineReading:
     ram_total: int | None
     disk_free: int | None
     gpus: tuple[GpuReading, ...]
+    time: float = field(default=0.0, compare=False)
 
 
 class MachineSampler:
@@ -80,6 +82,7 @@ class MachineSampler:
             ram_total=None if memory is None else int(memory.total),
             disk_free=self._disk_free,
             gpus=tuple(_read_gpu(handle, name) for handle, name in self._gpus),
+            time=time.monotonic(),
         )
 
 

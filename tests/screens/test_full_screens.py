@@ -184,7 +184,9 @@ def readings(gpus: int) -> list[MachineReading]:
         )
 
     return [
-        MachineReading(at / 10, 1_000_000_000, 4_000_000_000, 9_000_000_000, (gpu(at / 10),) * gpus)
+        MachineReading(
+            at / 10, 1_000_000_000, 4_000_000_000, 9_000_000_000, (gpu(at / 10),) * gpus, 3.0 * at
+        )
         for at in range(11)
     ]
 
@@ -200,6 +202,7 @@ def test_the_machine_has_a_history(tmp_path: Path) -> None:
     (use,) = (line for line in lines if line.startswith("GPU 0 use"))
     assert "▁▂▂▃▄▅▅▆▇▇█" in use and use.endswith("100 %")
     assert any(line.startswith("  power") and "350 W of 700" in line for line in lines)
+    assert any("the last 30 s," in line for line in lines)  # as read, however seldom drawn
     lines = look(full(MachinePanel()), with_machine(view, 8), (120, 38))
     rows = [line for line in lines if line.startswith("GPU")]
     assert len(rows) == 8 and len(lines) <= 36 and "60 °C" in rows[7]

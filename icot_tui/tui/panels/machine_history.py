@@ -10,8 +10,6 @@ from icot_tui.tui.panels.text import Line, columns, line, sparkline
 if TYPE_CHECKING:
     from icot_tui.watch.machine import GpuReading, MachineReading
 
-READ_SECONDS = 2.0
-"""Between two readings."""
 SHORTEST, LONGEST = 10, 120
 """Cells of a sparkline."""
 BESIDE = 58
@@ -31,8 +29,8 @@ def history_lines(readings: "Sequence[MachineReading]", area: Area, rows: int) -
         return []
     width = min(LONGEST, len(readings), area.width - BESIDE)
     width = max(SHORTEST, width)
-    seconds = (min(len(readings), width) - 1) * READ_SECONDS
     now = readings[-1]
+    seconds = now.time - readings[-width:][0].time
     table = [
         _row("CPU", [one.cpu for one in readings], _percent(now.cpu), width, area),
         _row("memory", [_part(one.ram_used, one.ram_total) for one in readings],
