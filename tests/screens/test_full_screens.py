@@ -161,13 +161,14 @@ def test_digits_that_were_rolled_back_are_not_drawn_over_removals(tmp_path: Path
 
 
 def test_each_digit_at_each_stage_is_a_cell(tmp_path: Path) -> None:
-    lines = look(full(AccuracyPanel()), two_removals(tmp_path).view(), (100, 40))
+    told = two_removals(tmp_path).evaluate(0.6, [0.999, 0.001, 0.0, 1.0])
+    lines = look(full(AccuracyPanel()), told.view(), (100, 40))
     assert [line.split() for line in lines if line.startswith(("stage", "digit "))] == [
-        ["stage", "0", "1"],
-        ["digit", "1", "ones", "100", "100"],
-        ["digit", "2", "90", "90"],
-        ["digit", "3", "90", "60"],
-        ["digit", "4", "100", "100"],
+        ["stage", "0", "1", "2"],
+        ["digit", "1", "ones", "100", "100", "99"],  # 100 and 0 only where all and none are meant
+        ["digit", "2", "90", "90", "1"],
+        ["digit", "3", "90", "60", "0"],
+        ["digit", "4", "100", "100", "100"],
     ]
 
 

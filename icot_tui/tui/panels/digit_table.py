@@ -5,7 +5,7 @@ import numpy as np
 from icot_tui.tui.panels.base import Area
 from icot_tui.tui.panels.curves import digit_shares
 from icot_tui.tui.panels.example import lowest_first, task_of
-from icot_tui.tui.panels.text import Line, Piece, level, line
+from icot_tui.tui.panels.text import Line, Piece, level, line, whole_percents
 from icot_tui.tui.run.view import RunView
 
 CELL = 4
@@ -52,5 +52,5 @@ def _cell(share: float, wide: int, area: Area) -> Piece:
     style = "success" if share >= GOOD else "warning" if share >= FAIR else "error"
     if wide == 1:
         return level(share, area.glyph), style
-    text = f"{100 * share:.0f}".rjust(CELL - 1)
+    text = f"{whole_percents(share)}".rjust(CELL - 1)
     return f"{text} ", style if area.plain else f"{style} reverse"

@@ -135,10 +135,16 @@ def bar(share: float, width: int, glyph: Glyphs, style: str = "primary") -> Line
     return ((glyph.remaining * filled, style), (glyph.hollow * (width - filled), "dim"))
 
 
+def whole_percents(share: float) -> int:
+    """A share in percent; 0 and 100 only where none, or all, is meant."""
+    shown = round(100 * share)
+    return min(max(shown, 1), 99) if 0 < share < 1 else shown
+
+
 def level(share: float, glyph: Glyphs) -> str:
     """One character, the higher the larger the share; in ASCII, percent."""
     if not glyph.levels:
-        return f"{100 * share:.0f}"
+        return f"{whole_percents(share)}"
     at = round(min(max(share, 0.0), 1.0) * (len(glyph.levels) - 1))
     return glyph.levels[at]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from icot_tui.formatting import count, listed, whole_percent
+from icot_tui.formatting import count, listed, percent
 from icot_tui.tui.play.records import ChosenToken
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def equals_answer(chosen: ChosenToken, aligned: "AlignedExamples") -> str:
     alike = [(k, share) for k, share in enumerate(shares) if share >= MARKED_SHARE]
     if not alike:
         return ""
-    told = listed([f"{ANSWER}{k} in {whole_percent(share)}" for k, share in alike])
+    told = listed([f"{ANSWER}{k} in {percent(share)}" for k, share in alike])
     return (
         f"{chosen.name} equals the answer's {told} of {count(len(aligned), 'example')}: a place "
         "that seems to hold it may hold the answer."
