@@ -295,3 +295,14 @@ def test_values_are_zoomed_the_right_way_round_wherever_the_curve_is(log, values
     if view.values is not None:
         low, high = view.values
         assert low < high and (low >= values[0] and high <= values[1]) == (factor < 1)
+
+
+def test_a_value_measured_elsewhere_says_where():
+    data = chart(
+        Curve("loss", np.arange(100), np.ones(100)),
+        Curve("exact match", np.array([10.0, 90.0]), np.array([0.5, 0.75]), smooth=False),
+    )
+    (head, *_) = lines(data, Viewport(cursor=60.0), (90, 8))
+    assert "step 60" in head and "0.750 at 90" in head and "1.00 (smoothed 1.00) at" not in head
+    (head, *_) = lines(data, Viewport(cursor=90.0), (90, 8))
+    assert "0.750" in head and "0.750 at" not in head

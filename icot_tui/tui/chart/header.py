@@ -20,7 +20,10 @@ BREVITY = (0, 1, 2)
 def readout(
     data: ChartData, view: Viewport, style: ChartStyle, column: float, brevity: int
 ) -> list[Runs]:
-    """The position of the cursor, each curve's value there, and marks within a column of it."""
+    """The position of the cursor, each curve's value there, and marks within a column of it.
+
+    A value that was measured elsewhere, such as that of an evaluation, says where.
+    """
     cursor = view.cursor if view.cursor is not None else 0.0
     parts: list[Runs] = [[(position(cursor, data.x_label, style.ascii), STRONG)]]
     for place, curve in enumerate(data.curves):
@@ -29,6 +32,7 @@ def readout(
             continue
         there = curve.x[0] - column <= cursor <= curve.x[-1] + column
         value, smooth = _values(data, view, curve, index) if there else ("none here", "")
+        elsewhere = there and abs(curve.x[index] - cursor) > column
         swatch = style.swatch(place, len(data.curves), dot=True)
         runs: Runs = [(f"{swatch} ", Ink(curve.colour, "bold"))]
         if brevity < 2:
@@ -37,6 +41,9 @@ def readout(
         runs.append((value, Ink("error") if value == "not finite" else STRONG))
         if smooth:
             runs.append((f" (~{smooth})" if brevity else f" (smoothed {smooth})", QUIET))
+        if elsewhere:
+            where = position(float(curve.x[index]), "hours" if data.x_label == "hours" else "")
+            runs.append((f" at {where}", QUIET))
         parts.append(runs)
     return parts + _near(data, cursor, style, column)
 
@@ -46,7 +53,7 @@ def position(x: float, label: str, ascii: bool = False) -> str:
     if label == "hours":
         return time_of_hours(x, exact=True)
     whole = abs(x) < 1e15 and x == round(x)
-    return f"{fit(label, 20, ascii)} {x:,{'.0f' if whole else '.4g'}}"
+    return f"{fit(label, 20, ascii)} {x:,{'.0f' if whole else '.4g'}}".strip()
 
 
 def _values(data: ChartData, view: Viewport, curve: Curve, index: int) -> tuple[str, str]:
