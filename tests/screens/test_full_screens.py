@@ -83,7 +83,7 @@ def test_samples_are_browsed_and_what_flipped_is_told(tmp_path: Path) -> None:
     said = "\n".join(look(panel, told.view(), (100, 40)))
     assert "right, now wrong: 1 of 2 examples kept at both" in said
     assert "wrong, now right: 1 of 2 examples kept at both" in said
-    assert panel.title(told.view()) == "samples: 2 of 2"
+    assert panel.title(told.view()) == "samples: evaluation 2 of 2"
 
     async def earlier(pilot):  # type: ignore[no-untyped-def]
         panel.lines.focus()
@@ -92,7 +92,7 @@ def test_samples_are_browsed_and_what_flipped_is_told(tmp_path: Path) -> None:
     panel = full(SamplesPanel())
     said = "\n".join(look(panel, told.view(), (100, 40), earlier))
     assert "step 100:" in said and "now wrong" not in said
-    assert panel.title(told.view()) == "samples: 1 of 2"
+    assert panel.title(told.view()) == "samples: evaluation 1 of 2"
 
 
 def test_the_samples_of_an_evaluation_stay_when_a_newer_one_comes(tmp_path: Path) -> None:
@@ -105,13 +105,13 @@ def test_the_samples_of_an_evaluation_stay_when_a_newer_one_comes(tmp_path: Path
     async def check(pilot):  # type: ignore[no-untyped-def]
         panel.lines.focus()
         await pilot.press("left")
-        assert panel.title(told.view()) == "samples: 2 of 3"
+        assert panel.title(told.view()) == "samples: evaluation 2 of 3"
         panel.show(told.train(10).evaluate(0.9, [1.0] * 4, *some).view())
-        assert panel.title(told.view()) == "samples: 2 of 4"
+        assert panel.title(told.view()) == "samples: evaluation 2 of 4"
         await pilot.press("end")
-        assert panel.title(told.view()) == "samples: 4 of 4" and panel.lines.below > 0
+        assert panel.title(told.view()) == "samples: evaluation 4 of 4" and panel.lines.below > 0
         panel.show(told.train(10).evaluate(0.9, [1.0] * 4, *some).view())
-        assert panel.title(told.view()) == "samples: 5 of 5"
+        assert panel.title(told.view()) == "samples: evaluation 5 of 5"
         await pilot.press("end")
         await pilot.pause()
         assert panel.lines.below == 0

@@ -71,7 +71,9 @@ class SamplesPanel(TextPanel):
 
     def title(self, view: RunView) -> str:
         many = len(view.history.summary.metrics.evaluations)
-        return self.label if many < 2 else f"{self.label}: {self._place(many) + 1:,} of {many:,}"
+        if many < 2:
+            return self.label
+        return f"{self.label}: evaluation {self._place(many) + 1:,} of {many:,}"
 
     def _place(self, many: int) -> int:
         newest = max(0, many - 1)
