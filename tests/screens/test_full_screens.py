@@ -282,3 +282,17 @@ def test_loss_and_accuracy_zoom_and_point_together(tmp_path: Path) -> None:
         assert accuracy.viewport.window is accuracy.viewport.cursor is None
 
     drive(tmp_path, steps, told.source)
+
+
+def test_keys_mean_the_chart_in_focus_on_a_full_screen(tmp_path: Path) -> None:
+    async def steps(app, pilot):  # type: ignore[no-untyped-def]
+        await press(pilot, "2", "f")
+        loss, _, norm, _ = app.live.board.panels["loss"].charts
+        await press(pilot, "Y")
+        assert loss.viewport.values is not None and norm.viewport.values is None
+        norm.focus()
+        await press(pilot, "0", "Y", "y")
+        assert loss.viewport.values is None and loss.viewport.log
+        assert norm.viewport.log
+
+    drive(tmp_path, steps, two_removals(tmp_path).source)

@@ -99,8 +99,9 @@ class Chart(Widget, can_focus=True):
             self._set_viewport(panned(self.viewport, self.data.extent, share))
 
     def reset_view(self) -> None:
-        """Show everything, follow new data, and hide the cursor."""
-        self._set_viewport(whole(self.viewport))
+        """Show everything, follow new data, and hide the cursor, in linked charts, too."""
+        for chart in (self, *self._alike()):
+            chart._set_viewport(whole(chart.viewport))
 
     def zoom_values(self, factor: float) -> None:
         """Show `factor` times the range of values, around the one at the cursor or the newest."""

@@ -141,8 +141,11 @@ class LiveScreen(Screen[None]):
 
     @property
     def chart(self) -> "Chart | None":
+        """The one that chart keys mean: in focus, or else the main one of its panel."""
         panel = self.panel_with_chart
-        return None if panel is None else panel.chart
+        if panel is None:
+            return None
+        return next((chart for chart in panel.charts if chart.has_focus), panel.chart)
 
 
 def _panel_of(widget: Widget | None) -> Panel | None:
