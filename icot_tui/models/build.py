@@ -236,7 +236,13 @@ def _with_adapters(model: "PreTrainedModel", config: ModelConfig) -> "PreTrained
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
     )
     try:
-        return get_peft_model(model, adapters)
+        adapted = get_peft_model(model, adapters)
     except ValueError as error:
         reason = str(error).replace("target_modules", "model.lora.targets").rstrip(".")
         raise UserError(f"model.lora does not fit this model: {reason}") from error
+    if not runs(adapted):  # the experts of some families are no modules of their own
+        raise UserError(
+            f"{kind(model)} cannot be called with adapters on these modules: name others in "
+            "model.lora.targets"
+        )
+    return adapted

@@ -23,6 +23,7 @@ from icot_tui.config import ModelConfig
 from icot_tui.errors import UserError
 from icot_tui.models.build import build_model, is_adapted
 from icot_tui.models.loading import load_pretrained
+from tests.families.configs import tiny_model
 
 WORDS, IDS = 40, torch.arange(12).reshape(2, 6)
 
@@ -266,3 +267,12 @@ def test_unknown_targets_are_told_by_our_key(folder):
     config = ModelConfig(pretrained=str(folder), lora={"rank": 4, "targets": ["nothing"]})
     with pytest.raises(UserError, match=r"model\.lora does not fit this model"):
         build_model(config, WORDS, 0, 20, seed=0)
+
+
+def test_adapters_that_a_model_cannot_be_called_with_are_refused(tmp_path):
+    tiny_model("phimoe", WORDS).save_pretrained(tmp_path)
+    fitting = ModelConfig(pretrained=str(tmp_path), lora={"rank": 2, "targets": ["q_proj"]})
+    assert is_adapted(build_model(fitting, WORDS, 0, 16, seed=0))
+    every = ModelConfig(pretrained=str(tmp_path), lora={"rank": 2, "targets": "all-linear"})
+    with pytest.raises(UserError, match=r"with adapters on these modules: name others in model"):
+        build_model(every, WORDS, 0, 16, seed=0)
