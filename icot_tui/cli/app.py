@@ -168,7 +168,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _usage_sentence(error: typer.TyperException) -> str:
     """What is wrong with how a command was called, and where to read how it is."""
-    message = error.format_message().rstrip(".")
+    message = error.format_message().replace("Value error, ", "").rstrip(".")
     context = getattr(error, "ctx", None)
     if not context or not message:
         return message

@@ -87,6 +87,7 @@ def print_table(
     *,
     label_width: int = 0,
     cell_width: int = 0,
+    dispensable: "Sequence[str]" = (),
     **column: Any,
 ) -> None:
     """A table on a terminal, tab-separated lines with a heading elsewhere.
@@ -95,6 +96,8 @@ def print_table(
         title: for a terminal only.
         label_width, cell_width: columns of the terminal for the first column, and for each other
             one; those that do not fit go below. 0: all are side by side.
+        dispensable: headings of columns that are left out, one after the other, until a row fits
+            into a line of the terminal.
         column: more about the columns, for rich.
     """
     rows = list(rows)
@@ -106,6 +109,9 @@ def print_table(
     from rich.table import Table
 
     screen = console()
+    missing = _left_out(headers, rows, dispensable, screen.width)
+    kept = [place for place, name in enumerate(headers) if name not in missing]
+    headers, rows = [headers[place] for place in kept], [[r[place] for place in kept] for r in rows]
     beside = max(1, (screen.width - label_width) // cell_width) if cell_width else len(headers)
     for begin in range(1, max(2, len(headers)), beside):
         some = slice(begin, begin + beside)
@@ -115,6 +121,27 @@ def print_table(
         for row in rows:
             table.add_row(*map(_safe, (row[0], *row[some])))
         screen.print(table)
+    if missing:
+        say(f"Left out, for want of room: {', '.join(missing)}")
+
+
+def _left_out(
+    headers: "Sequence[str | Text]",
+    rows: "Sequence[Sequence[str | Text]]",
+    dispensable: "Sequence[str]",
+    room: int,
+) -> list[str]:
+    """The headings of those columns that must go for the others to stand in one line."""
+    from rich.cells import cell_len
+
+    columns = zip(headers, *rows, strict=True)
+    widths = {str(one[0]): max(cell_len(str(cell)) for cell in one) + 3 for one in columns}
+    missing: list[str] = []
+    for name in dispensable:
+        if name in widths and sum(widths.values()) - 1 + 2 > room:
+            del widths[name]
+            missing.append(name)
+    return missing
 
 
 def _safe(cell: "str | Text") -> "str | Text":

@@ -9,6 +9,8 @@ from icot_tui.output import say
 from icot_tui.watch.filters import in_words, value_of
 from icot_tui.watch.runs import RunLine
 
+DISPENSABLE = ("note", "began", "steps", "method", "tags", "best")
+"""Columns that a narrow terminal does without, the first one first."""
 SHOWN = ("name", "status", "method", "removed", "accuracy", "best", "steps", "tag", "note")
 """Keys that have their column anyway."""
 
@@ -26,7 +28,7 @@ def print_runs(lines: Sequence[RunLine], keys: Sequence[str]) -> None:
         if any(texts):
             headers.append(header)
             rows = [[*row, text] for row, text in zip(rows, texts, strict=True)]
-    print_table(headers, rows)
+    print_table(headers, rows, dispensable=DISPENSABLE)
     if sys.stdout.isatty() and len(lines) > 1:
         names = " ".join(plain(line.name) for line in lines[:2])
         say(f"How two of them differ: icot-tui runs compare {names}")

@@ -1,5 +1,7 @@
 """`icot-tui runs`: list the runs, show, compare, query, sort out and export them."""
 
+import os
+import shlex
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -46,7 +48,11 @@ def list_runs(
         Argument(help="Conditions that must hold: KEY=VALUE (!= < <= > >= ~), tag:NAME, or words."),
     ] = None,
     sort: Annotated[
-        str | None, Option(help="Sort by this key: results greatest first, others smallest first.")
+        str | None,
+        Option(
+            help="Sort by this key: results greatest first, others smallest first; of equal "
+            "accuracies that with more removed first."
+        ),
     ] = None,
     reverse: Annotated[bool, Option("--reverse", help="The other way round.")] = False,
     runs: Runs = None,
@@ -178,7 +184,11 @@ def export(
     runs: Runs = None,
     to: Annotated[
         str | None,
-        Option(metavar="TRACKER", help="Fill in wandb, mlflow, trackio or tensorboard instead."),
+        Option(
+            metavar="TRACKER",
+            help="Fill in wandb, mlflow, trackio or tensorboard instead, as if the run had told it "
+            "while it trained; files go to --out, or else into the run's folder.",
+        ),
     ] = None,
 ) -> None:
     """Export every step and evaluation of runs to other programs, or write a model card."""
@@ -216,5 +226,8 @@ def _export_to_tracker(to: str, names: list[str], out: Path | None, runs: Path |
     if to not in CLIENTS:
         raise UserError(f"--to must be one of {', '.join(CLIENTS)}, not '{to}'")
     folders = [RunFolder.find(runs or runs_folder(), name) for name in names]
-    export_to_tracker(to, folders, out)
+    files = export_to_tracker(to, folders, out)
     say(plain(f"{to} has {', '.join(folder.name for folder in folders)}"))
+    if to == "tensorboard":
+        shown = out if out is not None else os.path.commonpath(files)
+        say(plain(f"look at it with: tensorboard --logdir {shlex.quote(str(shown))}"))

@@ -17,6 +17,7 @@ import socket
 import stat
 import time
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 from icot_tui.errors import UserError
@@ -76,8 +77,11 @@ class RunFolder:
         for path in (runs / name, Path(name)):
             if name and (path / "config.toml").is_file():
                 return cls(path)
+        alike = get_close_matches(name, [run.name for run in known], n=2)
         names = ", ".join(run.name for run in known[:5])
-        hint = f" (known runs: {names})" if names else ""
+        more = f", and {len(known) - 5} more" if len(known) > 5 else ""
+        hint = f" (known runs: {names}{more})" if names else ""
+        hint = f"; did you mean {' or '.join(alike)}?" if alike else hint
         raise UserError(f"there is no run '{name}' in {runs}{hint}")
 
     @classmethod

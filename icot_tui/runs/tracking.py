@@ -29,6 +29,11 @@ def open_trackers(
         project=config.trackers.project,
         config=flat(config.model_dump()),
         tags=(method_of(config).name, *read_notes(folder).tags),
-        files=files or folder.path / config.trackers.project,
+        files=tracker_files(folder, config, files),
     )
     return Trackers({name: open_tracker(name, run) for name in names}, folder.samples)
+
+
+def tracker_files(folder: RunFolder, config: RunConfig, files: Path | None = None) -> Path:
+    """Where TensorBoard's and W&B's files of a run go: in `files`, or else in its folder."""
+    return files or folder.path / config.trackers.project

@@ -27,6 +27,7 @@ FACTS: Mapping[str, Callable[[RunLine], Any]] = {
     "tag": lambda line: line.tags,
     "note": lambda line: line.note or None,
 }
+SHARES = ("accuracy", "best")
 GREATEST_FIRST = ("accuracy", "best", "removed", "steps", "seconds")
 _TERM = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
 _CONDITION = re.compile(r"([A-Za-z_][\w.-]*)(<=|>=|!=|=|<|>|~|:)(.*)", re.DOTALL)
@@ -66,6 +67,8 @@ def keys_in(text: str) -> list[str]:
 def in_order(lines: Sequence[RunLine], key: str, reverse: bool = False) -> list[RunLine]:
     """Runs by a key: results greatest first, all else smallest first; those without it last.
 
+    Of runs with the same exact match, those come first that have removed more.
+
     Raises:
         UserError: there is no such key.
     """
@@ -73,9 +76,10 @@ def in_order(lines: Sequence[RunLine], key: str, reverse: bool = False) -> list[
     values = {id(line): value_of(line, key) for line in lines}
     known = [line for line in lines if values[id(line)] not in (None, ())]
 
-    def rank(line: RunLine) -> tuple[bool, Any]:
+    def rank(line: RunLine) -> tuple[bool, Any, int]:
         value = values[id(line)]
-        return (False, value) if _is_number(value) else (True, in_words(value).casefold())
+        stage = line.stage if key in SHARES else 0
+        return (False, value, stage) if _is_number(value) else (True, in_words(value).casefold(), 0)
 
     ranked = sorted(known, key=rank, reverse=reverse != (key in GREATEST_FIRST))
     return [*ranked, *(line for line in lines if values[id(line)] in (None, ()))]
@@ -98,7 +102,12 @@ def _test(term: str, lines: Sequence[RunLine]) -> Test:
             wanted.casefold() in in_words(each).casefold() for each in _each(value_of(line, key))
         )
     if any(map(_is_number, present)) and not any(isinstance(value, str) for value in present):
-        return _comparison(key, operator, _number(term, key, wanted))
+        number = _number(term, key, wanted)
+        if key in SHARES and number > 1 and not wanted.endswith("%"):
+            raise UserError(
+                f"the filter '{term}': {key} is a share of 1, such as {key}>0.9 or {key}>90%"
+            )
+        return _comparison(key, operator, number)
     if operator in _ORDER and present:
         texts = dict.fromkeys(in_words(each) for value in present for each in _each(value))
         there = _shortened(", ".join(texts))

@@ -64,9 +64,15 @@ def test_what_is_not_there_is_told_with_what_is(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"there is no run in .* yet"):
         RunFolder.find(tmp_path, None)
     RunFolder.create(tmp_path, "here", "")
-    for name in ("there", ""):
-        with pytest.raises(UserError, match=r"known runs: here"):
+    for name in ("xyz", ""):
+        with pytest.raises(UserError, match=r"known runs: here\)"):
             RunFolder.find(tmp_path, name)
+    with pytest.raises(UserError, match=r"there is no run 'hre' in .*; did you mean here\?"):
+        RunFolder.find(tmp_path, "hre")
+    for number in range(7):
+        RunFolder.create(tmp_path, f"run-{number}", "")
+    with pytest.raises(UserError, match=r"known runs: .*, and 3 more\)"):
+        RunFolder.find(tmp_path, "xyz")
 
 
 def test_one_trainer_at_a_time(tmp_path: Path) -> None:

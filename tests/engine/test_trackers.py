@@ -101,6 +101,21 @@ def test_tensorboard_gets_a_past_run(run: RunFolder, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_tensorboard_gets_no_point_twice(
+    run: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["runs", "export", "run", "--to", "tensorboard", "--runs", str(tmp_path / "runs")]
+    assert icot_tui(arguments) == 0
+    folder = run.path / "icot-tui"
+    assert f"look at it with: tensorboard --logdir {folder}\n" in capsys.readouterr().out
+    written = list(folder.iterdir())
+    assert len(written) == 1
+    assert icot_tui(arguments) == 2
+    assert f"{folder} has events of this run already" in capsys.readouterr().err
+    assert list(folder.iterdir()) == written
+
+
+@pytest.mark.slow
 def test_mlflow_gets_a_past_run(
     run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -133,9 +133,9 @@ def test_a_run_that_goes_back_or_on_is_held_if_it_was_at_that_checkpoint(tmp_pat
 def test_when_all_is_gone_it_celebrates(tmp_path):
     told = Told(tmp_path).start().train(100).remove(8).train(20)
     text = said(told)
-    assert "Fully internalized since step 100." in text
+    assert "Everything removed since step 100." in text
     assert "answers straight from the question" in text
-    assert "internalized" in said(told, (40, 5))
+    assert "all removed since" in said(told, (40, 5))
 
 
 def test_a_run_that_ended_early_says_so(tmp_path):

@@ -74,6 +74,7 @@ def test_what_a_filter_chooses(text: str, names: str) -> None:
         ("zzz=1", "there are name, status, method, accuracy, .* such as train.learning_rate"),
         ("accuracy>high", "the filter 'accuracy>high': accuracy is a number, such as accuracy>0.5"),
         ("accuracy=nan", "accuracy is a number"),
+        ("best>10", "best is a share of 1, such as best>0.9 or best>90%"),
         ("accuracy>", "the filter 'accuracy>' lacks a value: write one, or accuracy=none"),
         ("status>3", "compares text: use =, != or ~; status is finished, dead, starting"),
         ("train.amp<1", "compares text: use =, != or ~; train.amp is true, false"),
@@ -95,6 +96,13 @@ def test_sorting_puts_the_best_first_and_what_is_unknown_last() -> None:
     assert names("tag") == ["one", "new", "two"]
     with pytest.raises(UserError, match="sort by 'smoothing'"):
         names("smoothing")
+
+
+def test_of_runs_with_the_same_accuracy_that_with_more_removed_is_first() -> None:
+    more = replace(ONE, name="more", stage=ONE.stage + 1)
+    for lines in ([ONE, more], [more, ONE]):
+        assert [line.name for line in in_order(lines, "accuracy")] == ["more", "one"]
+        assert [line.name for line in in_order(lines, "best", reverse=True)] == ["one", "more"]
 
 
 def test_the_keys_of_a_filter() -> None:

@@ -243,5 +243,5 @@ def _celebration(view: RunView, facts: RunStarted, area: Area) -> list[list[Line
     reasoning = "" if facts.unit == "step" else " of reasoning"
     text = f"All {gone}{reasoning} are removed: the model answers straight from the question."
     style, width = "bold success" if _answers(view) else "bold", area.width
-    first = paragraph(f"Fully internalized{when}.", width, style)
-    return [first + paragraph(text, width), first, paragraph(f"internalized{when}", width, style)]
+    first = paragraph(f"Everything removed{when}.", width, style)
+    return [first + paragraph(text, width), first, paragraph(f"all removed{when}", width, style)]
