@@ -60,8 +60,9 @@ def list_runs(
 ) -> None:
     """List runs: newest first, or sorted; all of them, or those that a filter chooses.
 
-    Keys are name, status, method, accuracy (of the last evaluation), best, removed, steps, loss,
-    seconds (of training), tag, note, and all keys of configs, such as curriculum.smoothing.
+    Keys are name, status, method, accuracy (of the last evaluation), best, removed, steps, loss
+    (mean of the last 50 steps), seconds (of training), tag, note, and all keys of configs, such as
+    curriculum.smoothing.
     """
     where, text = runs or runs_folder(), " ".join(filter or ())
     with spinner("reading journals"):
