@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,15 @@ if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
 
 # The alerts of whoever runs the tests are not for the tests' runs.
 os.environ["XDG_CONFIG_HOME"] = str(Path(tempfile.gettempdir()) / "icot-tui-no-settings")
+
+
+@pytest.fixture(autouse=True)
+def _signals_as_before() -> Iterator[None]:
+    """The program ignores them when it ends; a test that runs it in this process does not."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -105,7 +105,7 @@ def test_a_killed_run_is_dead_and_so_is_one_that_fails(cli: Cli) -> None:
     manifest["state.json"]["sha256"] = hashlib.sha256(broken).hexdigest()
     (state.parent / "manifest.json").write_text(json.dumps(manifest))
     status, _, errors = cli.run("resume")
-    assert status == 1
+    assert status == 2
     assert len(errors.splitlines()) == 1
     last = cli.events()[-1]
     assert isinstance(last, Warned)

@@ -72,12 +72,19 @@ class WorkbenchApp(Workbench, inherit_bindings=False):
         view = self.monitor.refresh()
         if view is not None:
             if self.redraws.is_due(covered=self.screen is not self.live):
-                panel = self.live.focused_panel
-                focused = "" if panel is None else panel.id or ""
-                available = footer_actions(self.actions.runner.available(), focused)
-                self.live.show(view, self.actions.mode(), available)
+                self.live.show(view, self.actions.mode(), self._footer_actions())
             self.actions.after_redraw(view)
         return view
+
+    def on_descendant_focus(self) -> None:
+        """The keys of another panel matter now."""
+        if self.view is not None:
+            self.live.footer.show(self._footer_actions())
+
+    def _footer_actions(self) -> list[Action]:
+        panel = self.live.focused_panel
+        focused = "" if panel is None else panel.id or ""
+        return footer_actions(self.actions.runner.available(), focused)
 
     def action_perform(self, name: str) -> None:
         """Run an action of the table: what every key is bound to."""

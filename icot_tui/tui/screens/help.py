@@ -96,7 +96,7 @@ class Palette(ClosesOnce, CommandPalette):
     def __init__(self, actions: Sequence[Action], keys: KeyMap, run: Callable[[str], None]) -> None:
         super().__init__([ActionProvider], placeholder="what do you want to do?")
         self.actions = actions
-        self.run_named = run
+        self._run: Callable[[str], None] | None = run
         self._keys = keys
 
     def on_mount(self) -> None:
@@ -111,6 +111,12 @@ class Palette(ClosesOnce, CommandPalette):
     def _gather_commands(self, search_value: str) -> Worker[None] | None:  # type: ignore[override]
         there = self.is_on_stack and self.query(CommandList)
         return super()._gather_commands(search_value) if there else None
+
+    def run_named(self, name: str) -> None:
+        """Run an action; a second Enter, before the first one has closed this, changes nothing."""
+        run, self._run = self._run, None
+        if run is not None:
+            run(name)
 
     def line(self, action: Action) -> Text:
         keys = self._keys[action.name]
