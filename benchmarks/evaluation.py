@@ -32,6 +32,7 @@ from icot_tui.data.tokenizing import character_tokenizer, separator_id
 from icot_tui.engine.evaluation.answers import AnswerReader
 from icot_tui.engine.evaluation.decoding import decode
 from icot_tui.engine.evaluation.evaluate import evaluate, position_table
+from icot_tui.engine.evaluation.exact_match import EvaluationResult
 from icot_tui.engine.evaluation.held_out import PreparedModel, examples_of, prepare
 from icot_tui.engine.evaluation.staged_examples import StagedExamples
 from icot_tui.models.build import build_model
@@ -78,6 +79,25 @@ def main() -> None:
 
 def compare(name, prepared: PreparedModel, device: str, rounds: int, clock) -> str:
     """A row of the table."""
+    found, medians, same = times(prepared, device, rounds, clock)
+    ours, generated, own = medians
+    split = prepared.split
+    cells = (
+        name,
+        f"{prepared.stage} of {split.max_cot_tokens}",
+        f"{found.exact_match:.1%}",
+        f"{found.decoded:,} of {len(split):,}",
+        *(f"{taken:.3f} s" for taken in (ours, generated, own)),
+        *(f"{taken / ours:.1f} times" for taken in (generated, own)),
+        "yes" if same else "NO",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def times(
+    prepared: PreparedModel, device: str, rounds: int, clock
+) -> tuple[EvaluationResult, list[float], bool]:
+    """What `evaluate` finds; median seconds of it, `generate` and own decoding; do all agree?"""
     model, config = SupervisedLM(prepared.lm).eval(), EvaluationConfig()
     stage, token_format, split = prepared.stage, prepared.token_format, prepared.split
     table = position_table(prepared.lm)
@@ -97,25 +117,15 @@ def compare(name, prepared: PreparedModel, device: str, rounds: int, clock) -> s
         written = decode(prepared.lm, prompts, ends, batch_size=size)
         return judge(examples, answers, [written.row(row) for row in range(len(split))])
 
-    found: list = []
+    found: list[EvaluationResult] = []
     ways = [fast, by_generate, by_own_decoding]
     results = [measure(way, clock)[0] for way in ways]  # warm-up
     seconds: list[list[float]] = [[] for _ in ways]
     for _ in range(rounds):
         for way, taken in zip(ways, seconds, strict=True):
             taken.append(measure(way, clock)[1])
-    ours, generated, own = (statistics.median(taken) for taken in seconds)
     same = all(result == results[0] for result in results)
-    cells = (
-        name,
-        f"{stage} of {split.max_cot_tokens}",
-        f"{found[0].exact_match:.1%}",
-        f"{found[0].decoded:,} of {len(split):,}",
-        *(f"{taken:.3f} s" for taken in (ours, generated, own)),
-        *(f"{taken / ours:.1f} times" for taken in (generated, own)),
-        "yes" if same else "NO",
-    )
-    return f"| {' | '.join(cells)} |"
+    return found[0], [statistics.median(taken) for taken in seconds], same
 
 
 def measure(way: Callable[[], list[bool]], clock) -> tuple[list[bool], float]:

@@ -20,7 +20,7 @@ from plain_loop import PlainLoop
 
 from icot_tui.config import RunConfig, check_run
 from icot_tui.config.sections import Vocabulary
-from icot_tui.curriculum.removal import RemovalPlan, remove
+from icot_tui.curriculum.removal import Batch, RemovalPlan, remove
 from icot_tui.curriculum.schedule import Smoothing
 from icot_tui.data.encoded import DataOrder
 from icot_tui.data.load import Data, load_data
@@ -35,19 +35,28 @@ WARM_UP = 2
 
 
 class Ours:
-    """The engine's step, on a model of its own."""
+    """The engine's step, on a model of its own: of the tokenizer's words, or of so many."""
 
-    def __init__(self, config: RunConfig, accelerator: Accelerator, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        accelerator: Accelerator,
+        vocabulary: Vocabulary = "all",
+        words: int | None = None,
+    ) -> None:
         self.data: Data = load_data(config.data, vocabulary=vocabulary)
-        data, self.words = self.data, kept_tokens(self.data.tokenizer)
+        data, self.words = self.data, words or kept_tokens(self.data.tokenizer)
         longest = data.train.max_length
         self.lm = build_model(config.model, self.words, data.separator_id, longest, seed=0)
         self.initial = copy.deepcopy(self.lm)
         objective = SupervisedLM(self.lm)
         optimizer = SkippingAdamW(list(objective.parameters()), config.train)
+        if config.train.compile:
+            objective.compile()
         objective, _ = accelerator.prepare(objective, optimizer)
-        multiple = 1 if accelerator.device.type == "cpu" else 16
-        self._update = Update(
+        default = 1 if accelerator.device.type == "cpu" else 16
+        multiple = config.train.pad_to_multiple or default
+        self.update = Update(
             objective=objective,
             optimizer=optimizer,
             accelerator=accelerator,
@@ -57,9 +66,13 @@ class Ours:
 
     def step(self, rows: Any, scheduled: Any) -> torch.Tensor:
         """One step on these rows of the training split; its loss."""
-        split, separator = self.data.train, self.data.separator_id
-        loss, _ = self._update(remove(split, rows, scheduled, RemovalPlan(), separator), RATE)
+        loss, _ = self.update(self.batch(rows, scheduled), RATE)
         return loss
+
+    def batch(self, rows: Any, scheduled: Any) -> Batch:
+        """These rows of the training split after removal."""
+        data = self.data
+        return remove(data.train, rows, scheduled, RemovalPlan(), data.separator_id)
 
 
 def main() -> None:

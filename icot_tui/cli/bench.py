@@ -134,7 +134,7 @@ def measure(config: RunConfig, steps: int, evaluate: bool) -> BenchResult:
         if config.train.compile:
             trainer.warm_up()
         trainer.run()
-    measured.peak_memory_bytes = _peak_memory(measured.device)
+    measured.peak_memory_bytes = peak_memory(measured.device)
     return measured
 
 
@@ -159,7 +159,7 @@ def _endless(config: RunConfig, steps: int) -> RunConfig:
     return config.model_copy(update=sections)
 
 
-def _peak_memory(device: str) -> int:
+def peak_memory(device: str) -> int:
     """Peak memory in bytes, on the GPU or else of this process."""
     if device.startswith("cuda"):
         import torch

@@ -173,6 +173,10 @@ class Smoothing:
         mixed = rng.random(examples) < self._mixed_stages
         return offsets + np.where(mixed, rng.integers(0, stage, examples, endpoint=True), stage)
 
+    def lowest(self, stage: int) -> int:
+        """The least that is removed of any row while a stage is scheduled."""
+        return 0 if self._mixed_stages else stage
+
     def offsets(self, step: int, examples: int) -> NDArray[np.int64]:
         """[examples] extra removals of the batch at this step."""
         uniform = np.random.default_rng((self._seed, step)).random(examples)

@@ -21,6 +21,7 @@ from icot_tui.engine.evaluation.validation import Validation
 from icot_tui.engine.journal import events
 from icot_tui.engine.loop.control import Control, StopRequest
 from icot_tui.engine.loop.milestones import Milestones
+from icot_tui.engine.loop.padded_shapes import batch_of_each_shape
 from icot_tui.engine.loop.run_state import RunState, Step, StepCount
 from icot_tui.engine.loop.spikes import SpikeDetector
 from icot_tui.engine.loop.training import Training
@@ -91,12 +92,16 @@ class Trainer:
         return self._milestones.reason_to_end(self.state, self.curriculum)
 
     def warm_up(self) -> None:
-        """Run every padded shape of the stages to come once, before the clock starts."""
-        rows, seen = self.order.rows(0), set()
-        for stage in range(self.curriculum.stage, self.curriculum.greatest_stage + 1):
-            batch = self._fitting(self.token_format.batch(self.split, rows, stage))
-            if len(batch) and self.update.shape(batch) not in seen:
-                seen.add(self.update.shape(batch))
+        """Run every padded shape of the stages to come once, before the clock starts.
+
+        Batches with fewer rows, where `data.max_length` leaves some out, have shapes besides.
+        """
+        lowest = self.training.smoothing.lowest(self.curriculum.stage)
+        stages = range(lowest, self.curriculum.greatest_stage + 1)
+        padding, size = self.update.padding, self.config.train.batch_size
+        shapes = batch_of_each_shape(self.split, self.token_format, padding, stages, size)
+        for batch in map(self._fitting, shapes):
+            if len(batch):
                 self.update.warm_up(batch)
 
     # One step ------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from icot_tui.config import TrainConfig
 from icot_tui.curriculum.removal import Batch
+from icot_tui.models.packing import one_text_a_row
 from icot_tui.models.tensors import like, whole
 
 IGNORED = -100
@@ -88,15 +89,23 @@ class Padding:
 
     def columns(self, batch: Batch) -> int:
         """L: tokens of the longest row but its last one, rounded up."""
-        longest: int = batch.ids.shape[1] - 1
-        return max(longest, min(_round_up(longest, self.multiple), self.positions))
+        return int(self.rounded_columns(np.array(batch.ids.shape[1] - 1)))
 
     def supervised(self, batch: Batch) -> int:
         """N: room for the supervised tokens."""
         if self.multiple == 1:
             return batch.supervised_tokens
-        longest = int((batch.lengths - batch.prompt_lengths).max(initial=1))
-        return len(batch) * _round_up(longest, self.multiple)
+        supervised = batch.lengths - batch.prompt_lengths
+        return len(batch) * int(self.rounded_room(supervised.max(initial=1)))
+
+    def rounded_columns(self, longest: NDArray[np.int64]) -> NDArray[np.int64]:
+        """L of batches whose longest rows have so many tokens but their last ones."""
+        most = np.minimum(_round_up(longest, self.multiple), self.positions)
+        return np.maximum(longest, most)
+
+    def rounded_room(self, supervised: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Room a row for so many supervised tokens."""
+        return _round_up(supervised, self.multiple)
 
     def parts(self, batch: Batch) -> list[Batch]:
         """The rows in parts of alike lengths, each padded on its own; what they sum to is the same.
@@ -165,7 +174,8 @@ class Update:
 
     def _backward(self, batch: Batch, counted: int) -> Tensor:
         """Adds one micro-batch's gradients; its share of the mean loss."""
-        loss: Tensor = self.objective(*self._feed(self, batch)) / counted
+        with one_text_a_row():
+            loss: Tensor = self.objective(*self._feed(self, batch)) / counted
         # DDP and FSDP average gradients over processes; ours are shares of one sum.
         (loss * self.accelerator.num_processes).backward()
         return loss.detach()
@@ -238,5 +248,5 @@ def _borders(lengths: NDArray[np.int64], saved: int) -> list[int]:
     return sorted(borders)
 
 
-def _round_up(size: int, multiple: int) -> int:
-    return -(-size // multiple) * multiple
+def _round_up(sizes: NDArray[np.int64], multiple: int) -> NDArray[np.int64]:
+    return -(-sizes // multiple) * multiple
