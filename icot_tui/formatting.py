@@ -52,6 +52,12 @@ def percent(share: float | None) -> str:
     return f"{100 * shown:.1f} %"
 
 
+def short_percent(share: float) -> str:
+    """A share as `12.3%`, for tables and logs; `100.0%` and `0.0%` as in `percent`."""
+    shown = min(max(share, 0.001), 0.999) if 0 < share < 1 else share
+    return f"{shown:.1%}"
+
+
 def whole_percent(share: float) -> str:
     """A share of something that moves all the time: `67 %`."""
     return f"{100 * share:.0f} %" if math.isfinite(share) else "unknown"

@@ -15,7 +15,7 @@ from icot_tui.cli.options import Device, KeepPositions, Side, examples
 from icot_tui.cli.plots.look import look_here, print_plot
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
-from icot_tui.formatting import plain
+from icot_tui.formatting import plain, short_percent
 from icot_tui.models.device import pick_device, silence_transformers
 from icot_tui.output import say
 
@@ -177,8 +177,8 @@ def _print_budgets(name: str, points: "Sequence[BudgetPoint]") -> None:
         (
             str(point.written),
             str(point.stage),
-            f"{point.exact_match:.1%}",
-            f"{point.low:.1%} to {point.high:.1%}",
+            short_percent(point.exact_match),
+            f"{short_percent(point.low)} to {short_percent(point.high)}",
             f"{point.examples_per_second:.4g}",
         )
         for point in points

@@ -24,7 +24,7 @@ from icot_tui.cli.options import (
 from icot_tui.config import EvaluationConfig
 from icot_tui.data.comparison import Compare
 from icot_tui.engine.run_folder import runs_folder
-from icot_tui.formatting import count
+from icot_tui.formatting import count, short_percent
 from icot_tui.models.device import pick_device, silence_transformers
 from icot_tui.units import UNIT_WORDS, Unit
 
@@ -170,8 +170,8 @@ def _lines(one: EvaluatedCheckpoint) -> Iterator[tuple[str, str]]:
     *digits, closing = (f"{share:.3f}" for share in result.token_accuracy)
     nothing = ", nothing is written" if one.implicit else ""
     yield "removed", count(result.stage, UNIT_WORDS[one.unit]) + nothing
-    yield "exact match", f"{result.exact_match:.1%}"
-    yield "95 % interval", f"{result.low:.1%} to {result.high:.1%}"
+    yield "exact match", short_percent(result.exact_match)
+    yield "95 % interval", f"{short_percent(result.low)} to {short_percent(result.high)}"
     yield "compared as", result.compare
     yield "measured on", one.measured_on
     yield "correct", f"{result.correct:,} of {result.examples:,}"

@@ -9,7 +9,7 @@ from typer import Option
 from icot_tui.cli.console import console, print_json, spinner
 from icot_tui.cli.options import Checkpoint, Data, Json, examples
 from icot_tui.engine.run_folder import runs_folder
-from icot_tui.formatting import plain
+from icot_tui.formatting import plain, short_percent
 from icot_tui.models.device import silence_transformers
 
 app = typer.Typer()
@@ -64,7 +64,7 @@ def export(
     share = result.correct / result.questions
     lines = [
         f"written {plain(str(out))}: {result.questions:,} held-out questions answered as icot-tui "
-        f"does, {result.correct:,} of them right ({share:.1%})"
+        f"does, {result.correct:,} of them right ({short_percent(share)})"
     ]
     if push is not None:
         lines.append(f"uploaded to {plain(address)}")

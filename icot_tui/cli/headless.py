@@ -19,7 +19,7 @@ from icot_tui.engine.journal.wording import how_answered
 from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError, reason
-from icot_tui.formatting import count, duration, plain
+from icot_tui.formatting import count, duration, plain, short_percent
 from icot_tui.output import say
 from icot_tui.runs.new_run import remove_empty_run
 from icot_tui.signals import ECHO_SECONDS, handling_stop
@@ -260,8 +260,9 @@ def closing_lines(folder: RunFolder, summary: RunSummary, ended: RunEnded, secon
             how = how_answered(last.implicit, metrics.phase_name)
         how = how if asked is None else "prompted"
         lines.append(
-            f"exact match {last.exact_match:.1%} ({last.low:.1%} to {last.high:.1%}, {how}), "
-            f"best {metrics.best:.1%}"
+            f"exact match {short_percent(last.exact_match)} "
+            f"({short_percent(last.low)} to {short_percent(last.high)}, {how}), "
+            f"best {short_percent(metrics.best)}"
         )
     done = f"{ended.step:,} steps" if asked is None else f"{asked.asked:,} questions asked"
     lines.append(f"{done}, {duration(seconds)} this time")

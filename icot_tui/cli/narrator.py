@@ -9,7 +9,7 @@ from icot_tui.engine.journal import events
 from icot_tui.engine.journal.events import Event
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import describe
-from icot_tui.formatting import count, duration, plain
+from icot_tui.formatting import count, duration, plain, short_percent
 
 REMOVALS_SECONDS = 5.0
 """Removals that follow each other within this time share a line."""
@@ -103,7 +103,7 @@ def results(summary: RunSummary) -> list[str]:
     parts: list[str] = []
     if metrics.evaluation is not None and metrics.best is not None:
         exact = metrics.evaluation.exact_match
-        parts.append(f"exact match {exact:.1%} (best {metrics.best:.1%})")
+        parts.append(f"exact match {short_percent(exact)} (best {short_percent(metrics.best)})")
     counts = {
         "spike": len(metrics.spikes),
         "open spike": metrics.open_spikes,

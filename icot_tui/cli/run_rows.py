@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from icot_tui.cli.console import print_table
-from icot_tui.formatting import age, plain
+from icot_tui.formatting import age, plain, short_percent
 from icot_tui.output import say
 from icot_tui.watch.filters import in_words, value_of
 from icot_tui.watch.runs import RunLine
@@ -40,8 +40,8 @@ def _row(line: RunLine) -> list[str]:
         line.status,
         line.method,
         f"{line.stage} of {line.of}" if line.of else "",
-        "" if line.accuracy is None else f"{line.accuracy:.1%}",
-        "" if line.best is None else f"{line.best:.1%}",
+        "" if line.accuracy is None else short_percent(line.accuracy),
+        "" if line.best is None else short_percent(line.best),
         f"{line.step:,}",
         "" if line.age is None else age(line.age),
     ]

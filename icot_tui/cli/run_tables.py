@@ -11,7 +11,7 @@ from icot_tui.cli.plots.command import print_overview
 from icot_tui.config import RunConfig, method_of
 from icot_tui.config.toml import toml_value
 from icot_tui.engine.journal.wording import describe
-from icot_tui.formatting import age, duration, plain
+from icot_tui.formatting import age, duration, plain, short_percent
 from icot_tui.output import say
 from icot_tui.runs.notes import read_notes
 from icot_tui.units import UNIT_WORDS
@@ -35,8 +35,8 @@ def print_run(one: "RunReader", checkpoints: Sequence[dict[str, Any]]) -> None:
         (
             f"{result.step:,}",
             str(result.stage),
-            f"{result.exact_match:.1%}",
-            f"{result.low:.1%} to {result.high:.1%}",
+            short_percent(result.exact_match),
+            f"{short_percent(result.low)} to {short_percent(result.high)}",
             f"{result.examples:,}",
             "" if result.loss is None else f"{result.loss:.4f}",
         )
@@ -46,7 +46,7 @@ def print_run(one: "RunReader", checkpoints: Sequence[dict[str, Any]]) -> None:
         (
             facts["name"],
             "damaged" if facts["stage"] is None else str(facts["stage"]),
-            "" if facts["exact_match"] is None else f"{facts['exact_match']:.1%}",
+            "" if facts["exact_match"] is None else short_percent(facts["exact_match"]),
             f"{facts['bytes'] / 1e6:,.1f} MB",
             "best" if facts["best"] else "",
         )
@@ -188,7 +188,7 @@ def _in_words(key: str, value: Any) -> str:
     if key == "training seconds":
         return duration(value)
     if "exact match" in key:
-        return f"{value:.1%}"
+        return short_percent(value)
     if isinstance(value, float):
         return f"{value:.4f}"
     return f"{value:,}" if isinstance(value, int) else str(value)

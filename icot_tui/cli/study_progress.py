@@ -11,7 +11,7 @@ from icot_tui.cli.printer import Printer, ResilientStdout, best_style
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import describe
-from icot_tui.formatting import duration, plain
+from icot_tui.formatting import duration, plain, short_percent
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -189,7 +189,7 @@ def in_words(status: "TrialStatus", summary: RunSummary | None) -> list[str]:
         f"removed {summary.removed} of {summary.greatest_stage}",
     ]
     if summary.metrics.evaluation is not None:
-        parts.append(f"exact match {summary.metrics.evaluation.exact_match:.1%}")
+        parts.append(f"exact match {short_percent(summary.metrics.evaluation.exact_match)}")
     if (left := summary.seconds_left()) is not None:
         parts.append(f"{duration(left)} to go")
     return parts

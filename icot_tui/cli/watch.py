@@ -14,7 +14,7 @@ from icot_tui.cli.console import console
 from icot_tui.cli.options import Runs, examples
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder, runs_folder
-from icot_tui.formatting import clock, duration, plain
+from icot_tui.formatting import clock, duration, plain, short_percent
 from icot_tui.output import say
 from icot_tui.watch.runs import AT_WORK, read_run
 
@@ -102,7 +102,7 @@ class WatchedRun:
             f"{metrics.step:,}",
             f"{summary.removed} of {most}" if most else "",
             "" if metrics.loss is None else f"{metrics.loss:.4f}",
-            "" if last is None else f"{last.exact_match:.1%}",
+            "" if last is None else short_percent(last.exact_match),
             "" if pace is None or self.ended else f"{pace:.3g}",
             "" if left is None else duration(left),
         )

@@ -8,13 +8,14 @@ from icot_tui.config import dump_toml
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.exporting.portable import Portable
 from icot_tui.exporting.source import ExportSource
+from icot_tui.formatting import short_percent
 from icot_tui.studies.exporting import model_card
 from icot_tui.units import UNIT_WORDS
 
 CARD = "README.md"
 PROVEN = """\
 Before this folder was written, plain transformers loaded it and answered {questions:,} held-out \
-questions just as icot-tui does; {correct:,} answers ({share:.1%}) are right."""
+questions just as icot-tui does; {correct:,} answers ({share}) are right."""
 
 
 def write_card(
@@ -59,4 +60,4 @@ def _use(source: ExportSource, portable: Portable) -> Iterator[str]:
             "had: the position table was closed up behind it."
         )
     count, correct = len(source.texts), source.correct
-    yield PROVEN.format(questions=count, correct=correct, share=correct / count)
+    yield PROVEN.format(questions=count, correct=correct, share=short_percent(correct / count))

@@ -8,6 +8,7 @@ from typing import Literal
 from icot_tui.config.alerts import Kind
 from icot_tui.engine.journal import events
 from icot_tui.engine.journal.summary import Status
+from icot_tui.formatting import short_percent
 from icot_tui.watch.history import History, LogLine
 from icot_tui.watch.source import Source
 
@@ -100,7 +101,7 @@ class AlertRules:
             case events.RunEnded(finished=finished):
                 how: Literal["finished", "stopped"] = "finished" if finished else "stopped"
                 text = f"{run} {how}: {event.reason}"
-                text += "" if best is None else f", best exact match {best:.1%}"
+                text += "" if best is None else f", best exact match {short_percent(best)}"
                 yield Alert(how, text, "information", line.time)
 
     def _of_state(

@@ -58,7 +58,9 @@ def test_a_reset_is_told_with_the_loss_around_it(tmp_path: Path) -> None:
 
 def test_resets_and_removals_have_a_table_on_a_full_screen(tmp_path: Path) -> None:
     view = two_removals(tmp_path).view()
-    rows = [row.split() for row in look(full(ResetsPanel()), view, (120, 30))]
+    said = look(full(ResetsPanel()), view, (120, 30))
+    assert "recovered once such a mean is no higher than before" in " ".join(said)
+    rows = [row.split() for row in said]
     assert rows[-2][:9] == ["200", "2", "0.400", "2.00", "not", "in", "40", "so", "far"]
     assert rows[-1][:5] == ["100", "1", "0.500", "1.50", "20"]
     lines = look(full(RemovalPanel()), view, (120, 30))

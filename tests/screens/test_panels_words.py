@@ -31,6 +31,8 @@ def test_a_share_is_everything_or_nothing_only_where_it_is():
     assert formatting.percent(1.0) == "100 %"
     assert formatting.percent(0.9999) == "99.9 %"
     assert formatting.percent(0.0) == "0 %"
+    assert formatting.short_percent(0.99982) == "99.9%"  # of which the log said 100.0%
+    assert formatting.short_percent(1.0) == "100.0%" and formatting.short_percent(0.5) == "50.0%"
     assert formatting.percent(0.00001) == "0.1 %"
     assert formatting.percent(0.914) == "91.4 %"
 

@@ -2,7 +2,7 @@
 
 from icot_tui.engine.journal import events
 from icot_tui.engine.journal.metrics import Metrics
-from icot_tui.formatting import count
+from icot_tui.formatting import count, short_percent
 from icot_tui.units import UNIT_WORDS
 
 ANSWERED = {
@@ -84,8 +84,8 @@ def describe(event: events.Event, phase: str | None = None) -> str:
             return f"{count(event.skipped, 'update')} skipped: loss or gradient not finite"
         case events.Evaluated():
             result = (
-                f"exact match {event.exact_match:.1%} ({event.low:.1%} to {event.high:.1%}) on "
-                f"{event.examples:,} examples"
+                f"exact match {short_percent(event.exact_match)} ({short_percent(event.low)} to "
+                f"{short_percent(event.high)}) on {event.examples:,} examples"
             )
             if phase is None:
                 result += f" at stage {event.stage}"
@@ -96,8 +96,8 @@ def describe(event: events.Event, phase: str | None = None) -> str:
             counted = event.prompt_tokens + event.written_tokens
             return (
                 f"{event.asked:,} of {event.questions:,} questions asked: "
-                f"{event.right / max(event.asked, 1):.1%} right, {event.unread:,} not readable, "
-                f"{counted:,} tokens"
+                f"{short_percent(event.right / max(event.asked, 1))} right, "
+                f"{event.unread:,} not readable, {counted:,} tokens"
             )
         case events.CheckpointSaved():
             return f"saved {event.path}"

@@ -6,6 +6,7 @@ from icot_tui.config import RunConfig
 from icot_tui.curriculum.curriculum import Curriculum
 from icot_tui.curriculum.schedule import Fixed
 from icot_tui.engine.loop.run_state import RunState
+from icot_tui.formatting import short_percent
 
 FLOOR = 0.01  # share of the peak at which the learning rate's decay ends
 
@@ -60,7 +61,7 @@ class Milestones:
         target, best = train.target_accuracy, state.best
         if target is not None and best.exact_match >= target:
             if isinstance(curriculum.schedule, Fixed):  # what is written is the method's matter
-                return f"exact match reached {best.exact_match:.1%}"
+                return f"exact match reached {short_percent(best.exact_match)}"
             if best.implicit:
-                return f"exact match reached {best.exact_match:.1%} with nothing written"
+                return f"exact match reached {short_percent(best.exact_match)} with nothing written"
         return None

@@ -76,7 +76,8 @@ def _overview(view: RunView, area: Area) -> list[Line]:
     resets, word = view.history.resets, view.history.summary.unit_word
     text = (
         f"{count(len(resets), 'optimizer reset')}. A reset sets AdamW's moment estimates, made "
-        f"while the {word} was still written, to zero. Losses are means of {FEW} steps."
+        f"while the {word} was still written, to zero. Losses are means of {FEW} steps; the loss "
+        "has recovered once such a mean is no higher than before: later than a spike ends."
     )
     return paragraph(text, area.width)
 
