@@ -13,6 +13,7 @@ import numpy as np
 from icot_tui.analysis.examples import AlignedExamples, Ints
 from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.data.encoding import decode_example
+from icot_tui.data.tasks.multiplication import running_sums
 
 Kind = Literal["token", "sum", "digit"]
 
@@ -67,20 +68,6 @@ def find_targets(model: LoadedModel, aligned: AlignedExamples) -> list[Target]:
     finder = _Finder(model, aligned)
     found = [*finder.tokens(), *finder.digits(), *finder.sums()]
     return [target for target in found if (target.values != target.values[0]).any()]
-
-
-def running_sums(a: Ints, b: Ints) -> Ints:
-    """[K, N] ĉ_k = sum over i + j = k of a_i b_j, plus floor(ĉ_(k-1) / 10) (arXiv 2510.00184).
-
-    Of factors with the digits a [n, N] and b [m, N], lowest first.
-    """
-    sums = np.zeros((len(a) + len(b), a.shape[1]), dtype=np.int64)
-    for k in range(len(sums)):
-        for i in range(max(0, k - len(b) + 1), min(k + 1, len(a))):
-            sums[k] += a[i] * b[k - i]
-        if k:
-            sums[k] += sums[k - 1] // 10
-    return sums
 
 
 class _Finder:

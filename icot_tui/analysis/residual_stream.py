@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from icot_tui.errors import UserError
+from icot_tui.models.blocks import find_blocks
 from icot_tui.models.wrapped import WrappedLM, taken, unadapted
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class ResidualStream:
                 "this model reads more than the tokens of a question, so that its positions are "
                 "not those of tokens: looking inside is for plain language models"
             )
-        self.decoder, self.blocks = _find_blocks(bare)
+        self.decoder, self.blocks = find_blocks(bare)
         weight: Tensor = lm.get_input_embeddings().weight
         self.device, self.width = weight.device, int(weight.shape[1])
         self._attention = [_child(block, ("attn", "attention")) for block in self.blocks]
@@ -198,24 +199,6 @@ def _shifted(activation: Tensor) -> Tensor:
     changed = activation.clone()
     changed[..., 0] += 1.0
     return changed
-
-
-def _find_blocks(lm: nn.Module) -> tuple[nn.Module, nn.ModuleList]:
-    """The module that holds the blocks, and the blocks: as many as the config has layers.
-
-    Raises:
-        UserError: there is no such list of modules.
-    """
-    config: Any = lm.config
-    config = config.get_text_config() if hasattr(config, "get_text_config") else config
-    layers = getattr(config, "num_hidden_layers", None)
-    for parent in lm.modules():
-        for child in parent.children():
-            if isinstance(child, nn.ModuleList) and len(child) == layers:
-                return parent, child
-    raise UserError(
-        f"the blocks of a {type(lm).__name__} cannot be found, so its hidden states can't be read"
-    )
 
 
 def _child(block: nn.Module, names: tuple[str, ...]) -> nn.Module | None:

@@ -188,6 +188,20 @@ class Multiplication(Task):
         return line_matrix(x, cot, widen(product, sum(size)) + ZERO)
 
 
+def running_sums(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
+    """[K, N] ĉ_k = sum over i + j = k of a_i b_j, plus floor(ĉ_(k-1) / 10) (arXiv 2510.00184).
+
+    Of factors with the digits a [n, N] and b [m, N], lowest first.
+    """
+    sums = np.zeros((len(a) + len(b), a.shape[1]), dtype=np.int64)
+    for k in range(len(sums)):
+        for i in range(max(0, k - len(b) + 1), min(k + 1, len(a))):
+            sums[k] += a[i] * b[k - i]
+        if k:
+            sums[k] += sums[k - 1] // 10
+    return sums
+
+
 def _long_chain(rows: list[Digits]) -> tuple[Symbols, Digits]:
     """The papers' chain of thought, and the product."""
     plus, opening, closing = (literal(symbol, rows[0].shape[1]) for symbol in "+()")

@@ -89,7 +89,7 @@ class CheckpointDescription(_Record):
     phase: str = ""
     """Number and name of the training in runs of several, such as "2-student"."""
     language_model: bool = True
-    """The model alone is all that was trained: there are no pause tokens, MLPs or mixtures."""
+    """The model alone is all that answers: there are no pause tokens, MLPs or mixtures."""
     base_sha256: str | None = None
     """With adapters: of the base model, which isn't in the folder, as `base_digest` makes it."""
     step: Count

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from accelerate import Accelerator
 
-from icot_tui.config import RunConfig, TrainConfig, without_folders
+from icot_tui.config import RunConfig, TrainConfig, method_of, without_folders
 from icot_tui.curriculum.curriculum import Curriculum
 from icot_tui.curriculum.removal import TokenFormat, removed_tokens
 from icot_tui.curriculum.schedule import Fixed
@@ -144,7 +144,7 @@ def describe(training: Training, context: RunContext, weights: Weights) -> Check
     lengths = data.validation.cot_lengths
     return CheckpointDescription(
         config=json.loads(config),
-        language_model=isinstance(weights, ModelWeights),
+        language_model=isinstance(weights, ModelWeights) or method_of(context.config).plain_model,
         base_sha256=base_digest(weights.module),
         phase=training.phase.label,
         step=0,
