@@ -134,7 +134,8 @@ class Encoder:
     """
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase", fast: bool = True) -> None:
-        self.dtype = np.dtype(np.uint16 if len(tokenizer) <= 1 << 16 else np.uint32)
+        largest = max(tokenizer.get_vocab().values())  # not their number: some skip ids
+        self.dtype = np.dtype(np.uint16 if largest < 1 << 16 else np.uint32)
         self._tokenizer = tokenizer
         self._separators = separators(tokenizer)
         self._marks = separator_texts(tokenizer)

@@ -120,9 +120,10 @@ def _keep_vocabulary(
 ) -> None:
     """Write the same data with the tokens that stand in it first, and a tokenizer to it."""
     splits = data.splits
-    kept = used_tokens(list(splits.values()), len(data.tokenizer))
+    ids = max(data.tokenizer.get_vocab().values()) + 1  # more than tokens, where some are skipped
+    kept = used_tokens(list(splits.values()), ids)
     tokenizer = with_first(data.tokenizer, kept.tolist())
-    new = np.zeros(max(data.tokenizer.get_vocab().values()) + 1, dtype=np.int64)
+    new = np.zeros(ids, dtype=np.int64)
     new[kept] = np.arange(len(kept))
     dtype = np.dtype(np.uint16 if len(kept) <= 1 << 16 else np.uint32)
     tokenizer.save_pretrained(folder / TOKENIZER_FOLDER)

@@ -33,9 +33,9 @@ def kept_tokens(tokenizer: "PreTrainedTokenizerBase") -> int:
     return kept if type(kept) is int and 0 < kept < len(tokenizer) else len(tokenizer)
 
 
-def used_tokens(splits: Sequence[EncodedSplit], tokens: int) -> Ids:
-    """The ids that stand in some splits, sorted; all are below `tokens`."""
-    used = np.zeros(tokens, dtype=bool)
+def used_tokens(splits: Sequence[EncodedSplit], ids: int) -> Ids:
+    """The ids that stand in some splits, sorted; all are below `ids`."""
+    used = np.zeros(ids, dtype=bool)
     for split in splits:
         for start in range(0, len(split), EXAMPLES_AT_ONCE):
             end = min(start + EXAMPLES_AT_ONCE, len(split))

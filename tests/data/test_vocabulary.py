@@ -5,7 +5,14 @@ import json
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
+from tokenizers import Tokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GPT2Config,
+    GPT2LMHeadModel,
+    PreTrainedTokenizerFast,
+)
 
 from icot_tui.config.sections import DataConfig
 from icot_tui.data.load import load_data
@@ -82,6 +89,20 @@ def test_a_prompt_with_another_token_is_refused_in_one_sentence(words):
         encode_prompt(small, "1 2 x 3 4")
     with pytest.raises(UserError, match="no word"):
         encode_prompt(small, "12 * 34 é")
+
+
+def test_a_tokenizer_may_skip_ids(words, tmp_path):
+    core = json.loads(pretrained_tokenizer(str(words)).backend_tokenizer.to_str())
+    vocabulary = {word: number + 70_000 for word, number in core["model"]["vocab"].items()}
+    core["model"]["vocab"] = vocabulary | {"<|endoftext|>": 80_000}
+    core["added_tokens"][0]["id"] = 80_000
+    tokenizer = Tokenizer.from_str(json.dumps(core))
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>")
+    fast.save_pretrained(tmp_path)
+    small, whole = (load_data(data_config(tmp_path), vocabulary=v) for v in ("data", "all"))
+    assert whole.train.tokens.min() >= 70_000
+    before = np.array(rows_before(small.tokenizer, whole.tokenizer))
+    assert np.array_equal(before[small.train.tokens], whole.train.tokens)
 
 
 def test_a_character_tokenizer_has_no_other_tokens():
