@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from icot_tui.models.wrapped import unadapted
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -20,6 +22,7 @@ def extend_positions(model: "PreTrainedModel", positions: int) -> None:
 
     Models with rotary or other computed positions have no table and need nothing but the number.
     """
+    model = unadapted(model)
     has: int | None = getattr(model.config, "max_position_embeddings", None)
     if has is None or has >= positions:
         return

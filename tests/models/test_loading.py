@@ -263,6 +263,13 @@ def test_a_position_table_does_not_grow_under_adapters(folder, tmp_path):
             build_model(config, WORDS, 0, 81, seed=0)
 
 
+def test_computed_positions_grow_under_adapters(tmp_path):
+    llama().save_pretrained(tmp_path / "base")
+    adapted(tmp_path / "base", tmp_path / "adapters")
+    config = ModelConfig(pretrained=str(tmp_path / "adapters"))
+    assert build_model(config, WORDS, 0, 3000, seed=0).config.max_position_embeddings == 3000
+
+
 def test_unknown_targets_are_told_by_our_key(folder):
     config = ModelConfig(pretrained=str(folder), lora={"rank": 4, "targets": ["nothing"]})
     with pytest.raises(UserError, match=r"model\.lora does not fit this model"):
