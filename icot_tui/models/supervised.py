@@ -76,7 +76,7 @@ class SupervisedLM(nn.Module):
 
     B rows, L columns, H width, V words, N supervised tokens. Calling the module, rather than its
     parts, is what makes DDP and FSDP work. `head_is_separable`: is head(decoder(x)) all that the
-    model does?
+    model does? `mixes_rows`: does a row's loss depend on the others of its batch?
     """
 
     def __init__(self, lm: "PreTrainedModel") -> None:
@@ -87,6 +87,7 @@ class SupervisedLM(nn.Module):
         self._takes_positions = "position_ids" in inspect.signature(inner.forward).parameters
         self.head_is_separable = _head_is_separable(inner)
         self._balance = _balance_weight(inner) if inner is bare else None
+        self.mixes_rows = self._balance is not None
 
     def forward(
         self,

@@ -11,9 +11,11 @@ from icot_tui.config.sections import DataConfig
 from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.load import load_data
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
+from icot_tui.engine.loop import build
 from icot_tui.engine.loop.update import Padding, SkippingAdamW, Update, _borders
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
+from tests.families.configs import tiny_model
 from tests.tiny import assert_same, final_tensors, tiny, train, train_new
 
 MIXED = {"options": {"digits": "1-5x1-5"}, "train_examples": 200}
@@ -91,3 +93,10 @@ def test_a_run_of_mixed_lengths_resumes_exactly(tmp_path, monkeypatch):
 def test_compiled_batches_are_not_split():
     with pytest.raises(ValueError, match="more padded shapes"):
         tiny(train={"compile": True, "split_by_length": True})
+
+
+def test_a_loss_that_depends_on_the_whole_batch_is_not_split():
+    balanced = {"output_router_logits": True, "router_aux_loss_coef": 0.5}
+    for family, options, spared in (("mixtral", {}, build.SPARED), ("mixtral", balanced, None)):
+        objective = SupervisedLM(tiny_model(family, **options))
+        assert build._spared(tiny().train, Accelerator(cpu=True), objective) == spared

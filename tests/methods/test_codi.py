@@ -10,6 +10,7 @@ from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.cli.app import app
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints, load_tensors
 from icot_tui.engine.loop.commands import CommandQueue, Stop
+from icot_tui.errors import UserError
 from icot_tui.methods.codi import PARTS
 from icot_tui.runs.opening import open_checkpoint
 from tests.tiny import assert_same, final_state, final_tensors, read_lines, tiny, train, train_new
@@ -56,6 +57,29 @@ def test_a_run_trains_its_thoughts_and_can_be_asked_and_measured(tmp_path, proje
     found = json.loads(result.output)
     assert found["loss"] == pytest.approx(last["loss"]) and found["implicit"]
     assert found["exact_match"] == last["exact_match"]
+
+
+def test_batches_stay_whole_since_the_loss_is_no_sum_over_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr("icot_tui.engine.loop.build.SPARED", 1)
+
+    def run(name, divided):
+        limits = {"max_steps": 3, "decay_steps": 0, "micro_batch_size": None}
+        options = {"options": {"digits": "1-3x1-3"}}
+        config = distilled(data=options, train=limits | {"split_by_length": divided})
+        return final_tensors(train_new(tmp_path / name, config))
+
+    assert_same(run("default", None), run("whole", False))
+    with pytest.raises(UserError, match="no sum over rows"):
+        run("divided", True)
+
+
+def test_the_teacher_reads_chains_beyond_the_longest_row(tmp_path):
+    """The limit is of rows after removal, which the student's are."""
+    limits = {"max_steps": 1, "decay_steps": 0, "batch_size": 50}
+    data = {"options": {"digits": "1-3x1-3"}, "validation_examples": 1, "max_length": 20}
+    folder = train_new(tmp_path, distilled(data=data, train=limits))
+    step = next(line for line in read_lines(folder) if line["event"] == "StepsTrained")
+    assert step["losses"][0] > 0 and step["dropped_rows"] == 0
 
 
 def test_what_does_not_go_with_it_is_refused():

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from accelerate import Accelerator
+from torch import nn
 
 from icot_tui.config import RunConfig, TrainConfig, method_of, without_folders
 from icot_tui.curriculum.curriculum import Curriculum
@@ -63,7 +64,7 @@ def build_trainer(training: Training, context: RunContext) -> Trainer:
         or config.spikes.policy == "rollback",
         phase=training.phase.label,
     )
-    spared = _spared(train, accelerator)
+    spared = _spared(train, accelerator, training.objective)
     multiple = train.pad_to_multiple
     if multiple is None:
         multiple = 16 if train.compile or accelerator.device.type == "cuda" else 1
@@ -104,9 +105,20 @@ def build_trainer(training: Training, context: RunContext) -> Trainer:
     )
 
 
-def _spared(train: TrainConfig, accelerator: Accelerator) -> int | None:
-    """How much padding a part of a batch must spare; None where batches stay whole."""
+def _spared(train: TrainConfig, accelerator: Accelerator, objective: nn.Module) -> int | None:
+    """How much padding a part of a batch must spare; None where batches stay whole.
+
+    Raises:
+        UserError: parts are asked for, and would change the loss.
+    """
     divided = train.split_by_length
+    if any(getattr(module, "mixes_rows", False) for module in objective.modules()):
+        if divided:
+            raise UserError(
+                "this loss is no sum over rows, so that parts of a batch would give another: "
+                "leave train.split_by_length out"
+            )
+        return None
     if divided is None:
         divided = accelerator.device.type == "cpu" and not train.compile
     return SPARED if divided and accelerator.num_processes == 1 else None

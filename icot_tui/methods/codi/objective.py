@@ -42,6 +42,7 @@ class SelfDistillation(SupervisedLM):
 
     def __init__(self, lm: "WrappedLM", config: "CodiConfig") -> None:
         super().__init__(lm)
+        self.mixes_rows = True  # means over tokens, and a deviation over rows
         self.config = config
         self._plain = lm.lm
 
