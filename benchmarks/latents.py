@@ -19,7 +19,8 @@ from transformers import DynamicCache
 
 from icot_tui.config import ModelConfig
 from icot_tui.models.build import build_model
-from icot_tui.models.latents import ThoughtCounts, latent_lm
+from icot_tui.models.latent_lm import latent_lm
+from icot_tui.models.latents import ThoughtCounts
 from icot_tui.models.supervised import CHUNKED_VOCABULARY, ChunkedCrossEntropy, SupervisedLM
 
 SEP = 0

@@ -62,7 +62,7 @@ class Thoughts:
 
     def added_to(self, lm: "PreTrainedModel", separator_id: int) -> "WrappedLM":
         """A language model that has them."""
-        from icot_tui.models.latents import latent_lm
+        from icot_tui.models.latent_lm import latent_lm
 
         return latent_lm(lm, separator_id, self.at, self.at(self.steps))
 

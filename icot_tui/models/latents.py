@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from icot_tui.models.wrapped import Arguments, WrappedLM
+from icot_tui.models.wrapped import Arguments
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -205,22 +205,3 @@ def _extent(
     every = [lengths.min(), lengths.max(), separators.min(), separators.max()]
     found: tuple[int, int, int, int] = tuple(torch.stack(every).tolist())
     return found
-
-
-def latent_lm(
-    lm: "PreTrainedModel",
-    separator_id: int,
-    thoughts_at: Callable[[int], int],
-    most: int,
-    parts: dict[str, nn.Module] | None = None,
-) -> WrappedLM:
-    """A language model with thoughts; its new START and END begin as the separator's embedding.
-
-    `parts` may hold a `project`; see `LatentReading`.
-    """
-    words = lm.get_input_embeddings().weight
-    marks = nn.Embedding(MARKS, words.shape[1], dtype=words.dtype)
-    marks.weight.data.copy_(words.data[separator_id].expand(MARKS, -1))
-    parts = parts or {}
-    reading = LatentReading(lm, marks, thoughts_at, most, parts.get("project"))
-    return WrappedLM(lm, reading, separator_id, {"marks": marks, **parts})

@@ -34,7 +34,7 @@ def codi_lm(lm: "PreTrainedModel", config: CodiConfig, separator_id: int) -> "Wr
     """A language model with k projected thoughts at any stage."""
     from torch import nn
 
-    from icot_tui.models.latents import latent_lm
+    from icot_tui.models.latent_lm import latent_lm
 
     width = lm.get_input_embeddings().weight.shape[1]
     parts: dict[str, nn.Module] = {}
@@ -65,13 +65,15 @@ def _training(context: "RunContext", phase: Phase, state: "RunState") -> "Traini
     from icot_tui.engine.evaluation.answers import AnswerReader
     from icot_tui.engine.evaluation.evaluate import mark_lengths
     from icot_tui.engine.evaluation.staged_examples import StagedExamples
-    from icot_tui.engine.loop.training import language_model_training, new_model
+    from icot_tui.engine.loop.training import language_model_training, new_model, positions_needed
     from icot_tui.methods.codi.objective import SelfDistillation
     from icot_tui.models.latents import MARKS
 
     config, data = phase.config, context.data
     section = config.section(CodiConfig)
-    plain = new_model(context, phase, section.thoughts + MARKS)
+    # The teacher reads chains that data.max_length, which is of the student's rows, lets through.
+    longer = data.train.max_length - positions_needed(config, data)
+    plain = new_model(context, phase, max(longer, section.thoughts + MARKS))
     torch.manual_seed(config.seed)
     lm = codi_lm(plain, section, separators(data.tokenizer).question)
     training = language_model_training(
