@@ -276,7 +276,10 @@ class TrainConfig(Section):
     compile: bool = False
     """Compile the model; every padded shape is warmed up before the clock starts."""
     split_by_length: bool | None = None
-    """Pad rows of alike lengths apart, the losses stay the same; empty: on a CPU, not compiled."""
+    """Pad rows of alike lengths apart, with the same losses; empty: on a CPU, not compiled.
+
+    Several processes never do.
+    """
     pad_to_multiple: Positive | None = None
     """Round padded lengths up to a multiple; empty: 1 on a CPU, 16 on a GPU or compiled."""
 

@@ -83,15 +83,19 @@ def behaviour(lm: nn.Module, name: str | None = None) -> Behaviour:
 
 
 def _observed(lm: "PreTrainedModel", trial: "_Trial") -> Behaviour:
-    """A large model's behaviour is kept on disk, for its config and these versions."""
+    """A large model's behaviour is kept on disk for its config and versions, if it can be."""
     if sum(parameter.numel() for parameter in lm.parameters()) < LARGE:
         return trial.observe()
     import transformers
 
     versions = (VERSION, transformers.__version__, torch.__version__)
-    about = (type(lm).__name__, lm.config.to_json_string(), str(lm.dtype), lm.device.type, versions)
+    config = (lm.config.to_json_string(), getattr(lm.config, "_attn_implementation", None))
+    about = (type(lm).__name__, *config, str(lm.dtype), lm.device.type, versions)
     key = hashlib.sha256(json.dumps(about).encode()).hexdigest()
-    folder = entry(f"behaviour-{key}", lambda new: seal(new, asdict(trial.observe())))
+    try:
+        folder = entry(f"behaviour-{key}", lambda new: seal(new, asdict(trial.observe())))
+    except UserError:  # no room, or no permission to write: nothing to stop for
+        return trial.observe()
     facts = sealed_facts(folder)
     assert facts is not None, "the cache hands out whole entries only"
     return Behaviour(facts["uses_cache"], facts["uses_positions"])

@@ -76,6 +76,15 @@ def test_a_large_models_behaviour_is_kept_on_disk(
     assert behaviour(other) == Behaviour(False, True)
 
 
+def test_a_large_model_is_tried_where_nothing_can_be_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ICOT_TUI_CACHE", str(tmp_path / "file"))
+    monkeypatch.setattr(behaviours, "LARGE", 1)
+    assert behaviour(tiny_model("bloom")) == Behaviour(True, False)
+
+
 @pytest.mark.parametrize("architecture", ["bert", "roberta"])
 def test_an_encoder_from_scratch_is_refused(architecture: str) -> None:
     config = ModelConfig(architecture=architecture, layers=1, heads=2, width=16)
