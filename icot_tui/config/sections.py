@@ -276,10 +276,7 @@ class TrainConfig(Section):
     compile: bool = False
     """Compile the model; every padded shape is warmed up before the clock starts."""
     split_by_length: bool | None = None
-    """Pad rows of alike lengths apart, with the same losses; empty: on a CPU, not compiled.
-
-    Several processes never do.
-    """
+    """Pad rows of alike lengths apart, with the same losses; empty: one process on a CPU does."""
     pad_to_multiple: Positive | None = None
     """Round padded lengths up to a multiple; empty: 1 on a CPU, 16 on a GPU or compiled."""
 

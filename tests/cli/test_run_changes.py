@@ -125,8 +125,8 @@ def test_the_best_run_is_found_and_what_is_wrong_is_told(runs: Path, capsys: Out
     assert run(["runs", "list", "--sort", "train.learning_rate", "accuracy>0"]) == 0
     heading, row, _ = capsys.readouterr().out.splitlines()
     assert heading.split("\t")[-1] == "train.learning_rate" and row.split("\t")[-1] == "0.01"
-    assert run(["runs", "list", "accuracy>2"]) == 0
-    assert capsys.readouterr().out == "none of 2 runs meets the filter accuracy>2\n"
+    assert run(["runs", "list", "accuracy>100%"]) == 0
+    assert capsys.readouterr().out == "none of 2 runs meets the filter accuracy>100%\n"
     for words in (["learning_rate>1"], ["--sort", "learning_rate"]):
         assert run(["runs", "list", *words]) == 2
         assert "did you mean train.learning_rate?" in capsys.readouterr().err

@@ -96,7 +96,8 @@ def test_a_wrong_section_is_told_with_its_key(tmp_path: Path, capsys: Output) ->
 def test_config_new_explains_the_section(tmp_path: Path, capsys: Output) -> None:
     assert run(["config", "new", "mine"]) == 0
     text = (tmp_path / "mine.toml").read_text()
-    before, section = text.split("#[prompted]")
+    before, after = text.split("#[prompted]")
+    section = after.split("#[")[0]
     assert "# None" not in before
     keys = [f"{line[1:]}\n" for line in section.splitlines() if re.match(r"#\w+ = .", line)]
     (tmp_path / "mine.toml").write_text(f'{before}[prompted]\nmodel = "m"\n{"".join(keys)}')
