@@ -131,7 +131,7 @@ def test_probes_are_trained_stopped_kept_and_read_again(
         await press(pilot, "escape")
         assert "stopped" in toasts(screen)[-1] and screen.inspector.is_open
         await press(pilot, "p")
-        await until(pilot, lambda: not screen.inspector.probing)
+        await until(pilot, lambda: screen.hidden.heat is not None and not screen.inspector.probing)
         await mapped(screen, pilot)
         heat = screen.hidden.heat  # z1 stands at SEP and at ####, as it was wired
         assert heat is not None
