@@ -42,20 +42,23 @@ def count(many: int, what: str = "", plural: str | None = None) -> str:
     return f"{many:,} {what if many == 1 else plural or what + 's'}"
 
 
+def short_of_all(share: float, least: float) -> float:
+    """The share, but `least` away from 0 and 1 unless nothing, or all, is meant."""
+    return min(max(share, least), 1 - least) if 0 < share < 1 else share
+
+
 def percent(share: float | None) -> str:
     """A share as `12.3 %`; `100 %` and `0 %` only where nothing, or all, is meant."""
     if share is None or not math.isfinite(share):
         return "not finite"
     if share in (0, 1):
         return f"{share:.0%}".replace("%", " %")
-    shown = min(max(share, 0.001), 0.999) if 0 < share < 1 else share
-    return f"{100 * shown:.1f} %"
+    return f"{100 * short_of_all(share, 0.001):.1f} %"
 
 
 def short_percent(share: float) -> str:
     """A share as `12.3%`, for tables and logs; `100.0%` and `0.0%` as in `percent`."""
-    shown = min(max(share, 0.001), 0.999) if 0 < share < 1 else share
-    return f"{shown:.1%}"
+    return f"{short_of_all(share, 0.001):.1%}"
 
 
 def whole_percent(share: float) -> str:

@@ -135,10 +135,11 @@ def _left_out(
     from rich.cells import cell_len
 
     columns = zip(headers, *rows, strict=True)
+    # A column has a blank on either side and one before the next; one more begins the line.
     widths = {str(one[0]): max(cell_len(str(cell)) for cell in one) + 3 for one in columns}
     missing: list[str] = []
     for name in dispensable:
-        if name in widths and sum(widths.values()) - 1 + 2 > room:
+        if name in widths and sum(widths.values()) + 1 > room:
             del widths[name]
             missing.append(name)
     return missing

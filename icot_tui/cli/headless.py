@@ -67,24 +67,24 @@ def train_run(
     summary = RunSummary.of(JournalReader(folder.journal).events(), config)
     style: Style = "json" if as_json else "quiet" if quiet else best_style()
     reporter = Reporter(style, stdout, summary)
-    say = (lambda text: None) if as_json and quiet else reporter.message
+    tell = (lambda text: None) if as_json and quiet else reporter.message
     began = time.monotonic()
-    with handling_stop_signals(commands, say, stdout.hang_up) as end:
+    with handling_stop_signals(commands, tell, stdout.hang_up) as end:
         try:
-            say(_opening_lines(folder, is_new))
+            tell(_opening_lines(folder, is_new))
             ended = _train(folder, commands, reporter)
             end()
             seconds = time.monotonic() - began
-            say(lambda summary: closing_lines(folder, summary, ended, seconds))
+            tell(lambda summary: closing_lines(folder, summary, ended, seconds))
             return 0 if ended.finished or is_saved(folder, ended) else 1
         except StopNow:
             end()
-            say(leave_unsaved(folder, is_new))
+            tell(leave_unsaved(folder, is_new))
             return 1
         except Exception as error:
             failure = f"the training failed: {reason(error)}"
             _record_at_last_step(folder, lambda step: Warned(step=step, message=failure))
-            say(remove_empty_run(folder, is_new))
+            tell(remove_empty_run(folder, is_new))
             raise
         finally:
             end()

@@ -86,19 +86,20 @@ class LatentStages(Smoothing):
         stages = np.where(drawn, rng.integers(0, every, endpoint=True), scheduled)
         return np.where(stages > self._latent, np.maximum(every, stages), stages)
 
+    def lowest(self, stage: int) -> int:
+        """See `Smoothing`."""
+        return 0 if self._share else self._smoothing.lowest(stage)
+
 
 def _open(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":
-    from icot_tui.engine.checkpoints.description import read_description
+    from icot_tui.engine.checkpoints.description import needed_description
     from icot_tui.engine.checkpoints.weights import ExtendedWeights
-    from icot_tui.errors import UserError
     from icot_tui.models.loading import load_pretrained
 
-    about = read_description(folder)
-    if about is None:
-        raise UserError(f"{folder} does not say how many thoughts its model has: it is incomplete")
+    about = needed_description(folder)
     thoughts = Thoughts.of(about.run_config(), about.greatest_stage)
     lm = thoughts.added_to(load_pretrained(str(folder)), separators(tokenizer).question)
-    ExtendedWeights(lm, MARKS).read(folder)
+    ExtendedWeights(lm, MARKS).read_others(folder)
     return cast("PreTrainedModel", lm)  # it can be asked like one
 
 

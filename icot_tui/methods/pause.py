@@ -105,7 +105,7 @@ def _open(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedMode
     if pauses is None:
         raise UserError(f"{folder / PAUSES} holds no pause tokens: it is damaged")
     lm = pause_lm(load_pretrained(str(folder)), len(pauses), separators(tokenizer).question)
-    ExtendedWeights(lm, PAUSES).read(folder)
+    ExtendedWeights(lm, PAUSES).read_others(folder)
     return cast("PreTrainedModel", lm)  # it can be asked like one
 
 

@@ -4,14 +4,13 @@ b rows, C new columns, V words. The first columns are padded on the left where r
 length, so that every row writes in the same column.
 """
 
-import inspect
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
 
 from icot_tui.models.supervised import SupervisedLM
-from icot_tui.models.wrapped import unadapted
+from icot_tui.models.wrapped import accepted
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -37,11 +36,11 @@ class CachedRows:
     """Reads each token once: for models whose cache was seen to work (`behaviour`)."""
 
     def __init__(self, lm: "PreTrainedModel") -> None:
-        accepted = inspect.signature(unadapted(lm).forward).parameters
+        arguments = accepted(lm)
         self._lm = lm
-        self._takes_positions = "position_ids" in accepted
+        self._takes_positions = "position_ids" in arguments
         self._options: dict[str, Any] = {"use_cache": True}
-        if "logits_to_keep" in accepted:
+        if "logits_to_keep" in arguments:
             self._options["logits_to_keep"] = 1
         self._name = cache_name(lm)
         self._cache: Any = None
@@ -105,5 +104,5 @@ class WholeRows:
 
 def cache_name(lm: "PreTrainedModel") -> str:
     """What a model calls its cache."""
-    accepted = inspect.signature(unadapted(lm).forward).parameters
-    return STATE if STATE in accepted and CACHE not in accepted else CACHE
+    arguments = accepted(lm)
+    return STATE if STATE in arguments and CACHE not in arguments else CACHE

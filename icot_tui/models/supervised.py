@@ -4,7 +4,6 @@ With GPT-2's 50,257 words the head costs more than three small blocks; most posi
 are prompt or padding, and need no logits.
 """
 
-import inspect
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -12,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from icot_tui.errors import UserError
-from icot_tui.models.wrapped import WrappedLM, unadapted
+from icot_tui.models.wrapped import WrappedLM, accepted, unadapted
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -84,7 +83,7 @@ class SupervisedLM(nn.Module):
         self.lm = lm
         bare = unadapted(lm)
         inner = unadapted(bare.lm) if isinstance(bare, WrappedLM) else bare
-        self._takes_positions = "position_ids" in inspect.signature(inner.forward).parameters
+        self._takes_positions = "position_ids" in accepted(inner)
         self.head_is_separable = _head_is_separable(inner)
         self._balance = _balance_weight(inner) if inner is bare else None
         self.mixes_rows = self._balance is not None

@@ -6,6 +6,7 @@ B rows, C columns, H width, V words.
 import inspect
 from collections.abc import Callable
 from copy import copy
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -22,9 +23,19 @@ OFTEN = {"attention_mask", "past_key_values", "use_cache", "position_ids", "logi
 """Arguments that most models take."""
 
 
+def accepted(lm: nn.Module) -> frozenset[str]:
+    """The names of the arguments that a model's own `forward` takes."""
+    return _parameters(type(unadapted(lm)).forward)
+
+
+@cache
+def _parameters(function: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(function).parameters)
+
+
 def taken(lm: nn.Module, arguments: Arguments) -> Arguments:
     """Some arguments without those of `OFTEN` that the model lacks, as recurrent ones do."""
-    lacking = OFTEN - inspect.signature(unadapted(lm).forward).parameters.keys()
+    lacking = OFTEN - accepted(lm)
     return {name: value for name, value in arguments.items() if name not in lacking}
 
 

@@ -13,10 +13,8 @@ from icot_tui.cli.app import app
 from icot_tui.config import ModelConfig
 from icot_tui.curriculum.schedule import NO_SMOOTHING
 from icot_tui.data.tokenizing import Separators
-from icot_tui.engine.checkpoints.checkpoint import list_checkpoints, load_tensors
 from icot_tui.engine.evaluation.decoding import decode
 from icot_tui.engine.evaluation.staged_examples import PositionShift, Prefixes
-from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.methods.coconut import MARKS, LatentStages, Thoughts
 from icot_tui.models.build import build_model
 from icot_tui.models.latents import ThoughtCounts
@@ -26,14 +24,11 @@ from icot_tui.runs.opening import open_checkpoint
 from icot_tui.tui.panels.text import UNICODE
 from icot_tui.tui.play.answer_lines import answer_lines
 from icot_tui.tui.play.records import AskResult
+from tests.methods.common import assert_resumes_exactly
 from tests.tiny import (
-    assert_same,
-    final_state,
-    final_tensors,
     news,
     read_lines,
     tiny,
-    train,
     train_new,
 )
 
@@ -135,24 +130,12 @@ def test_a_share_of_the_rows_gets_any_stage_of_its_chain():
     none = LatentStages(NO_SMOOTHING, thinking(), steps, STEPS)
     assert set(none.scheduled(3, 1, rows)) == {1}
     assert none.scheduled(3, 3, rows).tolist() == [3] * 200 + [5] * 200
+    assert none.lowest(2) == 2
+    assert LatentStages(NO_SMOOTHING, config, steps, STEPS).lowest(2) == 0
 
 
 def test_a_run_resumes_exactly(tmp_path):
-    config = thinking(coconut={"uniform_prob": 0.3})
-    whole = train_new(tmp_path / "whole", config)
-    commands = CommandQueue()
-
-    def stop(event):
-        if type(event).__name__ == "StepsTrained" and event.step == 12:
-            commands.put(Stop())
-
-    broken = train_new(tmp_path / "broken", config, commands, stop)
-    assert read_lines(broken)[-1]["finished"] is False
-    train(broken)
-    assert_same(final_tensors(broken), final_tensors(whole))
-    ours, theirs = (list_checkpoints(one.checkpoints)[-1].path for one in (broken, whole))
-    assert_same(load_tensors(ours / MARKS), load_tensors(theirs / MARKS))
-    assert final_state(broken) == final_state(whole)
+    assert_resumes_exactly(tmp_path, thinking(coconut={"uniform_prob": 0.3}), MARKS)
 
 
 def test_a_run_replaces_steps_by_thoughts_and_can_be_asked_and_measured(tmp_path):

@@ -1,19 +1,15 @@
 """CODI: thoughts through a projection, taught by the model itself; saved, asked, measured."""
 
-import json
-
 import pytest
 import torch
-from typer.testing import CliRunner
 
 from icot_tui.analysis.loaded_model import LoadedModel
-from icot_tui.cli.app import app
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints, load_tensors
-from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.errors import UserError
 from icot_tui.methods.codi import PARTS
 from icot_tui.runs.opening import open_checkpoint
-from tests.tiny import assert_same, final_state, final_tensors, read_lines, tiny, train, train_new
+from tests.methods.common import assert_measured_as_in_training, assert_resumes_exactly
+from tests.tiny import assert_same, final_tensors, read_lines, tiny, train_new
 
 K = 3
 
@@ -28,19 +24,7 @@ def parts_of(folder, at=-1):
 
 
 def test_a_run_resumes_exactly(tmp_path):
-    whole = train_new(tmp_path / "whole", distilled())
-    commands = CommandQueue()
-
-    def stop(event):
-        if type(event).__name__ == "StepsTrained" and event.step == 12:
-            commands.put(Stop())
-
-    broken = train_new(tmp_path / "broken", distilled(), commands, stop)
-    assert read_lines(broken)[-1]["finished"] is False
-    train(broken)
-    assert_same(final_tensors(broken), final_tensors(whole))
-    assert_same(parts_of(broken), parts_of(whole))
-    assert final_state(broken) == final_state(whole)
+    assert_resumes_exactly(tmp_path, distilled(), PARTS)
 
 
 @pytest.mark.parametrize("projection", [True, False])
@@ -51,12 +35,7 @@ def test_a_run_trains_its_thoughts_and_can_be_asked_and_measured(tmp_path, proje
     assert all(not torch.equal(before[name], after[name]) for name in after)
     answer = LoadedModel(open_checkpoint(folder.path)).ask("12*34")
     assert answer.expected == "408" and len(answer.latents) == K
-    last = [line for line in read_lines(folder) if line["event"] == "Evaluated"][-1]
-    result = CliRunner().invoke(app, ["eval", str(folder.path), "--no-speed", "--json"])
-    assert result.exit_code == 0, result.output
-    found = json.loads(result.output)
-    assert found["loss"] == pytest.approx(last["loss"]) and found["implicit"]
-    assert found["exact_match"] == last["exact_match"]
+    assert_measured_as_in_training(folder)
 
 
 def test_batches_stay_whole_since_the_loss_is_no_sum_over_rows(tmp_path, monkeypatch):

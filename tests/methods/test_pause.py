@@ -1,34 +1,25 @@
 """Pause tokens: learned, never supervised, saved with the model, and there wherever it is asked."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
 from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.analysis.residual_stream import ResidualStream
-from icot_tui.cli.app import app
 from icot_tui.config import ModelConfig
 from icot_tui.data.tokenizing import Separators
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints, load_tensors
 from icot_tui.engine.evaluation.decoding import decode
 from icot_tui.engine.evaluation.staged_examples import PositionShift, Prefixes
-from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.errors import UserError
 from icot_tui.methods.pause import PAUSES, pause_lm
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
 from icot_tui.runs.opening import open_checkpoint
+from tests.methods.common import assert_measured_as_in_training, assert_resumes_exactly
 from tests.tiny import (
-    assert_same,
-    final_state,
-    final_tensors,
     news,
-    read_lines,
     tiny,
-    train,
     train_new,
 )
 
@@ -110,20 +101,7 @@ def test_kept_position_ids_go_on_behind_the_pause_tokens(lm):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_run_resumes_exactly(tmp_path, method):
-    config = pausing(method)
-    whole = train_new(tmp_path / "whole", config)
-    commands = CommandQueue()
-
-    def stop(event):
-        if type(event).__name__ == "StepsTrained" and event.step == 12:
-            commands.put(Stop())
-
-    broken = train_new(tmp_path / "broken", config, commands, stop)
-    assert read_lines(broken)[-1]["finished"] is False
-    train(broken)
-    assert_same(final_tensors(broken), final_tensors(whole))
-    assert_same(pauses_of(broken), pauses_of(whole))
-    assert final_state(broken) == final_state(whole)
+    assert_resumes_exactly(tmp_path, pausing(method), PAUSES)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -146,12 +124,7 @@ def test_a_run_trains_its_pause_tokens_and_can_be_asked(tmp_path, method):
 
 def test_a_checkpoint_is_measured_by_the_command(tmp_path):
     folder = train_new(tmp_path, pausing())
-    last = [line for line in read_lines(folder) if line["event"] == "Evaluated"][-1]
-    result = CliRunner().invoke(app, ["eval", str(folder.path), "--no-speed", "--json"])
-    assert result.exit_code == 0, result.output
-    found = json.loads(result.output)
-    assert found["loss"] == pytest.approx(last["loss"]) and found["implicit"]
-    assert found["exact_match"] == last["exact_match"]
+    assert_measured_as_in_training(folder)
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,16 @@
 """Running sums: as by hand, learned beside the answer, saved, and not needed to answer."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
 from transformers import AutoModelForCausalLM
-from typer.testing import CliRunner
 
-from icot_tui.cli.app import app
 from icot_tui.config import DataConfig, ModelConfig
 from icot_tui.curriculum.removal import RemovalPlan, TokenFormat
 from icot_tui.curriculum.schedule import ALL
 from icot_tui.data.load import load_data
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints, load_tensors
-from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.loop.update import Padding, SkippingAdamW, Update
 from icot_tui.errors import UserError
 from icot_tui.methods.running_sums import HEADS, arguments
@@ -25,14 +20,10 @@ from icot_tui.methods.running_sums.targets import Products
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
 from icot_tui.runs.opening import open_checkpoint
+from tests.methods.common import assert_measured_as_in_training, assert_resumes_exactly
 from tests.tiny import (
-    assert_same,
     byte_pair_tokenizer,
-    final_state,
-    final_tensors,
-    read_lines,
     tiny,
-    train,
     train_new,
 )
 
@@ -135,22 +126,7 @@ def test_the_heads_are_trained_and_saved(tmp_path):
 
 
 def test_a_run_resumes_exactly(tmp_path):
-    whole = train_new(tmp_path / "whole", summing())
-    commands = CommandQueue()
-
-    def stop(event):
-        if type(event).__name__ == "StepsTrained" and event.step == 12:
-            commands.put(Stop())
-
-    broken = train_new(tmp_path / "broken", summing(), commands, stop)
-    assert read_lines(broken)[-1]["finished"] is False
-    train(broken)
-    assert_same(final_tensors(broken), final_tensors(whole))
-    heads = [
-        load_tensors(list_checkpoints(one.checkpoints)[-1].path / HEADS) for one in (broken, whole)
-    ]
-    assert_same(*heads)
-    assert final_state(broken) == final_state(whole)
+    assert_resumes_exactly(tmp_path, summing(), HEADS)
 
 
 def test_what_answers_is_an_ordinary_language_model(tmp_path):
@@ -159,12 +135,7 @@ def test_what_answers_is_an_ordinary_language_model(tmp_path):
     assert opened.description.language_model
     plain = AutoModelForCausalLM.from_pretrained(opened.path)
     assert type(opened.model) is type(plain)
-    last = [line for line in read_lines(folder) if line["event"] == "Evaluated"][-1]
-    result = CliRunner().invoke(app, ["eval", str(folder.path), "--no-speed", "--json"])
-    assert result.exit_code == 0, result.output
-    found = json.loads(result.output)
-    assert found["loss"] == pytest.approx(last["loss"]) and found["implicit"]
-    assert found["exact_match"] == last["exact_match"]
+    assert_measured_as_in_training(folder)
 
 
 @pytest.mark.parametrize(

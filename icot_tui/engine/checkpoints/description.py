@@ -254,6 +254,18 @@ def check_origin(
         )
 
 
+def needed_description(checkpoint: Path) -> CheckpointDescription:
+    """What a checkpoint says about itself.
+
+    Raises:
+        UserError: it says nothing, or as of `read_description`.
+    """
+    description = read_description(checkpoint)
+    if description is None:
+        raise UserError(f"{checkpoint} has no {FILE}, which describes its model: it is incomplete")
+    return description
+
+
 def read_description(checkpoint: Path) -> CheckpointDescription | None:
     """What a checkpoint folder says of itself; None where it has no such file.
 

@@ -65,6 +65,10 @@ class ExtendedWeights:
 
     def read(self, folder: Path) -> None:
         load_weights(cast("PreTrainedModel", self.module.lm), folder)
+        self.read_others(folder)
+
+    def read_others(self, folder: Path) -> None:
+        """What is there besides the language model, whose weights are in their place already."""
         named = self.module.named_children()
         others = nn.ModuleDict({name: child for name, child in named if name != "lm"})
         copy_tensors(others, load_tensors(folder / self._file), folder)

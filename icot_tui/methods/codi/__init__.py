@@ -45,16 +45,14 @@ def codi_lm(lm: "PreTrainedModel", config: CodiConfig, separator_id: int) -> "Wr
 
 
 def _open(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":
-    from icot_tui.engine.checkpoints.description import read_description
+    from icot_tui.engine.checkpoints.description import needed_description
     from icot_tui.engine.checkpoints.weights import ExtendedWeights
     from icot_tui.models.loading import load_pretrained
 
-    about = read_description(folder)
-    if about is None:
-        raise UserError(f"{folder} does not say how many thoughts its model has: it is incomplete")
+    about = needed_description(folder)
     config = about.run_config().section(CodiConfig)
     lm = codi_lm(load_pretrained(str(folder)), config, separators(tokenizer).question)
-    ExtendedWeights(lm, PARTS).read(folder)
+    ExtendedWeights(lm, PARTS).read_others(folder)
     return cast("PreTrainedModel", lm)  # it can be asked like one
 
 

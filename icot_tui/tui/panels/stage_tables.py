@@ -13,6 +13,8 @@ MOST_RESETS = 100
 """Resets that are listed; the loss around each is looked up at every redraw."""
 ROOMY, ALL_STAGES = 68, 76
 """From these widths on all columns of resets, and of stages, have room."""
+WITH_CAUSE = 84
+"""From this width on the table of resets says when and why."""
 NARROW = (0, 2, 4, 5, 6)
 """Columns of the stages where they have not."""
 Row = list[Line]
@@ -92,10 +94,6 @@ def reset_table(view: RunView, area: Area) -> list[Line]:
     if len(view.history.resets) > MOST_RESETS:
         lines.append(line((f"and {len(view.history.resets) - MOST_RESETS:,} earlier", "dim")))
     return lines
-
-
-WITH_CAUSE = 84
-"""From this width on the table of resets says when and why."""
 
 
 def _recovered(facts: ResetFacts, view: RunView, narrow: bool) -> Line:

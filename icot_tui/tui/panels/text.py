@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
-from icot_tui.formatting import plain
+from icot_tui.formatting import plain, short_of_all
 
 Piece = tuple[str, str]
 """Text and its style."""
@@ -137,26 +137,24 @@ def bar(share: float, width: int, glyph: Glyphs, style: str = "primary") -> Line
 
 def whole_percents(share: float) -> int:
     """A share in percent; 0 and 100 only where none, or all, is meant."""
-    shown = round(100 * share)
-    return min(max(shown, 1), 99) if 0 < share < 1 else shown
+    return round(100 * short_of_all(share, 0.01))
 
 
 def level(share: float, glyph: Glyphs) -> str:
     """One character, the higher the larger the share; in ASCII, percent."""
     if not glyph.levels:
         return f"{whole_percents(share)}"
-    at = round(min(max(share, 0.0), 1.0) * (len(glyph.levels) - 1))
-    return glyph.levels[at]
+    return _step(share, glyph.levels)
+
+
+def _step(share: float, ramp: str) -> str:
+    return ramp[round(min(max(share, 0.0), 1.0) * (len(ramp) - 1))]
 
 
 def sparkline(shares: Sequence[float | None], width: int, glyph: Glyphs) -> str:
     """The last `width` shares from 0 to 1, one a cell, the newest at the right; blank: unknown."""
     ramp = glyph.levels or ASCII_LEVELS
-    shown = shares[-width:]
-    drawn = [
-        " " if share is None else ramp[round(min(max(share, 0.0), 1.0) * (len(ramp) - 1))]
-        for share in shown
-    ]
+    drawn = [" " if share is None else _step(share, ramp) for share in shares[-width:]]
     return "".join(drawn).rjust(width)
 
 

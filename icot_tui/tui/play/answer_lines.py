@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from icot_tui.analysis.checkpoints import PAIR, CheckpointEntry
-from icot_tui.formatting import listed, percent, plain
+from icot_tui.formatting import listed, percent, plain, short_percent
 from icot_tui.tui.panels.text import (
     Glyphs,
     Line,
@@ -164,7 +164,7 @@ def _latents(answer: "Answer") -> Line:
     pieces: list[Piece] = []
     for thought in answer.latents:
         nearest = thought.nearest[0]
-        share = percent(nearest.probability).replace(" %", "%")
+        share = short_percent(nearest.probability)
         pieces += [(f"'{plain(nearest.text)}'", "italic"), (f" {share}  ", "dim")]
     return (*pieces, ("nearest tokens: a reading", "dim"))
 
