@@ -18,7 +18,8 @@ from icot_tui.config import check_run
 from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.encoded import DataOrder
 from icot_tui.data.load import load_data
-from icot_tui.engine.loop.update import Padding, SkippingAdamW, Update
+from icot_tui.engine.loop.optimizers import SkippingAdamW
+from icot_tui.engine.loop.update import Padding, Update
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
 

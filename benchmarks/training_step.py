@@ -25,7 +25,8 @@ from icot_tui.curriculum.schedule import Smoothing
 from icot_tui.data.encoded import DataOrder
 from icot_tui.data.load import Data, load_data
 from icot_tui.data.vocabulary import kept_tokens
-from icot_tui.engine.loop.update import Padding, SkippingAdamW, Update
+from icot_tui.engine.loop.optimizers import SkippingAdamW
+from icot_tui.engine.loop.update import Padding, Update
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
 

@@ -216,7 +216,7 @@ class CurriculumConfig(Section):
     keep_positions: bool = False
     """Removed tokens leave their position ids behind."""
     reset_optimizer: bool = True
-    """Drop AdamW's state whenever one more token or step is removed."""
+    """Drop the optimizer's state whenever one more token or step is removed."""
 
     @model_validator(mode="after")
     def consistent(self) -> "CurriculumConfig":
@@ -249,8 +249,12 @@ class TrainConfig(Section):
     """Examples an optimizer step, over all processes and micro-batches."""
     micro_batch_size: Positive | None = None
     """Examples a forward pass on one process; empty: the whole share of the batch."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """muon: Muon for the matrices inside the model, AdamW for all other weights."""
     learning_rate: Above = 5e-5
     """Peak learning rate."""
+    muon_learning_rate: Above | None = None
+    """Peak learning rate of Muon's matrices, on AdamW's scale; empty: learning_rate."""
     warmup_steps: Count = 0
     """Steps of linear warm-up at the start, and after each optimizer reset if restart_warmup."""
     restart_warmup: bool = False
@@ -258,7 +262,7 @@ class TrainConfig(Section):
     decay_steps: Count = 0
     """Let the rate fall linearly to a hundredth over this many steps at the end of the run."""
     weight_decay: Annotated[float, Field(ge=0, le=LARGEST)] = 0.01
-    """AdamW's weight decay."""
+    """AdamW's and Muon's weight decay."""
     beta1: Fraction = 0.9
     """AdamW's first beta."""
     beta2: Fraction = 0.999
@@ -290,6 +294,8 @@ class TrainConfig(Section):
             )
         if self.decay_steps and self.max_steps is None and self.steps_after_removal is None:
             raise ValueError("train.decay_steps needs train.max_steps or steps_after_removal")
+        if self.muon_learning_rate is not None and self.optimizer != "muon":
+            raise ValueError("train.muon_learning_rate is for train.optimizer = 'muon'")
         if self.split_by_length and self.compile:
             raise ValueError(
                 "train.split_by_length gives more padded shapes than train.compile prepares for: "

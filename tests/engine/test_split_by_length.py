@@ -12,7 +12,8 @@ from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.load import load_data
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.loop import build
-from icot_tui.engine.loop.update import Padding, SkippingAdamW, Update, _borders
+from icot_tui.engine.loop.optimizers import SkippingAdamW
+from icot_tui.engine.loop.update import Padding, Update, _borders
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
 from tests.families.configs import tiny_model

@@ -8,17 +8,17 @@ from typer.testing import CliRunner
 
 from icot_tui.cli.app import app
 from icot_tui.config import RunConfig
-from icot_tui.engine.checkpoints.checkpoint import list_checkpoints, load_tensors
+from icot_tui.engine.checkpoints.checkpoint import OPTIMIZER, list_checkpoints, load_tensors
 from icot_tui.engine.journal.events import StepsTrained
 from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.run_folder import RunFolder
 from tests.tiny import assert_same, final_state, final_tensors, read_lines, train, train_new
 
 
-def assert_resumes_exactly(folder: Path, config: RunConfig, file: str) -> None:
+def assert_resumes_exactly(folder: Path, config: RunConfig, file: str | None = None) -> None:
     """A run that is stopped after 12 steps and resumed ends as one that was not.
 
-    That goes for the language model, its optimizer and state, and for `file` in its checkpoints.
+    That goes for the language model, its optimizer and state, and for a `file` in its checkpoints.
     """
     whole = train_new(folder / "whole", config)
     commands = CommandQueue()
@@ -32,7 +32,8 @@ def assert_resumes_exactly(folder: Path, config: RunConfig, file: str) -> None:
     train(broken)
     assert_same(final_tensors(broken), final_tensors(whole))
     ours, theirs = (list_checkpoints(one.checkpoints)[-1].path for one in (broken, whole))
-    assert_same(load_tensors(ours / file), load_tensors(theirs / file))
+    for name in {OPTIMIZER, file or OPTIMIZER}:
+        assert_same(load_tensors(ours / name), load_tensors(theirs / name))
     assert final_state(broken) == final_state(whole)
 
 

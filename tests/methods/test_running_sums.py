@@ -11,7 +11,8 @@ from icot_tui.curriculum.removal import RemovalPlan, TokenFormat
 from icot_tui.curriculum.schedule import ALL
 from icot_tui.data.load import load_data
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints, load_tensors
-from icot_tui.engine.loop.update import Padding, SkippingAdamW, Update
+from icot_tui.engine.loop.optimizers import SkippingAdamW
+from icot_tui.engine.loop.update import Padding, Update
 from icot_tui.errors import UserError
 from icot_tui.methods.running_sums import HEADS, arguments
 from icot_tui.methods.running_sums.config import RunningSumsConfig

@@ -2,7 +2,7 @@
 
     step-00001200/
       config.json, model.safetensors, tokenizer files   as transformers writes them
-      optimizer.safetensors                              AdamW's moments by parameter name
+      optimizer.safetensors                              the optimizer's moments by parameter name
       state.json                                         everything else that must survive
       manifest.json                                      size and SHA-256 of each file
 

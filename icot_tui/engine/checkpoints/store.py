@@ -30,8 +30,8 @@ from icot_tui.engine.checkpoints.description import CheckpointDescription
 from icot_tui.engine.checkpoints.state import training_state
 from icot_tui.engine.checkpoints.weights import Weights
 from icot_tui.engine.journal.events import CheckpointSaved, Event, Warned
+from icot_tui.engine.loop.optimizers import SkippingAdamW, optimizer_tensors, restore_optimizer
 from icot_tui.engine.loop.run_state import RunState
-from icot_tui.engine.loop.update import SkippingAdamW, optimizer_tensors, restore_optimizer
 from icot_tui.engine.run_folder import BEST
 from icot_tui.errors import UserError
 from icot_tui.files import write_atomically

@@ -147,7 +147,7 @@ class TokenRemoved(Event, frozen=True, kw_only=True):
 
 
 class OptimizerReset(Event, frozen=True, kw_only=True):
-    """AdamW's state was dropped."""
+    """The optimizer's state was dropped."""
 
     cause: str
 

@@ -26,10 +26,11 @@ from icot_tui.engine.checkpoints.description import (
 from icot_tui.engine.checkpoints.store import Store
 from icot_tui.engine.checkpoints.weights import ModelWeights, Weights
 from icot_tui.engine.evaluation.validation import Validation
+from icot_tui.engine.loop.optimizers import build_optimizer
 from icot_tui.engine.loop.spikes import SpikeDetector
 from icot_tui.engine.loop.trainer import Trainer
 from icot_tui.engine.loop.training import RunContext, Training
-from icot_tui.engine.loop.update import Padding, SkippingAdamW, Update
+from icot_tui.engine.loop.update import Padding, Update
 from icot_tui.errors import UserError
 
 SPARED = 256
@@ -45,7 +46,7 @@ def build_trainer(training: Training, context: RunContext) -> Trainer:
     if train.batch_size < control.processes.count:
         raise UserError("train.batch_size is smaller than the number of processes")
     objective = training.objective
-    optimizer = SkippingAdamW([p for p in objective.parameters() if p.requires_grad], train)
+    optimizer = build_optimizer(objective, train, sharded=control.processes.model_is_sharded)
     if train.compile:
         objective.compile()
     prepared, _ = accelerator.prepare(objective, optimizer)

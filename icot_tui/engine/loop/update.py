@@ -13,69 +13,14 @@ from torch import Tensor, nn
 
 from icot_tui.config import TrainConfig
 from icot_tui.curriculum.removal import Batch
+from icot_tui.engine.loop.optimizers import SkippingAdamW
 from icot_tui.models.packing import one_text_a_row
-from icot_tui.models.tensors import like, whole
+from icot_tui.models.tensors import whole
 
 IGNORED = -100
 
 Feed = Callable[["Update", Batch], tuple[Any, ...]]
 """Gives the objective's arguments for a batch, on the device."""
-
-
-class SkippingAdamW(torch.optim.AdamW):
-    """AdamW that leaves parameters and moments alone where a flag on the device says so.
-
-    The fused kernels read `found_inf` on the device, as under a gradient scaler: no multiplication
-    by zero that would let a NaN through, and nobody waits.
-    """
-
-    def __init__(self, parameters: list[nn.Parameter], config: TrainConfig) -> None:
-        super().__init__(
-            parameters,
-            lr=config.learning_rate,
-            betas=(config.beta1, config.beta2),
-            weight_decay=config.weight_decay,
-            fused=True,
-        )
-        self.grad_scale: Tensor | None = None
-        self.found_inf: Tensor | None = None
-
-    def step_unless(self, skip: Tensor) -> None:
-        """One update, unless `skip` (a boolean scalar on the device) is true."""
-        self.found_inf = skip.float()
-        self.step()
-
-    def reset(self) -> None:
-        """Drop the moments and the step count (arXiv 2405.14838, section 3)."""
-        self.state.clear()
-
-
-def optimizer_tensors(
-    optimizer: torch.optim.Optimizer, parameters: dict[str, nn.Parameter]
-) -> dict[str, Tensor]:
-    """The state as `name/moment` on the CPU, whole even where parameters are sharded.
-
-    Every process must call it; all of them get it.
-    """
-    return {
-        f"{name}/{key}": whole(value).detach().cpu().clone()
-        for name, parameter in parameters.items()
-        for key, value in optimizer.state.get(parameter, {}).items()
-    }
-
-
-def restore_optimizer(
-    optimizer: torch.optim.Optimizer,
-    parameters: dict[str, nn.Parameter],
-    tensors: dict[str, Tensor],
-) -> None:
-    """The opposite of `optimizer_tensors`, bit for bit: no cast to the parameters' type."""
-    optimizer.state.clear()
-    for full_name, tensor in tensors.items():
-        name, key = full_name.rsplit("/", 1)
-        parameter = parameters[name]
-        value = tensor.to(parameter.device)
-        optimizer.state[parameter][key] = value if key == "step" else like(value, parameter)
 
 
 @dataclass(frozen=True)
@@ -156,9 +101,8 @@ class Update:
         if accelerator.num_processes > 1:
             torch.distributed.all_reduce(loss)
         norm = whole(nn.utils.clip_grad_norm_(self._parameters, self.config.clip_norm))
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
-        self.optimizer.step_unless(~(torch.isfinite(norm) & torch.isfinite(loss)))
+        skip = ~(torch.isfinite(norm) & torch.isfinite(loss))
+        self.optimizer.step_unless(skip, learning_rate)
         self.optimizer.zero_grad(set_to_none=True)
         return loss, norm
 

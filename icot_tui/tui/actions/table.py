@@ -53,8 +53,8 @@ def _rollback_effect(view: RunView, answer: Answer) -> str:
 
 def _reset_effect(view: RunView, answer: Answer) -> str:
     return (
-        "AdamW's moment estimates, its averages of past gradients, are set to zero; the weights "
-        "stay. This can calm a spike. Only a rollback undoes it."
+        "The optimizer's moment estimates, its averages of past gradients, are set to zero; the "
+        "weights stay. This can calm a spike. Only a rollback undoes it."
     )
 
 
@@ -120,7 +120,7 @@ RUN_ACTIONS = tuple(
                 "roll back",
                 "Roll back to a checkpoint: weights, optimizer and stage.",
             ),
-            ("reset-optimizer", "o", "reset optimizer", "Reset AdamW's moment estimates."),
+            ("reset-optimizer", "o", "reset optimizer", "Reset the optimizer's moment estimates."),
             ("evaluate", "e", "evaluate", "Measure exact match on the validation examples now."),
             ("save", "s", "save", "Write a checkpoint now."),
             (

@@ -64,7 +64,8 @@ class ResetsPanel(TextPanel):
         if area.height >= 5:
             word = view.history.summary.unit_word
             text = (
-                f"A reset clears AdamW's moment estimates, made while the {word} was still written."
+                "A reset clears the optimizer's moment estimates, made while the "
+                f"{word} was still written."
             )
             note = paragraph(text, area.width, "dim")
             if len(lines) + len(note) < area.height:
@@ -75,9 +76,9 @@ class ResetsPanel(TextPanel):
 def _overview(view: RunView, area: Area) -> list[Line]:
     resets, word = view.history.resets, view.history.summary.unit_word
     text = (
-        f"{count(len(resets), 'optimizer reset')}. A reset sets AdamW's moment estimates, made "
-        f"while the {word} was still written, to zero. Losses are means of {FEW} steps; the loss "
-        "has recovered once such a mean is no higher than before: later than a spike ends."
+        f"{count(len(resets), 'optimizer reset')}. A reset sets the optimizer's moment estimates, "
+        f"made while the {word} was still written, to zero. Losses are means of {FEW} steps; the "
+        "loss has recovered once such a mean is no higher than before: later than a spike ends."
     )
     return paragraph(text, area.width)
 
