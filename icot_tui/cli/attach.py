@@ -169,11 +169,11 @@ def _build_app(
 
 def _find(runs: Path, name: str | None) -> "RunFolder | TrialList":
     """A run, or else a study; a `UserError` where there is neither."""
-    from icot_tui.studies.trial_list import TrialList, find_study_folder
-
     try:
         return RunFolder.find(runs, name)
     except UserError:
+        from icot_tui.studies.trial_list import TrialList, find_study_folder  # runs do without
+
         study = None if name is None else find_study_folder(runs, name)
         if study is None:
             raise

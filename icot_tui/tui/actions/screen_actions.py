@@ -6,7 +6,6 @@ from icot_tui.tui.actions.action import key_map
 from icot_tui.tui.actions.export import copy_text
 from icot_tui.tui.actions.runner import Handler, notify_user
 from icot_tui.tui.play.action_table import PLAY_TABLE
-from icot_tui.tui.play.screen import PlayScreen
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.config import ConfigDialog
 from icot_tui.tui.screens.questions import how_to_leave
@@ -64,6 +63,8 @@ class ScreenActions:
         options, monitor = self._app.options, self._app.monitor
         if monitor.source is None:
             return
+        from icot_tui.tui.play.screen import PlayScreen  # the live screen starts faster without it
+
         shown = [monitor.source, *(overlay.source for overlay in monitor.overlays)]
         self._app.push_screen(
             PlayScreen(

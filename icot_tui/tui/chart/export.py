@@ -2,7 +2,7 @@
 
 import csv
 import io
-from xml.sax.saxutils import escape, quoteattr
+from html import escape
 
 import numpy as np
 
@@ -235,7 +235,7 @@ def _colour(name: str) -> str:
 
 def _text(x: float, y: float, text: str, style: str = "", quiet: bool = False) -> str:
     kind = ' class="q"' if quiet else ""
-    look = f" style={quoteattr(style)}" if style else ""
+    look = f' style="{escape(style)}"' if style else ""
     return f'<text x="{x:.1f}" y="{y:.1f}"{kind}{look}>{escape(plain(text))}</text>'
 
 

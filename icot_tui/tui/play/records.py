@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from icot_tui.analysis.checkpoints import CheckpointEntry
 from icot_tui.formatting import count
 
 if TYPE_CHECKING:
     from icot_tui.analysis.answer import Answer
+    from icot_tui.analysis.checkpoints import CheckpointEntry
 
 ViewName = Literal["probe", "lens", "attention", "attribution", "patching", "thoughts"]
 VIEWS: tuple[ViewName, ...] = get_args(ViewName)
@@ -37,7 +37,7 @@ class AskResult:
     lowest_first  does the model write numbers with their ones digit first?
     """
 
-    entry: CheckpointEntry
+    entry: "CheckpointEntry"
     answer: "Answer | None" = None
     problem: str = ""
     seconds: float = 0.0
@@ -98,7 +98,7 @@ class ViewRequest:
     lowest_first  does the model write numbers with their ones digit first?
     """
 
-    entry: CheckpointEntry
+    entry: "CheckpointEntry"
     view: ViewName
     chosen: ChosenToken
     averaged: bool = False
