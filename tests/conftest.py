@@ -8,10 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
-# A shell starts what it sends to the background deaf to Ctrl-C, and all below inherit that.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell starts what it sends to the background deaf to Ctrl-C, and nohup what it starts to a
+# hang-up, and all below inherit that.
+for number, usual in {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGHUP: signal.SIG_DFL,
+}.items():
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
+
+# A busy machine takes its time, which says nothing of the example.
+settings.register_profile("any-machine", deadline=None)
+settings.load_profile("any-machine")
 
 MEMORY = Path("/dev/shm")
 ROOM = 4 << 30

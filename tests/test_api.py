@@ -37,6 +37,7 @@ def test_the_examples_of_the_page_run() -> None:
     assert [target.name for target in report.targets] == ["z1"]  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_a_run_has_a_value_for_each_step_and_each_evaluation() -> None:
     seen: list[str] = []
     run = icot_tui.train(tiny(), on_event=lambda event: seen.append(type(event).__name__))

@@ -158,6 +158,8 @@ def digest_of(config: RunConfig) -> str:
         ("curriculum", "unit"): "token",
         ("model", "vocabulary"): "all",
         ("train", "split_by_length"): None,
+        ("train", "optimizer"): "adamw",
+        ("train", "muon_learning_rate"): None,
     }
     for (section, key), default in newer.items():
         if content[section][key] == default:  # digests of earlier versions had no such key

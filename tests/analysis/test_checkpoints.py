@@ -99,6 +99,7 @@ def test_the_order_of_a_random_side_is_that_of_training(run):
     assert plan.order is not None and len(plan.order) == 8
 
 
+@pytest.mark.slow
 def test_checkpoints_are_kept_open_within_the_limit(run):
     paths = [entry.path for entry in run_entries(run)]
     kept = ModelCache()

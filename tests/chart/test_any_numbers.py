@@ -102,7 +102,6 @@ def moved(view, data, steps):
 @pytest.mark.slow
 @settings(
     max_examples=300,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(charts, views, sizes, looks, moves)
@@ -128,7 +127,8 @@ def test_a_wide_character_drawn_over_leaves_no_half():
     assert canvas.frame().lines() == [" a法| 法", "ab乘    "]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.slow
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(charts, views, moves)
 def test_any_chart_can_be_exported(data, view, steps):
     from xml.etree import ElementTree

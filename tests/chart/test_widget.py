@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from textual.app import App, ComposeResult
 
 from icot_tui.tui.chart import widget as module
@@ -89,6 +90,7 @@ def test_says_what_it_waits_for_and_then_shows_it():
     in_app(body)
 
 
+@pytest.mark.slow
 def test_draws_only_when_something_changed(monkeypatch):
     drawn = count_drawings(monkeypatch)
 

@@ -149,6 +149,7 @@ def test_exit_status(boom: dict[str, BaseException], error: BaseException, statu
     assert call("train") == status
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_is_not_an_error() -> None:
     done = subprocess.run(
         f"{sys.executable} -m icot_tui config show demo | head -n 1",
@@ -285,6 +286,7 @@ def test_modules_of_commands_offer_an_app() -> None:
             assert isinstance(module.app, typer.Typer), name
 
 
+@pytest.mark.slow
 def test_on_a_slow_link_textual_draws_twice_a_second() -> None:
     program = (
         "from pathlib import Path; from icot_tui.cli.screen import screen_options; "

@@ -91,6 +91,7 @@ def printed(arguments, terminal):
     return bytes(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_command_hands_hostile_text_to_a_terminal(hostile, command):
     places = {
@@ -125,6 +126,7 @@ def test_a_journal_may_be_printed(hostile):
     assert "olé" in line.decode() and not [mark for mark in RAW if mark in line]
 
 
+@pytest.mark.slow
 def test_all_that_is_printed_goes_through_the_gate():
     """`say`, `hand_over` and `console` alone write to the standard streams."""
     package, found = Path(icot_tui.__file__).parent, []

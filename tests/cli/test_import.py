@@ -66,6 +66,7 @@ def pair(request, convert, published, tmp_path_factory):
     return out, COMPONENTS[request.param]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
 def test_prefixes_that_all_names_share_are_taken_off(published, si, tmp_path, prefix):
     source = shutil.copytree(published / "si", tmp_path / "wrapped")

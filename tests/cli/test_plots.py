@@ -26,7 +26,6 @@ from tests.watch.runs import make
 Output = pytest.CaptureFixture[str]
 SETTINGS = settings(
     max_examples=20,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 LOSSES = [2.0 * 0.97**step for step in range(120)]

@@ -333,7 +333,7 @@ def configs(draw: st.DrawFn) -> RunConfig:
 
 
 @pytest.mark.slow
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(configs())
 def test_a_written_config_loads_back_to_the_identical_one(
     tmp_path_factory: pytest.TempPathFactory, config: RunConfig

@@ -48,6 +48,7 @@ def one_by_one(split, row, removed, plan):
     return kept, (ids[:start] + ids[start + removed :]) if plan.keep_positions else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep_positions", [False, True])
 @pytest.mark.parametrize("side", ["left", "right", "random"])
 @given(spans=SPANS, data=st.data())
@@ -98,6 +99,7 @@ def test_rows_of_a_batch_lose_their_common_padding():
     assert chosen.lengths.tolist() == [4, 5]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["left", "right", "random"])
 @given(spans=SPANS)
 def test_the_order_of_removal_is_what_removal_does(side, spans):
@@ -123,6 +125,7 @@ def test_what_is_fed_leaves_out_only_the_last_column(spans):
     assert (positions.reshape(-1)[states] == batch.positions.reshape(-1)[whole_states]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep_positions", [False, True])
 @pytest.mark.parametrize("side", ["left", "right"])
 @given(spans=SPANS, data=st.data())

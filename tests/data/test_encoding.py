@@ -38,6 +38,7 @@ def assert_equal(left: EncodedSplit, right: EncodedSplit) -> None:
         assert ours.dtype == theirs.dtype
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("digits", "removable"), [(4, 47), (5, 75), (7, 149), (9, 247), (11, 369)])
 def test_removable_tokens_of_gpt2(digits: int, removable: int) -> None:
     split = Encoder(digits_tokenizer()).encode(sample(f"{digits}x{digits}", 20))
@@ -50,6 +51,7 @@ def test_removable_tokens_of_characters(digits: int, removable: int) -> None:
     assert set(split.cot_lengths.tolist()) == {removable}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("digits", "format"), [("4x4", "long"), ("2x2,3x5,1x2", "long"), ("5x9", "tree")]
 )
@@ -64,7 +66,7 @@ def test_fast_path_is_exact(digits: str, format: str, byte_pairs: Any) -> None:
 SYMBOLS = st.sampled_from([*"0123456789*+()", "#", "|", " ", " ", " ", " ", "\n", "||", " #### "])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(SYMBOLS, max_size=40).map("".join))
 def test_marked_lines_mean_what_parsed_ones_do(text: str) -> None:
     """Whatever passes as regular is read alike by the parser; nothing else is looked up."""
@@ -218,7 +220,7 @@ STRIPPED = TEXT.map(str.strip).filter(bool)
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(STRIPPED, TEXT.map(str.strip), STRIPPED)
 def test_any_text_comes_back(byte_pairs: Any, x: str, z: str, y: str) -> None:
     example = Example(x, z, y)

@@ -16,6 +16,7 @@ from tests.data.loading import config, entries, write
 from tests.shared import shared
 
 
+@pytest.mark.slow
 def test_real_files(gpt2: Any) -> None:
     folder = shared("data", "gpt2_tokenizer")
     train = shared("data", "gsm8k", "valid.txt")
@@ -64,6 +65,7 @@ def test_only_blank_lines(tmp_path: Path) -> None:
         load_data(DataConfig(train=path, validation=path))
 
 
+@pytest.mark.slow
 def test_nothing_heavy_is_imported_before_it_is_used() -> None:
     program = (
         "import icot_tui.data.load, icot_tui.data.files, icot_tui.data.files, icot_tui.cli.data, "

@@ -32,6 +32,7 @@ def data(task: str, options: dict[str, Any], ood: dict[str, Any], **more: Any) -
     return DataConfig(task=task, options=options, ood_options=ood, **known)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "options", "ood"), TASKS)
 def test_no_problem_stands_in_two_splits(
     task: str, options: dict[str, Any], ood: dict[str, Any]

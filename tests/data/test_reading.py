@@ -28,6 +28,7 @@ def read(source: Path | str, **columns: str) -> tuple[list[Example], list[str]]:
     return examples, reader.told()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "told"),
     [

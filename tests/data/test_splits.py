@@ -23,6 +23,7 @@ def test_splits_are_disjoint() -> None:
     assert data.warnings == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("digits", ["2x2", "9x9", "2x2,6x6"])
 def test_held_out_examples_do_not_depend_on_the_training_set(digits: str) -> None:
     few = load_data(config(options={"digits": digits}, train_examples=3))
@@ -40,6 +41,7 @@ def up_to_order(inputs: list[str]) -> set[str]:
     return {symbol.join(sorted(x.split(symbol))) for x in inputs for symbol in (" * ", " + ")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "options", "train"),
     [

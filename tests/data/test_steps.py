@@ -46,6 +46,7 @@ def task(name: str, **options: Any) -> DataConfig:
     return DataConfig(task=name, options=options, train_examples=3, validation_examples=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "ends"),
     [
@@ -119,6 +120,7 @@ LINES = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(LINES)
 def test_the_table_and_the_tokenizer_agree(chains: list[list[list[str]]]) -> None:
     """With a blank token before the separator, too, as GPT-2's tokenizer has it."""

@@ -89,7 +89,7 @@ def test_every_real_line(digits: int) -> None:
     assert [task.human_answer(y) for y in answers] == list(map(task.true_answer, problems))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.from_regex("[0-9]{1,25}", fullmatch=True), st.from_regex("[0-9]{1,25}", fullmatch=True))
 def test_multiplication_of_any_size(a: str, b: str) -> None:
     size = f"{len(a)}x{len(b)}"
@@ -109,6 +109,7 @@ def test_the_largest_factors_do_not_overflow() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), TASKS)
 def test_samples(name: str, options: dict[str, object]) -> None:
     """Distinct, in range, the same for the same seed, and the first do not depend on the count."""
@@ -190,6 +191,7 @@ def test_parity_runs_along() -> None:
         assert [*steps, y] == [str(count % 2) for count in ones]
 
 
+@pytest.mark.slow
 def test_sizes_in_a_range_are_balanced() -> None:
     task = make_task("multiplication", {"digits": "3-20x3-20"})
     sizes = task.sample(324 * 10, rng())[:, :2]

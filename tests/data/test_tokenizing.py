@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
@@ -40,7 +40,6 @@ def test_one_token_a_symbol(tokenizer: Any) -> None:
     assert len(set(tokens)) == len(set(ids))
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from(ALPHABET + " ")))
 def test_text_survives(text: str) -> None:
     assert decode(CHARACTERS, encode_texts(CHARACTERS, [text])[0]) == text.strip()

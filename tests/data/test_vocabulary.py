@@ -69,6 +69,7 @@ def test_ids_of_the_data_come_first_and_stand_for_the_same_text(words, separator
     assert small.fingerprint != whole.fingerprint
 
 
+@pytest.mark.slow
 def test_steps_and_real_tokens_of_gpt2_are_kept_alike():
     folder = shared("data", "gpt2_tokenizer")
     config = data_config(folder)
@@ -139,6 +140,7 @@ def run_config(words, **more):
     return tiny(data=data, model=model, train=train_section, **more)
 
 
+@pytest.mark.slow
 def test_a_run_resumes_exactly_and_its_checkpoint_opens_as_any(words, tmp_path):
     whole = train_new(tmp_path / "whole", run_config(words))
     parted = train_new(tmp_path / "parted", run_config(words))

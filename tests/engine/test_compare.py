@@ -95,6 +95,7 @@ def test_old_runs_keep_their_numbers() -> None:
     assert not equal_answers("2,000", "2000", old.evaluation.compare)
 
 
+@pytest.mark.slow
 def test_what_is_reported_is_measured_on_the_test_split(run: RunFolder, tmp_path: Path) -> None:
     """`eval`, a study's table and the card say which split it was."""
     half = tmp_path / "test.txt"

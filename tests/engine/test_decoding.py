@@ -171,7 +171,6 @@ SPANS = st.lists(
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
-@settings(deadline=None)
 @given(spans=SPANS, stage=st.integers(0, 12))
 def test_position_shift_is_that_of_training(side, spans, stage):
     lengths = np.array([sum(span) for span in spans])
@@ -207,7 +206,6 @@ def reader(tokenizer, separator=SEP, compare=None):
 WORD = st.text(alphabet="ab ", max_size=3)
 
 
-@settings(deadline=None)
 @given(
     words=st.lists(WORD, min_size=2, max_size=6),
     begin=st.lists(st.integers(0, 5), max_size=3),

@@ -73,6 +73,7 @@ def answers(path):
     ]
 
 
+@pytest.mark.slow
 def test_it_is_measured_and_asked_alike_wherever_it_lies(newest, tmp_path):
     moved = shutil.copytree(newest, tmp_path / "moved")
     alone = shutil.copytree(newest, tmp_path / "other" / "checkpoints" / "step-00000001")
@@ -84,6 +85,7 @@ def test_it_is_measured_and_asked_alike_wherever_it_lies(newest, tmp_path):
         assert getattr(entry, fact) == getattr(original, fact)
 
 
+@pytest.mark.slow
 def test_an_edited_config_of_the_run_changes_nothing(newest, tmp_path):
     before = measured(newest)
     run = shutil.copytree(newest.parent.parent, tmp_path / "run")
@@ -115,6 +117,7 @@ def old(newest, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_an_old_one_is_right_in_its_run_and_refused_elsewhere(newest, old, tmp_path):
     assert measured(old) == measured(newest)
     moved = shutil.copytree(old, tmp_path / "moved")
@@ -206,6 +209,7 @@ def test_another_separator_is_refused(moved):
         open_checkpoint(moved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", "[]", "3", "{}", "[" * 5000, '{"version": 1}', "\x00"])
 def test_a_damaged_one_is_refused(moved, text):
     (moved / FILE).write_text(text)
@@ -275,6 +279,7 @@ def test_every_training_of_a_distillation_opens_with_settings_of_its_own(tmp_pat
 # Data of its own --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_file_of_the_same_name_elsewhere_is_not_taken(tmp_path, monkeypatch):
     folder = trained_on_a_file(tmp_path)
     newest = list_checkpoints(folder.checkpoints)[-1].path
@@ -287,6 +292,7 @@ def test_a_file_of_the_same_name_elsewhere_is_not_taken(tmp_path, monkeypatch):
     assert outside.ask(OUTSIDE).answer == inside.ask(OUTSIDE).answer
 
 
+@pytest.mark.slow
 def test_a_config_that_is_not_ours_is_passed_over(newest, tmp_path):
     folder = tmp_path / "project"
     copied = shutil.copytree(newest, folder / "checkpoints" / "theirs")
@@ -294,6 +300,7 @@ def test_a_config_that_is_not_ours_is_passed_over(newest, tmp_path):
     assert measured(copied) == measured(newest)
 
 
+@pytest.mark.slow
 def test_a_copy_in_another_run_does_not_take_its_data(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -306,6 +313,7 @@ def test_a_copy_in_another_run_does_not_take_its_data(tmp_path):
     assert open_checkpoint(copied).data is None
 
 
+@pytest.mark.slow
 def test_a_guessed_length_is_said(tmp_path):
     curriculum = CURRICULUM | STAGES | {"keep_positions": True}
     folder = trained_on_a_file(tmp_path, curriculum=curriculum)

@@ -104,6 +104,7 @@ DISTILLATION = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sections", "masked"),
     [

@@ -81,6 +81,7 @@ def test_bfloat16_is_near(plain, tmp_path, precision):
     assert {value.dtype for value in load_tensors(saved / "model.safetensors").values()} == {wanted}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["llama", "qwen2", "gpt_neox", "opt"])
 def test_other_families_train_and_resume(tmp_path, architecture):
     config = tiny(model={"architecture": architecture}, train={"max_steps": 9})

@@ -203,6 +203,7 @@ def test_every_behaviour_is_judged_as_it_should_be(model, split, tokenizer):
     assert result.exact_match == sum(right) / len(split)
 
 
+@pytest.mark.slow
 def test_only_what_is_open_is_decoded(model, split, tokenizer):
     """Not what is right to the end, nor what is wrong beyond hope."""
     result = run(model, split, tokenizer)
@@ -210,6 +211,7 @@ def test_only_what_is_open_is_decoded(model, split, tokenizer):
     assert result.decoded == len(split) - len(settled)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [1, 6, 8])
 def test_budget(model, split, tokenizer, most):
     """Rows cut off by max_new_tokens are wrong, though their gold tokens are all arg-maxes."""

@@ -109,6 +109,7 @@ def test_a_reset_drops_the_momentum():
     assert all(map(torch.equal, model.parameters(), after))
 
 
+@pytest.mark.slow
 def test_a_run_with_muon_resumes_exactly_and_saves_its_momenta(tmp_path):
     config = tiny(train=MUON)
     assert_resumes_exactly(tmp_path / "resumed", config)

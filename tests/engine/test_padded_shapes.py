@@ -14,6 +14,7 @@ SIZES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("micro_batch_size", [None, 3])
 @pytest.mark.parametrize("data", SIZES.values(), ids=SIZES)
 def test_every_shape_is_met_in_the_warm_up(data, micro_batch_size, tmp_path, monkeypatch) -> None:

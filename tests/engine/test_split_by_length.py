@@ -39,6 +39,7 @@ def test_a_part_begins_where_that_spares_most():
     assert _borders(np.array([7, 7, 7]), 1) == [0, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", [0, 9])
 def test_parts_hold_each_row_once_with_less_padding(data, stage):
     batch = batch_of(data, 32, stage)
@@ -77,6 +78,7 @@ def test_losses_and_weights_are_the_same(data, micro_batch_size):
     torch.testing.assert_close(parted_weights, weights, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_run_of_mixed_lengths_resumes_exactly(tmp_path, monkeypatch):
     monkeypatch.setattr("icot_tui.engine.loop.build.SPARED", SPARED)
     limits = {"max_steps": 10, "decay_steps": 0, "batch_size": 16, "micro_batch_size": None}

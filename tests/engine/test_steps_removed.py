@@ -31,6 +31,7 @@ def run(request, tmp_path_factory):
     return train_new(tmp_path_factory.mktemp("steps"), tiny(curriculum=curriculum, **CHANGED))
 
 
+@pytest.mark.slow
 def test_the_journal_counts_steps(run):
     events = [event for _, event in JournalReader(run.journal).events()]
     started = next(one for one in events if isinstance(one, RunStarted))
@@ -44,6 +45,7 @@ def test_the_journal_counts_steps(run):
     assert [shown.removed(stage) for stage in (0, 2, 9)] == [0, ends[2], 24]
 
 
+@pytest.mark.slow
 def test_a_resume_is_exact(run, tmp_path):
     for step in (4, 8, 12):
         copy = type(run)(tmp_path / str(step))
@@ -74,6 +76,7 @@ def test_a_checkpoint_says_its_unit_and_is_asked_so_anywhere(run, tmp_path):
         assert prepared.evaluate().exact_match == same["exact_match"]
 
 
+@pytest.mark.slow
 def test_the_playground_hides_whole_steps(run):
     at = next(one for one in list_checkpoints(run.checkpoints) if one.stage == 2)
     model = LoadedModel(open_checkpoint(at.path))

@@ -54,6 +54,7 @@ def try_all(stopped, tmp_path, capfd, part, commands):
             assert is_untouched(folder), what
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", PARTS)
 def test_looking_at_odd_files_waits_for_nothing(stopped, tmp_path, capfd, part):
     try_all(stopped, tmp_path, capfd, part, LOOKING)

@@ -37,6 +37,7 @@ def train_while(folder, disturb):
     return train(folder, CommandQueue(), listen)
 
 
+@pytest.mark.slow
 def test_a_live_folder_that_is_moved(tmp_path):
     folder, there = create_run(OFTEN, tmp_path), RunFolder(tmp_path / "elsewhere")
     ended = train_while(folder, lambda: folder.path.rename(there.path))

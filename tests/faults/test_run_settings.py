@@ -87,12 +87,14 @@ def change(folder, before, after):
     folder.config.write_text(text.replace(before, after))
 
 
+@pytest.mark.slow
 def test_an_unchanged_resume_says_nothing(tmp_path):
     folder = stopped_run(tmp_path)
     train(folder)
     assert warnings(folder) == []
 
 
+@pytest.mark.slow
 def test_other_settings_are_said_and_journaled(tmp_path):
     folder = stopped_run(tmp_path)
     change(folder, "batch_size = 8\n", "batch_size = 4\n")
@@ -102,6 +104,7 @@ def test_other_settings_are_said_and_journaled(tmp_path):
     assert "not exact" in heard[0].message and "batch_size was 8 and is 4" in heard[0].message
 
 
+@pytest.mark.slow
 def test_other_examples_are_said(tmp_path):
     folder = stopped_run(tmp_path)
     change(folder, "train_examples = 50", "train_examples = 40")
@@ -109,6 +112,7 @@ def test_other_examples_are_said(tmp_path):
     assert "the examples or the tokenizer are others" in warnings(folder)[0]
 
 
+@pytest.mark.slow
 def test_going_on_for_longer_is_no_other_setting(tmp_path):
     folder = stopped_run(tmp_path)
     change(folder, "max_steps = 30", "max_steps = 34")

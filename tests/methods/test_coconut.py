@@ -66,6 +66,7 @@ def by_hand(lm, row, first, count):
     return lm.lm(inputs_embeds=whole[None]).logits[0, len(before) :]
 
 
+@pytest.mark.slow
 @torch.no_grad()
 @pytest.mark.parametrize("stage", [0, 1, 5])
 @pytest.mark.parametrize("batch_size", [1, 2, 4])
@@ -134,10 +135,12 @@ def test_a_share_of_the_rows_gets_any_stage_of_its_chain():
     assert LatentStages(NO_SMOOTHING, config, steps, STEPS).lowest(2) == 0
 
 
+@pytest.mark.slow
 def test_a_run_resumes_exactly(tmp_path):
     assert_resumes_exactly(tmp_path, thinking(coconut={"uniform_prob": 0.3}), MARKS)
 
 
+@pytest.mark.slow
 def test_a_run_replaces_steps_by_thoughts_and_can_be_asked_and_measured(tmp_path):
     folder = train_new(tmp_path, thinking())
     removed = [line["stage"] for line in news(folder) if line["event"] == "TokenRemoved"]

@@ -23,10 +23,12 @@ def parts_of(folder, at=-1):
     return load_tensors(list_checkpoints(folder.checkpoints)[at].path / PARTS)
 
 
+@pytest.mark.slow
 def test_a_run_resumes_exactly(tmp_path):
     assert_resumes_exactly(tmp_path, distilled(), PARTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("projection", [True, False])
 def test_a_run_trains_its_thoughts_and_can_be_asked_and_measured(tmp_path, projection):
     folder = train_new(tmp_path, distilled(codi={"projection": projection}))

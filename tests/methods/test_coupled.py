@@ -52,6 +52,7 @@ def alone(pair, question):
     return row[len(question) :]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 2, 5])
 def test_decoding_in_batches_is_decoding_alone(pair, batch_size):
     count = len(QUESTIONS)

@@ -99,11 +99,13 @@ def test_kept_position_ids_go_on_behind_the_pause_tokens(lm):
     assert seen["attention_mask"].shape == (1, 4 + K)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_run_resumes_exactly(tmp_path, method):
     assert_resumes_exactly(tmp_path, pausing(method), PAUSES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_run_trains_its_pause_tokens_and_can_be_asked(tmp_path, method):
     folder = train_new(tmp_path, pausing(method, checkpoints={"keep": 1000}))

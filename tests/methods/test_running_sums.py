@@ -126,10 +126,12 @@ def test_the_heads_are_trained_and_saved(tmp_path):
     torch.testing.assert_close(first["heads.mean"], last["heads.mean"], rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_a_run_resumes_exactly(tmp_path):
     assert_resumes_exactly(tmp_path, summing(), HEADS)
 
 
+@pytest.mark.slow
 def test_what_answers_is_an_ordinary_language_model(tmp_path):
     folder = train_new(tmp_path, summing())
     opened = open_checkpoint(folder.path)

@@ -80,6 +80,7 @@ def test_coconut_and_sim_cot_beside_it(base, model, tmp_path, capsys, decoder) -
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["pytorch_model.bin", "model.safetensors"])
 def test_codi_with_its_adapters_merged(base, model, tmp_path, capsys, file) -> None:
     adapted = get_peft_model(

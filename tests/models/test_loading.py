@@ -180,6 +180,7 @@ def adapted(base, folder, **options):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [gpt2, llama])
 @pytest.mark.parametrize("targets", ["all-linear", None])
 def test_foreign_adapters_answer_as_they_did(tmp_path, make, targets):

@@ -125,6 +125,7 @@ def test_palette_lists_every_action_and_finds_by_a_few_letters(tmp_path: Path) -
     drive(tmp_path, steps, a_run(tmp_path).source, control=True)
 
 
+@pytest.mark.slow
 def test_own_keys_and_the_palette_work_in_the_playground(tmp_path: Path) -> None:
     settings = Settings(keys={"quit": ["Q", "ctrl+c"], "palette": "K"})
     app = PlayApp(Options(runs=tmp_path, settings=settings), state=UserState())

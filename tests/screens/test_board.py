@@ -70,6 +70,7 @@ def test_number_keys_bring_panels_in_and_full_screen_gives_one_all_the_room(
     drive(tmp_path, steps, told.source, size=(80, 24))
 
 
+@pytest.mark.slow
 def test_a_click_on_the_lines_at_the_bottom_does_what_the_key_does(tmp_path: Path) -> None:
     told = a_run(tmp_path)
 

@@ -56,6 +56,7 @@ def test_a_reset_is_told_with_the_loss_around_it(tmp_path: Path) -> None:
     assert len(reset_facts(two_removals(tmp_path / "again").view().history, most=1)) == 1
 
 
+@pytest.mark.slow
 def test_resets_and_removals_have_a_table_on_a_full_screen(tmp_path: Path) -> None:
     view = two_removals(tmp_path).view()
     said = look(full(ResetsPanel()), view, (120, 30))

@@ -146,6 +146,7 @@ def test_a_new_run_is_checked_while_one_writes_and_has_what_was_changed() -> Non
     assert (config.name, config.seed) == ("mine", 7)
 
 
+@pytest.mark.slow
 def test_a_damaged_run_is_shown_as_it_is(folder: Path) -> None:
     a_run().folder.config.write_text("this is no TOML")
 

@@ -3,6 +3,8 @@
 import os
 import time
 
+import pytest
+
 from icot_tui.engine.journal.events import Warned
 from icot_tui.tui.panels.base import Lines
 from icot_tui.tui.panels.log import LogPanel
@@ -215,6 +217,7 @@ def test_a_search_marks_its_words_and_goes_from_match_to_match(tmp_path):
     look_at_any(panel, told.view(), (80, 12), check)
 
 
+@pytest.mark.slow
 def test_matches_are_counted_by_entry_however_they_are_wrapped_or_known(tmp_path):
     told = Told(tmp_path).start().train(100)
     for n in range(3):

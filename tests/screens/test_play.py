@@ -310,6 +310,7 @@ def test_a_small_screen_tells_what_an_answer_cost_and_whose_it_is(runs: Path) ->
     drive(runs, ["tiny", "mixed"], steps, (80, 24))
 
 
+@pytest.mark.slow
 def test_a_random_example_is_another_one_each_time(runs: Path) -> None:
     backend = Backend()
     backend.load(lambda what: None)

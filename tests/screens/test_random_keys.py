@@ -18,6 +18,7 @@ def test_random_keys_break_nothing(tmp_path: Path, seed: int) -> None:
     assert walk_over_the_workbench(tmp_path, seed, 150)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "keys",
     [

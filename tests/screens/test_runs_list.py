@@ -46,6 +46,7 @@ def test_runs_are_listed_filtered_laid_over_and_opened(tmp_path: Path) -> None:
     drive(tmp_path, steps, told.source)
 
 
+@pytest.mark.slow
 def test_a_highlighted_run_stays_so_when_others_come_and_go(tmp_path: Path) -> None:
     told = [a_run(tmp_path, name) for name in ("first", "second")]
 
@@ -115,6 +116,7 @@ def test_runs_are_sorted_tagged_noted_renamed_and_deleted(tmp_path: Path) -> Non
     drive(tmp_path, steps, told.source)
 
 
+@pytest.mark.slow
 def test_a_config_is_shown_and_how_it_differs_from_that_of_an_overlay(tmp_path: Path) -> None:
     told, other = a_run(tmp_path, "first"), a_run(tmp_path, "second")
     config = other.folder.config

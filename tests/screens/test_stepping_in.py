@@ -211,6 +211,7 @@ def test_a_trainer_that_ends_without_an_answer_is_told(tmp_path: Path) -> None:
     assert problem is not None and "icot-tui resume" in problem[0]
 
 
+@pytest.mark.slow
 def test_control_is_taken_and_given_back_without_leaving_the_screen(tmp_path: Path) -> None:
     told = a_run(tmp_path)
     queue = CommandQueue(told.folder.control)

@@ -131,6 +131,7 @@ def test_what_the_user_opens_stays(plan: Plan, folder: StudyFolder) -> None:
     drive(folder.runs, steps, None, study=TrialList(folder))
 
 
+@pytest.mark.slow
 def test_a_study_without_a_run_shows_what_is_to_come(plan: Plan, folder: StudyFolder) -> None:
     async def steps(app: WorkbenchApp, pilot: Go) -> None:
         statuses = [line.status for line in dialog(app)._shown]  # type: ignore[attr-defined]

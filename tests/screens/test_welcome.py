@@ -19,6 +19,7 @@ from tests.screens.workbench import (
 )
 
 
+@pytest.mark.slow
 def test_the_welcome_tells_what_is_done_and_any_key_goes_on(tmp_path: Path) -> None:
     engine = Engine(a_run(tmp_path))
     engine.startup_phase = cast(Any, "loading PyTorch")

@@ -148,6 +148,7 @@ def test_alerts_are_told_and_ring_unless_silenced(
     drive(tmp_path, steps, told.source, control=True)
 
 
+@pytest.mark.slow
 def test_the_log_is_searched_with_slash(tmp_path: Path) -> None:
     told = a_run(tmp_path)
 
@@ -172,6 +173,7 @@ def test_a_redraw_on_the_way_out_is_none(tmp_path: Path) -> None:
     app.draw()
 
 
+@pytest.mark.slow
 def test_keys_that_terminals_and_editors_take_do_nothing_here(tmp_path: Path) -> None:
     told = a_run(tmp_path)
 

@@ -38,6 +38,7 @@ BARS = Drawing(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drawing", [DRAWING, BARS])
 def test_figures_are_the_same_files_again(tmp_path: Path, drawing: Drawing) -> None:
     svg, png = write_figures(drawing, tmp_path)

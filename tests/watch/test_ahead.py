@@ -56,6 +56,7 @@ def helper_of(follower: RunFollower) -> int:
     return follower._bulk._ahead._process.pid
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_two_processes_read_what_one_does(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -49,7 +49,7 @@ def test_a_fixed_list_of_stages() -> None:
     assert [(one.step, one.stage) for one in ahead] == [(20, 4), (30, MOST)]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.integers(0, 9),
     st.integers(1, 6),

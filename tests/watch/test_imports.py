@@ -2,11 +2,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import icot_tui.watch
 
 HEAVY = ("torch", "transformers", "textual", "plotext", "psutil", "pynvml")
 
 
+@pytest.mark.slow
 def test_watching_a_run_loads_nothing_heavy() -> None:
     """A viewer must be there at once, and leave the memory to the training."""
     folder = Path(icot_tui.watch.__file__).parent

@@ -72,6 +72,7 @@ def test_a_command_gets_the_alert(tmp_path: Path) -> None:
     assert told == []
 
 
+@pytest.mark.slow
 def test_a_webhook_and_an_address_of_apprise_get_the_alert() -> None:
     pytest.importorskip("apprise")
     told: list[str] = []

@@ -40,7 +40,7 @@ def test_a_short_range_is_handed_out_whole() -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(losses, st.integers(2, 40), st.data())
 def test_a_window_shows_every_extreme_and_every_gap(
     values: list[float], columns: int, data: st.DataObject

@@ -29,6 +29,7 @@ def test_each_ends_with_its_chosen_checkpoint(whole):
     }
 
 
+@pytest.mark.slow
 def test_the_emulator_is_chosen_by_its_distance_from_the_teacher(whole):
     compared = {line["step"]: line["loss"] for line in lines_of(whole, "ThoughtsCompared")}
     best = min(compared, key=lambda step: compared[step])
