@@ -7,9 +7,7 @@ from icot_tui.tui.actions.export import copy_text
 from icot_tui.tui.actions.runner import Handler, notify_user
 from icot_tui.tui.play.action_table import PLAY_TABLE
 from icot_tui.tui.run.view import RunView
-from icot_tui.tui.screens.config import ConfigDialog
 from icot_tui.tui.screens.questions import how_to_leave
-from icot_tui.tui.screens.runs import Runs
 from icot_tui.tui.screens.summary import NextStep, SummaryDialog
 from icot_tui.tui.session.run_app import ExitChoice
 from icot_tui.watch.source import Source
@@ -38,6 +36,8 @@ class ScreenActions:
 
     def _list_runs(self) -> None:
         """Open a run, or a trial of the study, or overlay it on the one on show."""
+        from icot_tui.tui.screens.runs import Runs
+
         app = self._app
 
         def closed(_: object) -> None:
@@ -51,6 +51,8 @@ class ScreenActions:
 
     def _show_config(self) -> None:
         """The config of the run on show, and where those of its overlays differ."""
+        from icot_tui.tui.screens.config import ConfigDialog
+
         monitor = self._app.monitor
         if monitor.source is not None:
             folder = monitor.source.folder
@@ -60,6 +62,8 @@ class ScreenActions:
 
     def _play(self) -> None:
         """Ask the checkpoints of the run on show, and of its overlays."""
+        from icot_tui.tui.play.screen import PlayScreen
+
         options, monitor = self._app.options, self._app.monitor
         if monitor.source is None:
             return

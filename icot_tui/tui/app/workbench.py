@@ -15,10 +15,10 @@ from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.frame.layout import LayoutChoices
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.live import LiveScreen
-from icot_tui.tui.session.training_thread import TrainingThread
 
 if TYPE_CHECKING:
     from icot_tui.tui.run.monitor import RunMonitor
+    from icot_tui.tui.session.training_thread import TrainingThread
     from icot_tui.watch.source import Source
 
 
@@ -34,7 +34,7 @@ class Workbench(BaseApp, inherit_bindings=False):
 
     def __init__(
         self,
-        engine: TrainingThread | None,
+        engine: "TrainingThread | None",
         source: "Source | None",
         options: Options,
         state: UserState | None = None,

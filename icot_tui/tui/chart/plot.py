@@ -91,7 +91,8 @@ def draw_plot(plot: Plot) -> tuple[int, set[MarkKind]]:
         _points(plot, plot.data.curves[place], raws[place])
         _letters(plot, place, drawn[place][1])
     columns = [np.zeros(0, np.int64), *(raw.nonfinite for raw in raws)]
-    nonfinite = np.unique(np.concatenate(columns) // plot.fine[0])
+    held = np.bincount(np.concatenate(columns) // plot.fine[0])  # np.unique loads numpy.ma
+    nonfinite = np.flatnonzero(held)
     _nonfinite(plot, nonfinite)
     taken = (faint.dots | strong.dots) > 0
     _cursor(plot, taken)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.tui.run.view import ENDED, Axis, Overlay, RunView
-from icot_tui.tui.session.training_thread import TrainingThread
 from icot_tui.watch.alerts import Alert, AlertRules
 from icot_tui.watch.machine import MachineReading, MachineSampler
 from icot_tui.watch.source import Replay, RunFollower, Source
 
 if TYPE_CHECKING:
     from icot_tui.studies.trial_list import TrialList
+    from icot_tui.tui.session.training_thread import TrainingThread
     from icot_tui.watch.runs import RunLine
 
 MACHINE_SECONDS = 2.0
@@ -43,7 +43,7 @@ class RunMonitor:
 
     def __init__(
         self,
-        engine: TrainingThread | None,
+        engine: "TrainingThread | None",
         source: Source | None,
         ascii: bool,
         axis: Axis,
@@ -103,7 +103,7 @@ class RunMonitor:
             self._overlays[folder.path] = overlay
 
     @property
-    def engine(self) -> TrainingThread | None:
+    def engine(self) -> "TrainingThread | None":
         """The engine of this process, if it trains the run on show."""
         engine = self._engine
         return engine if engine is not None and engine.folder.path == self.shown else None

@@ -22,10 +22,16 @@ def draw_frame(app: "WorkbenchApp", size: tuple[int, int], panel: str | None = N
         app: was not started yet.
         size: columns and rows.
     """
-    return asyncio.run(_drawn(app, size, panel))
+    drawn: list[Text] = []
+
+    async def draw() -> None:  # asyncio.run writes out all that a coroutine returns (repr)
+        drawn[:] = await _drawn(app, size, panel)
+
+    asyncio.run(draw())
+    return Text("\n").join(drawn)
 
 
-async def _drawn(app: "WorkbenchApp", size: tuple[int, int], panel: str | None) -> Text:
+async def _drawn(app: "WorkbenchApp", size: tuple[int, int], panel: str | None) -> list[Text]:
     width, height = size
     screen = max(width, SMALLEST[0]), max(height, SMALLEST[1])
     async with app.run_test(size=screen) as pilot:
@@ -41,7 +47,7 @@ async def _drawn(app: "WorkbenchApp", size: tuple[int, int], panel: str | None) 
             if lines == before:
                 break
             before = lines
-    return Text("\n").join(lines)
+    return lines
 
 
 def _show_only(app: "WorkbenchApp", panel: str, size: tuple[int, int]) -> None:

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from textual import events
 from textual.app import App
@@ -22,7 +22,9 @@ from icot_tui.output import say
 from icot_tui.tui.session.driver import DriverContext, ScreenDriver
 from icot_tui.tui.session.parent_process import ParentProcess
 from icot_tui.tui.session.terminal import QUIET, Terminal, restore, write_message
-from icot_tui.tui.session.training_thread import TrainingThread
+
+if TYPE_CHECKING:
+    from icot_tui.tui.session.training_thread import TrainingThread
 
 SWITCH_SECONDS = 5e-5
 """Python's thread switch interval: with the usual one a drawing thread slows down every step."""
@@ -48,7 +50,7 @@ class ScreenExit:
 
 def run_with_screen(
     build_app: Callable[[], App[ExitChoice]],
-    training: TrainingThread | None = None,
+    training: "TrainingThread | None" = None,
     parent: ParentProcess | None = None,
 ) -> ScreenExit:
     """Run the app until it ends; on return the terminal is restored.
@@ -85,7 +87,7 @@ class ScreenRunner:
     """Runs the app, ends it when its terminal is gone or a signal comes, and notices a hang."""
 
     def __init__(
-        self, training: TrainingThread | None, parent: ParentProcess | None, terminal: Terminal
+        self, training: "TrainingThread | None", parent: ParentProcess | None, terminal: Terminal
     ) -> None:
         self._training = training
         self._parent = parent
