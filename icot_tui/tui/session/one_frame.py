@@ -11,6 +11,8 @@ from icot_tui.tui.frame.layout import SMALLEST
 if TYPE_CHECKING:
     from icot_tui.tui.app.app import WorkbenchApp
 
+ENOUGH_EQUAL = 3
+"""So many frames in a row that are equal: what a redraw sets off is there with the next."""
 MOST_REDRAWS = 20
 """A screen that still changes after so many redraws is taken as it is."""
 
@@ -38,13 +40,14 @@ async def _drawn(app: "WorkbenchApp", size: tuple[int, int], panel: str | None) 
         if panel is not None:
             _show_only(app, panel, size)
         while not _is_read(app):
-            await pilot.pause()
-        before: list[Text] = []
+            await pilot.pause(0)
+        equal, before = 1, [Text()]
         for _ in range(MOST_REDRAWS):
             app.draw()
-            await pilot.pause()
+            await pilot.pause(0)  # all messages; without it, pilot.pause sleeps 20 ms, too
             lines = list(_lines(app, width))[:height]
-            if lines == before:
+            equal = equal + 1 if lines == before else 1
+            if equal == ENOUGH_EQUAL:
                 break
             before = lines
     return lines
