@@ -124,8 +124,10 @@ def _print_frame(
     if panel is not None and panel not in PANEL_IDS:
         raise UserError(f"--panel must be one of {', '.join(PANEL_IDS)}, not '{panel}'")
     options = screen_options(runs, theme=theme, ascii=ascii, low_bandwidth=False)
+    cells, screen = _cells(size, panel), console()
     app = _build_app(shown, options, None)
-    console().print(draw_frame(app, _cells(size, panel), panel), soft_wrap=True)
+    app.no_color = app.no_color or screen.color_system is None  # nothing may depend on colours
+    screen.print(draw_frame(app, cells, panel), soft_wrap=True)
 
 
 def _cells(size: str | None, panel: str | None) -> tuple[int, int]:

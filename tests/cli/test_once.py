@@ -1,21 +1,34 @@
 """`icot-tui attach --once`: one frame of the live screen as text."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
 from icot_tui.cli.app import run
-from icot_tui.engine.journal.events import Event, RunEnded
+from icot_tui.engine.journal.events import Event, ExampleShown, RunEnded
 from icot_tui.tui.actions.table import PANEL_IDS
 from tests.cli.terminal import in_terminal
 from tests.events import STARTED, evaluated, removed, trained
 from tests.watch.runs import make
 
+UNNEEDED = {
+    "icot_tui.data.splits",
+    "icot_tui.studies.trial_list",
+    "icot_tui.tui.play.screen",
+    "icot_tui.tui.screens.runs",
+    "numpy.ma",
+    "urllib.request",
+}
 Output = pytest.CaptureFixture[str]
 HISTORY: list[Event] = [
     STARTED,
+    ExampleShown(
+        step=0, input=["3"], cot=list("abcdefgh"), answer=["####", "4"], removal_order=[*range(8)]
+    ),
     trained(60, losses=[0.5] * 60),
     evaluated(60, 0.25),
     removed(60, 1),
@@ -63,6 +76,24 @@ def test_a_terminal_gets_colours_and_its_size() -> None:
     lines = re.sub(r"\x1b\[[\d;]*m", "", shown).split("\r\n")[:-1]
     assert [cell_len(line) for line in lines] == [100] * 29
     assert "\x1b[1;" in shown or "\x1b[38;" in shown
+
+
+def test_text_without_colours_shows_what_is_removed(capsys: Output) -> None:
+    lines = frame(capsys, "--panel", "removal")
+    assert lines[1].startswith("│ stage 1 of 8")  # no digits drawn over three rows
+    reasoning = next(line for line in lines if line.startswith("│ reasoning"))
+    assert reasoning.split()[2:4] == ["·", "[b]"]  # gone, next
+
+
+def test_no_study_is_imported_for_a_frame_of_a_run(one: Path) -> None:
+    """It must be there at once: what only other screens need costs a fifth of its time."""
+    code = (
+        "import sys; from icot_tui.cli.app import run; "
+        f"assert run(['attach', {str(one)!r}, '--once']) == 0; "
+        f"print(sorted({UNNEEDED} & sys.modules.keys()))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ RIGHT, FELL = 0.9, 0.1
 TOP = 11
 """Rows above the timeline of a full screen."""
 LARGE_HEADING = 4
-"""Spare rows that a large heading and a thick bar need."""
+"""Spare rows that a large heading and a thick bar need; without colours they are hard to read."""
 LARGE_DIGITS = (
     "┏━┓ ╺┓  ╺━┓ ╺━┓ ╻ ╻ ┏━╸ ┏━╸ ╺━┓ ┏━┓ ┏━┓",
     "┃ ┃  ┃  ┏━┛  ━┫ ┗━┫ ┗━┓ ┣━┓   ┃ ┣━┫ ┗━┫",
@@ -77,7 +77,7 @@ class _Heading(NamedTuple):
     def lines(self, area: Area, spare: int) -> list[Line]:
         """With large digits and a thick bar, or an empty line between, as rows are to spare."""
         first = apart(self.title, self.remark, area.width)
-        if spare < 2 or (area.ascii and spare >= LARGE_HEADING):
+        if spare < 2 or (area.plain and spare >= LARGE_HEADING):
             return [first, self.bar]
         if spare < LARGE_HEADING or area.width < 40:
             return [first, EMPTY, self.bar]

@@ -43,6 +43,7 @@ async def _drawn(app: "WorkbenchApp", size: tuple[int, int], panel: str | None) 
             await pilot.pause(0)
         equal, before = 1, [Text()]
         for _ in range(MOST_REDRAWS):
+            app.live.set_focus(None)  # no key can follow
             app.draw()
             await pilot.pause(0)  # all messages; without it, pilot.pause sleeps 20 ms, too
             lines = list(_lines(app, width))[:height]
