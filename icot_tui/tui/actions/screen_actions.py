@@ -67,7 +67,6 @@ class ScreenActions:
         options, monitor = self._app.options, self._app.monitor
         if monitor.source is None:
             return
-        from icot_tui.tui.play.screen import PlayScreen  # the live screen starts faster without it
 
         shown = [monitor.source, *(overlay.source for overlay in monitor.overlays)]
         self._app.push_screen(
