@@ -23,6 +23,8 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example: icot-tui runs note demo 'the one with the late spike'")(note)
     app.command(epilog="Example: icot-tui runs rename demo-7 smoothing-4")(rename)
     app.command(epilog="Example: icot-tui runs delete demo-2 demo-3")(delete)
+    restoring = examples("icot-tui runs restore", "icot-tui runs restore demo-2 demo-again")
+    app.command(epilog=restoring)(restore)
 
 
 def tag(
@@ -84,4 +86,26 @@ def delete(
             raise UserError(f"nobody is here to confirm it: delete {what} with --yes")
         typer.confirm(f"Move {what} into the trash?", abort=True)
     for folder in folders:
-        say(plain(f"{folder.name} is in {moving.delete_run(folder)} now"))
+        trashed = moving.delete_run(folder)
+        say(plain(f"{folder.name} is in {trashed} now: 'icot-tui runs restore {trashed.name}'"))
+
+
+def restore(
+    run: Annotated[
+        str | None, Argument(metavar="[RUN]", help="Its name there; none: list what is there.")
+    ] = None,
+    name: Annotated[
+        str | None, Argument(metavar="[NAME]", help="Another name, where its own is taken.")
+    ] = None,
+    runs: Runs = None,
+) -> None:
+    """Bring a run back from the trash, or list the runs that are there."""
+    where = runs or runs_folder()
+    if run is not None:
+        say(plain(f"restored to {moving.restore_run(where, run, name).path}"))
+        return
+    found = moving.trashed(where)
+    for each in found:
+        say(plain(each.name))
+    if not found:
+        say(plain(f"the trash of {where} is empty"))

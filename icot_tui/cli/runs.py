@@ -168,37 +168,49 @@ def compare(names: SeveralRuns, runs: Runs = None, json: Json = False) -> None:
 
 @app.command(
     epilog=examples(
-        "icot-tui runs export demo demo-no-cot --format csv > runs.csv",
-        "icot-tui runs export demo --format tensorboard --out boards",
-        "icot-tui runs export demo --format card --out README.md",
-        "icot-tui runs export demo demo-no-cot --to wandb",
+        "icot-tui runs export demo demo-no-cot > runs.csv",
+        "icot-tui runs export demo demo-no-cot --to tensorboard --out boards",
+        "icot-tui runs export demo --to card --out README.md",
     )
 )
 def export(
     names: SeveralRuns,
-    kind: Annotated[
-        str, Option("--format", help="csv, parquet, tensorboard or card (Markdown).")
-    ] = "csv",
-    out: Annotated[
-        Path | None, Option(help="File, or folder for tensorboard (csv, card: standard output).")
-    ] = None,
-    runs: Runs = None,
     to: Annotated[
         str | None,
         Option(
-            metavar="TRACKER",
-            help="Fill in wandb, mlflow, trackio or tensorboard instead, as if the run had told it "
-            "while it trained; files go to --out, or else into the run's folder.",
+            metavar="KIND",
+            help="csv (default), parquet or card (Markdown); or a tracker, filled in as if the run "
+            "had told it while it trained: tensorboard, wandb, mlflow or trackio.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        Option(
+            help="A file, or a folder for a tracker's files. Default: standard output for csv and "
+            "card, the run's folder for a tracker.",
+        ),
+    ] = None,
+    runs: Runs = None,
+    format: Annotated[
+        str | None,
+        Option(
+            metavar="KIND",
+            help="The same as --to, but for tensorboard: only numbers, one for each step.",
         ),
     ] = None,
 ) -> None:
     """Export every step and evaluation of runs to other programs, or write a model card."""
+    from icot_tui.engine.journal.tracker_clients import CLIENTS
     from icot_tui.studies import exporting
 
-    if to is not None:
-        return _export_to_tracker(to, names, out, runs)
-    if kind not in get_args(Format):
-        raise UserError(f"--format must be one of {', '.join(get_args(Format))}, not '{kind}'")
+    if to is not None and format is not None:
+        raise UserError("--to and --format mean the same: leave one out")
+    option, kind = ("--to", to or "csv") if format is None else ("--format", format)
+    kinds = dict.fromkeys((*get_args(Format), *CLIENTS))
+    if kind not in kinds:
+        raise UserError(f"{option} must be one of {', '.join(kinds)}, not '{kind}'")
+    if kind in CLIENTS and (option, kind) != ("--format", "tensorboard"):
+        return _export_to_tracker(kind, names, out, runs)
     folders = [RunFolder.find(runs or runs_folder(), name) for name in names]
     if kind == "card":
         if len(folders) > 1:
@@ -211,7 +223,7 @@ def export(
     elif kind == "csv":
         exporting.write_csv(folders, out)
     elif out is None:
-        raise UserError(f"--format {kind} needs --out")
+        raise UserError(f"{option} {kind} needs --out")
     elif kind == "parquet":
         exporting.write_parquet(folders, out)
     else:
@@ -221,11 +233,8 @@ def export(
 
 
 def _export_to_tracker(to: str, names: list[str], out: Path | None, runs: Path | None) -> None:
-    from icot_tui.engine.journal.tracker_clients import CLIENTS
     from icot_tui.studies.tracker_export import export_to_tracker
 
-    if to not in CLIENTS:
-        raise UserError(f"--to must be one of {', '.join(CLIENTS)}, not '{to}'")
     folders = [RunFolder.find(runs or runs_folder(), name) for name in names]
     files = export_to_tracker(to, folders, out)
     say(plain(f"{to} has {', '.join(folder.name for folder in folders)}"))

@@ -9,6 +9,7 @@ from pathlib import Path
 from icot_tui.engine.run_folder import LATEST, RunFolder, forget_latest, latest_name
 from icot_tui.errors import UserError
 from icot_tui.files import write_atomically
+from icot_tui.formatting import listed
 
 TRASH = ".trash"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
@@ -21,15 +22,8 @@ def rename_run(run: RunFolder, name: str) -> RunFolder:
     Raises:
         UserError: the name can't be one or is taken, a trainer is at work, or it can't be written.
     """
-    if not NAME.fullmatch(name) or name == LATEST:
-        raise UserError(
-            f"'{name}' can't be a run's name: letters, digits, dots, underscores and hyphens, up "
-            f"to 80, and not '{LATEST}'"
-        )
     path = Path(os.path.abspath(run.path))
-    target = path.with_name(name)
-    if os.path.lexists(target):
-        raise UserError(f"{target} is there already: choose another name")
+    target = _free(path.parent, name, f"'icot-tui runs rename {run.name} NAME'")
     with _moving(run):
         was_latest = latest_name(path.parent) == path.name
         path.rename(target)
@@ -55,6 +49,40 @@ def delete_run(run: RunFolder) -> Path:
         path.rename(target)
         forget_latest(path.parent, path.name)
     return target
+
+
+def trashed(runs: Path) -> list[RunFolder]:
+    """The runs in the trash of a folder, the newest first."""
+    return RunFolder.all_even_damaged(runs / TRASH)
+
+
+def restore_run(runs: Path, trashed_as: str, name: str | None = None) -> RunFolder:
+    """Move a run out of the trash, under the name that it has there or another.
+
+    Raises:
+        UserError: there is none, the name can't be one or is taken, or the folder can't be moved.
+    """
+    known = [run.name for run in trashed(runs)]
+    if trashed_as not in known:
+        there = f"; there are {listed(known)}" if known else ", which is empty"
+        raise UserError(f"there is no run '{trashed_as}' in the trash{there}")
+    run = RunFolder(runs / TRASH / trashed_as)
+    target = _free(runs, name or trashed_as, f"'icot-tui runs restore {trashed_as} NAME'")
+    with _moving(run):
+        run.path.rename(target)
+    return RunFolder(target)
+
+
+def _free(runs: Path, name: str, another: str) -> Path:
+    """Where a run of this name would be; a `UserError` if it can't be one or is taken."""
+    if not NAME.fullmatch(name) or name == LATEST:
+        raise UserError(
+            f"'{name}' can't be a run's name: letters, digits, dots, underscores and hyphens, up "
+            f"to 80, and not '{LATEST}'"
+        )
+    if os.path.lexists(runs / name):
+        raise UserError(f"{runs / name} is there already: choose another name with {another}")
+    return runs / name
 
 
 def refuse_training(run: RunFolder, locked: bool) -> None:

@@ -97,6 +97,19 @@ def test_export_tensorboard(two: object, capsys: Output) -> None:
     assert "is there already" in capsys.readouterr().err
 
 
+def test_to_and_format_take_the_same_kinds(two: object, capsys: Output) -> None:
+    texts = []
+    for option in ("--to", "--format"):
+        assert run(["runs", "export", "one", option, "csv"]) == 0
+        texts.append(capsys.readouterr().out)
+        assert run(["runs", "export", "one", option, "parquet"]) == 2
+        assert f"{option} parquet needs --out" in capsys.readouterr().err
+    assert texts[0] == texts[1] != ""
+    for option in ("--to", "--format"):
+        assert run(["runs", "export", "nobody", option, "wandb"]) == 2
+        assert "there is no run 'nobody'" in capsys.readouterr().err
+
+
 def test_a_model_card_has_the_runs_facts(two: object, runs: Path, capsys: Output) -> None:
     journal(
         RunFolder(runs / "one"),
@@ -138,6 +151,7 @@ def test_a_model_card_has_the_runs_facts(two: object, runs: Path, capsys: Output
     assert "learning_rate = 0.01" in card
     assert run(["runs", "export", "one", "other", "--format", "card"]) == 2
     assert run(["runs", "export", "one", "--format", "xml"]) == 2
+    assert run(["runs", "export", "one", "--format", "csv", "--to", "csv"]) == 2
     errors = capsys.readouterr().err
     assert "a model card is about one run" in errors
-    assert "--format must be one of csv, parquet, tensorboard, card, not 'xml'" in errors
+    assert "--format must be one of csv, parquet, tensorboard, card, wandb, " in errors

@@ -115,6 +115,29 @@ def test_the_last_run_and_a_second_of_its_name(runs: Path, capsys: Output) -> No
     assert not (runs / "latest").exists()
 
 
+def test_a_deleted_run_comes_back(runs: Path, capsys: Output) -> None:
+    for name in ("one", "two"):
+        make(runs, name)
+    assert run(["runs", "restore"]) == 0
+    assert run(["runs", "delete", "two", "-y"]) == 0
+    output = capsys.readouterr().out.splitlines()
+    assert output[0] == f"the trash of {runs} is empty"
+    assert output[-1].endswith("/.trash/two now: 'icot-tui runs restore two'")
+    make(runs, "two")
+    assert run(["runs", "delete", "one", "-y"]) == 0
+    capsys.readouterr()
+    assert run(["runs", "restore"]) == 0
+    assert sorted(capsys.readouterr().out.splitlines()) == ["one", "two"]
+    assert run(["runs", "restore", "two"]) == 2
+    assert run(["runs", "restore", "two", "a/b"]) == run(["runs", "restore", "three"]) == 2
+    taken, _, missing = capsys.readouterr().err.splitlines()
+    assert "two is there already: choose another name with 'icot-tui runs restore two" in taken
+    assert "there is no run 'three' in the trash" in missing
+    assert run(["runs", "restore", "two", "two-again"]) == run(["runs", "restore", "one"]) == 0
+    assert sorted(names(capsys)) == ["one", "two", "two-again"]
+    assert latest(runs) == "two" and not os.listdir(runs / ".trash")
+
+
 def test_the_best_run_is_found_and_what_is_wrong_is_told(runs: Path, capsys: Output) -> None:
     for name, rate in (("one", 0.01), ("two", 0.02)):
         make(runs, name, learning_rate=rate)

@@ -31,6 +31,7 @@ SMOOTHED_PARTS = 50
 """Smoothing is over about one of so many parts of the longest run."""
 
 
+STAGES_ALIKE = "each stage has the width of a removal, the last one, too"
 MOST_MARKED = 4
 """Of so many runs the removals, resets and spikes are marked."""
 
@@ -93,6 +94,7 @@ def draw_runs(
         rows = dict(list(rows.items())[:MOST_MARKED])
         shown = listed([curves[place].name for place in rows])
         notes.append(f"marked is what happened in {shown}")
+    notes += [STAGES_ALIKE] if axis == "removed" else []
     data = ChartData(
         curves=tuple(curves),
         until=max((mark.x for found in rows.values() for mark in found), default=None),

@@ -141,7 +141,7 @@ class LiveExport:
             folder.mkdir(parents=True, exist_ok=True)
             for kind, name in (("csv", "steps.csv"), ("card", "README.md")):
                 process = await asyncio.create_subprocess_exec(
-                    *command, "--format", kind, "--out", str(folder / name),
+                    *command, "--to", kind, "--out", str(folder / name),
                     stdin=DEVNULL, stdout=PIPE, stderr=STDOUT,
                 )  # fmt: skip
                 output, _ = await process.communicate()
