@@ -89,6 +89,15 @@ def rough(seconds: float) -> str:
     return duration(round(seconds / 600) * 600).removesuffix(" 0 min")
 
 
+def rough_range(least: float, most: float) -> str:
+    """A forecast with its bounds: `3 to 8 min`, `40 s to 2 min`, `about 3 min` where they agree."""
+    low, high = rough(least), rough(most)
+    if low == high:
+        return f"about {high}"
+    value, unit = low.split(" ", 1)
+    return f"{value if high.endswith(f' {unit}') and high.count(' ') == 1 else low} to {high}"
+
+
 def age(seconds: float) -> str:
     """How long ago: `just now`, `40 s ago`, `3 h ago`."""
     whole = max(0, round(seconds))

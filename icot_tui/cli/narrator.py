@@ -9,7 +9,8 @@ from icot_tui.engine.journal import events
 from icot_tui.engine.journal.events import Event
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import describe
-from icot_tui.formatting import count, duration, plain, short_percent
+from icot_tui.formatting import count, plain, short_percent
+from icot_tui.watch.forecasts import time_left
 
 REMOVALS_SECONDS = 5.0
 """Removals that follow each other within this time share a line."""
@@ -89,9 +90,8 @@ def pace(summary: RunSummary) -> list[str]:
         parts.append(f"loss {metrics.loss:.4f}")
     if summary.steps_per_second is not None:
         parts.append(f"{summary.steps_per_second:.3g} steps/s")
-    if (left := summary.seconds_left()) is not None:
-        most = "at most " if summary.may_end_earlier() else ""
-        parts.append(f"{most}{duration(left)} to go")
+    if left := time_left(summary):
+        parts.append(f"{left} to go")
     if summary.paused is not None:
         parts.append(f"paused: {plain(summary.paused)}")
     return parts

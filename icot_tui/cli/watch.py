@@ -14,8 +14,9 @@ from icot_tui.cli.console import console
 from icot_tui.cli.options import Runs, examples
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder, runs_folder
-from icot_tui.formatting import clock, duration, plain, short_percent
+from icot_tui.formatting import clock, plain, short_percent
 from icot_tui.output import say
+from icot_tui.watch.forecasts import time_left
 from icot_tui.watch.runs import AT_WORK, read_run
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class WatchedRun:
         """What stands in its line."""
         summary, metrics = self.summary, self.summary.metrics
         last, most, pace = metrics.evaluation, summary.greatest_stage, summary.steps_per_second
-        left = None if self.ended else summary.seconds_left()
+        left = "" if self.ended else time_left(summary)
         return (
             self.folder.name,
             self.status,
@@ -104,7 +105,7 @@ class WatchedRun:
             "" if metrics.loss is None else f"{metrics.loss:.4f}",
             "" if last is None else short_percent(last.exact_match),
             "" if pace is None or self.ended else f"{pace:.3g}",
-            "" if left is None else duration(left),
+            left,
         )
 
 

@@ -7,6 +7,7 @@ undoes what came after its checkpoint (see `rewind.Rewind`).
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -176,6 +177,22 @@ class RunSummary:
             return None
         pace = (end_time - begin_time) / (end_step - begin_step)
         return max(0, end - self.metrics.step) * pace
+
+    def pace_range(self, parts: int) -> tuple[float, float] | None:
+        """Seconds that a step took in the fastest and the slowest part of the recent time.
+
+        Evaluations are included. None before there is a look at the losses for every part.
+        """
+        ends = list(self._recent_ends)
+        if len(ends) <= parts:
+            return None
+        marks = [ends[at * (len(ends) - 1) // parts] for at in range(parts + 1)]
+        paces = [
+            (time - before) / (step - earlier)
+            for (before, earlier), (time, step) in pairwise(marks)
+            if step > earlier and time > before
+        ]
+        return (min(paces), max(paces)) if paces else None
 
     def last_step(self) -> int | None:
         if self.config is None or self.facts is None:

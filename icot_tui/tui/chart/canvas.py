@@ -2,6 +2,7 @@
 
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -68,6 +69,11 @@ class Canvas:
         """Write one line of text (made of `fit` text); returns the column after it."""
         height, width = self.cells.shape
         number = self.ink(ink)
+        if text.isascii() and 0 <= y < height and 0 <= x and x + len(text) <= width:
+            end = x + len(text)
+            self.cells[y, x:end] = np.frombuffer(text.encode("ascii"), np.uint8)
+            self.inks[y, x:end] = number
+            return end
         for character in text:
             cells = cell_len(character)
             if 0 <= y < height and x >= 0 and x + cells <= width:
@@ -104,6 +110,7 @@ class Canvas:
         return Frame(self.cells, inks, tuple(self._palette))
 
 
+@lru_cache(maxsize=1024)
 def fit(text: str, width: int, ascii: bool = False) -> str:
     """Printable text of at most so many cells, with an ellipsis where it is cut.
 

@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.widgets import Static
 
-from icot_tui.formatting import age, count, duration, number, percent, plain, rough
+from icot_tui.formatting import age, count, duration, number, percent, plain
 from icot_tui.tui.run.view import RunView
 
 Part = tuple[str, str]
@@ -60,6 +60,7 @@ class Header(Static):
 def header_parts(view: RunView) -> Iterator[Part]:
     """All parts of the header, the most important first."""
     from icot_tui.tui.panels.methods import progress_text  # slow: not for the first frame
+    from icot_tui.watch.forecasts import time_left
 
     summary, metrics = view.history.summary, view.history.summary.metrics
     name = view.source.folder.name  # several runs may share their config's name
@@ -90,12 +91,12 @@ def header_parts(view: RunView) -> Iterator[Part]:
     elif evaluations:
         yield f"exact match {percent(evaluations[-1].result.exact_match)}", ""
     yield f"step {metrics.step:,}", ""
-    pace, left = summary.steps_per_second, summary.seconds_left()
-    if view.status == "training" and pace is not None:
+    if view.status != "training":
+        return
+    if (pace := summary.steps_per_second) is not None:
         yield f"{number(pace)} steps/s", ""
-    if left is not None and view.status == "training":
-        about = "at most" if summary.may_end_earlier() else "about"
-        yield f"{about} {rough(left)} left", ""
+    if left := time_left(summary):
+        yield f"{left} left", ""
 
 
 def fit_parts(

@@ -21,7 +21,7 @@ ALL_DRAWN = 50_000
 """Up to so many steps the chart gets the whole run."""
 FINE, ROUGH = 4096, 512
 """Columns of the visible part of a longer run, and of the rest on either side."""
-GRAINS = 64
+GRAINS = 16
 LOOKED_UP = 4096
 """Steps that are looked up to find a part of the axis."""
 LOGGED_MARKS: dict[str, MarkKind] = {"PhaseBegan": "training", "RolledBack": "rollback"}
@@ -115,7 +115,7 @@ def _steps_in(history: History, axis: Axis, window: tuple[float, float]) -> tupl
 def x_span(view: RunView, zoomed: bool) -> tuple[float, float] | None:
     """First and last position that the charts of a run share, those of its overlays included.
 
-    While it trains, the end is rounded up by at most 1/64 of the range: so charts stand still for
+    While it trains, the end is rounded up by at most 1/16 of the range: so charts stand still for
     many steps, and all have a removal in the same column. Not if they are zoomed: what they show
     may be shorter. None for runs of several trainings, whose charts show different ones.
     """

@@ -3,11 +3,12 @@
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from icot_tui.formatting import age, duration, gigabytes, moment, number, rough, whole_percent
+from icot_tui.formatting import age, duration, gigabytes, number, whole_percent
 from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.machine_history import history_lines
 from icot_tui.tui.panels.text import EMPTY, Line, bar, columns, first_fitting, line, paragraph
 from icot_tui.tui.run.view import ENDED, RunView
+from icot_tui.watch.forecasts import time_left
 from icot_tui.watch.source import Replay
 
 if TYPE_CHECKING:
@@ -59,13 +60,11 @@ def _pace(view: RunView, area: Area) -> Iterator[Row]:
         yield "speed", line((what, "dim"))
         return
     yield "speed", _speed(view)
-    left = summary.seconds_left()
+    left = time_left(summary)
     if summary.ended is not None:
         yield "time", line(f"{duration(summary.metrics.seconds)} of training")
-    elif left is not None and view.status == "training":
-        end = f", until {moment(view.now + left, view.now)}"
-        most = "at most " if summary.may_end_earlier() else ""
-        yield "left", line((f"{most}{rough(left)}", "bold"), (end, "dim"))
+    elif left and view.status == "training":
+        yield "left", line((left, "bold"))
     else:
         yield "left", line((_no_estimate(view, area), "dim"))
 

@@ -8,8 +8,9 @@ from icot_tui.config import RunConfig
 from icot_tui.curriculum.schedule import Beyond, LossGated, build_schedule
 from icot_tui.engine.journal.events import RunStarted
 from icot_tui.engine.journal.summary import RunSummary
-from icot_tui.formatting import count, listed, number, rough
+from icot_tui.formatting import count, listed, number, rough, rough_range
 from icot_tui.watch.estimates import seconds_per_step
+from icot_tui.watch.forecasts import until_all_removed
 from icot_tui.watch.history import History
 
 FAR = 4
@@ -62,19 +63,17 @@ def outlook(summary: RunSummary) -> str:
 
 
 def to_full(summary: RunSummary) -> str:
-    """When everything will be removed: as the schedule fixes it, or between which bounds."""
+    """When everything will be removed: a range, or else the earliest that the schedule allows."""
     bounds = None if summary.ended is not None else summary.removal_bounds()
     if bounds is None or bounds[0] <= summary.metrics.step:
         return ""
-    earliest, latest = (None if one is None else one - summary.metrics.step for one in bounds)
-    assert earliest is not None, "only the latest step may be open"
-    if latest == earliest:
-        return f"Everything is removed {_in(earliest, summary)}."
-    if latest is None:
-        return f"Everything is removed {_in(earliest, summary)} at the earliest."
-    pace = seconds_per_step(summary)
-    time = "" if pace is None else f" ({rough(earliest * pace)} to {rough(latest * pace)})"
-    return f"Everything is removed in {earliest:,} to {count(latest, 'step')}{time}."
+    found = until_all_removed(summary)
+    if found is None:
+        earliest = _in(bounds[0] - summary.metrics.step, summary)
+        return f"Everything is removed {earliest} at the earliest."
+    (least, most), time = found.steps, rough_range(*found.seconds)
+    steps = count(most, "step") if least == most else f"{least:,} to {count(most, 'step')}"
+    return f"Everything is removed in {steps} ({time})."
 
 
 def smoothed_loss(history: History, window: int) -> float | None:
