@@ -2,7 +2,7 @@
 
     python benchmarks/estimates.py RUNS... [--points 40]
 
-RUNS are run folders that have finished, or folders of them. Each journal is replayed; at regular
+RUNS are run folders, or folders of them. Each journal is replayed; at regular
 steps the estimator of the screen is asked when all tokens will be removed and when the run will
 end, and its answers, in seconds of the clock, are compared with what happened then. A range is
 told or refused; its width is the latest time divided by the earliest.
@@ -73,7 +73,10 @@ class Score:
 
 
 def truths(run: Path) -> dict[str, tuple[float, int]] | None:
-    """(time, step) at which each thing happened; None of a run that has not finished."""
+    """(time, step) at which each thing happened; None of a run in which nothing did.
+
+    Of a run that was stopped before its end only the removal is known.
+    """
     summary = RunSummary(load_config(run / "config.toml").config)
     found: dict[str, tuple[float, int]] = {}
     for when, event in JournalReader(run / "journal.jsonl").events():
@@ -83,7 +86,7 @@ def truths(run: Path) -> dict[str, tuple[float, int]] | None:
             found["all removed"] = when, event.step
         if isinstance(event, RunEnded) and event.finished:
             found["end"] = when, event.step
-    return found if "end" in found else None
+    return found or None
 
 
 def replay(run: Path, points: int) -> dict[str, Score] | None:
@@ -93,7 +96,7 @@ def replay(run: Path, points: int) -> dict[str, Score] | None:
         return None
     scores = {what: Score() for what in QUESTIONS}
     summary = RunSummary(load_config(run / "config.toml").config)
-    every, asked = truth["end"][1] / points, 0
+    every, asked = max(step for _, step in truth.values()) / points, 0
     for when, event in JournalReader(run / "journal.jsonl").events():
         summary.add(when, event)
         if event.step < (asked + 1) * every:
@@ -101,7 +104,8 @@ def replay(run: Path, points: int) -> dict[str, Score] | None:
         asked += 1
         for what, estimator in QUESTIONS.items():
             happened, step = truth.get(HAPPENS.get(what, what), (math.inf, NEVER))
-            if when < happened and (step < NEVER or estimator(summary) is not None):
+            known = step < NEVER or ("end" in truth and estimator(summary) is not None)
+            if when < happened and known:
                 scores[what].add(estimator(summary), happened - when, step - summary.metrics.step)
     return scores
 
