@@ -61,6 +61,15 @@ def short_percent(share: float) -> str:
     return f"{short_of_all(share, 0.001):.1%}"
 
 
+def whole_share(share: float) -> str:
+    """A share as `67%`, in four characters: `>99%` and `<1%` near to all and to nothing."""
+    if not math.isfinite(share):
+        return "?"
+    if 0 < share < 0.005:
+        return "<1%"
+    return ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
+
+
 def whole_percent(share: float) -> str:
     """A share of something that moves all the time: `67 %`."""
     return f"{100 * share:.0f} %" if math.isfinite(share) else "unknown"

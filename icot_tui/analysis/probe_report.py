@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.analysis.residual_stream import Site
+from icot_tui.formatting import whole_share
 
 LEAST_MARGIN = 0.05  # by how much a probe must beat each control, in accuracy or R²
 SURE = 4.0  # and by how many standard errors
@@ -150,7 +151,7 @@ def _score(report: ProbeReport, target: int, score: float) -> str:
     """An accuracy as a percentage; an R² with the typical error that it means."""
     facts = report.targets[target]
     if facts.kind != "sum":
-        return f"{score:.0%} correct"
+        return f"{whole_share(score)} correct"
     return f"R² {score:.2f} (error {facts.spread * max(1 - score, 0.0) ** 0.5:.1f})"
 
 
@@ -168,8 +169,8 @@ def conclusion(report: ProbeReport, target: int) -> str:
         chance = float(report.patched_control[target, site, column])
         return (
             f"{name}, is encoded at {where}: a probe reads it there ({score}), and patching in the "
-            f"activation of another question changes the answer as predicted in {share:.0%} of "
-            f"the pairs (control: {chance:.0%})."
+            f"activation of another question changes the answer as predicted in "
+            f"{whole_share(share)} of the pairs (control: {whole_share(chance)})."
         )
     if report.readable[target].any():
         return f"{name}, can be read at {where} ({score}), {_doubt(report, target)}."
@@ -193,7 +194,8 @@ def _doubt(report: ProbeReport, target: int) -> str:
         return f"but nothing was patched: {unknown}"
     return (
         "but patching there does not change the answer as predicted "
-        f"(in {np.nanmax(tried):.0%} of the pairs at most): no sign that the model uses it there"
+        f"(in {whole_share(np.nanmax(tried))} of the pairs at most): "
+        "no sign that the model uses it there"
     )
 
 
@@ -207,7 +209,7 @@ def caveats(report: ProbeReport) -> Iterator[str]:
         )
     if report.accuracy.size and report.accuracy.min() < 0.5:
         weak = [(k, share) for k, share in enumerate(report.accuracy) if share < 0.5]
-        shares = ", ".join(f"c{k} right in {share:.0%}" for k, share in weak)
+        shares = ", ".join(f"c{k} right in {whole_share(share)}" for k, share in weak)
         yield (
             f"the model gets some answer digits wrong more often than right ({shares}): patching "
             "can show little there"

@@ -15,7 +15,7 @@ from icot_tui.cli.options import Device, KeepPositions, Side, examples
 from icot_tui.cli.plots.look import look_here, print_plot
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
-from icot_tui.formatting import plain, short_percent
+from icot_tui.formatting import plain, short_percent, whole_share
 from icot_tui.models.device import pick_device, silence_transformers
 from icot_tui.output import say
 
@@ -258,7 +258,7 @@ def _rows(answer: "Answer") -> "Iterator[tuple[str, Text]]":
     shown = "no answer" if answer.shown is None else plain(answer.shown)
     yield "answer", Text(" ").join([Text(shown), Text(*verdict)])
     yield "true answer", Text(plain(answer.expected or ""))
-    sure = " ".join(f"{plain(t.text)} {t.probability:.0%}" for t in answer.tokens)
+    sure = " ".join(f"{plain(t.text)} {whole_share(t.probability)}" for t in answer.tokens)
     yield "probabilities", Text(sure)
     yield "chain of thought", _chain(answer.chain)
     if answer.latents:
@@ -273,7 +273,7 @@ def _latents(latents: "Sequence[LatentThought]") -> "Text":
     from rich.text import Text
 
     nearest = [thought.nearest[0] for thought in latents]
-    read = "  ".join(f"'{plain(one.text)}' {one.probability:.0%}" for one in nearest)
+    read = "  ".join(f"'{plain(one.text)}' {whole_share(one.probability)}" for one in nearest)
     return Text(f"{read}  (nearest tokens: a reading)", "dim italic")
 
 

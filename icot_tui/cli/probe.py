@@ -21,7 +21,7 @@ from icot_tui.cli.options import (
 )
 from icot_tui.cli.plots.look import look_here, print_plot
 from icot_tui.engine.run_folder import runs_folder
-from icot_tui.formatting import plain
+from icot_tui.formatting import plain, whole_share
 from icot_tui.models.device import pick_device, silence_transformers
 from icot_tui.output import say
 
@@ -186,7 +186,8 @@ def _summary(report: "ProbeReport", target: int) -> tuple[str, ...]:
     row, column = report.cell_to_show(target)
     cell = target, row, column
     share = float(report.patched[cell])
-    patched = "" if share != share else f"{share:.0%} (chance {report.patched_control[cell]:.0%})"
+    chance = whole_share(report.patched_control[cell])
+    patched = "" if share != share else f"{whole_share(share)} (chance {chance})"
     found = "readable" if report.readable[target].any() else "not found"
     return (
         report.targets[target].name,

@@ -9,6 +9,7 @@ from textual.widgets import OptionList
 
 from icot_tui.engine.journal.events import CheckpointSaved
 from icot_tui.tui.app.app import WorkbenchApp
+from icot_tui.tui.screens.dialog import fitting_keys
 from icot_tui.tui.screens.questions import checkpoint_dialog
 from icot_tui.tui.session.run_app import ExitChoice
 from tests.screens.workbench import a_run, dialog, drive, press, until
@@ -88,3 +89,11 @@ def test_checkpoints_are_listed_with_the_accuracy_measured_at_their_step(tmp_pat
     choices = checkpoint_dialog(a_run(tmp_path).view(), str)._choices
     assert [choice.value for choice in choices] == [100, 0]
     assert ["90.0 %" in choice.label for choice in choices] == [True, False]
+
+
+def test_of_the_keys_of_a_dialog_the_first_and_the_one_that_closes_stay_longest() -> None:
+    keys = "enter opens, space overlays, / filters, escape closes"
+    assert fitting_keys(keys, 60) == keys
+    assert fitting_keys(keys, 45) == "enter opens, space overlays, escape closes"
+    assert fitting_keys(keys, 30) == "enter opens, escape closes"
+    assert fitting_keys(keys, 20) == "escape closes"

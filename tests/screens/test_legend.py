@@ -109,8 +109,8 @@ def test_the_progress_of_probes_is_told_by_part() -> None:
     parts = [part for part in PARTS if part != OF_CONTROL]
     assert progress_words("", parts) == "[---] loading PyTorch"
     told = "note: x\nprogress: reading the examples\nprogress: probing the checkpoint\n"
-    assert progress_words(told, parts) == "[#--] 1 of 3, probing the checkpoint"
-    assert progress_words(f"{told}progress: patching\n", parts) == "[###] 3 of 3, patching"
+    assert progress_words(told, parts) == "[>--] 1 of 3, probing the checkpoint"
+    assert progress_words(f"{told}progress: patching\n", parts) == "[##>] 3 of 3, patching"
 
 
 def test_the_parts_are_called_as_the_probes_call_them() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from icot_tui.engine.journal.events import Paused, RunEnded
 from icot_tui.engine.journal.summary import RunSummary
-from icot_tui.formatting import rough_range
+from icot_tui.formatting import rough_range, whole_share
 from icot_tui.watch.forecasts import WIDEST, time_left, until_all_removed, until_end
 from tests.engine.test_summary import config
 from tests.events import MOST, STARTED, removed, trained
@@ -102,3 +102,11 @@ def test_nothing_is_told_of_a_run_that_waits_or_has_ended() -> None:
 )  # fmt: skip
 def test_ranges_in_words(seconds: tuple[float, float], text: str) -> None:
     assert rough_range(*seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.0, "0%"), (0.001, "<1%"), (0.006, "1%"), (0.5, "50%"), (0.997, ">99%"), (1.0, "100%")],
+)
+def test_a_whole_share_is_all_or_nothing_only_where_it_is(share: float, text: str) -> None:
+    assert whole_share(share) == text

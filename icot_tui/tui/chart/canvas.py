@@ -69,7 +69,7 @@ class Canvas:
         """Write one line of text (made of `fit` text); returns the column after it."""
         height, width = self.cells.shape
         number = self.ink(ink)
-        if text.isascii() and 0 <= y < height and 0 <= x and x + len(text) <= width:
+        if text.isascii() and 0 <= y < height and x >= 0 and x + len(text) <= width:
             end = x + len(text)
             self.cells[y, x:end] = np.frombuffer(text.encode("ascii"), np.uint8)
             self.inks[y, x:end] = number

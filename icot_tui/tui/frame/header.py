@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.widgets import Static
 
-from icot_tui.formatting import age, count, duration, number, percent, plain
+from icot_tui.formatting import age, count, duration, number, percent, plain, whole_share
 from icot_tui.tui.run.view import RunView
 
 Part = tuple[str, str]
@@ -60,7 +60,6 @@ class Header(Static):
 def header_parts(view: RunView) -> Iterator[Part]:
     """All parts of the header, the most important first."""
     from icot_tui.tui.panels.methods import progress_text  # slow: not for the first frame
-    from icot_tui.watch.forecasts import time_left
 
     summary, metrics = view.history.summary, view.history.summary.metrics
     name = view.source.folder.name  # several runs may share their config's name
@@ -71,7 +70,7 @@ def header_parts(view: RunView) -> Iterator[Part]:
     yield plain(name), "bold $primary"
     yield status, f"bold {COLOURS[view.status]}"
     if not view.source.caught_up:
-        yield f"reading the journal, {view.source.progress:.0%}", "$secondary"
+        yield f"reading the journal, {whole_share(view.source.progress)}", "$secondary"
     yield from ((text, "$secondary") for text in (view.study, view.phase) if text)
     if summary.facts is None:
         return
@@ -95,8 +94,8 @@ def header_parts(view: RunView) -> Iterator[Part]:
         return
     if (pace := summary.steps_per_second) is not None:
         yield f"{number(pace)} steps/s", ""
-    if left := time_left(summary):
-        yield f"{left} left", ""
+    if view.time_left:
+        yield f"{view.time_left} left", ""
 
 
 def fit_parts(

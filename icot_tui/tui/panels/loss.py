@@ -6,6 +6,7 @@ import numpy as np
 from textual.app import ComposeResult
 
 from icot_tui.engine.journal.events import SQUARED_ERROR
+from icot_tui.formatting import whole_share
 from icot_tui.tui.chart.data import ChartData, Curve
 from icot_tui.tui.chart.widget import Chart
 from icot_tui.tui.frame.panel import FULL, Panel
@@ -134,7 +135,7 @@ def norm_data(view: RunView, norms: GradientNorms, window: tuple[float, float] |
     known = steps <= history.summary.metrics.step  # beyond it lies what a resume has undone
     x, values = of_present_training(history, view.axis, steps[known], values[known])
     read = norms.share_read
-    name = "gradient norm" if read == 1 else f"gradient norm, {read:.0%} read"
+    name = "gradient norm" if read == 1 else f"gradient norm, {whole_share(read)} read"
     curve = Curve(name, x, values, "secondary")
     return _below(view, curve, "gradient norm", window, read)
 

@@ -8,7 +8,6 @@ from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.machine_history import history_lines
 from icot_tui.tui.panels.text import EMPTY, Line, bar, columns, first_fitting, line, paragraph
 from icot_tui.tui.run.view import ENDED, RunView
-from icot_tui.watch.forecasts import time_left
 from icot_tui.watch.source import Replay
 
 if TYPE_CHECKING:
@@ -60,11 +59,10 @@ def _pace(view: RunView, area: Area) -> Iterator[Row]:
         yield "speed", line((what, "dim"))
         return
     yield "speed", _speed(view)
-    left = time_left(summary)
     if summary.ended is not None:
         yield "time", line(f"{duration(summary.metrics.seconds)} of training")
-    elif left and view.status == "training":
-        yield "left", line((left, "bold"))
+    elif view.time_left:
+        yield "left", line((view.time_left, "bold"))
     else:
         yield "left", line((_no_estimate(view, area), "dim"))
 

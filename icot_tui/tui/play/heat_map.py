@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from icot_tui.formatting import whole_share
+
 SHADES, ASCII_SHADES = " ░▒▓█", " .:+#"
 LEVELS = len(SHADES) - 1
 WIDEST, NARROWEST = 16, 3
@@ -79,7 +81,7 @@ def cells(values: NDArray[np.float64], text: Callable[[int, int], str]) -> Cells
 
 def percents(values: NDArray[np.float64]) -> Cells:
     """Whole percents; nothing where there is no value."""
-    return cells(values, lambda *cell: "" if np.isnan(values[cell]) else f"{values[cell]:.0%}")
+    return cells(values, lambda *cell: "" if np.isnan(values[cell]) else whole_share(values[cell]))
 
 
 def no_marks(values: NDArray[np.float64]) -> Cells:

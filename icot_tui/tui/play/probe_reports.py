@@ -13,7 +13,7 @@ import numpy as np
 
 from icot_tui.analysis.checkpoints import CheckpointEntry, no_cot_control
 from icot_tui.errors import UserError
-from icot_tui.formatting import PROGRESS, PROGRESS_LINES, count
+from icot_tui.formatting import PROGRESS, PROGRESS_LINES, count, whole_share
 from icot_tui.tui.play.heat_map import ENCODED, GIVEN, READABLE, HeatMap, cells, highest, percents
 from icot_tui.tui.play.records import ChosenToken, ViewRequest
 from icot_tui.tui.session.terminal import QUIET
@@ -106,11 +106,12 @@ def run(
 
 
 def progress_words(told: str, parts: Sequence[str]) -> str:
-    """`[##--] 2 of 4, probing an untrained model`, from the lines that the process has printed."""
+    """`[#>--] 2 of 4, probing an untrained model`, from the lines that the process has printed."""
     said = [line.removeprefix(PROGRESS) for line in told.splitlines() if line.startswith(PROGRESS)]
     now = said[-1] if said else "loading PyTorch"
     number = parts.index(now) + 1 if now in parts else 0
-    bar = f"[{'#' * number}{'-' * (len(parts) - number)}]"
+    done, under_way = ("#" * (number - 1), ">") if number else ("", "")
+    bar = f"[{f'{done}{under_way}':-<{len(parts)}}]"
     return f"{bar} {number} of {len(parts)}, {now}" if number else f"{bar} {now}"
 
 
@@ -199,8 +200,9 @@ def _patching_map(report: "ProbeReport", target: int, chosen: ChosenToken) -> He
         if np.isnan(share[row, column]):
             return f"{where}: not patched, as no probe beats its controls there"
         return (
-            f"{where}: the answer changed as predicted in {share[row, column]:.0%} of the pairs, "
-            f"in {chance[row, column]:.0%} as a third question predicts (control)"
+            f"{where}: the answer changed as predicted "
+            f"in {whole_share(share[row, column])} of the pairs, "
+            f"in {whole_share(chance[row, column])} as a third question predicts (control)"
         )
 
     if not report.targets[target].testable:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.errors import UserError
+from icot_tui.formatting import whole_share
 from icot_tui.tui.play.heat_map import LABEL, HeatMap, cells, highest, no_marks, percents
 from icot_tui.tui.play.legend import equals_answer, legend, meaning
 from icot_tui.tui.play.probe_reports import probe_map
@@ -109,12 +110,12 @@ def lens(backend: "Backend", request: ViewRequest, answer: "Answer") -> HeatMap:
 
     def detail(row: int, column: int) -> str:
         likely = ", ".join(
-            f"'{model.token_text(one)}' {share:.0%}"
+            f"'{model.token_text(one)}' {whole_share(share)}"
             for one, share in zip(best[row][column], best_shares[row][column], strict=True)
         )
         return (
             f"{sites[row].words}, column {names[column]}: predicts {likely}; "
-            f"'{name}' has {shares[row, column]:.0%}"
+            f"'{name}' has {whole_share(shares[row, column])}"
         )
 
     return HeatMap(
@@ -216,7 +217,7 @@ def attribution(backend: "Backend", request: ViewRequest, answer: "Answer") -> H
         return (
             f"another token at {found.columns[column]}: the logit of the right {found.digits[row]} "
             f"moves by {values[row, column]:.2f} (falls by {found.logit[column, row]:.2f}); "
-            f"another token wins in {found.changed[column, row]:.0%} of the examples"
+            f"another token wins in {whole_share(found.changed[column, row])} of the examples"
         )
 
     about = (

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -56,6 +57,13 @@ class RunView:
     @property
     def history(self) -> "History":
         return self.source.history
+
+    @cached_property
+    def time_left(self) -> str:
+        """Until the run ends, as a range; empty where nothing can be told. Once a redraw."""
+        from icot_tui.watch.forecasts import time_left  # slow: not for the first frame
+
+        return time_left(self.history.summary) if self.status == "training" else ""
 
     @property
     def running(self) -> bool:

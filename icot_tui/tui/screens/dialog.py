@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from rich.cells import cell_len
 from textual import events, on
 from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
@@ -22,6 +23,8 @@ Result = TypeVar("Result")
 Value = TypeVar("Value")
 LOW = 23
 """In terminals with fewer rows dialogs have no empty ones."""
+ROOM_OF_CORNERS = 6
+"""Cells of a border that its text leaves free."""
 LEAST_ROWS = 4
 """Rows that a list keeps before text is cut off."""
 
@@ -101,6 +104,21 @@ class Dialog(ClosesOnce, ModalScreen[Result | None], Generic[Result]):
 
     def content(self) -> Sequence[Widget]:
         raise NotImplementedError
+
+    @on(events.Resize)
+    def _fit_keys(self, event: events.Resize) -> None:
+        """The keys that the border has room for."""
+        widest = min(self.width, event.size.width * 94 // 100) - ROOM_OF_CORNERS
+        self.query_one(".box").border_subtitle = Content(fitting_keys(self.hint, widest))
+
+
+def fitting_keys(hint: str, width: int) -> str:
+    """Keys and what they do, as many as fit; the first and the last (which closes) stay longest."""
+    separator = "; " if "; " in hint else ", "
+    parts = hint.split(separator)
+    while len(parts) > 1 and cell_len(separator.join(parts)) > width:
+        del parts[-2 if len(parts) > 2 else 0]
+    return separator.join(parts)
 
 
 def text(content: str | Content, id: str | None = None) -> Static:

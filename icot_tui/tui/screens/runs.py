@@ -92,6 +92,7 @@ class Runs(Dialog[bool]):
     def content(self) -> Sequence[Widget]:
         self._lines = self._list.read(time.time(), READING_SECONDS)
         if not self._lines:
+            self.hint = "escape closes"
             empty = (
                 f"There is no run in {plain(str(self._runs))} yet.\n\n"
                 "Start one:               icot-tui launch\n"
