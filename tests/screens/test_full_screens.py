@@ -11,6 +11,7 @@ from icot_tui.tui.chart.viewport import visible
 from icot_tui.tui.chart.widget import link
 from icot_tui.tui.frame.panel import FULL, Panel
 from icot_tui.tui.panels.accuracy import AccuracyPanel, accuracy_data
+from icot_tui.tui.panels.curves import x_span
 from icot_tui.tui.panels.loss import LossPanel, loss_data
 from icot_tui.tui.panels.machine import MachinePanel
 from icot_tui.tui.panels.removal import RemovalPanel
@@ -246,7 +247,7 @@ def test_a_closer_look_at_the_newest_steps_always_has_some(tmp_path: Path) -> No
 
     async def check(pilot):  # type: ignore[no-untyped-def]
         link([panel.chart])
-        assert panel.chart.data.extent == (0, 8320)  # rounded up
+        assert panel.chart.data.extent == (0, 8704)  # rounded up
         panel.chart.zoom(0.004)
         for _ in range(3):
             panel.show(told.train(10).view())
@@ -255,6 +256,16 @@ def test_a_closer_look_at_the_newest_steps_always_has_some(tmp_path: Path) -> No
             assert end == told.step and 30 <= end - start <= 40
 
     look_at_any(panel, told.view(), (80, 20), check)
+
+
+def test_the_range_that_charts_share_seldom_moves(tmp_path: Path) -> None:
+    """Each time all of them are drawn anew, also those without new data."""
+    told = Told(tmp_path).start().train(1000)
+    spans = {x_span(told.train(10).view(), zoomed=False) for _ in range(50)}
+    assert len(spans) <= 9
+    told.train(1)
+    ends = x_span(told.view(), zoomed=False)
+    assert ends is not None and told.step <= ends[1] <= 1.0625 * told.step
 
 
 def test_a_chart_that_gets_its_first_data_shows_what_the_others_do(tmp_path: Path) -> None:
