@@ -9,6 +9,7 @@ from icot_tui import themes
 from icot_tui.engine.journal.events import Collapsed, LossSpike
 from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.app.settings import Settings
+from icot_tui.tui.frame.panel import FULL
 from icot_tui.watch.source import Replay
 from tests.screens.workbench import (
     Go,
@@ -184,3 +185,21 @@ def test_keys_that_terminals_and_editors_take_do_nothing_here(tmp_path: Path) ->
         await press(pilot, "ctrl+c")
 
     assert drive(tmp_path, steps, told.source).return_value == "close"
+
+
+def test_no_panel_fails_on_the_whole_screen(tmp_path: Path) -> None:
+    """With what the app itself gives them."""
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        await until(pilot, lambda: (seen := app.draw()) and len(seen.machine_history) > 1)
+        for name, panel in app.live.board.panels.items():
+            app.live.go_to(name)
+            await press(pilot, "f")
+            app.draw()
+            await until(pilot, lambda: panel.has_class(FULL))  # noqa: B023
+            app.draw()
+            assert not panel.failed, name
+            await press(pilot, "f")
+
+    drive(tmp_path, steps, told.source, control=True)

@@ -1,6 +1,6 @@
 """The machine's load over the time that it was watched: a sparkline for each quantity."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from icot_tui.formatting import duration, gigabytes, whole_percent
@@ -20,11 +20,12 @@ Share = float | None
 Row = list[Line]
 
 
-def history_lines(readings: "Sequence[MachineReading]", area: Area, rows: int) -> list[Line]:
+def history_lines(past: "Iterable[MachineReading]", area: Area, rows: int) -> list[Line]:
     """Processor, memory, and of each GPU use, memory, power and temperature.
 
     Where `rows` do not suffice, each GPU has one row: the history of its use, all else as numbers.
     """
+    readings = list(past)  # a queue has no slices
     if not readings:
         return []
     width = min(LONGEST, len(readings), area.width - BESIDE)
