@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer
 from typer.testing import CliRunner
 
 from icot_tui.analysis.checkpoints import all_entries
@@ -333,3 +334,13 @@ def test_options_reach_a_folder_beside_anothers_config(newest, tmp_path):
     result = CliRunner().invoke(ask_app, [str(plain), *lines])
     assert result.exit_code == 0, result.exception
     assert json.loads(result.stdout)["answers"][0]["stage"] == 3
+
+
+def test_every_checkpoint_has_the_whole_tokenizer(tmp_path):
+    folder = train_new(tmp_path, tiny())
+    checkpoints = [one.path for one in list_checkpoints(folder.checkpoints)]
+    AutoTokenizer.from_pretrained(checkpoints[0]).save_pretrained(tmp_path / "own")
+    names = [path.name for path in (tmp_path / "own").iterdir()]
+    assert len(checkpoints) > 1 and "tokenizer.json" in names
+    for name in names:
+        assert len({(path / name).read_bytes() for path in checkpoints}) == 1

@@ -58,6 +58,7 @@ class Store:
     saves_before_removal: bool  # a checkpoint is wanted before each removal
     phase: str = ""  # the label of the training, in runs of several
     _saved: str | None = field(default=None, init=False)
+    _tokenizer_files: dict[str, bytes] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         if self.accelerator.is_main_process:
@@ -92,8 +93,8 @@ class Store:
             description = self.description.at(state.step, stage)
 
             def write_files(folder: Path) -> None:
+                self._write_tokenizer(folder)
                 self.weights.write(folder, weights)
-                self.tokenizer.save_pretrained(folder)
                 save_tensors(moments, folder / OPTIMIZER)
                 (folder / DESCRIPTION).write_text(
                     description.model_dump_json(indent=1), encoding="utf-8"
@@ -112,6 +113,16 @@ class Store:
             )
             self.tidy(state)
         self._saved = name
+
+    def _write_tokenizer(self, folder: Path) -> None:
+        """Its files into an empty folder; they are the same each time, and made only once."""
+        if not self._tokenizer_files:
+            self.tokenizer.save_pretrained(folder)
+            files = [path for path in folder.rglob("*") if path.is_file()]
+            self._tokenizer_files = {str(f.relative_to(folder)): f.read_bytes() for f in files}
+        for name, content in self._tokenizer_files.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(content)
 
     def tidy(self, state: RunState) -> None:
         """Delete checkpoints that the config doesn't keep."""
