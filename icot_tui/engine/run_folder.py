@@ -45,7 +45,7 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        return self.path.name
+        return os.path.basename(os.path.abspath(self.path))
 
     @classmethod
     def create(cls, runs: Path, name: str, config_text: str) -> "RunFolder":

@@ -182,7 +182,7 @@ class RunExecutor:
         self.emit(
             events.RunStarted(
                 step=0,
-                name=self.config.name,
+                name=self.folder.name,
                 method=method,
                 version=__version__,
                 device=str(trainer.update.device),

@@ -245,7 +245,7 @@ def _parts(outcome: Outcome, tested: Tested | None, use: str) -> Iterator[str]:
     facts, metrics = summary.facts, summary.metrics
     assert facts is not None
     yield _front_matter(outcome, None if tested is None else tested.by_split.get("test"))
-    yield f"# {config.name}"
+    yield f"# {outcome.run.name}"
     if config.description:
         yield config.description
     base = config.model.pretrained
@@ -320,7 +320,7 @@ def _front_matter(outcome: Outcome, test: "CheckpointAccuracy | None") -> str:
             split, value = test.split, test.exact_match
         lines += [
             "model-index:",
-            f"- name: {json.dumps(config.name)}",
+            f"- name: {json.dumps(outcome.run.name)}",
             "  results:",
             "  - task: {type: text-generation}",
             f"    dataset: {{name: {data}, type: {data}, split: {split}}}",

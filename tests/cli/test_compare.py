@@ -146,9 +146,16 @@ def test_a_model_card_has_the_runs_facts(two: object, runs: Path, capsys: Output
     assert run(["runs", "export", "one", "--format", "card", "--out", "README.md"]) == 0
     card = Path("README.md").read_text()
     assert card.startswith("---\nlibrary_name: transformers\n")
+    assert "\n# one\n" in card and '- name: "one"' in card
     assert "metrics: [{type: exact_match, value: 0.7500}]" in card
     assert "| best exact match, nothing written | 0.750 |" in card
     assert "learning_rate = 0.01" in card
+    assert run(["runs", "rename", "one", "first"]) == 0
+    capsys.readouterr()
+    assert run(["runs", "export", "first", "--to", "card"]) == 0
+    card = capsys.readouterr().out
+    assert "\n# first\n" in card and '- name: "first"' in card  # as its folder is named
+    assert run(["runs", "rename", "first", "one"]) == 0
     assert run(["runs", "export", "one", "other", "--format", "card"]) == 2
     assert run(["runs", "export", "one", "--format", "xml"]) == 2
     assert run(["runs", "export", "one", "--format", "csv", "--to", "csv"]) == 2
