@@ -31,7 +31,7 @@ SMOOTHED_PARTS = 50
 """Smoothing is over about one of so many parts of the longest run."""
 
 
-STAGES_ALIKE = "each stage has the width of a removal, the last one, too"
+STAGES_ALIKE = "all stages are equally wide: the last one reaches beyond its number"
 MOST_MARKED = 4
 """Of so many runs the removals, resets and spikes are marked."""
 
