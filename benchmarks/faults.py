@@ -2,8 +2,9 @@
 
     PYTHONPATH=. python benchmarks/faults.py [--share 0.1] [--only kills,drops,...] [--seed 0]
 
-1,000 kills, 200 dropped links, 300 run and model folders with something odd in them, 300 data
-lines, 200 configs, 5,000 keys; --share takes that part of each. Counted are trainings that lost
+1,000 kills (of a stepwise run, of ICoT-KD's four trainings, of one or both of two processes), 200
+dropped links, 300 run and model folders with something odd in them, 300 data lines, 200 configs,
+5,000 keys; --share takes that part of each. Counted are trainings that lost
 something (other weights or another journal than undisturbed), what took longer than its limit, and
 what ended in an error that is no sentence. The table is Markdown; each failure is listed below it.
 """
@@ -20,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from icot_tui.cli.app import run
@@ -32,8 +34,9 @@ from icot_tui.runs.new_run import create_run
 from tests.faults.foreign import KINDS, PARTS, TooLong, foreign_run, is_untouched, within
 from tests.faults.test_model_folders import DAMAGES, make_whole
 from tests.forked import ROOT, ForkedProcess
+from tests.methods.distillation.runs import all_tensors
 from tests.screens.random_keys import walk_over_the_workbench
-from tests.tiny import assert_same, final_tensors, news, tiny, train, train_new
+from tests.tiny import assert_same, news, tiny, train, train_new
 
 LIMIT = 30.0
 """Seconds that one command may take."""
@@ -91,19 +94,21 @@ def command(arguments: list[str], what: str) -> list[Outcome]:
 def same(folder: RunFolder, undisturbed: RunFolder) -> list[Outcome]:
     """Has a training lost anything?"""
     try:
-        assert_same(final_tensors(folder), final_tensors(undisturbed))
+        assert_same(all_tensors(folder), all_tensors(undisturbed))
         assert news(folder, ("Warned",)) == news(undisturbed, ("Warned",)), "another journal"
     except Exception as error:
         return [("lost", f"{folder.path}: {error!r}")]
     return []
 
 
-def kills(count: int, seed: int, root: Path) -> Iterator[list[Outcome]]:
+def kills(method: str, count: int, seed: int, root: Path) -> Iterator[list[Outcome]]:
     """SIGKILL at random moments, until each run is at its end."""
     program = [sys.executable, "-m", "tests.faults.kill_often", str(root), str(count), str(seed)]
-    done = subprocess.run(program, capture_output=True, text=True, cwd=ROOT, check=False)
+    done = subprocess.run([*program, method], capture_output=True, text=True, cwd=ROOT, check=False)
     if done.returncode:
-        yield [("lost", done.stderr[-500:])]
+        yield [("hang" if "hangs" in done.stderr else "lost", done.stderr[-500:])]
+    else:
+        print(f"killed while: {done.stderr.splitlines()[-1]}")
     lines = [line.rsplit(" ", 1) for line in done.stdout.splitlines()]
     before = 0
     for path, killed in lines:
@@ -221,7 +226,9 @@ def keys(count: int, seed: int, root: Path) -> Iterator[list[Outcome]]:
 
 Campaign = Callable[[int, int, Path], Iterator[list[Outcome]]]
 CAMPAIGNS: dict[str, tuple[Campaign, int]] = {
-    "kills": (kills, 1000),
+    "kills": (partial(kills, "stepwise"), 400),
+    "kills-distillation": (partial(kills, "distillation"), 300),
+    "kills-two": (partial(kills, "two"), 300),
     "drops": (drops, 200),
     "folders": (folders, 300),
     "lines": (lines, 300),
