@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import OptionList
 
 from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.screens.runs import Runs
@@ -75,3 +76,26 @@ def test_full_screen_in_a_terminal_that_shows_nothing(tmp_path: Path) -> None:
         assert app.live.board.seen
 
     drive(tmp_path, steps, told.source, size=(45, 20))
+
+
+@pytest.mark.parametrize("key", ["pageup", "pagedown"])
+@pytest.mark.parametrize("action", ["palette", "runs", "theme"])
+def test_a_page_in_a_list_without_height_is_no_page(tmp_path: Path, action: str, key: str) -> None:
+    """As it is for a moment when it opens, and on a terminal that is too small."""
+    told = a_run(tmp_path)
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
+        app.action_perform(action)
+        await settled(pilot)
+        options = app.screen.query_one(OptionList)
+        options.styles.border = ("none", "transparent")
+        options.styles.height = options.styles.min_height = 0
+        options.highlighted = 0
+        await settled(pilot)
+        options._clear_caches()
+        assert not options.scrollable_content_region
+        post_keys(app, [key])
+        await settled(pilot)
+        assert options.highlighted == 0
+
+    drive(tmp_path, steps, told.source)

@@ -7,18 +7,18 @@ from textual import on
 from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from icot_tui.analysis.checkpoints import CheckpointEntry, newest_of_each_stage
 from icot_tui.formatting import percent, plain
 from icot_tui.tui.frame.panel import Panel
+from icot_tui.tui.screens.lists import OptionsList
 
 HEADING = "    stage  correct   step"
 """Names of the list's columns."""
 
 
-class CheckpointList(OptionList):
+class CheckpointList(OptionsList):
     """Enter asks only the one under the cursor; space adds one, or takes it away."""
 
     BINDINGS = [

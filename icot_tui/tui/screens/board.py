@@ -25,6 +25,7 @@ from icot_tui.tui.frame.layout import (
 )
 from icot_tui.tui.frame.panel import FULL, Panel
 from icot_tui.tui.screens.dialog import Dialog, text
+from icot_tui.tui.screens.lists import OptionsList
 
 
 class Board(Container):
@@ -165,7 +166,7 @@ class PanelsDialog(Dialog[bool]):
         self._changed = changed
 
     def content(self) -> Sequence[Widget]:
-        options = OptionList(*map(Option, self._prompts()), markup=False)
+        options = OptionsList(*map(Option, self._prompts()), markup=False)
         options.highlighted = 0
         return [text("A hidden panel takes no space and no time."), options]
 

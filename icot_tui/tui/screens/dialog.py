@@ -19,6 +19,8 @@ from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from icot_tui.tui.screens.lists import OptionsList
+
 Result = TypeVar("Result")
 Value = TypeVar("Value")
 LOW = 23
@@ -164,7 +166,7 @@ class ChoiceDialog(Dialog[Value]):
         self._highlighted = highlighted
 
     def content(self) -> Sequence[Widget]:
-        options = OptionList(*map(_option, self._choices), markup=False)
+        options = OptionsList(*map(_option, self._choices), markup=False)
         options.highlighted = min(self._start, len(self._choices) - 1) if self._choices else None
         intro = [text(self._intro)] if self._intro else []
         about = [text("", id="about")] if self._about is not None else []

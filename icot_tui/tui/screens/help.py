@@ -112,6 +112,11 @@ class Palette(ClosesOnce, CommandPalette):
         there = self.is_on_stack and self.query(CommandList)
         return super()._gather_commands(search_value) if there else None
 
+    def _action_command_list(self, action: str) -> None:
+        """Without lines yet, a list can't move by a page: Textual raises a KeyError."""
+        if any(found.scrollable_content_region for found in self.query(CommandList)):
+            super()._action_command_list(action)
+
     def run_named(self, name: str) -> None:
         """Run an action; a second Enter, before the first one has closed this, changes nothing."""
         run, self._run = self._run, None
