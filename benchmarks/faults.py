@@ -27,16 +27,21 @@ from pathlib import Path
 from icot_tui.cli.app import run
 from icot_tui.config.loading import dump_toml
 from icot_tui.config.toml import leaves
-from icot_tui.engine.journal.events import Event
-from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.runs.new_run import create_run
-from tests.faults.foreign import KINDS, PARTS, TooLong, foreign_run, is_untouched, within
+from tests.faults.foreign import (
+    KINDS,
+    PARTS,
+    TooLong,
+    foreign_run,
+    is_untouched,
+    stopped_run,
+    within,
+)
 from tests.faults.test_model_folders import DAMAGES, make_whole
 from tests.forked import ROOT, ForkedProcess
 from tests.methods.distillation.runs import all_tensors
 from tests.screens.random_keys import walk_over_the_workbench
-from tests.tiny import assert_same, news, tiny, train, train_new
+from tests.tiny import assert_same, news, tiny, train_new
 
 LIMIT = 30.0
 """Seconds that one command may take."""
@@ -153,14 +158,7 @@ def drops(count: int, seed: int, root: Path) -> Iterator[list[Outcome]]:
 
 def folders(count: int, seed: int, root: Path) -> Iterator[list[Outcome]]:
     """Run folders with something odd in place of a file, and damaged model folders, in turn."""
-    stop = CommandQueue()
-    stopped = create_run(tiny(train={"max_steps": 10}), root / "stopped")
-
-    def stop_at(event: Event) -> None:
-        if event.step >= 8:
-            stop.put(Stop())
-
-    train(stopped, stop, stop_at)
+    stopped = stopped_run(root / "stopped")
     dice, whole = random.Random(seed), make_whole(root)
     odd = [(part, kind) for part in PARTS for kind in KINDS]
     dice.shuffle(odd)

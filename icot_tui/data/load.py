@@ -30,7 +30,7 @@ from icot_tui.data.tokenizing import (
     separators,
     start_tokens,
 )
-from icot_tui.data.vocabulary import renumbered, used_tokens, with_first
+from icot_tui.data.vocabulary import id_count, renumbered, used_tokens, with_first
 from icot_tui.errors import UserError
 from icot_tui.units import Unit
 
@@ -120,7 +120,7 @@ def _keep_vocabulary(
 ) -> None:
     """Write the same data with the tokens that stand in it first, and a tokenizer to it."""
     splits = data.splits
-    ids = max(data.tokenizer.get_vocab().values()) + 1  # more than tokens, where some are skipped
+    ids = id_count(data.tokenizer)
     kept = used_tokens(list(splits.values()), ids)
     tokenizer = with_first(data.tokenizer, kept.tolist())
     new = np.zeros(ids, dtype=np.int64)

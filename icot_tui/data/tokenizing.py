@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from icot_tui.data.examples import ANSWER_MARK
-from icot_tui.data.vocabulary import kept_tokens
+from icot_tui.data.vocabulary import KEPT, kept_tokens
 from icot_tui.errors import UserError
 from icot_tui.files import refuse_odd_files
 
@@ -97,9 +97,19 @@ def _special(text: str) -> Any:
 def add_own_separators(
     tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str] = OWN_SEPARATORS
 ) -> None:
-    """Give a tokenizer tokens of their own for the ends of questions and chains of thought."""
+    """Give a tokenizer tokens of their own for the ends of questions and chains of thought.
+
+    Raises:
+        UserError: its ids skip numbers, so that they would be those of other tokens.
+    """
     tokens = [_special(text) for text in texts]
     tokenizer.add_special_tokens({"extra_special_tokens": tokens})
+    if shared := _first_shared_id(tokenizer):
+        raise UserError(
+            "this tokenizer's ids skip numbers, so a new token would get the id of another one "
+            f"({shared}): separators of its own can't be added, and data.separator = 'eos' needs "
+            "none"
+        )
 
 
 def pretrained_tokenizer(name: str, said_by: str = "data.tokenizer") -> "PreTrainedTokenizerBase":
@@ -123,7 +133,23 @@ def pretrained_tokenizer(name: str, said_by: str = "data.tokenizer") -> "PreTrai
             f"the tokenizer {name} has no end-of-text token (eos_token) to separate the spans: "
             "choose one that has, or set it in its tokenizer_config.json"
         )
+    if shared := _first_shared_id(tokenizer):
+        raise UserError(f"in the tokenizer {name} two tokens have the same id: {shared}")
     return tokenizer
+
+
+def _first_shared_id(tokenizer: "PreTrainedTokenizerBase") -> str:
+    """Two tokens with the same id, in words; "" if there are none.
+
+    The tokenizers library numbers a token that is added by how many there are, even if another one
+    has that id.
+    """
+    texts: dict[int, str] = {}
+    for text, number in tokenizer.get_vocab().items():
+        other = texts.setdefault(number, text)
+        if other is not text:
+            return f"{number} stands for '{min(text, other)}' and '{max(text, other)}'"
+    return ""
 
 
 def separator_id(tokenizer: "PreTrainedTokenizerBase") -> int:
@@ -220,9 +246,9 @@ def _encoded(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> "Bat
 
 def _refuse_left_out(tokenizer: "PreTrainedTokenizerBase", rows: Sequence[Sequence[int]]) -> None:
     """Raise UnknownText for the first token that model.vocabulary = "data" has left out."""
-    kept = kept_tokens(tokenizer)
-    if kept == len(tokenizer):
+    if KEPT not in tokenizer.init_kwargs:
         return
+    kept = kept_tokens(tokenizer)
     for index, ids in enumerate(rows):
         for number in ids:
             if number >= kept:

@@ -29,8 +29,13 @@ EXAMPLES_AT_ONCE = 1 << 16
 
 def kept_tokens(tokenizer: "PreTrainedTokenizerBase") -> int:
     """How many of a tokenizer's tokens a model has rows for, from 0 on; usually all."""
-    kept = tokenizer.init_kwargs.get(KEPT)
-    return kept if type(kept) is int and 0 < kept < len(tokenizer) else len(tokenizer)
+    kept, count = tokenizer.init_kwargs.get(KEPT), id_count(tokenizer)
+    return kept if type(kept) is int and 0 < kept < count else count
+
+
+def id_count(tokenizer: "PreTrainedTokenizerBase") -> int:
+    """One more than the greatest id: more than there are tokens, where ids skip numbers."""
+    return max(tokenizer.get_vocab().values(), default=-1) + 1
 
 
 def used_tokens(splits: Sequence[EncodedSplit], ids: int) -> Ids:

@@ -18,7 +18,7 @@ from icot_tui.data.tokenizing import (
     separator_texts,
     separators,
 )
-from icot_tui.data.vocabulary import kept_tokens, with_first
+from icot_tui.data.vocabulary import id_count, kept_tokens, with_first
 from icot_tui.engine.evaluation.evaluate import position_table
 from icot_tui.errors import UserError
 from icot_tui.exporting.source import ExportSource
@@ -164,7 +164,7 @@ def _split_separator(
             "before other chains do: no other program can tell the two apart; export a "
             "checkpoint with everything removed, or train with data.separator = 'own'"
         )
-    end, new, tokens = int(tokenizer.eos_token_id), kept_tokens(tokenizer), len(tokenizer)
+    end, new, tokens = int(tokenizer.eos_token_id), kept_tokens(tokenizer), id_count(tokenizer)
     add_own_separators(tokenizer, OWN_SEPARATORS[1:])
     if new < tokens:  # a model of some of the words
         tokenizer = with_first(tokenizer, [*range(new), tokens])

@@ -106,6 +106,46 @@ def test_a_tokenizer_may_skip_ids(words, tmp_path):
     assert np.array_equal(before[small.train.tokens], whole.train.tokens)
 
 
+def skipping(words, folder, end, first=0):
+    """A folder with the tokenizer, whose ids skip those from 100 to 149."""
+    core = json.loads(pretrained_tokenizer(str(words)).backend_tokenizer.to_str())
+    vocabulary = core["model"]["vocab"].items()
+    core["model"]["vocab"] = {
+        word: first + number + (50 if number >= 100 else 0) for word, number in vocabulary
+    }
+    core["added_tokens"] = []
+    if end is not None:
+        core["model"]["vocab"]["<|endoftext|>"] = end
+    tokenizer = Tokenizer.from_str(json.dumps(core))
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>")
+    fast.save_pretrained(folder)
+    return folder
+
+
+def test_a_model_has_a_row_for_the_greatest_id_too(words, tmp_path):
+    folder = skipping(words, tmp_path / "words", 900)
+    config = tiny(data={"tokenizer": str(folder), "separator": "eos"}, model={"vocabulary": "all"})
+    run = train_new(tmp_path / "runs", config)
+    opened = open_checkpoint(list_checkpoints(run.checkpoints)[-1].path)
+    assert len(opened.tokenizer) == 513 and kept_tokens(opened.tokenizer) == 901
+    assert opened.model.get_input_embeddings().weight.shape[0] == 901
+    assert opened.tokenizer.eos_token_id == 900
+
+
+def test_a_tokenizer_in_which_an_id_means_two_tokens_is_refused(words, tmp_path):
+    """An end-of-text token that is added gets the number of tokens as its id."""
+    folder = skipping(words, tmp_path, None)
+    with pytest.raises(UserError, match=r"two tokens have the same id: 512 stands for"):
+        load_data(data_config(folder, separator="eos"))
+
+
+def test_separators_that_would_get_the_id_of_another_token_are_refused(words, tmp_path):
+    folder = skipping(words, tmp_path, 0, first=1)
+    assert load_data(data_config(folder, separator="eos")).train.tokens.max() > 0
+    with pytest.raises(UserError, match=r"skip numbers.*<\|cot\|>.*data.separator = 'eos'"):
+        load_data(data_config(folder, separator="own"))
+
+
 def test_a_character_tokenizer_has_no_other_tokens():
     config = data_config("character")
     assert load_data(config, vocabulary="data").fingerprint == load_data(config).fingerprint

@@ -2,10 +2,13 @@
 
 import os
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from subprocess import PIPE
 
 from icot_tui.cli.app import main
+from icot_tui.engine.loop.trainer import Trainer
 from tests.forked import ROOT, ForkedProcess
 
 
@@ -14,6 +17,17 @@ def run_ranks(*arguments: str, program: Callable[[], object] = main, processes: 
 
     That torchrun itself starts them is checked by `tests/cli/test_train.py`.
     """
+    with started_ranks(*arguments, program=program, processes=processes) as started:
+        for process in started:
+            output, errors = process.communicate(timeout=200)
+            assert process.returncode == 0, output + errors
+
+
+@contextmanager
+def started_ranks(
+    *arguments: str, program: Callable[[], object] = main, processes: int = 2
+) -> Iterator[list[ForkedProcess]]:
+    """The same processes at work; killed in the end."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     shared = {
@@ -35,10 +49,20 @@ def run_ranks(*arguments: str, program: Callable[[], object] = main, processes: 
         for rank in range(processes)
     ]
     try:
-        for process in started:
-            output, errors = process.communicate(timeout=200)
-            assert process.returncode == 0, output + errors
+        yield started
     finally:
         for process in started:
             process.kill()
             process.wait()
+
+
+def main_slowly() -> None:
+    """The program with steps so slow that a signal meets one of the first."""
+    step = Trainer._train_step
+
+    def slow_step(trainer: Trainer) -> None:
+        time.sleep(0.2)
+        step(trainer)
+
+    Trainer._train_step = slow_step  # type: ignore[method-assign]
+    main()

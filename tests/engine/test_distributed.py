@@ -13,7 +13,7 @@ from icot_tui.cli.app import main
 from icot_tui.config.loading import dump_toml
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.run_folder import RunFolder
-from tests.engine.ranks import run_ranks
+from tests.engine.ranks import main_slowly, run_ranks, started_ranks
 from tests.engine.sharded import main_sharded
 from tests.forked import ROOT
 from tests.tiny import assert_same, final_tensors, news, read_lines, tiny, train_new
@@ -92,6 +92,31 @@ def test_exact_resume_of_two_processes(two, program, tmp_path):
     run_ranks("resume", "tiny", "--runs", str(tmp_path), program=program)
     assert_same(final_tensors(folder), final_tensors(two))
     assert news(folder) == news(two)
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM])
+def test_two_processes_that_are_asked_to_stop_save_and_go_on_exactly(tmp_path, number):
+    """Slurm, and launchers with SIGTERM, signal every process; one end is the same as another."""
+    config = tmp_path / "config.toml"
+    config.write_text(dump_toml(CONFIG))
+    run_ranks("train", str(config), "--runs", str(tmp_path), "--name", "whole")
+    folder, whole = RunFolder(tmp_path / "tiny"), RunFolder(tmp_path / "whole")
+    arguments = ("train", str(config), "--runs", str(tmp_path))
+    with started_ranks(*arguments, program=main_slowly) as started:
+        deadline = time.monotonic() + 120
+        while not (folder.journal.exists() and "StepsTrained" in folder.journal.read_text()):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        for process in started:
+            process.send_signal(number)
+        said = [process.communicate(timeout=100) for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+    assert "to be continued" in said[0][0] or number == signal.SIGTERM
+    ended, saved = read_lines(folder)[-1], list_checkpoints(folder.checkpoints)[-1]
+    assert ended["event"] == "RunEnded" and not ended["finished"]
+    assert 0 < ended["step"] == saved.step < 30
+    run_ranks("resume", "tiny", "--runs", str(tmp_path))
+    assert_same(final_tensors(folder), final_tensors(whole))
 
 
 def test_accelerate_launch_stops_on_sigterm_and_goes_on(one, tmp_path):

@@ -9,7 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
+from icot_tui.engine.journal.events import Event
+from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.run_folder import RunFolder
+from tests.tiny import tiny, train_new
+
+SHORT = tiny(train={"max_steps": 10}, evaluation={"every_steps": 4, "samples": 4})
 
 CANARY = "not the run's\n"
 HUGE = 1 << 40
@@ -21,6 +26,18 @@ PARTS = (
     *("*/tokenizer.json", "*/config.json"),
 )
 """Files and folders of a run; `*/` is its newest checkpoint, and `samples/*` one of its files."""
+
+
+def stopped_run(runs: Path) -> RunFolder:
+    """A short run that was stopped near its end."""
+    commands = CommandQueue()
+
+    def listen(event: Event) -> None:
+        if event.step >= 8:
+            commands.put(Stop())
+
+    folder: RunFolder = train_new(runs, SHORT, commands, listen)
+    return folder
 
 
 def _socket(path: Path) -> None:

@@ -7,11 +7,10 @@ import pytest
 from icot_tui.cli.app import run
 from icot_tui.engine.journal.events import Paused
 from icot_tui.engine.journal.journal import JournalReader, encode_line
-from icot_tui.engine.loop.commands import CommandQueue, Stop
+from icot_tui.engine.loop.commands import CommandQueue
 from icot_tui.engine.run_folder import RunFolder, listed_as_locked
 from icot_tui.errors import UserError
 from tests.faults.foreign import KINDS, PARTS, foreign_run, is_untouched, within
-from tests.tiny import tiny, train_new
 
 LOOKING = (
     ["runs", "list", "--runs", "RUNS"],
@@ -24,18 +23,6 @@ READING = (
 )
 WORKING = (["eval", "RUN", "--no-speed"], ["resume", "RUN", "--quiet"])
 SECONDS = 20.0
-
-
-@pytest.fixture(scope="module")
-def stopped(tmp_path_factory):
-    commands = CommandQueue()
-
-    def listen(event):
-        if getattr(event, "step", 0) >= 8:
-            commands.put(Stop())
-
-    config = tiny(train={"max_steps": 10}, evaluation={"every_steps": 4, "samples": 4})
-    return train_new(tmp_path_factory.mktemp("stopped"), config, commands, listen)
 
 
 def try_all(stopped, tmp_path, capfd, part, commands):

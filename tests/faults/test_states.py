@@ -8,23 +8,10 @@ import pytest
 from icot_tui.cli.app import run
 from icot_tui.engine.checkpoints.checkpoint import MANIFEST, _fingerprint, list_checkpoints
 from icot_tui.engine.checkpoints.state import STATE
-from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from tests.tiny import assert_same, final_tensors, read_lines, tiny, train, train_new
-
-CONFIG = tiny(train={"max_steps": 10}, evaluation={"every_steps": 100})
-
-
-@pytest.fixture(scope="module")
-def stopped(tmp_path_factory):
-    commands = CommandQueue()
-
-    def listen(event):
-        if getattr(event, "step", 0) >= 8:
-            commands.put(Stop())
-
-    return train_new(tmp_path_factory.mktemp("stopped"), CONFIG, commands, listen)
+from tests.faults.foreign import SHORT
+from tests.tiny import assert_same, final_tensors, read_lines, train, train_new
 
 
 def with_state(stopped, tmp_path, change):
@@ -51,7 +38,7 @@ def test_unknown_keys_are_left_out_and_told(stopped, tmp_path):
     assert train(folder).finished
     said = [line["message"] for line in read_lines(folder) if line["event"] == "Warned"]
     assert len(said) == 1 and all(key in said[0] for key in ("moon", "run.tide", "spikes.waves"))
-    undisturbed = train_new(tmp_path / "whole", CONFIG)
+    undisturbed = train_new(tmp_path / "whole", SHORT)
     assert_same(final_tensors(folder), final_tensors(undisturbed))
 
 

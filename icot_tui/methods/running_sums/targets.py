@@ -12,7 +12,7 @@ import numpy as np
 from icot_tui.curriculum.schedule import ALL
 from icot_tui.data.tasks.multiplication import running_sums
 from icot_tui.data.tokenizing import decode
-from icot_tui.data.vocabulary import used_tokens
+from icot_tui.data.vocabulary import id_count, used_tokens
 from icot_tui.errors import UserError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Products:
 def _kinds(token_format: "TokenFormat", split: "EncodedSplit") -> "Ints":
     """[V] each token's digit, or TIMES or OTHER."""
     tokenizer = token_format.tokenizer
-    used = used_tokens([split], max(tokenizer.get_vocab().values()) + 1)
+    used = used_tokens([split], id_count(tokenizer))
     named = {str(digit): digit for digit in range(10)} | {"*": TIMES}
     kinds = np.full(int(used.max()) + 1, OTHER, dtype=np.int64)
     kinds[used] = [named.get(decode(tokenizer, [token]), OTHER) for token in used]
