@@ -23,6 +23,7 @@ from icot_tui.engine.checkpoints.state import training_state
 from icot_tui.engine.journal import events
 from icot_tui.engine.journal.events import Event
 from icot_tui.engine.journal.journal import Journal, JournalReader
+from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.journal.trackers import Trackers
 from icot_tui.engine.loop.build import build_trainer, too_long
 from icot_tui.engine.loop.commands import CommandQueue
@@ -222,9 +223,9 @@ class RunExecutor:
         trainer.resume(checkpoint)
         journaled = any(
             isinstance(event, events.CheckpointSaved) and event.path == checkpoint.name
-            for _, event in JournalReader(self.folder.journal).events()
+            for _, event in effective(JournalReader(self.folder.journal).events())
         )
-        if not journaled:  # a kill came between the two
+        if not journaled:  # a kill came between the two; a line that a resume undid is none
             self.emit(
                 events.CheckpointSaved(
                     step=checkpoint.step,

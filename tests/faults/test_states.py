@@ -8,10 +8,11 @@ import pytest
 from icot_tui.cli.app import run
 from icot_tui.engine.checkpoints.checkpoint import MANIFEST, _fingerprint, list_checkpoints
 from icot_tui.engine.checkpoints.state import STATE
+from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from tests.faults.foreign import SHORT
-from tests.tiny import assert_same, final_tensors, read_lines, train, train_new
+from tests.tiny import assert_same, final_tensors, news, read_lines, tiny, train, train_new
 
 
 def with_state(stopped, tmp_path, change):
@@ -80,3 +81,27 @@ def test_a_passed_over_checkpoint_is_said_by_ask_and_probe(stopped, tmp_path, ca
     for command in (["ask", str(folder.path), "12*34"], ["probe", str(folder.path)]):
         run(command)
         assert said in capfd.readouterr().err, command
+
+
+def test_a_checkpoint_that_is_written_once_more_gets_its_line_though_killed_before(tmp_path):
+    """Of a checkpoint whose line a resume undid, that line doesn't count."""
+
+    def stop_at_8(event):
+        if getattr(event, "step", 0) >= 8:
+            commands.put(Stop())
+
+    config = tiny(train={"max_steps": 10}, checkpoints={"every_steps": 2, "keep": 1000})
+    undisturbed = train_new(tmp_path / "whole", config)
+    commands = CommandQueue()
+    folder = train_new(tmp_path / "killed", config, commands, stop_at_8)
+    shutil.rmtree(list_checkpoints(folder.checkpoints)[-1].path)
+    commands = CommandQueue()
+    train(folder, commands, stop_at_8)
+    lines = folder.journal.read_text().splitlines(keepends=True)
+    last = max(number for number, line in enumerate(lines) if '"CheckpointSaved"' in line)
+    assert '"step":8' in lines[last]
+    folder.journal.write_text("".join(lines[:last]))  # killed before its line was written
+    assert train(folder).finished
+    assert_same(final_tensors(folder), final_tensors(undisturbed))
+    leave_out = ("Warned", "CommandDone")
+    assert news(folder, leave_out) == news(undisturbed, leave_out)
