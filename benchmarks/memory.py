@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,7 +19,6 @@ from pathlib import Path
 from tests.session.screen import PROGRAM, Screen
 
 HERE = Path(__file__).resolve().parents[1]
-ENDLESS = ("train.steps_after_removal = 2000", "train.steps_after_removal = 100000000")
 KEYS = ("?", "\x1b", "v", "\x1b", "[", "]", "/", "\x1b", "s", "\x1b")
 T95 = 1.98
 """Of Student's distribution with about a hundred degrees of freedom."""
@@ -103,4 +101,4 @@ def watch(launched: Screen, attached: Screen, given: argparse.Namespace) -> None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

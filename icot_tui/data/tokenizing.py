@@ -6,6 +6,7 @@ The only place that calls a tokenizer, so that training, evaluation and question
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -144,12 +145,13 @@ def _first_shared_id(tokenizer: "PreTrainedTokenizerBase") -> str:
     The tokenizers library numbers a token that is added by how many there are, even if another one
     has that id.
     """
-    texts: dict[int, str] = {}
-    for text, number in tokenizer.get_vocab().items():
-        other = texts.setdefault(number, text)
-        if other is not text:
-            return f"{number} stands for '{min(text, other)}' and '{max(text, other)}'"
-    return ""
+    words = tokenizer.get_vocab()
+    if len(set(words.values())) == len(words):
+        return ""
+    numbered = sorted((number, text) for text, number in words.items())
+    pairs = ((one, other) for one, other in pairwise(numbered) if one[0] == other[0])
+    one, other = next(pairs)
+    return f"{one[0]} stands for '{one[1]}' and '{other[1]}'"
 
 
 def separator_id(tokenizer: "PreTrainedTokenizerBase") -> int:

@@ -142,7 +142,9 @@ def test_a_tokenizer_in_which_an_id_means_two_tokens_is_refused(words, tmp_path)
 def test_separators_that_would_get_the_id_of_another_token_are_refused(words, tmp_path):
     folder = skipping(words, tmp_path, 0, first=1)
     assert load_data(data_config(folder, separator="eos")).train.tokens.max() > 0
-    with pytest.raises(UserError, match=r"skip numbers.*<\|answer\|>.*data.separator = 'eos'"):
+    with pytest.raises(
+        UserError, match=r"skip numbers.*513 stands for '<\|cot\|>'.*data.separator = 'eos'"
+    ):
         load_data(data_config(folder, separator="own"))
 
 
