@@ -306,3 +306,12 @@ def test_a_value_measured_elsewhere_says_where():
     assert "step 60" in head and "0.750 at 90" in head and "1.00 (smoothed 1.00) at" not in head
     (head, *_) = lines(data, Viewport(cursor=90.0), (90, 8))
     assert "0.750" in head and "0.750 at" not in head
+
+
+def test_a_point_stands_in_the_row_of_a_line_of_its_value():
+    for value in np.linspace(0.1, 0.9, 81):
+        curve = Curve("exact match", np.arange(3.0), np.array([0.0, value, 1.0]), points=True)
+        data = chart(curve, levels=((value, ""),))
+        lines = draw(data, Viewport(), 40, 12)[0].lines()
+        middle = [row for row, line in enumerate(lines) if "•" in line[15:30]]
+        assert middle == [row for row, line in enumerate(lines) if "╌" in line], value

@@ -160,7 +160,7 @@ def _points(plot: Plot, curve: Curve, raw: Downsampled) -> None:
     few = np.count_nonzero(wanted) <= plot.layout.columns // 3
     if not (curve.points and few):
         wanted &= raw.alone & (raw.low == raw.high)
-    rows = np.floor(plot.rows(raw.last[wanted]) / high)
+    rows = np.rint(plot.rows(raw.last[wanted])) // high  # where a label of this value stands
     columns = raw.at[wanted].astype(np.int64) // wide
     seen = (rows >= 0) & (rows < plot.layout.rows)
     y, x = rows[seen].astype(np.int64) + plot.layout.header, columns[seen] + plot.layout.left
