@@ -38,7 +38,8 @@ class Graphs:
             kept.copy_(new)
         replay()
         norm = torch.nn.utils.clip_grad_norm_(self._parameters, update.config.clip_norm)
-        update.optimizer.step_unless(~(torch.isfinite(norm) & torch.isfinite(self._loss)))
+        skip = ~(torch.isfinite(norm) & torch.isfinite(self._loss))
+        update.optimizer.step_unless(skip, update.config.learning_rate)
         return self._loss.clone()
 
     def _capture(self, inputs: list[torch.Tensor]) -> Callable[[], object]:

@@ -183,7 +183,7 @@ class RunExecutor:
         self.emit(
             events.RunStarted(
                 step=0,
-                name=self.folder.name,
+                name=self.config.name,
                 method=method,
                 version=__version__,
                 device=str(trainer.update.device),

@@ -113,7 +113,7 @@ def examples_of(
     if opened.data is None:
         raise UserError(f"{opened.path} lies in no run: name a file of examples with --data")
     split = split or opened.data.reported_split
-    run = opened.path.name if opened.run is None else opened.run.name
+    run = opened.path.name if opened.config is None else opened.config.name
     return held_out_text(opened.data, split, run, limit, unit)
 
 

@@ -65,7 +65,7 @@ def run_prompted(
         asking = _Asking(
             prompted=prompted, model=model, questions=questions, commands=commands, emit=emit
         )
-        asking.start(folder.name)
+        asking.start(config.name)
         reason = "stopped by command, what was answered is kept"
         if finished := asking.ask_all():
             asking.evaluate(folder)
