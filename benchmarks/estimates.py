@@ -19,7 +19,7 @@ from icot_tui.config.loading import load_config
 from icot_tui.engine.journal.events import RunEnded
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
-from icot_tui.watch.forecasts import Forecast, at_most, until_all_removed, until_end
+from icot_tui.watch.time_left import Forecast, at_most, until_all_removed, until_end
 
 NEVER = 1 << 60
 Estimator = Callable[[RunSummary], Forecast | None]

@@ -10,7 +10,7 @@ from icot_tui.engine.journal.events import Event
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import describe
 from icot_tui.formatting import count, plain, short_percent
-from icot_tui.watch.forecasts import time_left
+from icot_tui.watch.time_left import time_left
 
 REMOVALS_SECONDS = 5.0
 """Removals that follow each other within this time share a line."""

@@ -16,8 +16,8 @@ from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.formatting import clock, plain, short_percent
 from icot_tui.output import say
-from icot_tui.watch.forecasts import time_left
 from icot_tui.watch.runs import AT_WORK, read_run
+from icot_tui.watch.time_left import time_left
 
 if TYPE_CHECKING:
     from rich.text import Text

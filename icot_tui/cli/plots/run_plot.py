@@ -29,11 +29,10 @@ Lines = Iterator[tuple[str, Floats, Numbers]]
 """(name, x, y) of each line of a run; the name of an only one is empty."""
 SMOOTHED_PARTS = 50
 """Smoothing is over about one of so many parts of the longest run."""
-
-
-STAGES_ALIKE = "all stages are equally wide: the last one reaches beyond its number"
 MOST_MARKED = 4
 """Of so many runs the removals, resets and spikes are marked."""
+STAGES_ALIKE = "all stages are equally wide: the last one reaches beyond its number"
+"""Why an axis of stages goes one beyond the number of tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)

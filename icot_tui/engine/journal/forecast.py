@@ -29,14 +29,14 @@ def last_step(config: RunConfig, facts: RunStarted, metrics: Metrics) -> int | N
     phases = method_of(config).phases(config)
     if phases[0].name:
         return _last_of_phases(phases, facts, metrics)
-    train, limits = config.train, _limits(config.train, facts.steps_per_epoch)
+    train, ends = config.train, limits(config.train, facts.steps_per_epoch)
     if train.steps_after_removal is not None:
         removed_at = everything_removed_at(config, facts, metrics)
         if removed_at is None:
             _, removed_at = removal_bounds(config, facts, metrics) or (None, None)
         if removed_at is not None:
-            limits.append(removed_at + train.steps_after_removal)
-    return min(limits, default=None)
+            ends.append(removed_at + train.steps_after_removal)
+    return min(ends, default=None)
 
 
 def may_end_earlier(config: RunConfig, facts: RunStarted, metrics: Metrics) -> bool:
@@ -63,12 +63,13 @@ def _last_of_phases(phases: Sequence[Phase], facts: RunStarted, metrics: Metrics
 def steps_of_phase(phase: Phase, facts: RunStarted) -> int | None:
     """The steps that a training of several takes at most; None where that is unknown."""
     train = phase.config.train
-    return min(_limits(train, facts.train_examples // train.batch_size), default=None)
+    return min(limits(train, facts.train_examples // train.batch_size), default=None)
 
 
-def _limits(train: TrainConfig, steps_per_epoch: int) -> list[int]:
-    limits = [] if train.max_steps is None else [train.max_steps]
-    return limits if train.epochs is None else [*limits, round(train.epochs * steps_per_epoch)]
+def limits(train: TrainConfig, steps_per_epoch: int) -> list[int]:
+    """The steps at which a training ends, whatever was removed or learnt."""
+    ends = [] if train.max_steps is None else [train.max_steps]
+    return ends if train.epochs is None else [*ends, round(train.epochs * steps_per_epoch)]
 
 
 def everything_removed_at(config: RunConfig, facts: RunStarted, metrics: Metrics) -> int | None:
@@ -94,7 +95,7 @@ def removal_bounds(
     """
     if metrics.everything_removed_at is not None or not method_of(config).removes_tokens:
         return None
-    target, schedule = _target(config, facts), _schedule(config, facts)
+    target, schedule = target_stage(config, facts), _schedule(config, facts)
     if isinstance(schedule, Stages):
         spans = _spans_ahead(schedule, metrics)
         step = next((step for step, stage in spans if stage >= target), None)
@@ -123,7 +124,7 @@ def removals_ahead(
     """The next removals, at most `count`; none where they are unknown."""
     if metrics.everything_removed_at is not None or not method_of(config).removes_tokens:
         return []
-    target, most = _target(config, facts), facts.greatest_stage
+    target, most = target_stage(config, facts), facts.greatest_stage
     schedule = _schedule(config, facts)
     if isinstance(schedule, Stages):
         sure, found = not metrics.clock_changed, _spans_ahead(schedule, metrics)
@@ -143,7 +144,7 @@ def removals_ahead(
     return capped[: min(count, whole + 1)]
 
 
-def _target(config: RunConfig, facts: RunStarted) -> int:
+def target_stage(config: RunConfig, facts: RunStarted) -> int:
     """The stage from which on nothing is written."""
     return min(config.curriculum.remove_all_beyond or facts.greatest_stage, facts.greatest_stage)
 

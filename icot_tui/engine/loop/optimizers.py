@@ -81,7 +81,8 @@ class SkippingMuon(SkippingAdamW):
     def _changed(self) -> list[Tensor]:
         """What an update of Muon changes: its matrices and their momenta, zero at first."""
         for matrix in self._matrices:
-            self.state[matrix].setdefault(MOMENTUM, torch.zeros_like(matrix))
+            if MOMENTUM not in self.state[matrix]:
+                self.state[matrix][MOMENTUM] = torch.zeros_like(matrix)
         momenta = [self.state[matrix][MOMENTUM] for matrix in self._matrices]
         return [*(matrix.detach() for matrix in self._matrices), *momenta]
 

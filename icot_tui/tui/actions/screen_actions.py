@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 class ScreenActions:
-    """Opens the list of runs, configs, the playground and the summary, and leaves."""
+    """Opens the list of runs, configs, the playground and the summary, and leaves.
+
+    What the first frame does not show is imported when it is opened.
+    """
 
     def __init__(self, app: "Workbench") -> None:
         self._app = app
@@ -67,7 +70,6 @@ class ScreenActions:
         options, monitor = self._app.options, self._app.monitor
         if monitor.source is None:
             return
-
         shown = [monitor.source, *(overlay.source for overlay in monitor.overlays)]
         self._app.push_screen(
             PlayScreen(

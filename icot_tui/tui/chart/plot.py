@@ -91,8 +91,8 @@ def draw_plot(plot: Plot) -> tuple[int, set[MarkKind]]:
         _points(plot, plot.data.curves[place], raws[place])
         _letters(plot, place, drawn[place][1])
     columns = [np.zeros(0, np.int64), *(raw.nonfinite for raw in raws)]
-    held = np.bincount(np.concatenate(columns) // plot.fine[0])  # np.unique loads numpy.ma
-    nonfinite = np.flatnonzero(held)
+    # Not np.unique, which loads numpy.ma.
+    nonfinite = np.flatnonzero(np.bincount(np.concatenate(columns) // plot.fine[0]))
     _nonfinite(plot, nonfinite)
     taken = (faint.dots | strong.dots) > 0
     _cursor(plot, taken)

@@ -20,7 +20,7 @@ from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.frame.footer import Footer
 from icot_tui.tui.home.entries import HomeEntry, entries, latest_command
 from icot_tui.tui.home.table import FOOTER, HOME_TABLE
-from icot_tui.tui.screens.lists import OptionsList
+from icot_tui.tui.screens.lists import SafeOptionList
 from icot_tui.version import __version__
 from icot_tui.watch.runs import RunLine, RunList
 
@@ -85,7 +85,7 @@ class HomeApp(BaseApp, inherit_bindings=False):
         name = Content.styled(f"icot-tui {__version__}", "bold $primary")
         where = Content.styled(plain(f"  {self.options.runs}/"), "dim")
         yield Static(name + where, id="header")
-        choices = OptionsList(markup=False, id="choices")
+        choices = SafeOptionList(markup=False, id="choices")
         with Vertical(id="home"):
             yield Vertical(Static(self._picture(), id="picture"), choices, classes="box")
         yield Footer(self.keys)

@@ -10,8 +10,8 @@ from icot_tui.engine.journal.events import RunStarted
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.formatting import count, listed, number, rough, rough_range
 from icot_tui.watch.estimates import seconds_per_step
-from icot_tui.watch.forecasts import until_all_removed
 from icot_tui.watch.history import History
+from icot_tui.watch.time_left import until_all_removed
 
 FAR = 4
 """Removals that the outlook lists."""

@@ -12,13 +12,13 @@ from textual.widgets.option_list import Option
 from icot_tui.analysis.checkpoints import CheckpointEntry, newest_of_each_stage
 from icot_tui.formatting import percent, plain
 from icot_tui.tui.frame.panel import Panel
-from icot_tui.tui.screens.lists import OptionsList
+from icot_tui.tui.screens.lists import SafeOptionList
 
 HEADING = "    stage  correct   step"
 """Names of the list's columns."""
 
 
-class CheckpointList(OptionsList):
+class CheckpointList(SafeOptionList):
     """Enter asks only the one under the cursor; space adds one, or takes it away."""
 
     BINDINGS = [

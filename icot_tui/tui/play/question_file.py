@@ -21,7 +21,7 @@ from icot_tui.tui.panels.text import Glyphs, glyphs
 from icot_tui.tui.play.records import AskResult, score
 from icot_tui.tui.play.worker import Job
 from icot_tui.tui.screens.dialog import Dialog, text
-from icot_tui.tui.screens.lists import OptionsList
+from icot_tui.tui.screens.lists import SafeOptionList
 
 if TYPE_CHECKING:
     from icot_tui.tui.play.asker import Asker
@@ -129,7 +129,7 @@ class FileAnswersDialog(Dialog[str]):
             _row(question, found, self._glyphs)
             for question, *found in zip(self.found.questions, *self.found.results, strict=True)
         ]
-        questions = OptionsList(*map(Option, prompts), markup=False)
+        questions = SafeOptionList(*map(Option, prompts), markup=False)
         return [text("\n".join(self.found.scores())), questions]
 
     @on(OptionList.OptionSelected)

@@ -61,7 +61,7 @@ class RunView:
     @cached_property
     def time_left(self) -> str:
         """Until the run ends, as a range; empty where nothing can be told. Once a redraw."""
-        from icot_tui.watch.forecasts import time_left  # slow: not for the first frame
+        from icot_tui.watch.time_left import time_left  # slow: not for the first frame
 
         return time_left(self.history.summary) if self.status == "training" else ""
 

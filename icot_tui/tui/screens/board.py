@@ -25,7 +25,7 @@ from icot_tui.tui.frame.layout import (
 )
 from icot_tui.tui.frame.panel import FULL, Panel
 from icot_tui.tui.screens.dialog import Dialog, text
-from icot_tui.tui.screens.lists import OptionsList
+from icot_tui.tui.screens.lists import SafeOptionList
 
 
 class Board(Container):
@@ -166,7 +166,7 @@ class PanelsDialog(Dialog[bool]):
         self._changed = changed
 
     def content(self) -> Sequence[Widget]:
-        options = OptionsList(*map(Option, self._prompts()), markup=False)
+        options = SafeOptionList(*map(Option, self._prompts()), markup=False)
         options.highlighted = 0
         return [text("A hidden panel takes no space and no time."), options]
 

@@ -19,7 +19,7 @@ from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from icot_tui.tui.screens.lists import OptionsList
+from icot_tui.tui.screens.lists import SafeOptionList
 
 Result = TypeVar("Result")
 Value = TypeVar("Value")
@@ -166,7 +166,7 @@ class ChoiceDialog(Dialog[Value]):
         self._highlighted = highlighted
 
     def content(self) -> Sequence[Widget]:
-        options = OptionsList(*map(_option, self._choices), markup=False)
+        options = SafeOptionList(*map(_option, self._choices), markup=False)
         options.highlighted = min(self._start, len(self._choices) - 1) if self._choices else None
         intro = [text(self._intro)] if self._intro else []
         about = [text("", id="about")] if self._about is not None else []

@@ -5,7 +5,7 @@ from typing import Any
 from textual.widgets import OptionList
 
 
-class OptionsList(OptionList):
+class SafeOptionList(OptionList):
     """Textual raises a KeyError when it is to move by a page in a list that has no height yet."""
 
     def _move_page(self, direction: Any) -> None:

@@ -22,7 +22,7 @@ from icot_tui.tui.frame.header import COLOURS
 from icot_tui.tui.run.monitor import RunMonitor
 from icot_tui.tui.screens.config import ConfigDialog
 from icot_tui.tui.screens.dialog import Dialog, confirmation, text
-from icot_tui.tui.screens.lists import OptionsList
+from icot_tui.tui.screens.lists import SafeOptionList
 from icot_tui.tui.screens.questions import InputDialog
 from icot_tui.watch.filters import in_order, run_filter
 from icot_tui.watch.runs import RunLine, RunList
@@ -108,7 +108,7 @@ class Runs(Dialog[bool]):
             text(Content.styled(heading, "bold $primary")),
             field,
             text("", id="about"),
-            OptionsList(markup=False),
+            SafeOptionList(markup=False),
             text(Content.styled(KEYS, "dim")),
         ]
 

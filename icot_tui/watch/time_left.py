@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean, pvariance
 
-from icot_tui.config import Phase, RunConfig, TrainConfig, method_of
+from icot_tui.config import Phase, RunConfig, method_of
 from icot_tui.engine.journal.events import RunStarted
-from icot_tui.engine.journal.forecast import steps_of_phase
+from icot_tui.engine.journal.forecast import limits, steps_of_phase, target_stage
 from icot_tui.engine.journal.metrics import Metrics
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.formatting import rough, rough_range
@@ -46,7 +46,7 @@ def until_all_removed(summary: RunSummary) -> Forecast | None:
     """Until nothing is written any more; None where that can't be told."""
     if summary.config is None or not _removes(summary, summary.config):
         return None
-    found, limit = _removed_at(summary, summary.config), _limit(summary, summary.config.train)
+    found, limit = _removed_at(summary, summary.config), _limit(summary, summary.config)
     if found is None or (limit is not None and found[1] > limit):
         return None
     return _forecast(summary, found)
@@ -108,7 +108,7 @@ def _number(summary: RunSummary) -> int:
 
 def _end_after_removals(summary: RunSummary, config: RunConfig) -> Bounds | None:
     """Of a run that has tokens left to remove."""
-    train, limit = config.train, _limit(summary, config.train)
+    train, limit = config.train, _limit(summary, config)
     wait, removed = train.steps_after_removal, _removed_at(summary, config)
     if removed is None:
         sure = wait is None and train.target_accuracy is None
@@ -134,12 +134,10 @@ def _end_now(summary: RunSummary, config: RunConfig) -> Bounds | None:
     return min(latest, _evaluation_after(summary, config, summary.metrics.step)), latest
 
 
-def _limit(summary: RunSummary, train: TrainConfig) -> int | None:
+def _limit(summary: RunSummary, config: RunConfig) -> int | None:
     """The step at which it ends, whatever was removed."""
-    limits = [] if train.max_steps is None else [train.max_steps]
-    if train.epochs is not None and summary.facts is not None:
-        limits.append(round(train.epochs * summary.facts.steps_per_epoch))
-    return min(limits, default=None)
+    facts = summary.facts
+    return None if facts is None else min(limits(config.train, facts.steps_per_epoch), default=None)
 
 
 def _removes(summary: RunSummary, config: RunConfig) -> bool:
@@ -182,8 +180,8 @@ def _by_stages(metrics: Metrics, left: int) -> Bounds | None:
 
 
 def _stages_left(summary: RunSummary, config: RunConfig) -> int:
-    most = summary.greatest_stage or 0
-    return max(1, min(config.curriculum.remove_all_beyond or most, most) - summary.metrics.stage)
+    assert summary.facts is not None, "asked of a run that has begun"
+    return max(1, target_stage(config, summary.facts) - summary.metrics.stage)
 
 
 def _evaluation_after(summary: RunSummary, config: RunConfig, step: int) -> int:

@@ -7,7 +7,7 @@ import pytest
 from icot_tui.engine.journal.events import Paused, RunEnded
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.formatting import rough_range, whole_share
-from icot_tui.watch.forecasts import WIDEST, time_left, until_all_removed, until_end
+from icot_tui.watch.time_left import WIDEST, time_left, until_all_removed, until_end
 from tests.engine.test_summary import config
 from tests.events import MOST, STARTED, removed, trained
 
