@@ -14,6 +14,7 @@ from icot_tui.cli.app import main, run
 from icot_tui.cli.headless import StopNow, handling_stop_signals, train_run
 from icot_tui.config.loading import dump_toml
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
+from icot_tui.engine.checkpoints.store import Store
 from icot_tui.engine.loop.commands import CommandQueue
 from icot_tui.engine.run_folder import RunFolder, latest_name
 from icot_tui.runs.new_run import create_run
@@ -64,6 +65,24 @@ def test_a_run_never_writes_into_another_one_in_its_place(tmp_path):
 
     assert "was moved to" in train_while(folder, replace).reason
     assert not list_checkpoints(folder.checkpoints) and not folder.journal.exists()
+
+
+def test_a_folder_that_is_moved_in_the_middle_of_a_save(tmp_path, monkeypatch):
+    folder, there = create_run(OFTEN, tmp_path), RunFolder(tmp_path / "elsewhere")
+    save = Store.save
+
+    def move_and_save(store, training, state):
+        if state.step == 4:
+            folder.path.rename(there.path)
+        save(store, training, state)
+
+    monkeypatch.setattr(Store, "save", move_and_save)
+    ended = train(folder)
+    assert ended.reason.startswith("stopped without saving: ")
+    assert ended.reason.endswith(f"{folder.path} was moved to {there.path}: resume it there")
+    assert not folder.path.exists()
+    monkeypatch.undo()
+    assert train(there).finished
 
 
 def test_no_hint_names_a_folder_that_is_gone(tmp_path, capfd):

@@ -202,11 +202,10 @@ class Control:
         A stop meanwhile raises `StopRequest`, unsaved: what can't be written can't be saved first.
         So does a run's folder that was moved or deleted, into which nothing more is written.
         """
-        gone = None if self._journal is None else self._journal.displaced()
-        if (gone := self.processes.share(gone)) is not None:
-            raise StopRequest(f"stopped without saving: {gone}", save=False)
         reason: str | None = None
+        self._stop_if_displaced()
         while (failure := self._failure(write)) is not None:
+            self._stop_if_displaced()  # it may be gone since, and then no disk makes it work
             if failure != reason:
                 reason, step = failure, trainer.state.step
                 trainer.emit(events.CheckpointFailed(step=step, reason=failure))
@@ -215,6 +214,11 @@ class Control:
             self._wait_for_disk(trainer)
         if reason is not None and not self._paused:
             trainer.emit(events.Unpaused(step=trainer.state.step))
+
+    def _stop_if_displaced(self) -> None:
+        gone = None if self._journal is None else self._journal.displaced()
+        if (gone := self.processes.share(gone)) is not None:
+            raise StopRequest(f"stopped without saving: {gone}", save=False)
 
     def _failure(self, write: Callable[[], None]) -> str | None:
         try:
