@@ -160,15 +160,17 @@ def store_states(
     dtype: np.dtype[Any],
     step: int,
     emit: Callable[[Event], None],
+    told: Callable[[], bool],
     check: Check,
 ) -> TeacherStates:
     """The states of a whole split in a memory-mapped file, which is written unless it exists.
 
     On a full disk they are computed each time, after a warning; the file is complete or absent.
-    `step` is for the events, and `check` is called between batches.
+    `step` is for the events, `told` says whether the journal has one of a file that is there, and
+    `check` is called between batches.
     """
-    if not path.is_file():
-        began = time.perf_counter()
+    began, found = time.perf_counter(), path.is_file()
+    if not found:
         beside = path.with_name(f".writing-{path.name}")
         try:
             path.parent.mkdir(exist_ok=True)
@@ -183,6 +185,7 @@ def store_states(
             return computed
         finally:
             beside.unlink(missing_ok=True)
+    if not (found and told()):  # a resume finds the file, and has undone the line that told it
         size, seconds = path.stat().st_size, time.perf_counter() - began
         emit(ThoughtsStored(step=step, examples=len(computed.split), bytes=size, seconds=seconds))
     stored = np.load(path, mmap_mode="r")

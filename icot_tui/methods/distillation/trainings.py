@@ -20,7 +20,9 @@ from icot_tui.data.tokenizing import separators
 from icot_tui.data.vocabulary import kept_tokens
 from icot_tui.engine.checkpoints.description import check_origin
 from icot_tui.engine.checkpoints.weights import ModelWeights
-from icot_tui.engine.journal.events import SQUARED_ERROR
+from icot_tui.engine.journal.events import SQUARED_ERROR, ThoughtsStored
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.loop.run_state import RunState
 from icot_tui.engine.loop.training import (
     RunContext,
@@ -221,7 +223,12 @@ class Distiller:
         path = context.folder.path / STATES_FOLDER / f"{self._path('teacher').name}.npy"
         step = self._state.step
         check = partial(context.control.check_stop, step, context.emit)
-        return store_states(computed, path, dtype, step, context.emit, check), held_out
+        stored = store_states(computed, path, dtype, step, context.emit, self._stored_told, check)
+        return stored, held_out
+
+    def _stored_told(self) -> bool:
+        told = effective(JournalReader(self._context.folder.journal).events())
+        return any(isinstance(event, ThoughtsStored) for _, event in told)
 
     @torch.no_grad()
     def _errors(self, emulator: ThoughtEmulator, held_out: Tensor) -> list[float]:

@@ -7,8 +7,11 @@ import signal
 import pytest
 
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
-from icot_tui.engine.journal.events import CheckpointSaved, PhaseBegan, PhaseEnded
+from icot_tui.engine.journal.events import CheckpointSaved, PhaseBegan, PhaseEnded, ThoughtsStored
+from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.loop.commands import CommandQueue, Stop
+from icot_tui.engine.run_folder import RunFolder
 from icot_tui.methods.distillation import TITLES
 from tests.forked import start_forked
 from tests.methods.distillation.runs import STEPS, all_tensors, distilled, last_state, lines_of
@@ -73,6 +76,27 @@ def test_kill_in_every_training(whole, tmp_path, saved):
     train(folder)
     assert_same(all_tensors(folder), all_tensors(whole))
     assert news(folder, ("ThoughtsStored",)) == news(whole, ("ThoughtsStored",))
+
+
+def store_and_die(runs):
+    """A run whose process kills itself as soon as the teacher's thoughts are stored."""
+
+    def listen(event):
+        if isinstance(event, ThoughtsStored):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    train_new(runs, distilled(), listen=listen)
+
+
+@pytest.mark.slow
+def test_thoughts_that_a_killed_process_stored_are_told_by_the_next(tmp_path):
+    process = start_forked(store_and_die, tmp_path)
+    process.join(200)
+    assert process.exitcode == -signal.SIGKILL
+    folder = RunFolder(tmp_path / "tiny")
+    train(folder)
+    told = [event for _, event in effective(JournalReader(folder.journal).events())]
+    assert sum(isinstance(event, ThoughtsStored) for event in told) == 1
 
 
 @pytest.mark.slow
