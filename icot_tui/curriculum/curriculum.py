@@ -68,6 +68,7 @@ class Curriculum:
         resets = self._resets_optimizer and not self._batch_was_implicit
         change = StageChange(self.stage, after, resets)
         self.stage, self.steps_at_stage = after, 0
+        self.held &= not self.implicit  # nothing is left to hold
         self._losses.clear()
         return change
 

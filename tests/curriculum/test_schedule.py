@@ -74,6 +74,14 @@ def test_held_schedule_waits_and_commands_do_not():
     assert run(curriculum, [1.0] * 5) == [3, 3, 4, 4, 5]
 
 
+def test_a_hold_ends_when_everything_is_removed():
+    curriculum = Curriculum(Linear(steps_per_token=2), 9)
+    curriculum.held = True
+    curriculum.advance(9)
+    assert run(curriculum, [1.0] * 4) == [9] * 4
+    assert not curriculum.held and curriculum.steps_at_stage == 4
+
+
 def test_no_reset_once_a_whole_batch_was_implicit():
     curriculum = Curriculum(Linear(steps_per_token=1), 5)
     curriculum.end_step(batch_was_implicit=False)

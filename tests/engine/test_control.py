@@ -44,6 +44,11 @@ def test_two_advances_before_a_step_are_counted_together(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+def test_a_schedule_that_is_done_can_not_be_held(tmp_path: Path) -> None:
+    assert answers(tmp_path, {26: [Hold()]}) == ["refused: nothing is left to remove"]
+
+
+@pytest.mark.slow
 def test_going_back_tells_that_the_schedule_is_held_again(tmp_path: Path) -> None:
     wishes: dict[int, list[Command]] = {4: [Hold(), Save()], 8: [Hold(on=False)]}
     steps = answers(tmp_path / "first", wishes)

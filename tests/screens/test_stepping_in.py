@@ -147,6 +147,22 @@ def test_the_key_for_pause_lets_a_paused_run_go_on_and_hold_lets_go(tmp_path: Pa
     drive(tmp_path, steps, told.source, SMALL, control=True)
 
 
+def test_what_was_confirmed_is_sent_whatever_others_did_meanwhile(tmp_path: Path) -> None:
+    told = a_run(tmp_path)
+    queue = CommandQueue(told.folder.control)
+    held = CommandDone(step=250, id="x", command="hold", done=True, effect="", held=True)
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
+        await press(pilot, "h")
+        assert "Hold the removal schedule" in str(dialog(app).query(Static).first().render())
+        told.tell(held)
+        await until(pilot, lambda: app.monitor.view.history.summary.metrics.held)
+        await press(pilot, "enter")
+        assert [one.on for one in posted(queue) if isinstance(one, commands.Hold)] == [True]
+
+    drive(tmp_path, steps, told.source, SMALL, control=True)
+
+
 @pytest.mark.slow
 def test_a_refusal_is_told_as_the_run_says_it(tmp_path: Path) -> None:
     told = a_run(tmp_path)

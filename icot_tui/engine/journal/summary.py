@@ -355,6 +355,7 @@ class RunSummary:
         if not everything:
             metrics.everything_removed_at = None
         elif metrics.everything_removed_at is None:
+            metrics.held = False
             metrics.everything_removed_at = metrics.stage_since
             metrics.internalized = metrics.stage_since, metrics.seconds
 

@@ -144,6 +144,8 @@ class Control:
                 trainer.emit(events.Unpaused(step=step))
                 return f"going on at step {step:,}"
             case commands.Hold(on=on):
+                if on and curriculum.implicit:
+                    raise ValueError("nothing is left to remove")
                 curriculum.held = on
                 return f"stage {curriculum.stage} is held" if on else "the schedule goes on"
             case commands.Advance(tokens=tokens):

@@ -91,6 +91,11 @@ class LiveActions:
         if not view.running:
             path = view.source.folder.path
             return f"No trainer is running on this run. Resume it with: icot-tui resume {path}"
+        if (
+            command.needs_removals
+            and view.history.summary.metrics.everything_removed_at is not None
+        ):
+            return "Nothing is left to remove: the whole chain of thought is gone."
         return ""
 
     def _raise_alert(self, alert: Alert) -> None:

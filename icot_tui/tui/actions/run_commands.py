@@ -127,10 +127,11 @@ class RunCommandActions:
             if answer is None:
                 return
         elif command.effect is not None:
-            effect = command.effect(view, None)
-            dialog = confirmation(action.label, effect)
-            if not await self._app.push_screen_wait(dialog):
-                return
+            told = command.create(view, None)  # others may change the run while the dialog is open
+            dialog = confirmation(action.label, command.effect(view, None))
+            if await self._app.push_screen_wait(dialog):
+                self._send_command(told)
+            return
         self._send_command(command.create(self._app.monitor.view or view, answer))
 
     async def _ask(self, title: str, command: RunCommand, view: RunView) -> Answer:
@@ -165,10 +166,6 @@ class RunCommandActions:
         summary, left = view.history.summary, None
         if summary.greatest_stage is not None:
             left = summary.greatest_stage - summary.removed
-            if left <= 0:
-                told = "Nothing is left to remove: the whole chain of thought is gone."
-                notify_user(self._app, told, "warning")
-                return None
         intro = f"How many more {summary.unit_word}s are to be removed?"
         intro += "" if left is None else f" {count(left, summary.unit_word)} left."
         return await self._app.push_screen_wait(
