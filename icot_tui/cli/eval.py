@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +25,7 @@ from icot_tui.cli.options import (
 from icot_tui.config import EvaluationConfig
 from icot_tui.data.comparison import Compare
 from icot_tui.engine.run_folder import runs_folder
+from icot_tui.errors import UserError
 from icot_tui.formatting import count, short_percent
 from icot_tui.models.device import pick_device, silence_transformers
 from icot_tui.units import UNIT_WORDS, Unit
@@ -102,7 +104,10 @@ def evaluate(
     with spinner("reading the examples") as say:
         unit: Unit = "step" if any(one.unit == "step" for one, _ in opened) else "token"
         text = examples_of(opened[0][0], data, examples, split, unit)
-        prepared = [(one, prepare(one, wanted, text, where)) for one, wanted in opened]
+        prepared = []
+        for one, wanted in opened:
+            with _naming(one if against else None):
+                prepared.append((one, prepare(one, wanted, text, where)))
         say("evaluating")
         chosen = compare or compare_of(opened[0][0], text)
         found = [_evaluate(one, model, chosen) for one, model in prepared]
@@ -124,6 +129,17 @@ def evaluate(
     if ratio is not None:
         rows.append(("speed ratio", f"{ratio:.2f}", "1.00"))
     print_table(("", *(str(one.checkpoint) for one in found)), rows)
+
+
+@contextmanager
+def _naming(opened: "OpenedCheckpoint | None") -> Iterator[None]:
+    """Say of an error which checkpoint it is about, where there are two."""
+    try:
+        yield
+    except UserError as error:
+        if opened is None:
+            raise
+        raise UserError(f"{opened.path}: {error}") from error
 
 
 def _evaluate(

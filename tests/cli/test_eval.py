@@ -1,6 +1,7 @@
 """What `icot-tui eval` prints."""
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -12,14 +13,19 @@ from icot_tui.errors import UserError
 from icot_tui.models.build import build_model
 
 
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory):
-    """A checkpoint folder with a character tokenizer, and a file of examples."""
-    folder = tmp_path_factory.mktemp("saved")
-    tokenizer = character_tokenizer("0123456789")
+def save(folder, characters):
+    """A checkpoint folder with a character tokenizer."""
+    tokenizer = character_tokenizer(characters)
     config = ModelConfig(layers=1, heads=2, width=16)
     build_model(config, len(tokenizer), tokenizer.eos_token_id, 32, 0).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A checkpoint folder, and a file of examples."""
+    folder = save(tmp_path_factory.mktemp("saved"), "0123456789")
     (folder / "examples.txt").write_text("1 2||3 4 #### 5 6\n1||2 #### 3\n4 5||6 #### 7\n")
     return folder
 
@@ -55,6 +61,13 @@ def test_command_prints_lines_without_a_terminal(saved, monkeypatch):
     names = [line.split("\t")[0] for line in lines]
     assert {"exact match", "95 % interval", "one by one", "speed ratio"} <= set(names)
     assert all(line.count("\t") == 2 for line in lines)
+
+
+def test_of_two_checkpoints_the_one_that_an_error_is_about_is_named(saved, tmp_path):
+    other = save(tmp_path / "other", "01234")
+    asked = ("--data", saved / "examples.txt", "--stage", 2, *REMOVAL, "--against-stage", 2)
+    with pytest.raises(UserError, match=f"^{re.escape(str(other))}: .*'5'"):
+        cli(saved, *asked, "--against", other)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from icot_tui.cli.app import app
+from icot_tui.config import DataConfig
+from icot_tui.data.tasks import TASKS as ALL
 from icot_tui.data.tasks import Task, make_task, space
 from icot_tui.data.tasks.base import human_number
 from icot_tui.errors import UserError
@@ -331,3 +335,9 @@ def test_unreadable_questions(task: Task, question: str, complaint: str) -> None
 def test_bad_options(name: str, options: dict[str, object], complaint: str) -> None:
     with pytest.raises(UserError, match=complaint):
         make_task(name, options)
+
+
+def test_every_task_is_named_where_a_person_looks_for_it():
+    comment = DataConfig.model_fields["task"].description
+    told = CliRunner().invoke(app, ["data", "make", "--help"]).output
+    assert [name for name in ALL for text in (comment, told) if name not in text] == []

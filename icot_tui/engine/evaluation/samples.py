@@ -23,7 +23,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
     index: int  # the example's place in the split
     kind: Kind  # why it was chosen: right with the least loss, wrong with the most, or by chance
-    correct: bool  # is the answer's text the gold one?
+    correct: bool  # does the answer count as the gold one?
     loss: float | None  # nats, summed over the gold tokens after the input; None if not finite
     input: str  # the gold texts; the chain of thought is whole, whatever the stage removes
     cot: str

@@ -157,7 +157,7 @@ class Trainer:
             return batch
         return batch.rows(batch.lengths <= longest)
 
-    # Reading losses: the only place where the loop waits for the device -----------------------
+    # Reading losses: the only place where a step waits for the device ------------------------
 
     def _read_losses(self) -> None:
         """Report the last steps, and let curriculum, spike detector and control see them."""

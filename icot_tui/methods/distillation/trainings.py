@@ -223,7 +223,9 @@ class Distiller:
         path = context.folder.path / STATES_FOLDER / f"{self._path('teacher').name}.npy"
         step = self._state.step
         check = partial(context.control.check_stop, step, context.emit)
-        stored = store_states(computed, path, dtype, step, context.emit, self._stored_told, check)
+        stored = store_states(
+            computed, path, dtype, step, emit=context.emit, told=self._stored_told, check=check
+        )
         return stored, held_out
 
     def _stored_told(self) -> bool:
