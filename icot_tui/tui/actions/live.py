@@ -50,9 +50,12 @@ class LiveActions:
             refusal=self._refusal,
         )
 
-    def after_redraw(self, view: RunView) -> None:
-        """Answers to commands, the summary at the end, alerts."""
+    def before_redraw(self) -> None:
+        """Answers to commands: the log that is drawn next has those that are told by it."""
         self._commands.report_results()
+
+    def after_redraw(self, view: RunView) -> None:
+        """The summary at the end, and alerts."""
         self._screens.show_summary_if_due(view)
         for alert in self._monitor.alerts(view):
             if alert.kind != "paused":  # the header shows that, and the user may have done it

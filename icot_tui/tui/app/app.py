@@ -69,6 +69,7 @@ class WorkbenchApp(Workbench, inherit_bindings=False):
         """Read what is new and show it."""
         if not self.screen_stack:  # the app is on its way out
             return None
+        self.actions.before_redraw()
         view = self.monitor.refresh()
         if view is not None:
             if self.redraws.is_due(covered=self.screen is not self.live):
