@@ -19,7 +19,7 @@ app = typer.Typer(no_args_is_help=True)
 def _group() -> None:
     """Alerts of a run go to a command, a webhook, or any address that apprise knows.
 
-    The section [alerts] of your settings.toml says where; the manual has an example.
+    The section 'alerts' of your settings.toml says where; the manual has an example.
     """
 
 

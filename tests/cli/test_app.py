@@ -2,11 +2,14 @@ import importlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import click
 import pytest
 import typer
+from rich.text import Text
 
 from icot_tui import resources
 from icot_tui.cli import app as cli
@@ -284,6 +287,29 @@ def test_modules_of_commands_offer_an_app() -> None:
         if find_spec(f"icot_tui.cli.{name}"):
             module = importlib.import_module(f"icot_tui.cli.{name}")
             assert isinstance(module.app, typer.Typer), name
+
+
+def helps(name: str, command: click.Command) -> Iterator[tuple[str, str]]:
+    """Where a help text stands, and the text, of a command and all that is in it."""
+    yield name, command.help or ""
+    yield name, command.epilog or ""
+    for parameter in command.params:
+        yield f"{name} {parameter.name}", getattr(parameter, "help", None) or ""
+    for inner in getattr(command, "commands", {}).values():
+        yield from helps(f"{name} {inner.name}", inner)
+
+
+def test_no_word_of_a_help_text_is_taken_for_markup() -> None:
+    texts = [
+        one
+        for name in cli.COMMANDS
+        if find_spec(f"icot_tui.cli.{name}")
+        for one in helps(
+            name, typer.main.get_command(importlib.import_module(f"icot_tui.cli.{name}").app)
+        )
+    ]
+    assert len(texts) > 100
+    assert [name for name, text in texts if Text.from_markup(text).plain != text] == []
 
 
 @pytest.mark.slow
