@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from icot_tui.data.cache import entry, seal, sealed_facts
 from icot_tui.errors import UserError
-from icot_tui.models.next_logits import CACHE, CachedRows, NextLogits, WholeRows, cache_name
+from icot_tui.models.next_logits import CachedRows, NextLogits, WholeRows
 from icot_tui.models.supervised import SupervisedLM
-from icot_tui.models.wrapped import WrappedLM, unadapted
+from icot_tui.models.wrapped import CACHE, WrappedLM, cache_name, unadapted
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -117,9 +117,12 @@ def doubts(lm: nn.Module) -> tuple[str, ...]:
 
 
 def _uses_cache(lm: nn.Module) -> bool:
-    wrapped = unadapted(lm) is not plain_model(lm)
-    # Another reading passes a cache on by its usual name only.
-    return behaviour(lm).uses_cache and not (wrapped and cache_name(plain_model(lm)) != CACHE)
+    plain = plain_model(lm)
+    if not behaviour(lm).uses_cache:
+        return False
+    # Another reading needs a cache with columns: a recurrent model's state has none.
+    recurrent = getattr(plain, "_is_stateful", False) and cache_name(plain) != CACHE
+    return unadapted(lm) is plain or not recurrent
 
 
 def kind(lm: nn.Module) -> str:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from icot_tui.models.wrapped import Arguments
+from icot_tui.models.wrapped import CACHE, Arguments, cache_name
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -91,7 +91,7 @@ class LatentReading:
         return out
 
     def later_pass(self, arguments: Arguments, tokens: int) -> Arguments:
-        cache, positions = arguments["past_key_values"], arguments.get("position_ids")
+        cache, positions = arguments[CACHE], arguments.get("position_ids")
         assert isinstance(cache, ThoughtCache)
         visible = cache.visible
         if visible is not None:
@@ -108,9 +108,8 @@ class LatentReading:
 
     def _batch(self, ids: Tensor, separators: Tensor, arguments: Arguments) -> "_ThinkingBatch":
         counts = arguments.pop("thoughts", None) or ThoughtCounts(self.thoughts_at(self.stage))
-        words = self._lm.get_input_embeddings()
         mask = arguments.get("attention_mask")
-        return _ThinkingBatch(ids, separators, mask, counts, (words, self._marks, self._lm.config))
+        return _ThinkingBatch(ids, separators, mask, counts, (self._lm, self._marks))
 
 
 class _ThinkingBatch:
@@ -126,13 +125,15 @@ class _ThinkingBatch:
         separators: Tensor,
         mask: Tensor | None,
         counts: ThoughtCounts,
-        model: tuple[nn.Module, nn.Embedding, Any],
+        model: tuple["PreTrainedModel", nn.Embedding],
     ) -> None:
-        words, marks, config = model
+        lm, marks = model
+        words = lm.get_input_embeddings()
         begins = torch.zeros_like(separators) if mask is None else mask.int().argmax(dim=1)
         lengths, at = separators - begins + 1, separators[:, None]
         shortest, longest, first, last = _extent(separators, lengths, counts)
-        self.cache = ThoughtCache(config=config)
+        self.cache = ThoughtCache(config=lm.config)
+        self._cache_name = cache_name(lm)
         self.counts = counts
         self._separators = at
         self._columns = torch.arange(ids.shape[1], device=ids.device)
@@ -179,7 +180,7 @@ class _ThinkingBatch:
         end = begin + columns
         mask = None if self._visible is None else self._visible[:, :end]
         positions = None if self._positions is None else self._positions[:, begin:end]
-        given = {"attention_mask": mask, "past_key_values": self.cache, "use_cache": True}
+        given = {"attention_mask": mask, self._cache_name: self.cache, "use_cache": True}
         return given if positions is None else given | {"position_ids": positions}
 
     def in_place(self, before: list[Tensor], last: Tensor) -> Tensor:

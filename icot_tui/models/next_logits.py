@@ -10,13 +10,10 @@ import torch
 from torch import Tensor
 
 from icot_tui.models.supervised import SupervisedLM
-from icot_tui.models.wrapped import accepted
+from icot_tui.models.wrapped import STATE, accepted, cache_name, cache_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-CACHE, STATE = "past_key_values", "cache_params"
-"""What families call their cache, as an argument and in their output."""
 
 
 class NextLogits(Protocol):
@@ -50,12 +47,19 @@ class CachedRows:
         options = self._options | {self._name: self._cache}
         if self._takes_positions:
             options["position_ids"] = positions
-        if self._cache is not None and self._name == STATE:
-            visible = None  # a state has no columns; Mamba would take the first one's for the new
+        if self._cache is not None and not self._has_columns():
+            visible = None  # Mamba would take the first column's for the new
         out = self._lm(input_ids=ids, attention_mask=visible, **options)
-        self._cache = out[self._name]
+        self._cache = cache_of(out)
         logits: Tensor = out.logits[:, -1]
         return logits
+
+    def _has_columns(self) -> bool:
+        """Does the cache hold what was read column by column? A state doesn't."""
+        layers = getattr(self._cache, "layers", None)
+        if layers is None:
+            return self._name != STATE
+        return any(hasattr(layer, "get_seq_length") for layer in layers)
 
     def keep(self, rows: Tensor) -> None:
         """See `NextLogits`."""
@@ -100,9 +104,3 @@ class WholeRows:
         assert self._padding is not None
         self._ids, self._positions = self._ids[rows], self._positions[rows]
         self._padding = self._padding[rows]
-
-
-def cache_name(lm: "PreTrainedModel") -> str:
-    """What a model calls its cache."""
-    arguments = accepted(lm)
-    return STATE if STATE in arguments and CACHE not in arguments else CACHE

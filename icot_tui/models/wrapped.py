@@ -18,9 +18,10 @@ Arguments = dict[str, Any]
 """attention_mask, past_key_values, use_cache and, where the model takes them, position_ids and
 logits_to_keep: as of a `forward` of transformers; and what only the reading takes."""
 
-
-OFTEN = {"attention_mask", "past_key_values", "use_cache", "position_ids", "logits_to_keep"}
+OFTEN = {"attention_mask", "use_cache", "position_ids", "logits_to_keep"}
 """Arguments that most models take."""
+CACHE, STATE, NEW_CACHE = "past_key_values", "cache_params", "cache"
+"""What models and their outputs call their cache: attention and states; both from transformers 5.24 on."""
 
 
 def accepted(lm: nn.Module) -> frozenset[str]:
@@ -37,6 +38,17 @@ def taken(lm: nn.Module, arguments: Arguments) -> Arguments:
     """Some arguments without those of `OFTEN` that the model lacks, as recurrent ones do."""
     lacking = OFTEN - accepted(lm)
     return {name: value for name, value in arguments.items() if name not in lacking}
+
+
+def cache_name(lm: nn.Module) -> str:
+    """What a model calls its cache."""
+    arguments = accepted(lm)
+    return next((name for name in (CACHE, STATE, NEW_CACHE) if name in arguments), CACHE)
+
+
+def cache_of(out: Any) -> Any:
+    """The cache in a model's output."""
+    return next(out[name] for name in (NEW_CACHE, CACHE, STATE) if name in out)
 
 
 def unadapted(lm: nn.Module) -> "PreTrainedModel":
@@ -136,15 +148,16 @@ class WrappedLM(nn.Module):
             self.lm,
             {
                 "attention_mask": attention_mask,
-                "past_key_values": past_key_values,
                 "use_cache": use_cache,
                 "position_ids": position_ids,
                 "logits_to_keep": logits_to_keep,
             },
         )
         if past_key_values is not None:
+            arguments[CACHE] = past_key_values
             later = self.reading.later_pass(arguments, input_ids.shape[1])
-            return self.lm(input_ids, **later)
+            cache = {cache_name(self.lm): later.pop(CACHE)}
+            return self.lm(input_ids, **later, **cache)
         return self._first_pass(self.lm, input_ids, arguments | told)
 
     def _first_pass(self, decoder: nn.Module, ids: Tensor, arguments: Arguments) -> Any:
