@@ -147,6 +147,8 @@ def test_a_run_that_ended_early_says_so(tmp_path):
         .tell(RunEnded(step=100, reason="stopped", finished=False))
     )
     assert "The run has ended at this stage: stopped." in said(told)
+    assert "goes next" not in said(told) and "[" not in said(told, ascii=True)
+    assert "▒" not in said(told)
 
 
 @pytest.mark.parametrize(

@@ -108,8 +108,9 @@ def _stepwise(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
         instead = run_method(summary).in_place(summary.config, stage, most)
         longer = line((f"{instead}, " if instead else "", "bold"), *remark)
         remark = longer if apart(title, longer, area.width) != title else remark
-    heading = _Heading(title, remark, _bar(stage, most, area))
-    return _arranged(view, area, heading, _ahead(view, facts, area), stage)
+    goes_on = view.running  # else no token is the next to go
+    heading = _Heading(title, remark, _bar(stage, most, area, goes_on))
+    return _arranged(view, area, heading, _ahead(view, facts, area), stage, goes_on)
 
 
 def _other(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
