@@ -26,7 +26,7 @@ SPREAD, SPREAD_WEIGHT = 0.8, 2
 """How far stages' times are apart (deviation of logarithms), until a run's own say it."""
 DEVIATIONS = 1.3
 """Standard deviations on either side that a range has."""
-PACE = 1.15
+PACE = 1.2
 """So many times faster than at the fastest lately, or slower than at the slowest, may it go on."""
 PARTS = 4
 """Parts of the recent time whose paces are compared."""
