@@ -21,7 +21,7 @@ logits_to_keep: as of a `forward` of transformers; and what only the reading tak
 OFTEN = {"attention_mask", "use_cache", "position_ids", "logits_to_keep"}
 """Arguments that most models take."""
 CACHE, STATE, NEW_CACHE = "past_key_values", "cache_params", "cache"
-"""What models and their outputs call their cache: attention and states; both from transformers 5.24 on."""
+"""What a model calls its cache: for attention, for states, and for both since transformers 5.24."""
 
 
 def accepted(lm: nn.Module) -> frozenset[str]:

@@ -82,7 +82,7 @@ def test_text_without_colours_shows_what_is_removed(capsys: Output) -> None:
     lines = frame(capsys, "--panel", "removal")
     assert lines[1].startswith("│ stage 1 of 8")  # no digits drawn over three rows
     reasoning = next(line for line in lines if line.startswith("│ reasoning"))
-    assert reasoning.split()[2:4] == ["·", "[b]"]  # gone, next
+    assert reasoning.split()[2:4] == ["·", "b"]  # gone, written: the run has ended
 
 
 def test_no_study_is_imported_for_a_frame_of_a_run(one: Path) -> None:

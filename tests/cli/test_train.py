@@ -57,7 +57,8 @@ def test_quiet(cli: Cli) -> None:
 
 @pytest.mark.slow
 def test_steering_from_another_process(cli: Cli) -> None:
-    process = cli.start("train", "tiny.toml", *ENDLESS, stdout=subprocess.DEVNULL)
+    slow = ("--set", "curriculum.max_steps=1000000", "--set", "curriculum.gate_loss=1e-9")
+    process = cli.start("train", "tiny.toml", *ENDLESS, *slow, stdout=subprocess.DEVNULL)
     cli.wait_for_step(10)
     for command, answer in [
         (["pause"], "paused at step"),

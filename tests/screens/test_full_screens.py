@@ -61,7 +61,7 @@ def test_a_reset_is_told_with_the_loss_around_it(tmp_path: Path) -> None:
 def test_resets_and_removals_have_a_table_on_a_full_screen(tmp_path: Path) -> None:
     view = two_removals(tmp_path).view()
     said = look(full(ResetsPanel()), view, (120, 30))
-    assert "recovered once such a mean is no higher than before" in " ".join(said)
+    assert "as low again once such a mean is no higher than before" in " ".join(said)
     rows = [row.split() for row in said]
     assert rows[-2][:9] == ["200", "2", "0.400", "2.00", "not", "in", "40", "so", "far"]
     assert rows[-1][:5] == ["100", "1", "0.500", "1.50", "20"]
@@ -70,7 +70,7 @@ def test_resets_and_removals_have_a_table_on_a_full_screen(tmp_path: Path) -> No
     assert row[:8] == ["1", "100", "100", "5", "s", "0.400", "70.0", "%"]
     assert any(line.startswith("stage") and "exact match" in line for line in lines)
     small = look(full(ResetsPanel()), view, (50, 20))
-    assert small[-1].split() == ["100", "1", "0.500", "1.50", "20"] and "recovered" in small[-3]
+    assert small[-1].split() == ["100", "1", "0.500", "1.50", "20"] and "as low in" in small[-3]
     small = look(full(RemovalPanel()), view, (60, 16))
     assert max(map(len, small)) <= 60 and any("> 2" in each or "→ 2" in each for each in small)
 
@@ -85,8 +85,8 @@ def test_samples_are_browsed_and_what_flipped_is_told(tmp_path: Path) -> None:
     told.evaluate(0.6, [1.0] * 4, sample(1, False), sample(2, True), sample(4, True))
     panel = full(SamplesPanel())
     said = "\n".join(look(panel, told.view(), (100, 40)))
-    assert "right, now wrong: 1 of 2 examples kept at both" in said
-    assert "wrong, now right: 1 of 2 examples kept at both" in said
+    assert "newly wrong: 1 of 2 examples kept at both evaluations" in said
+    assert "newly right: 1 of 2 examples kept at both evaluations" in said
     assert panel.title(told.view()) == "samples: evaluation 2 of 2"
 
     async def earlier(pilot):  # type: ignore[no-untyped-def]
@@ -128,7 +128,7 @@ def test_flips_are_those_of_the_same_questions_and_of_one_training(tmp_path: Pat
     told = Told(tmp_path / "a").start().train(100).evaluate(0.9, [1.0] * 4, sample(1, True))
     told.train(100).evaluate(0.6, [1.0] * 4, other)
     said = "\n".join(look(full(SamplesPanel()), told.view(), (100, 40)))
-    assert "right, now wrong: 0 of 0 examples kept at both" in said
+    assert "newly wrong: 0 of 0 examples kept at both evaluations" in said
     told = distilling(tmp_path / "b", phases=1)
     begin(told, 2)
     told.train(20).evaluate(0.6, [1.0] * 4, sample(1, False))

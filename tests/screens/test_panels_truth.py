@@ -79,7 +79,7 @@ def test_the_best_says_how_much_was_written(tmp_path: Path) -> None:
     assert facts["best"] == "98.4 % at step 100, steps still written"
     evaluated(told.train(100), 0.99)
     best = dict(summary_facts(told.view()))["best"]
-    assert best == "99.0 % at step 300, steps still written at stage 1"
+    assert best == "99.0 % at step 300, at stage 1, steps still written"
 
 
 def test_a_model_that_fell_is_not_praised(tmp_path: Path) -> None:

@@ -240,7 +240,7 @@ def test_control_is_taken_and_given_back_without_leaving_the_screen(tmp_path: Pa
         await press(pilot, "T", "n")
         assert app.actions.mode() == "watching"
         await press(pilot, "T", "y")
-        await until(pilot, lambda: app.actions.mode() == "watching, in control")
+        await until(pilot, lambda: app.actions.mode() == "attached, in control")
         await press(pilot, "s")
         sent: list[Command] = []
         await until(pilot, lambda: bool(sent.extend(posted(queue)) or sent))  # type: ignore[func-returns-value]
@@ -256,14 +256,14 @@ def test_control_that_was_taken_is_of_one_run(tmp_path: Path) -> None:
 
     async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         await press(pilot, "T", "y")
-        await until(pilot, lambda: app.actions.mode() == "watching, in control")
+        await until(pilot, lambda: app.actions.mode() == "attached, in control")
         app.monitor.open(other.folder)
         app.draw()
         await until(pilot, lambda: app.view is not None and app.view.running)
         assert app.actions.mode() == "watching"
         app.monitor.open(told.folder)
         app.draw()
-        assert app.actions.mode() == "watching, in control"
+        assert app.actions.mode() == "attached, in control"
 
     drive(tmp_path, steps, told.source, SMALL)
 

@@ -23,7 +23,7 @@ def how_best(metrics: Metrics) -> str:
     implicit, phase = metrics.best_so_far[0], metrics.phase_name
     if implicit or phase in ANSWERED or not metrics.best_stage:
         return how_answered(implicit, phase)
-    return f"{how_answered(implicit, phase)} at stage {metrics.best_stage}"
+    return f"at stage {metrics.best_stage}, {how_answered(implicit, phase)}"
 
 
 def describe(event: events.Event, phase: str | None = None) -> str:

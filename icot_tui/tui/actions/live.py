@@ -70,7 +70,7 @@ class LiveActions:
         if self._monitor.engine is not None:
             return ""
         in_control = self._control.on and view is not None and view.running
-        return "watching, in control" if in_control else "watching"
+        return "attached, in control" if in_control else "watching"
 
     def _refusal(self, action: Action) -> str:
         """Why an action can't be done now; empty if it can."""

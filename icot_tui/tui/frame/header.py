@@ -88,7 +88,9 @@ def header_parts(view: RunView) -> Iterator[Part]:
     if metrics.abandoned:
         yield "not evaluated since the rollback", "$warning"
     elif evaluations:
-        yield f"exact match {percent(evaluations[-1].result.exact_match)}", ""
+        last = evaluations[-1].result
+        when = "" if last.stage == metrics.stage else f" at stage {last.stage}"
+        yield f"exact match {percent(last.exact_match)}{when}", ""
     yield f"step {metrics.step:,}", ""
     if view.status != "training":
         return

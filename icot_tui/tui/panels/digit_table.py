@@ -30,7 +30,7 @@ def digit_table(view: RunView, area: Area) -> list[Line]:
     what = "digit" if task else "answer token"
     said = f"Each {what} at the last evaluation of each stage, in %"
     said += f"; {left_out:,} earlier stages are left out" if left_out else ""
-    lines = [area.cut(line((f"{said}.", "dim")))]
+    lines = [area.cut(line((f"{said}, after the right tokens before it.", "dim")))]
     if wide == CELL:
         names = "".join(f"{stage:>{CELL - 1}} " for stage in stages)
         lines.append(line((f"{'stage':<{LABEL}}", "dim"), (names, "dim")))

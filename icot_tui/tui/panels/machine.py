@@ -71,7 +71,7 @@ def _speed(view: RunView) -> Line:
     summary = view.history.summary
     metrics, speed = summary.metrics, summary.steps_per_second
     if summary.ended is not None:
-        return line((f"the run has {view.status}", "dim"))
+        return line((f"none: the run has {view.status}", "dim"))
     if view.status == "dead" and summary.last_event_time is not None:
         silence = age(view.now - summary.last_event_time)
         return line((f"trainer gone, last heard {silence}", "bold error"))

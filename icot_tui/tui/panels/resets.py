@@ -58,7 +58,7 @@ class ResetsPanel(TextPanel):
         lines = [
             line((f"{len(resets):,}", "bold primary"), f" {what}{'s' * (len(resets) != 1)}"),
             *wrap(line(("last  ", "dim"), last.cause), area.width, hang=6),
-            line(("since ", "dim"), count(since, "step")),
+            line(("ago   ", "dim"), count(since, "step")),
             line(("at    ", "dim"), when),
         ]
         if area.height >= 5:
@@ -77,8 +77,8 @@ def _overview(view: RunView, area: Area) -> list[Line]:
     resets, word = view.history.resets, view.history.summary.unit_word
     text = (
         f"{count(len(resets), 'optimizer reset')}. A reset sets the optimizer's moment estimates, "
-        f"made while the {word} was still written, to zero. Losses are means of {FEW} steps; the "
-        "loss has recovered once such a mean is no higher than before: later than a spike ends."
+        f"made while the {word} was still written, to zero. Losses are means of {FEW} steps, and "
+        "the loss is as low again once such a mean is no higher than before. A spike ends earlier."
     )
     return paragraph(text, area.width)
 

@@ -136,13 +136,13 @@ def flip_lines(
     was_right = {(sample.index, sample.input): sample.correct for sample in before}
     both = [sample for sample in now if (sample.index, sample.input) in was_right]
     lines: list[Line] = []
-    for correct, title in ((False, "right, now wrong"), (True, "wrong, now right")):
+    for correct, title in ((False, "newly wrong"), (True, "newly right")):
         group = [
             sample
             for sample in both
             if sample.correct is correct and was_right[sample.index, sample.input] is not correct
         ]
-        head = f"{title}: {len(group):,} of {count(len(both), 'example')} kept at both"
+        head = f"{title}: {len(group):,} of {count(len(both), 'example')} kept at both evaluations"
         style = "bold error" if group and not correct else "dim italic"
         lines.append(area.cut(line((head, style))))
         lines += _group(group, task, area) if group else []

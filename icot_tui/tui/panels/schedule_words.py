@@ -92,8 +92,8 @@ def _gated(schedule: LossGated, history: History, config: RunConfig) -> Schedule
     per_example = config.curriculum.gate_per == "example"
     now = None if per_example else smoothed_loss(history, config.curriculum.gate_window)
     subject = _subject(summary, _after(summary, config))
-    whose = "an example's" if per_example else "the"
-    sentence = f"{subject} when {whose} loss is below {schedule.gate_loss:g}"
+    which = "the loss summed over an example's tokens" if per_example else "the loss"
+    sentence = f"{subject} when {which} is below {schedule.gate_loss:g}"
     short = f"next at a loss below {schedule.gate_loss:g}"
     if now is not None:
         sentence, short = f"{sentence} (now {number(now)})", f"{short}, now {number(now)}"

@@ -63,19 +63,19 @@ def _bar(facts: StageFacts, longest: int, room: int, area: Area) -> Line:
 
 
 def reset_table(view: RunView, area: Area) -> list[Line]:
-    """A line for each reset, the newest first: loss before and after, steps to recover."""
+    """A line for each reset, the newest first: loss before and after, steps until it is as low."""
     found = reset_facts(view.history, MOST_RESETS)
     heads: tuple[str, ...] = (
         "step",
         "stage",
         "loss before",
         "highest after",
-        "steps to recover",
+        "steps until as low",
         "at",
         "cause",
     )
     if area.width < ROOMY:
-        heads = ("step", "stage", "before", "highest", "recovered")
+        heads = ("step", "stage", "before", "highest", "as low in")
     elif area.width < WITH_CAUSE:
         heads = heads[:5]
     rows = [_heads(heads)]
@@ -104,7 +104,7 @@ def _recovered(facts: ResetFacts, view: RunView, narrow: bool) -> Line:
     if narrow:
         return line(("no" if facts.over else "not yet", "warning"))
     if facts.over:
-        return line(("not by the next", "warning"))
+        return line(("not before the next", "warning"))
     since = view.history.summary.metrics.step - facts.reset.step
     return line((f"not in {since:,} so far", "warning"))
 
