@@ -16,6 +16,7 @@ from icot_tui.cli.console import console
 from icot_tui.cli.options import Ascii, LowBandwidth, Runs, Theme, examples
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
+from icot_tui.output import say
 
 if TYPE_CHECKING:
     from icot_tui.studies.trial_list import TrialList
@@ -105,7 +106,17 @@ def attach(
     options = screen_options(
         runs, theme=theme, ascii=ascii_only, low_bandwidth=low_bandwidth, control=control
     )
-    return show(lambda: _build_app(shown, options, speed if replay else None))
+    apps: list[WorkbenchApp] = []
+
+    def build_app() -> "WorkbenchApp":
+        apps.append(_build_app(shown, options, speed if replay else None))
+        return apps[0]
+
+    status = show(build_app)
+    if options.from_home:  # how to come back without the home screen
+        last = apps[0].monitor.shown if isinstance(shown, RunFolder) else shown.name
+        say("icot-tui attach", str(last), "--runs", str(runs))
+    return status
 
 
 def _print_frame(

@@ -1,7 +1,6 @@
 """Bare `icot-tui`: on a terminal a screen that offers what one can begin with."""
 
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from icot_tui.engine.run_folder import runs_folder
@@ -10,10 +9,15 @@ from icot_tui.output import say
 if TYPE_CHECKING:
     from icot_tui.tui.home.app import HomeApp
 
+PRINTING = ("launch", "study")
+"""Commands that leave lines in the shell, which begin with the command."""
+WITH_SCREEN = ("attach", "launch", "play")
+"""Commands from whose screen the way leads back."""
+
 
 def home() -> int:
     """Show the home screen, then become the command that was chosen. Returns the exit status."""
-    from icot_tui.cli.screen import screen_options, show
+    from icot_tui.cli.screen import FROM_HOME, become, screen_options, show
 
     options = screen_options(runs_folder(), theme=None, ascii=False, low_bandwidth=False)
     apps: list[HomeApp] = []
@@ -28,6 +32,8 @@ def home() -> int:
     command = apps[0].command
     if not command:
         return status
-    say("icot-tui", *command, flush=True)
-    # A process of its own: `launch` forks, which wants one without a screen's threads.
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:], *command])
+    if command[0] in PRINTING:
+        say("icot-tui", *command, flush=True)
+    if command[0] in WITH_SCREEN:
+        os.environ[FROM_HOME] = "1"
+    become(*command)

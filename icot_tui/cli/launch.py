@@ -22,12 +22,10 @@ from icot_tui.errors import UserError
 from icot_tui.output import say
 
 if TYPE_CHECKING:
-    from textual.app import App
-
     from icot_tui.config import RunConfig
+    from icot_tui.tui.app.app import WorkbenchApp
     from icot_tui.tui.app.settings import Options
     from icot_tui.tui.session.parent_process import ParentProcess
-    from icot_tui.tui.session.run_app import ExitChoice
     from icot_tui.tui.session.training_thread import TrainingThread
 
 app = typer.Typer()
@@ -69,6 +67,7 @@ def launch(
     if resume is not None and (config is not None or overrides or name is not None):
         raise UserError("--resume continues a run as it is: leave out CONFIG, --set and --name")
 
+    from icot_tui.cli.screen import become
     from icot_tui.tui.session import parent_process, terminal
 
     if not terminal.is_usable():
@@ -81,8 +80,10 @@ def launch(
 
         return train(config or "demo", overrides, runs, name)
     forked = parent_process.fork()
-    if isinstance(forked, int):
-        return forked
+    if isinstance(forked, parent_process.Ended):
+        if forked.home:
+            become()
+        return forked.status
 
     gc.disable()  # imports for the first frame leave no garbage; the screen enables it again
     from icot_tui.cli.screen import screen_options
@@ -121,13 +122,17 @@ def _train(
     left = run_with_screen(lambda: build_app(engine, options), engine, parent)
     from icot_tui.cli.after_screen import wait_for_training
 
+    if left.home and left.reason in ("close", "now"):
+        parent.go_home()
     status = wait_for_training(engine, left)
+    if left.home and left.reason == "save" and status == 0:  # else the reason is left in view
+        parent.go_home()
     if left.error is not None and left.reason == "crashed" and status == 0:
         say(f"the screen crashed, but the training did not (see {engine.folder.log})")
     return status
 
 
-def build_app(engine: "TrainingThread", options: "Options") -> "App[ExitChoice]":
+def build_app(engine: "TrainingThread", options: "Options") -> "WorkbenchApp":
     """The workbench around a run that is trained in this process."""
     from icot_tui.tui.app.app import WorkbenchApp
     from icot_tui.tui.app.user_state import UserState

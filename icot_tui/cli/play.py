@@ -20,9 +20,7 @@ from icot_tui.errors import UserError
 from icot_tui.models.device import pick_device
 
 if TYPE_CHECKING:
-    from textual.app import App
-
-    from icot_tui.tui.session.run_app import ExitChoice
+    from icot_tui.tui.play.app import PlayApp
 
 app = typer.Typer()
 
@@ -66,7 +64,7 @@ def play(
 
     options = screen_options(folder, theme=theme, ascii=ascii_only, low_bandwidth=low_bandwidth)
 
-    def build_app() -> "App[ExitChoice]":
+    def build_app() -> "PlayApp":
         from icot_tui.engine.checkpoints.opened import GivenRemoval
         from icot_tui.tui.app.user_state import UserState
         from icot_tui.tui.play.app import PlayApp

@@ -1,14 +1,18 @@
 """What the commands with a screen share: its options, and running an app that trains nothing."""
 
+import os
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from textual.app import App
-
     from icot_tui.tui.app.settings import Options
-    from icot_tui.tui.session.run_app import ExitChoice
+    from icot_tui.tui.session.run_app import ScreenApp
+
+FROM_HOME = "ICOT_TUI_FROM_HOME"
+"""Environment variable that tells a command that the home screen has become it."""
 
 
 def screen_options(
@@ -36,6 +40,7 @@ def screen_options(
         welcome=welcome,
         theme=theme,
         settings=load_settings(),
+        from_home=os.environ.pop(FROM_HOME, "") != "",
     )
     if theme is not None:
         load_theme(theme)
@@ -46,11 +51,27 @@ def screen_options(
     return options
 
 
-def show(build_app: "Callable[[], App[ExitChoice]]") -> int:
-    """Run an app that trains nothing. Returns the exit status, or raises what ended the app."""
+def show(build_app: "Callable[[], ScreenApp]") -> int:
+    """Run an app that trains nothing, and then the home screen if the user goes there.
+
+    Returns the exit status, or raises what ended the app.
+    """
     from icot_tui.tui.session.run_app import run_with_screen
 
     left = run_with_screen(build_app)
     if left.error is not None:
         raise left.error
+    if left.home:
+        become()
     return 143 if left.reason == "terminated" else 0
+
+
+def become(*command: str) -> NoReturn:
+    """Go on as `icot-tui` with these arguments; without any it is the home screen.
+
+    A process of its own: `launch` forks, which wants one without a screen's threads.
+    """
+    for number in (signal.SIGINT, signal.SIGQUIT):  # which the parent of a training ignores
+        signal.signal(number, signal.SIG_DFL)
+    program = sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]
+    os.execv(sys.executable, [sys.executable, *program, *command])

@@ -34,7 +34,7 @@ from icot_tui.tui.play.action_table import FOOTER as PLAY_FOOTER
 from icot_tui.tui.play.app import PlayApp
 from icot_tui.tui.screens.help import Palette, help_lines
 from icot_tui.tui.session.run_app import ExitChoice
-from tests.screens.workbench import a_run, drive, press, until
+from tests.screens.workbench import a_run, drive, picture, press, toasts, until
 
 INTERCEPTED = {
     "ctrl+b": "tmux",
@@ -221,3 +221,20 @@ def test_settings_are_read_and_their_mistakes_name_file_line_and_key(tmp_path: P
         path.write_text(text)
         with pytest.raises(UserError, match=sentence):
             load_settings(path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["H", "backspace"])
+def test_home_is_offered_where_the_program_was_begun_there(tmp_path: Path, key: str) -> None:
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
+        offered = [action.name for action in app.actions.runner.available()]
+        assert ("home" in offered) == app.options.from_home
+        assert ("H home" in picture(app)[-1]) == app.options.from_home
+        await press(pilot, key)
+        if not app.options.from_home:
+            assert toasts(app)[-1].startswith("The home screen is where")
+
+    told = a_run(tmp_path)
+    app = drive(tmp_path, steps, told.source, from_home=True)
+    assert app.return_value == "close" and app.home_next
+    assert not drive(tmp_path, steps, told.source).home_next

@@ -17,6 +17,7 @@ from icot_tui.tui.home.app import HomeApp
 from icot_tui.tui.home.entries import latest_command
 from icot_tui.tui.home.new_run import NewRunDialog
 from icot_tui.tui.home.samples import samples, value_of, values_that_matter
+from icot_tui.tui.play.app import PlayApp
 from icot_tui.tui.session.run_app import ExitChoice
 from icot_tui.watch.runs import RunList
 from tests.screens.panel_run import Told
@@ -163,3 +164,19 @@ def test_all_samples_offer_values_that_they_have() -> None:
         assert sample.about.count("\n") == 2
         keys = values_that_matter(sample.config)
         assert keys and all(isinstance(value_of(sample.config, key), str) for key in keys)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["escape", "ctrl+c"])
+def test_the_playground_opened_at_home_leads_back_there(key: str) -> None:
+    a_run()
+    for from_home in (True, False):
+        app = PlayApp(Options(runs=Path("runs"), from_home=from_home), state=UserState())
+
+        async def run(app: PlayApp = app) -> None:
+            async with app.run_test() as pilot:
+                await settled(pilot)
+                await press(pilot, "escape", key)
+
+        asyncio.run(asyncio.wait_for(run(), 60))
+        assert app.return_value == "close" and app.home_next == from_home

@@ -184,3 +184,17 @@ def test_a_run_that_cannot_be_exported_says_why(tmp_path: Path) -> None:
         await until(pilot, lambda: any("can't be exported: File exists" in t for t in toasts(app)))
 
     drive(tmp_path, steps, told.source)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("keys", "home"), [("Hs", True), ("Hd", True), ("qs", False)])
+def test_on_the_way_home_one_is_asked_the_same(tmp_path: Path, keys: str, home: bool) -> None:
+    engine = Engine(a_run(tmp_path))
+
+    async def steps(app: WorkbenchApp, pilot: Go) -> None:
+        await press(pilot, "H")
+        assert "The run is still training." in "\n".join(picture(app))
+        await press(pilot, "escape", *keys)
+
+    app = with_engine(tmp_path, engine, steps, from_home=True)
+    assert app.return_value == {"s": "save", "d": "detach"}[keys[1]] and app.home_next == home

@@ -77,6 +77,8 @@ class LiveActions:
         view, monitor, command = self._monitor.view, self._monitor, action.run_command
         if action.group == "replay" and (view is None or monitor.replay is None):
             return "That is for replays: icot-tui attach RUN --replay"
+        if action.name == "home" and not self._app.options.from_home:
+            return "The home screen is where 'icot-tui' alone begins; this run was opened directly."
         if action.name == "take-control":
             return self._control.refusal()
         if command is None:

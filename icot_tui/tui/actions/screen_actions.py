@@ -1,5 +1,6 @@
 """Other screens that open over the live one, and the ways out of it."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from icot_tui.tui.actions.action import key_map
@@ -34,7 +35,8 @@ class ScreenActions:
             "play": self._play,
             "summary": self._show_summary,
             "suspend": self._suspend,
-            "quit": self._quit,
+            "home": partial(self._leave, home=True),
+            "quit": partial(self._leave, home=False),
         }
 
     def _list_runs(self) -> None:
@@ -45,7 +47,7 @@ class ScreenActions:
 
         def closed(_: object) -> None:
             if app.monitor.source is None:
-                app.exit("close")
+                app.leave(home=app.options.from_home)
             else:
                 app.draw()
 
@@ -126,16 +128,16 @@ class ScreenActions:
         else:
             app.action_suspend_process()
 
-    def _quit(self) -> None:
+    def _leave(self, home: bool) -> None:
         """Close, or ask first what becomes of the training."""
         app, engine = self._app, self._app.engine
         app.save_state()
         if engine is None or not engine.alive:
-            app.exit("close")
+            app.leave(home=home)
             return
 
         def answered(answer: ExitChoice | None) -> None:
             if answer is not None:
-                app.exit(answer)
+                app.leave(answer, home=home)
 
-        app.push_screen(how_to_leave(str(engine.folder.path)), answered)
+        app.push_screen(how_to_leave(str(engine.folder.path), home), answered)

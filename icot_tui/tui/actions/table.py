@@ -209,6 +209,11 @@ APP_ACTIONS = actions_of(
     ),
 )
 
+HOME_ACTIONS = actions_of(
+    "app", (("home", "H backspace", "home", "Leave the run and go to the home screen."),)
+)
+"""Of a screen that was opened from the home screen."""
+
 LIVE_TABLE = ActionTable(
     title="keys",
     intro=(
@@ -223,16 +228,23 @@ LIVE_TABLE = ActionTable(
         "replay": "Replay",
         "app": "The screen itself",
     },
-    actions=(*RUN_ACTIONS, *VIEW_ACTIONS, *CHART_ACTIONS, *REPLAY_ACTIONS, *APP_ACTIONS),
+    actions=(
+        *RUN_ACTIONS,
+        *VIEW_ACTIONS,
+        *CHART_ACTIONS,
+        *REPLAY_ACTIONS,
+        *HOME_ACTIONS,
+        *APP_ACTIONS,
+    ),
 )
 
 FOOTER = (
-    "help", "quit", "pause", "replay-pause", "palette", "hold", "replay-slower", "advance",
+    "help", "quit", "home", "pause", "replay-pause", "palette", "hold", "replay-slower", "advance",
     "replay-faster", "rollback", "replay-back", "save", "replay-forward", "evaluate",
     "full-screen", "runs", "previous-removal", "play", "axis", "theme", "panels",
 )  # fmt: skip
 """What the footer finds room for, the most important first."""
-FOOTER_ALWAYS = 6
+FOOTER_ALWAYS = 7
 """Of the footer, before what concerns the focused panel."""
 PANEL_KEYS = {
     "loss": ("zoom-in", "zoom-values-in", "previous-removal", "log-axis", "smoothing", "axis"),

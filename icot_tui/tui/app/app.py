@@ -8,7 +8,13 @@ from textual import events, on
 
 from icot_tui.tui.actions.action import Action
 from icot_tui.tui.actions.runner import notify_user
-from icot_tui.tui.actions.table import FIRST_ACTIONS, FOOTER, FOOTER_ALWAYS, PANEL_KEYS
+from icot_tui.tui.actions.table import (
+    FIRST_ACTIONS,
+    FOOTER,
+    FOOTER_ALWAYS,
+    HOME_ACTIONS,
+    PANEL_KEYS,
+)
 from icot_tui.tui.app.redraw_rate import RedrawLoop
 from icot_tui.tui.app.workbench import Workbench
 from icot_tui.tui.run.view import RunView
@@ -43,7 +49,8 @@ class WorkbenchApp(Workbench, inherit_bindings=False):
             self.action_perform("runs")
         else:
             self.live.header.begin(shown.folder.name)
-            self.live.footer.show(footer_actions(FIRST_ACTIONS))
+            home = HOME_ACTIONS if self.options.from_home else ()
+            self.live.footer.show(footer_actions((*home, *FIRST_ACTIONS)))
             if self.options.welcome:
                 self._welcome()
         self.call_after_refresh(lambda: self.screen.call_after_refresh(self._begin))

@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from textual import events
-from textual.app import App
 from textual.timer import Timer
 
-from icot_tui.tui.session.run_app import ExitChoice
+from icot_tui.tui.session.run_app import ScreenApp
 
 
-class BaseApp(App[ExitChoice], inherit_bindings=False):
+class BaseApp(ScreenApp, inherit_bindings=False):
     """An app whose actions come from a table and whose timers are not lost beside a training."""
 
     CSS_PATH = Path(__file__).with_name("app.tcss")

@@ -92,6 +92,7 @@ class Options:
         theme: for this session; None: the one that was chosen before.
         settings: the user's.
         study: the trials that are watched, if they are a study's.
+        from_home: was the program begun at the home screen, to which the way leads back?
     """
 
     runs: Path
@@ -102,6 +103,7 @@ class Options:
     theme: str | None = None
     settings: Settings = field(default_factory=Settings)
     study: "TrialList | None" = None
+    from_home: bool = False
 
     @property
     def draws_ascii(self) -> bool:

@@ -41,7 +41,7 @@ class PlayApp(BaseApp, inherit_bindings=False):
 
     def on_mount(self) -> None:
         self.themes.start()
-        self.push_screen(self.play, lambda _: self.exit("close"))
+        self.push_screen(self.play, lambda _: self.action_leave())
 
     def action_leave(self) -> None:
-        self.exit("close")
+        self.leave(home=self.options.from_home)

@@ -114,9 +114,13 @@ def checkpoint_dialog(view: RunView, effect: Callable[[int], str]) -> ChoiceDial
     return ChoiceDialog("roll back to a checkpoint", choices, intro=heading, about=effect)
 
 
-def how_to_leave(run: str) -> ChoiceDialog[ExitChoice]:
-    """Train on without a screen, save and stop, stop at once; escape stays."""
-    background = f"the shell returns; look again: icot-tui attach {run}"
+def how_to_leave(run: str, home: bool = False) -> ChoiceDialog[ExitChoice]:
+    """Train on without a screen, save and stop, stop at once; escape stays.
+
+    `home`: the home screen comes next, not the shell.
+    """
+    again = f"look again: icot-tui attach {run}"
+    background = "the home screen leads back to it" if home else f"the shell returns; {again}"
     save = f"this step is saved; resume: icot-tui resume {run}"
     lose = "training since the last checkpoint is lost"
     choices: tuple[DialogChoice[ExitChoice], ...] = (
@@ -124,4 +128,5 @@ def how_to_leave(run: str) -> ChoiceDialog[ExitChoice]:
         DialogChoice("save", "save and stop", save, "s"),
         DialogChoice("now", "stop now", lose, "n"),
     )
-    return ChoiceDialog("leave the screen", choices, intro="The run is still training.", width=76)
+    title = "go to the home screen" if home else "leave the screen"
+    return ChoiceDialog(title, choices, intro="The run is still training.", width=76)

@@ -9,11 +9,12 @@ import contextlib
 import os
 import select
 import signal
+from dataclasses import dataclass
 from types import FrameType
 
 from icot_tui.tui.session import terminal
 
-OPENED, CLOSED, RELEASED = b"o", b"c", b"r"
+OPENED, CLOSED, HOME, RELEASED = b"o", b"c", b"h", b"r"
 MAX_MESSAGE_BYTES = 2000
 """So few bytes pass through a pipe in one piece."""
 
@@ -39,9 +40,14 @@ class ParentProcess:
         """The terminal is restored."""
         self._send(CLOSED)
 
-    def release(self, message: str) -> None:
-        """Have the parent print a line and exit."""
-        self._send(RELEASED + message.encode(errors="replace")[:MAX_MESSAGE_BYTES])
+    def go_home(self) -> None:
+        """Have the parent show the home screen when it would exit."""
+        self._send(HOME)
+
+    def release(self, message: str, home: bool = False) -> None:
+        """Have the parent print a line and exit, or show the home screen."""
+        told = message.encode(errors="replace")[:MAX_MESSAGE_BYTES]
+        self._send((HOME if home else b"") + RELEASED + told)
         os.close(self._pipe)
         self._pipe = -1
 
@@ -50,24 +56,38 @@ class ParentProcess:
             os.write(self._pipe, data)
 
 
-def fork() -> ParentProcess | int:
-    """Fork: the child gets a ParentProcess, the parent the exit status once all is over."""
+@dataclass(frozen=True)
+class Ended:
+    """How it ends for the parent: its exit status, or the home screen next."""
+
+    status: int
+    home: bool
+
+
+def fork() -> ParentProcess | Ended:
+    """Fork: the child gets a ParentProcess, the parent what to do once all is over."""
     receive, send = os.pipe()
     alive, kept_open = os.pipe()
     child = os.fork()
     if child:
         os.close(send)
         os.close(alive)
-        return _ParentLoop(child, receive).wait()  # `kept_open` closes when this process ends
+        loop = _ParentLoop(child, receive)
+        return Ended(loop.wait(), loop.home)  # `kept_open` closes when this process ends
     os.close(receive)
     os.close(kept_open)
     return ParentProcess(send, alive)
 
 
 class _ParentLoop:
-    """The parent's side."""
+    """The parent's side.
+
+    Attributes:
+        home: does the user want the home screen next?
+    """
 
     def __init__(self, child: int, pipe: int) -> None:
+        self.home = False
         self._child = child
         self._pipe = pipe
         self._screen_open = False
@@ -124,6 +144,8 @@ class _ParentLoop:
             self._pipe = -1
             return
         before, released, message = data.partition(RELEASED)
+        self.home = self.home or HOME in before
+        before = before.replace(HOME, b"")
         if before:
             self._screen_open = before.endswith(OPENED)
         if released:

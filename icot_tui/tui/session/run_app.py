@@ -40,16 +40,32 @@ ExitReason = Literal["detach", "save", "now", "close", "gone", "terminated", "cr
 """The same, or what happened to the screen: its terminal is gone, SIGTERM came, its code failed."""
 
 
+class ScreenApp(App[ExitChoice], inherit_bindings=False):
+    """An app that can be left for the home screen.
+
+    Attributes:
+        home_next: does the home screen come next?
+    """
+
+    home_next = False
+
+    def leave(self, choice: ExitChoice = "close", *, home: bool = False) -> None:
+        """End the app; the home screen comes next if `home`."""
+        self.home_next = home
+        self.exit(choice)
+
+
 @dataclass(frozen=True)
 class ScreenExit:
-    """Why the screen ended, and the error if its code failed."""
+    """Why the screen ended, the error if its code failed, and whether the home screen is next."""
 
     reason: ExitReason
     error: Exception | None = None
+    home: bool = False
 
 
 def run_with_screen(
-    build_app: Callable[[], App[ExitChoice]],
+    build_app: Callable[[], ScreenApp],
     training: "TrainingThread | None" = None,
     parent: ParentProcess | None = None,
 ) -> ScreenExit:
@@ -96,7 +112,7 @@ class ScreenRunner:
         self._reason: ExitReason | None = None
         self._asked_at = 0.0
         self._over = False
-        self._app: App[ExitChoice] | None = None
+        self._app: ScreenApp | None = None
         self._streams = sys.stdout, sys.stderr
         for number, handler in (
             (signal.SIGHUP, self._on_hangup),
@@ -108,7 +124,7 @@ class ScreenRunner:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, handler)
 
-    def run(self, build_app: Callable[[], App[ExitChoice]]) -> ScreenExit:
+    def run(self, build_app: Callable[[], ScreenApp]) -> ScreenExit:
         error: Exception | None = None
         choice: ExitChoice | None = None
         faulthandler.enable(2)
@@ -139,14 +155,15 @@ class ScreenRunner:
         return self._exit_of(choice, error)
 
     def _exit_of(self, choice: ExitChoice | None, error: Exception | None) -> ScreenExit:
+        home = self._app is not None and self._app.home_next
         if choice in ("save", "now"):
-            return ScreenExit(choice)
+            return ScreenExit(choice, home=home)
         if self._reason is not None:
             return ScreenExit(self._reason)
         if error is not None:
             return ScreenExit("crashed", error)
         trains = self._training is not None and self._training.alive
-        return ScreenExit("detach" if trains else "close")
+        return ScreenExit("detach" if trains else "close", home=home)
 
     def hand_back_terminal(self, ended: ScreenExit) -> None:
         """Restore, keep or detach from the terminal, and tell the user what goes on."""
@@ -167,7 +184,8 @@ class ScreenRunner:
         if self._parent is not None and ended.reason in ("detach", "crashed"):
             failed = f"the screen failed, see {training.folder.log}; " if ended.error else ""
             self._parent.release(
-                f"{failed}training goes on in the background ({process}); come back with: {attach}"
+                f"{failed}training goes on in the background ({process}); come back with: {attach}",
+                ended.home,
             )
 
     def end(self, reason: ExitReason) -> None:
