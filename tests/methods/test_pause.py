@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from transformers import GPT2LMHeadModel
+from transformers.utils import ModelOutput
 
 from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.analysis.residual_stream import ResidualStream
@@ -33,12 +35,39 @@ def pausing(method="pause", **sections):
     return tiny(method={"name": method}, **{method: {"tokens": K}}, **sections)
 
 
-@pytest.fixture(params=["gpt2", "llama"])
+class NewCacheName(GPT2LMHeadModel):
+    """GPT-2 as of transformers 5.24, where the cache has another name."""
+
+    def forward(
+        self,
+        input_ids=None,
+        cache=None,
+        attention_mask=None,
+        position_ids=None,
+        use_cache=None,
+        logits_to_keep=0,
+        **others,
+    ):
+        out = super().forward(
+            input_ids,
+            past_key_values=cache,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            use_cache=use_cache,
+            logits_to_keep=logits_to_keep,
+            **others,
+        )
+        return ModelOutput(logits=out.logits, cache=out.past_key_values)
+
+
+@pytest.fixture(params=["gpt2", "llama", "gpt2 of 5.24"])
 def lm(request):
-    config = ModelConfig(
-        architecture=request.param, layers=2, heads=2, width=16, initializer_range=0.3
-    )
-    return pause_lm(build_model(config, WORDS, SEP, 24, 1), K, SEP).eval()
+    family, _, new = request.param.partition(" of ")
+    config = ModelConfig(architecture=family, layers=2, heads=2, width=16, initializer_range=0.3)
+    plain = build_model(config, WORDS, SEP, 24, 1)
+    if new:
+        plain.__class__ = NewCacheName
+    return pause_lm(plain, K, SEP).eval()
 
 
 def pauses_of(folder):
