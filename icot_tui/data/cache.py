@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,22 @@ def force_to_disk(*paths: Path) -> None:
     Raises:
         OSError: one of them can't be written.
     """
-    with ThreadPoolExecutor(min(len(paths), 16)) as threads:
-        list(threads.map(_fsync, paths))
+    with forcing_to_disk() as force:
+        force(*paths)
+
+
+@contextmanager
+def forcing_to_disk() -> Iterator[Callable[..., None]]:
+    """Gives `force(*paths)`, which begins an fsync of each path; the end waits for all of them.
+
+    Raises:
+        OSError: one of them can't be written.
+    """
+    with ThreadPoolExecutor(16) as threads:
+        begun: list[Future[None]] = []
+        yield lambda *paths: begun.extend(threads.submit(_fsync, path) for path in paths)
+        for one in begun:
+            one.result()
 
 
 def _fsync(path: Path) -> None:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icot_tui.data.cache import force_to_disk
+from icot_tui.data.cache import force_to_disk, forcing_to_disk
 from icot_tui.engine.checkpoints.state import LARGEST, STATE, VERSION, read_state
 from icot_tui.engine.run_folder import BEST, LATEST
 from icot_tui.errors import UserError
@@ -115,9 +115,11 @@ def write_checkpoint(
         write_files(beside)
         (beside / STATE).write_text(json.dumps({"version": VERSION} | state))
         files = sorted(path for path in beside.rglob("*") if path.is_file())
-        manifest = {str(path.relative_to(beside)): _fingerprint(path) for path in files}
-        (beside / MANIFEST).write_text(json.dumps(manifest, indent=1))
-        force_to_disk(*files, beside / MANIFEST, beside)
+        with forcing_to_disk() as force:
+            force(*files)  # the disk writes while they are read again
+            manifest = {str(path.relative_to(beside)): _fingerprint(path) for path in files}
+            (beside / MANIFEST).write_text(json.dumps(manifest, indent=1))
+            force(beside / MANIFEST, beside)
         # One may be there: passed over as damaged, or made before a command at this very step.
         replaced = _set_aside(folder / name)
         os.replace(beside, folder / name)
