@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-LABEL_WIDTH, ANSWER_WIDTH = 20, 20
+ANSWER_WIDTH = 20
 """Columns of the terminal for the labels of the table of answers, and for each checkpoint."""
 
 EXAMPLES = examples(
@@ -244,9 +244,7 @@ def _print_answers(text: str, answers: "Sequence[Answer]") -> None:
         headers = [Text(plain(str(name)).replace("/", "/\n")) for name in headers]
     else:
         rows.insert(0, ["question", *[text] * len(answers)])
-    print_table(
-        headers, rows, text, label_width=LABEL_WIDTH, cell_width=ANSWER_WIDTH, overflow="fold"
-    )
+    print_table(headers, rows, text, least=ANSWER_WIDTH)
     for note in dict.fromkeys(note for answer in answers for note in answer.notes):
         print_error(f"note: {note}")
 

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ from icot_tui.output import say
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
+
+    from icot_tui.cli.columns import Column
 
 
 def console(**options: Any) -> "Console":
@@ -85,20 +87,18 @@ def print_table(
     rows: "Iterable[Sequence[str | Text]]",
     title: str | None = None,
     *,
-    label_width: int = 0,
-    cell_width: int = 0,
+    least: int = 0,
     dispensable: "Sequence[str]" = (),
-    **column: Any,
 ) -> None:
     """A table on a terminal, tab-separated lines with a heading elsewhere.
 
+    Columns that do not fit beside the others go below them, after the first one once more.
+
     Args:
         title: for a terminal only.
-        label_width, cell_width: columns of the terminal for the first column, and for each other
-            one; those that do not fit go below. 0: all are side by side.
+        least: cells that a column with longer texts gets; 0: those of its longest word.
         dispensable: headings of columns that are left out, one after the other, until a row fits
             into a line of the terminal.
-        column: more about the columns, for rich.
     """
     rows = list(rows)
     if not sys.stdout.isatty():
@@ -108,39 +108,60 @@ def print_table(
     from rich import box
     from rich.table import Table
 
+    from icot_tui.cli.columns import groups, widths
+
     screen = console()
-    missing = _left_out(headers, rows, dispensable, screen.width)
-    kept = [place for place, name in enumerate(headers) if name not in missing]
-    headers, rows = [headers[place] for place in kept], [[r[place] for place in kept] for r in rows]
-    beside = max(1, (screen.width - label_width) // cell_width) if cell_width else len(headers)
-    for begin in range(1, max(2, len(headers)), beside):
-        some = slice(begin, begin + beside)
-        table = Table(title=title and plain(title), title_justify="left", box=box.SIMPLE_HEAD)
-        for name in (headers[0], *headers[some]):
-            table.add_column(_safe(name), **column)
-        for row in rows:
-            table.add_row(*map(_safe, (row[0], *row[some])))
+    lines = [[_safe(cell) for cell in row] for row in (headers, *rows)]
+    columns = _measured(lines, least)
+    missing = _left_out(
+        dict(zip(map(str, headers), columns, strict=True)), dispensable, screen.width
+    )
+    kept = [place for place, name in enumerate(headers) if str(name) not in missing]
+    for group in groups([columns[place] for place in kept], screen.width):
+        places = [kept[at] for at in group]
+        table = Table(
+            title=title and plain(title),
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+        )
+        cells = widths([columns[place] for place in places], screen.width)
+        for place, width in zip(places, cells, strict=True):
+            table.add_column(lines[0][place], width=width, overflow="fold")
+        for line in lines[1:]:
+            table.add_row(*(line[place] for place in places))
         screen.print(table)
     if missing:
         say(f"Left out, for want of room: {', '.join(missing)}")
 
 
+def fits(headers: "Sequence[str | Text]", rows: "Sequence[Sequence[str | Text]]") -> bool:
+    """Would all columns stand side by side? Without a terminal they do."""
+    if not sys.stdout.isatty():
+        return True
+    from icot_tui.cli.columns import groups
+
+    lines = [[_safe(cell) for cell in row] for row in (headers, *rows)]
+    return len(groups(_measured(lines), console().width)) == 1
+
+
+def _measured(lines: "Sequence[Sequence[str | Text]]", least: int = 0) -> "list[Column]":
+    from icot_tui.cli.columns import Column
+
+    return [Column.of([str(cell) for cell in cells], least) for cells in zip(*lines, strict=True)]
+
+
 def _left_out(
-    headers: "Sequence[str | Text]",
-    rows: "Sequence[Sequence[str | Text]]",
-    dispensable: "Sequence[str]",
-    room: int,
+    columns: "Mapping[str, Column]", dispensable: "Sequence[str]", room: int
 ) -> list[str]:
     """The headings of those columns that must go for the others to stand in one line."""
-    from rich.cells import cell_len
+    from icot_tui.cli.columns import line_width
 
-    columns = zip(headers, *rows, strict=True)
-    # A column has a blank on either side and one before the next; one more begins the line.
-    widths = {str(one[0]): max(cell_len(str(cell)) for cell in one) + 3 for one in columns}
+    left = {name: column.natural for name, column in columns.items()}
     missing: list[str] = []
     for name in dispensable:
-        if name in widths and sum(widths.values()) + 1 > room:
-            del widths[name]
+        if name in left and line_width(list(left.values())) > room:
+            del left[name]
             missing.append(name)
     return missing
 

@@ -1,21 +1,19 @@
-"""What `icot-tui runs show` and `icot-tui runs compare` print."""
+"""What `icot-tui runs show` prints."""
 
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from icot_tui.cli.console import print_json, print_table
+from icot_tui.cli.console import print_table
 from icot_tui.cli.narrator import pace, results
 from icot_tui.cli.plots.command import print_overview
 from icot_tui.config import RunConfig, method_of
-from icot_tui.config.toml import toml_value
 from icot_tui.engine.journal.wording import describe
-from icot_tui.formatting import age, duration, plain, short_percent
+from icot_tui.formatting import age, plain, short_percent
 from icot_tui.output import say
 from icot_tui.runs.notes import read_notes
 from icot_tui.units import UNIT_WORDS
-from icot_tui.watch.differences import differing_keys
 
 if TYPE_CHECKING:
     from icot_tui.watch.run_reader import RunReader
@@ -130,65 +128,3 @@ def _config_in_brief(config: RunConfig) -> Iterator[tuple[str, str]]:
     yield "method", config.method.name + f", {schedule}" * method.removes_tokens
     recipe = f"batch {train.batch_size}, learning rate {train.learning_rate:g}, seed {config.seed}"
     yield "training", recipe
-
-
-def print_comparison(records: "Sequence[RunReader]", json: bool) -> None:
-    """The differences of the runs' configs, then their results side by side."""
-    names = [one.folder.name for one in records]
-    titles = names if len(set(names)) == len(names) else [str(one.folder.path) for one in records]
-    configs = [one.facts.values for one in records]
-    differing = differing_keys(configs)
-    found = [dict(_results(one)) for one in records]
-    if json:
-        print_json(
-            {
-                "runs": titles,
-                "differences": {key: [config.get(key) for config in configs] for key in differing},
-                "results": {key: [result[key] for result in found] for key in found[0]},
-            }
-        )
-        return
-    for one in records:
-        if one.problem:
-            say(plain(f"{one.folder.path}: {one.problem}"))
-    if differing:
-        rows = [(key, *(toml_value(config.get(key)) for config in configs)) for key in differing]
-        print_table(("config", *titles), rows)
-    else:
-        say("their configs are the same")
-    rows = [(key, *(_in_words(key, result[key]) for result in found)) for key in found[0]]
-    print_table(("result", *titles), rows)
-
-
-def _results(one: "RunReader") -> Iterator[tuple[str, Any]]:
-    summary, metrics = one.summary, one.summary.metrics
-    last = metrics.evaluation
-    yield "status", one.status(time.time())
-    yield "method", one.method
-    yield "parameters", summary.parameters
-    yield "device", None if summary.facts is None else summary.facts.device
-    stepwise = one.config is not None and method_of(one.config).removes_tokens
-    yield f"{summary.unit_word}s removed", summary.removed if stepwise else None
-    yield "of", summary.greatest_stage
-    yield "exact match", None if last is None else last.exact_match
-    yield "best exact match", metrics.best
-    yield "loss", metrics.loss
-    yield "steps", metrics.step
-    yield "everything removed at step", metrics.everything_removed_at if stepwise else None
-    yield "training seconds", metrics.seconds
-    yield "loss spikes", len(metrics.spikes)
-    yield "optimizer resets", metrics.resets
-    yield "rollbacks", metrics.rollbacks
-    yield "resumes", summary.resumes
-
-
-def _in_words(key: str, value: Any) -> str:
-    if value is None:
-        return "–"
-    if key == "training seconds":
-        return duration(value)
-    if "exact match" in key:
-        return short_percent(value)
-    if isinstance(value, float):
-        return f"{value:.4f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)

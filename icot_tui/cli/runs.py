@@ -158,7 +158,7 @@ def _checkpoint(checkpoint: CheckpointPath, one: RunReader) -> dict[str, Any]:
 @app.command(epilog="Example: icot-tui runs compare demo demo-no-cot")
 def compare(names: SeveralRuns, runs: Runs = None, json: Json = False) -> None:
     """Put runs side by side: first the differences of their configs, then their results."""
-    from icot_tui.cli.run_tables import print_comparison
+    from icot_tui.cli.run_comparison import print_comparison
 
     if len(names) < 2:
         raise UserError("name two or more runs, such as: icot-tui runs compare demo demo-no-cot")

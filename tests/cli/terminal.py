@@ -7,14 +7,16 @@ import sys
 from icot_tui.cli.app import run
 
 
-def in_terminal(*arguments: str, answer: bytes = b"", after: bytes = b"") -> tuple[int, str]:
-    """(exit status, all that is shown) of a command in 100 columns and 30 rows.
+def in_terminal(
+    *arguments: str, answer: bytes = b"", after: bytes = b"", columns: int = 100
+) -> tuple[int, str]:
+    """(exit status, all that is shown) of a command in a terminal of 30 rows.
 
     `answer` is typed once `after` is shown.
     """
     child, master = pty.fork()
     if child == 0:
-        os.environ |= {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
+        os.environ |= {"TERM": "xterm-256color", "COLUMNS": str(columns), "LINES": "30"}
         os.environ.pop("NO_COLOR", None)
         with open(1, "w", closefd=False) as sys.stdout:
             status = run(arguments)

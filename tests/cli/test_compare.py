@@ -3,15 +3,18 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from icot_tui.cli.app import run
 from icot_tui.engine.journal.events import Evaluated, RunEnded, RunResumed, StepsTrained
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.runs.new_run import create_run
 from tests.cli.history import MEASURED, STARTED, TRAINED, Output, journal
+from tests.cli.terminal import in_terminal
 from tests.tiny import tiny
 
 pytestmark = pytest.mark.usefixtures("runs")
@@ -61,6 +64,41 @@ def test_compare_tells_differences_first(two: object, capsys: Output) -> None:
     assert content["results"]["steps"] == [95, 0]
     assert run(["runs", "compare", "one"]) == 2
     assert "name two or more runs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("many", [2, 5, 12, 30])
+def test_any_number_of_runs_can_be_told_apart_in_a_terminal(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, width: int, many: int
+) -> None:
+    names = [f"a-run-{number}" for number in range(many)]
+    rates = [f"0.0{number + 1:02}" for number in range(many)]
+    for name, rate in zip(names, rates, strict=True):
+        made = create_run(tiny(name=name, train={"learning_rate": float(rate)}), runs)
+        journal(made, STARTED, *TRAINED, RunEnded(step=100, reason="done", finished=True))
+    status, shown = in_terminal("runs", "compare", *names, columns=width)
+    assert status == 0
+    lines = [line.rstrip() for line in re.sub(r"\x1b\[[\d;]*m", "", shown).splitlines()]
+    assert "…" not in shown
+    assert all(len(line) <= width for line in lines)
+    words = " ".join(lines).split()
+    assert {*names, *map(str, map(float, rates)), "learning_rate", "1.0000"} <= {
+        word.removeprefix("train.").rstrip(",") for word in words
+    }
+    if many >= 12:
+        assert "the same in all" in shown and "status finished" in shown
+        assert [line.split()[:2] for line in lines if line.startswith(" a-run-")] == [
+            [name, str(float(rate))] for name, rate in zip(names, rates, strict=True)
+        ]
+
+
+def test_runs_that_remove_tokens_and_steps_are_compared(runs: Path, capsys: Output) -> None:
+    for name, steps in (("one", None), ("other", 3)):
+        journal(create_run(tiny(name=name), runs), replace(STARTED, max_cot_steps=steps))
+    assert run(["runs", "compare", "one", "other"]) == 0
+    rows = [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()]
+    assert "reasoning steps and tokens removed" in rows
+    assert "reasoning steps and tokens to remove in all" in rows
 
 
 def test_export_csv_leaves_out_what_a_resume_undid(two: object, capsys: Output) -> None:
