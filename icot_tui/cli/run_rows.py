@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from icot_tui.cli.console import print_table
 from icot_tui.formatting import age, plain, short_percent
 from icot_tui.output import say
-from icot_tui.watch.filters import in_words, value_of
+from icot_tui.watch.filters import TITLES, in_words, value_of
 from icot_tui.watch.runs import RunLine
 
 DISPENSABLE = ("note", "began", "steps", "method", "tags", "best")
 """Columns that a narrow terminal does without, the first one first."""
-SHOWN = ("name", "status", "method", "removed", "accuracy", "best", "steps", "tag", "note")
+SHOWN = ("name", "status", "method", "removed", "accuracy", "best", "steps", "began", "tag", "note")
 """Keys that have their column anyway."""
 
 
 def print_runs(lines: Sequence[RunLine], keys: Sequence[str]) -> None:
     """A row for each run, with a column for each key that was asked for."""
-    more = [key for key in dict.fromkeys(keys) if key not in SHOWN]
+    more = [key for key in dict.fromkeys(keys) if TITLES.get(key, key) not in SHOWN]
     headers = ["run", "status", "method", "removed", "exact match", "best", "steps", "began"]
     rows = [[*_row(line), *(in_words(value_of(line, key)) for key in more)] for line in lines]
     headers += more

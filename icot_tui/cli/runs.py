@@ -45,13 +45,16 @@ app.add_typer(plots.app)
 def list_runs(
     filter: Annotated[
         list[str] | None,
-        Argument(help="Conditions that must hold: KEY=VALUE (!= < <= > >= ~), tag:NAME, or words."),
+        Argument(
+            help="Conditions that must hold: KEY=VALUE (!= < <= > >= ~), tag:NAME, or words; a "
+            "percentage is compared with what is listed."
+        ),
     ] = None,
     sort: Annotated[
         str | None,
         Option(
-            help="Sort by this key: results greatest first, others smallest first; of equal "
-            "accuracies that with more removed first."
+            help="Sort by this key, or by the title of a column: results greatest first, others "
+            "smallest first; of equal accuracies that with more removed first."
         ),
     ] = None,
     reverse: Annotated[bool, Option("--reverse", help="The other way round.")] = False,

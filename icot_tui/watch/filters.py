@@ -1,8 +1,8 @@
 """The language that chooses runs, in the shell and on the screen: `accuracy>0.9 tag:paper`.
 
-Blanks separate conditions, and all must hold. A condition is a key, a comparison and a value, or a
-word that is looked for in names, tags, notes and descriptions (it may be a regular expression).
-A run that lacks a value meets no comparison with it but `=none`.
+All conditions must hold. A condition is a key, a comparison and a value, or a word that is looked
+for in names, tags, notes and descriptions (it may be a regular expression). A run that lacks a
+value meets no comparison with it but `=none`. Percentages are compared as they are listed.
 """
 
 import math
@@ -12,6 +12,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from icot_tui.errors import UserError
+from icot_tui.formatting import short_of_all, short_percent
+from icot_tui.watch.conditions import Condition, conditions
 from icot_tui.watch.runs import RunLine
 
 FACTS: Mapping[str, Callable[[RunLine], Any]] = {
@@ -27,10 +29,10 @@ FACTS: Mapping[str, Callable[[RunLine], Any]] = {
     "tag": lambda line: line.tags,
     "note": lambda line: line.note or None,
 }
+TITLES: Mapping[str, str] = {"run": "name", "exact match": "accuracy", "tags": "tag"}
+"""Keys by the titles of their columns in lists."""
 SHARES = ("accuracy", "best")
 GREATEST_FIRST = ("accuracy", "best", "removed", "steps", "seconds")
-_TERM = re.compile(r'(?:[^\s"]|"[^"]*"?)+')
-_CONDITION = re.compile(r"([A-Za-z_][\w.-]*)(<=|>=|!=|=|<|>|~|:)(.*)", re.DOTALL)
 _ORDER: Mapping[str, Callable[[float, float], bool]] = {
     "<": lambda one, other: one < other,
     "<=": lambda one, other: one <= other,
@@ -54,26 +56,32 @@ def run_filter(text: str, lines: Sequence[RunLine]) -> Test:
     Raises:
         UserError: a condition makes no sense for these runs; what is there instead.
     """
-    tests = [_test(term, lines) for term in _TERM.findall(text)]
+    tests = [
+        _word(each) if isinstance(each, str) else _test(each, lines) for each in conditions(text)
+    ]
     return lambda line: all(test(line) for test in tests)
 
 
 def keys_in(text: str) -> list[str]:
     """The keys that a filter compares."""
-    found = (_CONDITION.fullmatch(term) for term in _TERM.findall(text))
-    return [match[1] for match in found if match]
+    return [each.key for each in conditions(text) if isinstance(each, Condition)]
 
 
 def in_order(lines: Sequence[RunLine], key: str, reverse: bool = False) -> list[RunLine]:
     """Runs by a key: results greatest first, all else smallest first; those without it last.
 
-    Of runs with the same exact match, those come first that have removed more.
+    A column's title is a key, too; by "began" the newest are first. Of runs with the same exact
+    match, those come first that have removed more.
 
     Raises:
         UserError: there is no such key.
     """
-    _check_key(key, lines, f"sort by '{key}'")
-    values = {id(line): value_of(line, key) for line in lines}
+    key = TITLES.get(key, key)
+    if key == "began":
+        values: dict[int, Any] = {id(line): line.age for line in lines}
+    else:
+        _check_key(key, lines, f"sort by '{key}'")
+        values = {id(line): value_of(line, key) for line in lines}
     known = [line for line in lines if values[id(line)] not in (None, ())]
 
     def rank(line: RunLine) -> tuple[bool, Any, int]:
@@ -85,12 +93,9 @@ def in_order(lines: Sequence[RunLine], key: str, reverse: bool = False) -> list[
     return [*ranked, *(line for line in lines if values[id(line)] in (None, ()))]
 
 
-def _test(term: str, lines: Sequence[RunLine]) -> Test:
-    condition = _CONDITION.fullmatch(term)
-    if condition is None:
-        return _word(term.replace('"', ""))
-    key, operator, wanted = condition[1], condition[2].replace(":", "="), condition[3]
-    wanted = wanted.replace('"', "")
+def _test(condition: Condition, lines: Sequence[RunLine]) -> Test:
+    term, key = condition.text, condition.key
+    operator, wanted = condition.operator, condition.value
     _check_key(key, lines, f"the filter '{term}'")
     if not wanted:
         raise UserError(f"the filter '{term}' lacks a value: write one, or {key}=none")
@@ -99,7 +104,8 @@ def _test(term: str, lines: Sequence[RunLine]) -> Test:
         return lambda line: (value_of(line, key) in (None, ())) == (operator == "=")
     if operator == "~":
         return lambda line: any(
-            wanted.casefold() in in_words(each).casefold() for each in _each(value_of(line, key))
+            wanted.casefold() in _listed(key, each).casefold()
+            for each in _each(value_of(line, key))
         )
     if any(map(_is_number, present)) and not any(isinstance(value, str) for value in present):
         number = _number(term, key, wanted)
@@ -107,6 +113,9 @@ def _test(term: str, lines: Sequence[RunLine]) -> Test:
             raise UserError(
                 f"the filter '{term}': {key} is a share of 1, such as {key}>0.9 or {key}>90%"
             )
+        if key in SHARES and wanted.endswith("%"):
+            decimals = max(1, len(wanted.removesuffix("%").partition(".")[2]))
+            return _comparison(key, operator, _percentage(number, decimals), decimals)
         return _comparison(key, operator, number)
     if operator in _ORDER and present:
         texts = dict.fromkeys(in_words(each) for value in present for each in _each(value))
@@ -124,11 +133,14 @@ def _test(term: str, lines: Sequence[RunLine]) -> Test:
     return equal
 
 
-def _comparison(key: str, operator: str, wanted: float) -> Test:
+def _comparison(key: str, operator: str, wanted: float, decimals: int | None = None) -> Test:
+    """With `decimals`, shares are compared as percentages that are rounded to so many."""
+
     def holds(line: RunLine) -> bool:
         found = value_of(line, key)
         if not _is_number(found):
             return False
+        found = found if decimals is None else _percentage(found, decimals)
         if operator in _ORDER:
             return _ORDER[operator](found, wanted)
         return bool(found == wanted) == (operator == "=")
@@ -176,6 +188,16 @@ def _number(term: str, key: str, wanted: str) -> float:
     if math.isnan(value):
         raise UserError(f"the filter '{term}': {key} is a number, such as {key}>0.5")
     return value
+
+
+def _percentage(share: float, decimals: int) -> float:
+    """Rounded as it is listed: to 0 or 100 only where nothing, or all, is meant."""
+    return float(f"{100 * short_of_all(share, 0.1 ** (decimals + 2)):.{decimals}f}")
+
+
+def _listed(key: str, value: Any) -> str:
+    """A value as lists show it."""
+    return short_percent(value) if key in SHARES else in_words(value)
 
 
 def _is_number(value: Any) -> bool:

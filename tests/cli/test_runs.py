@@ -121,6 +121,18 @@ def test_newest_first_with_what_they_do(runs: Path, capsys: Output) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("title", ["run", "exact match", "began", "removed", "steps"])
+def test_lists_are_sorted_by_the_titles_of_their_columns(
+    runs: Path, capsys: Output, title: str
+) -> None:
+    make(runs, "a", *HISTORY)
+    make(runs, "b", STARTED)
+    assert run(["runs", "list", "accuracy > 10%", "--sort", title]) == 0
+    heading, first = capsys.readouterr().out.splitlines()
+    assert heading.split("\t").count(title) == 1
+    assert first.startswith("a\t")
+
+
 def test_damaged_folders_are_listed_and_break_nothing(runs: Path, capsys: Output) -> None:
     whole = make(runs, "whole", *HISTORY)
     make(runs, "binary", *HISTORY).journal.write_bytes(os.urandom(3000))

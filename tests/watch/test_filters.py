@@ -60,6 +60,16 @@ def chosen(text: str) -> list[str]:
         ("two|ONE", "one two"),
         ("spike accuracy>0.9", "one"),
         ("seconds<1", "one two new"),
+        ("accuracy > 0.5", "one"),
+        ("accuracy> 0.5 tag : paper", "one"),
+        ("accuracy >0.5 spike", "one"),
+        ("status = dead accuracy < 50%", "two"),
+        ("status != dead removed = none", "new"),
+        ('data.train = "a file.txt"', "two"),
+        ('note ~ "late spike"', "one"),
+        ("accuracy >= 95.0 %", "one"),
+        ("accuracy==0.4", "two"),
+        ('">"', ""),
     ],
 )
 def test_what_a_filter_chooses(text: str, names: str) -> None:
@@ -76,6 +86,11 @@ def test_what_a_filter_chooses(text: str, names: str) -> None:
         ("accuracy=nan", "accuracy is a number"),
         ("best>10", "best is a share of 1, such as best>0.9 or best>90%"),
         ("accuracy>", "the filter 'accuracy>' lacks a value: write one, or accuracy=none"),
+        ("> 0.3", "the filter '>' lacks a key before >, such as accuracy>0.5"),
+        ("demo = 1", "no run has a key 'demo'"),
+        ("accuracy >", "the filter 'accuracy >' lacks a value: write one, or accuracy=none"),
+        ("note = status = dead", "the filter 'note =' lacks a value"),
+        ("accuracy > = 0.3", "the filter 'accuracy > =': accuracy is a number"),
         ("status>3", "compares text: use =, != or ~; status is finished, dead, starting"),
         ("train.amp<1", "compares text: use =, != or ~; train.amp is true, false"),
     ],
@@ -83,6 +98,33 @@ def test_what_a_filter_chooses(text: str, names: str) -> None:
 def test_what_makes_no_sense_is_told_in_a_sentence(text: str, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         run_filter(text, RUNS)
+
+
+@pytest.mark.parametrize(
+    ("text", "met"),
+    [
+        ("accuracy=34.7%", True),
+        ("accuracy>=34.7%", True),
+        ("accuracy<=34.7%", True),
+        ("accuracy>34.7%", False),
+        ("accuracy<34.7%", False),
+        ("accuracy!=34.7%", False),
+        ("accuracy>=35%", False),  # with fewer decimals than are listed, too
+        ("accuracy=34.67%", True),
+        ("accuracy>=34.67%", True),
+        ("accuracy>=34.68%", False),
+        ("accuracy>=0.347", False),  # a share is compared as it is
+        ("accuracy~34.7", True),
+        ("accuracy~66", False),
+        ("best=100%", False),
+        ("best<100%", True),
+        ("best=99.9%", True),
+        ("best~99.9", True),
+    ],
+)
+def test_a_percentage_is_compared_with_what_is_listed(text: str, met: bool) -> None:
+    run = replace(PLAIN, accuracy=104 / 300, best=0.9998)
+    assert run_filter(text, [run])(run) == met
 
 
 def test_sorting_puts_the_best_first_and_what_is_unknown_last() -> None:
@@ -94,6 +136,10 @@ def test_sorting_puts_the_best_first_and_what_is_unknown_last() -> None:
     assert names("curriculum.smoothing") == ["one", "two", "new"]
     assert names("name") == ["new", "one", "two"]
     assert names("tag") == ["one", "new", "two"]
+    for title, key in (("run", "name"), ("exact match", "accuracy"), ("tags", "tag")):
+        assert names(title) == names(key)
+    lines = [replace(ONE, name="old", age=9.0), replace(ONE, name="young", age=3.0), NEW]
+    assert [line.name for line in in_order(lines, "began")] == ["young", "old", "new"]
     with pytest.raises(UserError, match="sort by 'smoothing'"):
         names("smoothing")
 
@@ -106,6 +152,6 @@ def test_of_runs_with_the_same_accuracy_that_with_more_removed_is_first() -> Non
 
 
 def test_the_keys_of_a_filter() -> None:
-    assert keys_in("demo seed=3 tag:paper curriculum.smoothing<3") == [
+    assert keys_in("demo seed = 3 tag:paper curriculum.smoothing<3") == [
         "seed", "tag", "curriculum.smoothing",
     ]  # fmt: skip
