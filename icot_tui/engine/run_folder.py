@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import socket
 import stat
@@ -27,7 +28,8 @@ LATEST, BEST = "latest", "best"
 OWNERS = 0o600
 """Mode of a lock: nobody else may hold it."""
 MOST_BYTES = 4096
-"""Of a lock or a pointer, which name one thing."""
+"""Of a lock, which names one thing, or a journal's beginning."""
+_BEGINS = re.compile(rb'^\{"time": ?(\d+(?:\.\d+)?), ?"event": ?"RunStarted"', re.MULTILINE)
 
 
 class RunFolder:
@@ -59,7 +61,6 @@ class RunFolder:
             folder.samples.mkdir()
             folder.control.mkdir(mode=0o700)
             write_atomically(folder.config, config_text)
-            write_atomically(runs / LATEST, path.name + "\n")
         except OSError as error:
             if path is not None:
                 shutil.rmtree(path, ignore_errors=True)
@@ -68,12 +69,12 @@ class RunFolder:
 
     @classmethod
     def find(cls, runs: Path, name: str | None) -> "RunFolder":
-        """A run by name, by path, or the latest; a `UserError` if there is none."""
+        """A run by name, by path, or the newest; a `UserError` if there is none."""
         known = cls.all(runs)
         if name is None:
             if not known:
                 raise UserError(f"there is no run in {runs} yet: start one with 'icot-tui train'")
-            return next((run for run in known if run.name == latest_name(runs)), known[0])
+            return known[0]
         for path in (runs / name, Path(name)):
             if name and (path / "config.toml").is_file():
                 return cls(path)
@@ -90,12 +91,15 @@ class RunFolder:
 
     @classmethod
     def all_even_damaged(cls, runs: Path) -> list["RunFolder"]:
-        """Every run of a folder, even one that has lost its config; the newest first."""
+        """Every run of a folder, even one that has lost its config; the newest first.
+
+        What is newest is what began last, by its journal.
+        """
         try:
             found = [cls(path) for path in runs.iterdir()]
         except OSError:
             return []
-        dated = [(began, run) for run in found if (began := _first_written(run)) is not None]
+        dated = [(began, run) for run in found if (began := _began(run)) is not None]
         return [run for _, run in sorted(dated, key=lambda pair: pair[0], reverse=True)]
 
     def check(self) -> None:
@@ -185,7 +189,7 @@ class RunFolder:
 
 def _new_folder(runs: Path, name: str) -> Path:
     """Make the first of name, name-2, name-3, ... that is not there yet."""
-    number = 2 if name == LATEST else 1  # that name is the pointer's
+    number = 2 if name == LATEST else 1  # earlier versions keep a file of that name there
     while True:
         path = runs / (name if number == 1 else f"{name}-{number}")
         try:
@@ -195,33 +199,26 @@ def _new_folder(runs: Path, name: str) -> Path:
             number += 1
 
 
-def latest_name(runs: Path) -> str | None:
-    """The name that the pointer file holds."""
-    named = read_small(runs / LATEST, MOST_BYTES)
-    return None if named is None else named.decode(errors="replace").strip()
+def _began(run: RunFolder) -> tuple[float, float, str] | None:
+    """When the run began, by which runs are ordered; None for what is no run, or is gone.
 
-
-def forget_latest(runs: Path, name: str) -> None:
-    """Let the pointer name the newest run there is, if it names one that is gone.
-
-    Raises:
-        OSError: it can't be written.
+    A copy's files are newer than the run: they count only before the journal begins, and where two
+    began at the same time.
     """
-    if latest_name(runs) == name:
-        if left := RunFolder.all(runs):
-            write_atomically(runs / LATEST, left[0].name + "\n")
-        else:
-            (runs / LATEST).unlink(missing_ok=True)
+    written = next(filter(None, map(_written, (run.config, run.journal))), None)
+    if written is None:
+        return None
+    with contextlib.suppress(OSError), open(open_file(run.journal), "rb") as file:
+        if begins := _BEGINS.search(file.read(MOST_BYTES)):
+            return float(begins[1]), written, run.name
+    return written, written, run.name
 
 
-def _first_written(run: RunFolder) -> float | None:
-    """When the run began; None for a folder that is no run, or has been deleted meanwhile."""
-    for file in (run.config, run.journal):
-        try:
-            return os.stat(file).st_mtime
-        except OSError:
-            continue
-    return None
+def _written(file: Path) -> float | None:
+    try:
+        return os.stat(file).st_mtime
+    except OSError:
+        return None
 
 
 def _locked(path: Path) -> int:

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from icot_tui.engine.run_folder import LATEST, RunFolder, forget_latest, latest_name
+from icot_tui.engine.run_folder import LATEST, RunFolder
 from icot_tui.errors import UserError
-from icot_tui.files import write_atomically
 from icot_tui.formatting import listed
 
 TRASH = ".trash"
@@ -25,10 +24,7 @@ def rename_run(run: RunFolder, name: str) -> RunFolder:
     path = Path(os.path.abspath(run.path))
     target = _free(path.parent, name, f"'icot-tui runs rename {run.name} NAME'")
     with _moving(run):
-        was_latest = latest_name(path.parent) == path.name
         path.rename(target)
-        if was_latest:
-            write_atomically(path.parent / LATEST, name + "\n")
     return RunFolder(target)
 
 
@@ -47,7 +43,6 @@ def delete_run(run: RunFolder) -> Path:
             number += 1
             target = trash / f"{path.name}-{number}"
         path.rename(target)
-        forget_latest(path.parent, path.name)
     return target
 
 

@@ -1,6 +1,5 @@
 """The folder of a new run: made before PyTorch is imported, removed if nothing was trained."""
 
-import contextlib
 import shutil
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from icot_tui.config import RunConfig, default_separator, dump_toml
 from icot_tui.data.comparison import default_compare
 from icot_tui.data.splits import first_answers, open_source
 from icot_tui.engine.journal.journal import last_step
-from icot_tui.engine.run_folder import RunFolder, forget_latest
+from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 
 
@@ -51,6 +50,4 @@ def remove_empty_run(folder: RunFolder, is_new: bool) -> str:
         return ""
     shutil.rmtree(folder.path, ignore_errors=True)
     folder.unlock()
-    with contextlib.suppress(OSError):
-        forget_latest(folder.path.parent, folder.name)
     return f"nothing was trained, so {folder.path} was removed"

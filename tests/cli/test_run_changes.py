@@ -30,7 +30,7 @@ def names(capsys: Output, *words: str) -> list[str]:
 
 
 def latest(runs: Path) -> str:
-    return (runs / "latest").read_text().strip()
+    return RunFolder.find(runs, None).name
 
 
 def test_tags_and_notes_choose_runs_and_go_with_a_copy(runs: Path, capsys: Output) -> None:

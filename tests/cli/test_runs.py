@@ -19,7 +19,7 @@ from icot_tui.engine.journal.events import (
     StepsTrained,
     TokenRemoved,
 )
-from icot_tui.engine.journal.journal import Journal
+from icot_tui.engine.journal.journal import encode_line
 from icot_tui.engine.run_folder import RunFolder
 
 Output = pytest.CaptureFixture[str]
@@ -83,10 +83,7 @@ def make(runs: Path, name: str, *events: Event, minutes_ago: float = 0) -> RunFo
     folder = RunFolder.create(runs, name, dump_toml(load_config("demo", CONFIG).config))
     when = time.time() - 60 * minutes_ago
     os.utime(folder.config, (when, when))
-    journal = Journal(folder.journal)
-    for event in events:
-        journal.write(event)
-    journal.close()
+    folder.journal.write_bytes(b"".join(encode_line(when, event) for event in events))
     return folder
 
 

@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ time.sleep(60)
 """
 
 
-def test_names_are_numbered_and_the_pointer_follows(tmp_path: Path) -> None:
+def test_names_are_numbered_and_the_last_is_the_newest(tmp_path: Path) -> None:
     names = [RunFolder.create(tmp_path, "run", "text").name for _ in range(3)]
     assert names == ["run", "run-2", "run-3"]
     assert RunFolder.find(tmp_path, None).name == "run-3"
@@ -30,7 +31,7 @@ def test_names_are_numbered_and_the_pointer_follows(tmp_path: Path) -> None:
     assert RunFolder.find(tmp_path / "other", str(tmp_path / "run")).name == "run"
 
 
-def test_a_run_named_like_the_pointer(tmp_path: Path) -> None:
+def test_a_run_named_like_the_pointer_of_earlier_versions(tmp_path: Path) -> None:
     assert RunFolder.create(tmp_path, LATEST, "").name == "latest-2"
     assert RunFolder.find(tmp_path, None).name == "latest-2"
 
@@ -49,6 +50,23 @@ def test_what_cannot_be_written_leaves_nothing(
     with pytest.raises(UserError, match="No space left"):
         RunFolder.create(tmp_path / "runs", "run", "text")
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_the_newest_is_what_began_last_whatever_the_files_times(tmp_path: Path) -> None:
+    for name, began in (("second", 2000.5), ("third", 3000), ("first", 1000.0)):
+        folder = RunFolder.create(tmp_path, name, "")
+        folder.journal.write_text(f'{{"time":{began},"event":"RunStarted","step":0}}\n')
+        (tmp_path / LATEST).write_text("first\n")  # as earlier versions had it
+    damaged = RunFolder.create(tmp_path, "damaged", "")
+    damaged.journal.write_text('{"time":tomorrow,"event":"RunStarted"}\n')
+    os.utime(damaged.config, (1500, 1500))
+    shutil.copytree(tmp_path, tmp_path / "copy", copy_function=shutil.copyfile)
+    os.utime(tmp_path / "copy" / "damaged" / "config.toml", (1500, 1500))
+    for runs in (tmp_path, tmp_path / "copy"):
+        assert [run.name for run in RunFolder.all(runs)] == ["third", "second", "damaged", "first"]
+        assert RunFolder.find(runs, None).name == "third"
+    RunFolder.create(tmp_path, "new", "")  # nothing is journaled yet
+    assert RunFolder.find(tmp_path, None).name == "new"
 
 
 @pytest.mark.parametrize("pointer", ["gone", "", "\xff"])

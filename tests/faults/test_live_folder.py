@@ -16,7 +16,7 @@ from icot_tui.config.loading import dump_toml
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.checkpoints.store import Store
 from icot_tui.engine.loop.commands import CommandQueue
-from icot_tui.engine.run_folder import RunFolder, latest_name
+from icot_tui.engine.run_folder import RunFolder
 from icot_tui.runs.new_run import create_run
 from icot_tui.signals import ECHO_SECONDS
 from tests.forked import ROOT, ForkedProcess
@@ -108,10 +108,10 @@ def test_a_failed_training_leaves_latest_as_it_was(tmp_path, capfd):
     config.write_text(dump_toml(tiny(data={"tokenizer": "/nowhere"}, name="other")))
     assert run(["train", str(config), "--runs", str(tmp_path)]) == 2
     assert "nothing was trained" in "".join(capfd.readouterr())
-    assert latest_name(tmp_path) == first.name
+    assert RunFolder.find(tmp_path, None).name == first.name
     shutil.rmtree(first.path)
     assert run(["train", str(config), "--runs", str(tmp_path)]) == 2
-    assert latest_name(tmp_path) is None
+    assert RunFolder.all(tmp_path) == []
 
 
 def test_a_signal_after_the_end_changes_nothing():

@@ -1,6 +1,7 @@
 """The home screen: what it offers, how it looks, and the command that each choice becomes."""
 
 import asyncio
+import re
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,10 +12,11 @@ from textual.pilot import Pilot
 from icot_tui import resources
 from icot_tui.config.loading import load_config
 from icot_tui.engine.journal.events import RunEnded
+from icot_tui.engine.run_folder import RunFolder
 from icot_tui.tui.app.settings import Options
 from icot_tui.tui.app.user_state import UserState
 from icot_tui.tui.home.app import HomeApp
-from icot_tui.tui.home.entries import latest_command
+from icot_tui.tui.home.entries import entries, latest_command
 from icot_tui.tui.home.new_run import NewRunDialog
 from icot_tui.tui.home.samples import samples, value_of, values_that_matter
 from icot_tui.tui.play.app import PlayApp
@@ -112,6 +114,25 @@ def test_the_latest_run_is_watched_resumed_or_looked_at() -> None:
     assert command() == ["launch", "--resume", path]
     told.tell(RunEnded(step=told.step, reason="done", finished=True))
     assert command() == ["attach", path]
+
+
+def test_the_newest_run_is_the_one_that_commands_take() -> None:
+    runs = Path("runs")
+
+    def newest() -> tuple[str, str]:
+        lines = RunList(runs).read(time.time())
+        assert latest_command(lines)[-1] == str(RunFolder.find(runs, None).path)
+        return lines[0].name, entries(runs, lines)[0].label
+
+    for name in ("one", "two"):
+        a_run(name).folder.unlock()
+    assert newest() == ("two", "resume two")
+    journal = runs / "one" / "journal.jsonl"
+    later = f'"time":{time.time() + 9:.0f}'
+    journal.write_text(re.sub(r'"time":\d+', later, journal.read_text(), count=1))
+    assert newest() == ("one", "resume one")
+    (runs / "one" / "config.toml").unlink()
+    assert newest() == ("one", "resume two")
 
 
 @pytest.mark.slow

@@ -43,17 +43,23 @@ def _none(where: str) -> str:
 
 def latest_command(lines: Sequence[RunLine]) -> list[str]:
     """The arguments of `icot-tui` that go on with the latest run, or start the demo."""
-    if not lines:
+    newest = _newest(lines)
+    if newest is None:
         return ["launch", "demo"]
-    path = str(lines[0].folder.path)
-    return ["launch", "--resume", path] if lines[0].status in GONE_ON else ["attach", path]
+    path = str(newest.folder.path)
+    return ["launch", "--resume", path] if newest.status in GONE_ON else ["attach", path]
+
+
+def _newest(lines: Sequence[RunLine]) -> RunLine | None:
+    """The run that commands take that are given none."""
+    return next((line for line in lines if line.folder.config.is_file()), None)
 
 
 def _latest(lines: Sequence[RunLine]) -> tuple[str, str]:
     """Name and meaning of going on with the latest run."""
-    if not lines:
+    line = _newest(lines)
+    if line is None:
         return "watch the demo", "three minutes on two CPU cores: a model learns to hide its steps"
-    line = lines[0]
     name = plain(line.name)
     removed = "" if line.of is None else f"{line.stage} of {line.of} tokens removed"
     right = "" if line.accuracy is None else f"exact match {percent(line.accuracy)}"
