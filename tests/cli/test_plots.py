@@ -224,6 +224,23 @@ def test_runs_lie_over_each_other_with_their_marks(runs: Path, capsys: Output) -
     assert plain.isascii()
 
 
+def test_several_quantities_stand_below_each_other_over_the_same_steps(
+    runs: Path, capsys: Output
+) -> None:
+    make(runs, "one", [STARTED, trained(120, losses=[3.0] * 120), evaluated(120, 0.5)])
+    lines = plotted(capsys, "one", "--y", "loss", "--y", "accuracy", "--y", "loss")
+    at = lines.index("")
+    loss, accuracy = lines[:at], lines[at + 1 :]
+    assert (loss[0].strip(), accuracy[0].strip()) == ("loss", "exact match")
+    assert len(loss) == len(accuracy) == 22
+    ticks = [next(row for row in plot if "100" in row.split()).split() for plot in (loss, accuracy)]
+    assert ticks[0] == ticks[1] == ["20", "40", "60", "80", "100", "120"]
+    assert plotted(capsys, "one", "--y", "loss,accuracy") == lines
+    make(runs, "new", [STARTED, trained(120, losses=[3.0] * 120)])
+    sentence = "error: run new was not evaluated yet\n"
+    assert told(capsys, "new", "--y", "loss", "--y", "accuracy") == sentence
+
+
 def test_a_run_without_such_data_says_so(runs: Path, capsys: Output) -> None:
     make(runs, "one", HISTORY)
     make(runs, "new", [STARTED])

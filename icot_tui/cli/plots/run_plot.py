@@ -1,6 +1,6 @@
 """What `icot-tui runs plot` draws: a quantity of runs over steps, time or removals."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,7 @@ from icot_tui.cli.plots.look import Look, Quantity
 from icot_tui.engine.journal.events import SQUARED_ERROR
 from icot_tui.errors import UserError
 from icot_tui.formatting import count, listed
-from icot_tui.tui.chart.data import ChartData, Curve, Floats, Numbers
+from icot_tui.tui.chart.data import ChartData, Curve, Floats, Mark, Numbers
 from icot_tui.tui.panels.curves import (
     along,
     axis_label,
@@ -56,14 +56,47 @@ class _Kind:
     smooth: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Plot:
+    """A quantity of every run that has it, the marks of each, and what is said below."""
+
+    data: ChartData
+    look: Look
+    marks: Mapping[int, Sequence[Mark]]
+    notes: Sequence[str]
+
+
 def draw_runs(
-    sources: Sequence[Source], quantity: Quantity, axis: Axis, look: Look, smooth: bool = False
+    sources: Sequence[Source],
+    quantities: Sequence[Quantity],
+    axis: Axis,
+    look: Look,
+    smooth: bool = False,
 ) -> Text:
-    """The quantity of every run that has it; the others are named below.
+    """Each quantity of every run that has it, one plot below the other over the same x range.
+
+    Runs without it are named below.
 
     Raises:
-        UserError: no run has it.
+        UserError: no run has one of them.
     """
+    plots = [_plot(sources, quantity, axis, look, smooth) for quantity in quantities]
+    ends = [end for plot in plots for end in plot.data.extent or ()]
+    drawn = (
+        draw_curves(
+            replace(plot.data, since=min(ends, default=None), until=max(ends, default=None)),
+            plot.look,
+            plot.marks,
+            plot.notes,
+        )
+        for plot in plots
+    )
+    return Text("\n\n").join(drawn)
+
+
+def _plot(
+    sources: Sequence[Source], quantity: Quantity, axis: Axis, look: Look, smooth: bool
+) -> _Plot:
     if quantity == axis:
         raise UserError("--y removed over --x removed is a straight line: choose --x step or time")
     kind = KINDS[quantity]
@@ -103,7 +136,7 @@ def draw_runs(
         empty="no value above zero: leave out --log",
         percent=kind.percent,
     )
-    return draw_curves(data, look, rows, notes)
+    return _Plot(data=data, look=look, marks=rows, notes=notes)
 
 
 def _label(quantity: Quantity, drawn: Sequence[History]) -> str:
