@@ -56,7 +56,11 @@ def attach(
         bool, Option("--once", help="Print one frame as text, and end; needs no terminal.")
     ] = False,
     panel: Annotated[
-        str | None, Option(metavar="NAME", help="For --once: only this panel, such as loss.")
+        str | None,
+        Option(
+            metavar="NAME",
+            help="For --once: only this panel, such as loss, with all that it shows in this size.",
+        ),
     ] = None,
     size: Annotated[
         str | None,

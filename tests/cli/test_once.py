@@ -70,6 +70,14 @@ def test_one_panel(capsys: Output, panel: str) -> None:
     assert lines[-1].startswith("╰─")
 
 
+def test_the_loss_panel_is_the_loss_alone(capsys: Output) -> None:
+    lines = frame(capsys, "--panel", "loss", "--size", "80x40")
+    assert [cell_len(line) for line in lines] == [80] * 40
+    assert sum("└" in line for line in lines) == 1  # one chart
+    text = "".join(lines)
+    assert "exact match" not in text and "gradient norm" not in text
+
+
 def test_a_terminal_gets_colours_and_its_size() -> None:
     status, shown = in_terminal("attach", "one", "--once", "--theme", "night")
     assert status == 0

@@ -39,6 +39,8 @@ def _draw(
     levels = []
     if scale and layout.axis:
         most = max(2, min(9, layout.rows // 3 + 1))
+        if data.percent and layout.rows % 2:
+            most = max(3, most)  # the row in the middle is level with 50 %
         levels = value_ticks(scale.low, scale.high, most, scale.log, data.percent)
         widest = max((len(label) for _, label in levels), default=0)
         layout = chart_layout(width, height, len(lines), widest, style.margin)

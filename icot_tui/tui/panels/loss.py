@@ -38,6 +38,9 @@ class LossPanel(Panel):
 
     On a full screen accuracy, gradient norm and learning rate stand below it, with one range of
     steps and one cursor.
+
+    Attributes:
+        alone: leave them out.
     """
 
     label = "loss"
@@ -50,6 +53,7 @@ class LossPanel(Panel):
         super().__init__(id=id)
         self.chart: Chart = Chart(log=True)  # spikes are small beside the first losses
         self.below = tuple(Chart() for _ in BELOW)
+        self.alone = False
         self._shown: Hashable = None
         self._shown_below: Hashable = None
         self._norms: GradientNorms | None = None
@@ -80,8 +84,8 @@ class LossPanel(Panel):
 
     def _fitting(self) -> int:
         """Show as many of the other charts as have room; returns how many."""
-        full = self.has_class(FULL)
-        many = sum(self.content_size.height >= rows for rows in BELOW) if full else 0
+        wanted = BELOW if self.has_class(FULL) and not self.alone else ()
+        many = sum(self.content_size.height >= rows for rows in wanted)
         for at, chart in enumerate(self.below):
             chart.display = at < many
         return many

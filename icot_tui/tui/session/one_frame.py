@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from icot_tui.tui.frame.layout import SMALLEST
+from icot_tui.tui.panels.loss import LossPanel
 
 if TYPE_CHECKING:
     from icot_tui.tui.app.app import WorkbenchApp
@@ -37,10 +38,10 @@ async def _drawn(app: "WorkbenchApp", size: tuple[int, int], panel: str | None) 
     width, height = size
     screen = max(width, SMALLEST[0]), max(height, SMALLEST[1])
     async with app.run_test(size=screen) as pilot:
-        if panel is not None:
-            _show_only(app, panel, size)
         while not _is_read(app):
             await pilot.pause(0)
+        if panel is not None:
+            _show_only(app, panel, size)
         equal, before = 1, [Text()]
         for _ in range(MOST_REDRAWS):
             app.live.set_focus(None)  # no key can follow
@@ -58,6 +59,8 @@ def _show_only(app: "WorkbenchApp", panel: str, size: tuple[int, int]) -> None:
     """Give a panel the top left corner of the screen."""
     live = app.live
     live.board.choices.full = panel
+    for loss in live.board.query(LossPanel):
+        loss.alone = True
     live.header.display = live.footer.display = live.tabs.display = False
     live.board.styles.width, live.board.styles.height = size
 
