@@ -53,6 +53,7 @@ def test_the_screen_in_any_size(one: Path, capsys: Output) -> None:
     lines = frame(capsys)
     assert [cell_len(line) for line in lines] == [120] * 36
     assert lines[0].startswith(" one · finished · stage 1 of 8 · exact match 25.0 %")
+    assert "watching" not in lines[0]  # nothing goes on
     assert all(any(f"─ {panel} ─" in line for line in lines) for panel in PANEL_IDS)
     assert "\x1b" not in "".join(lines)
     small = frame(capsys, "--size", "60x22", "--ascii")

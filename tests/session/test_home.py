@@ -50,7 +50,7 @@ def wait_for_screen(screen: Screen, number: int, text: str) -> None:
 def test_a_run_is_looked_at_and_the_way_leads_back_home(screen: Screen) -> None:
     wait_for_screen(screen, 1, "look at tiny")
     screen.type("c")
-    wait_for_screen(screen, 2, "watching")
+    wait_for_screen(screen, 2, "tiny · finished")
     wait_for_screen(screen, 2, "H home")
     screen.type("H")
     wait_for_screen(screen, 3, "look at tiny")
@@ -65,7 +65,7 @@ def test_what_is_printed_at_the_end_names_the_run_that_was_on_the_screen_last(
 ) -> None:
     wait_for_screen(screen, 1, "look at tiny")
     screen.type("c")
-    wait_for_screen(screen, 2, "watching")
+    wait_for_screen(screen, 2, "tiny · finished")
     screen.type("r")
     wait_for_screen(screen, 2, "other")
     screen.type("\x1b[B\r")

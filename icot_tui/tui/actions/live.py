@@ -69,8 +69,9 @@ class LiveActions:
             return f"replay, {how}, {replay.place / max(replay.length, 1e-9):.0%}"
         if self._monitor.engine is not None:
             return ""
-        in_control = self._control.on and view is not None and view.running
-        return "attached, in control" if in_control else "watching"
+        if view is not None and not view.running:  # the status says it
+            return ""
+        return "attached, in control" if self._control.on and view is not None else "watching"
 
     def _refusal(self, action: Action) -> str:
         """Why an action can't be done now; empty if it can."""
