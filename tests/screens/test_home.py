@@ -201,3 +201,35 @@ def test_the_playground_opened_at_home_leads_back_there(key: str) -> None:
 
         asyncio.run(asyncio.wait_for(run(), 60))
         assert app.return_value == "close" and app.home_next == from_home
+
+
+@pytest.mark.slow
+def test_any_run_can_be_asked() -> None:
+    older = str(a_run("older").folder.path)
+    newer = str(a_run("newer").folder.path)
+
+    async def steps(app: HomeApp, pilot: Pilot[ExitChoice]) -> None:
+        await press(pilot, "k")
+        await settled(pilot)
+        assert "whose checkpoints are to be asked?" in picture(app)
+        await press(pilot, "enter")
+
+    first = home(steps).command
+    assert first[:1] == ["play"] and first[1] in (older, newer)
+    assert {first[1], chosen("k", "down", "enter")[1]} == {older, newer}
+
+
+@pytest.mark.slow
+def test_in_the_list_nothing_is_overlaid_before_a_run_is_open() -> None:
+    a_run()
+
+    async def steps(app: HomeApp, pilot: Pilot[ExitChoice]) -> None:
+        await press(pilot, "r")
+        await settled(pilot)
+        assert "overlays" not in picture(app) and "studies" not in picture(app).splitlines()[23]
+        await press(pilot, "space")
+        assert [note.message for note in app._notifications] == [
+            "Open a run first: others are overlaid on it."
+        ]
+
+    home(steps)

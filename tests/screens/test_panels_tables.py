@@ -186,6 +186,25 @@ def test_baselines_are_levels_and_other_runs_are_curves(tmp_path):
     assert data.levels == ((0.9, "best, nothing written"), (0.02, "No CoT 2.0 %"))
 
 
+def test_the_accuracy_of_overlaid_runs_is_told_as_a_number(tmp_path):
+    told = Told(tmp_path).start().train(100).evaluate(0.9, [1.0] * 4)
+    other = Told(tmp_path, name="other").start().train(20).evaluate(0.7, [1.0] * 4)
+    early = Told(tmp_path, name="early").start().train(20)
+    for each in (other, early):
+        each.view()
+    view = told.view(
+        overlays=(Overlay("other", other.source, 5), Overlay("early", early.source, 6))
+    )
+    assert "overlaid other 70.0 %, early none yet" in look(AccuracyPanel(), view, (60, 16))
+    assert not any("overlaid" in line for line in look(AccuracyPanel(), view, (60, 8)))
+    many = told.view(overlays=(Overlay("other", other.source, 5),) * 8)
+    assert look(AccuracyPanel(), many, (60, 16))[-2].endswith("…")
+    full = AccuracyPanel()
+    full.add_class("-full")
+    told_in_full = " ".join(" ".join(look(full, many, (60, 30))).split())
+    assert told_in_full.count("other 70.0 %") == 8
+
+
 def test_each_digit_has_its_curve_when_asked_for(tmp_path):
     told = Told(tmp_path).start().train(100).evaluate(0.9, [1.0, 0.9, 0.8, 0.7])
     data = accuracy_data(told.view(), per_digit=True)

@@ -15,6 +15,7 @@ from icot_tui.watch.source import Source
 
 if TYPE_CHECKING:
     from icot_tui.tui.app.workbench import Workbench
+    from icot_tui.tui.screens.runs import ListChoices
 
 
 class ScreenActions:
@@ -27,6 +28,7 @@ class ScreenActions:
         self._app = app
         self._summary_shown = False
         self._running: Source | None = None
+        self._list_choices: ListChoices | None = None
 
     def handlers(self) -> dict[str, Handler]:
         return {
@@ -41,9 +43,10 @@ class ScreenActions:
 
     def _list_runs(self) -> None:
         """Open a run, or a trial of the study, or overlay it on the one on show."""
-        from icot_tui.tui.screens.runs import Runs
+        from icot_tui.tui.screens.runs import ListChoices, Runs
 
         app = self._app
+        self._list_choices = self._list_choices or ListChoices()
 
         def closed(_: object) -> None:
             if app.monitor.source is None:
@@ -51,7 +54,10 @@ class ScreenActions:
             else:
                 app.draw()
 
-        runs = Runs(app.options.runs, app.monitor, app.options.study, app.options.draws_ascii)
+        options = app.options
+        runs = Runs(
+            options.runs, app.monitor, options.study, options.draws_ascii, self._list_choices
+        )
         app.push_screen(runs, closed)
 
     def _show_config(self) -> None:

@@ -27,6 +27,7 @@ from icot_tui.watch.runs import RunLine, RunList
 if TYPE_CHECKING:
     from icot_tui.tui.home.samples import SampleConfig
     from icot_tui.tui.home.studies import StudyChoice
+    from icot_tui.tui.screens.runs import ListChoices
 
 REFRESH_SECONDS = 2.0
 """Between two readings of the runs."""
@@ -67,7 +68,7 @@ class HomeApp(BaseApp, inherit_bindings=False):
             {
                 "latest": lambda: self._leave(latest_command(self._lines)),
                 "new": self._new_run,
-                "runs": self._show_runs,
+                "runs": lambda: self._choose_run("attach"),
                 "play": self._play,
                 "studies": self._show_studies,
                 "theme": self.themes.choose,
@@ -78,6 +79,7 @@ class HomeApp(BaseApp, inherit_bindings=False):
         )
         self._list = RunList(options.runs)
         self._lines: list[RunLine] = []
+        self._list_choices: ListChoices | None = None
         self._shown: list[HomeEntry] = []
         bind_keys(self, HOME_TABLE, self.keys)
 
@@ -169,23 +171,29 @@ class HomeApp(BaseApp, inherit_bindings=False):
 
         self.push_screen(sample_dialog(), picked)
 
-    def _show_runs(self) -> None:
+    def _choose_run(self, command: str, title: str = "") -> None:
+        """Open the list of runs; the command is run with the one that is opened."""
         from icot_tui.tui.run.monitor import RunMonitor
-        from icot_tui.tui.screens.runs import Runs
+        from icot_tui.tui.screens.runs import ListChoices, Runs
 
-        monitor = RunMonitor(None, None, self.options.draws_ascii, "step")
+        ascii = self.options.draws_ascii
+        monitor = RunMonitor(None, None, ascii, "step")
+        self._list_choices = self._list_choices or ListChoices()
 
         def closed(opened: bool | None) -> None:
             if opened and monitor.shown is not None:
-                self._leave(["attach", str(monitor.shown)])
+                self._leave([command, str(monitor.shown)])
 
-        self.push_screen(Runs(self.options.runs, monitor), closed)
+        runs = Runs(self.options.runs, monitor, None, ascii, self._list_choices, title)
+        self.push_screen(runs, closed)
 
     def _play(self) -> None:
-        if self._lines:
+        if not self._lines:
+            notify_user(self, "There is no run to ask yet: start one first.", "warning")
+        elif len(self._lines) == 1:
             self._leave(["play"])
         else:
-            notify_user(self, "There is no run to ask yet: start one first.", "warning")
+            self._choose_run("play", "whose checkpoints are to be asked?")
 
     def _show_studies(self) -> None:
         from icot_tui.tui.home.studies import study_dialog

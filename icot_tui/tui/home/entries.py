@@ -23,7 +23,7 @@ class HomeEntry:
 def entries(runs: Path, lines: Sequence[RunLine]) -> list[HomeEntry]:
     """The choices, given all runs, the newest first."""
     where = plain(str(runs))
-    played = "ask any checkpoint, and look inside it"
+    played = "ask any run's checkpoints, look inside"
     return [
         HomeEntry("latest", *_latest(lines)),
         HomeEntry("new", "new run", "pick a sample, change what matters, check, start"),

@@ -33,12 +33,15 @@ from icot_tui.tui.panels.text import (
     level,
     line,
     paragraph,
+    wrap,
 )
 from icot_tui.tui.run.view import Overlay, RunView
 
 EMPTY_TEXT = "Accuracy on held-out examples appears here with the first evaluation"
 WORDS_ONLY = 6
 """With fewer rows there is no chart."""
+ROOM_FOR_OVERLAYS = 9
+"""Rows from which on there is a line about the runs that are overlaid."""
 BASELINES = {"No CoT": "No CoT", "Explicit CoT": "explicit CoT"}
 """Methods that are drawn as one level to compare with, and the level's name."""
 EARLIER_COLOURS = ("secondary", "accent", "success")
@@ -208,9 +211,21 @@ def accuracy_lines(view: RunView, area: Area) -> list[Line]:
     if best and area.height >= 2:
         joint = cells(head) + len(best) + 2 <= area.width
         lines = [(*lines[0], (f", {best}", ""))] if joint else [*lines, line(best)]
+    if view.overlays and area.height >= ROOM_FOR_OVERLAYS:
+        overlaid = _overlaid(view.overlays)
+        lines += wrap(overlaid, area.width, hang=9) if area.full else [area.cut(overlaid)]
     if digits:
         lines.append(digits)
     return [area.cut(each) for each in lines[: max(1, area.height)]]
+
+
+def _overlaid(overlays: Sequence[Overlay]) -> Line:
+    """`overlaid demo 93.0 %, other none yet`: the last evaluation of each."""
+    told = []
+    for overlay in overlays:
+        last = overlay.source.history.summary.metrics.evaluation
+        told.append(f"{overlay.name} {'none yet' if last is None else percent(last.exact_match)}")
+    return line(("overlaid ", "dim"), ", ".join(told))
 
 
 def _best(metrics: Metrics, area: Area) -> str:

@@ -27,6 +27,8 @@ LOW = 23
 """In terminals with fewer rows dialogs have no empty ones."""
 ROOM_OF_CORNERS = 6
 """Cells of a border that its text leaves free."""
+Keys = Sequence[tuple[str, str]]
+"""Keys and what they do, in a word."""
 LEAST_ROWS = 4
 """Rows that a list keeps before text is cut off."""
 
@@ -47,7 +49,7 @@ class ClosesOnce(AnyScreen):
     @property
     def is_on_stack(self) -> bool:
         """Is it not being closed?"""
-        return self in self.app.screen_stack
+        return self.is_running and self in self.app.screen_stack
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         allowed = action == "dismiss" or (self.is_mounted and self.is_on_stack)
@@ -58,12 +60,27 @@ class ClosesOnce(AnyScreen):
         return super().dismiss(result) if stack and stack[-1] is self else AwaitComplete()
 
 
+class KeyBar(Static):
+    """Lies over the keys of the screen below, which don't hold now; may show others."""
+
+    DEFAULT_CSS = """
+    KeyBar { layer: keys; dock: bottom; height: 1; background: $panel; padding: 0 1; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(markup=False)
+
+    def show(self, keys: Keys) -> None:
+        hints = (Content.assemble((key, "bold $accent"), f" {label}") for key, label in keys)
+        self.update(Content("  ").join(hints))
+
+
 class Dialog(ClosesOnce, ModalScreen[Result | None], Generic[Result]):
     """A box in the middle of the screen; escape closes it with None."""
 
     BINDINGS = [Binding("escape", "dismiss", "close", show=False)]
     DEFAULT_CSS = """
-    Dialog { align: center middle; }
+    Dialog { align: center middle; layers: keys default; }
     Dialog > .box {
         min-width: 40;
         max-width: 94%;
@@ -103,15 +120,25 @@ class Dialog(ClosesOnce, ModalScreen[Result | None], Generic[Result]):
         box.border_subtitle = Content(self.hint)
         box.styles.width = self.width
         yield box
+        yield KeyBar()
 
     def content(self) -> Sequence[Widget]:
         raise NotImplementedError
 
     @on(events.Resize)
     def _fit_keys(self, event: events.Resize) -> None:
+        self._write_hint(self.hint, event.size.width)
+
+    def show_keys(self, hint: str, keys: Keys) -> None:
+        """Have the border say other keys than before, and the bar at the bottom these."""
+        self.hint = hint
+        self._write_hint(hint, self.app.size.width)
+        self.query_one(KeyBar).show(keys)
+
+    def _write_hint(self, hint: str, columns: int) -> None:
         """The keys that the border has room for."""
-        widest = min(self.width, event.size.width * 94 // 100) - ROOM_OF_CORNERS
-        self.query_one(".box").border_subtitle = Content(fitting_keys(self.hint, widest))
+        widest = min(self.width, columns * 94 // 100) - ROOM_OF_CORNERS
+        self.query_one(".box").border_subtitle = Content(fitting_keys(hint, widest))
 
 
 def fitting_keys(hint: str, width: int) -> str:

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, cast
 
 from rich.text import Text
+from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding
 from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
@@ -15,7 +16,7 @@ from textual.worker import Worker
 from icot_tui.tui.actions.action import Action, ActionTable, KeyMap, key_label
 from icot_tui.tui.panels.base import Lines
 from icot_tui.tui.panels.text import EMPTY, Line, line, paragraph, wrap
-from icot_tui.tui.screens.dialog import ClosesOnce, Dialog
+from icot_tui.tui.screens.dialog import ClosesOnce, Dialog, KeyBar
 
 KEY_COLUMN = 13
 MAX_WIDTH = 0.94
@@ -82,6 +83,7 @@ class Palette(ClosesOnce, CommandPalette):
     """One line an action: key, name, what it does; `run` runs one by its name."""
 
     DEFAULT_CSS = """
+    Palette { layers: keys default; }
     Palette > Vertical { margin-top: 1; background: transparent; }
     Palette #--input { border: none; margin: 0 2; }
     Palette SearchIcon { display: none; }
@@ -98,6 +100,10 @@ class Palette(ClosesOnce, CommandPalette):
         self.actions = actions
         self._run: Callable[[str], None] | None = run
         self._keys = keys
+
+    def compose(self) -> ComposeResult:
+        yield from super().compose()
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """A cursor that blinks would cost a redraw each time."""

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import is_
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len, set_cell_size
 from textual import on
 from textual.binding import Binding
 from textual.content import Content
@@ -15,15 +16,15 @@ from textual.widgets.option_list import Option
 
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.formatting import age, percent, plain
-from icot_tui.runs.moving import delete_run, refuse_training, rename_run
+from icot_tui.formatting import plain
+from icot_tui.runs.moving import TRASH, delete_run, refuse_training, rename_run
 from icot_tui.runs.notes import Notes, write_notes
-from icot_tui.tui.frame.header import COLOURS
 from icot_tui.tui.run.monitor import RunMonitor
 from icot_tui.tui.screens.config import ConfigDialog
 from icot_tui.tui.screens.dialog import Dialog, confirmation, text
 from icot_tui.tui.screens.lists import SafeOptionList
 from icot_tui.tui.screens.questions import InputDialog
+from icot_tui.tui.screens.run_rows import heading, name_width, run_row, subjects
 from icot_tui.watch.filters import in_order, run_filter
 from icot_tui.watch.runs import RunLine, RunList
 
@@ -34,22 +35,34 @@ REFRESH_SECONDS = 1.0
 """Between two readings of the journals."""
 READING_SECONDS = 0.25
 """Of journals that were not read yet, at each reading."""
-NAME_WIDTHS = (22, 40)
-"""Cells of a name, in narrow and in wide terminals."""
 SORTS = ("", "accuracy", "best", "steps", "name")
 """Keys that the list is sorted by, in turn; the first is newest first."""
-KEYS = "s sort  t tags  n note  m rename  c config  D delete"
-METHODS = {"No CoT": "no CoT", "Explicit CoT": "explicit", "ICoT-KD": "distilled"}
-"""What stands in place of the stage for methods without stages."""
+KEYS = (
+    ("s", "sort"), ("t", "tags"), ("n", "note"), ("m", "rename"), ("c", "config"), ("D", "delete")
+)  # fmt: skip
+"""What the bar at the bottom says."""
+WRITING = "enter keeps the filter, escape clears it"
+WITH_OVERLAYS = "enter opens, space overlays, / filters, escape closes"
+"""What the border says while a filter is written, and where a run is on show."""
+
+
+@dataclass
+class ListChoices:
+    """How a list of runs is sorted and filtered, for when it is opened again."""
+
+    sorted_by: str = ""
+    filter: str = ""
 
 
 class Runs(Dialog[bool]):
     """All runs of a folder, newest first, or a study's trials; returns whether one was opened."""
 
     title_in_words = "runs"
-    hint = "enter opens, space overlays, / filters, escape closes"
+    hint = "enter opens, / filters, escape closes"
     width = 110
     BINDINGS = [
+        Binding("escape,backspace", "clear_filter", "clear filter", show=False),
+        Binding("escape", "dismiss", "close", show=False),
         Binding("space", "compare", "overlay", show=False),
         Binding("slash", "filter", "filter", show=False),
         Binding("s", "sort", "sort", show=False),
@@ -77,8 +90,11 @@ class Runs(Dialog[bool]):
         monitor: RunMonitor,
         study: "TrialList | None" = None,
         ascii: bool = False,
+        choices: ListChoices | None = None,
+        title: str = "",
     ) -> None:
         super().__init__()
+        self.title_in_words = title or self.title_in_words
         self._list = study or RunList(runs)
         if study is not None:
             self.title_in_words = plain(f"trials of {study.name}")
@@ -87,11 +103,15 @@ class Runs(Dialog[bool]):
         self._ascii = ascii
         self._lines: list[RunLine] = []
         self._shown: list[RunLine] = []
-        self._sorted_by = ""
+        self._choices = choices or ListChoices()
         self._fits = run_filter("", ())
+        self._problem = ""
+        self._about: dict[Path, str] = {}
+        self._reading = self.hint if monitor.source is None else WITH_OVERLAYS
+        self.hint = self._reading
 
     def content(self) -> Sequence[Widget]:
-        self._lines = self._list.read(time.time(), READING_SECONDS)
+        self._read()
         if not self._lines:
             self.hint = "escape closes"
             empty = (
@@ -100,45 +120,75 @@ class Runs(Dialog[bool]):
                 "Look in another folder:  icot-tui attach --runs FOLDER"
             )
             return [text(empty)]
-        field = Input(placeholder="words, or conditions such as accuracy>0.9 tag:paper")
+        field = Input(
+            self._choices.filter,
+            placeholder="words, or conditions such as accuracy>0.9 tag:paper",
+        )
         field.cursor_blink = False
-        heading = f"   {'run':<{self._name_width}} {'status':<10}{'stage':>9} {'exact':>9}  "
-        heading += f"{'began':<14}about"
-        return [
-            text(Content.styled(heading, "bold $primary")),
-            field,
-            text("", id="about"),
-            SafeOptionList(markup=False),
-            text(Content.styled(KEYS, "dim")),
-        ]
+        field.display = bool(self._choices.filter)
+        return [text("", id="heading"), field, text("", id="about"), SafeOptionList(markup=False)]
 
     @property
     def _name_width(self) -> int:
-        few, most = NAME_WIDTHS
-        longest = max((cell_len(plain(line.name)) for line in self._lines), default=0)
-        if self.app.size.width < self.width:
-            return min(few, longest + 1)
-        return min(most, max(few, longest))
+        return name_width(self._lines, roomy=self.app.size.width >= self.width)
 
     def on_mount(self) -> None:
-        if self._lines:
-            self._fill()
+        if self._lines and self.is_on_stack:  # else it is being closed already
+            self._show_sort()
+            self._narrow(self._choices.filter)
             self.query_one(OptionList).focus()
             self.set_interval(REFRESH_SECONDS, self._update_list)
 
-    def _update_list(self) -> None:
-        self._lines = self._list.read(time.time(), READING_SECONDS)
-        self._fill()
-
-    def _fill(self) -> None:
-        """Show the runs that are wanted; what is highlighted stays so."""
+    def on_descendant_focus(self) -> None:
+        """In the line of the filter, letters are no keys."""
         if not self.is_on_stack:
             return
+        writing = isinstance(self.focused, Input)
+        self.show_keys(WRITING if writing else self._reading, () if writing else KEYS)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        allowed = super().check_action(action, parameters)
+        if action == "clear_filter" and allowed:
+            return bool(self._lines) and self.query_one(Input).display
+        return allowed
+
+    def _read(self) -> None:
+        before = [line.config for line in self._lines]
+        self._lines = self._list.read(time.time(), READING_SECONDS)
+        configs = [line.config for line in self._lines]
+        if len(before) != len(configs) or not all(map(is_, before, configs)):
+            self._about = subjects(self._lines)
+
+    def _update_list(self) -> None:
+        self._read()
+        self._fill()
+
+    def _fill(self, from_the_top: bool = False) -> None:
+        """Show the runs that are wanted; what is highlighted stays so, or the first row is."""
+        if not self.is_on_stack:
+            return
+        self._fill_rows()
+        if from_the_top and self._shown:
+            self.query_one(OptionList).highlighted = 0
+        self._explain()
+
+    def _explain(self) -> None:
+        """Say what is wrong with the filter, or that no run meets it."""
+        told = self._problem
+        if not told and not self._shown and self._choices.filter.strip():
+            wanted = self._choices.filter.strip()
+            told = f"No run meets the filter '{wanted}'. Escape clears it, as does Backspace."
+        about = self.query_one("#about", Static)
+        about.update(Content(plain(told)))
+        about.display = bool(told)
+        about.set_class(bool(self._problem), "-wrong")
+
+    def _fill_rows(self) -> None:
         options = self.query_one(OptionList)
         before, at = self._shown, options.highlighted or 0
         self._shown = [line for line in self._lines if self._fits(line)]
-        if self._sorted_by:
-            self._shown = in_order(self._shown, self._sorted_by)
+        if self._choices.sorted_by:
+            self._shown = in_order(self._shown, self._choices.sorted_by)
         width = self._name_width
         prompts = [self._prompt(line, width) for line in self._shown]
         paths = [line.folder.path for line in self._shown]
@@ -159,17 +209,8 @@ class Runs(Dialog[bool]):
         source = self._monitor.source
         here = ">" if source is not None and source.folder.path == line.folder.path else " "
         over = "+" if self._monitor.is_overlaid(line.folder) else " "
-        stage = METHODS.get(line.method, "" if line.of is None else f"{line.stage} of {line.of}")
-        accuracy = "" if line.accuracy is None else percent(line.accuracy)
-        began = "" if line.age is None else age(line.age)
-        return Content.assemble(
-            (f"{here}{over} ", "bold $accent"),
-            (f"{set_cell_size(plain(line.name), width)} ", "bold"),
-            (f"{line.status:<10}", COLOURS.get(line.status, "$error")),
-            (f"{stage:>9} {accuracy:>9}  ", ""),
-            (f"{began:<14}", "dim"),
-            _about(line),
-        )
+        about = self._about.get(line.folder.path, "")
+        return run_row(line, here + over, width, self._choices.sorted_by, about)
 
     @on(OptionList.OptionSelected)
     def _open(self, event: OptionList.OptionSelected) -> None:
@@ -187,12 +228,17 @@ class Runs(Dialog[bool]):
         return None
 
     def action_compare(self) -> None:
-        option = self.query_one(OptionList).highlighted_option
-        if option is not None and self._monitor.source is not None:
-            folder = self._begun(option.id)
-            if folder is not None:
-                self._monitor.toggle_overlay(folder)
-                self._fill()
+        line = self._highlighted()
+        if line is None:
+            return
+        if self._monitor.source is None:
+            self.notify("Open a run first: others are overlaid on it.", markup=False)
+        elif line.folder.path == self._monitor.shown:
+            told = f"{line.name} is on show already: others are overlaid on it."
+            self.notify(plain(told), markup=False)
+        else:
+            self._monitor.toggle_overlay(line.folder)
+            self._fill()
 
     def action_filter(self) -> None:
         if self._lines:
@@ -200,31 +246,44 @@ class Runs(Dialog[bool]):
             field.display = True
             field.focus()
 
+    def action_clear_filter(self) -> None:
+        field = self.query_one(Input)
+        field.value = ""
+        field.display = False
+        self.query_one(OptionList).focus()
+
     @on(Input.Changed)
-    def _narrow(self, event: Input.Changed) -> None:
-        """Show what the filter chooses; while it makes no sense, why, and what was chosen last."""
-        if not self.is_on_stack:
-            return
-        about = self.query_one("#about", Static)
+    def _filter_changed(self, event: Input.Changed) -> None:
+        if event.value != self._choices.filter:
+            self._narrow(event.value)
+
+    def _narrow(self, wanted: str) -> None:
+        """Show what a filter chooses; while it makes no sense, why, and what was chosen last."""
+        self._choices.filter = wanted
         try:
-            self._fits, problem = run_filter(event.value, self._lines), ""
+            self._fits, self._problem = run_filter(wanted, self._lines), ""
         except UserError as error:
-            problem = str(error)
-        about.update(Content(plain(problem)))
-        about.display = bool(problem)
-        about.set_class(bool(problem), "-wrong")
-        self._fill()
+            self._problem = str(error)
+        self._fill(from_the_top=True)
 
     @on(Input.Submitted)
     def _narrowed(self, event: Input.Submitted) -> None:
+        event.input.display = bool(event.value.strip())
         self.query_one(OptionList).focus()
 
     def action_sort(self) -> None:
-        self._sorted_by = SORTS[(SORTS.index(self._sorted_by) + 1) % len(SORTS)]
-        title = self.title_in_words + (f", by {self._sorted_by}" if self._sorted_by else "")
-        self.query_one(".box").border_title = Content(title)
         if self._lines:
-            self._fill()
+            next_one = (SORTS.index(self._choices.sorted_by) + 1) % len(SORTS)
+            self._choices.sorted_by = SORTS[next_one]
+            self._show_sort()
+            self._fill(from_the_top=True)
+
+    def _show_sort(self) -> None:
+        by = self._choices.sorted_by
+        title = self.title_in_words + (f", by {by}" if by else "")
+        self.query_one(".box").border_title = Content(title)
+        columns = heading(self._name_width, by)
+        self.query_one("#heading", Static).update(Content.styled(columns, "bold $primary"))
 
     def _highlighted(self) -> RunLine | None:
         """The run of the highlighted line, if it has begun."""
@@ -279,10 +338,19 @@ class Runs(Dialog[bool]):
 
         def answered(sure: bool | None) -> None:
             if sure:
-                self._do(lambda: self._move(line, lambda: delete_run(line.folder)))
+                self._do(lambda: self._delete(line))
 
-        meaning = "It is moved into the folder .trash beside the runs, and can be moved back."
+        meaning = (
+            f"It is moved into the folder {TRASH} beside the runs; 'icot-tui runs restore "
+            f"{plain(line.folder.name)}' moves it back."
+        )
         self.app.push_screen(confirmation(plain(f"delete {line.name}"), meaning), answered)
+
+    def _delete(self, line: RunLine) -> None:
+        moved: list[Path] = []
+        self._move(line, lambda: moved.append(delete_run(line.folder)))
+        back = f"icot-tui runs restore {moved[0].name} --runs {moved[0].parent.parent}"
+        self.notify(plain(f"{line.name} is deleted. It comes back with: {back}"), markup=False)
 
     def _movable(self) -> RunLine | None:
         """The highlighted run, unless it trains or is on show."""
@@ -317,9 +385,3 @@ class Runs(Dialog[bool]):
             return False
         self._update_list()
         return True
-
-
-def _about(line: RunLine) -> Content:
-    """Tags, and the note or else what the config says it is for."""
-    tags = plain("".join(f"#{tag} " for tag in line.tags))
-    return Content.assemble((tags, "$secondary"), (plain(line.note or line.description), "dim"))
