@@ -142,7 +142,7 @@ class RunFolder:
             raise UserError(f"cannot lock run {self.name}: {error.strerror}") from error
         with contextlib.suppress(OSError):  # a full disk: the lock holds without a name
             os.ftruncate(lock, 0)
-            holder = {"pid": os.getpid(), "host": socket.gethostname()}
+            holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
             os.pwrite(lock, json.dumps(holder).encode(), 0)
         self._lock = lock
 
@@ -153,6 +153,15 @@ class RunFolder:
             return f"process {int(holder['pid'])} on {holder['host']}"
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
+
+    def locked_since(self) -> float | None:
+        """When the trainer at work took the lock, 0 where that is unknown; None without one."""
+        if not self.is_locked():
+            return None
+        try:
+            return float(json.loads(read_small(self.path / "lock", MOST_BYTES) or b"")["since"])
+        except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
+            return 0.0
 
     def unlock(self) -> None:
         if self._lock is not None:

@@ -69,7 +69,8 @@ class RunReader:
         """What the run does, or that its folder is damaged."""
         if self.problem is not None:
             return "damaged"
-        return self.summary.status(self.folder.is_locked(), now)
+        since = self.folder.locked_since()
+        return self.summary.status(since is not None, now, since or 0.0)
 
     def read(self, until: float = math.inf, whole: bool = False) -> None:
         """Read news until a time on the monotonic clock; `whole` also recalls all lists."""

@@ -100,7 +100,8 @@ class RunFollower(Source):
         return 1.0 if journal.done else journal.offset / max(1, journal.size)
 
     def status(self, now: float) -> Status:
-        return self.history.summary.status(self.folder.is_locked(), now)
+        since = self.folder.locked_since()
+        return self.history.summary.status(since is not None, now, since or 0.0)
 
     def now(self) -> float:
         return time.time()

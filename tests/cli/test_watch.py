@@ -8,7 +8,14 @@ import pytest
 
 from icot_tui.cli import watch
 from icot_tui.cli.app import run
-from icot_tui.engine.journal.events import CommandDone, Event, Paused, RunEnded, Unpaused
+from icot_tui.engine.journal.events import (
+    CommandDone,
+    Event,
+    Paused,
+    RunEnded,
+    RunResumed,
+    Unpaused,
+)
 from icot_tui.engine.journal.journal import Journal
 from icot_tui.engine.run_folder import RunFolder
 from tests.cli.terminal import in_terminal
@@ -74,6 +81,25 @@ def test_changes_are_told_until_the_last_run_ends(
     assert "no run is at work in" in capsys.readouterr().out
 
 
+def test_a_run_that_is_being_resumed_is_watched_until_it_ends(
+    runs: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make(runs, "one", [*HISTORY, STOPPED])
+    folder.lock()
+    written = Journal(folder.journal)
+    news: list[Event] = [
+        RunResumed(step=60, checkpoint="step-00000060"),
+        trained(61),
+        RunEnded(step=61, reason="done", finished=True),
+    ]
+    monkeypatch.setattr(watch.time, "sleep", lambda seconds: written.write(news.pop(0)))
+    assert run(["watch"]) == 0
+    monkeypatch.undo()
+    folder.unlock()
+    told = [line.split("one: ")[1].split(",")[0] for line in capsys.readouterr().out.splitlines()]
+    assert told == ["starting", "running", "finished"]
+
+
 def test_a_terminal_shows_a_table(runs: Path) -> None:
     make(runs, "one", [*HISTORY, DONE])
     make(runs, "evil", [*HISTORY, STOPPED]).path.rename(runs / "e\x1b[31m")
@@ -88,7 +114,7 @@ def test_a_terminal_shows_a_table(runs: Path) -> None:
 def test_ctrl_c_leaves_and_the_runs_go_on(runs: Path) -> None:
     folder = make(runs, "one", HISTORY)
     folder.lock()
-    status, shown = in_terminal("watch", answer=b"\x03", after=b"stalled")
+    status, shown = in_terminal("watch", answer=b"\x03", after=b"starting")
     assert status == 0
     assert "Traceback" not in shown
     assert shown.rstrip().endswith("\x1b[?25h")  # the cursor is shown again

@@ -3,6 +3,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -106,8 +107,12 @@ def test_one_trainer_at_a_time(tmp_path: Path) -> None:
         folder.lock()
     holder.kill()
     holder.communicate()
-    assert not folder.is_locked()
+    assert not folder.is_locked() and folder.locked_since() is None
+    began = time.time()
     folder.lock()
+    assert began <= (folder.locked_since() or 0) <= time.time()
+    (folder.path / "lock").write_text("of an earlier version")
+    assert folder.locked_since() == 0
     folder.unlock()
     assert folder.holder() is None
 

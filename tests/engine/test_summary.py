@@ -199,6 +199,23 @@ def test_status() -> None:
     assert summary.status(locked=False, now=90_013) == "finished"
 
 
+def test_a_trainer_that_has_said_nothing_yet_is_starting() -> None:
+    killed, stopped, paused = (fold(STARTED, trained(1)) for _ in range(3))
+    stopped.add(1002, RunEnded(step=1, reason="stopped by command", finished=False))
+    paused.add(1002, Paused(step=1, reason="by command"))
+    for summary in (killed, stopped, paused):
+        assert summary.status(locked=True, now=9010, since=9000) == "starting"
+        assert summary.status(locked=True, now=9000 + 3600, since=9000) == "stalled"
+        assert summary.status(locked=False, now=9010, since=9000) in ("dead", "stopped")
+        summary.add(9011, RunResumed(step=1, checkpoint="step-00000001"))
+        assert summary.status(locked=True, now=9012, since=9000) == "training"
+    stopped.add(9013, RunEnded(step=1, reason="stopped by command", finished=False))
+    assert stopped.status(locked=True, now=9014, since=9000) == "stopped"  # not yet let go
+    stopped.add(9015, RunEnded(step=1, reason="done", finished=True))
+    assert stopped.status(locked=True, now=9017, since=9016) == "finished"  # not to be resumed
+    assert killed.status(locked=True, now=9014, since=99_000) == "training"  # a clock that is off
+
+
 def test_a_run_with_slow_evaluations_is_not_called_stalled() -> None:
     summary = fold(STARTED, trained(1))
     summary.add(3000, evaluated(1, 0.5))

@@ -149,18 +149,27 @@ class RunSummary:
         seconds = sum(seconds for _, seconds in self._recent_lines)
         return sum(steps for steps, _ in self._recent_lines) / seconds if seconds > 0 else None
 
-    def status(self, locked: bool, now: float) -> Status:
-        """What the run does, given whether a trainer holds its lock."""
-        if self.ended is not None:
-            return "finished" if self.ended.finished else "stopped"
+    def status(self, locked: bool, now: float, since: float = 0.0) -> Status:
+        """What the run does, given whether a trainer holds its lock, and since when (0: unknown).
+
+        A trainer that has said nothing yet is starting, whatever the one before it said.
+        """
+        if self.ended is not None and self.ended.finished:
+            return "finished"
+        last = self.last_event_time
+        begins = locked and last is not None and last < since <= now
+        if self.ended is not None and not begins:
+            return "stopped"
         if not locked:
             return "dead"
-        if self.facts is None or self.last_event_time is None:
+        if self.facts is None or last is None:
             return "starting"
-        if self.paused is not None:
+        if self.paused is not None and not begins:
             return "paused"
         patience = max(QUIET_SECONDS, 4 * self._longest_silence)
-        return "stalled" if now - self.last_event_time > patience else "training"
+        if now - max(last, since if begins else last) > patience:
+            return "stalled"
+        return "starting" if begins else "training"
 
     def seconds_left(self) -> float | None:
         """Time to go at the recent pace, evaluations included; None where that is unknown.
