@@ -19,6 +19,7 @@ from typer import Option
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from icot_tui.cli.options import Runs
 from icot_tui.errors import UserError
 from icot_tui.output import say
 
@@ -77,7 +78,8 @@ def _paragraphs(text: str | None) -> str | None:
 
 app = typer.Typer(
     cls=LazyGroup,
-    help="The terminal workbench for internalizing chain of thought.",
+    help="The terminal workbench for internalizing chain of thought. Without a command, in a "
+    "terminal, it opens a home screen, from which all of it is reached without typing.",
     epilog="icot-tui COMMAND --help has the options and examples of each.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -105,8 +107,11 @@ def _root(
     version: Annotated[
         bool, Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
+    runs: Runs = None,
     debug: Annotated[bool, Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
+    if runs is not None:
+        os.environ["ICOT_TUI_RUNS"] = str(runs)
     if context.invoked_subcommand is not None:
         return
     from icot_tui.tui.session import terminal

@@ -10,23 +10,29 @@ from typer import Argument, Option
 
 from icot_tui import resources
 from icot_tui.cli.console import print_json, print_table
-from icot_tui.cli.options import Config, Json, Overrides
+from icot_tui.cli.options import Json, Overrides
 from icot_tui.config.checking import check
 from icot_tui.config.loading import load_config
 from icot_tui.config.run import run_config_type
 from icot_tui.config.sections import Section
 from icot_tui.config.toml import KeyPath, leaves, read_toml, toml_key, toml_value
+from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 from icot_tui.formatting import plain
 from icot_tui.output import say
 
 app = typer.Typer(no_args_is_help=True)
 
+Config = Annotated[
+    str,
+    Argument(help="A TOML file, a sample such as demo, or a run by its folder, or else its name."),
+]
+
 
 @app.command(epilog="Example: icot-tui config show demo --set train.learning_rate=5e-4")
 def show(config: Config, overrides: Overrides = None, json: Json = False) -> None:
     """Print every value and where it came from."""
-    loaded = load_config(config, overrides or [])
+    loaded = load_config(_file_of(config), overrides or [])
     dumped = leaves(loaded.config.model_dump())
     values = {".".join(map(str, path)): value for path, value in dumped}
     source = loaded.provenance
@@ -42,10 +48,19 @@ def show(config: Config, overrides: Overrides = None, json: Json = False) -> Non
         say(plain(f"{line}  # {origin}"))
 
 
+def _file_of(source: str) -> str:
+    """The config of a run, if there is no file or sample of that name; else the name as it is."""
+    if os.path.isfile(source) or source in resources.sample_configs():
+        return source
+    folders = (Path(source), runs_folder() / source)
+    found = (RunFolder(folder).config for folder in folders if source)
+    return str(next((config for config in found if config.is_file()), source))
+
+
 @app.command("check", epilog="Example: icot-tui config check my-run.toml")
 def check_file(config: Config, overrides: Overrides = None, json: Json = False) -> None:
     """Check a config; an error names the file, line and key."""
-    loaded = load_config(config, overrides or [])
+    loaded = load_config(_file_of(config), overrides or [])
     if json:
         print_json({"path": loaded.path, "name": loaded.config.name, "ok": True})
     else:

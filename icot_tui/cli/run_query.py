@@ -28,7 +28,10 @@ def query(
         str,
         Argument(
             metavar="QUANTITY",
-            help="loss, removed, grad-norm, lr, time; at evaluations: accuracy, evaluation-loss.",
+            help="Of steps: loss (mean nats per supervised token), removed (tokens, or reasoning "
+            "steps), grad-norm (before clipping), lr (learning rate), time (when the step was "
+            "journaled, in seconds since 1970, UTC; plots are over the time of training). Of "
+            "evaluations: accuracy (exact match, 0 to 1), evaluation-loss (nats, as loss).",
         ),
     ],
     at: Annotated[int | None, Option(min=0, help="Only the value at this step.")] = None,

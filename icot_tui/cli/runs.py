@@ -19,7 +19,7 @@ from icot_tui.cli.run_rows import print_runs
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
-from icot_tui.formatting import count, plain
+from icot_tui.formatting import count, listed, plain
 from icot_tui.output import hand_over, say
 from icot_tui.watch.filters import in_order, keys_in, run_filter
 from icot_tui.watch.run_reader import RunReader, run_config
@@ -240,7 +240,8 @@ def _export_to_tracker(to: str, names: list[str], out: Path | None, runs: Path |
 
     folders = [RunFolder.find(runs or runs_folder(), name) for name in names]
     files = export_to_tracker(to, folders, out)
-    say(plain(f"{to} has {', '.join(folder.name for folder in folders)}"))
+    shown = os.path.commonpath(files) if out is None and to == "tensorboard" else out
+    where = "" if shown is None else f", in {shown}"
+    say(plain(f"exported {listed([folder.name for folder in folders])} to {to}{where}"))
     if to == "tensorboard":
-        shown = out if out is not None else os.path.commonpath(files)
         say(plain(f"look at it with: tensorboard --logdir {shlex.quote(str(shown))}"))

@@ -85,6 +85,21 @@ def test_no_command_prints_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Usage: icot-tui" in capsys.readouterr().out
 
 
+def test_help_says_what_comes_without_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--help") == 0
+    assert "Without a command, in a terminal, it opens a home screen" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
+def test_the_runs_may_be_named_before_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ICOT_TUI_RUNS", "elsewhere")
+    assert call("--runs", str(tmp_path), "runs", "list") == 0
+    assert f"no runs in {tmp_path} yet" in capsys.readouterr().out
+
+
 def test_help_is_broken_by_the_terminal_alone(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

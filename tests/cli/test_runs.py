@@ -196,6 +196,18 @@ def test_a_run_by_its_path(runs: Path, tmp_path: Path, capsys: Output) -> None:
     assert "there is no run 'far'" in capsys.readouterr().err
 
 
+def test_the_config_of_a_run_is_shown_by_its_name_or_folder(runs: Path, capsys: Output) -> None:
+    folder = make(runs, "demo-2")
+    shown = []
+    for source in (folder.config, folder.path, "demo-2"):
+        assert run(["config", "show", str(source)]) == 0
+        assert run(["config", "check", str(source)]) == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1] == shown[2]
+    assert "curriculum.gate_loss = 0.1  # " in shown[0]
+    assert run(["config", "show", "demo-3"]) == 2
+
+
 def test_the_latest_run_was_deleted(runs: Path, capsys: Output) -> None:
     make(runs, "kept", *HISTORY, minutes_ago=3)
     gone = make(runs, "gone", *HISTORY)

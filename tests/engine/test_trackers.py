@@ -107,7 +107,10 @@ def test_tensorboard_gets_no_point_twice(
     arguments = ["runs", "export", "run", "--to", "tensorboard", "--runs", str(tmp_path / "runs")]
     assert icot_tui(arguments) == 0
     folder = run.path / "icot-tui"
-    assert f"look at it with: tensorboard --logdir {folder}\n" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines() == [
+        f"exported run to tensorboard, in {folder}",
+        f"look at it with: tensorboard --logdir {folder}",
+    ]
     written = list(folder.iterdir())
     assert len(written) == 1
     assert icot_tui(arguments) == 2
