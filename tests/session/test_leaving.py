@@ -24,7 +24,7 @@ def is_alone(pid: int) -> bool:
 def attached(launch: Launch, *options: str) -> Screen:
     """A viewer that shows the run's stage."""
     viewer = launch(*options, command="attach", run="tiny")
-    viewer.wait_for_text("watching")
+    viewer.wait_for_text("in control" if "--control" in options else "watching")
     viewer.wait_for_text("stage ")
     return viewer
 
@@ -49,7 +49,6 @@ def test_detached_watched_by_several_and_dead(launch: Launch) -> None:
     screen.wait_for_step(20)
     trainer = screen.trainer()
     viewers = [attached(launch, "--control"), attached(launch)]
-    viewers[0].wait_for_text("in control")
     viewers[0].type("q")
     assert viewers[0].status() == 0
     viewers[1].process.send_signal(signal.SIGTERM)
