@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-ANSWER_WIDTH = 20
-"""Columns of the terminal for the labels of the table of answers, and for each checkpoint."""
+ANSWER_WIDTH = 17
+"""Cells that each checkpoint gets in the table of answers: three stand side by side in 80."""
 
 EXAMPLES = examples(
     'icot-tui ask runs/demo "12*34"',
