@@ -15,6 +15,7 @@ from pathlib import Path
 
 from icot_tui.engine.journal.events import Evaluated, RunEnded, TokenRemoved
 from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.run_folder import RunFolder
 
 
 def train(config: str, runs: Path, changes: list[str]) -> tuple[list, float]:
@@ -24,8 +25,7 @@ def train(config: str, runs: Path, changes: list[str]) -> tuple[list, float]:
     command = [sys.executable, "-m", "icot_tui", "train", config, "--quiet", "--runs", str(runs)]
     subprocess.run([*command, *flags], check=True, stdout=subprocess.DEVNULL)
     seconds = time.monotonic() - began
-    newest = (runs / "latest").read_text().strip()
-    events = [event for _, event in JournalReader(runs / newest / "journal.jsonl").events()]
+    events = [event for _, event in JournalReader(RunFolder.find(runs, None).journal).events()]
     return events, seconds
 
 
