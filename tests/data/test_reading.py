@@ -1,4 +1,4 @@
-"""Rows in the formats of the field: recognized, told, refused, and trained on."""
+"""Rows in the formats of the field: recognized, told and refused."""
 
 import csv
 import json
@@ -10,59 +10,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from icot_tui.config import DataConfig, check_run
+from icot_tui.config import DataConfig
 from icot_tui.config.sections import ColumnsConfig
 from icot_tui.data.examples import Example, chunk_examples
 from icot_tui.data.load import load_data
 from icot_tui.data.reading import ExampleReader
 from icot_tui.errors import UserError
-from tests.tiny import train_new
 
 FILES = Path(__file__).parent / "files"
-JARS = Example("A shelf holds 4 jars and 8 cans. How many things?", "<<4+8=12>>", "12")
 
 
 def read(source: Path | str, **columns: str) -> tuple[list[Example], list[str]]:
     reader = ExampleReader(str(source), columns=ColumnsConfig(**columns))
     examples = [one for chunk in reader.chunks() for _, one in chunk_examples(chunk)]
     return examples, reader.told()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "told"),
-    [
-        (
-            "gsm8k.jsonl",
-            "read as GSM8K with its calculations as steps, JSON: 4 examples, 1.2 steps",
-        ),
-        ("gsm8k-aug.csv", "read as GSM8K-Aug's and CODI's columns, CSV: 4 examples, 1.2 steps"),
-        ("codi.parquet", "read as GSM8K-Aug's and CODI's columns, Parquet: 4 examples, 1.2 steps"),
-        ("coconut.json", "read as Coconut's JSON: 4 examples, 1.2 steps"),
-        ("prosqa.json", "read as Coconut's JSON (ProsQA): 4 examples, 2.0 steps"),
-        ("prontoqa.json", "read as ProntoQA's own JSON: 4 examples, 4.0 steps"),
-    ],
-)
-def test_each_format_is_recognized_and_trains(name: str, told: str, tmp_path: Path) -> None:
-    examples, sentences = read(FILES / name)
-    assert [sentence.partition(" is ")[2] for sentence in sentences] == [told]
-    if name == "prontoqa.json":
-        assert examples[1].input.endswith("Tia is a cat. True or false: Tia is not furry.")
-        assert (examples[1].cot[:12], examples[1].answer) == ("Tia is a cat", "False")
-    elif name != "prosqa.json":
-        assert examples[0] == JARS
-        assert examples[1].cot == "<<2*6=12>> <<12-2=10>>"
-        assert examples[2].answer == "2,000"
-    run = {
-        "data": {"train": str(FILES / name), "validation": str(FILES / name)},
-        "model": {"layers": 1, "heads": 2, "width": 16},
-        "train": {"max_steps": 4, "batch_size": 4, "device": "cpu", "threads": 1},
-        "evaluation": {"every_steps": 4, "samples": 0},
-    }
-    folder = train_new(tmp_path, check_run(run))
-    events = [json.loads(line) for line in folder.journal.read_text().splitlines()]
-    assert any(e["event"] == "Warned" and told in e["message"] for e in events)
-    assert events[-1]["finished"]
 
 
 def test_columns_can_be_named(tmp_path: Path) -> None:
