@@ -23,6 +23,11 @@ def reason(error: BaseException) -> str:
     return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of what a library's error says, cut, or the error's kind."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+
+
 class Cancelled(Exception):
     """The work is no longer wanted, and there is no result."""
 

@@ -13,6 +13,8 @@ from icot_tui.errors import UserError
 LFS_POINTER = b"version https://git-lfs"
 _KINDS = {
     b"PAR1": "a Parquet file",
+    b"ARROW1": "an Arrow file",
+    b"\xff\xff\xff\xff": "an Arrow file",
     b"\x1f\x8b": "packed with gzip",
     b"PK\x03\x04": "a zip archive",
     b"\x28\xb5\x2f\xfd": "packed with zstd",
@@ -56,8 +58,8 @@ def refuse_wrong_kind(path: Path, head: bytes) -> None:
     for mark, kind in _KINDS.items():
         if head[: len(mark)].lower() == mark.lower():
             raise UserError(
-                f"{path} is {kind}: give a text file with one example 'input||cot #### answer' "
-                "a line"
+                f"{path} is {kind}: give text with an example 'input||cot #### answer' a line, "
+                "JSON, CSV or Parquet"
             )
 
 

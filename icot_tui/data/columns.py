@@ -3,10 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from icot_tui.config.sections import ColumnsConfig
-from icot_tui.data.examples import ANSWER_MARK, INPUT_END, Example
+from icot_tui.data.examples import ANSWER_MARK, INPUT_END, Example, flaw
 from icot_tui.data.steps import MARK, StepRule
 from icot_tui.errors import UserError
 
@@ -17,9 +18,6 @@ CHAINS = {
 }
 """Columns with a chain of thought, and the format that has them."""
 CALCULATION = re.compile(r"<<.*?>>")
-FOREIGN_DIGIT = re.compile(r"(?![0-9])\d")
-LONGEST = 1 << 20
-"""Characters of a column; a longer one is some mistake."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,11 @@ class ColumnFormat:
     question: str
     chain: str | None
     answer: str
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that are read."""
+        return list(dict.fromkeys([self.question, self.chain or self.answer, self.answer]))
 
     def example(
         self, row: Mapping[str, Any], where: str, rule: StepRule | None = None
@@ -99,6 +102,10 @@ def recognize(row: Mapping[str, Any], columns: ColumnsConfig, where: str) -> Col
             return ColumnFormat(title, question, chain, answer)
         if ANSWER_MARK in str(row[answer]):
             return ColumnFormat("GSM8K with its calculations as steps", question, None, answer)
+        raise UserError(
+            f"{where}, column {answer}: '{ANSWER_MARK}' is missing, and no column has a chain of "
+            f"thought (the columns are {there}); name one with data.columns.chain"
+        )
     raise UserError(
         f"{where}: no known format has the columns {there}; name those of the question, the chain "
         "of thought and the answer with data.columns.question, .chain and .answer"
@@ -112,8 +119,10 @@ def _steps(row: Mapping[str, Any], column: str, where: str) -> list[str]:
         return _text(row, column, where, may_be_empty=True).splitlines()
     for number, step in enumerate(value, start=1):
         if not isinstance(step, str):
-            kind = "null" if step is None else f"a {type(step).__name__}"
+            kind = "null" if step is None else f"of type {type(step).__name__}"
             raise UserError(f"{where}, column {column}: step {number} is {kind}, not text")
+    if problem := flaw(" ".join(value)):
+        raise UserError(f"{where}, column {column}: {problem}")
     return value
 
 
@@ -122,17 +131,16 @@ def _text(row: Mapping[str, Any], column: str, where: str, may_be_empty: bool = 
     if column not in row:
         raise UserError(f"{where}: it is missing; the columns are {', '.join(row) or 'none'}")
     value = row[column]
-    if isinstance(value, (dict, list)):
-        raise UserError(f"{where}: it is a nested {type(value).__name__}, not text")
     if value is None:
         raise UserError(f"{where}: it is null")
+    if not isinstance(value, (str, int, float, Decimal)):
+        nested = "nested " * isinstance(value, (dict, list))
+        raise UserError(f"{where}: it is a {nested}{type(value).__name__}, not text")
     text = str(value)
+    if problem := flaw(text):
+        raise UserError(f"{where}: {problem}")
     if not may_be_empty and not text.strip():
         raise UserError(f"{where}: it is empty")
-    if len(text) > LONGEST:
-        raise UserError(f"{where}: it has {len(text):,} characters, more than {LONGEST:,}")
-    if not text.isascii() and (foreign := FOREIGN_DIGIT.search(text)):
-        raise UserError(f"{where}: '{foreign[0]}' is a digit of another script; write 0 to 9")
     return text
 
 

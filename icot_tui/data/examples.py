@@ -2,6 +2,7 @@
 
 import codecs
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,9 @@ INPUT_END = "||"
 ANSWER_MARK = "####"
 SHAPE = "input||chain of thought #### answer"
 CHUNK_BYTES = 1 << 21
+LONGEST = 1 << 20
+"""Characters of a line or of a column; a longer one is some mistake."""
+_UNUSABLE = re.compile(r"(?![0-9])\d|[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ def parse_line(line: str, where: str) -> Example:
     Raises:
         UserError: the line, which `where` names, is not `input||chain of thought #### answer`.
     """
+    if problem := flaw(line):
+        raise UserError(f"{where}: {problem}")
     question, _, rest = line.partition(INPUT_END)
     cot, _, answer = rest.partition(ANSWER_MARK)
     if problem := _problem(line, question, cot, answer):
@@ -44,6 +50,18 @@ def line_of(example: Example) -> bytes:
     """The line of an example, with its end."""
     cot = f"{example.cot} " if example.cot else ""
     return f"{example.input}{INPUT_END}{cot}{ANSWER_MARK} {example.answer}\n".encode()
+
+
+def flaw(text: str) -> str | None:
+    """What makes a text unusable in any part of an example; None if nothing does."""
+    if len(text) > LONGEST:
+        return f"it has {len(text):,} characters, more than {LONGEST:,}"
+    found = None if text.isascii() else _UNUSABLE.search(text)
+    if found is None:
+        return None
+    if found[0].isdecimal():
+        return f"'{found[0]}' is a digit of another script; write 0 to 9"
+    return "it is not UTF-8; save the file as UTF-8"
 
 
 def _problem(line: str, question: str, cot: str, answer: str) -> str | None:
@@ -112,6 +130,9 @@ def read_chunks(path: Path, limit: int | None = None) -> Iterator[Chunk]:
 def _file_chunks(path: Path) -> Iterator[Chunk]:
     first_line = 1
     for text in _blocks(path):
+        if len(text) > CHUNK_BYTES + 4 * LONGEST:
+            number = first_line + text.count(b"\n", 0, CHUNK_BYTES)
+            raise UserError(f"{path}, line {number}: it has more than {LONGEST:,} characters")
         yield Chunk(text, str(path), first_line)
         first_line += text.count(b"\n")
     if first_line == 1:
@@ -172,7 +193,7 @@ def _blocks(path: Path) -> Iterator[bytes]:
                 file.seek(0, os.SEEK_SET)
             refuse_wrong_kind(path, file.peek())
             while text := file.read(CHUNK_BYTES):
-                text += file.readline()
+                text += file.readline(4 * LONGEST + 1)  # UTF-8 has up to four bytes a character
                 yield _plain(text)
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist: check the path") from error

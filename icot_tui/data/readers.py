@@ -1,26 +1,21 @@
-"""Rows of JSON, JSON lines, CSV and Parquet files, of folders of such, and of datasets on the hub.
+"""Files of rows: JSON, CSV and Parquet, and folders of such.
 
 Values are those of the file: `datasets` guesses types (007 becomes 7, 72 beside a blank 72.0, a
-year a date; findings/datasets-csv-answers.sh), so it reads only what is on the hub, typed already.
+year a date; findings/datasets-csv-answers.sh), so it reads only what has no such files (`library`).
 """
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from functools import cache
-from itertools import chain
+from collections.abc import Iterator
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from icot_tui.errors import UserError
+from icot_tui.data.examples import flaw
+from icot_tui.data.json_rows import Row, json_rows
+from icot_tui.errors import UserError, first_line
 from icot_tui.files import file_head, refuse_wrong_kind
 
-Row = dict[str, Any]
-HUB = "hub:"
-HUB_SECONDS = 20
 SUFFIXES = (".txt", ".json", ".jsonl", ".csv", ".tsv", ".parquet")
 SPLIT_FILES = {
     "train": ("train",),
@@ -30,7 +25,9 @@ SPLIT_FILES = {
 }
 """How the names of a folder's files begin, by split."""
 BATCH = 4096
-"""Rows of a Parquet file or a dataset in memory at once."""
+"""Rows of a Parquet file in memory at once."""
+CSV_FIELD = 1 << 27
+"""Characters of a field of CSV that are read; Python's limit of 131,072 is too low for chains."""
 
 
 def kind_of(path: Path) -> str:
@@ -44,7 +41,9 @@ def kind_of(path: Path) -> str:
         return "Parquet"
     refuse_wrong_kind(path, head)
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if start[:1] in (b"{", b"[") and start[1:].lstrip()[:1] in (b'"', b"{", b"}", b"]"):
+    named_so = path.suffix in (".json", ".jsonl")
+    inner = start[1:].lstrip()[:1]
+    if start[:1] in (b"{", b"[") and (named_so or inner in (b'"', b"{", b"}", b"]")):
         return "JSON"
     return "CSV" if path.suffix in (".csv", ".tsv") else "text"
 
@@ -69,85 +68,37 @@ def read_rows(path: Path, kind: str) -> Iterator[tuple[int, Row]]:
     Raises:
         UserError: it is damaged, or its rows are no tables of columns; file and row are named.
     """
-    rows = {"JSON": _json_rows, "CSV": _csv_rows, "Parquet": _parquet_rows}[kind](path)
+    rows = {"JSON": json_rows, "CSV": _csv_rows, "Parquet": _parquet_rows}[kind](path)
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, dict):
             raise UserError(f"{path}, row {number}: columns are missing, it is {_short(row)}")
         yield number, row
 
 
-def _json_rows(path: Path) -> Iterator[Any]:
-    with open(path, "rb") as file:
-        first = file.readline().removeprefix(b"\xef\xbb\xbf")
-        try:
-            row = msgspec.json.decode(first)
-        except (msgspec.DecodeError, RecursionError):
-            row = None  # one value over several lines
-        if isinstance(row, dict) and not _is_table(row) and not _is_prontoqa(row):
-            yield from _json_lines(path, chain([first], file))
-        else:
-            yield from _json_list(path, first + file.read())
-
-
-def _json_lines(path: Path, lines: Iterable[bytes]) -> Iterator[Any]:
-    for number, line in enumerate(filter(bytes.strip, lines), start=1):
-        try:
-            yield msgspec.json.decode(line)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise UserError(f"{path}, row {number}: {_reason(error)}") from error
-
-
-def _json_list(path: Path, text: bytes) -> Iterable[Any]:
-    """Rows of a list, of a list under the only key, of one list a column, or of ProntoQA."""
-    try:
-        whole = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise UserError(f"{path}: {_reason(error)}") from error
-    if not isinstance(whole, dict):
-        return whole if isinstance(whole, list) else [whole]
-    if _is_prontoqa(whole):
-        return map(_prontoqa_row, whole.values())
-    if not _is_table(whole):
-        return [whole]
-    lists = list(whole.values())
-    if len(lists) == 1:
-        return list(lists[0])
-    if len({*map(len, lists)}) > 1:
-        raise UserError(f"{path}: its columns {', '.join(whole)} have different lengths")
-    return (dict(zip(whole, values, strict=True)) for values in zip(*lists, strict=True))
-
-
-def _is_table(row: Row) -> bool:
-    return bool(row) and all(isinstance(value, list) for value in row.values())
-
-
-def _is_prontoqa(whole: Row) -> bool:
-    """Is it as ProntoQA's generator writes it, an example under each of the keys?"""
-    return bool(whole) and all(
-        isinstance(value, dict) and isinstance(value.get("test_example"), dict)
-        for value in whole.values()
-    )
-
-
-def _prontoqa_row(value: Row) -> Row:
-    """The example that is asked, whose question is told in two columns."""
-    row: Row = value["test_example"]
-    if isinstance(row.get("question"), str) and isinstance(row.get("query"), str):
-        return row | {"question": f"{row['question']} {row['query']}"}
-    return row
-
-
 def _csv_rows(path: Path) -> Iterator[Any]:
     delimiter = "\t" if path.suffix == ".tsv" else ","
+    csv.field_size_limit(CSV_FIELD)
     number = 0
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            for number, row in enumerate(csv.DictReader(file, delimiter=delimiter), start=1):
-                if None in row:
+    # What is no UTF-8 is kept as surrogates, so that its row and column can be named.
+    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        table = csv.reader(file, delimiter=delimiter, strict=True, skipinitialspace=True)
+        try:
+            names = _csv_header(path, next(table, []))
+            for number, fields in enumerate(filter(None, table), start=1):
+                if len(fields) > len(names):
                     raise UserError(f"{path}, row {number}: it has more fields than the header")
-                yield row
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise UserError(f"{path}, row {number + 1}: it cannot be read ({error})") from error
+                yield dict(zip_longest(names, fields))
+        except csv.Error as error:
+            raise UserError(f"{path}, row {number + 1}: it cannot be read ({error})") from error
+
+
+def _csv_header(path: Path, fields: list[str]) -> list[str]:
+    names = [name.strip() for name in fields]
+    if flaw("".join(names)):
+        raise UserError(f"{path}: its header is not UTF-8; save the file as UTF-8")
+    if twice := [name for at, name in enumerate(names) if name in names[:at]]:
+        raise UserError(f"{path}: its column {twice[0]} stands there twice")
+    return names
 
 
 def _parquet_rows(path: Path) -> Iterator[Any]:
@@ -159,70 +110,7 @@ def _parquet_rows(path: Path) -> Iterator[Any]:
             for batch in file.iter_batches(BATCH):
                 yield from batch.to_pylist()
     except (ArrowException, OSError) as error:
-        raise UserError(f"{path} is a damaged Parquet file ({_reason(error)})") from error
-
-
-class HubDataset:
-    """One split of a dataset on the Hugging Face hub: `hub:NAME`, `hub:NAME:SUBSET@SPLIT`."""
-
-    def __init__(self, source: str, split: str) -> None:
-        named, _, chosen = source.removeprefix(HUB).partition("@")
-        self._name, _, subset = named.partition(":")
-        self._subset, self._split = subset or None, chosen or split
-
-    @property
-    def title(self) -> str:
-        """As it is named in messages."""
-        return f"{self._name} ({self._split})"
-
-    def files(self) -> list[Path]:
-        """Its downloaded files, whose content it is."""
-        return [Path(file["filename"]) for file in self._load().cache_files]
-
-    def rows(self) -> Iterator[tuple[int, Row]]:
-        """Row numbers from 1, and rows; a UserError if it cannot be had."""
-        dataset = self._load()
-        batches = (dataset[at : at + BATCH] for at in range(0, len(dataset), BATCH))
-        rows = (
-            dict(zip(b, row, strict=True)) for b in batches for row in zip(*b.values(), strict=True)
-        )
-        return enumerate(rows, start=1)
-
-    def _load(self) -> Any:
-        try:
-            return _load_dataset(self._name, self._subset, self._split)
-        except Exception as error:  # whatever third-party loaders raise, the cause is the name
-            raise UserError(
-                f"the dataset '{self._name}', split {self._split}, is not available on the "
-                f"Hugging Face hub ({_reason(error)}): check its name, subset and split "
-                "(hub:NAME:SUBSET@SPLIT), the network, and your access to it"
-            ) from error
-
-
-@cache
-def _load_dataset(name: str, subset: str | None, split: str) -> Any:
-    """A dataset, or its downloaded copy where the hub cannot be reached.
-
-    The loader itself would try for half a minute first (findings/datasets-unreachable-hub.sh).
-    """
-    from datasets import load_dataset
-    from huggingface_hub import constants, dataset_info
-
-    try:
-        dataset_info(name, timeout=HUB_SECONDS)
-    except Exception:
-        online, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
-        try:
-            with suppress(Exception):
-                return load_dataset(name, subset, split=split)
-        finally:
-            constants.HF_HUB_OFFLINE = online
-        raise
-    return load_dataset(name, subset, split=split)
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+        raise UserError(f"{path} is a damaged Parquet file ({first_line(error)})") from error
 
 
 def _short(value: Any) -> str:

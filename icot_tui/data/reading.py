@@ -8,12 +8,15 @@ from pathlib import Path
 from icot_tui.config.sections import ColumnsConfig, DataConfig
 from icot_tui.data.columns import ColumnFormat, recognize
 from icot_tui.data.examples import CHUNK_BYTES, Chunk, limited, line_of, read_chunks
-from icot_tui.data.readers import HUB, HubDataset, Row, kind_of, read_rows, split_files
+from icot_tui.data.json_rows import Row
+from icot_tui.data.library import LoadedDataset, open_dataset
+from icot_tui.data.readers import kind_of, read_rows, split_files
 from icot_tui.data.steps import MARK_BYTE, StepRule
 from icot_tui.errors import UserError
+from icot_tui.formatting import count
 from icot_tui.units import Unit
 
-READER_VERSION = 1
+READER_VERSION = 2
 """To be raised when the same rows would become other text."""
 
 
@@ -21,7 +24,8 @@ READER_VERSION = 1
 class ExampleReader:
     """Reads one source, as often as is needed.
 
-    source   a file, a folder with a file for each split, or `hub:NAME:SUBSET@SPLIT`
+    source   a file, a folder with files for each split, a folder that `save_to_disk` of the
+             `datasets` library made, or `hub:NAME:SUBSET@SPLIT`
     split    which split of a folder or dataset
     columns  of rows, where they are not recognized
     rule     the ends of steps are marked, those of chains that are text by it; None: none are
@@ -31,9 +35,7 @@ class ExampleReader:
     split: str = "train"
     columns: ColumnsConfig = field(default_factory=ColumnsConfig)
     rule: StepRule | None = None
-    _formats: dict[str, str] = field(default_factory=dict)
-    _examples: int = 0
-    _steps: int = 0
+    _parts: list["_Part"] = field(default_factory=list)
 
     @classmethod
     def of(cls, source: str, split: str, config: DataConfig | None, unit: Unit) -> "ExampleReader":
@@ -48,13 +50,12 @@ class ExampleReader:
         Raises:
             UserError: the source is missing or unreadable, or a line or row is no example.
         """
-        self._formats, self._examples, self._steps = {}, 0, 0
+        self._parts = []
         yield from limited(self._chunks(), limit)
 
     def _chunks(self) -> Iterator[Chunk]:
-        if self.source.startswith(HUB):
-            dataset = HubDataset(self.source, self.split)
-            yield from self._converted(dataset.title, "a dataset", dataset.rows())
+        if (dataset := open_dataset(self.source, self.split)) is not None:
+            yield from self._converted(_Part(dataset.title, dataset.kind), dataset.rows(), dataset)
             return
         for path in self.files():
             kind = kind_of(path)
@@ -62,55 +63,80 @@ class ExampleReader:
                 for chunk in read_chunks(path):
                     yield chunk if self.rule is None else _marked(chunk, self.rule)
             else:
-                yield from self._converted(str(path), kind, read_rows(path, kind))
+                yield from self._converted(_Part(str(path), kind), read_rows(path, kind))
 
     def files(self) -> list[Path]:
         """The files that hold the source."""
-        if self.source.startswith(HUB):
-            return HubDataset(self.source, self.split).files()
+        if (dataset := open_dataset(self.source, self.split)) is not None:
+            return dataset.files()
         path = Path(self.source).expanduser()
         return split_files(path, self.split) if path.is_dir() else [path]
 
     def identity(self) -> object:
         """All that the text depends on: the file's content, and for rows how they are read."""
-        digests = [_digest(path) for path in self.files()]
-        if len(digests) == 1 and not self.source.startswith(HUB):
-            is_text = kind_of(self.files()[0]) == "text"  # known by its content alone since 0.1
-            return digests[0] if is_text else [*digests, self.columns.model_dump(), READER_VERSION]
-        return [digests, self.columns.model_dump(), READER_VERSION]
+        files, how = self.files(), [self.columns.model_dump(), READER_VERSION]
+        digests = [_digest(path) for path in files]
+        if len(files) == 1 and open_dataset(self.source, self.split) is None:
+            is_text = kind_of(files[0]) == "text"  # known by its content alone since 0.1
+            return digests[0] if is_text else [*digests, *how]
+        return [digests, *how]
 
     def told(self) -> list[str]:
-        """What the latest reading took the source for; nothing of text."""
-        steps = f"{self._steps / max(self._examples, 1):.1f} steps"
-        return [
-            f"{name} is read as {title}: {self._examples:,} examples, {steps}"
-            for name, title in self._formats.items()
-        ]
+        """What the latest reading took the source for, and what is doubtful; nothing of text."""
+        return [sentence for part in self._parts for sentence in part.told()]
 
-    def _converted(self, name: str, kind: str, rows: Iterator[tuple[int, Row]]) -> Iterator[Chunk]:
+    def _converted(
+        self, part: "_Part", rows: Iterator[tuple[int, Row]], dataset: LoadedDataset | None = None
+    ) -> Iterator[Chunk]:
         """Rows as chunks of lines."""
         form: ColumnFormat | None = None
         lines: list[bytes] = []
         first = size = 0
         for number, row in rows:
-            where = f"{name}, row {number}"
-            form = form or recognize(row, self.columns, where)
+            where = f"{part.name}, row {number}"
+            if form is None:
+                form = recognize(row, self.columns, where)
+                part.form, part.doubts = form, dataset.doubts(form.columns) if dataset else []
+                self._parts.append(part)
             example, steps = form.example(row, where, self.rule)
-            self._examples += 1
-            self._steps += steps
+            part.examples += 1
+            part.steps += steps
             line = line_of(example)
             if self.rule is not None and MARK_BYTE not in line:
                 line = self.rule.mark(line)
             lines.append(line)
             first, size = first or number, size + len(lines[-1])
             if size >= CHUNK_BYTES:
-                yield Chunk(b"".join(lines), name, first, "row", self.rule is not None)
+                yield Chunk(b"".join(lines), part.name, first, "row", self.rule is not None)
                 lines, first, size = [], 0, 0
         if form is None:
-            raise UserError(f"{name} has no rows: give one with examples")
-        self._formats[name] = form.title if kind in form.title else f"{form.title}, {kind}"
+            raise UserError(f"{part.name} has no rows: give one with examples")
+        part.finished = True
         if lines:
-            yield Chunk(b"".join(lines), name, first, "row", self.rule is not None)
+            yield Chunk(b"".join(lines), part.name, first, "row", self.rule is not None)
+
+
+@dataclass
+class _Part:
+    """A file or dataset of rows, and what it was taken for."""
+
+    name: str
+    kind: str
+    form: ColumnFormat | None = None
+    doubts: list[str] = field(default_factory=list)
+    examples: int = 0
+    steps: int = 0
+    finished: bool = False
+
+    def told(self) -> list[str]:
+        """A sentence on what it is read as, with its counts if it was read to its end."""
+        assert self.form is not None, "it has rows"
+        title = self.form.title
+        told = f"{self.name} is read as {title}{f', {self.kind}' * (self.kind not in title)}"
+        if self.finished:
+            mean = f"{self.steps / self.examples:.1f} steps"
+            told += f": {count(self.examples, 'example')}, {mean}"
+        return [told, *self.doubts]
 
 
 def _digest(path: Path) -> str:

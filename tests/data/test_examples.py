@@ -18,9 +18,8 @@ from icot_tui.data.overlap import example_hashes, repeated
 from icot_tui.data.overlap import shared as shared_inputs
 from icot_tui.errors import UserError
 
-SPANS = st.text(st.characters(codec="utf-8", exclude_characters="|#\n\r"), min_size=1).map(
-    str.strip
-)
+LETTERS = st.characters(codec="utf-8", exclude_characters="|#\n\r", exclude_categories=["Nd"])
+SPANS = st.text(LETTERS | st.sampled_from("0123456789"), min_size=1).map(str.strip)
 
 
 def file(tmp_path: Path, content: bytes | str) -> Path:
@@ -98,9 +97,17 @@ def test_chunks_are_whole_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert [number for number, _ in read_lines(path, 37)] == list(range(1, 38))
 
 
-def test_a_very_long_line(tmp_path: Path) -> None:
-    path = file(tmp_path, f"{'9 ' * 3_000_000}||z #### y\nb||z #### y\n")
-    assert [len(example.input) for _, example in read_lines(path)] == [5_999_999, 1]
+def test_very_long_lines_across_blocks(tmp_path: Path) -> None:
+    line = "\u00e9 " * 524_000 + "||z #### y\n"
+    path = file(tmp_path, f"{line * 5}b||z #### y\n")
+    assert [len(example.input) for _, example in read_lines(path)] == [1_047_999] * 5 + [1]
+
+
+@pytest.mark.parametrize("blanks", [1_100_000, 6_000_000, 50_000_000])
+def test_a_line_that_is_too_long_is_named(blanks: int, tmp_path: Path) -> None:
+    path = file(tmp_path, f"b||z #### y\n{' ' * blanks}b||z #### y\n")
+    with pytest.raises(UserError, match=r"train\.txt, line 2: it has .*more than 1,048,576"):
+        list(read_lines(path))
 
 
 def test_bad_line_and_bad_bytes_are_named(tmp_path: Path) -> None:

@@ -79,6 +79,9 @@ def test_a_folder_has_a_file_for_each_split(tmp_path: Path) -> None:
         row = {"question": f"{answer}?", "cot": "", "answer": answer}
         (tmp_path / "data" / name).write_text(json.dumps(row))
     data = load_data(DataConfig(train=str(tmp_path), validation=str(tmp_path)))
+    assert [warning.rpartition(": ")[2] for warning in data.warnings][:3] == [
+        "1 example, 0.0 steps"
+    ] * 3
     assert (len(data.train), len(data.validation)) == (2, 1)
     with pytest.raises(UserError, match=r"no test file.* it has train-0\.jsonl, train-1"):
         load_data(DataConfig(train=str(tmp_path), validation="50%", test=str(tmp_path)))
@@ -141,7 +144,7 @@ def damaged_parquet(path: Path) -> None:
             lambda p: p.write_text("question,cot,answer\nq,c\n"),
             "column answer: it is null",
         ),
-        ("a.csv", lambda p: p.write_bytes(b"question,cot,answer\nq,c,\xff\n"), "cannot be read"),
+        ("a.csv", lambda p: p.write_bytes(b"question,cot,answer\nq,c,\xff\n"), "answer: it is not"),
         ("a.json", lambda p: p.write_text("version https://git-lfs.github.com/spec/v1\n"), "LFS"),
         ("a.json", lambda p: p.write_text("<!DOCTYPE html>"), "a web page"),
         ("a.csv", lambda p: p.write_bytes(b"\x1f\x8b12"), "packed with gzip"),
@@ -154,29 +157,3 @@ def test_damaged_files_are_named(
     write(tmp_path / name)
     with pytest.raises(UserError, match=complaint):
         read(tmp_path / name)
-
-
-def test_a_dataset_that_cannot_be_reached_is_one_sentence(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("icot_tui.data.readers.HUB_SECONDS", 2)
-    with pytest.raises(UserError, match="'icot-tui/is-not-there', split train, is not available"):
-        read("hub:icot-tui/is-not-there")
-
-
-def test_a_dataset_is_read_by_its_loader(tmp_path: Path) -> None:
-    """The loader takes a folder for a name, so that the real one runs without a network."""
-    rows = {"question": ["1?", "2?"], "steps": [["a"], ["b", "c"]], "answer": [1, 2]}
-    pq.write_table(pa.table(rows), tmp_path / "train.parquet")
-    pq.write_table(
-        pa.table({key: part[:1] for key, part in rows.items()}), tmp_path / "test.parquet"
-    )
-    examples, told = read(f"hub:{tmp_path}")
-    assert examples == [Example("1?", "a", "1"), Example("2?", "b c", "2")]
-    assert "(train) is read as Coconut's JSON, a dataset: 2 examples, 1.5 steps" in told[0]
-    assert len(read(f"hub:{tmp_path}@test")[0]) == 1
-    chosen = DataConfig(train=f"hub:{tmp_path}", validation=f"hub:{tmp_path}@test", max_overlap=1)
-    first, second = load_data(chosen), load_data(chosen)
-    assert len(first.train) == 2 and first.fingerprint == second.fingerprint
-    with pytest.raises(UserError, match="split validation, is not available"):
-        load_data(DataConfig(train=f"hub:{tmp_path}", validation=f"hub:{tmp_path}"))
