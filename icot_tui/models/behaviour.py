@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 ROWS, COLUMNS, STEPS = 3, 8, 2
+"""Of the rows that a model is tried with; no model has fewer positions than columns."""
 LENGTHS = (4, 3, 6)
 """Tokens of the rows before `STEPS` more are written."""
 JUMP_AT, JUMP = 2, 5

@@ -10,7 +10,14 @@ from torch import nn
 
 from icot_tui.config import ModelConfig
 from icot_tui.errors import UserError
-from icot_tui.models.behaviour import behaviour, has_dropout, kind, refuse_dead_words, runs
+from icot_tui.models.behaviour import (
+    COLUMNS,
+    behaviour,
+    has_dropout,
+    kind,
+    refuse_dead_words,
+    runs,
+)
 from icot_tui.models.dropout import set_dropout
 from icot_tui.models.loading import load_pretrained
 from icot_tui.models.positions import extend_positions, has_position_table
@@ -115,7 +122,7 @@ def _from_scratch(
         "num_hidden_layers": config.layers,
         "num_attention_heads": config.heads,
         "hidden_size": config.width,
-        "max_position_embeddings": config.positions or positions,
+        "max_position_embeddings": config.positions or max(positions, COLUMNS),
         "bos_token_id": separator_id,
         "eos_token_id": separator_id,
     }

@@ -118,3 +118,12 @@ def test_a_folder_of_several_kinds_trains_and_reports_its_test_split(
     assert run(["eval", str(trained.path), "--no-speed", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["examples"] == 3
+
+
+@pytest.mark.slow
+def test_the_shortest_examples_train(tmp_path: Path) -> None:
+    file = tmp_path / "short.txt"
+    file.write_text("1||2 #### 3\n2||3 #### 4\n" * 2)
+    source = {"train": str(file), "validation": str(file)}
+    events = list(JournalReader(train_new(tmp_path, config(**source)).journal).events())
+    assert isinstance(events[-1][1], RunEnded) and events[-1][1].finished
