@@ -125,6 +125,7 @@ def stats(
     json: Json = False,
 ) -> None:
     """Print sizes, median token counts (Table 1 of the papers), repeated and shared inputs."""
+    from icot_tui.data.doubts import ExampleDoubts
     from icot_tui.data.examples import characters
     from icot_tui.data.files import text_stats, tokenizer_notes
     from icot_tui.data.steps import StepRule
@@ -145,6 +146,12 @@ def stats(
         print_error(f"note: {note}")
     for note in tokenizer_notes(readers[0].chunks(), loaded):
         print_error(f"note: {note}")
+    for reader in readers:
+        seen = ExampleDoubts()
+        for _ in seen.watching(reader.chunks()):
+            pass
+        for note in (*seen.sentences(), *seen.comparison()):
+            print_error(f"note: {reader.source}: {note}")
     if json:
         print_json({name: asdict(values) for name, values in measured.items()})
         return

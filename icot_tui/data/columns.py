@@ -63,7 +63,7 @@ class ColumnFormat:
         steps = [text for step in steps if (text := " ".join(step.split()))]
         chain = " ".join(steps)
         marked = chain
-        if rule is not None and (listed or (len(steps) > 1 and rule.end is None)):
+        if rule is not None and ((listed and steps) or (len(steps) > 1 and rule.end is None)):
             marked = f"{MARK} ".join(steps) + MARK
         steps = CALCULATION.findall(chain) or steps
         example = Example(" ".join(question.split()), marked, " ".join(answer.split()))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.config import DataConfig
+from icot_tui.data.doubts import ExampleDoubts
 from icot_tui.data.examples import (
     CHUNK_BYTES,
     Chunk,
@@ -243,8 +244,12 @@ class FileSource(ExampleSource):
         return characters(chunk for name in self.names for chunk in self.chunks(name))
 
     def doubts(self) -> tuple[list[str], list[Overlap]]:
-        hashes = {name: example_hashes(self.chunks(name)) for name in self.names}
+        seen = ExampleDoubts()
+        chunks = {name: self.chunks(name) for name in self.names}
+        chunks["train"] = seen.watching(chunks["train"])
+        hashes = {name: example_hashes(part) for name, part in chunks.items()}
         found = [told for reader in self._readers.values() for told in reader.told()]
+        found += [f"{self._source('train')}: {sentence}" for sentence in seen.sentences()]
         wanted = self.config.train_examples or 0
         if len(hashes["train"]) < wanted:
             found.append(

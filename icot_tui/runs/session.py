@@ -15,6 +15,7 @@ from icot_tui.config import Phase, RunConfig
 from icot_tui.config.loading import load_config
 from icot_tui.curriculum.removal import RemovalPlan, removed_tokens
 from icot_tui.data.encoded import EncodedSplit
+from icot_tui.data.encoding import decode_example
 from icot_tui.data.load import Data, load_data
 from icot_tui.data.tokenizing import decode
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, newest_verified
@@ -80,6 +81,7 @@ def _run(
             folder.lock()
             cleanup.callback(folder.unlock)
         data = load_data(config.data, config.curriculum.unit, config.model.vocabulary)
+        _check_chains(config, data)
         journal = Journal(folder.journal) if processes.is_main else None
         if journal is not None:
             cleanup.callback(journal.close)
@@ -109,6 +111,18 @@ def _run(
         ).train()
         emit(ended)
         return ended
+
+
+def _check_chains(config: RunConfig, data: Data) -> None:
+    """Refuse a method that trains on chains of thought where no training example has one."""
+    method = METHODS[config.method.name]
+    longest = int(data.train.cot_lengths.argmax())
+    chain = decode_example(data.tokenizer, data.train, longest).cot  # a blank may be a token
+    if (method.removes_tokens or method.writes_cot) and not chain.strip():
+        raise UserError(
+            f"no training example has a chain of thought, which {method.title} is trained on: give "
+            'data with chains, or set method.name = "no_cot"'
+        )
 
 
 def _hand_in(card: Callable[[RunFolder], str], folder: RunFolder, trackers: Trackers) -> None:
