@@ -80,6 +80,8 @@ def test_what_is_printed_at_the_end_names_the_run_that_was_on_the_screen_last(
 def test_the_playground_that_was_opened_at_home_leads_back_there(screen: Screen) -> None:
     wait_for_screen(screen, 1, "look at tiny")
     screen.type("k")
+    wait_for_screen(screen, 1, "whose checkpoints are to be asked?")
+    screen.type("\r")
     wait_for_screen(screen, 2, "playground")
     screen.type("\x03")
     wait_for_screen(screen, 3, "look at tiny")
