@@ -11,10 +11,11 @@ from pathlib import Path
 from icot_tui.errors import UserError
 
 LFS_POINTER = b"version https://git-lfs"
+_ARROW = "an Arrow file (of a dataset that save_to_disk made, give the folder)"
 _KINDS = {
     b"PAR1": "a Parquet file",
-    b"ARROW1": "an Arrow file",
-    b"\xff\xff\xff\xff": "an Arrow file",
+    b"ARROW1": _ARROW,
+    b"\xff\xff\xff\xff": _ARROW,
     b"\x1f\x8b": "packed with gzip",
     b"PK\x03\x04": "a zip archive",
     b"\x28\xb5\x2f\xfd": "packed with zstd",

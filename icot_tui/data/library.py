@@ -64,7 +64,7 @@ class LoadedDataset:
         return [
             f"{self.title}: the datasets library took the column {name} of {builder.upper()} files "
             f"for {kind}, which changes texts and numbers (007 becomes 7, 72 may become 72.0): "
-            "download the files and name their folder"
+            "give the files themselves, of the hub downloaded ones"
             for name, kind in types.items()
             if kind.startswith(GUESSED.get(builder, ()))
         ]

@@ -96,9 +96,13 @@ def _csv_header(path: Path, fields: list[str]) -> list[str]:
     names = [name.strip() for name in fields]
     if flaw("".join(names)):
         raise UserError(f"{path}: its header is not UTF-8; save the file as UTF-8")
+    _refuse_twice(path, names)
+    return names
+
+
+def _refuse_twice(path: Path, names: list[str]) -> None:
     if twice := [name for at, name in enumerate(names) if name in names[:at]]:
         raise UserError(f"{path}: its column {twice[0]} stands there twice")
-    return names
 
 
 def _parquet_rows(path: Path) -> Iterator[Any]:
@@ -107,6 +111,7 @@ def _parquet_rows(path: Path) -> Iterator[Any]:
 
     try:
         with ParquetFile(path) as file:
+            _refuse_twice(path, file.schema_arrow.names)
             for batch in file.iter_batches(BATCH):
                 yield from batch.to_pylist()
     except (ArrowException, OSError) as error:

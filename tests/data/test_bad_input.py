@@ -163,6 +163,17 @@ def test_a_column_that_is_no_text(
     assert f"{path}, row 1, column answer: it is a " in error and f"{kind}, not text" in error
 
 
+def test_a_column_that_stands_twice_in_parquet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "in" / "data.parquet"
+    path.parent.mkdir()
+    arrays = [pa.array([text]) for text in ("1?", "1", "2", "3")]
+    names = ["question", "cot", "answer", "answer"]
+    pq.write_table(pa.Table.from_arrays(arrays, names=names), path)
+    assert f"{path}: its column answer stands there twice" in refused(path, "stats", capsys)
+
+
 HEADER = "question,cot,answer\n"
 ROW = json.dumps(GOOD[0])
 

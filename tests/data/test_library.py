@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value, load_dataset
 
 from icot_tui.cli.app import run
 from icot_tui.config import DataConfig, check_run
@@ -79,6 +79,13 @@ def test_types_that_the_loader_guessed_are_told(
     (tmp_path / name).write_text(content)
     _, told = read(f"hub:{tmp_path}")
     assert len(told) == (2 if doubtful else 1) and doubtful in told[-1]
+
+
+def test_types_that_were_guessed_before_a_dataset_was_saved_are_told(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("question,cot,answer\nq,c,007\n")
+    load_dataset(str(tmp_path), split="train").save_to_disk(tmp_path / "saved")
+    _, told = read(tmp_path / "saved")
+    assert told[1].endswith("give the files themselves, of the hub downloaded ones")
 
 
 def test_a_text_that_the_loader_took_for_a_date_is_refused(tmp_path: Path) -> None:
