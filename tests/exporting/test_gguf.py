@@ -13,6 +13,10 @@ from icot_tui.exporting.portable import make_portable
 from icot_tui.exporting.source import read_source
 from tests.tiny import byte_pair_tokenizer
 
+RUNS = 3
+"""Tries: one of 200 answers may differ where two tokens are tied (seen with 7e-5 nats between them),
+since llama.cpp's numbers are PyTorch's only nearly. Then another run is exported."""
+
 
 @pytest.fixture
 def qwen2(tmp_path: Path) -> str:
@@ -37,7 +41,13 @@ def qwen2(tmp_path: Path) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", [0, 4, 8])
 def test_llama_cpp_answers_as_gpt2_does(trained, export, tmp_path, stage) -> None:
-    export(trained("own", False)[stage], "gguf", tmp_path / "out")
+    for seed in range(RUNS):
+        said = export(
+            trained("own", False, seed=seed)[stage], "gguf", tmp_path / "out", status=None
+        )
+        if not said:
+            break
+        assert "llama.cpp answers 1 of 200 held-out questions otherwise" in said, said
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"README.md", "model.gguf"}
 
 
