@@ -14,7 +14,7 @@ from icot_tui.exporting.source import read_source
 from tests.tiny import byte_pair_tokenizer
 
 RUNS = 3
-"""Tries: one of 200 answers may differ where two tokens are tied (seen with 7e-5 nats between them),
+"""Tries: one of 200 answers may differ where two tokens are tied (7e-5 nats apart were seen),
 since llama.cpp's numbers are PyTorch's only nearly. Then another run is exported."""
 
 
