@@ -43,9 +43,11 @@ LOOKS = 8
 
 
 def as_of(run: Path, step: int | None, runs: Path) -> RunFolder:
-    """The run as it stood when so many steps were done, as if that were now."""
+    """The run as it stood when so many steps were done, as if that were now, with a trainer."""
     folder = runs / run.name
     folder.mkdir()
+    locked = RunFolder(folder)
+    locked.lock()
     for name in ("checkpoints", "control"):
         (folder / name).mkdir()
     shutil.copy(run / "config.toml", folder)
@@ -56,7 +58,7 @@ def as_of(run: Path, step: int | None, runs: Path) -> RunFolder:
     with (folder / "journal.jsonl").open("w") as journal:
         for event in events:
             journal.write(json.dumps(event | {"time": event["time"] + late}) + "\n")
-    return RunFolder(folder)
+    return locked
 
 
 async def picture(folder: RunFolder, size: tuple[int, int], theme: str) -> str:
@@ -140,7 +142,6 @@ def main() -> None:
     else:
         with tempfile.TemporaryDirectory() as runs:
             folder = as_of(arguments.run, arguments.step, Path(runs))
-            folder.lock()
             svg = asyncio.run(picture(folder, size, theme))
             folder.unlock()
     arguments.to.parent.mkdir(parents=True, exist_ok=True)

@@ -92,7 +92,7 @@ def _gated(schedule: LossGated, history: History, config: RunConfig) -> Schedule
     per_example = config.curriculum.gate_per == "example"
     now = None if per_example else smoothed_loss(history, config.curriculum.gate_window)
     subject = _subject(summary, _after(summary, config))
-    which = "the loss summed over an example's tokens" if per_example else "the loss"
+    which = "an example's summed loss" if per_example else "the loss"
     sentence = f"{subject} when {which} is below {schedule.gate_loss:g}"
     short = f"next at a loss below {schedule.gate_loss:g}"
     if now is not None:
