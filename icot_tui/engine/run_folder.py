@@ -142,7 +142,8 @@ class RunFolder:
             raise UserError(f"cannot lock run {self.name}: {error.strerror}") from error
         with contextlib.suppress(OSError):  # a full disk: the lock holds without a name
             os.ftruncate(lock, 0)
-            holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
+            since = round(time.time(), 3)  # as the journal's times are: no line of ours is earlier
+            holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
             os.pwrite(lock, json.dumps(holder).encode(), 0)
         self._lock = lock
 

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import subprocess
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from icot_tui.engine.journal.events import Paused
+from icot_tui.engine.journal.journal import encode_line
 from icot_tui.engine.run_folder import LATEST, RunFolder
 from icot_tui.errors import UserError
 from icot_tui.files import write_atomically
@@ -110,11 +113,23 @@ def test_one_trainer_at_a_time(tmp_path: Path) -> None:
     assert not folder.is_locked() and folder.locked_since() is None
     began = time.time()
     folder.lock()
-    assert began <= (folder.locked_since() or 0) <= time.time()
+    assert round(began, 3) <= (folder.locked_since() or 0) <= round(time.time(), 3)
     (folder.path / "lock").write_text("of an earlier version")
     assert folder.locked_since() == 0
     folder.unlock()
     assert folder.holder() is None
+
+
+def test_a_line_of_the_moment_of_locking_is_not_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder.create(tmp_path, "run", "")
+    monkeypatch.setattr(time, "time", lambda: 1000.00049)
+    folder.lock()
+    line = json.loads(encode_line(time.time(), Paused(step=0, reason="")))
+    since = folder.locked_since()
+    assert since is not None and line["time"] >= since
+    folder.unlock()
 
 
 @pytest.mark.slow
