@@ -94,6 +94,7 @@ def test_text_without_colours_shows_what_is_removed(capsys: Output) -> None:
     assert reasoning.split()[2:4] == ["·", "b"]  # gone, written: the run has ended
 
 
+@pytest.mark.slow
 def test_no_study_is_imported_for_a_frame_of_a_run(one: Path) -> None:
     """It must be there at once: what only other screens need costs a fifth of its time."""
     code = (

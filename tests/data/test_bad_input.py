@@ -105,6 +105,7 @@ def test_a_bad_value(
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
+@pytest.mark.slow
 def test_a_value_of_50_megabytes(
     suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

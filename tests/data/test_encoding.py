@@ -68,6 +68,7 @@ SYMBOLS = st.sampled_from([*"0123456789*+()", "#", "|", " ", " ", " ", " ", "\n"
 
 @settings(max_examples=300)
 @given(st.lists(SYMBOLS, max_size=40).map("".join))
+@pytest.mark.slow
 def test_marked_lines_mean_what_parsed_ones_do(text: str) -> None:
     """Whatever passes as regular is read alike by the parser; nothing else is looked up."""
     marked = mark_regular((text + "\n").encode())

@@ -67,6 +67,7 @@ def test_a_run_never_writes_into_another_one_in_its_place(tmp_path):
     assert not list_checkpoints(folder.checkpoints) and not folder.journal.exists()
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_moved_in_the_middle_of_a_save(tmp_path, monkeypatch):
     folder, there = create_run(OFTEN, tmp_path), RunFolder(tmp_path / "elsewhere")
     save = Store.save

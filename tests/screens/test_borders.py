@@ -145,6 +145,7 @@ def test_borders_light_up_are_dragged_with_the_mouse_and_remembered(tmp_path: Pa
     drive(tmp_path, later, told.source, state=UserState.load(path))
 
 
+@pytest.mark.slow
 def test_with_little_bandwidth_panels_move_once_the_border_is_let_go(tmp_path: Path) -> None:
     told = a_run(tmp_path)
 

@@ -99,6 +99,7 @@ def test_samples_are_browsed_and_what_flipped_is_told(tmp_path: Path) -> None:
     assert panel.title(told.view()) == "samples: evaluation 1 of 2"
 
 
+@pytest.mark.slow
 def test_the_samples_of_an_evaluation_stay_when_a_newer_one_comes(tmp_path: Path) -> None:
     told = Told(tmp_path).start()
     some = [sample(index, True) for index in range(40)]
@@ -278,6 +279,7 @@ def test_a_chart_that_gets_its_first_data_shows_what_the_others_do(tmp_path: Pat
     assert accuracy.chart.viewport.window == loss.chart.viewport.window is not None
 
 
+@pytest.mark.slow
 def test_loss_and_accuracy_zoom_and_point_together(tmp_path: Path) -> None:
     told = two_removals(tmp_path)
 

@@ -182,6 +182,7 @@ def test_the_text_of_a_warning_is_no_markup(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_search_marks_its_words_and_goes_from_match_to_match(tmp_path):
     told = warned(Told(tmp_path).start().train(100).remove(), 0, 40)
     panel = LogPanel()

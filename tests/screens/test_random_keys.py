@@ -47,6 +47,7 @@ def test_a_list_is_closed_before_it_is_filled(tmp_path: Path, keys: tuple[str, .
     drive(tmp_path, steps, told.source)
 
 
+@pytest.mark.slow
 def test_a_covered_dialog_stays_when_the_upper_one_closes(tmp_path: Path) -> None:
     told = a_run(tmp_path)
 
@@ -80,6 +81,7 @@ def test_full_screen_in_a_terminal_that_shows_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["pageup", "pagedown"])
 @pytest.mark.parametrize("action", ["palette", "runs", "theme"])
+@pytest.mark.slow
 def test_a_page_in_a_list_without_height_is_no_page(tmp_path: Path, action: str, key: str) -> None:
     """As it is for a moment when it opens, and on a terminal that is too small."""
     told = a_run(tmp_path)

@@ -147,6 +147,7 @@ def test_the_key_for_pause_lets_a_paused_run_go_on_and_hold_lets_go(tmp_path: Pa
     drive(tmp_path, steps, told.source, SMALL, control=True)
 
 
+@pytest.mark.slow
 def test_what_was_confirmed_is_sent_whatever_others_did_meanwhile(tmp_path: Path) -> None:
     told = a_run(tmp_path)
     queue = CommandQueue(told.folder.control)

@@ -48,6 +48,7 @@ def test_leaving_asks_what_becomes_of_the_training(
     assert with_engine(tmp_path, engine, steps).return_value == answer
 
 
+@pytest.mark.slow
 def test_when_training_ends_the_screen_stays_with_a_summary(tmp_path: Path) -> None:
     told = a_run(tmp_path)
     engine = Engine(told)

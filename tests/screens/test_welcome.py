@@ -34,6 +34,7 @@ def test_the_welcome_tells_what_is_done_and_any_key_goes_on(tmp_path: Path) -> N
     with_engine(tmp_path, engine, steps, welcome=True)
 
 
+@pytest.mark.slow
 def test_the_welcome_goes_when_training_begins(tmp_path: Path) -> None:
     engine = Engine(a_run(tmp_path))
     engine.startup_phase = cast(Any, "loading PyTorch")

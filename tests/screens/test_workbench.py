@@ -187,6 +187,7 @@ def test_keys_that_terminals_and_editors_take_do_nothing_here(tmp_path: Path) ->
     assert drive(tmp_path, steps, told.source).return_value == "close"
 
 
+@pytest.mark.slow
 def test_no_panel_fails_on_the_whole_screen(tmp_path: Path) -> None:
     """With what the app itself gives them."""
     told = a_run(tmp_path)
