@@ -1,6 +1,7 @@
 """`icot-tui export --to gguf`: llama.cpp answers as icot-tui does, or nothing is written."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,11 +12,12 @@ from icot_tui.exporting import gguf
 from icot_tui.exporting.gguf import write_gguf
 from icot_tui.exporting.portable import make_portable
 from icot_tui.exporting.source import read_source
+from tests.exporting.margins import smallest_margin
 from tests.tiny import byte_pair_tokenizer
 
-RUNS = 3
-"""Tries: one of 200 answers may differ where two tokens are tied (7e-5 nats apart were seen),
-since llama.cpp's numbers are PyTorch's only nearly. Then another run is exported."""
+MARGIN = 2e-4
+"""Nats: of 18 such models, llama.cpp wrote the other token in four, all with less than 1e-4."""
+SEEDS = 8
 
 
 @pytest.fixture
@@ -38,35 +40,43 @@ def qwen2(tmp_path: Path) -> str:
     return str(tmp_path / "qwen2")
 
 
+@pytest.fixture
+def sure(trained):  # type: ignore[no-untyped-def]
+    """Trains runs until a checkpoint of a stage has no two tokens all but tied."""
+
+    def checkpoint(stage: int, *options: Any, **more: Any) -> Path:
+        for seed in range(SEEDS):
+            path: Path = trained(*options, seed=seed, **more)[stage]
+            if smallest_margin(path) > MARGIN:
+                return path
+        pytest.fail(f"in {SEEDS} runs two tokens are nearer than {MARGIN} nats")
+
+    return checkpoint
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", [0, 4, 8])
-def test_llama_cpp_answers_as_gpt2_does(trained, export, tmp_path, stage) -> None:
-    for seed in range(RUNS):
-        said = export(
-            trained("own", False, seed=seed)[stage], "gguf", tmp_path / "out", status=None
-        )
-        if not said:
-            break
-        assert "llama.cpp answers 1 of 200 held-out questions otherwise" in said, said
+def test_llama_cpp_answers_as_gpt2_does(sure, export, tmp_path, stage) -> None:
+    export(sure(stage, "own", False), "gguf", tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"README.md", "model.gguf"}
 
 
 @pytest.mark.slow
-def test_a_model_with_the_words_of_its_data_is_exported(trained, words, export, tmp_path) -> None:
-    checkpoint = trained("own", tokenizer=words, vocabulary="data")[8]
+def test_a_model_with_the_words_of_its_data_is_exported(sure, words, export, tmp_path) -> None:
+    checkpoint = sure(8, "own", tokenizer=words, vocabulary="data")
     export(checkpoint, "gguf", tmp_path / "out")
 
 
 @pytest.mark.slow
-def test_llama_cpp_answers_as_llama_does(trained, export, tmp_path) -> None:
-    export(trained("own", True, architecture="llama")[0], "gguf", tmp_path / "out")
+def test_llama_cpp_answers_as_llama_does(sure, export, tmp_path) -> None:
+    export(sure(0, "own", True, architecture="llama"), "gguf", tmp_path / "out")
 
 
 @pytest.mark.slow
-def test_llama_cpp_answers_as_qwen2_does(trained, qwen2, export, tmp_path) -> None:
-    checkpoints = trained("eos", False, pretrained=qwen2)
-    export(checkpoints[8], "gguf", tmp_path / "out")
-    said = export(checkpoints[4], "gguf", tmp_path / "half", status=2)
+def test_llama_cpp_answers_as_qwen2_does(sure, trained, qwen2, export, tmp_path) -> None:
+    export(sure(8, "eos", False, pretrained=qwen2), "gguf", tmp_path / "out")
+    checkpoint = trained("eos", False, pretrained=qwen2)[4]
+    said = export(checkpoint, "gguf", tmp_path / "half", status=2)
     assert "can't tell the end of the chain" in said and not (tmp_path / "half").exists()
 
 
