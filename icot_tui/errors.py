@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 Check = Callable[[], None]
 """Called between the parts of long work; raises `Cancelled` once the work is no longer wanted."""
+LONGEST_REASON = 240
+"""Characters of a library's own message that an error repeats."""
 
 
 class UserError(ValueError):
@@ -23,9 +25,9 @@ def reason(error: BaseException) -> str:
     return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of what a library's error says, cut, or the error's kind."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+def first_line(error: object) -> str:
+    """The first line of what a library says of an error, cut, or the error's kind."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:LONGEST_REASON]
 
 
 class Cancelled(Exception):

@@ -7,6 +7,8 @@ from itertools import zip_longest
 from typing import Literal
 
 Compare = Literal["text", "number"]
+DECIDING = 256
+"""The first answers of a source, by which it is decided how they are compared."""
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
 _LEFT_OUT = str.maketrans("", "", ",$")

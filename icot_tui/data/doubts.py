@@ -3,15 +3,13 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from icot_tui.data.comparison import as_number
+from icot_tui.data.comparison import DECIDING, as_number
 from icot_tui.data.examples import ANSWER_MARK, INPUT_END, Chunk
 from icot_tui.formatting import count
 
 _NO_CHAIN = re.compile(rb"\|\|\s*####")
 _POINT_ZERO = re.compile(rb"#### *[+-]?[0-9]+\.0 *\n")
 _THOUSANDS = re.compile(rb"####[^\n]*?[0-9],[0-9]{3}(?![0-9])")
-_ANSWERS = 256
-"""So many decide how answers are compared, as in `data.splits.first_answers`."""
 
 
 class ExampleDoubts:
@@ -35,7 +33,7 @@ class ExampleDoubts:
             self.chainless += len(_NO_CHAIN.findall(text))
             self.point_zero += len(_POINT_ZERO.findall(text))
             self.commas += len(_THOUSANDS.findall(text))
-            if missing := _ANSWERS - len(self._answers):
+            if missing := DECIDING - len(self._answers):
                 ends = text.split(ANSWER_MARK.encode(), missing)[1:]
                 self._answers += [end.partition(b"\n")[0].decode(errors="replace") for end in ends]
             yield chunk

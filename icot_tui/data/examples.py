@@ -19,6 +19,7 @@ SHAPE = "input||chain of thought #### answer"
 CHUNK_BYTES = 1 << 21
 LONGEST = 1 << 20
 """Characters of a line or of a column; a longer one is some mistake."""
+NOT_UTF8 = "it is not UTF-8; save the file as UTF-8"
 _UNUSABLE = re.compile(r"(?![0-9])\d|[\ud800-\udfff]")
 
 
@@ -61,7 +62,7 @@ def flaw(text: str) -> str | None:
         return None
     if found[0].isdecimal():
         return f"'{found[0]}' is a digit of another script; write 0 to 9"
-    return "it is not UTF-8; save the file as UTF-8"
+    return NOT_UTF8
 
 
 def _problem(line: str, question: str, cot: str, answer: str) -> str | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from icot_tui.data.examples import NOT_UTF8
 from icot_tui.errors import UserError, first_line
 
 Row = dict[str, Any]
@@ -76,8 +77,7 @@ def _first_bad_byte(text: bytes) -> int | None:
 
 
 def _problem(error: Exception) -> str:
-    bad_text = isinstance(error, UnicodeDecodeError)
-    return "it is not UTF-8; save the file as UTF-8" if bad_text else first_line(error)
+    return NOT_UTF8 if isinstance(error, UnicodeDecodeError) else first_line(error)
 
 
 def _is_row(value: Any) -> bool:

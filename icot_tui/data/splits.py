@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.config import DataConfig
+from icot_tui.data.comparison import DECIDING
 from icot_tui.data.doubts import ExampleDoubts
 from icot_tui.data.examples import (
     CHUNK_BYTES,
@@ -80,7 +81,7 @@ def open_source(config: DataConfig, unit: Unit = "token") -> ExampleSource:
     return source
 
 
-def first_answers(source: ExampleSource, count: int = 256) -> list[str]:
+def first_answers(source: ExampleSource, count: int = DECIDING) -> list[str]:
     """The first answers of the validation split; a UserError if it cannot be read."""
     examples = (one for chunk in source.chunks("validation") for _, one in chunk_examples(chunk))
     return [example.answer for example in islice(examples, count)]

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from icot_tui.data.cache import entry, seal, sealed_facts
-from icot_tui.errors import UserError
+from icot_tui.errors import UserError, first_line
 from icot_tui.models.next_logits import CachedRows, NextLogits, WholeRows
 from icot_tui.models.supervised import SupervisedLM
 from icot_tui.models.wrapped import CACHE, WrappedLM, cache_name, unadapted
@@ -43,8 +43,6 @@ LARGE = 50_000_000
 """Parameters from which on a trial takes so long that it is done once for all."""
 VERSION = 2
 """To be raised when a trial would find something else."""
-REASON = 200
-"""Characters of a library's own message that an error repeats."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +201,7 @@ class _Trial:
             longer = self._logits(_longer(self._lm, self._ids), None)
         except Exception as error:  # of whatever kind: third-party code
             raise UserError(
-                f"{self._name} cannot be asked as a causal language model: {_first_line(error)}"
+                f"{self._name} cannot be asked as a causal language model: {first_line(error)}"
             ) from error
         self._close = TOLERANCE.get(plain.dtype, 0.1) * float(plain.float().std())
         if not plain.isfinite().all():
@@ -295,8 +293,3 @@ def _evaluating(lm: nn.Module) -> Iterator[None]:
         yield
     finally:
         lm.train(training)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:REASON] if lines else type(error).__name__

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from icot_tui.errors import UserError
+from icot_tui.errors import UserError, first_line
 from icot_tui.files import refuse_lfs_pointer, refuse_odd_files
 from icot_tui.models.behaviour import behaviour
 from icot_tui.models.dropout import set_dropout
@@ -27,8 +27,6 @@ BUFFERS = (
     *(".attn.causal_mask", ".rotary_emb.inv_freq"),
 )
 """Of constant values, which older versions of transformers saved with the weights."""
-REASON = 240
-"""Characters of a library's own message that an error repeats."""
 
 
 def load_pretrained(name: str, dropout: float | None = None) -> "PreTrainedModel":
@@ -100,7 +98,7 @@ def whole_model(
     unknown = [key for key in report["unexpected_keys"] if not key.endswith(BUFFERS)]
     refuse_misfits(name, "its architecture", report["missing_keys"], unknown, wrong)
     if report["error_msgs"]:
-        raise UserError(f"'{name}' cannot be read: {_first_line(report['error_msgs'][0])}")
+        raise UserError(f"'{name}' cannot be read: {first_line(report['error_msgs'][0])}")
     if not known:
         behaviour(model, name)
     loaded: PreTrainedModel = model
@@ -112,7 +110,7 @@ def _read(load: Callable[[], Any], name: str) -> Any:
     try:
         return load()
     except Exception as error:  # of whatever kind: so it is with damaged files
-        reason = next(damaged_files(Path(name)), None) or _first_line(error)
+        reason = next(damaged_files(Path(name)), None) or first_line(error)
         raise UserError(f"no causal language model can be read from '{name}': {reason}") from error
 
 
@@ -131,7 +129,7 @@ def damaged_files(folder: Path) -> Iterator[str]:
             except UserError as error:
                 yield str(error)
             except Exception as error:  # safetensors has a class of its own
-                yield f"{path.name} is damaged ({_first_line(error)})"
+                yield f"{path.name} is damaged ({first_line(error)})"
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -224,8 +222,3 @@ def _adapter_tensors(folder: Path) -> dict[str, Tensor]:
         tensors: dict[str, Tensor] = _read(lambda: load_file(path), str(folder))
         return tensors
     return read_tensors(folder / "adapter_model.bin")
-
-
-def _first_line(error: object) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:REASON] if lines else type(error).__name__
