@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from icot_tui.engine.journal.events import CheckpointSaved, CommandDone, RolledBack
-from icot_tui.tui.frame.header import header_parts
+from icot_tui.tui.frame.header import fit_parts, header_parts
 from icot_tui.tui.panels.accuracy import AccuracyPanel, accuracy_data
 from icot_tui.tui.panels.removal import RemovalPanel, _answers
 from icot_tui.tui.run.view import RunView
@@ -51,6 +51,16 @@ def test_a_rollback_is_on_the_accuracy_chart_before_the_next_evaluation(tmp_path
     assert data.extent is not None
     (rollback,) = (mark for mark in data.marks if mark.kind == "rollback")
     assert data.extent[0] <= rollback.x <= data.extent[1]
+
+
+def test_the_header_says_at_which_stage_was_evaluated_where_there_is_room(tmp_path: Path) -> None:
+    told = evaluated(Told(tmp_path).start().train(100), 0.97)
+    assert "evaluated" not in header(told.view())
+    told.remove().train(10)
+    assert "exact match 97.0 % | step 110 | evaluated at stage 0" in header(told.view())
+    mode = "attached, in control"
+    narrow, _ = fit_parts(list(header_parts(told.view())), mode, 78, " · ")
+    assert narrow[-1][0] == "exact match 97.0 %"
 
 
 def test_a_held_run_says_so_in_the_header(tmp_path: Path) -> None:

@@ -88,10 +88,10 @@ def header_parts(view: RunView) -> Iterator[Part]:
     if metrics.abandoned:
         yield "not evaluated since the rollback", "$warning"
     elif evaluations:
-        last = evaluations[-1].result
-        when = "" if last.stage == metrics.stage else f" at stage {last.stage}"
-        yield f"exact match {percent(last.exact_match)}{when}", ""
+        yield f"exact match {percent(evaluations[-1].result.exact_match)}", ""
     yield f"step {metrics.step:,}", ""
+    if evaluations and (stage := evaluations[-1].result.stage) != metrics.stage:
+        yield f"evaluated at stage {stage}", ""
     if view.status != "training":
         return
     if (pace := summary.steps_per_second) is not None:

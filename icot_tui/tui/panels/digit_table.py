@@ -28,7 +28,7 @@ def digit_table(view: RunView, area: Area) -> list[Line]:
     stages, shares = stages[left_out:], shares[left_out:]
     task = task_of(view.history.summary.config)
     what = "digit" if task else "answer token"
-    said = f"Each {what}, after the right ones, at the last evaluation of each stage, in %"
+    said = f"Each {what} in %, after the right ones, at each stage's last evaluation"
     said += f"; {left_out:,} earlier stages are left out" if left_out else ""
     lines = [area.cut(line((f"{said}.", "dim")))]
     if wide == CELL:

@@ -94,7 +94,7 @@ def _gated(schedule: LossGated, history: History, config: RunConfig) -> Schedule
     subject = _subject(summary, _after(summary, config))
     which = "an example's summed loss" if per_example else "the loss"
     sentence = f"{subject} when {which} is below {schedule.gate_loss:g}"
-    short = f"next at a loss below {schedule.gate_loss:g}"
+    short = f"next at a {'summed ' * per_example}loss below {schedule.gate_loss:g}"
     if now is not None:
         sentence, short = f"{sentence} (now {number(now)})", f"{short}, now {number(now)}"
     if metrics.clock_changed:
