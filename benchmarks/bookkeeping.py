@@ -60,7 +60,7 @@ def main() -> None:
 
 def time_removal(repeats: int = 2000) -> float:
     from icot_tui.curriculum.removal import RemovalPlan, remove
-    from icot_tui.curriculum.schedule import Smoothing
+    from icot_tui.curriculum.smoothing import Smoothing
     from icot_tui.data.encoded import DataOrder
     from icot_tui.data.load import load_data
 

@@ -37,7 +37,7 @@ from training_step import RATE, Ours
 
 from icot_tui.config import RunConfig, check_run
 from icot_tui.curriculum.removal import Batch, RemovalPlan, TokenFormat, remove
-from icot_tui.curriculum.schedule import Smoothing
+from icot_tui.curriculum.smoothing import Smoothing
 from icot_tui.data.encoded import DataOrder
 from icot_tui.engine.evaluation.held_out import PreparedModel
 from icot_tui.models.device import silence_transformers

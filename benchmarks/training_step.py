@@ -21,7 +21,7 @@ from plain_loop import PlainLoop
 from icot_tui.config import RunConfig, check_run
 from icot_tui.config.sections import Vocabulary
 from icot_tui.curriculum.removal import Batch, RemovalPlan, remove
-from icot_tui.curriculum.schedule import Smoothing
+from icot_tui.curriculum.smoothing import Smoothing
 from icot_tui.data.encoded import DataOrder
 from icot_tui.data.load import Data, load_data
 from icot_tui.data.vocabulary import kept_tokens

@@ -84,7 +84,7 @@ def test_the_engine_knows_no_screen():
 
 def test_the_methods_are_listed_without_heavy_libraries():
     """Lists of runs read every method's facts, and must be quick."""
-    heavy = "[name for name in ('torch', 'transformers') if name in sys.modules]"
+    heavy = "[name for name in ('torch', 'transformers', 'numpy') if name in sys.modules]"
     code = f"import icot_tui.methods, sys; print({heavy})"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "[]", result.stderr

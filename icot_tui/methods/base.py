@@ -31,7 +31,7 @@ def _nothing_to_train(context: "RunContext", phase: Phase, state: "RunState") ->
 
 @dataclass(frozen=True, kw_only=True)
 class Method(MethodDescription):
-    """A method; modules of methods import torch and the engine only within functions.
+    """A method; modules of methods import torch, numpy and the engine only within functions.
 
     Attributes:
         training: builds one of the trainings, from the state in which it begins.

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from icot_tui.config import Phase, method_of
 from icot_tui.config.sections import Positive, Section
-from icot_tui.curriculum.schedule import ALL, NO_SMOOTHING, Fixed
-from icot_tui.data.tokenizing import separators
+from icot_tui.curriculum.schedule import ALL, Fixed
 from icot_tui.errors import UserError
 from icot_tui.methods.base import Method
 from icot_tui.methods.stepwise import removal_of
@@ -97,6 +96,7 @@ def pause_lm(lm: "PreTrainedModel", tokens: int, separator_id: int) -> "WrappedL
 
 
 def _open(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":
+    from icot_tui.data.tokenizing import separators
     from icot_tui.engine.checkpoints.checkpoint import load_tensors
     from icot_tui.engine.checkpoints.weights import ExtendedWeights
     from icot_tui.models.loading import load_pretrained
@@ -112,6 +112,8 @@ def _open(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedMode
 def _training(context: "RunContext", phase: Phase, state: "RunState") -> "Training":
     import torch
 
+    from icot_tui.curriculum.smoothing import NO_SMOOTHING
+    from icot_tui.data.tokenizing import separators
     from icot_tui.engine.checkpoints.weights import ExtendedWeights
     from icot_tui.engine.loop.training import language_model_training, new_model
 

@@ -4,16 +4,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from icot_tui.config import Phase, RunConfig
-from icot_tui.curriculum.schedule import ALL, Fixed, Schedule, Smoothing, build_schedule
+from icot_tui.curriculum.schedule import ALL, Fixed, Schedule, build_schedule
 from icot_tui.methods.base import Method
 
 if TYPE_CHECKING:
+    from icot_tui.curriculum.smoothing import Smoothing
     from icot_tui.engine.loop.run_state import RunState
     from icot_tui.engine.loop.training import RunContext, Training
 
 
-def removal_of(context: "RunContext", config: RunConfig) -> tuple[Schedule, Smoothing]:
+def removal_of(context: "RunContext", config: RunConfig) -> "tuple[Schedule, Smoothing]":
     """When tokens go as the curriculum says, and how many more by chance."""
+    from icot_tui.curriculum.smoothing import Smoothing
     from icot_tui.engine.loop.build import data_order
 
     curriculum = config.curriculum

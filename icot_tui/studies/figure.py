@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from icot_tui.curriculum.schedule import offset_distribution
+from icot_tui.curriculum.smoothing import offset_distribution
 from icot_tui.errors import UserError
 from icot_tui.formatting import plain
 from icot_tui.studies.collect import CHECKPOINT, Collected

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from icot_tui.config import RunConfig
-from icot_tui.curriculum.schedule import offset_distribution
+from icot_tui.curriculum.smoothing import offset_distribution
 from icot_tui.engine.journal.metrics import Metrics
 from icot_tui.studies.outcome import Outcome
 from icot_tui.studies.spec import MeasureName, StudyConfig

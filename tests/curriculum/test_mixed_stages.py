@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from icot_tui.config import CurriculumConfig
-from icot_tui.curriculum.schedule import Smoothing
+from icot_tui.curriculum.smoothing import Smoothing
 
 
 def test_without_mixing_all_have_the_scheduled_stage_and_their_offset():

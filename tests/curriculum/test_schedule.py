@@ -7,16 +7,8 @@ import pytest
 
 from icot_tui.config import CurriculumConfig
 from icot_tui.curriculum.curriculum import Curriculum
-from icot_tui.curriculum.schedule import (
-    ALL,
-    Fixed,
-    Linear,
-    LossGated,
-    Smoothing,
-    Stages,
-    build_schedule,
-    offset_distribution,
-)
+from icot_tui.curriculum.schedule import ALL, Fixed, Linear, LossGated, Stages, build_schedule
+from icot_tui.curriculum.smoothing import Smoothing, offset_distribution
 
 
 def run(curriculum: Curriculum, losses: list[float], observe_every: int = 1) -> list[int]:

@@ -11,11 +11,12 @@ from icot_tui.analysis.checkpoints import run_entries
 from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.cli.app import app
 from icot_tui.config import ModelConfig
-from icot_tui.curriculum.schedule import NO_SMOOTHING
+from icot_tui.curriculum.smoothing import NO_SMOOTHING
 from icot_tui.data.tokenizing import Separators
 from icot_tui.engine.evaluation.decoding import decode
 from icot_tui.engine.evaluation.staged_examples import PositionShift, Prefixes
-from icot_tui.methods.coconut import MARKS, LatentStages, Thoughts
+from icot_tui.methods.coconut import MARKS, Thoughts
+from icot_tui.methods.coconut.stages import LatentStages
 from icot_tui.models.build import build_model
 from icot_tui.models.latents import ThoughtCounts
 from icot_tui.models.supervised import SupervisedLM
@@ -122,17 +123,16 @@ def test_the_loss_is_on_what_follows_the_thoughts_and_goes_through_them(lm, rows
 
 
 def test_a_share_of_the_rows_gets_any_stage_of_its_chain():
-    config = thinking(coconut={"uniform_prob": 0.5})
     steps, rows = np.array([2, 5]), np.arange(2).repeat(200)
-    stages = LatentStages(NO_SMOOTHING, config, steps, STEPS).scheduled(3, 1, rows)
+    stages = LatentStages(NO_SMOOTHING, 0.5, 0, steps, STEPS).scheduled(3, 1, rows)
     assert set(stages[:200]) == {0, 1, 2}
     assert set(stages[200:]) == {0, 1, 2, 5}  # 3 and 4 have no thoughts of their own
     assert 0.4 < np.mean(stages[200:] == 1) < 0.8
-    none = LatentStages(NO_SMOOTHING, thinking(), steps, STEPS)
+    none = LatentStages(NO_SMOOTHING, 0.0, 0, steps, STEPS)
     assert set(none.scheduled(3, 1, rows)) == {1}
     assert none.scheduled(3, 3, rows).tolist() == [3] * 200 + [5] * 200
     assert none.lowest(2) == 2
-    assert LatentStages(NO_SMOOTHING, config, steps, STEPS).lowest(2) == 0
+    assert LatentStages(NO_SMOOTHING, 0.5, 0, steps, STEPS).lowest(2) == 0
 
 
 @pytest.mark.slow

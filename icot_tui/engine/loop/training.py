@@ -10,7 +10,8 @@ from torch import nn
 
 from icot_tui.config import Phase, RunConfig
 from icot_tui.curriculum.removal import RemovalPlan
-from icot_tui.curriculum.schedule import NO_SMOOTHING, Schedule, Smoothing
+from icot_tui.curriculum.schedule import Schedule
+from icot_tui.curriculum.smoothing import NO_SMOOTHING, Smoothing
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.load import Data
 from icot_tui.data.tokenizing import OWN_SEPARATORS, separator_id, separators

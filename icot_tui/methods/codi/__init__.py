@@ -9,12 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from icot_tui.config import Phase
-from icot_tui.curriculum.removal import Batch, Ints, TokenFormat
 from icot_tui.curriculum.schedule import ALL, Fixed
-from icot_tui.data.tokenizing import separators
 from icot_tui.errors import UserError
 from icot_tui.methods.base import Method
 from icot_tui.methods.codi.config import CodiConfig
@@ -22,6 +18,7 @@ from icot_tui.methods.codi.config import CodiConfig
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from icot_tui.curriculum.removal import Batch, Ints
     from icot_tui.engine.loop.run_state import RunState
     from icot_tui.engine.loop.training import RunContext, Training
     from icot_tui.engine.loop.update import Update
@@ -45,6 +42,7 @@ def codi_lm(lm: "PreTrainedModel", config: CodiConfig, separator_id: int) -> "Wr
 
 
 def _open(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":
+    from icot_tui.data.tokenizing import separators
     from icot_tui.engine.checkpoints.description import needed_description
     from icot_tui.engine.checkpoints.weights import ExtendedWeights
     from icot_tui.models.loading import load_pretrained
@@ -57,8 +55,11 @@ def _open(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedMode
 
 
 def _training(context: "RunContext", phase: Phase, state: "RunState") -> "Training":
+    import numpy as np
     import torch
 
+    from icot_tui.curriculum.removal import TokenFormat
+    from icot_tui.data.tokenizing import separators
     from icot_tui.engine.checkpoints.weights import ExtendedWeights
     from icot_tui.engine.evaluation.answers import AnswerReader
     from icot_tui.engine.evaluation.evaluate import mark_lengths
@@ -89,7 +90,7 @@ def _training(context: "RunContext", phase: Phase, state: "RunState") -> "Traini
     examples = StagedExamples.of(token_format, data.train, every, 0, None, None)
     marks = mark_lengths(examples, AnswerReader(token_format))
 
-    def feed(update: "Update", batch: Batch) -> tuple[Any, ...]:
+    def feed(update: "Update", batch: "Batch") -> tuple[Any, ...]:
         return _feed(training, marks, update, batch)
 
     return replace(
@@ -97,14 +98,14 @@ def _training(context: "RunContext", phase: Phase, state: "RunState") -> "Traini
     )
 
 
-def _feed(training: "Training", marks: Ints, update: "Update", batch: Batch) -> tuple[Any, ...]:
+def _feed(training: "Training", marks: "Ints", update: "Update", batch: "Batch") -> tuple[Any, ...]:
     """The student's arguments, and its lesson; `marks` [N] are the tokens of each `####`."""
     from icot_tui.curriculum.removal import remove
     from icot_tui.methods.codi.objective import Lesson
     from icot_tui.models.latents import ThoughtCounts
 
     config, separator = training.config.section(CodiConfig), update.padding.separator_id
-    index = np.maximum(batch.index, 0)
+    index = batch.index.clip(min=0)
     whole = remove(training.train, index, 0, training.plan, separator)
     prompts, mark = batch.prompt_lengths, marks[index]
     ids, _, states, targets = update.tensors(whole)

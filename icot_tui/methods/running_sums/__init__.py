@@ -9,8 +9,6 @@ alone: what answers is an ordinary language model.
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from icot_tui.config import Phase, RunConfig
 from icot_tui.curriculum.schedule import ALL, Fixed
 from icot_tui.methods.base import Method
@@ -53,11 +51,11 @@ def arguments(products: "Products", update: "Update", batch: "Batch") -> tuple[A
 
     digits = products.read(batch)
     states = digits.row * update.padding.columns(batch) + digits.column - 1
-    share = (batch.lengths - batch.prompt_lengths) / np.maximum(digits.counts, 1)
+    share = (batch.lengths - batch.prompt_lengths) / digits.counts.clip(min=1)
     sums = Sums(
         states=update.send(states),
         values=update.send(digits.sums),
-        weights=update.send(share.astype(np.float32)[digits.row]),
+        weights=update.send(share.astype("float32")[digits.row]),
     )
     return *update.tensors(batch), None, sums
 

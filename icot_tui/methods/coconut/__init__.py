@@ -10,13 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 from icot_tui.config import Phase, RunConfig
 from icot_tui.config.sections import Fraction, Positive, Section
-from icot_tui.curriculum.removal import Ints, RemovalPlan
-from icot_tui.curriculum.schedule import Smoothing
-from icot_tui.data.tokenizing import separators
 from icot_tui.formatting import count
 from icot_tui.methods.base import Method
 from icot_tui.methods.stepwise import removal_of
@@ -67,31 +62,8 @@ class Thoughts:
         return latent_lm(lm, separator_id, self.at, self.at(self.steps))
 
 
-class LatentStages(Smoothing):
-    """Removal smoothing, but a share of the rows gets a stage drawn from all that its chain has.
-
-    Beyond the last stage with thoughts of its own, nothing of the chain is left.
-    """
-
-    def __init__(self, smoothing: Smoothing, config: RunConfig, steps: Ints, latent: int) -> None:
-        """`steps` [N] are those of each example's chain; the first `latent` become thoughts."""
-        self._smoothing, self._steps, self._latent = smoothing, steps, latent
-        self._share, self._seed = config.section(CoconutConfig).uniform_prob, config.seed
-
-    def scheduled(self, step: int, stage: int, rows: Ints) -> Ints:
-        """See `Smoothing`."""
-        every, scheduled = self._steps[rows], self._smoothing.scheduled(step, stage, rows)
-        rng = np.random.default_rng((self._seed, step, 2))  # apart from smoothing's own streams
-        drawn = rng.random(len(rows)) < self._share
-        stages = np.where(drawn, rng.integers(0, every, endpoint=True), scheduled)
-        return np.where(stages > self._latent, np.maximum(every, stages), stages)
-
-    def lowest(self, stage: int) -> int:
-        """See `Smoothing`."""
-        return 0 if self._share else self._smoothing.lowest(stage)
-
-
 def _open(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedModel":
+    from icot_tui.data.tokenizing import separators
     from icot_tui.engine.checkpoints.description import needed_description
     from icot_tui.engine.checkpoints.weights import ExtendedWeights
     from icot_tui.models.loading import load_pretrained
@@ -104,8 +76,11 @@ def _open(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedMode
 
 
 def _training(context: "RunContext", phase: Phase, state: "RunState") -> "Training":
+    from icot_tui.curriculum.removal import RemovalPlan
+    from icot_tui.data.tokenizing import separators
     from icot_tui.engine.checkpoints.weights import ExtendedWeights
     from icot_tui.engine.loop.training import language_model_training, new_model
+    from icot_tui.methods.coconut.stages import LatentStages
     from icot_tui.models.latents import MARKS as MARK_POSITIONS
 
     config, train = phase.config, context.data.train
@@ -118,7 +93,13 @@ def _training(context: "RunContext", phase: Phase, state: "RunState") -> "Traini
         context,
         phase,
         schedule,
-        LatentStages(smoothing, config, train.steps.counts, thoughts.steps),
+        LatentStages(
+            smoothing,
+            config.section(CoconutConfig).uniform_prob,
+            config.seed,
+            train.steps.counts,
+            thoughts.steps,
+        ),
         cast("PreTrainedModel", lm),
         lambda trained: ExtendedWeights(trained, MARKS),
     )
