@@ -61,6 +61,11 @@ def short_percent(share: float) -> str:
     return f"{short_of_all(share, 0.001):.1%}"
 
 
+def confidence(share: float) -> str:
+    """A probability as `0.973`; `1.000` and `0.000` only where all, or nothing, is meant."""
+    return f"{short_of_all(share, 0.001):.3f}" if math.isfinite(share) else "?"
+
+
 def whole_share(share: float) -> str:
     """A share as `67%`, in four characters: `>99%` and `<1%` near to all and to nothing."""
     if not math.isfinite(share):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import count
+from math import prod
 from typing import Any
 
 import torch
@@ -101,6 +102,16 @@ class Answer:
     notes: tuple[str, ...] = ()
     latents: tuple[LatentThought, ...] = ()
 
+    @property
+    def confidence(self) -> float:
+        """The probability of the whole answer, given all that was written before it.
+
+        It is the product over `tokens`, the closing separator included; 0 without a closed answer.
+        """
+        if self.answer is None or not self.finished:
+            return 0.0
+        return prod(token.probability for token in self.tokens)
+
     def as_json(self) -> dict[str, Any]:
         return {
             "checkpoint": self.checkpoint,
@@ -112,6 +123,7 @@ class Answer:
             "expected": self.expected,
             "right": self.right,
             "finished": self.finished,
+            "confidence": self.confidence,
             "tokens": [asdict(token) for token in self.tokens],
             "chain": [asdict(token) for token in self.chain],
             "written": self.written,

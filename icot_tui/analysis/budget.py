@@ -8,8 +8,10 @@ from statistics import median
 import numpy as np
 
 from icot_tui.analysis.answer import Answer
+from icot_tui.analysis.checkpoints import writes_no_chain
 from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.analysis.questions import Question
+from icot_tui.config import method_of
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.engine.evaluation.exact_match import wilson
 from icot_tui.errors import UserError
@@ -42,8 +44,13 @@ def check_mixed(model: LoadedModel) -> None:
     """A budget can be chosen only where the run was trained at all stages.
 
     Raises:
-        UserError: it was not.
+        UserError: it was not, or its method writes no chain of thought at all.
     """
+    config = model.opened.config
+    if config is not None and (model.is_pair or writes_no_chain(config)):
+        title = method_of(config).title
+        what = f"{model.label} was trained with {title}, which writes no chain of thought"
+        raise UserError(f"{what}: there is no number of written tokens to choose")
     if not model.chooses_budget:
         what = f"{model.label} was not trained with mixed stages (curriculum.mixed_stages)"
         raise UserError(f"{what}, so how many tokens it writes can't be chosen")
@@ -77,18 +84,24 @@ def sweep(
     ]
 
 
+def ask_written(
+    model: LoadedModel, questions: Sequence[Question], written: Sequence[int]
+) -> list[Answer]:
+    """Answers with so many tokens (or steps) of each chain of thought written, in batches."""
+    places: defaultdict[int, list[int]] = defaultdict(list)
+    for place, budget in enumerate(written):
+        places[budget].append(place)
+    answers: dict[int, Answer] = {}
+    for budget, group in places.items():
+        found = model.answer([questions[place] for place in group], written=budget)
+        answers |= zip(group, found, strict=True)
+    return [answers[place] for place in range(len(questions))]
+
+
 def _ask(model: LoadedModel, questions: Sequence[Question], stage: int) -> list[Answer]:
     """Answers at a stage; chains of thought shorter than it are not written at all."""
-    by_written: defaultdict[int, list[Question]] = defaultdict(list)
-    plan = model.token_format.plan
-    for question in questions:
-        assert question.gold is not None
-        by_written[max(plan.greatest_stage(question.gold) - stage, 0)].append(question)
-    return [
-        answer
-        for written, group in by_written.items()
-        for answer in model.answer(group, written=written)
-    ]
+    written = [max(model.chain_length(question) - stage, 0) for question in questions]
+    return ask_written(model, questions, written)
 
 
 def _speeds(

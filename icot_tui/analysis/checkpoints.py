@@ -116,6 +116,12 @@ def has_mixed_stages(config: RunConfig) -> bool:
     return method_of(config).removes_tokens and config.curriculum.mixed_stages > 0
 
 
+def writes_no_chain(config: RunConfig) -> bool:
+    """Is no checkpoint of the run ever trained to write a chain of thought?"""
+    method = method_of(config)
+    return method.uses_curriculum and not (method.removes_tokens or method.writes_cot)
+
+
 def _task(config: RunConfig) -> str:
     data = config.data
     return json.dumps([data.task, data.options, str(data.train), str(data.validation)], default=str)

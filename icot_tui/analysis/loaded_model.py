@@ -145,11 +145,9 @@ class LoadedModel:
 
     def _staged(self, question: Question, written: int | None, stage: int | None) -> "_Staged":
         """A question as the model's input at a stage."""
-        plan, chain = self.token_format.plan, None
-        if question.gold is not None:
-            chain = plan.greatest_stage(question.gold)
+        chain = self._gold_chain(question)
         if written is not None:
-            stage = self._stage_for(written, chain)
+            stage = self._stage_for(written, question)
         stage = self.stage if stage is None else stage
         if stage is None and self.is_pair:
             stage = chain or 0
@@ -162,21 +160,38 @@ class LoadedModel:
         prefixes = self._without_gold if chain is None else self._with_gold
         return _Staged(question, stage, prefixes(question, stage))
 
-    def _stage_for(self, written: int, chain: int | None) -> int:
-        """The stage at which so many tokens (or steps) are written, of a chain of so many."""
-        unit = self.token_format.plan.unit
+    def _gold_chain(self, question: Question) -> int | None:
+        gold = question.gold
+        return None if gold is None else self.token_format.plan.greatest_stage(gold)
+
+    def chain_length(self, question: Question) -> int:
+        """Tokens (or steps) of a question's whole chain of thought.
+
+        Where the correct chain is not known, the typical number of tokens.
+
+        Raises:
+            UserError: how many of them are written can't be chosen for this question.
+        """
+        unit, most = self.token_format.plan.unit, self._gold_chain(question)
         if unit == "step" and self.token_format.plan.side == "right":
             raise UserError(
                 "steps are removed from the right, where nobody can say beforehand how many tokens "
                 "those have that are written: give the number of removed steps"
             )
-        most = self.reader.typical_cot_tokens if chain is None and unit == "token" else chain
+        if most is None and unit == "token":
+            most = self.reader.typical_cot_tokens
         if most is None:
             raise UserError(
                 f"how many {unit}s the whole chain of thought of this question has is not "
                 f"known: give the number of removed {unit}s instead of written ones"
             )
+        return most
+
+    def _stage_for(self, written: int, question: Question) -> int:
+        """The stage at which so many tokens (or steps) are written."""
+        most = self.chain_length(question)
         if written > most:
+            unit = self.token_format.plan.unit
             raise UserError(f"the chain of thought has {most} {unit}s, {written} are too many")
         return most - written
 

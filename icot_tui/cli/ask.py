@@ -11,11 +11,11 @@ import typer
 from typer import Argument, Option
 
 from icot_tui.cli.console import print_error, print_json, print_table, spinner
-from icot_tui.cli.options import Device, KeepPositions, Side, examples
+from icot_tui.cli.options import Budgets, Device, KeepPositions, Side, examples, read_budgets
 from icot_tui.cli.plots.look import look_here, print_plot
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
-from icot_tui.formatting import plain, short_percent, whole_share
+from icot_tui.formatting import confidence, plain, short_percent, whole_share
 from icot_tui.models.device import pick_device, silence_transformers
 from icot_tui.output import say
 
@@ -39,6 +39,7 @@ EXAMPLES = examples(
     'icot-tui ask demo --all-stages "12*34" --json',
     "icot-tui ask demo --file questions.txt",
     "icot-tui ask demo-mixed --budget-sweep",
+    "icot-tui ask demo-mixed --write-until 0.95 --file questions.txt",
     'icot-tui ask kd-2x2-cpu --thoughts "12*34"',
     note="""\
 A run stands for its newest checkpoint; RUN@best, RUN@latest and RUN@4 (four tokens removed) \
@@ -73,6 +74,16 @@ def ask(
     written: Annotated[
         int | None, Option(min=0, help="Chain-of-thought tokens (or steps) to write.")
     ] = None,
+    write_until: Annotated[
+        float | None,
+        Option(
+            min=0,
+            max=1,
+            help="Write more and more of the chain of thought until the answer's probability is "
+            "at least this; needs mixed stages.",
+        ),
+    ] = None,
+    budgets: Budgets = None,
     sample: Annotated[bool, Option(help="Sample tokens instead of decoding greedily.")] = False,
     temperature: Annotated[float, Option(min=0.01, help="For --sample.")] = 1.0,
     seed: Annotated[int, Option(min=0, help="For --sample.")] = 0,
@@ -101,6 +112,15 @@ def ask(
         raise UserError("name a checkpoint or a run, then the question")
     if stage is not None and (all_stages or written is not None):
         raise UserError("--stage can't be combined with --all-stages or --written")
+    if write_until is not None and any(
+        (budget_sweep, thoughts, sample, written is not None, stage is not None, all_stages)
+    ):
+        raise UserError(
+            "--write-until chooses how much is written: leave out --written, --stage, "
+            "--all-stages, --sample, --thoughts and --budget-sweep"
+        )
+    if budgets is not None and write_until is None:
+        raise UserError("--budgets says what --write-until tries: give both")
     from icot_tui.analysis.answer import Sampling
     from icot_tui.analysis.emulation import ThoughtComparison
     from icot_tui.analysis.model_cache import ModelCache
@@ -112,6 +132,12 @@ def ask(
     models = _open(names, stage, all_stages, ModelCache(device=pick_device(device), given=given))
     if budget_sweep:
         _sweep_budgets(models, examples, json)
+        return
+    if write_until is not None:
+        from icot_tui.cli.hybrid_answers import ask_until_sure
+
+        tried = None if budgets is None else read_budgets(budgets)
+        ask_until_sure(models, texts, raw, write_until, tried, json)
         return
     compare = [ThoughtComparison(model) for model in models] if thoughts else []
     by_model = [
@@ -128,7 +154,7 @@ def ask(
         if json:
             _print_json(text, answers, found)
             continue
-        _print_answers(text, answers)
+        print_answers(text, answers)
         for one, answer, layers in zip(compare, answers, found, strict=False):
             _print_thoughts(answer.checkpoint, layers, one.examples)
 
@@ -231,10 +257,14 @@ def _print_thoughts(name: str, layers: "Sequence[LayerThought]", examples: int) 
     say(plain(f"{name}: {summary(layers, examples)}"))
 
 
-def _print_answers(text: str, answers: "Sequence[Answer]") -> None:
+def print_answers(
+    text: str, answers: "Sequence[Answer]", more: "Sequence[dict[str, Text]] | None" = None
+) -> None:
+    """A table of one checkpoint's answer beside another's; `more` are rows of each."""
     from rich.text import Text
 
     columns = [dict(_rows(answer)) for answer in answers]
+    columns = [one | rows for one, rows in zip(columns, more or [{}] * len(columns), strict=True)]
     names = dict.fromkeys(name for column in columns for name in column)
     rows: list[list[str | Text]] = [
         [name, *(column.get(name, Text()) for column in columns)] for name in names
@@ -258,6 +288,7 @@ def _rows(answer: "Answer") -> "Iterator[tuple[str, Text]]":
     yield "true answer", Text(plain(answer.expected or ""))
     sure = " ".join(f"{plain(t.text)} {whole_share(t.probability)}" for t in answer.tokens)
     yield "probabilities", Text(sure)
+    yield "confidence", Text(confidence(answer.confidence))
     yield "chain of thought", _chain(answer.chain)
     if answer.latents:
         yield "latent thoughts", _latents(answer.latents)

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from typer import Argument, Option
 
+from icot_tui.errors import UserError
+
 RemovalSide = Literal["left", "right"]
 HeldOutSplit = Literal["validation", "test", "ood"]
 Config = Annotated[str, Argument(help="A TOML file, or the name of a sample such as demo.")]
@@ -39,6 +41,14 @@ KeepPositions = Annotated[
         help="Position ids after removal, of a checkpoint that doesn't say it itself.",
     ),
 ]
+Budgets = Annotated[
+    str | None,
+    Option(
+        metavar="N,N,...",
+        help="Chain-of-thought tokens (or steps) to try one after another, before the whole chain "
+        "(default: 0,1,2,4,8,...).",
+    ),
+]
 Data = Annotated[
     Path | None, Option(help="File with examples (default: the run's held-out examples).")
 ]
@@ -55,6 +65,18 @@ Ascii = Annotated[bool, Option("--ascii", help="Draw with ASCII characters only.
 LowBandwidth = Annotated[
     bool, Option("--low-bandwidth", help="For slow links: at most two redraws a second.")
 ]
+
+
+def read_budgets(text: str) -> list[int]:
+    """The numbers of `--budgets`.
+
+    Raises:
+        UserError: there is something else in it.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise UserError(f"--budgets takes whole numbers such as 0,2,4, not '{text}'")
+    return [int(part) for part in parts]
 
 
 def examples(*commands: str, note: str = "") -> str:

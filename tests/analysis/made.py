@@ -30,10 +30,11 @@ def make_config(**sections: Any) -> RunConfig:
         "curriculum": {"keep_positions": True},
         "train": {"max_steps": 1, "device": "cpu", "threads": 1},
     }
-    return check_run(
-        {key: value | sections.get(key, {}) if isinstance(value, dict) else sections.get(key, value)
-         for key, value in plain.items()}
-    )  # fmt: skip
+    merged = {
+        key: value | sections.get(key, {}) if isinstance(value, dict) else sections.get(key, value)
+        for key, value in plain.items()
+    }
+    return check_run(sections | merged)
 
 
 def make_run(runs: Path, config: RunConfig) -> RunFolder:
