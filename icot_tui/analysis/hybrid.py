@@ -82,7 +82,7 @@ class HybridAnswer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class BudgetOutcome:
     """What a way of choosing budgets comes to, over some questions.
 
     known           questions whose correct answer is known; `right` of them were answered so
@@ -107,7 +107,7 @@ class Outcome:
     shares: dict[int, float]
 
     @classmethod
-    def of(cls, found: Sequence[HybridAnswer]) -> "Outcome":
+    def of(cls, found: Sequence[HybridAnswer]) -> "BudgetOutcome":
         """Of at least one question."""
         verdicts = [one.answer.right for one in found if one.answer.right is not None]
         known, right = len(verdicts), sum(verdicts)

@@ -1,28 +1,26 @@
 """`icot-tui ask`: put a question to one or more checkpoints, side by side."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
 
-from icot_tui.cli.console import print_error, print_json, print_table, spinner
+from icot_tui.cli.answer_table import print_answers
+from icot_tui.cli.console import print_json, print_table, spinner
 from icot_tui.cli.options import Budgets, Device, KeepPositions, Side, examples, read_budgets
 from icot_tui.cli.plots.look import look_here, print_plot
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
-from icot_tui.formatting import confidence, plain, short_percent, whole_share
+from icot_tui.formatting import plain, short_percent
 from icot_tui.models.device import pick_device, silence_transformers
 from icot_tui.output import say
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
-    from icot_tui.analysis.answer import Answer, ChainToken, LatentThought
+    from icot_tui.analysis.answer import Answer
     from icot_tui.analysis.budget import BudgetPoint
     from icot_tui.analysis.emulation import LayerThought
     from icot_tui.analysis.loaded_model import LoadedModel
@@ -30,14 +28,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-ANSWER_WIDTH = 17
-"""Cells that each checkpoint gets in the table of answers: three stand side by side in 80."""
-
 EXAMPLES = examples(
     'icot-tui ask runs/demo "12*34"',
     'icot-tui ask demo@0 demo@2 demo@best demo-no-cot "12*34"',
     'icot-tui ask demo --all-stages "12*34" --json',
-    "icot-tui ask demo --file questions.txt",
     "icot-tui ask demo-mixed --budget-sweep",
     "icot-tui ask demo-mixed --write-until 0.95 --file questions.txt",
     'icot-tui ask kd-2x2-cpu --thoughts "12*34"',
@@ -255,63 +249,3 @@ def _print_thoughts(name: str, layers: "Sequence[LayerThought]", examples: int) 
     )
     say(f"{LEGEND} {examples:,} held-out questions.")
     say(plain(f"{name}: {summary(layers, examples)}"))
-
-
-def print_answers(
-    text: str, answers: "Sequence[Answer]", more: "Sequence[dict[str, Text]] | None" = None
-) -> None:
-    """A table of one checkpoint's answer beside another's; `more` are rows of each."""
-    from rich.text import Text
-
-    columns = [dict(_rows(answer)) for answer in answers]
-    columns = [one | rows for one, rows in zip(columns, more or [{}] * len(columns), strict=True)]
-    names = dict.fromkeys(name for column in columns for name in column)
-    rows: list[list[str | Text]] = [
-        [name, *(column.get(name, Text()) for column in columns)] for name in names
-    ]
-    headers: list[str | Text] = ["", *(answer.checkpoint for answer in answers)]
-    if sys.stdout.isatty():  # the step identifies a checkpoint of a run: keep it whole
-        headers = [Text(plain(str(name)).replace("/", "/\n")) for name in headers]
-    else:
-        rows.insert(0, ["question", *[text] * len(answers)])
-    print_table(headers, rows, text, least=ANSWER_WIDTH)
-    for note in dict.fromkeys(note for answer in answers for note in answer.notes):
-        print_error(f"note: {note}")
-
-
-def _rows(answer: "Answer") -> "Iterator[tuple[str, Text]]":
-    from rich.text import Text
-
-    verdict = {True: ("right", "success"), False: ("wrong", "error"), None: ("", "")}[answer.right]
-    shown = "no answer" if answer.shown is None else plain(answer.shown)
-    yield "answer", Text(" ").join([Text(shown), Text(*verdict)])
-    yield "true answer", Text(plain(answer.expected or ""))
-    sure = " ".join(f"{plain(t.text)} {whole_share(t.probability)}" for t in answer.tokens)
-    yield "probabilities", Text(sure)
-    yield "confidence", Text(confidence(answer.confidence))
-    yield "chain of thought", _chain(answer.chain)
-    if answer.latents:
-        yield "latent thoughts", _latents(answer.latents)
-    hidden = f"stage {answer.stage}" if answer.hidden is None else f"{answer.hidden} hidden"
-    yield "tokens", Text(f"{answer.written} written, {hidden}")
-    yield "time", Text(f"{answer.seconds * 1e3:.0f} ms, {answer.decoded} tokens in all")
-
-
-def _latents(latents: "Sequence[LatentThought]") -> "Text":
-    """The token that the output layer finds nearest to each thought."""
-    from rich.text import Text
-
-    nearest = [thought.nearest[0] for thought in latents]
-    read = "  ".join(f"'{plain(one.text)}' {whole_share(one.probability)}" for one in nearest)
-    return Text(f"{read}  (nearest tokens: a reading)", "dim italic")
-
-
-def _chain(chain: "Sequence[ChainToken]") -> "Text":
-    """The chain of thought: written tokens as they are, hidden ones dim and in brackets."""
-    from rich.text import Text
-
-    parts = []
-    for written, tokens in groupby(chain, key=lambda token: token.written):
-        words = " ".join(plain(token.text) for token in tokens)
-        parts.append(Text(words) if written else Text(f"[{words}]", "dim italic"))
-    return Text(" ").join(parts)

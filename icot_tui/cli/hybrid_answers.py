@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from icot_tui.cli.ask import print_answers
+from icot_tui.cli.answer_table import print_answers
 from icot_tui.cli.console import print_json, print_table, spinner
 from icot_tui.formatting import confidence, short_percent
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from icot_tui.analysis.hybrid import HybridAnswer, Outcome
+    from icot_tui.analysis.hybrid import BudgetOutcome, HybridAnswer
     from icot_tui.analysis.loaded_model import LoadedModel
 
 
@@ -24,7 +24,7 @@ def ask_until_sure(
 ) -> None:
     """Ask every checkpoint, and print each answer, then what all of them took."""
     from icot_tui.analysis.budget import check_mixed
-    from icot_tui.analysis.hybrid import Outcome, ask_until, budget_ladder
+    from icot_tui.analysis.hybrid import BudgetOutcome, ask_until, budget_ladder
 
     for model in models:
         check_mixed(model)
@@ -34,7 +34,7 @@ def ask_until_sure(
             questions = [model.reader.read(text, raw) for text in texts]
             tried = budget_ladder(model, questions, budgets)
             by_model.append(ask_until(model, questions, threshold, tried, say))
-    outcomes = [Outcome.of(found) for found in by_model]
+    outcomes = [BudgetOutcome.of(found) for found in by_model]
     for text, *found in zip(texts, *by_model, strict=True):
         if json:
             print_json({"question": text, "answers": [one.as_json() for one in found]})
@@ -59,7 +59,7 @@ def _rows(found: "HybridAnswer") -> "dict[str, Text]":
     return {"budgets tried": Text(", ".join(tries)), "in all tries": Text(decoded)}
 
 
-def _totals(outcome: "Outcome") -> Iterator[tuple[str, str]]:
+def _totals(outcome: "BudgetOutcome") -> Iterator[tuple[str, str]]:
     share, low, high = outcome.exact_match, outcome.low, outcome.high
     known = f"{outcome.right:,} of {outcome.known:,}"
     if share is not None and low is not None and high is not None:

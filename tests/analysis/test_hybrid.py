@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from icot_tui.analysis.hybrid import Outcome, ask_until, budget_ladder
+from icot_tui.analysis.hybrid import BudgetOutcome, ask_until, budget_ladder
 from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.analysis.model_cache import open_safely
 from icot_tui.cli import app as cli
@@ -107,7 +107,7 @@ def test_threshold_zero_takes_the_first_and_an_unreachable_one_the_whole_chain(m
 
 def test_the_totals_count_the_tries_that_were_thrown_away(mixed, questions, threshold):
     found = ask_until(mixed, questions, threshold, [0, 1, 3])
-    outcome, n = Outcome.of(found), len(found)
+    outcome, n = BudgetOutcome.of(found), len(found)
     right = sum(bool(one.answer.right) for one in found)
     assert (outcome.right, outcome.exact_match) == (right, right / n)
     assert (outcome.low, outcome.high) == wilson(right, n)
@@ -166,7 +166,7 @@ def test_ask_tells_each_question_and_the_total(call, run, mixed, threshold, tmp_
         assert told["confidence"] == pytest.approx(one.answer.confidence, abs=1e-6)
         assert told["decoded_in_all"] == one.decoded_in_all
         assert [t["budget"] for t in told["tries"]] == [t.budget for t in one.tries]
-    outcome = Outcome.of(found)
+    outcome = BudgetOutcome.of(found)
     assert total["total"]["decoded_in_all"] == outcome.decoded_in_all
     assert total["total"]["shares"] == {str(key): value for key, value in outcome.shares.items()}
     status, out, _ = call(*command)
