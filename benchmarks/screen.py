@@ -4,6 +4,7 @@
     python benchmarks/screen.py keys                     key press to answer, while training
     python benchmarks/screen.py bytes                    bytes a second with --low-bandwidth
     python benchmarks/screen.py speed [--size 200x60]    training speed with the screen / headless
+    python benchmarks/screen.py redraw [--size 200x60]   processor time of a redraw with news
     python benchmarks/screen.py drops --count 100        link drops (tests/session)
 
 Each prints a sentence and a line of JSON, and takes less than four minutes unless it is asked for
@@ -12,6 +13,7 @@ at a held schedule, so that both are measured on the same work in the same minut
 """
 
 import argparse
+import asyncio
 import json
 import os
 import re
@@ -26,6 +28,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+from textual.pilot import Pilot
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -33,15 +36,20 @@ sys.path.insert(0, str(ROOT))
 from icot_tui.engine.journal.events import StepsTrained  # noqa: E402
 from icot_tui.engine.journal.journal import JournalReader  # noqa: E402
 from icot_tui.engine.run_folder import RunFolder  # noqa: E402
+from icot_tui.tui.app.app import WorkbenchApp  # noqa: E402
+from icot_tui.tui.session.run_app import ExitChoice  # noqa: E402
+from tests.screens.panel_run import a_sample  # noqa: E402
+from tests.screens.workbench import a_run, drive  # noqa: E402
 from tests.session import screen as harness  # noqa: E402
 from tests.session.screen import CONTROL, IN_SCREEN, PROGRAM, Screen, environment  # noqa: E402
 
 Result = dict[str, object]
-COUNTS = {"paint": 10, "keys": 100, "bytes": 1, "speed": 10, "drops": 10}
+COUNTS = {"paint": 10, "keys": 100, "bytes": 1, "speed": 10, "redraw": 70, "drops": 10}
 HELD = ("--set", "curriculum.min_steps=100000000", "--set", "curriculum.max_steps=100000000")
 NO_EVALUATION = ("--set", "evaluation.every_steps=100000000")
 WELCOME = "\x1b"
 HELP_WORD = b"Shift-Tab"
+DIGITS = [1.0, 0.9, 0.8, 0.7]
 TEXT = 40
 """Characters beside blanks and frames that make a frame with text."""
 
@@ -209,6 +217,38 @@ def send(pids: list[int], number: int) -> None:
             continue
 
 
+def redraw(size: tuple[int, int], count: int) -> Result:
+    """Each shows 40 more steps of a run that is written here, every tenth an evaluation as well."""
+    milliseconds: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        told = a_run(Path(folder))
+        for number in range(6):
+            for part in range(10):
+                told.train(50, 1.0 + 0.06 * ((7 * number + 3 * part) % 5))
+            told.evaluate(0.5 + 0.07 * number, DIGITS, a_sample("0 7 5 0"))
+            if number < 5:
+                told.remove()
+
+        async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
+            app.set_timer = lambda *arguments, **named: None  # type: ignore[assignment,method-assign,misc]
+            await pilot.pause(1.0)  # the last redraw that was due
+            for number in range(-10, count):
+                told.train(40, 0.5 + 0.03 * (number % 7))
+                if number % 10 == 9:
+                    told.evaluate(0.8 + 0.001 * number, DIGITS, a_sample("0 7 5 0"))
+                app.redraws._drawn_at = 0.0
+                before = time.thread_time()
+                app.draw()
+                for _ in range(4):
+                    await asyncio.sleep(0.005)
+                if number >= 0:  # the first ones fill caches
+                    milliseconds.append(1000 * (time.thread_time() - before))
+
+        drive(Path(folder), steps, told.source, size=size)
+    print(f"a redraw with news: {spread(milliseconds)} ms of the processor ({count} redraws)")
+    return {"milliseconds": milliseconds}
+
+
 def drops(count: int) -> Result:
     """Two at a time; what failed is shown in full."""
     test = "tests/session/test_link_drops.py"
@@ -253,6 +293,8 @@ def main() -> None:
             result = bytes_a_second(size, given.seconds)
         case "speed":
             result = speed(size, count, min(given.seconds, 10.0))
+        case "redraw":
+            result = redraw(size, count)
         case _:
             result = drops(count)
     print(json.dumps({"what": given.what, "size": given.size} | result))

@@ -82,9 +82,19 @@ def test_the_engine_knows_no_screen():
     assert result.stdout.strip() == "[]", result.stderr
 
 
-def test_the_methods_are_listed_without_heavy_libraries():
-    """Lists of runs read every method's facts, and must be quick."""
+@pytest.mark.parametrize(
+    "modules",
+    [
+        pytest.param("icot_tui.methods", id="methods"),  # lists of runs read every method's facts
+        pytest.param(
+            "icot_tui.tui.session.training_thread, icot_tui.tui.session.run_app, "
+            "icot_tui.tui.app.app",
+            id="first frame",
+        ),
+    ],
+)
+def test_what_must_be_quick_loads_no_heavy_library(modules):
     heavy = "[name for name in ('torch', 'transformers', 'numpy') if name in sys.modules]"
-    code = f"import icot_tui.methods, sys; print({heavy})"
+    code = f"import {modules}, sys; print({heavy})"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "[]", result.stderr

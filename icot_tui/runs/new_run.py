@@ -5,7 +5,6 @@ from pathlib import Path
 
 from icot_tui.config import RunConfig, default_separator, dump_toml
 from icot_tui.data.comparison import default_compare
-from icot_tui.data.splits import first_answers, open_source
 from icot_tui.engine.journal.journal import last_step
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
@@ -32,6 +31,8 @@ def _with_compare(config: RunConfig) -> RunConfig:
     """The config with `evaluation.compare` decided by the held-out answers of files."""
     if config.data.task is not None or config.evaluation.compare is not None:
         return config
+    from icot_tui.data.splits import first_answers, open_source  # numpy: not for the first frame
+
     try:
         compare = default_compare(first_answers(open_source(config.data)))
     except UserError:  # of data that can't be read, the training says what is wrong
