@@ -37,7 +37,11 @@ LOOKS: dict[str, list[tuple[str, tuple[int, int], tuple[str, ...]]]] = {
     ],
     "paper": [
         ("live", (80, 24), ()), ("live", (120, 40), ()), ("runs", (120, 40), ("r",)),
-        ("leaving", (120, 40), ("q",)),
+        ("leaving", (120, 40), ("q",)), ("live", (50, 20), ()), ("live", (200, 60), ()),
+    ],
+    "contrast": [
+        ("live", (50, 20), ()), ("live", (80, 24), ()), ("live", (120, 40), ()),
+        ("live", (200, 60), ()),
     ],
     "no-colour": [("live", (80, 24), ()), ("live", (120, 40), ()), ("ending", (80, 24), ("u",))],
     "ascii": [("live", (50, 20), ()), ("live", (120, 40), ()), ("help", (50, 20), ("?",))],
@@ -112,7 +116,7 @@ def test_screens_look_as_they_did(
     if look == "no-colour":
         monkeypatch.setenv("NO_COLOR", "1")
     remembered = UserState(path=Path("state.json"))
-    remembered.theme = look if look in ("night", "paper") else "night"
+    remembered.theme = look if look in ("paper", "contrast") else "night"
 
     async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
         for screen, size, keys in LOOKS[look]:
