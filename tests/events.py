@@ -3,6 +3,7 @@
 from icot_tui.engine.journal.events import (
     CheckpointSaved,
     Evaluated,
+    NextTokensProbed,
     RunStarted,
     StepsTrained,
     TokenRemoved,
@@ -45,6 +46,23 @@ def trained(
 def removed(step: int, stage: int) -> TokenRemoved:
     return TokenRemoved(
         step=step, before=stage - 1, stage=stage, cause="on schedule", everything=stage == MOST
+    )
+
+
+def probed(step: int, before: int, readable: float | None = 0.75) -> NextTokensProbed:
+    """A look at the one token that goes after a stage."""
+    return NextTokensProbed(
+        step=step,
+        before=before,
+        stage=before + 1,
+        tokens=1,
+        examples=500,
+        readable=readable,
+        shuffled=None if readable is None else 0.21,
+        majority=None if readable is None else 0.29,
+        layers=[] if readable is None else [0.29, readable, 0.5],
+        seconds=0.1,
+        unknown="too few" if readable is None else "",
     )
 
 

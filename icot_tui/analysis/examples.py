@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from icot_tui.analysis.loaded_model import LoadedModel
-from icot_tui.analysis.residual_stream import ResidualStream, Site
 from icot_tui.curriculum.removal import Batch
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.encoding import Encoder
@@ -24,6 +23,7 @@ from icot_tui.data.splits import open_source
 from icot_tui.engine.evaluation.answers import AnswerReader
 from icot_tui.engine.evaluation.evaluate import position_table
 from icot_tui.errors import UserError
+from icot_tui.models.residual_stream import ResidualStream, Site
 
 Ints = NDArray[np.int64]
 

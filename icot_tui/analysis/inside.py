@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from icot_tui.analysis.examples import AlignedExamples, Ints
 from icot_tui.analysis.probe_report import Grid
-from icot_tui.analysis.residual_stream import ResidualStream, Site, forward
 from icot_tui.errors import UserError
+from icot_tui.models.residual_stream import ResidualStream, Site, forward
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from icot_tui.analysis.examples import AlignedExamples, Ints
 from icot_tui.analysis.probe_targets import Effect, Target
-from icot_tui.analysis.residual_stream import ResidualStream, Site
+from icot_tui.models.residual_stream import ResidualStream, Site
 
 PAIRS = 256  # at most so many pairs for each place and target
 FEWEST_PAIRS = 50  # with fewer, patching supports nothing

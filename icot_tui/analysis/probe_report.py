@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from icot_tui.analysis.residual_stream import Site
 from icot_tui.formatting import whole_share
+from icot_tui.models.residual_stream import Site
 
 LEAST_MARGIN = 0.05  # by how much a probe must beat each control, in accuracy or R²
 SURE = 4.0  # and by how many standard errors

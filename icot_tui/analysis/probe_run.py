@@ -20,14 +20,6 @@ import numpy as np
 import torch
 
 from icot_tui.analysis.examples import AlignedExamples, Ints, ProbeExamples, collect, site_groups
-from icot_tui.analysis.linear_probe import (
-    FOLDS,
-    ProbeScores,
-    ProbeTargets,
-    constant_scores,
-    folds,
-    probe,
-)
 from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.analysis.patching import MODES, Patcher, strongest
 from icot_tui.analysis.probe_report import (
@@ -39,8 +31,16 @@ from icot_tui.analysis.probe_report import (
     TargetFacts,
 )
 from icot_tui.analysis.probe_targets import Target, find_targets
-from icot_tui.analysis.residual_stream import ResidualStream, Site
+from icot_tui.engine.evaluation.linear_probe import (
+    FOLDS,
+    ProbeScores,
+    ProbeTargets,
+    constant_scores,
+    folds,
+    probe,
+)
 from icot_tui.errors import UserError
+from icot_tui.models.residual_stream import ResidualStream, Site
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

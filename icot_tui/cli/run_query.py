@@ -31,7 +31,8 @@ def query(
             help="Of steps: loss (mean nats per supervised token), removed (tokens, or reasoning "
             "steps), grad-norm (before clipping), lr (learning rate), time (when the step was "
             "journaled, in seconds since 1970, UTC; plots are over the time of training). Of "
-            "evaluations: accuracy (exact match, 0 to 1), evaluation-loss (nats, as loss).",
+            "evaluations: accuracy (exact match, 0 to 1), evaluation-loss (nats, as loss). Of "
+            "probes of what goes next: readable, readable-shuffled, readable-majority (shares).",
         ),
     ],
     at: Annotated[int | None, Option(min=0, help="Only the value at this step.")] = None,

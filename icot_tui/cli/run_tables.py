@@ -9,11 +9,13 @@ from icot_tui.cli.console import print_table
 from icot_tui.cli.narrator import pace, results
 from icot_tui.cli.plots.command import print_overview
 from icot_tui.config import RunConfig, method_of
-from icot_tui.engine.journal.wording import describe
+from icot_tui.engine.journal.events import NextTokensProbed
+from icot_tui.engine.journal.wording import describe, that_go
 from icot_tui.formatting import age, plain, short_percent
 from icot_tui.output import say
 from icot_tui.runs.notes import read_notes
 from icot_tui.units import UNIT_WORDS
+from icot_tui.watch.steps import read_steps
 
 if TYPE_CHECKING:
     from icot_tui.watch.run_reader import RunReader
@@ -23,7 +25,7 @@ ROWS = 20
 
 
 def print_run(one: "RunReader", checkpoints: Sequence[dict[str, Any]]) -> None:
-    """A run's heading, evaluations, checkpoints and spikes."""
+    """A run's heading, evaluations, checkpoints, probes of what goes next, and spikes."""
     metrics = one.summary.metrics
     for name, text in _facts(one):
         say(f"{name:<9} {plain(text)}")
@@ -59,10 +61,32 @@ def print_run(one: "RunReader", checkpoints: Sequence[dict[str, Any]]) -> None:
         )
         for spike in metrics.spikes
     ]
+    probed = [
+        (
+            f"{event.step:,}",
+            that_go(event),
+            *("" if one is None else f"{one:.3f}" for one in _shares(event)),
+            f"{event.examples:,}",
+        )
+        for event in next_tokens(one)
+    ]
     headers = ("step", "removed", "exact match", "95 %", "examples", "loss")
     _print_section("evaluations", headers, evaluations)
     _print_section("checkpoints", ("checkpoint", "removed", "exact match", "size", ""), saved)
+    shares = ("readable", "shuffled labels", "most common")
+    _print_section("read before written", ("step", "next to go", *shares, "examples"), probed)
     _print_section("spikes", ("step", "removal", "loss before", "height", "recovery"), spikes)
+
+
+def next_tokens(one: "RunReader") -> list[NextTokensProbed]:
+    """How well what went next was read before it was written, oldest first."""
+    if one.problem:
+        return []
+    return [event for _, event in read_steps(one.folder).probed]
+
+
+def _shares(event: NextTokensProbed) -> tuple[float | None, ...]:
+    return event.readable, event.shuffled, event.majority
 
 
 def _print_section(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -83,6 +83,13 @@ class RunConfig(Section):
                 value = getattr(value, key)
             if value:
                 raise ValueError(f"{dotted} does not go with {method.name}: leave it out")
+        if self.evaluation.probe_before_removal and not (
+            method.removes_tokens and method.plain_model
+        ):
+            raise ValueError(
+                f"evaluation.probe_before_removal does not go with {method.name}: it needs a plain "
+                "language model whose chain of thought is removed step by step"
+            )
         method.check(self)
         return self
 

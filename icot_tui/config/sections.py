@@ -317,6 +317,8 @@ class EvaluationConfig(Section):
     """Most tokens written for an answer; empty: what the longest example needs, and a few more."""
     samples: Count = 12
     """Examples kept for reading: right, wrong and random ones."""
+    probe_before_removal: bool | None = None
+    """How well is the next token to go read before it is written? Empty: where that can be told."""
     compare: Literal["text", "number"] | None = None
     """As numbers, 2,000 = 2000.0. Empty: as numbers if the answers in files are such, else text."""
 

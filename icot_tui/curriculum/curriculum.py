@@ -57,11 +57,11 @@ class Curriculum:
 
     def due(self) -> bool:
         """Would the stage rise if a step began now?"""
-        return self._next_stage() > self.stage
+        return self.next_stage() > self.stage
 
     def begin_step(self) -> StageChange | None:
         """Call before each step: the change of stage that takes effect with it, if any."""
-        after = self._next_stage()
+        after = self.next_stage()
         self._requested = 0
         if after <= self.stage:
             return None
@@ -72,13 +72,19 @@ class Curriculum:
         self._losses.clear()
         return change
 
-    def _next_stage(self) -> int:
+    def next_stage(self) -> int:
+        """The stage if a step began now."""
         if self._requested:
             return min(self.stage + self._requested, self.greatest_stage)
         if self.held or self.implicit:
             return self.stage
         now = StageProgress(self.stage, self.steps_at_stage, self.smoothed_loss, self.pace)
         return min(self.schedule.stage(now), self.greatest_stage)
+
+    @property
+    def following_stage(self) -> int:
+        """The stage after the next removal on schedule; the same where there is none."""
+        return max(self.stage, min(self.schedule.following(self.stage), self.greatest_stage))
 
     def end_step(self, batch_was_implicit: bool) -> None:
         """Call after each step; `batch_was_implicit`: no row of it had a CoT token left."""

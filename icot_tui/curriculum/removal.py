@@ -200,6 +200,43 @@ def remove(
     )
 
 
+@dataclass(frozen=True)
+class TokensToGo:
+    """What a rise of the stage removes of some rows.
+
+    ids      [B, K] the tokens, in the order in which they stand; -1 where a row loses fewer
+    read_at  [B] in the rows as they are before it, the place of the last token ahead of these
+    """
+
+    ids: Ints
+    read_at: Ints
+
+
+def tokens_to_go(
+    split: EncodedSplit, rows: Ints, before: int, after: int, plan: RemovalPlan
+) -> TokensToGo:
+    """What is removed of rows [B] when the stage rises from `before` to `after`.
+
+    Of a row that loses nothing, `read_at` is its last token.
+    """
+    prompt = split.prompt_lengths[rows].astype(np.int64)  # [B]
+    cot = split.cot_lengths[rows].astype(np.int64)  # [B]
+    whole = split.starts[rows + 1] - split.starts[rows]  # [B]
+    columns = np.arange(int(whole.max(initial=0)))  # [W]
+    place = columns - prompt[:, None]  # [B, W]
+    first, second = (
+        _gone(place, removed_tokens(split, rows, stage, plan), cot, plan)
+        for stage in (before, after)
+    )
+    going = second & ~first  # [B, W]
+    ahead = (columns < whole[:, None]) & ~first & (going.cumsum(axis=1) == 0)
+    filled = np.arange(int(going.sum(axis=1).max(initial=0))) < going.sum(axis=1)[:, None]
+    ids = np.full(filled.shape, -1, dtype=np.int64)
+    flat = np.minimum(split.starts[rows][:, None] + columns, len(split.tokens) - 1)
+    ids[filled] = split.tokens[flat[going]]
+    return TokensToGo(ids, ahead.sum(axis=1) - 1)
+
+
 def _gone(place: Ints, removed: Ints, cot: Ints, plan: RemovalPlan) -> NDArray[np.bool_]:
     """[B, W]: is this column a removed chain-of-thought token?"""
     removed, cot = removed[:, None], cot[:, None]

@@ -36,8 +36,11 @@ class Schedule(Protocol):
     def first_stage(self) -> int:
         """The stage of the first step."""
 
+    def following(self, stage: int) -> int:
+        """The stage after the next removal at this stage; the same where there is none."""
+
     def stage(self, now: StageProgress) -> int:
-        """The stage of the step that begins now: `now.stage`, or a later one."""
+        """The stage of the step that begins now: `now.stage`, or the following one."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,9 @@ class Fixed:
     """One stage for ever: 0 is explicit CoT, ALL is No CoT."""
 
     first_stage: int
+
+    def following(self, stage: int) -> int:
+        return stage
 
     def stage(self, now: StageProgress) -> int:
         return now.stage
@@ -58,10 +64,13 @@ class Linear:
     warmup_steps: int = 0
     first_stage: int = 0
 
+    def following(self, stage: int) -> int:
+        return stage + 1
+
     def stage(self, now: StageProgress) -> int:
         warmup = self.warmup_steps if now.stage == self.first_stage else 0
         due = now.steps_at_stage >= warmup + self.steps_per_token * now.pace
-        return now.stage + 1 if due else now.stage
+        return self.following(now.stage) if due else now.stage
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,9 @@ class LossGated:
     warmup_steps: int = 0
     first_stage: int = 0
 
+    def following(self, stage: int) -> int:
+        return stage + 1
+
     def stage(self, now: StageProgress) -> int:
         warmup = self.warmup_steps if now.stage == self.first_stage else 0
         if now.steps_at_stage < warmup + self.min_steps * now.pace:
@@ -81,7 +93,7 @@ class LossGated:
         learnt = now.smoothed_loss is not None and now.smoothed_loss < self.gate_loss
         most = math.inf if self.max_steps is None else self.max_steps
         overdue = now.steps_at_stage >= warmup + most * now.pace
-        return now.stage + 1 if learnt or overdue else now.stage
+        return self.following(now.stage) if learnt or overdue else now.stage
 
 
 @dataclass(frozen=True)
@@ -94,11 +106,14 @@ class Stages:
     def first_stage(self) -> int:
         return self.spans[0][0]
 
+    def following(self, stage: int) -> int:
+        ahead = (later for (here, _), (later, _) in pairwise(self.spans) if here == stage)
+        return next(ahead, stage)
+
     def stage(self, now: StageProgress) -> int:
-        for (stage, steps), (following, _) in pairwise(self.spans):
-            if now.stage == stage:
-                return following if now.steps_at_stage >= steps * now.pace else stage
-        return now.stage
+        steps = next((steps for stage, steps in self.spans if stage == now.stage), math.inf)
+        due = now.steps_at_stage >= steps * now.pace
+        return self.following(now.stage) if due else now.stage
 
 
 @dataclass(frozen=True)
@@ -111,6 +126,9 @@ class Beyond:
     @property
     def first_stage(self) -> int:
         return self._cut(self.inner.first_stage)
+
+    def following(self, stage: int) -> int:
+        return self._cut(self.inner.following(stage))
 
     def stage(self, now: StageProgress) -> int:
         return self._cut(self.inner.stage(now))

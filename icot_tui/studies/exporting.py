@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from icot_tui.config import RunConfig, dump_toml, method_of
 from icot_tui.data.tokenizing import OWN_SEPARATORS
 from icot_tui.engine.checkpoints.checkpoint import best_or_newest
+from icot_tui.engine.journal.events import NextTokensProbed
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.files import write_atomically
@@ -33,13 +34,15 @@ COLUMNS = {
     "loss": "double", "gradient_norm": "double", "learning_rate": "double",
     "exact_match": "double", "token_accuracy": "double", "evaluation_loss": "double",
     "implicit": "bool",
+    "readable": "double", "readable_shuffled": "double", "readable_majority": "double",
 }  # fmt: skip
 """Of an exported run, with Arrow's types: a row for each step; what was not measured is null.
 
 `time` is in seconds since the epoch, of the journal's line that tells of the step. `phase` is
-ICoT-KD's training, each with a loss of its own; empty for all other methods.
+ICoT-KD's training, each with a loss of its own; empty for all other methods. The last three are
+how well the tokens that go next are read before they are written (docs/probing.md).
 """
-SCALARS = ("stage", *list(COLUMNS)[5:-1])
+SCALARS = ("stage", *(name for name in list(COLUMNS)[5:] if name != "implicit"))
 
 
 def exported(run: RunFolder) -> "pyarrow.Table":
@@ -54,10 +57,13 @@ def exported(run: RunFolder) -> "pyarrow.Table":
     phases = tuple(dict.fromkeys((*table.phase_names, *(one.phase for one in table.evaluations))))
     evaluations = {one.result.step: one for one in table.evaluations}  # a step's last one counts
     evaluated = _evaluated(list(evaluations.values()), phases)
-    known = np.isin(evaluated["step"].astype(np.int64), table.steps)
-    steps = table.steps if known.all() else np.union1d(table.steps, evaluated["step"])
+    probed = _probed({one.step: (time, one) for time, one in table.probed})
+    told = np.union1d(evaluated["step"], probed["step"]).astype(np.int64)
+    known = np.isin(told, table.steps)
+    steps = table.steps if known.all() else np.union1d(table.steps, told)
     columns: dict[str, NDArray[Any]] = {}
-    for values in (evaluated, _trained(table)):  # the training's time, where a step has both
+    # The training's time, where a step has several.
+    for values in (probed, evaluated, _trained(table)):
         places = np.searchsorted(steps, values["step"]) if len(values["step"]) < len(steps) else ...
         for name, column in values.items():
             if places is ...:
@@ -99,6 +105,19 @@ def _evaluated(found: list[TimedEvaluation], phases: tuple[str, ...]) -> dict[st
         "token_accuracy": [sum(each) / len(each) if each else None for each in shares],
         "evaluation_loss": [result.loss for result in results],
         "implicit": [result.implicit for result in results],
+    }
+    return {name: np.array(values, dtype=np.float64) for name, values in columns.items()}
+
+
+def _probed(found: dict[int, tuple[float, NextTokensProbed]]) -> dict[str, NDArray[Any]]:
+    columns = {
+        "step": [*found],
+        "time": [time for time, _ in found.values()],
+        "stage": [one.before for _, one in found.values()],
+        "phase": [0] * len(found),  # runs of several trainings have none
+        "readable": [one.readable for _, one in found.values()],
+        "readable_shuffled": [one.shuffled for _, one in found.values()],
+        "readable_majority": [one.majority for _, one in found.values()],
     }
     return {name: np.array(values, dtype=np.float64) for name, values in columns.items()}
 

@@ -18,6 +18,7 @@ from icot_tui.engine.journal.events import (
     CheckpointSaved,
     Event,
     ExampleShown,
+    NextTokensProbed,
     OptimizerReset,
     PhaseBegan,
     RunStarted,
@@ -98,6 +99,7 @@ class History:
         removals, resets, saved: what their names say, oldest first.
         spans: the stages, with the steps at which they began.
         trainings: those of a run of several that have begun, oldest first.
+        probed: how well the next tokens to go were read before they were written, oldest first.
         thoughts: how far an emulator's thoughts were from the teacher's, oldest first.
         log: the last events but `StepsTrained` and `ExampleShown`, in words, oldest first, undone
             ones included.
@@ -114,12 +116,14 @@ class History:
         self.saved: list[Saved] = []
         self.spans: list[Span] = []
         self.trainings: list[PhaseHistory] = []
+        self.probed: list[NextTokensProbed] = []
         self.thoughts: list[ThoughtsCompared] = []
         self.log: deque[LogLine] = deque(maxlen=LOG_LINES)
         self.logged = 0
         self.example: ExampleShown | None = None
         self._lists: tuple[list[Any], ...] = (
-            self.removals, self.resets, self.saved, self.spans, self.trainings, self.thoughts,
+            self.removals, self.resets, self.saved, self.spans, self.trainings, self.probed,
+            self.thoughts,
         )  # fmt: skip
         self._rewind = Rewind(self._lengths, self._cut, self._lengths_at)
 
@@ -182,6 +186,8 @@ class History:
             case PhaseBegan():
                 evaluations = len(self.summary.metrics.evaluations)
                 self.trainings.append(PhaseHistory(event, evaluations))
+            case NextTokensProbed():
+                self.probed.append(event)
             case ThoughtsCompared():
                 self.thoughts.append(event)
             case ExampleShown():

@@ -18,11 +18,18 @@ OF_STEPS: Mapping[str, Callable[[StepTable], NDArray[np.generic]]] = {
     "lr": lambda table: table.learning_rates,
     "time": lambda table: table.times,
 }
-OF_EVALUATIONS: Mapping[str, Callable[[StepTable], list[float | None]]] = {
-    "accuracy": lambda table: [one.result.exact_match for one in table.evaluations],
-    "evaluation-loss": lambda table: [one.result.loss for one in table.evaluations],
+OF_EVENTS: Mapping[str, Callable[[StepTable], list[tuple[int, float | None]]]] = {
+    "accuracy": lambda table: [
+        (one.result.step, one.result.exact_match) for one in table.evaluations
+    ],
+    "evaluation-loss": lambda table: [
+        (one.result.step, one.result.loss) for one in table.evaluations
+    ],
+    "readable": lambda table: [(one.step, one.readable) for _, one in table.probed],
+    "readable-shuffled": lambda table: [(one.step, one.shuffled) for _, one in table.probed],
+    "readable-majority": lambda table: [(one.step, one.majority) for _, one in table.probed],
 }
-QUANTITIES = (*OF_STEPS, *OF_EVALUATIONS)
+QUANTITIES = (*OF_STEPS, *OF_EVENTS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +42,12 @@ class Quantity:
 
     @classmethod
     def of(cls, table: StepTable, name: str) -> "Quantity":
-        """One of `QUANTITIES`, a `UserError` if it is none; a step's last evaluation counts."""
+        """One of `QUANTITIES`, a `UserError` if it is none; a step's last event counts."""
         if name in OF_STEPS:
             return cls(name, table.steps, OF_STEPS[name](table).astype(np.float64))
-        if name not in OF_EVALUATIONS:
+        if name not in OF_EVENTS:
             raise UserError(f"there is no '{name}' to query: choose {', '.join(QUANTITIES)}")
-        steps = [one.result.step for one in table.evaluations]
-        found = dict(zip(steps, OF_EVALUATIONS[name](table), strict=True))
+        found = dict(OF_EVENTS[name](table))
         values = np.array([found[step] for step in sorted(found)], dtype=np.float64)
         return cls(name, np.array(sorted(found), dtype=np.int64), values)
 

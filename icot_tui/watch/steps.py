@@ -8,7 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from icot_tui.engine.journal.events import Evaluated, Event, PhaseBegan, StepsTrained
+from icot_tui.engine.journal.events import (
+    Evaluated,
+    Event,
+    NextTokensProbed,
+    PhaseBegan,
+    StepsTrained,
+)
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.metrics import StepArrays
 from icot_tui.engine.journal.rewind import Rewind
@@ -38,6 +44,7 @@ class StepTable:
     learning_rates  [S]
     phase_names     "" is that of runs of one training
     evaluations     oldest first
+    probed          how well the next tokens to go were read, with the times, oldest first
     """
 
     steps: NDArray[np.int64]
@@ -49,6 +56,7 @@ class StepTable:
     learning_rates: NDArray[np.float64]
     phase_names: tuple[str, ...]
     evaluations: tuple[TimedEvaluation, ...]
+    probed: tuple[tuple[float, NextTokensProbed], ...]
 
 
 def read_steps(run: RunFolder) -> StepTable:
@@ -74,6 +82,7 @@ class _Mark:
     parts: int
     evaluations: int
     phases: int
+    probed: int
     until: int | None = None
 
 
@@ -83,6 +92,7 @@ class _StepFold:
     def __init__(self) -> None:
         self._parts: list[tuple[StepArrays, str]] = []  # and the training that they belong to
         self._evaluations: list[TimedEvaluation] = []
+        self._probed: list[tuple[float, NextTokensProbed]] = []
         self._phases: list[tuple[int, str]] = [(-1, "")]  # (step, training that began)
         self._rewind = Rewind(self._mark, self._restore, self._at_step)
 
@@ -97,18 +107,21 @@ class _StepFold:
             case Evaluated():
                 phase = self._phases[-1][1]
                 self._evaluations.append(TimedEvaluation(time=time, result=event, phase=phase))
+            case NextTokensProbed():
+                self._probed.append((time, event))
             case StepsTrained(losses=[_, *_]):
                 self.add_lines(step_arrays(time, event))
         self._rewind.after(event)
 
     def _mark(self) -> _Mark:
-        return _Mark(len(self._parts), len(self._evaluations), len(self._phases))
+        return _Mark(len(self._parts), len(self._evaluations), len(self._phases), len(self._probed))
 
     def _at_step(self, step: int) -> _Mark:
         return _Mark(
             bisect_right(self._parts, step, key=lambda part: part[0].first),
             bisect_right(self._evaluations, step, key=attrgetter("result.step")),
             bisect_right(self._phases, step, key=itemgetter(0)),
+            bisect_right(self._probed, step, key=lambda one: one[1].step),
             until=step,
         )
 
@@ -116,6 +129,7 @@ class _StepFold:
         del self._parts[mark.parts :]
         del self._evaluations[mark.evaluations :]
         del self._phases[mark.phases :]
+        del self._probed[mark.probed :]
         if mark.until is not None and self._parts:
             lines, phase = self._parts.pop()
             if count := int(np.searchsorted(lines.steps, mark.until, side="right")):
@@ -142,6 +156,7 @@ class _StepFold:
             **{name: values[last] for name, values in columns.items()},
             phase_names=names,
             evaluations=tuple(self._evaluations),
+            probed=tuple(self._probed),
         )
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from icot_tui.analysis.linear_probe import ProbeScores
 from icot_tui.analysis.probe_run import at_places
-from icot_tui.analysis.residual_stream import Site
+from icot_tui.engine.evaluation.linear_probe import ProbeScores
+from icot_tui.models.residual_stream import Site
 
 
 def test_a_control_counts_at_the_same_place_or_else_at_its_best():

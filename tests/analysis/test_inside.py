@@ -6,8 +6,8 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from icot_tui.analysis.inside import LogitLens, attention, attribute, mean_attention
-from icot_tui.analysis.residual_stream import ResidualStream, Site
 from icot_tui.errors import UserError
+from icot_tui.models.residual_stream import ResidualStream, Site
 
 SIZES = {
     "vocab_size": 40,

@@ -9,8 +9,8 @@ from icot_tui.analysis.patching import Patcher
 from icot_tui.analysis.probe_report import conclusion
 from icot_tui.analysis.probe_run import ProbeSettings, run_probes
 from icot_tui.analysis.probe_targets import find_targets
-from icot_tui.analysis.residual_stream import ResidualStream, Site
 from icot_tui.errors import UserError
+from icot_tui.models.residual_stream import ResidualStream, Site
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from icot_tui.cli.app import run
 from icot_tui.engine.journal.events import RunResumed
 from icot_tui.runs.new_run import create_run
 from tests.cli.history import STARTED, Output, journal
-from tests.events import evaluated, trained
+from tests.events import evaluated, probed, trained
 from tests.tiny import tiny
 
 
@@ -21,11 +21,14 @@ def resumed(runs: Path) -> None:
         STARTED,
         trained(4, losses=[1.0, 0.5, None, 0.25]),
         evaluated(4, 0.5),
+        probed(4, 0, 0.25),
         trained(6, losses=[9.0, 9.0]),
         evaluated(6, 0.9),
+        probed(6, 0, 0.9),
         RunResumed(step=4, checkpoint="step-00000004"),
         trained(6, 3, losses=[2.0, 3.0]),
         evaluated(6, 0.75),
+        probed(6, 3, 0.5),
     )
 
 
@@ -42,6 +45,12 @@ def test_one_value(capsys: Output) -> None:
     assert json.loads(answer(capsys, "loss", "--at", "3", "--json")) == {
         "run": "one", "quantity": "loss", "step": 3, "value": None,
     }  # fmt: skip
+
+
+def test_how_well_the_next_tokens_are_read(capsys: Output) -> None:
+    assert answer(capsys, "readable") == "step\treadable\n4\t0.25\n6\t0.5\n"
+    assert answer(capsys, "readable-shuffled", "--at", "6") == "0.21\n"
+    assert answer(capsys, "readable-majority", "--at", "6") == "0.29\n"
 
 
 def test_many_values(capsys: Output) -> None:

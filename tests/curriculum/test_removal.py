@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from icot_tui.curriculum.removal import RemovalPlan, remove
+from icot_tui.curriculum.removal import RemovalPlan, remove, tokens_to_go
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.steps import StepEnds
 from icot_tui.errors import UserError
@@ -161,3 +161,34 @@ def test_steps_of_unknown_ends_are_refused() -> None:
     split = split_of([(1, 2, 1)])
     with pytest.raises(UserError, match=r"where the steps .* set data.step_end"):
         remove(split, np.arange(1), 1, RemovalPlan(unit="step"), PAD)
+
+
+@pytest.mark.parametrize("side", ["left", "right", "random"])
+@given(spans=SPANS, data=st.data())
+def test_what_goes_next_is_what_two_stages_differ_in(side, spans, data):
+    split, rows = split_of(spans), np.arange(len(spans))
+    if not split.max_cot_tokens:
+        return
+    plan = RemovalPlan.seeded(side, False, split.max_cot_tokens, seed=data.draw(st.integers(0, 3)))
+    before = data.draw(st.integers(0, 9))
+    after = before + data.draw(st.integers(1, 4))
+    going = tokens_to_go(split, rows, before, after, plan)
+    for row in rows.tolist():
+        now, later = (
+            batch.ids[row, : batch.lengths[row]].tolist()
+            for batch in (remove(split, rows, stage, plan, PAD) for stage in (before, after))
+        )
+        gone = [token for token in now if token not in later]
+        assert [token for token in going.ids[row].tolist() if token >= 0] == gone
+        at = now.index(gone[0]) - 1 if gone else len(now) - 1
+        assert going.read_at[row] == at
+        assert now[at] in later  # it stays when they go
+
+
+def test_the_tokens_of_a_step_go_together():
+    split = split_of([(2, 5, 2), (3, 4, 1)])
+    steps = StepEnds.at(np.arange(2), np.array([2, 3]), split.cot_lengths)
+    plan = RemovalPlan("left", unit="step")
+    going = tokens_to_go(replace(split, steps=steps), np.arange(2), 0, 1, plan)
+    assert going.ids.tolist() == [[102, 103, -1], [112, 113, 114]]
+    assert going.read_at.tolist() == [1, 2]

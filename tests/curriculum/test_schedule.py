@@ -7,7 +7,15 @@ import pytest
 
 from icot_tui.config import CurriculumConfig
 from icot_tui.curriculum.curriculum import Curriculum
-from icot_tui.curriculum.schedule import ALL, Fixed, Linear, LossGated, Stages, build_schedule
+from icot_tui.curriculum.schedule import (
+    ALL,
+    Beyond,
+    Fixed,
+    Linear,
+    LossGated,
+    Stages,
+    build_schedule,
+)
 from icot_tui.curriculum.smoothing import Smoothing, offset_distribution
 
 
@@ -32,6 +40,21 @@ def test_gate_opens_only_when_the_stage_is_learnt():
     stages = run(curriculum, [1.0] * 6 + [0.1] * 14)
     # Learnt after two low losses (steps 6 and 7); then the window restarts at each removal.
     assert stages == [0] * 8 + [1] * 3 + [2] * 3 + [3] * 6
+
+
+def test_every_schedule_says_what_follows_a_stage():
+    assert Linear(10).following(3) == 4 and Fixed(2).following(2) == 2
+    assert LossGated(gate_loss=0.5, min_steps=3, max_steps=5).following(0) == 1
+    spans = Stages(((0, 5), (3, 5), (8, 1)))
+    assert [spans.following(stage) for stage in (0, 3, 8)] == [3, 8, 8]
+    beyond = Beyond(Linear(10), 4)
+    assert [beyond.following(stage) for stage in (2, 3)] == [3, ALL]
+    curriculum = Curriculum(beyond, 6)
+    assert curriculum.following_stage == 1
+    curriculum.stage = 3
+    assert curriculum.following_stage == 6
+    curriculum.stage = 6
+    assert curriculum.following_stage == 6
 
 
 def test_gate_opens_when_overdue():

@@ -23,7 +23,7 @@ from icot_tui.engine.journal.tracker_clients import CLIENTS, TrackedRun, open_tr
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.runs.notes import Notes, write_notes
-from tests.events import STARTED, evaluated, removed, saved, trained
+from tests.events import STARTED, evaluated, probed, removed, saved, trained
 from tests.tiny import news, tiny, train_new
 from tests.watch.runs import make
 
@@ -43,6 +43,7 @@ EVENTS = [
     trained(5, stage=1, losses=[1.0]),
     SpikeRecovered(step=5, spike=1, removal=1, height=2.0, steps=1),
     evaluated(5, 0.75, stage=1),
+    probed(5, 1),
 ]
 EXPECTED = {
     "loss": [(1, 2.0), (3, 1.5), (5, 1.0)],
@@ -53,6 +54,7 @@ EXPECTED = {
     "recovery_steps": [(5, 1.0)],
     "exact_match": [(5, 0.75)],
     "digit_accuracy/1": [(5, 0.75)],
+    "readable": [(5, 0.75)],
 }
 SAMPLE = {
     "index": 0, "kind": "best", "correct": True, "loss": 0.1, "input": "12*34", "cot": "48+360",
@@ -62,7 +64,7 @@ SAMPLE = {
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
-    events = [*EVENTS[:-1], evaluated(5, 0.75, samples="step-00000005.jsonl", stage=1)]
+    events = [*EVENTS[:-2], evaluated(5, 0.75, samples="step-00000005.jsonl", stage=1), EVENTS[-1]]
     folder = make(tmp_path / "runs", events=events)
     (folder.samples / "step-00000005.jsonl").write_text(json.dumps(SAMPLE) + "\n")
     write_notes(folder, Notes(tags=("paper",)))

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 
 from icot_tui.analysis.loaded_model import LoadedModel
-from icot_tui.analysis.residual_stream import ResidualStream, Site
 from icot_tui.config import EvaluationConfig
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.evaluation.decoding import decode
@@ -18,6 +17,7 @@ from icot_tui.engine.evaluation.held_out import examples_of, prepare
 from icot_tui.engine.evaluation.staged_examples import StagedExamples
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.models.behaviour import behaviour
+from icot_tui.models.residual_stream import ResidualStream, Site
 from icot_tui.models.supervised import SupervisedLM
 from icot_tui.runs.opening import open_checkpoint
 from tests.families.configs import WORDS, tiny_model

@@ -7,7 +7,6 @@ from transformers import GPT2LMHeadModel
 from transformers.utils import ModelOutput
 
 from icot_tui.analysis.loaded_model import LoadedModel
-from icot_tui.analysis.residual_stream import ResidualStream
 from icot_tui.config import ModelConfig
 from icot_tui.data.tokenizing import Separators
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints, load_tensors
@@ -16,6 +15,7 @@ from icot_tui.engine.evaluation.staged_examples import PositionShift, Prefixes
 from icot_tui.errors import UserError
 from icot_tui.methods.pause import PAUSES, pause_lm
 from icot_tui.models.build import build_model
+from icot_tui.models.residual_stream import ResidualStream
 from icot_tui.models.supervised import SupervisedLM
 from icot_tui.runs.opening import open_checkpoint
 from tests.methods.common import assert_measured_as_in_training, assert_resumes_exactly

@@ -12,6 +12,7 @@ from icot_tui.engine.journal.events import (
 )
 from icot_tui.tui.frame.header import header_parts
 from icot_tui.tui.panels.removal import RemovalPanel
+from tests.events import probed
 from tests.screens.panel_run import Told, look
 
 GATED = {"schedule": "loss_gated", "gate_loss": 0.5, "min_steps": 50, "max_steps": 300,
@@ -202,3 +203,33 @@ def test_before_the_run_it_says_what_will_appear(tmp_path):
 def test_tokens_of_data_are_never_markup_or_control(tmp_path):
     text = said(Told(tmp_path).start(cot="[red] \x1b[31m [/] x").train(10))
     assert "[red]" in text and "\\x1b[31m" in text and "\x1b" not in text
+
+
+def test_how_well_the_next_token_is_read_before_it_is_written(tmp_path):
+    told = Told(tmp_path).start().train(100)
+    assert "readable" not in said(told)
+    told.tell(probed(100, 0, 0.83))
+    assert (
+        "Token 1, next to go, at step 100: readable before being written 0.83 "
+        "(shuffled labels 0.21, most common token 0.29)."
+    ) in said(told)
+    told.remove().train(10)
+    assert "Token 1, gone: readable before being written 0.83" in said(told)
+    told.tell(probed(110, 1, None))
+    assert "Token 1, gone: readable before being written 0.83" in said(told)  # no news since
+    told.tell(probed(110, 1, 0.5)).remove(2)
+    assert "readable" not in said(told)  # of neither
+    told.train(10).tell(probed(120, 3, 0.31))
+    assert "Token 4, next to go, at step 120: readable before being written 0.31" in said(told)
+    assert "The next token goes" in said(told)
+
+
+def test_a_resume_takes_back_how_well_it_was_read(tmp_path):
+    told = Told(tmp_path).start().train(100)
+    told.tell(
+        CheckpointSaved(step=100, path="step-00000100", stage=0, bytes=100, seconds=0.1),
+        probed(100, 0, 0.4),
+    )
+    assert "0.40" in said(told)
+    told.tell(RunResumed(step=100, checkpoint="step-00000100"))
+    assert "readable" not in said(told)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from icot_tui.engine.journal.events import Event, PhaseBegan, RunResumed
 from icot_tui.studies.exporting import exported
-from tests.events import STARTED, evaluated, saved, trained
+from tests.events import STARTED, evaluated, probed, saved, trained
 from tests.watch.runs import make
 
 
@@ -39,3 +39,18 @@ def test_a_step_that_was_evaluated_before_its_loss_was_told_has_one_row(tmp_path
     rows = exported(make(tmp_path, events=events)).to_pylist()
     assert [(row["step"], row["exact_match"]) for row in rows] == [(1, None), (2, None), (3, 0.5)]
     assert all(row["loss"] is not None for row in rows)
+
+
+def test_how_well_the_next_tokens_are_read_stands_at_its_step(tmp_path: Path) -> None:
+    events = [STARTED, trained(1), trained(2), probed(2, 0), trained(3), probed(3, 0, None)]
+    rows = exported(make(tmp_path, events=events)).to_pylist()
+    names = ("step", "readable", "readable_shuffled", "readable_majority", "stage", "phase")
+    assert [tuple(row[name] for name in names) for row in rows] == [
+        (1, None, None, None, 0, ""), (2, 0.75, 0.21, 0.29, 0, ""), (3, None, None, None, 0, ""),
+    ]  # fmt: skip
+    assert all(row["loss"] is not None for row in rows)
+
+
+def test_a_look_before_the_first_step_has_a_row(tmp_path: Path) -> None:
+    rows = exported(make(tmp_path, events=[STARTED, probed(0, 0), trained(1)])).to_pylist()
+    assert [(row["step"], row["readable"]) for row in rows] == [(0, 0.75), (1, None)]

@@ -60,7 +60,7 @@ def evaluate(
     examples = StagedExamples.of(token_format, split, index, stage, config.max_new_tokens, table)
     answers = AnswerReader(token_format, config.compare)
     ask_at_stage(model.lm, stage)
-    with _eval_mode(model):
+    with eval_mode(model):
         gold = run_gold_pass(model, examples, size, check)
         writer = GreedyWriter(model, examples, gold, size, check)
         answer_begin = examples.cot_lengths + 1 + mark_lengths(examples, answers)
@@ -99,7 +99,8 @@ def evaluate(
 
 
 @contextmanager
-def _eval_mode(model: nn.Module) -> Iterator[None]:
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """A model without dropout for a while."""
     training = model.training
     model.eval()
     try:

@@ -146,6 +146,26 @@ class TokenRemoved(Event, frozen=True, kw_only=True):
     unit: Unit = "token"
 
 
+class NextTokensProbed(Event, frozen=True, kw_only=True):
+    """How well what goes next is read before it is written; shares of held-out examples.
+
+    The shares are means over the tokens, None where nothing is known. `readable` is at the best
+    layer below the last one; `layers` has the embeddings first and the last layer at its end.
+    """
+
+    before: Int64
+    stage: Int64  # after the removal
+    tokens: Int64  # that were read, of those that go
+    examples: Int64
+    readable: float | None
+    shuffled: float | None  # the same with shuffled labels
+    majority: float | None  # by saying the most common token
+    layers: list[float]
+    seconds: float
+    unknown: str = ""  # why nothing is known
+    unit: Unit = "token"
+
+
 class OptimizerReset(Event, frozen=True, kw_only=True):
     """The optimizer's state was dropped."""
 

@@ -69,6 +69,10 @@ class Trackers:
                 yield "gradient_norm", _mean(event.gradient_norms)
             case events.TokenRemoved():
                 yield "removed_tokens", event.stage
+            case events.NextTokensProbed():
+                yield "readable", event.readable
+                yield "readable_shuffled", event.shuffled
+                yield "readable_majority", event.majority
             case events.OptimizerReset():
                 yield self._counted("optimizer_resets")
             case events.LossSpike():

@@ -65,11 +65,9 @@ def describe(event: events.Event, phase: str | None = None) -> str:
         case events.TokenRemoved(everything=True):
             return f"the whole chain of thought is removed (stage {event.stage}, {event.cause})"
         case events.TokenRemoved():
-            word = UNIT_WORDS[event.unit]
-            gone = f"{word} {event.stage}"
-            if event.stage - event.before > 1:
-                gone = f"{word}s {event.before + 1} to {event.stage}"
-            return f"{gone} removed ({event.cause})"
+            return f"{that_go(event)} removed ({event.cause})"
+        case events.NextTokensProbed():
+            return _readable(event)
         case events.OptimizerReset():
             return f"optimizer reset ({event.cause})"
         case events.LossSpike():
@@ -116,6 +114,28 @@ def describe(event: events.Event, phase: str | None = None) -> str:
         case events.RunEnded():
             return f"ended: {event.reason}"
     return type(event).__name__
+
+
+def that_go(event: events.TokenRemoved | events.NextTokensProbed) -> str:
+    """`token 4` or `tokens 5 to 8`: what goes when the stage rises."""
+    word = UNIT_WORDS[event.unit]
+    if event.stage - event.before > 1:
+        return f"{word}s {event.before + 1} to {event.stage}"
+    return f"{word} {event.stage}"
+
+
+def _readable(event: events.NextTokensProbed) -> str:
+    what = f"{that_go(event)}, next to go: readable before being written"
+    if event.readable is not None:
+        return f"{what} {how_readable(event)}"
+    return f"{what} is not known: {event.unknown}"
+
+
+def how_readable(event: events.NextTokensProbed) -> str:
+    """`0.83 (shuffled labels 0.21, most common token 0.29)`."""
+    found = (event.readable, event.shuffled, event.majority)
+    readable, shuffled, majority = ("–" if one is None else f"{one:.2f}" for one in found)
+    return f"{readable} (shuffled labels {shuffled}, most common token {majority})"
 
 
 def decimal(value: float | None) -> str:

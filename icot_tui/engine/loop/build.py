@@ -25,6 +25,7 @@ from icot_tui.engine.checkpoints.description import (
 )
 from icot_tui.engine.checkpoints.store import Store
 from icot_tui.engine.checkpoints.weights import ModelWeights, Weights
+from icot_tui.engine.evaluation.next_tokens import FEWEST, NextTokenProbe
 from icot_tui.engine.evaluation.validation import Validation
 from icot_tui.engine.loop.optimizers import build_optimizer
 from icot_tui.engine.loop.spikes import SpikeDetector
@@ -103,7 +104,30 @@ def build_trainer(training: Training, context: RunContext) -> Trainer:
         validation=validation,
         control=control,
         emit=context.emit,
+        next_tokens=_next_tokens(training, validation),
     )
+
+
+def _next_tokens(training: Training, validation: Validation) -> NextTokenProbe | None:
+    """What reads the next tokens to go before they are written, in the first process.
+
+    Raises:
+        UserError: the config asks for it, and it can't be done.
+    """
+    wanted, processes = training.config.evaluation.probe_before_removal, validation.processes
+    if wanted is False or isinstance(training.schedule, Fixed):
+        return None
+    try:
+        if processes.model_is_sharded:
+            raise UserError("a sharded model can't be looked into")
+        if len(validation.split) < FEWEST:
+            raise UserError(f"there are fewer than {FEWEST} validation examples")
+        found = NextTokenProbe.of(validation.model, validation.split, validation.token_format)
+    except UserError as error:
+        if not wanted:
+            return None
+        raise UserError(f"{error}: leave evaluation.probe_before_removal out") from error
+    return found if processes.is_main else None
 
 
 def _spared(train: TrainConfig, accelerator: Accelerator, objective: nn.Module) -> int | None:

@@ -17,6 +17,7 @@ from icot_tui.data.encoded import DataOrder
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath
 from icot_tui.engine.checkpoints.store import Store
 from icot_tui.engine.evaluation.exact_match import EvaluationResult
+from icot_tui.engine.evaluation.next_tokens import NextTokenProbe
 from icot_tui.engine.evaluation.validation import Validation
 from icot_tui.engine.journal import events
 from icot_tui.engine.loop.control import Control, StopRequest
@@ -50,6 +51,7 @@ class Trainer:
     validation: Validation
     control: Control
     emit: Callable[[events.Event], None]
+    next_tokens: NextTokenProbe | None = None  # None: nothing is read before it is written
     state: RunState = field(default_factory=RunState)
     _last_read: float = 0.0  # when losses were last read, on a clock that runs only in training
 
@@ -114,6 +116,7 @@ class Trainer:
         cause = self.curriculum.cause
         if self.store.saves_before_removal and self.curriculum.due():
             self.save()
+        self._probe_next_tokens(self.curriculum.next_stage())
         change = self.curriculum.begin_step()
         if change is None:
             return
@@ -131,6 +134,13 @@ class Trainer:
         self.spikes.token_removed(step, stage)
         if change.resets_optimizer:
             self.reset_optimizer(f"removal {stage}")
+
+    def _probe_next_tokens(self, stage: int) -> None:
+        """Report how well what goes when the stage rises is read before it is written."""
+        if self.next_tokens is None or stage <= self.curriculum.stage:
+            return
+        with self.clock_stopped():
+            self.emit(self.next_tokens.measure(self.state.step, self.curriculum.stage, stage))
 
     def _train_step(self) -> None:
         state, rank = self.state, self.control.processes.rank
@@ -293,6 +303,8 @@ class Trainer:
             self.spikes.add_evaluation(state.step, fmean(result.token_accuracy or [0.0]))
             self.validation.report(result, state, implicit)
             self.store.tidy(state)
+        if not self.curriculum.due():  # else it is done before the removal
+            self._probe_next_tokens(self.curriculum.following_stage)
 
     def _score(self, result: EvaluationResult) -> float:
         """By what the best checkpoint is chosen; higher is better, of equal ones the earlier is.

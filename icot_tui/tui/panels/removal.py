@@ -9,7 +9,7 @@ from icot_tui.formatting import count
 from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.example import example_lines
 from icot_tui.tui.panels.methods import run_method, training_lines, trainings_bar, trainings_done
-from icot_tui.tui.panels.schedule_words import next_removal, outlook, to_full
+from icot_tui.tui.panels.schedule_words import next_removal, outlook, readability, to_full
 from icot_tui.tui.panels.stage_tables import timeline
 from icot_tui.tui.panels.text import EMPTY, Line, apart, line, paragraph, text_of
 from icot_tui.tui.run.view import RunView
@@ -225,7 +225,9 @@ def _ahead(view: RunView, facts: RunStarted, area: Area) -> list[list[Line]]:
         full = paragraph(f"Paused: {summary.paused}.", width, "bold warning")
     long, short = paragraph(ahead.sentence, width, style), paragraph(ahead.short, width, style)
     further = [] if ahead.held else paragraph(outlook(summary), width, "dim")
-    return [[*long, *further, *full], [*long, *full], long, short]
+    read = paragraph(readability(view.history), width, "dim")
+    longest = [[*long, *read, *further, *full], [*long, *read, *full]]
+    return [*longest[: 2 if read else 1], [*long, *full], long, short]
 
 
 def _answers(view: RunView) -> bool:

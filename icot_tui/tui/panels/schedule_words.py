@@ -8,6 +8,7 @@ from icot_tui.config import RunConfig
 from icot_tui.curriculum.schedule import Beyond, LossGated, build_schedule
 from icot_tui.engine.journal.events import RunStarted
 from icot_tui.engine.journal.summary import RunSummary
+from icot_tui.engine.journal.wording import how_readable, that_go
 from icot_tui.formatting import count, listed, number, rough, rough_range
 from icot_tui.watch.estimates import seconds_per_step
 from icot_tui.watch.history import History
@@ -50,6 +51,18 @@ def next_removal(history: History, facts: RunStarted) -> ScheduleText:
     steps, subject = ahead[0].step - summary.metrics.step, _subject(summary, ahead[0].stage)
     pace = "" if ahead[0].sure else " at the recent pace: the schedule was changed"
     return ScheduleText(f"{subject} {_in(steps, summary)}{pace}.", f"next {_soon(steps)}")
+
+
+def readability(history: History) -> str:
+    """How well what goes next is read before it is written, or else what went last; or nothing."""
+    stage = history.summary.metrics.stage
+    for event in reversed(history.probed[-2:]):
+        if event.readable is not None and stage in (event.before, event.stage):
+            what = that_go(event)
+            when = f"next to go, at step {event.step:,}" if event.before == stage else "gone"
+            said = f"readable before being written {how_readable(event)}"
+            return f"{what[0].upper()}{what[1:]}, {when}: {said}."
+    return ""
 
 
 def outlook(summary: RunSummary) -> str:

@@ -98,7 +98,7 @@ def _place(aligned: "AlignedExamples", chosen: ChosenToken) -> tuple[int, int]:
 def lens(backend: "Backend", request: ViewRequest, answer: "Answer") -> HeatMap:
     """What the model would predict from each place of this question."""
     from icot_tui.analysis.inside import LogitLens
-    from icot_tui.analysis.residual_stream import ResidualStream
+    from icot_tui.models.residual_stream import ResidualStream
 
     model, aligned, names = _own(backend, request, answer)
     token, predicting = _place(aligned, request.chosen)
@@ -202,7 +202,7 @@ def _attention(
 def attribution(backend: "Backend", request: ViewRequest, answer: "Answer") -> HeatMap:
     """What swapping a token of the input does to the answer."""
     from icot_tui.analysis.inside import attribute
-    from icot_tui.analysis.residual_stream import ResidualStream
+    from icot_tui.models.residual_stream import ResidualStream
 
     model, chosen = backend.open(request.entry), request.chosen
     aligned = backend.aligned(request.entry, answer.stage)

@@ -3,13 +3,14 @@
 import numpy as np
 import torch
 
-from icot_tui.analysis.linear_probe import (
+from icot_tui.engine.evaluation.linear_probe import (
     FOLDS,
     RIDGES,
     ProbeTargets,
     constant_scores,
     folds,
     probe,
+    probe_with_best,
 )
 
 
@@ -52,7 +53,7 @@ def test_equals_linear_discriminant_analysis_by_its_definition(monkeypatch):
     x, classes, part = data()
     questions = ProbeTargets.of([classes], [])
     for ridge in RIDGES:
-        monkeypatch.setattr("icot_tui.analysis.linear_probe.RIDGES", (ridge,))
+        monkeypatch.setattr("icot_tui.engine.evaluation.linear_probe.RIDGES", (ridge,))
         found = probe(torch.from_numpy(x)[None], questions, part).score.item()
         assert abs(found - plainly(x, classes, part, ridge)) < 1.5 / len(x)
 
@@ -111,3 +112,30 @@ def test_permutations_share_a_part_and_parts_are_nearly_equal():
     by_prompt = {tuple(prompt): fold for prompt, fold in zip(prompts.tolist(), part, strict=True)}
     assert all(by_prompt[a, b] == by_prompt[b, a] for a, b in by_prompt)
     assert np.bincount(part, minlength=FOLDS).min() > 0.95 * len(part) / FOLDS
+
+
+def test_the_best_place_is_chosen_without_those_that_score():
+    """Of forty places of noise the luckiest would beat a guess; the one that holds it is found."""
+    rng = np.random.default_rng(5)
+    classes, part = rng.integers(0, 2, 500), rng.integers(0, FOLDS, 500)
+    x = torch.from_numpy(rng.normal(size=(40, 500, 4)).astype(np.float32))
+    questions = ProbeTargets.of([classes], [])
+    everywhere, best = probe_with_best(x, questions, part, 40)
+    assert np.allclose(everywhere.score, probe(x, questions, part).score)
+    assert everywhere.score.max() > 0.55
+    assert abs(best.score.item() - 0.5) < 0.05
+    x[17, :, 2] += 8 * torch.from_numpy(classes)
+    assert probe_with_best(x, questions, part, 40)[1].score.item() > 0.99
+    assert abs(probe_with_best(x, questions, part, 17)[1].score.item() - 0.5) < 0.05
+
+
+def test_more_numbers_than_examples_are_no_other_probe(monkeypatch):
+    rng = np.random.default_rng(6)
+    classes, part = rng.integers(0, 4, 120), rng.integers(0, FOLDS, 120)
+    x = rng.normal(size=(120, 200)).astype(np.float32)
+    x[:, :10] += 3 * rng.normal(size=(4, 10))[classes]
+    questions = ProbeTargets.of([classes], [])
+    for ridge in RIDGES:
+        monkeypatch.setattr("icot_tui.engine.evaluation.linear_probe.RIDGES", (ridge,))
+        found = probe(torch.from_numpy(x)[None], questions, part).score.item()
+        assert abs(found - plainly(x, classes, part, ridge)) < 1.5 / len(x)

@@ -16,7 +16,7 @@ are permutations of one another (12 * 34 and 34 * 12) share a fold.
 P places, N examples, H width, T targets of V classes at most.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -138,36 +138,72 @@ def probe(activations: Tensor, targets: ProbeTargets, part: Ints) -> ProbeScores
     return ProbeScores.of(means, squares, examples)
 
 
+def probe_with_best(
+    activations: Tensor, targets: ProbeTargets, part: Ints, eligible: int
+) -> tuple[ProbeScores, ProbeScores]:
+    """([T, P], [T, 1]): as `probe`, and at the best of the first `eligible` places.
+
+    Each fold chooses it for each target, by the examples that choose the ridge: those that score
+    have no part in the choice.
+    """
+    total = torch.zeros(len(targets.counts) + len(targets.numbers), len(activations) + 1)
+    squares = torch.zeros_like(total)
+    for choice, losses in _fold_losses(activations, targets, part):
+        best = choice[:, :eligible].argmin(1)  # [T]
+        both = torch.cat([losses, losses[torch.arange(len(best)), best][:, None]], 1)
+        total += both.sum(2)
+        squares += (both**2).sum(2)
+    n = len(part)
+    everywhere, at_best = (
+        ProbeScores.of(total[:, where] / n, squares[:, where] / n, n)
+        for where in (slice(-1), slice(-1, None))
+    )
+    return everywhere, at_best
+
+
 def _masks(part: Ints, fold: int) -> tuple[Tensor, Tensor, Tensor]:
     """[N] which examples fit, choose and score."""
     test, choose = part == fold, part == (fold + 1) % FOLDS
     return tuple(map(torch.from_numpy, (~test & ~choose, choose, test)))  # type: ignore[return-value]
 
 
-@torch.no_grad()
 def _probe(x: Tensor, targets: ProbeTargets, part: Ints) -> tuple[Tensor, Tensor]:
     """([T, P], [T, P]) mean loss and mean squared loss."""
+    total = torch.zeros(len(targets.counts) + len(targets.numbers), len(x))
+    squares = torch.zeros_like(total)
+    for _, losses in _fold_losses(x, targets, part):
+        total += losses.sum(2)
+        squares += (losses**2).sum(2)
+    return total / len(part), squares / len(part)
+
+
+@torch.no_grad()
+def _fold_losses(x: Tensor, targets: ProbeTargets, part: Ints) -> Iterator[tuple[Tensor, Tensor]]:
+    """Of each fold, with the ridge that is best for place and target: the mean loss [T, P] of the
+    examples that chose it, and the losses [T, P, n] of those that score.
+    """
     rounding = NOISE * x.abs().mean((1, 2), keepdim=True).clamp(min=1e-30)
     x = x - x.mean(1, keepdim=True)
     spread = x.std(1, keepdim=True)
     x = torch.where(spread > rounding, x / spread, 0.0)
+    width = x.shape[2]
+    if (
+        width > x.shape[1]
+    ):  # the span of the examples is all there is: the same probes, fewer numbers
+        x = torch.linalg.qr(x.mT).R.mT
     hot = targets.one_hot()
     in_folds = [torch.from_numpy(part == fold) for fold in range(FOLDS)]
     sums = [_moments(x[:, i], hot[:, :, i], targets.numbers[:, i]) for i in in_folds]
-    total = torch.zeros(len(hot) + len(targets.numbers), len(x))
-    squares = torch.zeros_like(total)
     for fold in range(FOLDS):
         _, choose, test = _masks(part, fold)
         fitting = [own for n, own in enumerate(sums) if n not in (fold, (fold + 1) % FOLDS)]
         moments = _Moments(*(torch.stack(same).sum(0) for same in zip(*fitting, strict=True)))
-        fits = [_fit(moments, ridge) for ridge in RIDGES]
+        fits = [_fit(moments, ridge, width) for ridge in RIDGES]
         chosen = [_losses(x[:, choose], fit, targets, choose).mean(2) for fit in fits]
-        best = torch.stack(chosen).argmin(0)  # [T, P]
-        for number, fit in enumerate(fits):
-            losses = _losses(x[:, test], fit, targets, test) * (best == number)[..., None]
-            total += losses.sum(2)
-            squares += (losses**2).sum(2)
-    return total / len(part), squares / len(part)
+        lowest = torch.stack(chosen).min(0)  # [T, P]
+        losses = torch.stack([_losses(x[:, test], fit, targets, test) for fit in fits])
+        index = lowest.indices[None, ..., None].expand(1, -1, -1, losses.shape[3])
+        yield lowest.values, losses.gather(0, index)[0]
 
 
 class _Moments(NamedTuple):
@@ -210,11 +246,11 @@ class _Fit:
     offsets: Tensor
 
 
-def _fit(moments: _Moments, ridge: float) -> _Fit:
+def _fit(moments: _Moments, ridge: float, width: int) -> _Fit:
     n = moments.examples.clamp(min=1)
     mean = (moments.x / n).double()  # [P, H]
     covariance = moments.xx.double() / n - mean[:, :, None] * mean[:, None]
-    level = covariance.diagonal(dim1=1, dim2=2).mean(1).clamp(min=LEAST_LEVEL)
+    level = (covariance.diagonal(dim1=1, dim2=2).sum(1) / width).clamp(min=LEAST_LEVEL)
     covariance.diagonal(dim1=1, dim2=2).add_((ridge * level)[:, None])
     factor = torch.linalg.cholesky(covariance)
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -91,7 +91,11 @@ class ResidualStream:
         weight: Tensor = lm.get_input_embeddings().weight
         self.device, self.width = weight.device, int(weight.shape[1])
         self._attention = [_child(block, ("attn", "attention")) for block in self.blocks]
-        self.has_middle = self._mlp_follows_attention()
+
+    @cached_property
+    def has_middle(self) -> bool:
+        """Have the blocks a resid_mid?"""
+        return self._mlp_follows_attention()
 
     @property
     def sites(self) -> list[Site]:
@@ -112,6 +116,20 @@ class ResidualStream:
 
         def keep(where: Site, activation: Tensor) -> Tensor:
             found[where] = activation.detach()
+            return activation
+
+        with ExitStack() as stack:
+            for where in sites:
+                stack.enter_context(self.changing(where, partial(keep, where)))
+            yield found
+
+    @contextmanager
+    def picking(self, sites: Sequence[Site], at: Tensor) -> Iterator[dict[Site, Tensor]]:
+        """Activations [B, H] of the last forward pass in one column of each row, by site."""
+        found: dict[Site, Tensor] = {}
+
+        def keep(where: Site, activation: Tensor) -> Tensor:
+            found[where] = activation.detach()[torch.arange(len(at), device=at.device), at]
             return activation
 
         with ExitStack() as stack:
