@@ -1,6 +1,9 @@
 """Signal handlers that are installed for a while."""
 
+import os
+import select
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,3 +58,14 @@ def handling_stop(
     finally:
         for number, earlier in before.items():
             signal.signal(number, signal.SIG_DFL if earlier is None else earlier)
+
+
+def when_parent_ends(call: Callable[[], None]) -> None:
+    """Call it, on another thread, once the process that started this one is gone."""
+    parent = os.pidfd_open(os.getppid())
+
+    def wait() -> None:
+        select.select([parent], [], [])
+        call()
+
+    threading.Thread(target=wait, name="parent-watch", daemon=True).start()

@@ -22,7 +22,7 @@ from icot_tui.errors import UserError, reason
 from icot_tui.formatting import count, duration, plain, short_percent
 from icot_tui.output import say
 from icot_tui.runs.new_run import remove_empty_run
-from icot_tui.signals import ECHO_SECONDS, handling_stop
+from icot_tui.signals import ECHO_SECONDS, handling_stop, when_parent_ends
 
 LAUNCHER_ECHO_SECONDS = 3.0
 """Launchers of several processes repeat a signal that the terminal has sent to all of them."""
@@ -32,9 +32,14 @@ class StopNow(KeyboardInterrupt):
     """The user asked a second time: stop without another step, without saving."""
 
 
+def rank() -> str:
+    """The number that a launcher gave to this process; the first one writes and prints."""
+    return os.environ.get("RANK", "0")
+
+
 def is_main_process() -> bool:
-    """Is this the process that writes and prints? (Launchers number theirs in RANK.)"""
-    return os.environ.get("RANK", "0") == "0"
+    """Is this the process that writes and prints?"""
+    return rank() == "0"
 
 
 @contextmanager
@@ -107,10 +112,11 @@ def resume_run(folder: RunFolder, *, as_json: bool, quiet: bool) -> int:
 
 
 def _follow(folder: RunFolder) -> int:
-    """Train in one of the other processes: it prints nothing, and stops when the main one does."""
+    """Train in one of the other processes: it prints nothing, and all stop together."""
+    commands = CommandQueue()
     try:
-        with handling_stop_signals(None, lambda text: None, lambda: None):
-            _train(folder, CommandQueue(), None)
+        with handling_stop_signals(commands, lambda text: None, lambda: None):
+            _train(folder, commands, None)
     except StopNow:
         return 1
     return 0
@@ -140,13 +146,13 @@ def _train(folder: RunFolder, commands: CommandQueue, reporter: Reporter | None)
 
 @contextmanager
 def handling_stop_signals(
-    commands: CommandQueue | None, say: Callable[[str], None], hang_up: Callable[[], None]
+    commands: CommandQueue, say: Callable[[str], None], hang_up: Callable[[], None]
 ) -> Iterator[Callable[[], None]]:
     """The first signal saves and stops, the second stops at once; a dropped link stops nothing.
 
     A scheduler's warning saves and stops too, but is no first signal: SIGTERM may follow while the
-    checkpoint is being written, and must not break that off. A process without commands is
-    stopped by those of the main process.
+    checkpoint is being written, and must not break that off. The processes of a launcher, which
+    kills them soon after its terminal is gone, save and stop then, and when the launcher is gone.
 
     Yields what to call once the training has ended: signals then change nothing.
     """
@@ -163,17 +169,24 @@ def handling_stop_signals(
         if asked:
             raise StopNow
         asked = True
-        if commands is not None:
-            commands.put(Stop())
+        commands.put(Stop(why="" if is_main_process() else f"process {rank()} was asked to stop"))
         say("stopping after this step, then saving (once more: stop at once, without saving)")
 
-    def preempt() -> None:
-        if commands is not None:
-            commands.put(Stop())
-        say("asked by the scheduler: stopping after this step, then saving; to be continued")
+    def preempt(why: str = "asked by the scheduler") -> None:
+        commands.put(Stop(why=why))
+        say(f"{why}: stopping after this step, then saving; to be continued")
+
+    def lose_terminal() -> None:
+        hang_up()
+        if launched:
+            preempt("the launcher lost its terminal")
 
     several = os.environ.get("WORLD_SIZE", "1") != "1"
-    with handling_stop(stop, hang_up, preempt, LAUNCHER_ECHO_SECONDS if several else ECHO_SECONDS):
+    launched = several and "TORCHELASTIC_RUN_ID" in os.environ
+    if launched:
+        when_parent_ends(lambda: commands.put(Stop(why="the launcher is gone")))
+    echo = LAUNCHER_ECHO_SECONDS if several else ECHO_SECONDS
+    with handling_stop(stop, lose_terminal, preempt, echo):
         yield end
 
 

@@ -3,9 +3,11 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -28,19 +30,40 @@ CONFIG = tiny(
 )
 
 
-def accelerate(*arguments):
-    """`icot-tui` in a process that Accelerate's launcher starts."""
+ENDLESS = {
+    "train": {"micro_batch_size": None, "max_steps": 10**8},
+    "evaluation": {"every_steps": 10**8},
+    "checkpoints": {"every_steps": 10**8, "before_removal": False},
+}
+
+
+def accelerate(kind, *arguments):
+    """`icot-tui` in processes that Accelerate's launcher starts: one with --cpu, two without."""
     launcher = ["-m", "accelerate.commands.accelerate_cli", "launch", "--num_processes=2"]
-    flags = ["--cpu", "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
+    flags = [kind, "--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = f"--main_process_port={free.getsockname()[1]}"
+    environment = {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "CUDA_VISIBLE_DEVICES": ""}
     return subprocess.Popen(
-        [sys.executable, *launcher, *flags, "-m", "icot_tui", *arguments],
+        [sys.executable, *launcher, *flags, port, "-m", "icot_tui", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"},
+        env=os.environ | environment,
         cwd=ROOT,
         start_new_session=True,
     )
+
+
+def wait_until(seen, still=lambda: True):
+    deadline = time.monotonic() + 120
+    while not seen():
+        assert time.monotonic() < deadline and still()
+        time.sleep(0.01)
+
+
+def has_trained(folder):
+    return folder.journal.exists() and "StepsTrained" in folder.journal.read_text()
 
 
 @pytest.fixture(scope="module")
@@ -94,24 +117,22 @@ def test_exact_resume_of_two_processes(two, program, tmp_path):
     assert news(folder) == news(two)
 
 
+@pytest.mark.parametrize("ranks", [(0, 1), (1,)])
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM])
-def test_two_processes_that_are_asked_to_stop_save_and_go_on_exactly(tmp_path, number):
-    """Slurm, and launchers with SIGTERM, signal every process; one end is the same as another."""
+def test_two_processes_that_are_asked_to_stop_save_and_go_on_exactly(tmp_path, number, ranks):
+    """Slurm, and launchers with SIGTERM, signal every process; a node that goes, only its own."""
     config = tmp_path / "config.toml"
     config.write_text(dump_toml(CONFIG))
     run_ranks("train", str(config), "--runs", str(tmp_path), "--name", "whole")
     folder, whole = RunFolder(tmp_path / "tiny"), RunFolder(tmp_path / "whole")
     arguments = ("train", str(config), "--runs", str(tmp_path))
     with started_ranks(*arguments, program=main_slowly) as started:
-        deadline = time.monotonic() + 120
-        while not (folder.journal.exists() and "StepsTrained" in folder.journal.read_text()):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        for process in started:
-            process.send_signal(number)
+        wait_until(lambda: has_trained(folder))
+        for rank in ranks:
+            started[rank].send_signal(number)
         said = [process.communicate(timeout=100) for process in started]
     assert [process.returncode for process in started] == [0, 0], said
-    assert "to be continued" in said[0][0] or number == signal.SIGTERM
+    assert "to be continued" in said[0][0] or (number, ranks) == (signal.SIGTERM, (0, 1))
     ended, saved = read_lines(folder)[-1], list_checkpoints(folder.checkpoints)[-1]
     assert ended["event"] == "RunEnded" and not ended["finished"]
     assert 0 < ended["step"] == saved.step < 30
@@ -123,15 +144,44 @@ def test_accelerate_launch_stops_on_sigterm_and_goes_on(one, tmp_path):
     """(On CPUs Accelerate's own launcher starts one process.)"""
     config = tmp_path / "config.toml"
     config.write_text(dump_toml(CONFIG.model_copy(update={"name": "stopped"})))
-    process = accelerate("train", str(config), "--runs", str(tmp_path))
-    journal = tmp_path / "stopped" / "journal.jsonl"
-    deadline = time.monotonic() + 120
-    while not (journal.exists() and "StepsTrained" in journal.read_text()):
-        assert time.monotonic() < deadline and process.poll() is None, process.communicate()[0]
-        time.sleep(0.01)
+    process = accelerate("--cpu", "train", str(config), "--runs", str(tmp_path))
+    folder = RunFolder(tmp_path / "stopped")
+    wait_until(lambda: has_trained(folder), lambda: process.poll() is None)
     os.killpg(process.pid, signal.SIGTERM)
     process.communicate(timeout=100)
     run_ranks("resume", "stopped", "--runs", str(tmp_path), processes=1)
-    folder = RunFolder(tmp_path / "stopped")
     assert read_lines(folder)[-1]["finished"]
     assert_same(final_tensors(folder), final_tensors(one))
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGTERM, 1), (signal.SIGHUP, 1), (signal.SIGUSR1, -signal.SIGUSR1)],
+)
+def test_what_ends_a_launcher_alone_loses_nothing(tmp_path, number, status):
+    """It hands on what it handles, and kills its processes 30 s later; USR1 kills it itself."""
+    config = tmp_path / "config.toml"
+    config.write_text(dump_toml(tiny(model={"dropout": 0.0}, **ENDLESS)))
+    folder = RunFolder(tmp_path / "tiny")
+    process = accelerate("--multi_gpu", "train", str(config), "--runs", str(tmp_path))
+    try:
+        wait_until(lambda: has_trained(folder), lambda: process.poll() is None)
+        process.send_signal(number)
+        said, _ = process.communicate(timeout=100)  # its processes have the same output
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == status, said
+    ended = read_lines(folder)[-1]
+    assert ended["event"] == "RunEnded", said
+    assert list_checkpoints(folder.checkpoints)[-1].step == ended["step"] > 0
+    assert ("to be continued" in said) == (number != signal.SIGTERM)
+    assert not folder.is_locked()
+
+    more = f"max_steps = {ended['step'] + 5}"
+    shorter = folder.config.read_text().replace("max_steps = 100000000", more)
+    for path in (folder.config, config):
+        path.write_text(shorter)
+    run_ranks("resume", "tiny", "--runs", str(tmp_path))
+    run_ranks("train", str(config), "--runs", str(tmp_path), "--name", "whole")
+    assert_same(final_tensors(folder), final_tensors(RunFolder(tmp_path / "whole")))

@@ -1,5 +1,6 @@
 """Studies on a Ray cluster: a real one of two nodes, of which one is killed."""
 
+import os
 import secrets
 import signal
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from icot_tui.studies.cluster import ClusterTrainer, train_here
 from icot_tui.studies.existing_runs import lock_training
 from tests.studies.processes import LONG, NO_COT, PATIENCE, STEPWISE, Studies, wait_for
 from tests.studies.small import write_study
+from tests.tiny import assert_same, final_tensors
 
 pytestmark = pytest.mark.slow
 
@@ -154,3 +156,27 @@ def test_an_address_that_ray_was_told_of_is_tried_at_once(
     assert run(["study", str(path), "--on", "ray", "--runs", str(studies.runs)]) == status
     (error,) = capsys.readouterr().err.splitlines()
     assert error.startswith(f"error: {sentence}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
+def test_a_preempted_trial_on_the_cluster_is_saved_and_goes_on_exactly(
+    cluster: Any, studies: Studies, number: int
+) -> None:
+    only = '[vary.method."No CoT"]\nmethod.name = "no_cot"\n'
+    studies.write((only, ""), ('[vary.method."ICoT-SI"]', LONG.replace("900", "300")))
+    study = studies.start("--on", cluster.address)
+    wait_for(lambda: studies.count(STEPWISE, CheckpointSaved) > 1)
+    os.kill(studies.pid(STEPWISE), number)  # the worker itself
+    output, _ = study.communicate(timeout=PATIENCE)
+    assert study.returncode == 1
+    assert "stopped by somebody else, and saved: start the study again to go on" in output
+    folder = studies.run_folder(STEPWISE)
+    saved = list_checkpoints(folder.checkpoints)[-1].step
+    assert 0 < saved < 300
+    assert studies.run("--on", cluster.address)[0] == 0
+    assert studies.finished(STEPWISE)
+    events = JournalReader(folder.journal).events()
+    assert [event.step for _, event in events if isinstance(event, RunResumed)] == [saved]
+    config = studies.study / "trials" / f"{STEPWISE}.toml"
+    assert studies.command("train", str(config), "--name", "whole", "--quiet")[0] == 0
+    assert_same(final_tensors(folder), final_tensors(studies.run_folder("whole")))

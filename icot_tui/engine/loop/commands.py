@@ -85,10 +85,12 @@ class SetLearningRate(Command, frozen=True, kw_only=True, tag="set-lr"):
     learning_rate: float = 5e-5
 
 
-class Stop(Command, frozen=True, kw_only=True, tag="stop"):
+class Stop(Command, frozen=True, kw_only=True, tag="stop", omit_defaults=True):
     """End the run: after saving, or at once."""
 
     save: bool = True
+    why: str = ""
+    """What asked for it, if nobody did: the run is to be continued."""
 
 
 COMMANDS = {str(kind.__struct_config__.tag): kind for kind in Command.__subclasses__()}

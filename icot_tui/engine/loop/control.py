@@ -55,10 +55,7 @@ class CommandedTrainer(Protocol):
 
 
 class Control:
-    """Takes commands from the queue; all processes carry them out at the same step.
-
-    Only the first process reads the queue.
-    """
+    """Takes commands from the queues of all processes, which carry them out at the same step."""
 
     def __init__(
         self,
@@ -114,7 +111,7 @@ class Control:
 
     def _take(self) -> list[Command]:
         taken, self._waiting = self._waiting + self._queue.take(), []
-        return self.processes.share(taken)
+        return [command for process in self.processes.gather(taken) for command in process]
 
     # Commands -------------------------------------------------------------------------------
 
@@ -186,8 +183,9 @@ class Control:
                     raise ValueError("a learning rate must be above 0")
                 trainer.state.learning_rate = rate
                 return f"peak learning rate {rate:g} from now on"
-            case commands.Stop(save=save):
-                return "saving, then stopping" if save else "stopping at once"
+            case commands.Stop(save=save, why=why):
+                saving = "saving, then stopping" if save else "stopping at once"
+                return f"{why}: {saving}; to be continued" if why else saving
         raise ValueError(f"{command.name} is not known to the trainer")
 
     # Waiting --------------------------------------------------------------------------------

@@ -233,7 +233,7 @@ class ScreenRunner:
     def _on_preempt(self, number: int, frame: FrameType | None) -> None:
         """A scheduler says that the time is nearly over: save and stop the training, then leave."""
         if self._training is not None:
-            self._training.send(Stop())
+            self._training.send(Stop(why="asked by the scheduler"))
         if self._reason is None and not self._over:
             self.end("terminated")
 
