@@ -16,7 +16,7 @@ from icot_tui.engine.journal.events import Event, RunEnded, Warned
 from icot_tui.engine.journal.journal import Journal, JournalReader, last_step
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import how_answered
-from icot_tui.engine.loop.commands import CommandQueue, Stop
+from icot_tui.engine.loop.commands import CommandQueue, Preempt, Stop
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError, reason
 from icot_tui.formatting import count, duration, plain, short_percent
@@ -169,11 +169,12 @@ def handling_stop_signals(
         if asked:
             raise StopNow
         asked = True
-        commands.put(Stop(why="" if is_main_process() else f"process {rank()} was asked to stop"))
+        other = Preempt(why=f"process {rank()} was asked to stop")
+        commands.put(Stop() if is_main_process() else other)
         say("stopping after this step, then saving (once more: stop at once, without saving)")
 
     def preempt(why: str = "asked by the scheduler") -> None:
-        commands.put(Stop(why=why))
+        commands.put(Preempt(why=why))
         say(f"{why}: stopping after this step, then saving; to be continued")
 
     def lose_terminal() -> None:
@@ -184,7 +185,7 @@ def handling_stop_signals(
     several = os.environ.get("WORLD_SIZE", "1") != "1"
     launched = several and "TORCHELASTIC_RUN_ID" in os.environ
     if launched:
-        when_parent_ends(lambda: commands.put(Stop(why="the launcher is gone")))
+        when_parent_ends(lambda: commands.put(Preempt(why="the launcher is gone")))
     echo = LAUNCHER_ECHO_SECONDS if several else ECHO_SECONDS
     with handling_stop(stop, lose_terminal, preempt, echo):
         yield end

@@ -85,12 +85,16 @@ class SetLearningRate(Command, frozen=True, kw_only=True, tag="set-lr"):
     learning_rate: float = 5e-5
 
 
-class Stop(Command, frozen=True, kw_only=True, tag="stop", omit_defaults=True):
+class Stop(Command, frozen=True, kw_only=True, tag="stop"):
     """End the run: after saving, or at once."""
 
     save: bool = True
-    why: str = ""
-    """What asked for it, if nobody did: the run is to be continued."""
+
+
+class Preempt(Stop, frozen=True, kw_only=True, tag="stop"):
+    """Save and end a run that is to be continued; from signals, never from the mailbox."""
+
+    why: str
 
 
 COMMANDS = {str(kind.__struct_config__.tag): kind for kind in Command.__subclasses__()}

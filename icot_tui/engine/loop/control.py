@@ -183,9 +183,10 @@ class Control:
                     raise ValueError("a learning rate must be above 0")
                 trainer.state.learning_rate = rate
                 return f"peak learning rate {rate:g} from now on"
-            case commands.Stop(save=save, why=why):
-                saving = "saving, then stopping" if save else "stopping at once"
-                return f"{why}: {saving}; to be continued" if why else saving
+            case commands.Preempt(why=why):
+                return f"{why}: saving, then stopping; to be continued"
+            case commands.Stop(save=save):
+                return "saving, then stopping" if save else "stopping at once"
         raise ValueError(f"{command.name} is not known to the trainer")
 
     # Waiting --------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from textual import events
 from textual.app import App
 
-from icot_tui.engine.loop.commands import Stop
+from icot_tui.engine.loop.commands import Preempt, Stop
 from icot_tui.output import say
 from icot_tui.tui.session.driver import DriverContext, ScreenDriver
 from icot_tui.tui.session.parent_process import ParentProcess
@@ -233,7 +233,7 @@ class ScreenRunner:
     def _on_preempt(self, number: int, frame: FrameType | None) -> None:
         """A scheduler says that the time is nearly over: save and stop the training, then leave."""
         if self._training is not None:
-            self._training.send(Stop(why="asked by the scheduler"))
+            self._training.send(Preempt(why="asked by the scheduler"))
         if self._reason is None and not self._over:
             self.end("terminated")
 
