@@ -11,7 +11,6 @@ Confidence is `Answer.confidence`: the probability of the whole answer under gre
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -107,25 +106,52 @@ class BudgetOutcome:
     shares: dict[int, float]
 
     @classmethod
-    def of(cls, found: Sequence[HybridAnswer]) -> "BudgetOutcome":
-        """Of at least one question."""
-        verdicts = [one.answer.right for one in found if one.answer.right is not None]
-        known, right = len(verdicts), sum(verdicts)
-        low, high = wilson(right, known) if known else (None, None)
-        chosen = Counter(one.budget for one in found)
+    def of(
+        cls,
+        *,
+        chosen: Sequence[int],
+        verdicts: Sequence[bool | None],
+        written: Sequence[int] | Ints,
+        decoded: Sequence[int] | Ints,
+        written_in_all: Sequence[int] | Ints,
+        decoded_in_all: Sequence[int] | Ints,
+    ) -> "BudgetOutcome":
+        """Of n questions, at least one: a value of each, None for an unknown verdict."""
+        known = [verdict for verdict in verdicts if verdict is not None]
+        right = sum(known)
+        low, high = wilson(right, len(known)) if known else (None, None)
+        budgets = Counter(chosen)
         return cls(
-            questions=len(found),
-            known=known,
+            questions=len(verdicts),
+            known=len(known),
             right=right,
-            exact_match=right / known if known else None,
+            exact_match=right / len(known) if known else None,
             low=low,
             high=high,
-            written=fmean(one.answer.written for one in found),
-            decoded=fmean(one.answer.decoded for one in found),
-            written_in_all=fmean(one.written_in_all for one in found),
-            decoded_in_all=fmean(one.decoded_in_all for one in found),
-            shares={budget: chosen[budget] / len(found) for budget in sorted(chosen)},
+            written=float(np.mean(written)),
+            decoded=float(np.mean(decoded)),
+            written_in_all=float(np.mean(written_in_all)),
+            decoded_in_all=float(np.mean(decoded_in_all)),
+            shares={budget: budgets[budget] / len(verdicts) for budget in sorted(budgets)},
         )
+
+    @classmethod
+    def of_answers(cls, found: Sequence[HybridAnswer]) -> "BudgetOutcome":
+        """Of at least one answer."""
+        return cls.of(
+            chosen=[one.budget for one in found],
+            verdicts=[one.answer.right for one in found],
+            written=[one.answer.written for one in found],
+            decoded=[one.answer.decoded for one in found],
+            written_in_all=[one.written_in_all for one in found],
+            decoded_in_all=[one.decoded_in_all for one in found],
+        )
+
+    @property
+    def share(self) -> float:
+        """The exact match, where answers are known."""
+        assert self.exact_match is not None
+        return self.exact_match
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -137,14 +163,14 @@ def budget_ladder(
     """The budgets that are tried one after another, rising; the last is the whole chain of thought.
 
     Without those `wanted` they double (0, 1, 2, 4, ...), so that the tries before the last write
-    less than two whole chains. The least is what is left where the model has removed the most that
-    it was trained for.
+    less than two whole chains. The least there is, is what is left where the model has removed the
+    most that it was trained for.
     """
     lengths, least = _lengths(model, questions)
     first, longest = int(least.min()), int(lengths.max())
     if wanted is None:
         wanted = [0, *(1 << power for power in range(longest.bit_length()))]
-    return sorted({first, *(one for one in wanted if first < one < longest), longest})
+    return sorted({longest, *(min(max(one, first), longest) for one in wanted)})
 
 
 def own_budgets(model: LoadedModel, questions: Sequence[Question], budgets: Sequence[int]) -> Ints:

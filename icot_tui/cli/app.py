@@ -32,6 +32,7 @@ COMMANDS = {
     "eval": "Evaluate a checkpoint: exact match and speed.",
     "play": "Ask checkpoints on a screen, and look inside them.",
     "ask": "Put a question to checkpoints, side by side.",
+    "calibrate": "Choose how sure a model must be of an answer with little written.",
     "probe": "See what the hidden chain-of-thought positions of a checkpoint hold.",
     "import": "Turn a published checkpoint into an ordinary folder.",
     "export": "Write a checkpoint for transformers, llama.cpp or lm-eval.",

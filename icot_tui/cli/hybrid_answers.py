@@ -34,7 +34,7 @@ def ask_until_sure(
             questions = [model.reader.read(text, raw) for text in texts]
             tried = budget_ladder(model, questions, budgets)
             by_model.append(ask_until(model, questions, threshold, tried, say))
-    outcomes = [BudgetOutcome.of(found) for found in by_model]
+    outcomes = [BudgetOutcome.of_answers(found) for found in by_model]
     for text, *found in zip(texts, *by_model, strict=True):
         if json:
             print_json({"question": text, "answers": [one.as_json() for one in found]})

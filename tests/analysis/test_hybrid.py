@@ -2,13 +2,23 @@
 
 import json
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from icot_tui.analysis.calibration import (
+    AskedWithAll,
+    ask_with_all,
+    cheapest_budget,
+    cheapest_threshold,
+    examples_apart,
+)
 from icot_tui.analysis.hybrid import BudgetOutcome, ask_until, budget_ladder
 from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.analysis.model_cache import open_safely
 from icot_tui.cli import app as cli
+from icot_tui.data.splits import open_source
 from icot_tui.engine.evaluation.exact_match import wilson
 from tests.analysis.made import add_checkpoint, make_config, make_run, random_model
 from tests.tiny import tiny, train_new
@@ -107,7 +117,7 @@ def test_threshold_zero_takes_the_first_and_an_unreachable_one_the_whole_chain(m
 
 def test_the_totals_count_the_tries_that_were_thrown_away(mixed, questions, threshold):
     found = ask_until(mixed, questions, threshold, [0, 1, 3])
-    outcome, n = BudgetOutcome.of(found), len(found)
+    outcome, n = BudgetOutcome.of_answers(found), len(found)
     right = sum(bool(one.answer.right) for one in found)
     assert (outcome.right, outcome.exact_match) == (right, right / n)
     assert (outcome.low, outcome.high) == wilson(right, n)
@@ -136,6 +146,7 @@ def test_the_ladder_begins_with_the_most_removed_that_was_trained(tmp_path):
     question = model.reader.read("12*34")
     assert budget_ladder(model, [question]) == [3, 4, 8]
     assert budget_ladder(model, [question], [0, 6, 20]) == [3, 6, 8]
+    assert budget_ladder(model, [question], [6]) == [6, 8]
     tried = ask_until(model, [question], math.inf, [3, 6, 8])[0].tries
     assert [(one.budget, one.answer.stage) for one in tried] == [(3, 5), (6, 2), (8, 0)]
 
@@ -166,7 +177,7 @@ def test_ask_tells_each_question_and_the_total(call, run, mixed, threshold, tmp_
         assert told["confidence"] == pytest.approx(one.answer.confidence, abs=1e-6)
         assert told["decoded_in_all"] == one.decoded_in_all
         assert [t["budget"] for t in told["tries"]] == [t.budget for t in one.tries]
-    outcome = BudgetOutcome.of(found)
+    outcome = BudgetOutcome.of_answers(found)
     assert total["total"]["decoded_in_all"] == outcome.decoded_in_all
     assert total["total"]["shares"] == {str(key): value for key, value in outcome.shares.items()}
     status, out, _ = call(*command)
@@ -203,3 +214,132 @@ def test_other_runs_are_refused(call, tmp_path, method, told):
     for more in (["12*34", "--write-until", "0.9"], ["--budget-sweep"]):
         status, out, err = call("ask", path, *more)
         assert status == 2 and told in err and len(err.splitlines()) == 1 and not out
+
+
+def asked(confidence, right, decoded, new=None):
+    """Four questions and the budgets 0, 2 and 8, with as many tokens as there are chain tokens."""
+    shape = np.array(confidence).shape
+    return AskedWithAll(
+        budgets=(0, 2, 8),
+        confidence=np.array(confidence),
+        right=np.array(right, dtype=np.bool_),
+        written=np.repeat([[0], [2], [8]], shape[1], axis=1),
+        decoded=np.repeat(np.array(decoded)[:, None], shape[1], axis=1),
+        new=np.ones(shape, dtype=np.bool_) if new is None else np.array(new, dtype=np.bool_),
+    )
+
+
+GOLDEN = {
+    "confidence": [[0.9, 0.2, 0.6, 0.1], [0.9, 0.8, 0.3, 0.3], [0.9, 0.9, 0.9, 0.1]],
+    "right": [[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0]],
+    "decoded": [3, 5, 11],
+}
+
+
+def test_thresholds_are_judged_by_hand():
+    table = asked(**GOLDEN)
+    assert table.chosen(0.0).tolist() == [0, 0, 0, 0]
+    assert table.chosen(0.5).tolist() == [0, 1, 0, 2]
+    assert table.chosen(0.7).tolist() == [0, 1, 2, 2]
+    assert table.chosen(math.inf).tolist() == [2, 2, 2, 2]
+    found = table.at(0.7)
+    assert (found.right, found.shares) == (3, {0: 0.25, 2: 0.25, 8: 0.5})
+    assert found.written == (0 + 2 + 8 + 8) / 4
+    assert found.written_in_all == (0 + 2 + 10 + 10) / 4
+    assert found.decoded_in_all == (3 + 8 + 19 + 19) / 4
+    assert table.fixed(2).decoded_in_all == table.fixed(2).decoded == 5
+    control = table.at_random(0.7)
+    assert control.exact_match == pytest.approx((0.25 + 0.5 + 0.75 + 0.75) / 4)
+    assert control.low <= control.exact_match <= control.high
+    assert [one for one, _ in table.every_threshold] == [0, 0.1, 0.2, 0.3, 0.6, 0.8, 0.9, math.inf]
+
+
+def test_the_threshold_with_the_fewest_tokens_is_chosen():
+    table = asked(**GOLDEN)
+    assert cheapest_threshold(table, 0.25) == 0.0
+    assert cheapest_threshold(table, 0.5) == 0.3  # the fourth is sure enough with two tokens
+    assert cheapest_threshold(table, 0.75) == 0.8
+    assert cheapest_threshold(table, 0.8) is None
+    assert [cheapest_budget(table, one) for one in (0.25, 0.5, 0.75, 0.8)] == [0, 2, 8, None]
+
+
+def test_a_budget_that_means_the_same_is_no_try():
+    new = [[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0]]  # the third's chain has two tokens
+    table = asked(**GOLDEN, new=new)
+    assert table.chosen(math.inf).tolist() == [2, 2, 1, 0]
+    assert table.at(math.inf).decoded_in_all == (19 + 19 + 8 + 3) / 4
+
+
+def test_what_all_answers_say_of_a_threshold_is_what_asking_with_it_gives(
+    mixed, questions, threshold
+):
+    budgets = budget_ladder(mixed, questions)
+    table = ask_with_all(mixed, questions, budgets)
+    for one in (0.0, threshold, math.inf):
+        expected = BudgetOutcome.of_answers(ask_until(mixed, questions, one, budgets))
+        assert table.at(one) == expected
+    whole = BudgetOutcome.of_answers(ask_until(mixed, questions, 0.0, [3]))
+    assert table.fixed(3).right == whole.right
+    assert table.fixed(3).decoded_in_all == whole.decoded_in_all
+
+
+def test_nothing_is_chosen_on_what_is_reported(run, mixed):
+    with_test = examples_apart(mixed, 50)
+    assert (with_test.chosen_on, with_test.reported_on) == ("validation", "test")
+    assert (len(with_test.choosing), len(with_test.reporting)) == (20, 50)
+    data = mixed.opened.config.data
+    for questions, split in ((with_test.choosing, "validation"), (with_test.reporting, "test")):
+        lines = b"".join(chunk.text for chunk in open_source(data).chunks(split)).decode()
+        inputs = [line.partition("||")[0] for line in lines.splitlines()][: len(questions)]
+        assert [question.input for question in questions] == inputs
+    update = {"data": data.model_copy(update={"test_examples": 0})}
+    without = mixed.opened.config.model_copy(update=update)
+    other = LoadedModel(replace(mixed.opened, config=without))
+    halves = examples_apart(other, 50)
+    assert halves.chosen_on == "one half of validation"
+    assert halves.reported_on == "the other half of validation"
+    first, second = ({q.input for q in part} for part in (halves.choosing, halves.reporting))
+    assert len(first) == len(second) == 10 and not first & second
+
+
+def test_calibrate_chooses_on_validation_and_reports_on_test(call, run, mixed):
+    apart = examples_apart(mixed, 40)
+    budgets = budget_ladder(mixed, [*apart.choosing, *apart.reporting])
+    choosing, reporting = (
+        ask_with_all(mixed, one, budgets) for one in (apart.choosing, apart.reporting)
+    )
+    outcomes = [found.share for _, found in choosing.every_threshold]
+    wanted = max(outcomes)
+    command = ["calibrate", run.path, "--accuracy", wanted, "--accuracy", 1, "--examples", 40]
+    status, out, err = call(*command, "--json")
+    assert status == 0, err
+    told = json.loads(out)
+    assert told["budgets"] == budgets
+    assert (told["chosen_on"]["examples"], told["reported_on"]["examples"]) == (
+        "validation",
+        "test",
+    )
+    seen, rows = told["chosen_on"]["outcomes"], told["reported_on"]["outcomes"]
+    assert [row["right"] for row in seen[: len(budgets)]] == [
+        choosing.fixed(budget).right for budget in budgets
+    ]
+    assert {row["questions"] for row in seen} == {20}
+    [chosen] = [row for row in rows if row["wanted"] == wanted and row["budget"] is None]
+    threshold = cheapest_threshold(choosing, wanted)
+    assert float(chosen["threshold"]) == threshold
+    expected = reporting.at(threshold)
+    assert (chosen["questions"], chosen["right"]) == (40, expected.right)
+    assert chosen["decoded_in_all"] == expected.decoded_in_all
+    assert chosen["at_random"]["exact_match"] == reporting.at_random(threshold).exact_match
+    [none] = [row for row in rows if row["wanted"] == 1]
+    assert none["threshold"] is None and "right" not in none
+    status, out, err = call(*command)
+    assert status == 0, err
+    assert "for 1: nothing reaches it" in out and f"for {wanted:g}: sure" in out
+
+
+def test_calibrate_refuses_other_runs(call, tmp_path):
+    config = make_config()
+    path = add_checkpoint(make_run(tmp_path, config), config, random_model(config), 8)
+    status, out, err = call("calibrate", path)
+    assert status == 2 and "was not trained with mixed stages" in err and not out

@@ -1,0 +1,203 @@
+"""Which threshold of confidence a run needs: chosen on some examples, reported on others.
+
+Every question is asked once with every budget; what any threshold would have chosen follows from
+that. Beside it stand the fixed budgets, and a control that gives the same budgets to questions
+drawn at random: what a threshold has beyond it, it has from the model's confidence.
+
+n questions, B budgets.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from icot_tui.analysis.hybrid import BudgetOutcome, ask_until
+from icot_tui.analysis.loaded_model import LoadedModel
+from icot_tui.analysis.questions import Question
+from icot_tui.data.encoding import Encoder
+from icot_tui.data.splits import open_source
+from icot_tui.engine.evaluation.held_out import held_out_text
+from icot_tui.engine.evaluation.staged_examples import Ints
+from icot_tui.errors import UserError
+
+Choice = TypeVar("Choice", int, float)
+
+DECIMALS = 6  # of the thresholds that are tried: a printed one chooses as the one that was tried
+DRAWS = 1000  # random assignments of the control
+
+
+@dataclass(frozen=True)
+class RandomChoice:
+    """Exact match where the same budgets are given to questions at random.
+
+    exact_match  its mean over all assignments
+    low, high    95 % of 1,000 random assignments lie between these
+    """
+
+    exact_match: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedWithAll:
+    """n questions with known answers, each asked with B budgets, up to the whole chain."""
+
+    budgets: tuple[int, ...]
+    confidence: NDArray[np.float64]  # [B, n]
+    right: NDArray[np.bool_]  # [B, n]
+    written: Ints  # [B, n] chain-of-thought tokens
+    decoded: Ints  # [B, n] all tokens, separators and answers included
+    new: NDArray[np.bool_]  # [B, n] False: means what the budget before means, so it isn't tried
+
+    def chosen(self, threshold: float) -> Ints:
+        """[n] place of the budget whose answer is given, as `ask_until` chooses it."""
+        whole = len(self.new) - 1 - self.new[::-1].argmax(axis=0)
+        sure = self.confidence >= threshold
+        sure[whole, np.arange(len(whole))] = True
+        place: Ints = sure.argmax(axis=0)
+        return place
+
+    def at(self, threshold: float) -> BudgetOutcome:
+        """What a threshold comes to."""
+        place = self.chosen(threshold)
+        return self._outcome(place, self._written_so_far, self._decoded_so_far)
+
+    @cached_property
+    def every_threshold(self) -> list[tuple[float, BudgetOutcome]]:
+        """All that make a difference, from 0, which takes the first answers, to infinity."""
+        seen = self.confidence[:-1].round(DECIMALS)
+        thresholds = np.unique([0.0, *seen[np.isfinite(seen)], inf]).tolist()
+        return [(threshold, self.at(threshold)) for threshold in thresholds]
+
+    def fixed(self, budget: int) -> BudgetOutcome:
+        """What one of the budgets comes to for all questions, without another try."""
+        place = np.full(self.new.shape[1], self.budgets.index(budget))
+        return self._outcome(place, self.written, self.decoded)
+
+    def at_random(self, threshold: float) -> RandomChoice:
+        """The control of a threshold: as many questions at each budget, but any of them."""
+        place, generator = self.chosen(threshold), np.random.default_rng(0)
+        examples = np.arange(len(place))
+        shares = [self.right[generator.permutation(place), examples].mean() for _ in range(DRAWS)]
+        low, high = np.quantile(shares, [0.025, 0.975]).tolist()
+        return RandomChoice(float(self.right.mean(axis=1)[place].mean()), low, high)
+
+    def _outcome(self, place: Ints, written: Ints, decoded: Ints) -> BudgetOutcome:
+        """Of the answers at these places [n], with the tokens [B, n] that all tries cost."""
+        at = place, np.arange(len(place))
+        return BudgetOutcome.of(
+            chosen=[self.budgets[one] for one in place.tolist()],
+            verdicts=self.right[at].tolist(),
+            written=self.written[at],
+            decoded=self.decoded[at],
+            written_in_all=written[at],
+            decoded_in_all=decoded[at],
+        )
+
+    @cached_property
+    def _written_so_far(self) -> Ints:
+        return _so_far(self.written, self.new)
+
+    @cached_property
+    def _decoded_so_far(self) -> Ints:
+        return _so_far(self.decoded, self.new)
+
+
+def _so_far(tokens: Ints, new: NDArray[np.bool_]) -> Ints:
+    total: Ints = np.where(new, tokens, 0).cumsum(axis=0)
+    return total
+
+
+def ask_with_all(
+    model: LoadedModel,
+    questions: Sequence[Question],
+    budgets: Sequence[int],
+    on_progress: Callable[[str], None] = lambda what: None,
+) -> AskedWithAll:
+    """Ask questions whose answers are known with all budgets of a `budget_ladder`.
+
+    Raises:
+        UserError: see `LoadedModel.answer`.
+    """
+    found = ask_until(model, questions, inf, budgets, on_progress)
+    tried = [{one.budget: one.answer for one in each.tries} for each in found]
+    new = np.array([[budget in tries for tries in tried] for budget in budgets])
+    last = np.maximum.accumulate(np.where(new, np.arange(len(budgets))[:, None], 0), axis=0)
+    answers = [
+        [tries[budgets[place]] for tries, place in zip(tried, row, strict=True)]
+        for row in last.tolist()
+    ]
+    return AskedWithAll(
+        budgets=tuple(budgets),
+        confidence=np.array([[one.confidence for one in row] for row in answers]),
+        right=np.array([[bool(one.right) for one in row] for row in answers]),
+        written=np.array([[one.written for one in row] for row in answers]),
+        decoded=np.array([[one.decoded for one in row] for row in answers]),
+        new=new,
+    )
+
+
+def cheapest_threshold(asked: AskedWithAll, accuracy: float) -> float | None:
+    """The threshold that reaches an exact match with the fewest tokens in all tries, if one does.
+
+    Infinity: no answer but that with the whole chain of thought can be trusted.
+    """
+    return _cheapest(asked.every_threshold, accuracy)
+
+
+def cheapest_budget(asked: AskedWithAll, accuracy: float) -> int | None:
+    """The fixed budget that reaches an exact match with the fewest tokens, if one does."""
+    return _cheapest([(one, asked.fixed(one)) for one in asked.budgets], accuracy)
+
+
+def _cheapest(outcomes: Sequence[tuple[Choice, BudgetOutcome]], accuracy: float) -> Choice | None:
+    enough = [one for one in outcomes if one[1].share >= accuracy]
+    best = min(enough, key=lambda one: (one[1].decoded_in_all, -one[1].share), default=None)
+    return None if best is None else best[0]
+
+
+@dataclass(frozen=True)
+class ExamplesApart:
+    """Questions to choose a threshold on, and others to report it on; each with their name."""
+
+    choosing: list[Question]
+    chosen_on: str
+    reporting: list[Question]
+    reported_on: str
+
+
+def examples_apart(model: LoadedModel, most: int) -> ExamplesApart:
+    """At most so many of the validation examples to choose on, and of the test ones to report on.
+
+    Without a test split the validation examples are divided, every other one to report on.
+
+    Raises:
+        UserError: the checkpoint's examples can't be found, or are too few.
+    """
+    data = model.opened.data
+    if data is None:
+        raise UserError(f"{model.label} lies in no run: what it was validated on is not known")
+    unit, encoder = model.opened.unit, Encoder(model.opened.tokenizer)
+
+    def read(split: str, limit: int) -> list[Question]:
+        found = encoder.encode(held_out_text(data, split, model.label, limit, unit))
+        return [model.reader.example(found, index) for index in range(len(found))]
+
+    if "test" in open_source(data, unit).names:
+        apart = ExamplesApart(read("validation", most), "validation", read("test", most), "test")
+    else:
+        both = read("validation", 2 * most)
+        half = "half of validation"
+        apart = ExamplesApart(both[::2], f"one {half}", both[1::2], f"the other {half}")
+    if not (apart.choosing and apart.reporting):
+        raise UserError(
+            f"{model.label} has no examples for both: a threshold is chosen on {apart.chosen_on} "
+            f"and reported on {apart.reported_on}"
+        )
+    return apart
