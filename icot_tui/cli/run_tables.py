@@ -144,9 +144,12 @@ def _config_in_brief(config: RunConfig) -> Iterator[tuple[str, str]]:
     yield "model", model.pretrained or f"{model.architecture} {model.layers} x {model.width}"
     per = "token" if curriculum.gate_per == "token" else "example"
     word = UNIT_WORDS[curriculum.unit]
+    share, delta = curriculum.remove_share, f"{curriculum.remove_per_epoch:g}"
+    once = f"one {word}" if share is None else f"{share:.3g} of what is left"
+    clock = f"{delta} {word}s per epoch" if share is None else f"{once} {delta} times an epoch"
     schedule = {
-        "linear": f"{curriculum.remove_per_epoch:g} {word}s per epoch",
-        "loss_gated": f"one {word} whenever the loss per {per} is below {curriculum.gate_loss:g}",
+        "linear": clock,
+        "loss_gated": f"{once} whenever the loss per {per} is below {curriculum.gate_loss:g}",
         "stages": f"{len(curriculum.stages)} fixed stages",
     }[curriculum.schedule]
     yield "method", config.method.name + f", {schedule}" * method.removes_tokens

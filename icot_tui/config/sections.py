@@ -188,7 +188,9 @@ class CurriculumConfig(Section):
     schedule: Literal["linear", "loss_gated", "stages"] = "linear"
     """linear: by the clock; loss_gated: when the stage is learnt; stages: a fixed list."""
     remove_per_epoch: Above = 8
-    """Delta of the linear schedule: tokens (or steps) removed an epoch, one at a time."""
+    """Delta of the linear schedule: removals an epoch, of one token (or step) each."""
+    remove_share: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Each removal takes this share of what is left, at least one; empty: one token (or step)."""
     warmup_epochs: Annotated[float, Field(ge=0, le=LARGEST)] = 0
     """Epochs at the first stage before the schedule starts."""
     first_stage: Count = 0
@@ -222,6 +224,11 @@ class CurriculumConfig(Section):
     def consistent(self) -> "CurriculumConfig":
         if self.schedule == "stages" and not self.stages:
             raise ValueError("curriculum.stages is empty, but the schedule is 'stages'")
+        if self.schedule == "stages" and self.remove_share is not None:
+            raise ValueError(
+                "curriculum.remove_share does not go with schedule 'stages', whose list says what "
+                "each removal takes"
+            )
         if self.max_steps is not None and self.max_steps < self.min_steps:
             raise ValueError("curriculum.max_steps is below curriculum.min_steps")
         if self.keep_positions and self.side == "random":

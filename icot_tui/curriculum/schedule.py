@@ -117,6 +117,29 @@ class Stages:
 
 
 @dataclass(frozen=True)
+class Share:
+    """Another schedule's clock or gate, but each removal takes a share of what is left.
+
+    `most` is the stage at which nothing is left, so that there are about log(most) removals.
+    """
+
+    inner: "Linear | LossGated"
+    share: float
+    most: int
+
+    @property
+    def first_stage(self) -> int:
+        return self.inner.first_stage
+
+    def following(self, stage: int) -> int:
+        return stage + max(1, round(self.share * (self.most - stage)))
+
+    def stage(self, now: StageProgress) -> int:
+        due = self.inner.stage(now) > now.stage
+        return self.following(now.stage) if due else now.stage
+
+
+@dataclass(frozen=True)
 class Beyond:
     """Another schedule, but everything is removed as soon as a stage is reached (39 for GSM8K)."""
 
@@ -137,17 +160,47 @@ class Beyond:
         return ALL if stage >= self.remove_all_beyond else stage
 
 
-def build_schedule(config: CurriculumConfig, steps_per_epoch: int) -> Schedule:
-    """The schedule that a config describes."""
+def build_schedule(
+    config: CurriculumConfig, steps_per_epoch: int, greatest_stage: int | None = None
+) -> Schedule:
+    """The schedule that a config describes.
+
+    `greatest_stage`, at which nothing is left to remove, is needed for `remove_share` alone.
+    """
     warmup_steps, first = round(config.warmup_epochs * steps_per_epoch), config.first_stage
-    schedule: Schedule
+    beyond, clock = config.remove_all_beyond, _clock(config, steps_per_epoch, warmup_steps, first)
+    schedule: Schedule = clock
+    if config.remove_share is not None:
+        assert greatest_stage is not None, "what is left must be known"
+        assert isinstance(clock, Linear | LossGated), "checked with the config"
+        most = greatest_stage if beyond is None else min(beyond, greatest_stage)
+        schedule = Share(clock, config.remove_share, most)
+    return schedule if beyond is None else Beyond(schedule, beyond)
+
+
+def _clock(
+    config: CurriculumConfig, steps_per_epoch: int, warmup_steps: int, first: int
+) -> "Linear | LossGated | Stages":
+    """What says when, one token or one span after the other."""
     if config.schedule == "linear":  # one token every round(T / delta) steps, as published
         steps_per_token = max(1, round(steps_per_epoch / config.remove_per_epoch))
-        schedule = Linear(steps_per_token, warmup_steps, first)
-    elif config.schedule == "loss_gated":
+        return Linear(steps_per_token, warmup_steps, first)
+    if config.schedule == "loss_gated":
         least, most = config.min_steps, config.max_steps
-        schedule = LossGated(config.gate_loss, least, most, warmup_steps, first)
-    else:
-        schedule = Stages(tuple((span.stage, span.steps) for span in config.stages))
-    beyond = config.remove_all_beyond
-    return schedule if beyond is None else Beyond(schedule, beyond)
+        return LossGated(config.gate_loss, least, most, warmup_steps, first)
+    return Stages(tuple((span.stage, span.steps) for span in config.stages))
+
+
+def clock_of(schedule: Schedule) -> Schedule:
+    """What says when a removal is due, whatever it takes."""
+    while isinstance(schedule, Share | Beyond):
+        schedule = schedule.inner
+    return schedule
+
+
+def removals(schedule: Schedule, start: int, end: int) -> list[int]:
+    """The stages after each removal on schedule, from a stage until that one is reached."""
+    found: list[int] = []
+    while start < end and (after := schedule.following(start)) > start:
+        found.append(start := after)
+    return found

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 def removal_of(context: "RunContext", config: RunConfig) -> "tuple[Schedule, Smoothing]":
     """When tokens go as the curriculum says, and how many more by chance."""
+    from icot_tui.curriculum.removal import RemovalPlan
     from icot_tui.curriculum.smoothing import Smoothing
     from icot_tui.engine.loop.build import data_order
 
-    curriculum = config.curriculum
-    steps_per_epoch = data_order(config, context.data.train).steps_per_epoch
+    curriculum, train = config.curriculum, context.data.train
+    steps_per_epoch = data_order(config, train).steps_per_epoch
+    greatest = RemovalPlan(unit=curriculum.unit).greatest_stage(train)
     smoothing = Smoothing(curriculum.smoothing, config.seed, curriculum.mixed_stages)
-    return build_schedule(curriculum, steps_per_epoch), smoothing
+    return build_schedule(curriculum, steps_per_epoch, greatest), smoothing
 
 
 def _stepwise(context: "RunContext", phase: Phase, state: "RunState") -> "Training":

@@ -13,8 +13,7 @@ from statistics import fmean, pvariance
 
 from icot_tui.config import Phase, RunConfig, method_of
 from icot_tui.engine.journal.events import RunStarted
-from icot_tui.engine.journal.forecast import limits, steps_of_phase, target_stage
-from icot_tui.engine.journal.metrics import Metrics
+from icot_tui.engine.journal.forecast import limits, next_stage, removals_left, steps_of_phase
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.formatting import rough, rough_range
 
@@ -154,18 +153,21 @@ def _removed_at(summary: RunSummary, config: RunConfig) -> Bounds | None:
     least, most = bounds
     if least == most:
         return least, least
-    low, high = _by_stages(metrics, _stages_left(summary, config)) or (least, most)
+    low, high = _by_stages(summary, config) or (least, most)
     low, high = max(least, low), high if most is None or high is None else min(high, most)
     return None if high is None else (min(low, high), high)
 
 
-def _by_stages(metrics: Metrics, left: int) -> Bounds | None:
+def _by_stages(summary: RunSummary, config: RunConfig) -> Bounds | None:
     """The same, by how long the last stages took: the sum of so many times that are like theirs."""
+    facts, metrics = summary.facts, summary.metrics
+    assert facts is not None, "asked of a run that has begun"
+    left = max(1, removals_left(config, facts, metrics.stage))
     removals = metrics.removals
-    if removals and removals[0][1] == 1 and metrics.phase is None:
+    if removals and removals[0][1] == next_stage(config, facts, 0) and metrics.phase is None:
         removals = ((0, 0), *removals)
     lasted = [
-        max(1.0, (step - before) / max(1, stage - earlier))
+        max(1.0, (step - before) / max(1, removals_left(config, facts, earlier, stage)))
         for (before, earlier), (step, stage) in pairwise(removals)
     ]
     if len(lasted) < STAGES:
@@ -177,11 +179,6 @@ def _by_stages(metrics: Metrics, left: int) -> Bounds | None:
     soonest = max(0.0, mean - here) + (left - 1) * mean
     latest = max(mean - here, min(here, mean)) + (left - 1) * mean
     return metrics.step + round(soonest / factor), metrics.step + round(latest * factor)
-
-
-def _stages_left(summary: RunSummary, config: RunConfig) -> int:
-    assert summary.facts is not None, "asked of a run that has begun"
-    return max(1, target_stage(config, summary.facts) - summary.metrics.stage)
 
 
 def _evaluation_after(summary: RunSummary, config: RunConfig, step: int) -> int:

@@ -4,6 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from icot_tui.config import CurriculumConfig
 from icot_tui.curriculum.curriculum import Curriculum
@@ -13,8 +16,11 @@ from icot_tui.curriculum.schedule import (
     Fixed,
     Linear,
     LossGated,
+    Share,
     Stages,
     build_schedule,
+    clock_of,
+    removals,
 )
 from icot_tui.curriculum.smoothing import Smoothing, offset_distribution
 
@@ -55,6 +61,33 @@ def test_every_schedule_says_what_follows_a_stage():
     assert curriculum.following_stage == 6
     curriculum.stage = 6
     assert curriculum.following_stage == 6
+
+
+def test_a_share_of_what_is_left_goes_at_each_removal():
+    half = Share(Linear(steps_per_token=2), 0.5, most=8)
+    assert removals(half, 0, 8) == [4, 6, 7, 8] and clock_of(half) == Linear(2)
+    assert run(Curriculum(half, 8), [1.0] * 9) == [0, 0, 4, 4, 6, 6, 7, 7, 8]
+    gated = Share(LossGated(gate_loss=0.5, min_steps=2, max_steps=None), 1.0, most=8)
+    assert run(Curriculum(gated, 8, gate_window=2), [1.0] * 3 + [0.1] * 4) == [0] * 5 + [8] * 2
+
+
+@given(st.integers(1, 2000), st.floats(0.01, 1.0))
+def test_the_number_of_removals_grows_like_the_logarithm_of_the_length(most, share):
+    left, stages = most, removals(Share(Linear(1), share, most), 0, most)
+    for stage in stages:
+        assert left - (most - stage) == max(1, round(share * left))
+        left = most - stage
+    assert left == 0  # and never less
+    assert len(stages) <= 1 + 2 / share + 2 * math.log(most) / share
+
+
+def test_a_share_is_of_what_is_left_until_all_of_the_rest_goes():
+    config = CurriculumConfig(remove_per_epoch=1, remove_share=0.5, remove_all_beyond=9)
+    schedule = build_schedule(config, 10, 40)
+    assert removals(schedule, 0, 40) == [4, 6, 8, ALL]
+    assert removals(build_schedule(config, 10, 6), 0, 6) == [3, 5, 6]
+    with pytest.raises(ValidationError, match="whose list says what each removal takes"):
+        CurriculumConfig(schedule="stages", stages=[{"stage": 0, "steps": 1}], remove_share=0.5)
 
 
 def test_gate_opens_when_overdue():

@@ -99,6 +99,19 @@ def test_a_list_of_stages_tells_how_many_go_together(tmp_path):
     assert "All 3 remaining tokens go at once in 100 steps" in said(told)
 
 
+def test_a_share_of_what_is_left_is_marked_and_told_as_what_goes_next(tmp_path):
+    half = {"schedule": "linear", "remove_per_epoch": 1.0, "remove_share": 0.5}
+    told = Told(tmp_path, curriculum=half).start().train(40)
+    assert "The next 4 tokens go in 60 steps" in said(told)
+    assert "Everything is removed in 360 steps" in said(told)
+    assert "[0] [7] [2] [+] 0 0 3 0" in said(told, ascii=True)
+    told.train(60).remove(4)
+    assert look(RemovalPanel(), told.view(), (36, 6))[1] == "░" * 16 + "▒" * 8 + "█" * 8
+    assert "The next 2 tokens go in 100 steps" in said(told)
+    gated = Told(tmp_path, name="gated", curriculum=GATED | {"remove_share": 0.5}).start().train(60)
+    assert "The next 4 tokens go when the loss is below 0.5" in said(gated)
+
+
 def test_a_held_schedule_is_said_to_be_held_until_it_is_let_go(tmp_path):
     told = Told(tmp_path).start().train(100).remove()
     told.tell(CommandDone(step=100, id="a", command="hold", done=True, effect="stage 1 is held"))

@@ -1,10 +1,12 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from icot_tui.curriculum.schedule import StageProgress, build_schedule
 from icot_tui.engine.journal.events import (
     Collapsed,
+    CommandDone,
     LossSpike,
     OptimizerReset,
     SpikeRecovered,
@@ -41,6 +43,22 @@ def test_everything_goes_at_once_beyond_a_stage() -> None:
     assert [one.stage for one in history.summary.removals_ahead(9)] == [1, 2, MOST]
 
 
+def test_removals_that_take_a_share_of_what_is_left_are_told_ahead() -> None:
+    settings = config(curriculum={"remove_per_epoch": 2, "remove_share": 0.5})
+    summary = history_of(STARTED, *(trained(step) for step in range(1, 5)), settings=settings)
+    ahead = [(one.step, one.stage) for one in summary.summary.removals_ahead(9)]
+    assert ahead == [(5, 4), (10, 6), (15, 7), (20, MOST)]
+    assert summary.summary.everything_removed_at() == 20 and summary.summary.next_stage() == 4
+    first, second = replace(removed(10, 4), before=0), replace(removed(18, 6), before=4)
+    changed = history_of(
+        *(STARTED, first, trained(11, 4), second, trained(19, 6)),
+        CommandDone(step=19, id="a", command="set-delta", done=True, effect=""),
+        settings=settings,
+    )
+    ahead = [(one.step, one.stage, one.sure) for one in changed.summary.removals_ahead(9)]
+    assert ahead == [(26, 7, False), (34, MOST, False)]
+
+
 def test_a_fixed_list_of_stages() -> None:
     stages = [{"stage": 0, "steps": 20}, {"stage": 4, "steps": 10}, {"stage": 99, "steps": 1}]
     settings = config(curriculum={"schedule": "stages", "stages": stages})
@@ -55,14 +73,18 @@ def test_a_fixed_list_of_stages() -> None:
     st.integers(1, 6),
     st.none() | st.integers(6, 12),
     st.lists(st.booleans(), min_size=10, max_size=10),
+    st.none() | st.floats(0.05, 1.0),
 )
 def test_a_loss_gated_run_ends_between_the_bounds_that_were_told(
-    warmup: int, least: int, most: int | None, learnt: list[bool]
+    warmup: int, least: int, most: int | None, learnt: list[bool], share: float | None
 ) -> None:
     """Whatever the losses are, and whenever one asks."""
     curriculum = {"schedule": "loss_gated", "min_steps": least, "warmup_epochs": warmup / 10}
-    setting = config(curriculum=curriculum | ({} if most is None else {"max_steps": most}))
-    schedule = build_schedule(setting.curriculum, STARTED.steps_per_epoch)
+    given_values = {"max_steps": most, "remove_share": share}
+    setting = config(
+        curriculum=curriculum | {k: v for k, v in given_values.items() if v is not None}
+    )
+    schedule = build_schedule(setting.curriculum, STARTED.steps_per_epoch, MOST)
     summary, told = RunSummary(setting), list[tuple[int, int | None]]()
     summary.add(0.0, STARTED)
     stage = since = step = 0

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from icot_tui.engine.journal.events import Paused, RunEnded
 from icot_tui.engine.journal.summary import RunSummary
@@ -53,6 +54,21 @@ def test_the_stages_so_far_say_how_long_the_others_may_take() -> None:
     calm, wild = (until_all_removed(run(settings, [100, *each, 100])) for each in ([100], [380]))
     assert calm is not None
     assert wild is None or wild.steps[1] / wild.steps[0] > calm.steps[1] / calm.steps[0]
+
+
+def test_removals_of_a_share_are_as_many_stages_as_there_are_removals_left() -> None:
+    settings = config(curriculum=GATED | {"remove_share": 0.5}, train={"steps_after_removal": 100})
+    summary = RunSummary(settings)
+    summary.add(0.0, STARTED)
+    step = stage = 0
+    for after in (4, 6, 7):
+        for _ in range(100):
+            step += 1
+            summary.add(float(step), trained(step, stage))
+        summary.add(float(step), replace(removed(step, after), before=stage))
+        stage = after
+    found = until_all_removed(summary)  # one token, after about 100 steps as those before
+    assert found is not None and found.steps[0] < 100 < found.steps[1] < 300
 
 
 def test_the_range_keeps_within_what_the_schedule_allows() -> None:

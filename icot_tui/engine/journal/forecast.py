@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from icot_tui.config import Phase, RunConfig, TrainConfig, method_of
 from icot_tui.curriculum.schedule import (
-    Beyond,
     Linear,
     LossGated,
+    Schedule,
     Stages,
     build_schedule,
+    clock_of,
+    removals,
 )
 from icot_tui.engine.journal.events import RunStarted
 from icot_tui.engine.journal.metrics import Metrics
@@ -95,14 +97,15 @@ def removal_bounds(
     """
     if metrics.everything_removed_at is not None or not method_of(config).removes_tokens:
         return None
-    target, schedule = target_stage(config, facts), _schedule(config, facts)
+    target, schedule = target_stage(config, facts), clock_of(schedule_of(config, facts))
     if isinstance(schedule, Stages):
         spans = _spans_ahead(schedule, metrics)
         step = next((step for step, stage in spans if stage >= target), None)
         return None if step is None else (step, step)
     if metrics.clock_changed:
         return None
-    later = max(0, target - metrics.stage - 1)
+    assert isinstance(schedule, Linear | LossGated), "these are all that there are"
+    later = max(0, removals_left(config, facts, metrics.stage) - 1)
     first = metrics.stage_since
     if metrics.stage == schedule.first_stage:
         first += schedule.warmup_steps
@@ -125,17 +128,18 @@ def removals_ahead(
     if metrics.everything_removed_at is not None or not method_of(config).removes_tokens:
         return []
     target, most = target_stage(config, facts), facts.greatest_stage
-    schedule = _schedule(config, facts)
-    if isinstance(schedule, Stages):
-        sure, found = not metrics.clock_changed, _spans_ahead(schedule, metrics)
+    schedule = schedule_of(config, facts)
+    clock = clock_of(schedule)
+    if isinstance(clock, Stages):
+        sure, found = not metrics.clock_changed, _spans_ahead(clock, metrics)
     else:
         pace = _pace(schedule, metrics)
         if pace is None:
             return []
         first, later, sure = pace
         begin = max(metrics.step, metrics.stage_since + first)
-        left = range(min(count, target - metrics.stage))
-        found = [(begin + round(one * later), metrics.stage + 1 + one) for one in left]
+        stages = removals(schedule, metrics.stage, target)[:count]
+        found = [(begin + round(one * later), stage) for one, stage in enumerate(stages)]
     capped = [
         Ahead(max(metrics.step, step), most if stage >= target else stage, sure)
         for step, stage in found
@@ -149,16 +153,27 @@ def target_stage(config: RunConfig, facts: RunStarted) -> int:
     return min(config.curriculum.remove_all_beyond or facts.greatest_stage, facts.greatest_stage)
 
 
-def _schedule(config: RunConfig, facts: RunStarted) -> Linear | LossGated | Stages:
-    schedule = build_schedule(config.curriculum, facts.steps_per_epoch)
-    inner = schedule.inner if isinstance(schedule, Beyond) else schedule
-    assert isinstance(inner, Linear | LossGated | Stages), "these are all that there are"
-    return inner
+def removals_left(config: RunConfig, facts: RunStarted, stage: int, end: int | None = None) -> int:
+    """How many removals on schedule lie between a stage and another, or the last one."""
+    end = target_stage(config, facts) if end is None else end
+    return len(removals(schedule_of(config, facts), stage, end))
 
 
-def _pace(schedule: Linear | LossGated, metrics: Metrics) -> tuple[int, float, bool] | None:
+def next_stage(config: RunConfig, facts: RunStarted, stage: int) -> int:
+    """The stage after the next removal on schedule; the same where there is none."""
+    following = schedule_of(config, facts).following(stage)
+    return max(stage, min(following, facts.greatest_stage))
+
+
+def schedule_of(config: RunConfig, facts: RunStarted) -> Schedule:
+    """The schedule of a run that removes tokens step by step."""
+    return build_schedule(config.curriculum, facts.steps_per_epoch, facts.greatest_stage)
+
+
+def _pace(whole: Schedule, metrics: Metrics) -> tuple[int, float, bool] | None:
     """(steps that this stage lasts, that later ones last, is it sure?); None: unknown."""
-    if isinstance(schedule, LossGated):
+    schedule = clock_of(whole)
+    if not isinstance(schedule, Linear):
         return None
     here = metrics.step - metrics.stage_since
     if not metrics.clock_changed:
@@ -169,7 +184,7 @@ def _pace(schedule: Linear | LossGated, metrics: Metrics) -> tuple[int, float, b
         if len(metrics.removals) < 2:
             return None
         (from_step, from_stage), (to_step, to_stage) = metrics.removals[0], metrics.removals[-1]
-        pace = (to_step - from_step) / max(1, to_stage - from_stage)
+        pace = (to_step - from_step) / max(1, len(removals(whole, from_stage, to_stage)))
         lasts, sure = round(pace), False
         overdue = here > 4 * pace
     return None if overdue else (lasts, pace, sure)

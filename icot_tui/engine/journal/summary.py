@@ -232,6 +232,14 @@ class RunSummary:
 
         return forecast.removal_bounds(self.config, self.facts, self.metrics)
 
+    def next_stage(self) -> int:
+        """The stage after the next removal on schedule; one more where the config is missing."""
+        if self.config is None or self.facts is None:
+            return self.removed + 1
+        from icot_tui.engine.journal import forecast
+
+        return forecast.next_stage(self.config, self.facts, self.removed)
+
     def removals_ahead(self, count: int) -> "list[forecast.Ahead]":
         if self.config is None or self.facts is None:
             return []

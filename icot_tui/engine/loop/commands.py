@@ -74,7 +74,7 @@ class Save(Command, frozen=True, kw_only=True, tag="save"):
 
 
 class SetRemovePerEpoch(Command, frozen=True, kw_only=True, tag="set-delta"):
-    """Change the linear schedule's tokens an epoch."""
+    """Change the linear schedule's removals an epoch."""
 
     remove_per_epoch: float = 8.0
 

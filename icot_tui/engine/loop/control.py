@@ -175,9 +175,9 @@ class Control:
                 return f"saved at step {step:,}"
             case commands.SetRemovePerEpoch(remove_per_epoch=delta):
                 if not delta > 0:
-                    raise ValueError("tokens an epoch must be above 0")
+                    raise ValueError("removals an epoch must be above 0")
                 trainer.set_remove_per_epoch(delta)
-                return f"{delta:g} tokens an epoch from now on"
+                return f"{delta:g} removals an epoch from now on"
             case commands.SetLearningRate(learning_rate=rate):
                 if not rate > 0:
                     raise ValueError("a learning rate must be above 0")

@@ -48,7 +48,7 @@ class RunState:
     warmup_began: int = 0  # the step at which the learning rate's warm-up last began
     learning_rate: float | None = None  # peak learning rate, where a command changed it
     used_rate: float = 0.0  # learning rate of the last step
-    remove_per_epoch: float | None = None  # tokens an epoch, where a command changed it
+    remove_per_epoch: float | None = None  # removals an epoch, where a command changed it
     rollbacks: int = 0  # how often the run went back to a checkpoint
     collapses: int = 0  # how often it went back because of a collapse
     failures: int = 0  # how often it went back because updates were not finite

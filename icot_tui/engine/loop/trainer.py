@@ -285,9 +285,11 @@ class Trainer:
         changed = {"remove_per_epoch": remove_per_epoch}
         curriculum = self.config.curriculum.model_copy(update=changed)
         if curriculum.schedule != "linear" or isinstance(self.curriculum.schedule, Fixed):
-            raise ValueError("only a linear schedule has a number of tokens an epoch")
+            raise ValueError("only a linear schedule has a number of removals an epoch")
         self.state.remove_per_epoch = remove_per_epoch
-        self.curriculum.schedule = build_schedule(curriculum, self.order.steps_per_epoch)
+        self.curriculum.schedule = build_schedule(
+            curriculum, self.order.steps_per_epoch, self.curriculum.greatest_stage
+        )
 
     def evaluate(self) -> None:
         """Exact match at the scheduled stage; the best checkpoint stays."""

@@ -151,6 +151,8 @@ class RunCommandActions:
                 notify_user(self._app, told, "warning")
                 return None
             intro = f"How many {word}s are removed per epoch from now on?"
+            if config is not None and config.curriculum.remove_share is not None:
+                intro = "How many removals are there per epoch from now on?"
             present = DEFAULT_DELTA if config is None else config.curriculum.remove_per_epoch
         else:
             intro = "The new peak learning rate?"

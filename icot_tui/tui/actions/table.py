@@ -60,10 +60,11 @@ def _reset_effect(view: RunView, answer: Answer) -> str:
 
 def _delta_effect(view: RunView, answer: Answer) -> str:
     summary = view.history.summary
-    return (
-        f"From stage {summary.removed} on, {float(answer or 0):g} {summary.unit_word}s are removed "
-        "per epoch."
-    )
+    delta = f"{float(answer or 0):g}"
+    config = summary.config
+    if config is not None and config.curriculum.remove_share is not None:
+        return f"From stage {summary.removed} on, there are {delta} removals per epoch."
+    return f"From stage {summary.removed} on, {delta} {summary.unit_word}s are removed per epoch."
 
 
 def _rate_effect(view: RunView, answer: Answer) -> str:
@@ -127,7 +128,7 @@ RUN_ACTIONS = tuple(
                 "set-delta",
                 "d",
                 "pace",
-                "Change Δ: tokens that the linear schedule removes per epoch.",
+                "Change Δ: removals of the linear schedule per epoch.",
             ),
             ("set-lr", "l", "learning rate", "Change the peak learning rate."),
             ("stop", "X", "stop", "End the run: after saving, or at once."),

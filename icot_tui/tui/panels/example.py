@@ -46,11 +46,14 @@ def example_lines(
     config: RunConfig | None,
     area: Area,
     rows: int,
-    marks_next: bool = True,
+    next_stage: int,
 ) -> list[Line]:
-    """Question, reasoning and answer in at most so many rows; the reasoning is most important."""
+    """Question, reasoning and answer in at most so many rows; the reasoning is most important.
+
+    Marked is what goes when the stage becomes `next_stage`; nothing where that is the same.
+    """
     label = LABEL if area.width >= ROOMY else 0
-    chain = _chain_lines(example, stage, area, area.width - label, rows >= 5, marks_next)
+    chain = _chain_lines(example, (stage, next_stage), area, area.width - label, rows >= 5)
     shown = _labelled("reasoning", chain, label)
     task = task_of(config)
     if rows >= len(shown) + 2:
@@ -71,14 +74,12 @@ def example_lines(
 
 
 def _chain_lines(
-    example: ExampleShown, stage: int, area: Area, width: int, with_caret: bool, marks_next: bool
+    example: ExampleShown, stages: tuple[int, int], area: Area, width: int, with_caret: bool
 ) -> list[Line]:
-    """The chain of thought; removed tokens are faint, the next one to go is marked."""
-    order = example.removal_order
+    """The chain of thought; removed tokens are faint, the next ones to go are marked."""
+    order, (stage, next_stage) = example.removal_order, stages
     gone = set(order[: example.removed(stage)])
-    following: set[int] = set()
-    if marks_next:
-        following = set(order[len(gone) : example.removed(stage + 1)])
+    following = set(order[len(gone) : example.removed(next_stage)])
     gap = _separator(example.cot)
     pieces: list[Piece] = []
     for at, token in enumerate(example.cot):

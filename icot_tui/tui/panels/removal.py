@@ -108,9 +108,9 @@ def _stepwise(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
         instead = run_method(summary).in_place(summary.config, stage, most)
         longer = line((f"{instead}, " if instead else "", "bold"), *remark)
         remark = longer if apart(title, longer, area.width) != title else remark
-    goes_on = view.running  # else no token is the next to go
-    heading = _Heading(title, remark, _bar(stage, most, area, goes_on))
-    return _arranged(view, area, heading, _ahead(view, facts, area), stage, goes_on)
+    after = summary.next_stage() if view.running else stage  # else no token is the next to go
+    heading = _Heading(title, remark, _bar(stage, after, most, area))
+    return _arranged(view, area, heading, _ahead(view, facts, area), (stage, after))
 
 
 def _other(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
@@ -118,7 +118,7 @@ def _other(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
     summary, most = view.history.summary, facts.greatest_stage
     method = run_method(summary)
     removed = 0 if method.writes_cot else most
-    bar = _bar(removed, most, area, marks_next=False)
+    bar = _bar(removed, removed, most, area)
     texts = [
         paragraph(text.format(most=count(most, facts.unit_word)), area.width)
         for text in method.texts
@@ -127,7 +127,7 @@ def _other(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
         ended = paragraph(f"The run has ended: {summary.ended.reason}.", area.width)
         texts = [[*texts[0], *ended], ended, *texts[1:]]
     heading = _Heading(line((facts.method, "bold primary")), EMPTY, bar)
-    return _arranged(view, area, heading, texts, removed, marks_next=False)
+    return _arranged(view, area, heading, texts, (removed, removed))
 
 
 def _trainings(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
@@ -149,7 +149,7 @@ def _trainings(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
     if room > FULL_EXAMPLE and history.example is not None:
         removed = 0 if phase.phase == "teacher" else facts.greatest_stage
         example = example_lines(
-            history.example, removed, summary.config, area, FULL_EXAMPLE, marks_next=False
+            history.example, removed, summary.config, area, FULL_EXAMPLE, next_stage=removed
         )
     heading = _Heading(title, remark, trainings_bar(summary, area))
     return _spread(heading, [rows, words, example], area)
@@ -160,10 +160,12 @@ def _arranged(
     area: Area,
     heading: _Heading,
     texts: list[list[Line]],
-    stage: int,
-    marks_next: bool = True,
+    stages: tuple[int, int],
 ) -> list[Line]:
-    """Heading, example and the longest of the texts about the schedule that there is room for."""
+    """Heading, example and the longest of the texts about the schedule that there is room for.
+
+    `stages` are the present one and the next.
+    """
     room = area.height - 2
     if room <= 0:
         return heading.lines(area, spare=0)[: area.height]
@@ -175,7 +177,8 @@ def _arranged(
     )
     shown = []
     if example is not None and room > len(words):
-        shown = example_lines(example, stage, config, area, room - len(words), marks_next)
+        stage, after = stages
+        shown = example_lines(example, stage, config, area, room - len(words), after)
     return _spread(heading, [shown, words[:room]], area)
 
 
@@ -190,15 +193,15 @@ def _spread(heading: _Heading, blocks: list[list[Line]], area: Area) -> list[Lin
     return lines
 
 
-def _bar(stage: int, most: int, area: Area, marks_next: bool = True) -> Line:
-    """All tokens, or steps: removed ones faint, the next one marked, the remaining ones solid."""
+def _bar(stage: int, after: int, most: int, area: Area) -> Line:
+    """All tokens, or steps: removed ones faint, the next ones marked, the remaining ones solid."""
     if most <= 0:
         return line(("this run's examples have no chain of thought", "dim"))
     gone = stage * area.width // most
     following = 0
-    if stage < most and marks_next:  # with more tokens than cells at least one cell is marked
+    if stage < after <= most:  # with more tokens than cells at least one cell is marked
         gone = min(gone, area.width - 1)
-        following = max(1, (stage + 1) * area.width // most - gone)
+        following = max(1, after * area.width // most - gone)
     glyph = area.glyph
     return line(
         (glyph.removed * gone, "success" if stage >= most else "dim"),
@@ -225,7 +228,8 @@ def _ahead(view: RunView, facts: RunStarted, area: Area) -> list[list[Line]]:
         full = paragraph(f"Paused: {summary.paused}.", width, "bold warning")
     long, short = paragraph(ahead.sentence, width, style), paragraph(ahead.short, width, style)
     further = [] if ahead.held else paragraph(outlook(summary), width, "dim")
-    read = paragraph(readability(view.history), width, "dim")
+    known = readability(view.history)
+    read = paragraph(known, width, "dim") if known else []
     longest = [[*long, *read, *further, *full], [*long, *read, *full]]
     return [*longest[: 2 if read else 1], [*long, *full], long, short]
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from icot_tui.config import RunConfig
-from icot_tui.curriculum.schedule import Beyond, LossGated, build_schedule
+from icot_tui.curriculum.schedule import LossGated, clock_of
 from icot_tui.engine.journal.events import RunStarted
+from icot_tui.engine.journal.forecast import schedule_of
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import how_readable, that_go
 from icot_tui.formatting import count, listed, number, rough, rough_range
@@ -38,8 +39,7 @@ def next_removal(history: History, facts: RunStarted) -> ScheduleText:
     if config is None:
         text = "The next removal is unknown: the run's config.toml is missing."
         return ScheduleText(text, "schedule unknown")
-    schedule = build_schedule(config.curriculum, facts.steps_per_epoch)
-    schedule = schedule.inner if isinstance(schedule, Beyond) else schedule
+    schedule = clock_of(schedule_of(config, facts))
     if isinstance(schedule, LossGated):
         return _gated(schedule, history, config)
     ahead = summary.removals_ahead(1)
@@ -104,7 +104,7 @@ def _gated(schedule: LossGated, history: History, config: RunConfig) -> Schedule
     summary, metrics = history.summary, history.summary.metrics
     per_example = config.curriculum.gate_per == "example"
     now = None if per_example else smoothed_loss(history, config.curriculum.gate_window)
-    subject = _subject(summary, _after(summary, config))
+    subject = _subject(summary, summary.next_stage())
     which = "an example's summed loss" if per_example else "the loss"
     sentence = f"{subject} when {which} is below {schedule.gate_loss:g}"
     short = f"next at a {'summed ' * per_example}loss below {schedule.gate_loss:g}"
@@ -123,12 +123,6 @@ def _gated(schedule: LossGated, history: History, config: RunConfig) -> Schedule
         after = _in(warmup + schedule.max_steps - here, summary, "after", about="")
         return ScheduleText(f"{sentence}, or {after}.", short)
     return ScheduleText(f"{sentence}.", short)
-
-
-def _after(summary: RunSummary, config: RunConfig) -> int:
-    """The stage after one more removal."""
-    stage, beyond = summary.metrics.stage + 1, config.curriculum.remove_all_beyond
-    return summary.greatest_stage or stage if beyond is not None and stage >= beyond else stage
 
 
 def _subject(summary: RunSummary, stage: int) -> str:
