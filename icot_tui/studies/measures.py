@@ -92,6 +92,7 @@ MEASURES: dict[MeasureName, Measure] = {
     "steps_to_internalize": Measure(
         "steps to remove all", "{:,.0f}", "journal", _journal(lambda o: _removed_all_at(o)[0])
     ),
+    "flops": Measure("training FLOPs", "{:.2e}", "journal", _metric(lambda m: m.flops)),
     "seconds": Measure("seconds", "{:,.0f}", "journal", _journal(lambda o: o.seconds)),
     "seconds_to_internalize": Measure(
         "seconds to remove all", "{:,.0f}", "journal", _journal(lambda o: _removed_all_at(o)[1])

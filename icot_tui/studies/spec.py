@@ -35,6 +35,7 @@ MeasureName = Literal[
     "examples_per_second",
     "steps",
     "steps_to_internalize",
+    "flops",
     "seconds",
     "seconds_to_internalize",
     "tokens_internalized",

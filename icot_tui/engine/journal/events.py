@@ -166,6 +166,12 @@ class NextTokensProbed(Event, frozen=True, kw_only=True):
     unit: Unit = "token"
 
 
+class ComputeCounted(Event, frozen=True, kw_only=True):
+    """What each step from here on computes, until the next line of this kind."""
+
+    flops: Int64  # of forward and backward pass of one batch, in all processes
+
+
 class OptimizerReset(Event, frozen=True, kw_only=True):
     """The optimizer's state was dropped."""
 

@@ -74,6 +74,8 @@ class Metrics:
     seconds: float = 0.0  # time spent training, evaluations and pauses left out
     supervised_tokens: int = 0
     dropped_rows: int = 0
+    step_flops: int | None = None  # floating-point operations of a step now; None: not counted
+    flops: float | None = 0.0  # of all steps; None where some were not counted
     skipped_updates: int = 0
     resets: int = 0
     rollbacks: int = 0

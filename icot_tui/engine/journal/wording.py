@@ -68,6 +68,8 @@ def describe(event: events.Event, phase: str | None = None) -> str:
             return f"{that_go(event)} removed ({event.cause})"
         case events.NextTokensProbed():
             return _readable(event)
+        case events.ComputeCounted():
+            return f"a step takes {event.flops / 1e9:,.3g} billion floating-point operations"
         case events.OptimizerReset():
             return f"optimizer reset ({event.cause})"
         case events.LossSpike():

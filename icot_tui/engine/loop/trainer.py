@@ -20,6 +20,7 @@ from icot_tui.engine.evaluation.exact_match import EvaluationResult
 from icot_tui.engine.evaluation.next_tokens import NextTokenProbe
 from icot_tui.engine.evaluation.validation import Validation
 from icot_tui.engine.journal import events
+from icot_tui.engine.loop.compute import step_flops
 from icot_tui.engine.loop.control import Control, StopRequest
 from icot_tui.engine.loop.milestones import Milestones
 from icot_tui.engine.loop.padded_shapes import batch_of_each_shape
@@ -53,6 +54,7 @@ class Trainer:
     emit: Callable[[events.Event], None]
     next_tokens: NextTokenProbe | None = None  # None: nothing is read before it is written
     state: RunState = field(default_factory=RunState)
+    _uncounted: bool = False  # is what a step computes at this stage yet to be counted?
     _last_read: float = 0.0  # when losses were last read, on a clock that runs only in training
 
     def __post_init__(self) -> None:
@@ -62,6 +64,7 @@ class Trainer:
     def run(self) -> events.RunEnded:
         """Train until the config's end, or until a command stops it; the caller emits the event."""
         self._last_read = time.perf_counter()
+        self._uncounted = self._counts and not self.state.phase_steps
         self.update.objective.train()
         try:
             self.save()  # something to go back to, and a full disk is met at once
@@ -106,6 +109,11 @@ class Trainer:
             if len(batch):
                 self.update.warm_up(batch)
 
+    @property
+    def _counts(self) -> bool:
+        """Can what a step computes be counted? Not in compiled code, nor in parts of a model."""
+        return not (self.config.train.compile or self.control.processes.model_is_sharded)
+
     # One step ------------------------------------------------------------------------------
 
     def _remove_tokens(self) -> None:
@@ -132,6 +140,7 @@ class Trainer:
             )
         )
         self.spikes.token_removed(step, stage)
+        self._uncounted = self._counts
         if change.resets_optimizer:
             self.reset_optimizer(f"removal {stage}")
 
@@ -144,12 +153,13 @@ class Trainer:
 
     def _train_step(self) -> None:
         state, rank = self.state, self.control.processes.rank
-        _seed_dropout(_mix(self.config.seed, state.step, rank), self.update.device)
         rows = self.order.rows(state.phase_steps)
         smoothing, stage = self.training.smoothing, self.curriculum.stage
         scheduled = smoothing.scheduled(state.step, stage, rows)
         batch = self.token_format.batch(self.split, rows, scheduled)
         fitting = self._fitting(batch)
+        self._count_compute(fitting)
+        _seed_dropout(_mix(self.config.seed, state.step, rank), self.update.device)
         rate = state.used_rate = self._milestones.learning_rate(state, self.curriculum)
         loss, norm = self.update(fitting, rate) if len(fitting) else (None, None)
         state.unobserved.append(loss)
@@ -159,6 +169,15 @@ class Trainer:
         )
         self.curriculum.end_step(batch_was_implicit=not (batch.cot_lengths > 0).any())
         state.step += 1
+
+    def _count_compute(self, batch: Batch) -> None:
+        """Report what a step computes, once a stage, by its first batch."""
+        if not self._uncounted or not len(batch):
+            return
+        self._uncounted = False
+        with self.clock_stopped():
+            flops = step_flops(self.update, batch)
+        self.emit(events.ComputeCounted(step=self.state.step, flops=flops))
 
     def _fitting(self, batch: Batch) -> Batch:
         """The batch without rows that are too long after removal."""
@@ -261,6 +280,7 @@ class Trainer:
         state.warmup_began = then["warmup_began"] + state.step - checkpoint.step
         state.skipped_in_a_row = 0
         state.rollbacks += 1
+        self._uncounted = self._counts
         stage = self.curriculum.stage
         self.emit(
             events.RolledBack(step=state.step, checkpoint=checkpoint.name, stage=stage, cause=cause)
