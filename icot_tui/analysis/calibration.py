@@ -28,6 +28,7 @@ from icot_tui.errors import UserError
 Choice = TypeVar("Choice", int, float)
 
 DECIMALS = 6  # of the thresholds that are tried: a printed one chooses as the one that was tried
+MOST_POINTS = 33  # at most so many thresholds are drawn
 DRAWS = 1000  # random assignments of the control
 
 
@@ -74,6 +75,12 @@ class AskedWithAll:
         seen = self.confidence[:-1].round(DECIMALS)
         thresholds = np.unique([0.0, *seen[np.isfinite(seen)], inf]).tolist()
         return [(threshold, self.at(threshold)) for threshold in thresholds]
+
+    def curve(self, most: int = MOST_POINTS) -> list[BudgetOutcome]:
+        """What thresholds from 0 to infinity come to: of many an even choice."""
+        outcomes = [outcome for _, outcome in self.every_threshold]
+        places = np.linspace(0, len(outcomes) - 1, min(len(outcomes), most)).round().astype(int)
+        return [outcomes[place] for place in places.tolist()]
 
     def fixed(self, budget: int) -> BudgetOutcome:
         """What one of the budgets comes to for all questions, without another try."""

@@ -254,6 +254,13 @@ def test_thresholds_are_judged_by_hand():
     assert [one for one, _ in table.every_threshold] == [0, 0.1, 0.2, 0.3, 0.6, 0.8, 0.9, math.inf]
 
 
+def test_a_curve_goes_from_the_first_answers_to_the_whole_chains():
+    table = asked(**GOLDEN)
+    assert table.curve() == [outcome for _, outcome in table.every_threshold]
+    few = table.curve(3)
+    assert [one.shares for one in few] == [{0: 1.0}, table.at(0.6).shares, {8: 1.0}]
+
+
 def test_the_threshold_with_the_fewest_tokens_is_chosen():
     table = asked(**GOLDEN)
     assert cheapest_threshold(table, 0.25) == 0.0

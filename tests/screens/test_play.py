@@ -15,6 +15,7 @@ from textual.widgets import Input
 from icot_tui.analysis.checkpoints import all_entries
 from icot_tui.cli import app as cli
 from icot_tui.engine.run_folder import RunFolder
+from icot_tui.formatting import confidence, count
 from icot_tui.tui.play.backend import Backend
 from icot_tui.tui.play.budget_plot import BudgetPlot
 from icot_tui.tui.play.question_field import QuestionHistory
@@ -226,8 +227,10 @@ def test_a_budget_of_thought_where_the_run_allows_it(runs: Path) -> None:
         await answered(screen, pilot)
         assert screen.asker.options.written == 3
         answer = screen.answers.results[0].answer
-        assert (answer is not None and answer.stage == len(answer.chain) - answer.written) or True
+        assert answer is not None and answer.stage == 8 - 3
         assert "3 tokens written" in str(screen.header.content)
+        sure = f"sure {confidence(answer.confidence)} with {count(answer.written, 'token')} written"
+        assert sure in said(screen)
 
     drive(runs, ["tiny", "mixed"], steps)
 
@@ -250,6 +253,10 @@ def test_the_budget_of_thought_is_plotted(runs: Path, tmp_path: Path) -> None:
         assert "exact match" in shown and "examples a second" in shown and "tokens written" in shown
         await press(pilot, "left", "left", "w")
         assert plot.accuracy.viewport.cursor == plot.speed.viewport.cursor
+        *_, chosen, in_all = plot.accuracy.data.curves
+        assert (chosen.name, in_all.name) == ("by confidence", "and all tries counted")
+        assert chosen.x[0] == in_all.x[0] and (chosen.x <= in_all.x).all()
+        assert plot.accuracy.data.extent == plot.speed.data.extent
         await press(pilot, "escape")
         assert pilot.app.screen is screen
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from icot_tui.analysis.checkpoints import PAIR, CheckpointEntry
-from icot_tui.formatting import listed, percent, plain, short_percent
+from icot_tui.formatting import confidence, count, listed, percent, plain, short_percent
 from icot_tui.tui.panels.text import (
     Glyphs,
     Line,
@@ -80,7 +80,10 @@ def answer_lines(
     lines = [apart(head, cost, width)]
     if lines == [head] and not short:  # no room for both
         lines += _labelled("cost", wrap(cost, room))
-    lines += _labelled("answer", [_answer(answer, glyph)])
+    said = _answer(answer, glyph)
+    if result.entry.mixed:
+        said = _if_it_fits(said, _sure(answer), room)
+    lines += _labelled("answer", [said])
     sure = _probabilities(answer, glyph, chosen)
     lines += _labelled("how sure", wrap(_ordered(sure, result, room), room))
     *thought, end = _chain(answer, width - INDENT, chosen)
@@ -94,9 +97,17 @@ def answer_lines(
 
 def _ordered(tokens: Line, result: AskResult, width: int) -> Line:
     """The tokens and, where the model writes numbers backwards and there is room, that it does."""
-    said = "  lowest digit first"
-    fits = result.lowest_first and cells(tokens) + len(said) <= width
-    return (*tokens, (said, "dim")) if fits else tokens
+    return _if_it_fits(tokens, "  lowest digit first", width) if result.lowest_first else tokens
+
+
+def _if_it_fits(pieces: Line, more: str, width: int) -> Line:
+    return (*pieces, (more, "dim")) if cells(pieces) + len(more) <= width else pieces
+
+
+def _sure(answer: "Answer") -> str:
+    """The probability of the whole answer, beside what was written for it."""
+    written = count(answer.written, "token")
+    return f"  sure {confidence(answer.confidence)} with {written} written"
 
 
 def _head(entry: CheckpointEntry, glyph: Glyphs, first: bool, focused: bool) -> Line:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from icot_tui.analysis.budget import BudgetPoint
     from icot_tui.analysis.emulation import ThoughtComparison
     from icot_tui.analysis.examples import AlignedExamples
+    from icot_tui.analysis.hybrid import BudgetOutcome
     from icot_tui.analysis.loaded_model import LoadedModel
     from icot_tui.analysis.model_cache import ModelCache
     from icot_tui.analysis.questions import Question
@@ -57,7 +58,7 @@ class Backend:
         self._splits: dict[Path, EncodedSplit] = {}
         self._aligned: dict[tuple[Path, int], AlignedExamples] = {}
         self._hardest: dict[Path, list[Question]] = {}
-        self._sweeps: dict[Path, list[BudgetPoint]] = {}
+        self._sweeps: dict[Path, tuple[list[BudgetPoint], list[BudgetOutcome]]] = {}
         self._compared: dict[Path, ThoughtComparison] = {}
         self._dice = random.Random()
 
@@ -148,16 +149,22 @@ class Backend:
 
     def sweep(
         self, entry: CheckpointEntry, on_progress: Callable[[str], None]
-    ) -> "list[BudgetPoint]":
-        """Accuracy and speed for each number of written tokens."""
+    ) -> "tuple[list[BudgetPoint], list[BudgetOutcome]]":
+        """Accuracy and speed for each number of written tokens; what thresholds come to."""
         from icot_tui.analysis.budget import check_mixed, sweep
+        from icot_tui.analysis.calibration import ask_with_all
+        from icot_tui.analysis.hybrid import budget_ladder
 
         model = self.open(entry)
         check_mixed(model)
         if entry.path not in self._sweeps:
             split = self.split(entry)
             few = split.only(np.arange(len(split)) < SWEPT)
-            self._sweeps[entry.path] = sweep(model, few, on_progress=on_progress)
+            questions = [model.reader.example(few, index) for index in range(len(few))]
+            points = sweep(model, few, on_progress=on_progress)
+            ladder = budget_ladder(model, questions)
+            asked = ask_with_all(model, questions, ladder, on_progress)
+            self._sweeps[entry.path] = points, asked.curve()
         return self._sweeps[entry.path]
 
     # Examples -----------------------------------------------------------------------------------

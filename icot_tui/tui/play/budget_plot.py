@@ -1,4 +1,7 @@
-"""Accuracy and speed over the number of written tokens: two charts, one above the other."""
+"""Accuracy and speed over the number of written tokens: two charts, one above the other.
+
+Beside the fixed budgets stands what the model chooses by its own confidence (`analysis.hybrid`).
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,12 +15,13 @@ from textual.widgets import Static
 from icot_tui.formatting import percent, plain
 from icot_tui.tui.actions.export import READ_SECONDS, save_files
 from icot_tui.tui.chart.data import ChartData, Curve
-from icot_tui.tui.chart.widget import Chart
+from icot_tui.tui.chart.widget import Chart, link
 from icot_tui.tui.play.asker import NOT_MIXED
 from icot_tui.tui.play.worker import Job
 
 if TYPE_CHECKING:
     from icot_tui.analysis.budget import BudgetPoint
+    from icot_tui.analysis.hybrid import BudgetOutcome
     from icot_tui.tui.play.playground import Playground
 
 X_LABEL = "tokens written"
@@ -33,12 +37,12 @@ def plot_budget(screen: "Playground") -> None:
         screen.warn(NOT_MIXED, READ_SECONDS)
         return
 
-    def work(job: Job) -> "Sequence[BudgetPoint]":
+    def work(job: Job) -> "tuple[Sequence[BudgetPoint], Sequence[BudgetOutcome]]":
         job.report("trying budgets of thought")
         return screen.backend.sweep(entry, job.report)
 
-    def done(points: "Sequence[BudgetPoint]") -> None:
-        screen.app.push_screen(BudgetPlot(entry.label, points, screen.answers.lines.ascii))
+    def done(found: "tuple[Sequence[BudgetPoint], Sequence[BudgetOutcome]]") -> None:
+        screen.app.push_screen(BudgetPlot(entry.label, *found, screen.answers.lines.ascii))
 
     screen.worker.submit("budget", work, done, screen.warn)
 
@@ -60,11 +64,19 @@ class BudgetPlot(Screen[None]):
     BudgetPlot > Chart { margin: 1 1 0 1; }
     """
 
-    def __init__(self, name: str, points: "Sequence[BudgetPoint]", ascii_only: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        points: "Sequence[BudgetPoint]",
+        hybrid: "Sequence[BudgetOutcome]",
+        ascii_only: bool,
+    ) -> None:
         super().__init__()
         self.points = sorted(points, key=lambda point: point.written)
-        self.accuracy = Chart(_accuracy(self.points), ascii=ascii_only)
-        self.speed = Chart(_speed(self.points), ascii=ascii_only)
+        most = max(self.points[-1].written, *(one.written_in_all for one in hybrid))
+        self.accuracy = Chart(_accuracy(self.points, hybrid, most), ascii=ascii_only)
+        self.speed = Chart(_speed(self.points, most), ascii=ascii_only)
+        link([self.accuracy, self.speed])
         self._title_in_words = f"budget of thought  {plain(name)}"
 
     def compose(self) -> ComposeResult:
@@ -77,7 +89,6 @@ class BudgetPlot(Screen[None]):
     def action_read(self, by: int) -> None:
         """Move the cursor of both charts."""
         self.accuracy.step_cursor(by)
-        self.speed.step_cursor(by)
 
     def action_write(self) -> None:
         """Write both charts as drawings and tables."""
@@ -99,7 +110,14 @@ def conclusion(points: "Sequence[BudgetPoint]") -> str:
     return f"{text} Writing {least.written} is {times:.1f} times as fast as writing {most.written}."
 
 
-def _accuracy(points: "Sequence[BudgetPoint]") -> ChartData:
+def _accuracy(
+    points: "Sequence[BudgetPoint]", hybrid: "Sequence[BudgetOutcome]", most: float
+) -> ChartData:
+    shares = np.array([one.share for one in hybrid])
+    by_confidence = (
+        ("by confidence", [one.written for one in hybrid], "success"),
+        ("and all tries counted", [one.written_in_all for one in hybrid], "warning"),
+    )
     curves = (
         _curve(points, "exact match", [point.exact_match for point in points], "primary"),
         _curve(
@@ -110,11 +128,22 @@ def _accuracy(points: "Sequence[BudgetPoint]") -> ChartData:
             dots=False,
         ),
         _curve(points, "high end", [point.high for point in points], "series2", dots=False),
+        *(
+            Curve(name, np.array(written), shares, colour, smooth=False, points=True)
+            for name, written, colour in by_confidence
+        ),
     )
-    return ChartData(curves=curves, x_label=X_LABEL, y_label="exact match", version=1, percent=True)
+    return ChartData(
+        curves=curves,
+        x_label=X_LABEL,
+        y_label="exact match",
+        version=1,
+        percent=True,
+        until=most,
+    )
 
 
-def _speed(points: "Sequence[BudgetPoint]") -> ChartData:
+def _speed(points: "Sequence[BudgetPoint]", most: float) -> ChartData:
     speeds = [point.examples_per_second for point in points]
     curve = _curve(points, "examples a second, one by one", speeds, "accent")
     return ChartData(
@@ -123,6 +152,7 @@ def _speed(points: "Sequence[BudgetPoint]") -> ChartData:
         y_label=curve.name,
         version=1,
         empty="the speed was not measured",
+        until=most,
     )
 
 
