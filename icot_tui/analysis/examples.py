@@ -23,6 +23,7 @@ from icot_tui.data.splits import open_source
 from icot_tui.engine.evaluation.answers import AnswerReader
 from icot_tui.engine.evaluation.evaluate import position_table
 from icot_tui.errors import UserError
+from icot_tui.models.latent_stream import stream_columns, thoughts_of
 from icot_tui.models.residual_stream import ResidualStream, Site
 
 Ints = NDArray[np.int64]
@@ -100,11 +101,13 @@ class AlignedExamples:
 
     split      [N] the examples
     batch      their rows
-    columns    [N, C] index of each column in its row
+    counts     of continuous thoughts, which then stand behind SEP: START, t1, ..., END; or None
+    columns    [N, C] index of each column in its row, as the residual stream has it
     names      [C] a0, a1, *, b0, SEP, z5, SEP2, ####, c0, ...; x-2: two before SEP
-    tokens     [N, C] the token in each column
+    tokens     [N, C] the token in each column; -1 where there is none
     varies     [C] do the examples differ in the column's token?
     separator  the column of the first separator
+    chain      the column of what follows it, thoughts left out
     answer     the column of c0; column answer + k - 1 predicts c_k
     digits     K, tokens of the answer that all examples have
     kept       indices of the chain-of-thought tokens that are left, of the shortest chain
@@ -147,10 +150,25 @@ class AlignedExamples:
                 texts[column] = f"x-{before - 1 - column}"
         texts[before : before + len(kept)] = [f"z{place + 1}" for place in kept]
         texts[answer:] = [f"c{digit}" for digit in range(len(texts) - answer)]
+        self.digits = len(texts) - answer
+        self._before_answer = columns[:, answer - 1 : -1]
+        self.counts = thoughts_of(model.lm, stage, batch.prompt_lengths)
+        extra = 0
+        if self.counts is not None:
+            columns = stream_columns(self.counts, batch.prompt_lengths, columns)
+            end = columns[:, before - 1 : before]  # it has the separator's place
+            longest, marks = int(batch.prompt_lengths.max()), self.counts.most + 1
+            inside = np.broadcast_to(longest - 1 + np.arange(marks + 1), (len(columns), marks + 1))
+            inserted = np.concatenate([inside, end], axis=1)
+            columns = np.concatenate([columns[:, : before - 1], inserted, columns[:, before:]], 1)
+            extra = marks + 1
+            tokens = np.insert(tokens, [before] * extra, -1, axis=1)
+            varies = np.insert(varies, [before] * extra, False)
+            texts[before:before] = ["START", *(f"t{n + 1}" for n in range(marks - 1)), "END"]
         self.split, self.batch = split, batch
         self.columns, self.names, self.tokens = columns, _distinct(texts), tokens
-        self.separator, self.answer = before - 1, answer
-        self.varies, self.digits = varies, len(texts) - answer
+        self.separator, self.chain, self.answer = before - 1, before + extra, answer + extra
+        self.varies = varies
         self.kept, self.hidden = kept, hidden
 
     def __len__(self) -> int:
@@ -175,7 +193,7 @@ class AlignedExamples:
 
     def before_answer(self, rows: Ints) -> tuple[Tensor, Tensor]:
         """Index into [n, L, ...] of the n rows' K positions that predict the answer."""
-        columns = torch.from_numpy(self.columns[rows, self.answer - 1 : -1])
+        columns = torch.from_numpy(self._before_answer[rows])
         return torch.arange(len(rows))[:, None], columns
 
 

@@ -40,7 +40,10 @@ from icot_tui.engine.evaluation.linear_probe import (
     probe,
 )
 from icot_tui.errors import UserError
+from icot_tui.models.latent_lm import untrained_latent_lm
+from icot_tui.models.latent_stream import stream_of
 from icot_tui.models.residual_stream import ResidualStream, Site
+from icot_tui.models.wrapped import WrappedLM, unadapted
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -105,7 +108,7 @@ def run_probes(
     part = folds(aligned.tokens[:, : aligned.separator], seed)
     if len(np.unique(part)) < FOLDS:
         raise UserError("the examples are too much alike to hold some of them out")
-    stream = ResidualStream(model.lm)
+    stream = stream_of(model.lm, aligned.counts)
     labels = ProbeTargets.of(
         [target.values for target in targets if target.kind != "sum"],
         [target.values for target in targets if target.kind == "sum"],
@@ -114,7 +117,7 @@ def run_probes(
 
     shuffled = labels.shuffled(np.random.default_rng(seed))
     own, of_shuffled = measure("probing the checkpoint", stream, aligned, [labels, shuffled])
-    bare = ResidualStream(untrained(model.lm, seed))
+    bare = stream_of(untrained(model.lm, seed), aligned.counts)
     [of_untrained] = measure("probing an untrained model", bare, aligned, [labels])
     constant = constant_scores(labels, part)
     controls = {
@@ -190,7 +193,8 @@ def _no_cot(
     stage = control.stage
     if stage is None:
         stage = control.token_format.plan.greatest_stage(split)
-    stream, aligned = ResidualStream(control.lm), AlignedExamples(control, split, stage)
+    aligned = AlignedExamples(control, split, stage)
+    stream = stream_of(control.lm, aligned.counts)
     [scores] = measure(stream, aligned)
     return at_places(scores, _places(stream, aligned), ours)
 
@@ -254,10 +258,14 @@ def untrained(lm: "PreTrainedModel", seed: int) -> "PreTrainedModel":
     """
     from transformers import AutoModelForCausalLM
 
-    bare = lm.get_base_model() if hasattr(lm, "get_base_model") else lm
+    bare = unadapted(lm)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model: PreTrainedModel = AutoModelForCausalLM.from_config(bare.config)
+        if isinstance(bare, WrappedLM):
+            plain = AutoModelForCausalLM.from_config(bare.lm.config)
+            model: PreTrainedModel = untrained_latent_lm(bare, plain)
+        else:
+            model = AutoModelForCausalLM.from_config(bare.config)
     return model.to(next(bare.parameters()).device).eval()
 
 

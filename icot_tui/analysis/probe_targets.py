@@ -103,7 +103,7 @@ class _Finder:
     def _last_column(self, place: int) -> int:
         """Before the first varying column after the hidden token's own place."""
         aligned = self._aligned
-        first = aligned.separator + 1 + sum(kept < place for kept in aligned.kept)
+        first = aligned.chain + sum(kept < place for kept in aligned.kept)
         varying = np.flatnonzero(aligned.varies[first:])
         return int(first + varying[0] - 1) if len(varying) else len(aligned.names) - 1
 

@@ -5,6 +5,7 @@ in what the row should skip. Nothing in its config tells.
 """
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -49,6 +50,20 @@ def latent_lm(
     _check(whole, separator_id)
     lm.train(training)
     return whole
+
+
+def untrained_latent_lm(trained: WrappedLM, lm: "PreTrainedModel") -> WrappedLM:
+    """Another language model with thoughts as those of a trained one, and parts that are new."""
+    reading = trained.reading
+    assert isinstance(reading, LatentReading)
+    parts = {name: deepcopy(part) for name, part in trained.parts.items() if name != "marks"}
+    for part in parts.values():
+        for module in part.modules():
+            reset: Any = getattr(module, "reset_parameters", None)
+            if reset is not None:
+                reset()
+    most = reading.extra_positions - MARKS
+    return latent_lm(lm, trained.separator_id, reading.thoughts_at, most, parts)
 
 
 @torch.no_grad()

@@ -104,7 +104,7 @@ class WrappedLM(nn.Module):
         self.lm = lm
         self.reading = reading
         self.parts = nn.ModuleDict(parts)
-        self._separator_id = separator_id
+        self.separator_id = separator_id
 
     @property
     def config(self) -> Any:
@@ -166,7 +166,7 @@ class WrappedLM(nn.Module):
 
     def separators(self, ids: Tensor, mask: Tensor | None) -> Tensor:
         """[B] where the first separator of each row [B, C] stands; padding may look like one."""
-        found = ids == self._separator_id
+        found = ids == self.separator_id
         if mask is not None:
             found = found & mask.bool()
         return found.int().argmax(dim=1)
