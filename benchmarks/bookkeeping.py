@@ -14,7 +14,7 @@ import torch
 
 from icot_tui.config.loading import load_config
 from icot_tui.engine.loop.commands import CommandQueue
-from icot_tui.engine.loop.update import Update
+from icot_tui.engine.loop.update import Update, Updated
 from icot_tui.runs.new_run import create_run
 from icot_tui.runs.session import run_training
 
@@ -46,7 +46,7 @@ def main() -> None:
     whole = seconds_a_step(min(arguments.steps, 300))
     loss, norm = torch.tensor(1.0), torch.tensor(1.0)
     original = Update.__call__
-    Update.__call__ = lambda *_: (loss, norm)
+    Update.__call__ = lambda *_: Updated(loss, norm, {})
     empty = seconds_a_step(arguments.steps)
     Update.__call__ = original
     removing = time_removal()

@@ -69,7 +69,7 @@ def main() -> None:
         for update in updates:
             began = time.perf_counter()
             batch = remove(data.train, order.rows(step), 0, plan, separator)
-            loss, _ = update(batch, 5e-5)
+            loss = update(batch, 5e-5).loss
             pair.append(loss.item())
             row.append(time.perf_counter() - began)
         parts.append(len(updates[1].padding.parts(batch)))

@@ -67,7 +67,7 @@ class Ours:
 
     def step(self, rows: Any, scheduled: Any) -> torch.Tensor:
         """One step on these rows of the training split; its loss."""
-        loss, _ = self.update(self.batch(rows, scheduled), RATE)
+        loss = self.update(self.batch(rows, scheduled), RATE).loss
         return loss
 
     def batch(self, rows: Any, scheduled: Any) -> Batch:

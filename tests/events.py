@@ -26,7 +26,11 @@ STARTED = RunStarted(
 
 
 def trained(
-    step: int, stage: int = 0, losses: list[float | None] | None = None, seconds: float = 1.0
+    step: int,
+    stage: int = 0,
+    losses: list[float | None] | None = None,
+    seconds: float = 1.0,
+    loss_parts: dict[str, float | None] | None = None,
 ) -> StepsTrained:
     losses = [1.0] if losses is None else losses
     first = step - len(losses) + 1
@@ -40,6 +44,7 @@ def trained(
         supervised_tokens=10,
         dropped_rows=0,
         seconds=seconds,
+        loss_parts=loss_parts or {},
     )
 
 

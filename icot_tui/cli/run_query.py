@@ -18,6 +18,7 @@ app = typer.Typer()
 @app.command(
     epilog=examples(
         "icot-tui runs query demo loss --at 4000",
+        "icot-tui runs query codi loss/student --json",
         "icot-tui runs query demo accuracy --json",
         "icot-tui runs query demo removed --from 1000 --to 5000 --every 500",
     )
@@ -30,9 +31,11 @@ def query(
             metavar="QUANTITY",
             help="Of steps: loss (mean nats per supervised token), removed (tokens, or reasoning "
             "steps), grad-norm (before clipping), lr (learning rate), time (when the step was "
-            "journaled, in seconds since 1970, UTC; plots are over the time of training). Of "
-            "evaluations: accuracy (exact match, 0 to 1), evaluation-loss (nats, as loss). Of "
-            "probes of what goes next: readable, readable-shuffled, readable-majority (shares).",
+            "journaled, in seconds since 1970, UTC; plots are over the time of training). Where "
+            "the loss is a sum: loss/NAME (a part's mean over the last few steps, at each last "
+            "one). Of evaluations: accuracy (exact match, 0 to 1), evaluation-loss (nats, as "
+            "loss). Of probes of what goes next: readable, readable-shuffled, readable-majority "
+            "(shares).",
         ),
     ],
     at: Annotated[int | None, Option(min=0, help="Only the value at this step.")] = None,

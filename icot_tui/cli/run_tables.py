@@ -11,7 +11,7 @@ from icot_tui.cli.plots.command import print_overview
 from icot_tui.config import RunConfig, method_of
 from icot_tui.engine.journal.events import NextTokensProbed
 from icot_tui.engine.journal.wording import describe, that_go
-from icot_tui.formatting import age, plain, short_percent
+from icot_tui.formatting import age, number, plain, short_percent
 from icot_tui.output import say
 from icot_tui.runs.notes import read_notes
 from icot_tui.units import UNIT_WORDS
@@ -114,6 +114,11 @@ def _facts(one: "RunReader") -> Iterator[tuple[str, str]]:
     elif summary.greatest_stage is not None:
         removed = f"removed {summary.removed} of {summary.greatest_stage} {summary.unit_word}s"
         yield "progress", ", ".join([removed, *pace(summary)])
+        if parts := summary.metrics.loss_parts:
+            told = [
+                f"{n} {'unknown' if part is None else number(part)}" for n, part in parts.items()
+            ]
+            yield "loss", f"{' + '.join(told)}, in the last steps"
     if found := results(summary):
         yield "results", ", ".join(found)
     if one.config is not None:

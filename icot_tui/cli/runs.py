@@ -104,6 +104,7 @@ def _as_json(line: RunLine) -> dict[str, Any]:
         "best": line.best,
         "step": line.step,
         "loss": metrics.loss,
+        "loss_parts": metrics.loss_parts,
         "steps_per_second": summary.steps_per_second,
         "seconds_left": summary.seconds_left(),
         "started": summary.started,

@@ -22,6 +22,10 @@ CHUNKED_VOCABULARY = 8192
 """From this vocabulary on, the loss never holds all logits at once."""
 SCORE_BYTES = 64 << 20
 """Logits held at once by `score`, in bytes."""
+Loss = Tensor | dict[str, Tensor]
+"""A scalar; or, by their names, the scalars that add up to it: each weighted as it enters it."""
+NLL = "nll"
+"""The name of the negative log-likelihood, where it is only a part of the loss."""
 
 
 class ChunkedCrossEntropy(torch.autograd.Function):
@@ -95,7 +99,7 @@ class SupervisedLM(nn.Module):
         states: Tensor,
         targets: Tensor,
         told: dict[str, Any] | None = None,
-    ) -> Tensor:
+    ) -> Loss:
         """Sum of the negative log-likelihoods, a scalar in nats.
 
         Args:
@@ -105,8 +109,8 @@ class SupervisedLM(nn.Module):
             targets: [N] the tokens that follow; -100 is ignored.
             told: what the reading of a `WrappedLM` is given besides.
 
-        A mixture of experts whose config has `output_router_logits` gets its auxiliary loss as
-        well, with the model's own weight and as if each supervised token had it.
+        A mixture of experts whose config has `output_router_logits` gets its auxiliary loss as a
+        second part, with the model's own weight and as if each supervised token had it.
         """
         if self._balance is not None:
             return self._balanced(ids, positions, states, targets)
@@ -117,7 +121,7 @@ class SupervisedLM(nn.Module):
 
     def _balanced(
         self, ids: Tensor, positions: Tensor | None, states: Tensor, targets: Tensor
-    ) -> Tensor:
+    ) -> dict[str, Tensor]:
         """`forward` with the auxiliary loss, over all tokens that are no padding."""
         rows, columns = ids.shape
         ends = torch.where(targets >= 0, states % columns, 0)
@@ -128,9 +132,8 @@ class SupervisedLM(nn.Module):
             ids, attention_mask=mask, use_cache=False, output_router_logits=True, **options
         )
         logits = out.logits.flatten(0, 1)[states].float()
-        loss = F.cross_entropy(logits, targets, reduction="sum")
-        total: Tensor = loss + self._balance * out.aux_loss * (targets >= 0).sum()
-        return total
+        nll = F.cross_entropy(logits, targets, reduction="sum")
+        return {NLL: nll, "router": self._balance * out.aux_loss * (targets >= 0).sum()}
 
     @torch.no_grad()
     def score(

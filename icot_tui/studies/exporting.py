@@ -1,11 +1,12 @@
 """Runs for other programs: CSV, Parquet, TensorBoard's files, and model cards (Markdown)."""
 
+import csv
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -16,12 +17,14 @@ from icot_tui.config import RunConfig, dump_toml, method_of
 from icot_tui.data.tokenizing import OWN_SEPARATORS
 from icot_tui.engine.checkpoints.checkpoint import best_or_newest
 from icot_tui.engine.journal.events import NextTokensProbed
+from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.files import write_atomically
 from icot_tui.output import hand_over
 from icot_tui.studies.outcome import Outcome
-from icot_tui.watch.steps import StepTable, TimedEvaluation, read_steps
+from icot_tui.watch.queries import OF_LOSS
+from icot_tui.watch.steps import PartMeans, StepTable, TimedEvaluation, read_steps
 
 if TYPE_CHECKING:
     import pyarrow
@@ -40,13 +43,14 @@ COLUMNS = {
 
 `time` is in seconds since the epoch, of the journal's line that tells of the step. `phase` is
 ICoT-KD's training, each with a loss of its own; empty for all other methods. The last three are
-how well the tokens that go next are read before they are written (docs/probing.md).
+how well the tokens that go next are read before they are written (docs/probing.md). Where a loss
+is a sum, `loss/NAME` follows for each part: the mean over a journal line, at its last step.
 """
 SCALARS = ("stage", *(name for name in list(COLUMNS)[5:] if name != "implicit"))
 
 
-def exported(run: RunFolder) -> "pyarrow.Table":
-    """A run's steps and evaluations, with `COLUMNS`, in the order of the steps.
+def exported(run: RunFolder, parts: Sequence[str] = ()) -> "pyarrow.Table":
+    """A run's steps and evaluations, with `COLUMNS` and `parts`, in the order of the steps.
 
     Raises:
         OSError: the journal is there but can't be read.
@@ -63,22 +67,44 @@ def exported(run: RunFolder) -> "pyarrow.Table":
     steps = table.steps if known.all() else np.union1d(table.steps, told)
     columns: dict[str, NDArray[Any]] = {}
     # The training's time, where a step has several.
-    for values in (probed, evaluated, _trained(table)):
+    for values in (probed, evaluated, _trained(table), *_parts_of_loss(table, parts)):
         places = np.searchsorted(steps, values["step"]) if len(values["step"]) < len(steps) else ...
         for name, column in values.items():
             if places is ...:
                 columns[name] = column
             else:
                 columns.setdefault(name, np.full(len(steps), np.nan))[places] = column
+    kinds = COLUMNS | dict.fromkeys(parts, "double")
     arrays = {
         name: pyarrow.array(columns[name], from_pandas=True).cast(kind)
-        for name, kind in COLUMNS.items()
+        for name, kind in kinds.items()
         if kind != "string"
     }
     numbers = pyarrow.array(columns["phase"].astype(np.int32))
     arrays["phase"] = pyarrow.DictionaryArray.from_arrays(numbers, phases or [""]).cast("string")
     arrays["run"] = pyarrow.repeat(run.name, len(steps))
-    return pyarrow.table({name: arrays[name] for name in COLUMNS})
+    return pyarrow.table({name: arrays[name] for name in kinds})
+
+
+def loss_parts(runs: Sequence[RunFolder]) -> list[str]:
+    """`loss/NAME` of every part that one of these runs' losses has.
+
+    Raises:
+        OSError: a journal is there but can't be read.
+    """
+    found: dict[str, None] = {}
+    for run in runs:
+        journal = JournalReader(run.journal).new_parts()
+        if any(b'"loss_parts"' in text for text in journal):  # most are not parsed for this
+            found |= dict.fromkeys(OF_LOSS + name for name in read_steps(run).loss_parts)
+    return list(found)
+
+
+def _parts_of_loss(table: StepTable, parts: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
+    nothing = PartMeans(np.empty(0, np.int64), np.empty(0))
+    for part in parts:
+        steps, means = table.loss_parts.get(part.removeprefix(OF_LOSS), nothing)
+        yield {"step": steps, part: means}
 
 
 def _trained(table: StepTable) -> dict[str, NDArray[Any]]:
@@ -171,11 +197,13 @@ def write_csv(runs: Sequence[RunFolder], out: Path | None) -> None:
 
 
 def _write_rows(runs: Sequence[RunFolder], file: IO[bytes]) -> None:
-    from pyarrow import csv
+    from pyarrow.csv import WriteOptions, write_csv
 
-    file.write(",".join(COLUMNS).encode() + b"\n")
+    parts, header = loss_parts(runs), StringIO()
+    csv.writer(header, lineterminator="\n").writerow([*COLUMNS, *parts])
+    file.write(header.getvalue().encode(errors="backslashreplace"))
     for run in runs:
-        csv.write_csv(exported(run), file, csv.WriteOptions(include_header=False))
+        write_csv(exported(run, parts), file, WriteOptions(include_header=False))
 
 
 def write_parquet(runs: Sequence[RunFolder], out: Path) -> None:
@@ -187,10 +215,11 @@ def write_parquet(runs: Sequence[RunFolder], out: Path) -> None:
     import pyarrow
     from pyarrow import parquet
 
-    schema = pyarrow.schema(list(COLUMNS.items()))
+    parts = loss_parts(runs)
+    schema = pyarrow.schema([*COLUMNS.items(), *dict.fromkeys(parts, "double").items()])
     with writing(out) as beside, parquet.ParquetWriter(beside, schema) as writer:
         for run in runs:
-            writer.write_table(exported(run))
+            writer.write_table(exported(run, parts))
 
 
 def write_tensorboard(runs: Sequence[RunFolder], out: Path) -> None:
@@ -209,10 +238,11 @@ def write_tensorboard(runs: Sequence[RunFolder], out: Path) -> None:
         if folder.exists():
             raise UserError(f"{folder} is there already: remove it, or name another --out")
     for run in runs:
-        columns = exported(run).to_pydict()
+        parts = loss_parts([run])
+        columns = exported(run, parts).to_pydict()
         try:
             with SummaryWriter(str(out / run.name)) as writer:
-                for name in SCALARS:
+                for name in (*SCALARS, *parts):
                     rows = zip(columns[name], columns["step"], columns["time"], strict=True)
                     for value, step, time in rows:
                         if value is not None:

@@ -1,5 +1,6 @@
 """What runs along the bottom of the charts: steps, time, or removed tokens."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +12,7 @@ from icot_tui.watch.series import GrowingArray
 Axis = Literal["step", "time", "removed"]
 
 
-class TrainingTime:
+class TrainingLines:
     """A row for each `StepsTrained` line: its last step, the seconds until then, the rate there.
 
     Attributes:
@@ -22,6 +23,7 @@ class TrainingTime:
         self._steps = GrowingArray(np.float64)
         self._seconds = GrowingArray(np.float64)
         self._rates = GrowingArray(np.float64)
+        self._parts: dict[str, GrowingArray] = {}
         self.first = 0
 
     def __len__(self) -> int:
@@ -42,10 +44,25 @@ class TrainingTime:
         """[n] the learning rate then."""
         return self._rates.values
 
+    @property
+    def parts(self) -> dict[str, NDArray[np.float64]]:
+        """[n] the parts of the loss by their names, each line's means; NaN where it has none."""
+        return {name: means.values for name, means in self._parts.items()}
+
     def extend(
-        self, steps: NDArray[np.int64], seconds: NDArray[np.float64], rates: NDArray[np.float64]
+        self,
+        steps: NDArray[np.int64],
+        seconds: NDArray[np.float64],
+        rates: NDArray[np.float64],
+        parts: Mapping[str, NDArray[np.float64]],
     ) -> None:
         """More lines; `seconds` are those of each line alone."""
+        for name in parts:
+            if name not in self._parts:
+                self._parts[name] = GrowingArray(np.float64)
+                self._parts[name].extend(np.full(len(self), np.nan))
+        for name, means in self._parts.items():
+            means.extend(parts[name] if name in parts else np.full(len(steps), np.nan))
         before = self.seconds[-1] if len(self) else 0.0
         self._steps.extend(steps)
         self._seconds.extend(before + np.cumsum(seconds))
@@ -55,6 +72,8 @@ class TrainingTime:
         self._steps.cut(length)
         self._seconds.cut(length)
         self._rates.cut(length)
+        for means in self._parts.values():
+            means.cut(length)
 
     def until(self, step: int) -> int:
         """How many lines there are up to this step."""

@@ -66,13 +66,16 @@ def fold(into: "RunSummary | History", found: list[Piece]) -> None:
 
 def _decoder(unread: frozenset[str]) -> Callable[[bytes], Any]:
     """Decodes a `StepsTrained` line of this version, but for some fields."""
+    fields: list[Any] = [("time", float)]
+    for field in msgspec.structs.fields(StepsTrained):
+        kind = msgspec.Raw if field.name in unread else field.type
+        if field.required:
+            fields.append((field.name, kind))
+        else:  # nothing is made for what a line leaves out
+            fields.append((field.name, kind | msgspec.UnsetType, msgspec.UNSET))
     line = msgspec.defstruct(
         "_Line",
-        [("time", float)]
-        + [
-            (field.name, msgspec.Raw if field.name in unread else field.type)
-            for field in msgspec.structs.fields(StepsTrained)
-        ],
+        fields,
         tag_field="event",
         tag="StepsTrained",
         forbid_unknown_fields=True,
@@ -92,7 +95,11 @@ def pieces(text: bytes, whole: bool = False) -> Iterator[StepArrays | bytes]:
     next_of_stage: tuple[int, int] | None = None
     for line in text.split(b"\n")[:-1]:
         trained = _trained(line, decode, whole) if plain or _is_plain(line) else None
-        if run and (trained is None or (trained.first, trained.stage) != next_of_stage):
+        if run and (
+            trained is None
+            or (trained.first, trained.stage) != next_of_stage
+            or (trained.loss_parts is not run[-1].loss_parts and _other_loss(trained, run[-1]))
+        ):
             yield _joined(run, [each.time for each in run], whole)
             run = []
         if trained is None:
@@ -102,6 +109,11 @@ def pieces(text: bytes, whole: bool = False) -> Iterator[StepArrays | bytes]:
             next_of_stage = trained.step + 1, trained.stage
     if run:
         yield _joined(run, [each.time for each in run], whole)
+
+
+def _other_loss(line: Any, before: Any) -> bool:
+    """Do two lines tell of losses with other parts?"""
+    return tuple(line.loss_parts or ()) != tuple(before.loss_parts or ())
 
 
 def _is_plain(text: bytes) -> bool:
@@ -146,6 +158,10 @@ def _joined(run: list[Any], times: Sequence[float], whole: bool) -> StepArrays:
         losses=_finite(losses) if whole else single(losses),
         last_losses=_last_finite(losses),
         gradient_norms=_finite(_floats(list(chain.from_iterable(norms)))),
+        loss_parts={
+            name: _finite(_floats([line.loss_parts[name] for line in run]))
+            for name in run[0].loss_parts or ()
+        },
     )
 
 

@@ -30,7 +30,7 @@ from icot_tui.engine.journal.metrics import StepArrays
 from icot_tui.engine.journal.rewind import Rewind
 from icot_tui.engine.journal.summary import Evaluation, RunSummary
 from icot_tui.engine.journal.wording import describe
-from icot_tui.watch.axes import Axis, Span, TrainingTime, along_removals
+from icot_tui.watch.axes import Axis, Span, TrainingLines, along_removals
 from icot_tui.watch.series import StepSeries, single
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class History:
         version: rises with every change.
         summary: the run in a few numbers; evaluations and spikes are in its metrics.
         losses: of each step, in nats per supervised token.
-        lines: the time spent and the learning rate, a row each few steps.
+        lines: the time spent, the learning rate, and the parts of the loss, a row each few steps.
         removals, resets, saved: what their names say, oldest first.
         spans: the stages, with the steps at which they began.
         trainings: those of a run of several that have begun, oldest first.
@@ -110,7 +110,7 @@ class History:
         self.version = version
         self.summary = RunSummary(config)
         self.losses = StepSeries()
-        self.lines = TrainingTime()
+        self.lines = TrainingLines()
         self.removals: list[TokenRemoved] = []
         self.resets: list[Reset] = []
         self.saved: list[Saved] = []
@@ -163,7 +163,7 @@ class History:
     def add_lines(self, lines: StepArrays) -> None:
         self.summary.add_lines(lines)
         self._follow_stage()
-        self.lines.extend(lines.steps, lines.seconds, lines.learning_rates)
+        self.lines.extend(lines.steps, lines.seconds, lines.learning_rates, lines.loss_parts)
         self.losses.extend(lines.first, lines.losses)
         self.version += 1
 
@@ -174,7 +174,8 @@ class History:
                 self.lines.first = step
             case StepsTrained():
                 seconds, rate = np.array([event.seconds]), np.array([event.learning_rate])
-                self.lines.extend(np.array([step]), seconds, rate)
+                parts = {name: np.array([mean], float) for name, mean in event.loss_parts.items()}
+                self.lines.extend(np.array([step]), seconds, rate, parts)
                 first = step - len(event.losses) + 1
                 self.losses.extend(first, single(np.array(event.losses, dtype=np.float64)))
             case TokenRemoved():

@@ -30,6 +30,8 @@ OF_EVENTS: Mapping[str, Callable[[StepTable], list[tuple[int, float | None]]]] =
     "readable-majority": lambda table: [(one.step, one.majority) for _, one in table.probed],
 }
 QUANTITIES = (*OF_STEPS, *OF_EVENTS)
+OF_LOSS = "loss/"
+"""Before the name of a part of the loss."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +44,20 @@ class Quantity:
 
     @classmethod
     def of(cls, table: StepTable, name: str) -> "Quantity":
-        """One of `QUANTITIES`, a `UserError` if it is none; a step's last event counts."""
+        """One of `QUANTITIES` or a part of the loss, a `UserError` if it is none.
+
+        A step's last event counts. Parts of the loss are means over the steps of a journal
+        line, at its last step.
+        """
         if name in OF_STEPS:
             return cls(name, table.steps, OF_STEPS[name](table).astype(np.float64))
+        parts = {OF_LOSS + part: means for part, means in table.loss_parts.items()}
+        if name in parts:
+            return cls(name, *parts[name])
         if name not in OF_EVENTS:
-            raise UserError(f"there is no '{name}' to query: choose {', '.join(QUANTITIES)}")
+            choices = ", ".join((*QUANTITIES, *parts))
+            alone = "no parts of its loss are known; " * (name.startswith(OF_LOSS) and not parts)
+            raise UserError(f"there is no '{name}' to query: {alone}choose {choices}")
         found = dict(OF_EVENTS[name](table))
         values = np.array([found[step] for step in sorted(found)], dtype=np.float64)
         return cls(name, np.array(sorted(found), dtype=np.int64), values)

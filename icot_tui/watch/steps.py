@@ -1,9 +1,11 @@
 """A run's steps as arrays, read in bulk: for exports, queries and scripts."""
 
 from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from operator import attrgetter, itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -31,6 +33,17 @@ class TimedEvaluation:
     phase: str
 
 
+class PartMeans(NamedTuple):
+    """A part of the loss, as each of L lines of the journal has it.
+
+    steps  [L] the last step of each line, rising
+    means  [L] over the line's steps, NaN where not finite
+    """
+
+    steps: NDArray[np.int64]
+    means: NDArray[np.float64]
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StepTable:
     """The steps and evaluations that led to the present: what a resume undid is left out.
@@ -42,6 +55,7 @@ class StepTable:
     losses          [S] training loss, NaN where it was not finite
     gradient_norms  [S] before clipping, likewise
     learning_rates  [S]
+    loss_parts      of losses that are sums, by their names: last steps of lines, means over theirs
     phase_names     "" is that of runs of one training
     evaluations     oldest first
     probed          how well the next tokens to go were read, with the times, oldest first
@@ -54,6 +68,7 @@ class StepTable:
     losses: NDArray[np.float64]
     gradient_norms: NDArray[np.float64]
     learning_rates: NDArray[np.float64]
+    loss_parts: Mapping[str, PartMeans]
     phase_names: tuple[str, ...]
     evaluations: tuple[TimedEvaluation, ...]
     probed: tuple[tuple[float, NextTokensProbed], ...]
@@ -154,6 +169,7 @@ class _StepFold:
         return StepTable(
             steps=steps[last],
             **{name: values[last] for name, values in columns.items()},
+            loss_parts={name: _part_means(parts, name) for name in _part_names(parts)},
             phase_names=names,
             evaluations=tuple(self._evaluations),
             probed=tuple(self._probed),
@@ -171,7 +187,21 @@ def _first_lines(lines: StepArrays, count: int) -> StepArrays:
         seconds=lines.seconds[:count],
         losses=lines.losses[:steps],
         gradient_norms=lines.gradient_norms[:steps],
+        loss_parts={name: means[:count] for name, means in lines.loss_parts.items()},
     )
+
+
+def _part_names(parts: list[StepArrays]) -> dict[str, None]:
+    return dict.fromkeys(chain.from_iterable(lines.loss_parts for lines in parts))
+
+
+def _part_means(parts: list[StepArrays], name: str) -> PartMeans:
+    """Of the lines that have this part of the loss."""
+    have = [lines for lines in parts if name in lines.loss_parts]
+    steps = _joined([lines.steps for lines in have], np.int64)
+    means = _joined([lines.loss_parts[name] for lines in have])
+    last = _last_of_each(steps)
+    return PartMeans(steps[last], means[last])
 
 
 def _each_step(lines: StepArrays, values: NDArray[np.float64]) -> NDArray[np.float64]:

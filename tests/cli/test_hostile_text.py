@@ -16,6 +16,7 @@ from icot_tui.engine.evaluation.samples import Sample, write_samples
 from icot_tui.engine.journal.events import CommandDone, ExampleShown, RunEnded, Warned
 from icot_tui.engine.journal.journal import Journal, encode_line
 from icot_tui.runs.notes import Notes, write_notes
+from tests.events import trained
 from tests.tiny import tiny, train_new
 
 HOSTILE = "\x1b[66;66mred \x1b]0;owned\x07 \x9b31m \x7f \u202eback\u2028 \x00"
@@ -25,7 +26,8 @@ RAW = (b"\x1b[66;66m", b"\x1b]", b"\x07", b"\x00", b"\x7f", *map(str.encode, "\x
 COMMANDS = (
     *("runs list", "runs list --json", "runs show RUN", "runs show RUN --json"),
     *("runs compare RUN RUN", "runs export RUN", "runs export RUN --format card"),
-    *("runs query RUN loss", "runs plot RUN", "runs note RUN", "config show FILE"),
+    *("runs query RUN loss", "runs query RUN loss/", "runs plot RUN", "runs plot RUN --y parts"),
+    *("runs note RUN", "config show FILE"),
     *("attach RUN --once", "watch RUN", "resume RUN", "resume RUN --json", "data show HOSTILE.txt"),
     *(
         "eval NOWHERE",
@@ -46,6 +48,7 @@ def hostile(tmp_path_factory):
     write_notes(folder, Notes(("tag",), HOSTILE))
     journal = Journal(folder.journal)
     journal.write(Warned(step=4, message=HOSTILE))
+    journal.write(trained(5, loss_parts={HOSTILE: 0.5}))
     journal.write(CommandDone(step=4, id="1", command=HOSTILE, done=True, effect=HOSTILE))
     parts = {"input": [HOSTILE], "cot": [HOSTILE], "answer": [HOSTILE]}
     journal.write(ExampleShown(step=0, **parts, removal_order=[0], removed_at=[]))

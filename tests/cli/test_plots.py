@@ -31,14 +31,19 @@ SETTINGS = settings(
 LOSSES = [2.0 * 0.97**step for step in range(120)]
 HISTORY: list[Event] = [
     STARTED,
-    trained(60, losses=list(LOSSES[:60])),
+    trained(60, losses=list(LOSSES[:60]), loss_parts={"student": 1.0, "teacher": 0.5}),
     evaluated(60, 0.25),
     removed(60, 1),
     OptimizerReset(step=60, cause="removal 1"),
     LossSpike(step=62, spike=1, removal=1, baseline=0.3, loss=0.9),
     SpikeRecovered(step=80, spike=1, removal=1, height=0.7, steps=18),
     OptimizerReset(step=90, cause="by command"),
-    trained(120, stage=1, losses=[*LOSSES[60:100], *[None] * 5, *LOSSES[105:]]),
+    trained(
+        120,
+        stage=1,
+        losses=[*LOSSES[60:100], *[None] * 5, *LOSSES[105:]],
+        loss_parts={"student": 0.5, "teacher": 0.25},
+    ),
     evaluated(120, 0.75, stage=1),
 ]
 QUANTITIES = {
@@ -47,6 +52,7 @@ QUANTITIES = {
     "digits": "digits right",
     "removed": "removed tokens",
     "grad-norm": "gradient norm",
+    "parts": "parts of the loss",
     "lr": "learning rate",
     "spikes": "height of loss spikes",
 }
@@ -246,6 +252,7 @@ def test_a_run_without_such_data_says_so(runs: Path, capsys: Output) -> None:
     make(runs, "new", [STARTED])
     for quantity, sentence in {
         "loss": "has trained no step yet",
+        "parts": "has no loss of several parts",
         "accuracy": "was not evaluated yet",
         "digits": "was not evaluated yet",
         "removed": "has removed nothing",
@@ -258,6 +265,15 @@ def test_a_run_without_such_data_says_so(runs: Path, capsys: Output) -> None:
         assert f"run new {sentence}" in lines
     assert "there is no run 'none'" in told(capsys, "none")
     assert "there is none: leave it out" in told(capsys, "one", "--watch")
+
+
+def test_each_part_of_the_loss_is_a_curve_with_its_name(runs: Path, capsys: Output) -> None:
+    make(runs, "one", HISTORY)
+    make(runs, "new", [STARTED, trained(120, losses=[3.0] * 120)])
+    lines = plotted(capsys, "one", "new", "--y", "parts", "--height", "12")
+    assert lines[-1] == "run new has no loss of several parts"
+    assert lines[-2].startswith("A one student  B one teacher  ")
+    assert plotted(capsys, "one", "--y", "parts")[-1].startswith("A student  B teacher  ")
 
 
 def test_a_resume_is_drawn_as_it_went_on(runs: Path, capsys: Output) -> None:

@@ -21,6 +21,7 @@ from icot_tui.engine.journal.events import (
 )
 from icot_tui.engine.journal.journal import encode_line
 from icot_tui.engine.run_folder import RunFolder
+from tests.events import trained
 
 Output = pytest.CaptureFixture[str]
 STARTED = RunStarted(
@@ -187,6 +188,19 @@ def test_show(runs: Path, capsys: Output) -> None:
     assert [one["exact_match"] for one in shown["evaluations"]] == [0.75]
     assert [one["stage"] for one in shown["checkpoints"]] == [None, 1]
     assert [one["open"] for one in shown["spikes"]] == [False, True]
+
+
+def test_the_parts_of_a_loss_are_those_of_the_last_steps(runs: Path, capsys: Output) -> None:
+    steps = [
+        trained(at, losses=[1.0], loss_parts={"student": at / 8, "teacher": None}) for at in (1, 2)
+    ]
+    make(runs, "demo", STARTED, *steps)
+    assert run(["runs", "show"]) == 0
+    told = capsys.readouterr().out
+    assert "loss      student 0.250 + teacher unknown, in the last steps\n" in told
+    assert run(["runs", "show", "--json"]) == 0
+    parts = json.loads(capsys.readouterr().out)["loss_parts"]
+    assert parts == {"student": 0.25, "teacher": None}
 
 
 def test_a_run_by_its_path(runs: Path, tmp_path: Path, capsys: Output) -> None:

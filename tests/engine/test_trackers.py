@@ -30,8 +30,8 @@ from tests.watch.runs import make
 Curves = dict[str, list[tuple[int, float]]]
 EVENTS = [
     STARTED,
-    trained(1, losses=[2.0]),
-    trained(3, losses=[None, 1.5]),
+    trained(1, losses=[2.0], loss_parts={"student": 1.5, "teacher": 0.5}),
+    trained(3, losses=[None, 1.5], loss_parts={"student": None, "teacher": 1.0}),
     saved(3),
     trained(4, losses=[9.0]),  # the resume undoes this
     RunResumed(step=3, checkpoint="step-00000003"),
@@ -47,6 +47,8 @@ EVENTS = [
 ]
 EXPECTED = {
     "loss": [(1, 2.0), (3, 1.5), (5, 1.0)],
+    "loss_parts/student": [(1, 1.5)],
+    "loss_parts/teacher": [(1, 0.5), (3, 1.0)],
     "removed_tokens": [(3, 1.0)],
     "optimizer_resets": [(3, 1.0)],
     "skipped_updates": [(4, 2.0)],

@@ -69,7 +69,20 @@ def test_values(row, model):
     objective = SelfDistillation(lm, config)
     own = supervised(ids, separator + 1)
     answer, distance, chain = objective.losses(ids, *own, told, lesson)
-    loss = objective(ids, None, *own, told, lesson) / len(ids)
+    parts = objective(ids, None, *own, told, lesson)
+    names = {"student": "ce_loss", "hidden_states": "distill_loss_value", "teacher": "ref_ce_loss"}
+    assert {name: part.item() / len(ids) for name, part in parts.items()} == pytest.approx(
+        {name: row[golden] for name, golden in names.items()}, rel=1e-5
+    )
+    weights = {"distillation_weight": 0.5, "teacher_weight": 2.0}
+    weighted = SelfDistillation(lm, config.model_copy(update=weights))(
+        ids, None, *own, told, lesson
+    )
+    torch.testing.assert_close(
+        weighted,
+        parts | {"hidden_states": 0.5 * parts["hidden_states"], "teacher": 2.0 * parts["teacher"]},
+    )
+    loss = sum(parts.values()) / len(ids)
     loss.backward()
     norm = torch.nn.utils.get_total_norm(p.grad for p in lm.parameters() if p.grad is not None)
     for name, value in {

@@ -106,8 +106,14 @@ def test_mind_reading_loss(row, case, models):
 def test_emulation_loss(row, case, models):
     objective = EmulatorObjective(models[row["mixture_size"]])
     thoughts = case.thoughts(models["teacher"])
-    total = objective(case.prompts, case.separators, thoughts, torch.ones(len(thoughts)))
+    parts = objective(case.prompts, case.separators, thoughts, torch.ones(len(thoughts)))
+    total = sum(parts.values())
     assert total.item() / len(thoughts) == pytest.approx(row["emulation_loss"], rel=1e-5)
+    emulated = models[row["mixture_size"]](case.prompts, case.separators)
+    for number, part in enumerate(parts.values(), start=1):
+        assert list(parts)[number - 1] == f"block_{number}"
+        missed = emulated[:, number - 1] - thoughts[:, number - 1]
+        assert part.item() == pytest.approx(0.5 * missed.square().sum().item(), rel=1e-5)
 
 
 @torch.no_grad()

@@ -90,7 +90,8 @@ def test_the_loss_is_the_one_worked_out_by_hand(tmp_path, architecture):
         feed=lambda update, batch: arguments(products, update, batch),
     )
     batch = token_format.batch(split, np.arange(3), ALL)
-    loss = objective(*arguments(products, update, batch))
+    parts = objective(*arguments(products, update, batch))
+    loss = sum(parts.values())
 
     seen = {}
     block = lm.base_model.h[0] if architecture == "gpt2" else lm.base_model.layers[0]
@@ -109,6 +110,9 @@ def test_the_loss_is_the_one_worked_out_by_hand(tmp_path, architecture):
             errors.append((said * products.spread + products.mean - value) ** 2)
         mean = torch.stack(errors).mean().item() / products.spread**2
         expected += 0.5 * mean * (length - prompt)
+    assert {name: part.item() for name, part in parts.items()} == pytest.approx(
+        {"nll": nll.item(), "running_sums": expected - nll.item()}, rel=1e-5
+    )
     assert loss.item() == pytest.approx(expected, rel=1e-5)
     loss.backward()
     assert projection.weight.grad is not None and (objective.heads.weight.grad != 0).all()

@@ -89,8 +89,8 @@ class Told:
             self.stage = self.tokens
         return self
 
-    def train(self, steps: int, loss: float | None = 1.0) -> "Told":
-        """So many more steps, ten a look."""
+    def train(self, steps: int, loss: float | None = 1.0, **parts: float) -> "Told":
+        """So many more steps, ten a look; `parts` are those of a loss that is a sum."""
         while steps > 0:
             count = min(10, steps)
             first, self.step, steps = self.step + 1, self.step + count, steps - count
@@ -106,6 +106,7 @@ class Told:
                     supervised_tokens=4000,
                     dropped_rows=0,
                     seconds=0.5,
+                    loss_parts=parts,
                 )
             )
         return self

@@ -1,9 +1,12 @@
 """Runs as flat tables."""
 
+import csv
 from pathlib import Path
 
+from pyarrow import parquet
+
 from icot_tui.engine.journal.events import Event, PhaseBegan, RunResumed
-from icot_tui.studies.exporting import exported
+from icot_tui.studies.exporting import COLUMNS, exported, write_csv, write_parquet
 from tests.events import STARTED, evaluated, probed, saved, trained
 from tests.watch.runs import make
 
@@ -31,6 +34,29 @@ def test_each_step_is_of_its_training_also_where_a_resume_went_back(tmp_path: Pa
     assert [(row["step"], row["phase"]) for row in rows] == [
         (1, "teacher"), (2, "student"), (3, "student"),
     ]  # fmt: skip
+
+
+def test_parts_of_a_loss_are_columns_of_the_runs_that_have_them(tmp_path: Path) -> None:
+    one = [
+        STARTED,
+        trained(2, losses=[1.0, 3.0], loss_parts={"student": 1.25, "teacher": 0.75}),
+        evaluated(3, 0.5),
+        trained(3, losses=[None], loss_parts={"student": None, "teacher": None}),
+    ]
+    other = [STARTED, trained(1, loss_parts={"teacher": 0.5, 'a,"b"': 0.5})]
+    runs = [make(tmp_path, name, events) for name, events in {"one": one, "two": other}.items()]
+    write_csv([*runs, make(tmp_path, "three", [STARTED, trained(1)])], tmp_path / "runs.csv")
+    header, *rows = csv.reader((tmp_path / "runs.csv").open())
+    assert header == [*COLUMNS, "loss/student", "loss/teacher", 'loss/a,"b"']
+    assert [(row[0], row[1], *row[-3:]) for row in rows] == [
+        ("one", "1", "", "", ""), ("one", "2", "1.25", "0.75", ""), ("one", "3", "", "", ""),
+        ("two", "1", "", "0.5", "0.5"), ("three", "1", "", "", ""),
+    ]  # fmt: skip
+    write_parquet(runs[:1], tmp_path / "run.parquet")
+    names = parquet.read_schema(tmp_path / "run.parquet").names
+    assert names == [*COLUMNS, "loss/student", "loss/teacher"]
+    write_csv(runs[2:], tmp_path / "none.csv")
+    assert (tmp_path / "none.csv").read_text() == ",".join(COLUMNS) + "\n"
 
 
 def test_a_step_that_was_evaluated_before_its_loss_was_told_has_one_row(tmp_path: Path) -> None:

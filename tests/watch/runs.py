@@ -53,6 +53,7 @@ def any_run(chance: random.Random, length: int) -> list[Event]:
     kept: list[int] = []
     step = stage = spikes = 0
     per_line = chance.choice([1, 3, 10])
+    parts = chance.choice([(), ("nll", "running_sums"), ("student", "ünusual", "teacher")])
 
     def at_random(*choices: Event) -> Event:
         return chance.choice(choices)
@@ -116,6 +117,7 @@ def any_run(chance: random.Random, length: int) -> list[Event]:
                         supervised_tokens=chance.randrange(10**6),
                         dropped_rows=chance.randrange(3),
                         seconds=chance.random(),
+                        loss_parts={name: any_loss(chance) for name in parts},
                     )
                 )
     return events

@@ -41,7 +41,11 @@ def lines_of(piece: StepArrays) -> list[Line]:
     )  # fmt: skip
     names = ("time", "step", "first", "losses", "learning_rate", "seconds")
     rest = {"event": "StepsTrained", "stage": piece.stage}
-    return [dict(zip(names, row, strict=True)) | rest for row in zip(*columns, strict=True)]
+    lines = [dict(zip(names, row, strict=True)) | rest for row in zip(*columns, strict=True)]
+    for at, line in enumerate(lines if piece.loss_parts else ()):
+        parts = {name: float(means[at]) for name, means in piece.loss_parts.items()}
+        line["loss_parts"] = {k: None if math.isnan(v) else v for k, v in parts.items()}
+    return lines
 
 
 def is_exactly(read: Line | None, line: Line | None) -> bool:
@@ -131,6 +135,16 @@ def test_usual_lines_are_read_in_bulk() -> None:
     assert block.last_losses == tuple(0.5 + at / 7 for at in range(45, 50) for _ in range(10))
 
 
+def test_lines_with_other_parts_of_the_loss_begin_another_block() -> None:
+    """A line tells of none where no row fitted at any of its steps."""
+    parts: list[dict[str, float | None]] = [{"a": 0.5}, {"a": None}, {}, {"a": 2.0}, {"b": 2.0}]
+    lines = (encode_line(1.5, trained(at, loss_parts=each)) for at, each in enumerate(parts, 1))
+    found = [piece for piece in pieces(b"".join(lines)) if isinstance(piece, StepArrays)]
+    assert [len(piece.times) for piece in found] == [2, 1, 1, 1]
+    assert [piece.last_parts for piece in found] == [{"a": None}, {}, {"a": 2.0}, {"b": 2.0}]
+    assert found[0].loss_parts["a"][0] == 0.5
+
+
 def test_last_losses_reach_back_over_those_that_were_not_finite() -> None:
     lines = b"".join(
         encode_line(1.79e9 + at, trained(2 * at + 2, losses=[float(at), None])) for at in range(90)
@@ -155,10 +169,13 @@ def test_last_losses_reach_back_over_those_that_were_not_finite() -> None:
         (b'"gradient_norms":[1.0]', b'"gradient_norms":["\xff"]'),
         (b'"gradient_norms":[1.0]', b'"gradient_norms":["\\q"]'),
         (b'"gradient_norms":[1.0],', b""),
+        (b'"loss_parts":{"a":0.5}', b'"loss_parts":{"a":true}'),
+        (b'"loss_parts":{"a":0.5}', b'"loss_parts":[0.5]'),
+        (b'"loss_parts":{"a":0.5}', b'"loss_parts":{"a":1e999}'),
     ],
 )
 def test_an_unusual_line_is_left_to_the_reader_of_any_event(what: bytes, instead: bytes) -> None:
-    usual = [encode_line(1.5 + at, trained(at + 1)) for at in range(9)]
+    usual = [encode_line(1.5 + at, trained(at + 1, loss_parts={"a": 0.5})) for at in range(9)]
     assert what in usual[4]
     lines = [*usual[:4], usual[4].replace(what, instead), *usual[5:]]
     kinds = [type(piece) for piece in pieces(b"".join(lines))]
@@ -167,7 +184,7 @@ def test_an_unusual_line_is_left_to_the_reader_of_any_event(what: bytes, instead
 
 def test_every_field_of_the_event_is_read() -> None:
     """If `StepsTrained` gains one, what is read in bulk must have it as well."""
-    (block,) = pieces(encode_line(1.5, trained(1)))
+    (block,) = pieces(encode_line(1.5, trained(1, loss_parts={"a": 0.5})))
     assert isinstance(block, StepArrays)
     (line,) = lines_of(block)
     assert {*line, *LEFT_OUT} == {"time", "event", *msgspec.structs.asdict(trained(1))}

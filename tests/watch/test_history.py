@@ -72,6 +72,9 @@ def check_series(history: History, events: list[Event]) -> None:
     np.testing.assert_allclose(
         history.lines.seconds, np.cumsum([event.seconds for event in steps]), rtol=1e-12
     )
+    for name in history.lines.parts.keys() | {n for event in steps for n in event.loss_parts}:
+        means = [event.loss_parts.get(name) for event in steps]
+        np.testing.assert_array_equal(history.lines.parts[name], np.array(means, dtype=np.float64))
 
 
 def check_lists(history: History, kept: list[tuple[float, Event]]) -> None:

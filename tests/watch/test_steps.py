@@ -11,7 +11,7 @@ from icot_tui.engine.journal.events import Evaluated, PhaseBegan, RunResumed, St
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.watch.steps import read_steps
+from icot_tui.watch.steps import StepTable, read_steps
 from tests.events import STARTED, evaluated, saved, trained
 from tests.watch.runs import any_run, make
 from tests.watch.test_columns import any_journal
@@ -43,6 +43,7 @@ def finite(value: float | None) -> float:
 def check(run: RunFolder) -> None:
     rows, evaluations = one_by_one(run)
     table = read_steps(run)
+    check_parts(run, table)
     assert table.steps.tolist() == sorted(rows)
     columns = zip(*(rows[step] for step in sorted(rows)), strict=True) if rows else [[]] * 6
     times, stages, phases, losses, norms, rates = map(list, columns)
@@ -53,6 +54,18 @@ def check(run: RunFolder) -> None:
     assert table.learning_rates.tolist() == rates
     results = [(one.time, one.result.step, one.result.exact_match) for one in table.evaluations]
     assert results == evaluations
+
+
+def check_parts(run: RunFolder, table: StepTable) -> None:
+    """Of each line that stands; a step that is told twice has the last one's."""
+    parts: dict[str, dict[int, float]] = {}
+    for _, event in effective(JournalReader(run.journal).events()):
+        for name, mean in event.loss_parts.items() if isinstance(event, StepsTrained) else ():
+            parts.setdefault(name, {})[event.step] = finite(mean)
+    assert table.loss_parts.keys() == parts.keys()
+    for name, (steps, means) in table.loss_parts.items():
+        assert steps.tolist() == sorted(parts[name])
+        np.testing.assert_array_equal(means, [parts[name][step] for step in sorted(parts[name])])
 
 
 @pytest.mark.parametrize("seed", range(15))

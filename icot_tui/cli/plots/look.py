@@ -10,7 +10,7 @@ from icot_tui.cli.console import console
 if TYPE_CHECKING:
     from rich.text import Text
 
-Quantity = Literal["loss", "accuracy", "digits", "removed", "grad-norm", "lr", "spikes"]
+Quantity = Literal["loss", "parts", "accuracy", "digits", "removed", "grad-norm", "lr", "spikes"]
 """What can be plotted of a run."""
 TALLEST = 32
 """Rows of a plot on a tall terminal."""

@@ -17,6 +17,7 @@ from icot_tui.tui.panels.curves import (
     axis_label,
     digit_shares,
     exact_match,
+    loss_parts,
     marks,
     of_present_training,
 )
@@ -161,6 +162,10 @@ def _losses(source: Source, axis: Axis) -> Lines:
     yield "", *of_present_training(source.history, axis, losses.steps(), losses.values())
 
 
+def _parts(source: Source, axis: Axis) -> Lines:
+    yield from loss_parts(source.history, axis)
+
+
 def _accuracy(source: Source, axis: Axis) -> Lines:
     yield "", *exact_match(source.history, axis)
 
@@ -211,6 +216,9 @@ def _spikes(source: Source, axis: Axis) -> Lines:
 
 KINDS: dict[Quantity, _Kind] = {
     "loss": _Kind(lines=_losses, label="loss", lacks="has trained no step yet", smooth=True),
+    "parts": _Kind(
+        lines=_parts, label="parts of the loss", lacks="has no loss of several parts", smooth=True
+    ),
     "accuracy": _Kind(
         lines=_accuracy,
         label="exact match",

@@ -120,10 +120,12 @@ class ThoughtsCompared(Event, frozen=True, kw_only=True):
     blocks: list[float | None]  # half of each block's squared error, a mean over examples
 
 
-class StepsTrained(Event, frozen=True, kw_only=True):
+class StepsTrained(Event, frozen=True, kw_only=True, omit_defaults=True):
     """Losses of the steps `first` to `step`, one each; None where it was not finite or no row fit.
 
     They are mean nats per supervised token (or in `PhaseBegan.unit`), before each step's update.
+    Where the loss is a sum of several parts, `loss_parts` has the mean of each over those of the
+    steps whose loss was finite, weighted as it enters the sum: they add up to the mean loss.
     """
 
     first: Int64
@@ -134,6 +136,7 @@ class StepsTrained(Event, frozen=True, kw_only=True):
     supervised_tokens: Int64
     dropped_rows: Int64
     seconds: float
+    loss_parts: dict[str, float | None] = {}  # None where not known
 
 
 class TokenRemoved(Event, frozen=True, kw_only=True):

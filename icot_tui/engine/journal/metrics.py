@@ -1,5 +1,7 @@
 """The numbers of a run that a resume can undo, and how it undoes them; many lines as arrays."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,7 +17,7 @@ UNREAD = frozenset({"gradient_norms"})
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class StepArrays:
-    """What n lines say of m steps. All lines are of one stage and follow each other."""
+    """What n lines say of m steps. All are of one stage and loss, and follow each other."""
 
     times: NDArray[np.float64]  # [n] seconds since the epoch
     first: int  # the first step
@@ -29,6 +31,14 @@ class StepArrays:
     last_losses: tuple[float, ...]  # the last finite losses in full precision
     # [m] NaN where not finite; empty where nobody wanted them
     gradient_norms: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    # [n] each line's means of the parts of the loss, by their names; NaN where not known
+    loss_parts: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    @property
+    def last_parts(self) -> dict[str, float | None]:
+        """The parts of the loss as the last line has them."""
+        last = {name: float(means[-1]) for name, means in self.loss_parts.items()}
+        return {name: mean if math.isfinite(mean) else None for name, mean in last.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +80,7 @@ class Metrics:
     everything_removed_at: int | None = None  # the step; None while a token is left
     internalized: tuple[int, float] | None = None  # that step and the seconds until then, for good
     losses: tuple[float, ...] = ()  # finite losses of the last steps
+    loss_parts: Mapping[str, float | None] = field(default_factory=dict)  # of the last line
     learning_rate: float | None = None
     seconds: float = 0.0  # time spent training, evaluations and pauses left out
     supervised_tokens: int = 0

@@ -271,13 +271,14 @@ class RunSummary:
                 self.resumes += 1
                 self._begin()
             case events.PhaseBegan():  # another model, another loss: the best so far says nothing
-                metrics.phase, metrics.losses = event, ()
+                metrics.phase, metrics.losses, metrics.loss_parts = event, (), {}
                 metrics.best_so_far, metrics.best_step = (False, -1.0), None
                 metrics.step_flops = None
             case events.StepsTrained():
                 finite = tuple(loss for loss in event.losses if loss is not None)
                 self._count(event, finite, event.learning_rate, [event.seconds])
                 self._count_flops(len(event.losses))
+                metrics.loss_parts = event.loss_parts
                 self._recent_lines.append((len(event.losses), event.seconds))
                 self._recent_ends.append((time, event.step))
             case events.TokenRemoved():
@@ -339,6 +340,7 @@ class RunSummary:
         seconds = lines.seconds.tolist()
         self._count(lines, lines.last_losses, float(lines.learning_rates[-1]), seconds)
         self._count_flops(self.metrics.step - lines.first + 1)
+        self.metrics.loss_parts = lines.last_parts
         last = slice(-PACE_WINDOW, None)
         ends = lines.steps[-PACE_WINDOW - 1 :]
         if len(ends) <= PACE_WINDOW:
@@ -392,7 +394,8 @@ class RunSummary:
         """Weights and curriculum went back; what was spent and seen stays."""
         metrics = self.metrics
         metrics.rollbacks += 1
-        metrics.removals, metrics.losses, metrics.clock_changed = (), (), True
+        metrics.removals, metrics.losses, metrics.loss_parts = (), (), {}
+        metrics.clock_changed = True
         metrics.abandoned = True
         metrics.held = self._metrics.held_at(event.checkpoint)
         self._move_to(event.stage, self._is_everything(event.stage))

@@ -66,6 +66,8 @@ class Trackers:
                 yield "stage", event.stage
                 yield "learning_rate", event.learning_rate
                 yield "loss", _mean(event.losses)
+                for name, mean in event.loss_parts.items():
+                    yield f"loss_parts/{name}", mean  # none below "loss": see findings/
                 yield "gradient_norm", _mean(event.gradient_norms)
             case events.TokenRemoved():
                 yield "removed_tokens", event.stage

@@ -1,12 +1,16 @@
 """What must survive besides weights, optimizer, curriculum and spike statistics."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from statistics import fmean
 from typing import Any, NamedTuple
 
 from torch import Tensor, stack
 
 Scalar = Tensor | float | None
+Parts = Mapping[str, Scalar]
+"""Of one step's loss, by their names; empty where it is of one part."""
 
 
 @dataclass
@@ -36,7 +40,28 @@ class StepCount(NamedTuple):
     dropped: int  # examples left out because they were too long
 
 
-Step = tuple[float | None, float | None, StepCount]  # loss, gradient norm, what it was made of
+class Step(NamedTuple):
+    """What one step left behind; None without a batch, or where it was not finite."""
+
+    loss: float | None
+    norm: float | None  # of the gradient
+    counts: StepCount
+    parts: dict[str, float | None]  # of the loss; empty where it is of one part
+
+
+def mean_parts(steps: Sequence[Step]) -> dict[str, float | None]:
+    """The mean of each part over the steps with a finite loss: they add up to the mean loss.
+
+    None where no step has one, or one of them lacks it (an older version trained it).
+    """
+    names = dict.fromkeys(name for step in steps for name in step.parts)
+    known = [step.parts for step in steps if step.loss is not None]
+    found: dict[str, float | None] = {}
+    for name in names:
+        values = [value for parts in known if (value := parts.get(name)) is not None]
+        whole = 0 < len(values) == len(known)
+        found[name] = nine_digits(fmean(values)) if whole else None
+    return found
 
 
 @dataclass(kw_only=True)
@@ -61,6 +86,7 @@ class RunState:
     """
     unobserved_norms: list[Scalar] = field(default_factory=list)  # gradient norms of the same steps
     unobserved_counts: list[StepCount] = field(default_factory=list)  # counts of the same steps
+    unobserved_parts: list[Parts] = field(default_factory=list)  # of the same losses
     best: Best = field(default_factory=Best)
     phase_began: int = 0  # the step at which the present training began, in runs of several
     outcomes: dict[str, str] = field(default_factory=dict)  # checkpoints of earlier trainings
@@ -84,14 +110,17 @@ class RunState:
     def take_unobserved(self) -> list[Step]:
         """The steps since the last call; waits for the device."""
         losses, norms = _numbers(self.unobserved), _numbers(self.unobserved_norms)
-        counts = self.unobserved_counts
-        self.unobserved, self.unobserved_norms, self.unobserved_counts = [], [], []
-        return list(zip(losses, norms, counts, strict=True))
+        counts, parts = self.unobserved_counts, _read_parts(self.unobserved_parts)
+        parts = [{}] * (len(losses) - len(parts)) + parts  # an older version kept none
+        self.unobserved, self.unobserved_norms = [], []
+        self.unobserved_counts, self.unobserved_parts = [], []
+        return list(map(Step, losses, norms, counts, parts))
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON; waits for the device."""
         self.unobserved = [*_numbers(self.unobserved)]
         self.unobserved_norms = [*_numbers(self.unobserved_norms)]
+        self.unobserved_parts = [*_read_parts(self.unobserved_parts)]
         return asdict(self)
 
     @classmethod
@@ -103,12 +132,20 @@ class RunState:
         return cls(**(state | {"best": best, "unobserved_counts": counts}))
 
 
-def _numbers(values: list[Scalar]) -> list[float | None]:
-    """Scalars from the device in one go; what is not finite becomes None.
+def nine_digits(number: float) -> float:
+    """They tell every float32 apart, and keep the journal half as long as seventeen would."""
+    return float(f"{number:.9g}")
 
-    Nine digits tell every float32 apart, and keep the journal half as long as seventeen would.
-    """
+
+def _read_parts(steps: list[Parts]) -> list[dict[str, float | None]]:
+    """The parts of each step's loss from the device in one go."""
+    read = iter(_numbers([value for parts in steps for value in parts.values()]))
+    return [{name: next(read) for name in parts} for parts in steps]
+
+
+def _numbers(values: list[Scalar]) -> list[float | None]:
+    """Scalars from the device in one go; what is not finite becomes None."""
     tensors = [value for value in values if isinstance(value, Tensor)]
     read = iter(stack(tensors).tolist() if tensors else [])
     numbers = [next(read) if isinstance(value, Tensor) else value for value in values]
-    return [float(f"{n:.9g}") if n is not None and math.isfinite(n) else None for n in numbers]
+    return [nine_digits(n) if n is not None and math.isfinite(n) else None for n in numbers]

@@ -24,7 +24,7 @@ from icot_tui.engine.loop.compute import step_flops
 from icot_tui.engine.loop.control import Control, StopRequest
 from icot_tui.engine.loop.milestones import Milestones
 from icot_tui.engine.loop.padded_shapes import batch_of_each_shape
-from icot_tui.engine.loop.run_state import RunState, Step, StepCount
+from icot_tui.engine.loop.run_state import RunState, Step, StepCount, mean_parts
 from icot_tui.engine.loop.spikes import SpikeDetector
 from icot_tui.engine.loop.training import Training
 from icot_tui.engine.loop.update import Update
@@ -161,9 +161,10 @@ class Trainer:
         self._count_compute(fitting)
         _seed_dropout(_mix(self.config.seed, state.step, rank), self.update.device)
         rate = state.used_rate = self._milestones.learning_rate(state, self.curriculum)
-        loss, norm = self.update(fitting, rate) if len(fitting) else (None, None)
+        loss, norm, parts = self.update(fitting, rate) if len(fitting) else (None, None, {})
         state.unobserved.append(loss)
         state.unobserved_norms.append(norm)
+        state.unobserved_parts.append(parts)
         state.unobserved_counts.append(
             StepCount(fitting.supervised_tokens, len(fitting), len(batch) - len(fitting))
         )
@@ -193,12 +194,12 @@ class Trainer:
         steps = self._report_steps()
         per_example = self.config.curriculum.gate_per == "example"
         self.curriculum.add_losses(
-            loss * count.tokens / count.rows if per_example else loss
-            for loss, _, count in steps
-            if loss is not None
+            step.loss * step.counts.tokens / step.counts.rows if per_example else step.loss
+            for step in steps
+            if step.loss is not None
         )
-        for step, (loss, _, _) in enumerate(steps, start=self.state.step - len(steps) + 1):
-            for event in self.spikes.add_loss(step, loss):
+        for number, step in enumerate(steps, start=self.state.step - len(steps) + 1):
+            for event in self.spikes.add_loss(number, step.loss):
                 self.emit(event)
                 if isinstance(event, events.Collapsed):
                     self.control.report_trouble(event)
@@ -216,20 +217,21 @@ class Trainer:
             events.StepsTrained(
                 step=self.state.step,
                 first=self.state.step - len(steps) + 1,
-                losses=[loss for loss, _, _ in steps],
-                gradient_norms=[norm for _, norm, _ in steps],
+                losses=[step.loss for step in steps],
+                gradient_norms=[step.norm for step in steps],
                 stage=self.curriculum.stage,
                 learning_rate=self.state.used_rate,
-                supervised_tokens=sum(count.tokens for _, _, count in steps),
-                dropped_rows=sum(count.dropped for _, _, count in steps),
+                supervised_tokens=sum(step.counts.tokens for step in steps),
+                dropped_rows=sum(step.counts.dropped for step in steps),
                 seconds=round(seconds, 6),
+                loss_parts=mean_parts(steps),
             )
         )
         return steps
 
     def _count_skipped(self, steps: list[Step]) -> None:
         state = self.state
-        skipped = [None in (loss, norm) and count.rows > 0 for loss, norm, count in steps]
+        skipped = [None in (step.loss, step.norm) and step.counts.rows > 0 for step in steps]
         for was_skipped in skipped:
             state.skipped_in_a_row = state.skipped_in_a_row + 1 if was_skipped else 0
         if any(skipped):

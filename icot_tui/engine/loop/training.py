@@ -51,7 +51,7 @@ class Training:
 
     phase: Phase  # its config and its name
     train: EncodedSplit  # the examples
-    objective: nn.Module  # gives the sum of the losses
+    objective: nn.Module  # gives the sum of the losses, a scalar or its parts (`Loss`)
     plan: RemovalPlan  # how tokens are removed; the layout
     schedule: Schedule  # when
     positions: int  # position ids that the models have

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,12 +15,26 @@ from icot_tui.config import TrainConfig
 from icot_tui.curriculum.removal import Batch
 from icot_tui.engine.loop.optimizers import SkippingAdamW
 from icot_tui.models.packing import one_text_a_row
+from icot_tui.models.supervised import Loss
 from icot_tui.models.tensors import whole
 
 IGNORED = -100
 
 Feed = Callable[["Update", Batch], tuple[Any, ...]]
 """Gives the objective's arguments for a batch, on the device."""
+
+
+class Updated(NamedTuple):
+    """What one optimizer step was made with, as scalars on the device.
+
+    loss   before the update
+    norm   of the gradient, before clipping
+    parts  of the loss, by their names, which add up to it; empty where it is of one part
+    """
+
+    loss: Tensor
+    norm: Tensor
+    parts: dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -70,7 +84,7 @@ class Padding:
 class Update:
     """Carries out optimizer steps on the objective."""
 
-    objective: nn.Module  # (ids, positions, states, targets) -> the sum of the losses
+    objective: nn.Module  # (ids, positions, states, targets) -> the sum of the losses, a `Loss`
     optimizer: SkippingAdamW  # of its parameters
     accelerator: Accelerator  # device, precision, processes
     config: TrainConfig  # micro-batches and gradient clipping
@@ -82,9 +96,10 @@ class Update:
         self.device: torch.device = self.accelerator.device
         self._feed: Feed = self.feed or Update.tensors
         self._parameters = [p for p in self.objective.parameters() if p.requires_grad]
+        self._names: tuple[str, ...] = ()  # of the loss's parts, once it was computed
 
-    def __call__(self, batch: Batch, learning_rate: float) -> tuple[Tensor, Tensor]:
-        """(loss, gradient norm) of a whole step over all processes, as scalars on the device.
+    def __call__(self, batch: Batch, learning_rate: float) -> Updated:
+        """Loss and gradient norm of a whole step over all processes.
 
         The loss is the mean over the supervised tokens (or rows) of the whole batch, whatever its
         division into micro-batches and processes. If it or the gradient is not finite, nothing is
@@ -92,24 +107,26 @@ class Update:
         """
         accelerator = self.accelerator
         counted = len(batch) if self.per_row else batch.supervised_tokens
-        loss = torch.zeros((), device=accelerator.device)
+        shares = torch.zeros((), device=accelerator.device)  # [] or, of several parts, [P]
         *earlier, last = self._micro_batches(batch)
         for micro_batch in earlier:
             with accelerator.no_sync(self.objective):
-                loss += self._backward(micro_batch, counted)
-        loss += self._backward(last, counted)
+                shares = shares + self._backward(micro_batch, counted)
+        shares = shares + self._backward(last, counted)
         if accelerator.num_processes > 1:
-            torch.distributed.all_reduce(loss)
+            torch.distributed.all_reduce(shares)
+        loss = _summed(shares)
         norm = whole(nn.utils.clip_grad_norm_(self._parameters, self.config.clip_norm))
         skip = ~(torch.isfinite(norm) & torch.isfinite(loss))
         self.optimizer.step_unless(skip, learning_rate)
         self.optimizer.zero_grad(set_to_none=True)
-        return loss, norm
+        parts = shares.unbind() if self._names else ()
+        return Updated(loss, norm, dict(zip(self._names, parts, strict=True)))
 
     def warm_up(self, batch: Batch) -> None:
         """Forward and backward without an update: compiles what this batch's shapes need."""
         for micro_batch in self._micro_batches(batch):
-            self.objective(*self._feed(self, micro_batch)).backward()
+            self._backward(micro_batch, counted=1)
         self.optimizer.zero_grad(set_to_none=True)
 
     def shape(self, batch: Batch) -> tuple[int, int, int]:
@@ -117,12 +134,16 @@ class Update:
         return len(batch), self.padding.columns(batch), self.padding.supervised(batch)
 
     def _backward(self, batch: Batch, counted: int) -> Tensor:
-        """Adds one micro-batch's gradients; its share of the mean loss."""
+        """Adds one micro-batch's gradients; its share of the mean loss, [] or [P]."""
         with one_text_a_row():
-            loss: Tensor = self.objective(*self._feed(self, batch)) / counted
+            loss: Loss = self.objective(*self._feed(self, batch))
+        if isinstance(loss, dict):
+            self._names = tuple(loss)
+            loss = torch.stack([*loss.values()])
+        shares = loss / counted
         # DDP and FSDP average gradients over processes; ours are shares of one sum.
-        (loss * self.accelerator.num_processes).backward()
-        return loss.detach()
+        (_summed(shares) * self.accelerator.num_processes).backward()
+        return shares.detach()
 
     def _micro_batches(self, batch: Batch) -> list[Batch]:
         """This process's rows, in equally many parts on every process."""
@@ -156,6 +177,11 @@ class Update:
     def send(self, array: NDArray[Any]) -> Tensor:
         """A copy on the device, without waiting for it."""
         return send(array, self.accelerator.device)
+
+
+def _summed(shares: Tensor) -> Tensor:
+    """[] of [] or of [P] parts."""
+    return shares.sum() if shares.ndim else shares
 
 
 def send(array: NDArray[Any], device: torch.device) -> Tensor:

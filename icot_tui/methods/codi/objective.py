@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from icot_tui.models.supervised import SupervisedLM, sum_nll
+from icot_tui.models.supervised import Loss, SupervisedLM, sum_nll
 
 if TYPE_CHECKING:
     from icot_tui.methods.codi.config import CodiConfig
@@ -54,13 +54,15 @@ class SelfDistillation(SupervisedLM):
         targets: Tensor,
         told: dict[str, Any] | None = None,
         lesson: Lesson | None = None,
-    ) -> Tensor:
-        """The sum of the three losses, times the rows; see `SupervisedLM.forward`."""
+    ) -> Loss:
+        """The three losses with their weights, times the rows; see `SupervisedLM.forward`."""
         assert lesson is not None
         answer, distance, chain = self.losses(ids, states, targets, told or {}, lesson)
-        config = self.config
-        loss = answer + config.distillation_weight * distance + config.teacher_weight * chain
-        return loss * lesson.rows
+        return {
+            "student": answer * lesson.rows,
+            "hidden_states": self.config.distillation_weight * distance * lesson.rows,
+            "teacher": self.config.teacher_weight * chain * lesson.rows,
+        }
 
     def losses(
         self, ids: Tensor, states: Tensor, targets: Tensor, told: dict[str, Any], lesson: Lesson

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from icot_tui.methods.distillation.models import MindReadingStudent, ThoughtEmulator, decoder_blocks
-from icot_tui.models.supervised import SupervisedLM
+from icot_tui.models.supervised import Loss, SupervisedLM
 
 
 class _WithoutDropout(nn.Module):
@@ -34,10 +34,10 @@ class StudentObjective(_WithoutDropout):
         targets: Tensor,
         separators: Tensor,
         thoughts: Tensor,
-    ) -> Tensor:
+    ) -> Loss:
         """Sum of the negative log-likelihoods of the answers; see `SupervisedLM.forward`."""
         with self.student.reading(thoughts, separators):
-            loss: Tensor = self.answers(ids, positions, states, targets)
+            loss: Loss = self.answers(ids, positions, states, targets)
         return loss
 
 
@@ -50,14 +50,15 @@ class EmulatorObjective(_WithoutDropout):
 
     def forward(
         self, prompts: Tensor, separators: Tensor, thoughts: Tensor, counts: Tensor
-    ) -> Tensor:
-        """Half the squared error, summed over width, blocks and rows.
+    ) -> Loss:
+        """Half the squared error of each block, summed over width and rows.
 
         `prompts` are [B, C] ` {x} SEP`, padded on the right; `thoughts` the teacher's; `counts` [B]
         1 for a row that counts, 0 for one that fills a batch up.
         """
         errors = emulation_errors(self.emulator(prompts, separators), thoughts)
-        return (errors.sum(dim=1) * counts).sum()
+        blocks = (errors * counts[:, None]).sum(dim=0).unbind()
+        return {f"block_{number}": error for number, error in enumerate(blocks, start=1)}
 
 
 class CoupledObjective(_WithoutDropout):
@@ -76,10 +77,10 @@ class CoupledObjective(_WithoutDropout):
         targets: Tensor,
         prompts: Tensor,
         separators: Tensor,
-    ) -> Tensor:
+    ) -> Loss:
         """Sum of the negative log-likelihoods of the answers; see `SupervisedLM.forward`."""
         thoughts = self.emulator(prompts, separators)
-        loss: Tensor = self.student(ids, positions, states, targets, separators, thoughts)
+        loss: Loss = self.student(ids, positions, states, targets, separators, thoughts)
         return loss
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from icot_tui.errors import UserError
 from icot_tui.models.blocks import attention_projection, find_blocks, text_config
-from icot_tui.models.supervised import SupervisedLM
+from icot_tui.models.supervised import NLL, Loss, SupervisedLM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,14 +100,14 @@ class RunningSumsLM(SupervisedLM):
         targets: Tensor,
         told: dict[str, Any] | None = None,
         sums: Sums | None = None,
-    ) -> Tensor:
-        """The negative log-likelihoods and the weighted errors, summed; see `SupervisedLM`."""
+    ) -> Loss:
+        """The negative log-likelihoods, and the errors with their weight; see `SupervisedLM`."""
         assert sums is not None
         with self._attention() as seen:
-            nll = super().forward(ids, positions, states, targets, told)
+            own = super().forward(ids, positions, states, targets, told)
         errors = self.heads(seen[-1].flatten(0, 1)[sums.states], sums.values)
-        loss: Tensor = nll + self._weight * (errors * sums.weights).sum()
-        return loss
+        parts = own if isinstance(own, dict) else {NLL: own}
+        return parts | {"running_sums": self._weight * (errors * sums.weights).sum()}
 
     @contextmanager
     def _attention(self) -> "Iterator[list[Tensor]]":

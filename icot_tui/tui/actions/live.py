@@ -82,6 +82,8 @@ class LiveActions:
             return "The home screen is where 'icot-tui' alone begins; this run was opened directly."
         if action.name == "take-control":
             return self._control.refusal()
+        if action.name == "parts" and not (view and view.history.summary.metrics.loss_parts):
+            return "No parts of this loss are known: that of most methods has only one."
         if command is None:
             return ""
         if monitor.replay is not None:

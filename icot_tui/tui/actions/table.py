@@ -174,6 +174,7 @@ CHART_ACTIONS = actions_of(
         ("cursor-right", "right", "cursor right", "Move the value cursor right."),
         ("axis", "x", "axis", "X axis: steps, hours, or removed tokens."),
         ("digits", "i", "digits", "Accuracy of each digit of the answer, or exact match."),
+        ("parts", "P", "parts", "The parts of the loss beside it, where it is a sum, or no more."),
         ("log-axis", "y", "log axis", "Y axis: logarithmic or linear."),
         ("smoothing", "m", "smoothing", "Smoothing: over more steps, or none."),
         ("export", "w", "write chart", "Write the chart to files: text, SVG and CSV."),
@@ -248,7 +249,15 @@ FOOTER = (
 FOOTER_ALWAYS = 7
 """Of the footer, before what concerns the focused panel."""
 PANEL_KEYS = {
-    "loss": ("zoom-in", "zoom-values-in", "previous-removal", "log-axis", "smoothing", "axis"),
+    "loss": (
+        "parts",
+        "zoom-in",
+        "zoom-values-in",
+        "previous-removal",
+        "log-axis",
+        "smoothing",
+        "axis",
+    ),
     "accuracy": ("digits", "zoom-in", "zoom-values-in", "previous-removal", "axis"),
     "log": ("filter",),
     "samples": ("full-screen", "play"),

@@ -10,6 +10,7 @@ from icot_tui.tui.actions.table import PANEL_IDS
 from icot_tui.tui.app.user_state import AXES
 from icot_tui.tui.chart.widget import Chart
 from icot_tui.tui.panels.accuracy import AccuracyPanel
+from icot_tui.tui.panels.loss import LossPanel
 from icot_tui.tui.screens.board import PanelsDialog
 from icot_tui.watch.source import Replay
 
@@ -54,6 +55,7 @@ class ViewActions:
             **{name: partial(self._with_chart, change) for name, change in charts.items()},
             "axis": self._switch_axis,
             "digits": self._toggle_digits,
+            "parts": self._toggle_parts,
             "filter": self._filter_log,
             "full-screen": self._toggle_full_screen,
             "back": self._go_back,
@@ -81,6 +83,12 @@ class ViewActions:
         panel = self._live.board.panels["accuracy"]
         assert isinstance(panel, AccuracyPanel)
         panel.toggle_digits()
+
+    def _toggle_parts(self) -> None:
+        panel = self._live.board.panels["loss"]
+        assert isinstance(panel, LossPanel)
+        panel.with_parts = not panel.with_parts
+        self._app.draw()
 
     def _filter_log(self) -> None:
         self._live.go_to("log")

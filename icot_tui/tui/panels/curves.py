@@ -53,6 +53,18 @@ def losses(history: History, axis: Axis, window: tuple[float, float] | None) -> 
     return of_present_training(history, axis, steps, values)
 
 
+def loss_parts(history: History, axis: Axis) -> Iterator[tuple[str, Floats, Floats]]:
+    """(name, x, mean over a few steps) of each part of the present training's loss.
+
+    None where it is of one part.
+    """
+    steps = history.lines.steps.astype(np.int64)
+    for name, means in history.lines.parts.items():
+        x, values = of_present_training(history, axis, steps, means.copy())
+        if np.isfinite(values).any():
+            yield name, x, values
+
+
 def points_of(
     series: StepSeries, history: History, axis: Axis, window: tuple[float, float] | None
 ) -> tuple[NDArray[np.int64], Any]:

@@ -13,6 +13,7 @@ from icot_tui.tui.frame.panel import FULL, Panel
 from icot_tui.tui.panels.accuracy import BESIDE, accuracy_data
 from icot_tui.tui.panels.curves import (
     axis_label,
+    loss_parts,
     losses,
     marks,
     of_present_training,
@@ -20,6 +21,7 @@ from icot_tui.tui.panels.curves import (
     version,
     x_span,
 )
+from icot_tui.tui.run.monitor import free_colour
 from icot_tui.tui.run.view import RunView
 from icot_tui.watch.gradient_norms import GradientNorms
 from icot_tui.watch.source import Source
@@ -41,6 +43,7 @@ class LossPanel(Panel):
 
     Attributes:
         alone: leave them out.
+        with_parts: draw the parts of the loss beside it, where it is a sum.
     """
 
     label = "loss"
@@ -54,6 +57,7 @@ class LossPanel(Panel):
         self.chart: Chart = Chart(log=True)  # spikes are small beside the first losses
         self.below = tuple(Chart() for _ in BELOW)
         self.alone = False
+        self.with_parts = False
         self._shown: Hashable = None
         self._shown_below: Hashable = None
         self._norms: GradientNorms | None = None
@@ -71,10 +75,10 @@ class LossPanel(Panel):
         window = self.chart.viewport.window
         below = self._fitting()
         self.chart.margin = MARGIN if below else BESIDE
-        shown = (version(view), view.phase, window)
+        shown = (version(view), view.phase, window, self.with_parts)
         if shown != self._shown:
             self._shown = shown
-            self.chart.show(loss_data(view, shown, window))
+            self.chart.show(loss_data(view, shown, window, self.with_parts))
         if below:
             self._show_below(view, below, window)
 
@@ -110,8 +114,13 @@ class LossPanel(Panel):
             rate.show(rate_data(view, window))
 
 
-def loss_data(view: RunView, shown: Hashable, window: tuple[float, float] | None) -> ChartData:
-    """The losses of the run and of its overlays in a window of the axis, or in all of it."""
+def loss_data(
+    view: RunView, shown: Hashable, window: tuple[float, float] | None, with_parts: bool = False
+) -> ChartData:
+    """The losses of the run and of its overlays in a window of the axis, or in all of it.
+
+    With their parts, those of the run alone; they are means of a few steps and not smoothed.
+    """
     phase = view.history.summary.metrics.phase
     is_error = phase is not None and phase.unit == SQUARED_ERROR
     x, values = losses(view.history, view.axis, window)
@@ -119,6 +128,10 @@ def loss_data(view: RunView, shown: Hashable, window: tuple[float, float] | None
     for overlay in view.overlays:
         x, values = losses(overlay.source.history, view.axis, window)
         curves.append(Curve(overlay.name, x, values, f"series{overlay.colour_index}"))
+    taken = [overlay.colour_index for overlay in view.overlays]
+    for name, x, means in loss_parts(view.history, view.axis) if with_parts else ():
+        taken.append(free_colour(name, taken))
+        curves.append(Curve(name, x, means, f"series{taken[-1]}", smooth=False))
     since, until = x_span(view, zoomed=window is not None) or (None, None)
     return ChartData(
         curves=tuple(curves),
