@@ -32,6 +32,7 @@ COMMANDS = (
     *(
         "eval NOWHERE",
         "ask NOWHERE 1*2",
+        "calibrate NOWHERE",
         "probe NOWHERE",
         "train FILE.NOWHERE",
         "runs show NOWHERE",

@@ -1,12 +1,14 @@
 """Removal by whole steps, from training to the playground: exact, and said in its unit."""
 
 import json
+import math
 import shutil
 
 import numpy as np
 import pytest
 
 from icot_tui.analysis.budget import sweep
+from icot_tui.analysis.hybrid import ask_until, budget_ladder
 from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.checkpoints.description import read_description
@@ -93,6 +95,11 @@ def test_the_playground_hides_whole_steps(run):
     assert model.ask("123*456", written=1).stage == 2
     split = prepare(model.opened, None, examples_of(model.opened, None, 3), "cpu").split
     assert [point.written for point in sweep(model, split)] == [3, 2, 1, 0]
+    questions = [model.reader.read("123*456"), model.reader.example(split, 0)]
+    budgets = budget_ladder(model, questions)
+    assert budgets == [1, 2, 3]  # of three steps, two are removed at most
+    for found in ask_until(model, questions, math.inf, budgets):
+        assert [(one.budget, one.answer.stage) for one in found.tries] == [(1, 2), (2, 1), (3, 0)]
 
 
 @pytest.mark.parametrize(
