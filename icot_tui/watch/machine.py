@@ -12,7 +12,7 @@ DISK_SECONDS = 5.0
 """The disk is asked so seldom: a network file system may be slow to answer."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class GpuReading:
     """One GPU; None where it does not tell.
 
@@ -33,7 +33,7 @@ class GpuReading:
     temperature: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MachineReading:
     """The machine at one moment; None where it does not tell.
 

@@ -1,6 +1,7 @@
 """The numbers of a run that a resume can undo, and how it undoes them; many lines as arrays."""
 
 import math
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -128,6 +129,7 @@ class _Mark:
     """Where the metrics stood, in constant space: small ones copied, lists by their lengths."""
 
     small: Metrics
+    losses: "array[float]"  # of the last steps, which are most of what a mark takes
     evaluations: int
     spikes: int
     closed: int
@@ -160,7 +162,8 @@ class RewindableMetrics:
     def _mark(self) -> _Mark:
         now = self.now
         return _Mark(
-            small=replace(now, evaluations=[], spikes=[]),
+            small=replace(now, evaluations=[], spikes=[], losses=()),
+            losses=array("d", now.losses),
             evaluations=len(now.evaluations),
             spikes=len(now.spikes),
             closed=len(self._closed),
@@ -172,7 +175,9 @@ class RewindableMetrics:
             index, spike = self._closed.pop()
             spikes[index] = spike
         del spikes[mark.spikes :], evaluations[mark.evaluations :]
-        self.now = replace(mark.small, evaluations=evaluations, spikes=spikes)
+        self.now = replace(
+            mark.small, evaluations=evaluations, spikes=spikes, losses=tuple(mark.losses)
+        )
 
     def _at_step(self, step: int) -> _Mark:
         """The last checkpoint before: smaller steps than that are not remembered."""

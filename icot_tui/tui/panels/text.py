@@ -8,6 +8,8 @@ terminal control.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
@@ -178,4 +180,10 @@ def _without_end(pieces: list[Piece]) -> Line:
     if pieces:
         text, style = pieces[-1]
         pieces[-1] = text.rstrip(), style
-    return tuple(pieces)
+    return _joined(pieces)
+
+
+def _joined(pieces: list[Piece]) -> Line:
+    """The same with one piece for neighbours of one style: a log keeps thousands of lines."""
+    groups = groupby(pieces, key=itemgetter(1))
+    return tuple(("".join(text for text, _ in group), style) for style, group in groups)
