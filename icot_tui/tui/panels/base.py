@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.app import ComposeResult
 from textual.color import Color, ColorParseError
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
@@ -68,6 +68,7 @@ class Lines(ScrollView, can_focus=True):
         self.ascii = False
         self.lines: list[Line] = []
         self._styles: dict[str, Style] = {}
+        self._paints = False
 
     @property
     def above(self) -> int:
@@ -129,7 +130,18 @@ class Lines(ScrollView, can_focus=True):
         selection = self.text_selection
         if selection is not None and (span := selection.get_span(at)) is not None:
             strip = self._selected(strip, *span)
-        return strip.apply_offsets(0, at)
+        return strip if self._paints else strip.apply_offsets(0, at)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Paint them: without their places, which only a selection asks `render_line` for.
+
+        A place makes a style of its own, of which Textual keeps the last 16,384.
+        """
+        self._paints = True
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._paints = False
 
     def _style(self, name: str) -> Style:
         if name not in self._styles:
