@@ -82,6 +82,12 @@ def _final(outcome: Outcome) -> float | None:
 MEASURES: dict[MeasureName, Measure] = {
     "exact_match": Measure("exact match", "{:.3f}", "answers", _asked("exact_match")),
     "token_accuracy": Measure("answer tokens right", "{:.3f}", "answers", _asked("token_accuracy")),
+    "validation_exact_match": Measure(
+        "exact match, validation",
+        "{:.3f}",
+        "journal",
+        _journal(lambda o: None if o.best is None else o.best.exact_match),
+    ),
     "ood_exact_match": Measure(
         "exact match, out of distribution", "{:.3f}", "ood", _asked("ood_exact_match")
     ),
@@ -114,6 +120,8 @@ MEASURES: dict[MeasureName, Measure] = {
 def reported(study: StudyConfig) -> list[MeasureName]:
     """The measures of table and figure, the table's first."""
     names: dict[MeasureName, None] = dict.fromkeys(study.report.measures)
+    if study.report.best_of is not None:
+        names["validation_exact_match"] = None
     if study.report.frontier:
         names |= {"exact_match": None, "speed": None}
     if study.plot is not None and study.plot.kind == "bars":

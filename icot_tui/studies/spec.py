@@ -29,6 +29,7 @@ Axes = dict[str, dict[str, Changes]]
 MeasureName = Literal[
     "exact_match",
     "token_accuracy",
+    "validation_exact_match",
     "ood_exact_match",
     "final_exact_match",
     "speed",
@@ -76,6 +77,8 @@ class ReportConfig(Section):
     """A row for each combination of values; also for each kept checkpoint, or each other data."""
     across: str | None = None
     """Axis whose values stand side by side as groups of columns."""
+    best_of: str | None = None
+    """Axis of settings that were tried: of each, the best on the validation examples is shown."""
     frontier: bool = False
     """Leave out rows that another one beats in both exact match and speed."""
     accurate: Fraction = 0.9
@@ -124,9 +127,15 @@ class StudyConfig(Section):
             raise ValueError('report.per = "data" and the sections [data.NAME] need each other')
         varied = [self.vary, *(scale.vary for scale in self.scales.values())]
         axes = {axis for vary in varied for axis in vary}
-        if self.report.across is not None and self.report.across not in axes:
-            known = ", ".join(sorted(axes)) or "none"
-            raise ValueError(f"report.across names no axis: choose among {known}")
+        for key, axis in (("across", self.report.across), ("best_of", self.report.best_of)):
+            if axis is not None and axis not in axes:
+                known = ", ".join(sorted(axes)) or "none"
+                raise ValueError(f"report.{key} names no axis: choose among {known}")
+        if self.report.best_of is not None:
+            if self.report.per != "trial":
+                raise ValueError('report.best_of needs report.per = "trial"')
+            if self.report.best_of == self.report.across:
+                raise ValueError("report.best_of and report.across name the same axis")
         if self.plot is not None and self.plot.kind == "points":
             for name in (self.plot.x, self.plot.y):
                 if name not in self.report.measures:

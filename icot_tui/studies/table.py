@@ -102,6 +102,40 @@ def _estimate(name: MeasureName, rows: Sequence[Row]) -> Estimate | None:
     return replace(found, bounds=next((row.bounds for row in rows if row.bounds), None))
 
 
+def best_settings(groups: Sequence[Group], axis: str) -> tuple[list[Group], list[str]]:
+    """Of groups that differ in an axis alone, the best on the validation examples, without it.
+
+    Compared are means over the seeds; of settings with fewer seeds than others, none is chosen.
+    The notes say what each setting reached.
+    """
+    alike: dict[Labels, list[Group]] = {}
+    for group in groups:
+        rest = tuple(label for label in group.labels if label[0] != axis)
+        alike.setdefault(rest, []).append(group)
+    chosen, notes = [], []
+    for rest, tried in alike.items():
+        best = max(tried, key=_on_validation)
+        chosen.append(replace(best, labels=rest))
+        most, _ = _on_validation(best)
+        told = ", ".join(f"{dict(one.labels)[axis]} {_validation(one, most)}" for one in tried)
+        what = f"{', '.join(value for _, value in rest)}: " if rest else ""
+        notes.append(f"{what}best {axis} of {len(tried)} by exact match on validation: {told}")
+    return chosen, notes
+
+
+def _on_validation(group: Group) -> tuple[int, float]:
+    found = group.values.get("validation_exact_match")
+    return (0, 0.0) if found is None else (found.count, found.mean)
+
+
+def _validation(group: Group, most: int) -> str:
+    """Its mean, and on how many seeds it rests where others have more."""
+    found = group.values.get("validation_exact_match")
+    if found is None:
+        return NOTHING
+    return f"{found.mean:.3f}" + (f" ({found.count} of {most} seeds)" if found.count < most else "")
+
+
 def frontier(groups: Sequence[Group]) -> list[Group]:
     """Groups that no other beats in exact match and speed, and those without both values."""
     known = [(place, group) for group in groups if (place := _place(group)) is not None]
@@ -133,6 +167,9 @@ def make_table(rows: Sequence[Row], report: ReportConfig) -> Table:
         *_notes((row.labels, row.seed, row.note) for row in rows),
         *_notes((_trial_labels(row), row.seed, row.remark) for row in rows),
     ]
+    if report.best_of is not None:
+        groups, tried = best_settings(groups, report.best_of)
+        notes += tried
     if report.frontier:
         all_groups, groups = groups, frontier(groups)
         notes += _of_frontier(all_groups, groups)

@@ -130,6 +130,16 @@ def test_a_digest_knows_everything_but_the_name(tmp_path: Path) -> None:
             '[report]\nacross = "size"',
             r"names no axis: choose among method",
         ),
+        (
+            "[report]",
+            '[report]\nbest_of = "rate"',
+            r"report\.best_of names no axis: choose among method",
+        ),
+        (
+            "[report]",
+            '[report]\nbest_of = "method"\nper = "checkpoint"',
+            r'report\.best_of needs report\.per = "trial"',
+        ),
         ('kind = "curves"', 'kind = "points"\nx = "seconds"', r"plot needs 'seconds' among"),
         ("[plot]", '[data."2x3"]\noptions.digits = "2x3"\n[plot]', r'report\.per = "data" and'),
     ],

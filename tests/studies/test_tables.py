@@ -100,6 +100,36 @@ def test_an_axis_side_by_side() -> None:
     assert table.rows == (("No CoT", "0.300 ± 1.271", "–"), ("ICoT|SI", "0.900 (1 of 2)", "–"))
 
 
+def tried(method: str, rate: str, *validated: float | None) -> list[Row]:
+    """A row for each seed, with its exact match on validation, and 0.1 less on test."""
+    labels = (("method", method), ("rate", rate))
+    return [
+        Row(labels, seed, {})
+        if right is None
+        else Row(labels, seed, {"exact_match": right - 0.1, "validation_exact_match": right})
+        for seed, right in enumerate(validated)
+    ]
+
+
+def test_of_settings_that_were_tried_the_best_on_validation_is_shown() -> None:
+    rows = [
+        *tried("No CoT", "low", 0.5, 0.3),
+        *tried("No CoT", "high", 0.6, 0.4),
+        *tried("SI", "low", 0.9, 0.7),
+        *tried("SI", "high", None, 1.0),  # one seed alone does not beat two
+    ]
+    report = ReportConfig(measures=["exact_match"], best_of="rate")
+    table = make_table(rows, report)
+    assert table.headers == ("method", "exact match")
+    assert [(one[0], one[1][:5]) for one in table.rows] == [("No CoT", "0.400"), ("SI", "0.700")]
+    assert table.notes == (
+        "No CoT: best rate of 2 by exact match on validation: low 0.400, high 0.500",
+        "SI: best rate of 2 by exact match on validation: low 0.800, high 1.000 (1 of 2 seeds)",
+    )
+    nothing = make_table(tried("SI", "low", None), report)
+    assert nothing.notes == ("SI: best rate of 1 by exact match on validation: low –",)
+
+
 FRONTIER = ReportConfig(measures=["exact_match", "speed"], per="checkpoint", frontier=True)
 
 
