@@ -113,7 +113,8 @@ def _facts(one: "RunReader") -> Iterator[tuple[str, str]]:
         yield "progress", describe(summary.asked)
     elif summary.greatest_stage is not None:
         removed = f"removed {summary.removed} of {summary.greatest_stage} {summary.unit_word}s"
-        yield "progress", ", ".join([removed, *pace(summary)])
+        removes = one.config is None or method_of(one.config).removes_tokens
+        yield "progress", ", ".join([removed] * removes + pace(summary))
         if parts := summary.metrics.loss_parts:
             told = [
                 f"{n} {'unknown' if part is None else number(part)}" for n, part in parts.items()

@@ -136,7 +136,7 @@ class MethodDescription:
         model: what a checkpoint holds.
         plain_model: transformers alone can load and run it.
         writes: what the model writes after a question, for cards.
-        in_place: what stands in the place of the removed tokens (or steps), in a few words, from
+        in_place: what stands in the place of the written tokens (or steps), in a few words, from
             the config, the stage and the greatest stage.
         panels: views by the name of the panel whose place they take.
         promise: what the removal panel will show, once the run has begun.

@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from icot_tui.config import Phase, method_of
+from icot_tui.config import Phase, RunConfig, method_of
 from icot_tui.config.sections import Positive, Section
 from icot_tui.curriculum.schedule import ALL, Fixed
 from icot_tui.errors import UserError
+from icot_tui.formatting import count
 from icot_tui.methods.base import Method
 from icot_tui.methods.stepwise import removal_of
 
@@ -130,7 +131,11 @@ def _training(context: "RunContext", phase: Phase, state: "RunState") -> "Traini
     )
 
 
-_TEXT = "Pause tokens stand where the chain of thought was; the model writes the answer alone."
+def _in_place(config: RunConfig, stage: int, greatest: int) -> str:
+    return count(config.section(PauseConfig).tokens, "pause token")
+
+
+_TEXT = "Learned pause tokens, fillers without a meaning of their own, stand before the answer."
 METHOD = Method(
     name="pause",
     title="pause tokens",
@@ -140,7 +145,8 @@ METHOD = Method(
     model="A language model with pause tokens",
     plain_model=False,
     promise="you will read what pause tokens are",
-    texts=(f"{_TEXT} No step is ever shown.", _TEXT, "pause tokens, no steps"),
+    texts=(f"{_TEXT} No step is ever written.", _TEXT, "pause tokens, no steps"),
+    in_place=_in_place,
     training=_training,
     marker=PAUSES,
     open=_open,

@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from icot_tui.config import Phase
+from icot_tui.config import Phase, RunConfig
 from icot_tui.curriculum.schedule import ALL, Fixed
 from icot_tui.errors import UserError
+from icot_tui.formatting import count
 from icot_tui.methods.base import Method
 from icot_tui.methods.codi.config import CodiConfig
 
@@ -121,9 +122,12 @@ def _feed(training: "Training", marks: "Ints", update: "Update", batch: "Batch")
     return *update.tensors(batch), {"thoughts": counts}, lesson
 
 
-_TEXT = (
-    "Continuous thoughts stand where the chain of thought was; the model writes the answer alone."
-)
+def _in_place(config: RunConfig, stage: int, greatest: int) -> str:
+    return count(config.section(CodiConfig).thoughts, "thought")
+
+
+_TEXT = "The student thinks in continuous thoughts and writes the answer alone."
+_TEACHER = "The same weights, as its teacher, read the whole chain of thought."
 METHOD = Method(
     name="codi",
     title="CODI",
@@ -136,7 +140,8 @@ METHOD = Method(
     model="A language model with continuous thoughts",
     plain_model=False,
     promise="you will read what continuous thoughts are",
-    texts=(f"{_TEXT} No step is ever shown.", _TEXT, "continuous thoughts, no steps"),
+    texts=(f"{_TEXT} {_TEACHER}", _TEXT, "continuous thoughts, no steps"),
+    in_place=_in_place,
     training=_training,
     marker=PARTS,
     open=_open,

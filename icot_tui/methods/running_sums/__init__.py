@@ -77,6 +77,6 @@ METHOD = Method(
     excludes=("train.compile", "model.gradient_checkpointing", "model.lora.rank"),
     check=_check,
     promise="you will read what running sums are",
-    texts=(f"{_TEXT} No step is ever shown.", _TEXT, "running sums, no steps"),
+    texts=(f"{_TEXT} The chain of thought is not used.", _TEXT, "running sums, no steps"),
     training=_training,
 )

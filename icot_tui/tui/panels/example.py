@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from icot_tui.config import RunConfig
+from icot_tui.config import RunConfig, method_of
 from icot_tui.data.tasks import Task, make_task
 from icot_tui.engine.journal.events import ExampleShown
 from icot_tui.errors import UserError
@@ -54,7 +54,7 @@ def example_lines(
     """
     label = LABEL if area.width >= ROOMY else 0
     chain = _chain_lines(example, (stage, next_stage), area, area.width - label, rows >= 5)
-    shown = _labelled("reasoning", chain, label)
+    shown = _labelled(_chain_label(stage, config), chain, label)
     task = task_of(config)
     if rows >= len(shown) + 2:
         question = _separator(example.input).join(example.input)
@@ -71,6 +71,12 @@ def example_lines(
         first = max(0, min(at - rows + 2, len(shown) - rows)) if at >= rows else 0
         shown = shown[first : first + rows]
     return shown
+
+
+def _chain_label(stage: int, config: RunConfig | None) -> str:
+    """What a chain is that its method never writes, but does not remove either."""
+    never = stage > 0 and config is not None and not method_of(config).removes_tokens
+    return "unwritten" if never else "reasoning"
 
 
 def _chain_lines(

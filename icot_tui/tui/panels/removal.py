@@ -36,7 +36,8 @@ class RemovalPanel(TextPanel):
     label = "removal"
 
     def title(self, view: RunView) -> str:
-        return run_method(view.history.summary).panels.get("removal", self.label)
+        method = run_method(view.history.summary)
+        return method.panels.get("removal", self.label if method.removes_tokens else "method")
 
     def key(self, view: RunView) -> Hashable:
         return view.history.version, view.status, view.phase
@@ -68,7 +69,7 @@ def _waiting(view: RunView, area: Area) -> list[Line]:
 
 
 class _Heading(NamedTuple):
-    """A title, a remark beside it, and a bar below."""
+    """A title, a remark beside it, and a bar below, where there is one."""
 
     title: Line
     remark: Line
@@ -77,6 +78,8 @@ class _Heading(NamedTuple):
     def lines(self, area: Area, spare: int) -> list[Line]:
         """With large digits and a thick bar, or an empty line between, as rows are to spare."""
         first = apart(self.title, self.remark, area.width)
+        if not self.bar:
+            return [first]
         if spare < 2 or (area.plain and spare >= LARGE_HEADING):
             return [first, self.bar]
         if spare < LARGE_HEADING or area.width < 40:
@@ -118,7 +121,7 @@ def _other(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
     summary, most = view.history.summary, facts.greatest_stage
     method = run_method(summary)
     removed = 0 if method.writes_cot else most
-    bar = _bar(removed, removed, most, area)
+    bar = _bar(0, 0, most, area) if method.writes_cot or most <= 0 else EMPTY
     texts = [
         paragraph(text.format(most=count(most, facts.unit_word)), area.width)
         for text in method.texts
@@ -126,7 +129,8 @@ def _other(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
     if summary.ended is not None:
         ended = paragraph(f"The run has ended: {summary.ended.reason}.", area.width)
         texts = [[*texts[0], *ended], ended, *texts[1:]]
-    heading = _Heading(line((facts.method, "bold primary")), EMPTY, bar)
+    instead = "" if summary.config is None else method.in_place(summary.config, most, most)
+    heading = _Heading(line((facts.method, "bold primary")), line((instead, "bold")), bar)
     return _arranged(view, area, heading, texts, (removed, removed))
 
 
@@ -248,7 +252,12 @@ def _celebration(view: RunView, facts: RunStarted, area: Area) -> list[list[Line
     when = "" if since is None else f" since step {since:,}"
     gone = count(facts.greatest_stage, facts.unit_word)
     reasoning = "" if facts.unit == "step" else " of reasoning"
-    text = f"All {gone}{reasoning} are removed: the model answers straight from the question."
+    summary, most = view.history.summary, facts.greatest_stage
+    instead = (
+        "" if summary.config is None else run_method(summary).in_place(summary.config, most, most)
+    )
+    how = f"from the question and {instead}" if instead else "straight from the question"
+    text = f"All {gone}{reasoning} are removed: the model answers {how}."
     style, width = "bold success" if _answers(view) else "bold", area.width
     first = paragraph(f"Everything removed{when}.", width, style)
     return [first + paragraph(text, width), first, paragraph(f"all removed{when}", width, style)]
