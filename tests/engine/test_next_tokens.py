@@ -78,7 +78,7 @@ def test_what_the_position_ahead_holds_is_read_and_noise_is_not() -> None:
     assert noise.readable is not None and noise.shuffled is not None
     assert abs(noise.readable - noise.shuffled) < 0.08 and noise.readable < 0.2
     assert noise.majority is not None and abs(noise.majority - 0.1) < 0.06
-    assert (noise.step, noise.before, noise.stage, noise.examples) == (7, 0, 1, 500)
+    assert (noise.step, noise.before, noise.stage, noise.examples) == (7, 0, 1, 400)
 
 
 def test_it_is_read_strictly_before_it_is_written() -> None:

@@ -32,7 +32,7 @@ from icot_tui.models.wrapped import unadapted
 
 Ints = NDArray[np.int64]
 
-EXAMPLES, FEWEST = 500, 100
+EXAMPLES, FEWEST = 400, 100
 """Held-out examples that are looked at, at most; with fewer than the second nothing is said."""
 MOST_TOKENS = 8
 """Of more that go at once, the first ones are read."""
