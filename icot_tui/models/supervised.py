@@ -198,6 +198,27 @@ def _balance_weight(lm: "PreTrainedModel") -> float | None:
     return weight
 
 
+def check_balance(objective: nn.Module) -> None:
+    """Check that a training's loss has all auxiliary losses that its models' configs ask for.
+
+    Raises:
+        UserError: it lacks one: only `SupervisedLM` on a model itself has it.
+    """
+    parts = list(objective.modules())
+    with_it = {
+        id(unadapted(one.lm).config)
+        for one in parts
+        if isinstance(one, SupervisedLM) and one.mixes_rows
+    }
+    for one in parts:
+        config = getattr(one, "config", None)
+        if getattr(config, "output_router_logits", False) and id(config) not in with_it:
+            raise UserError(
+                f"the config of this {config.model_type} has output_router_logits, but the loss of "
+                "this method has no place for its auxiliary loss: set output_router_logits to false"
+            )
+
+
 def _nll(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits.float(), targets, reduction="none")
 

@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from peft import LoraConfig, get_peft_model
 from torch import nn
 
 import icot_tui.models.behaviour as behaviours
 from icot_tui.config import ModelConfig
 from icot_tui.errors import UserError
+from icot_tui.methods.pause import PauseReading
 from icot_tui.models.behaviour import (
     Behaviour,
     behaviour,
@@ -22,7 +24,8 @@ from icot_tui.models.build import build_model
 from icot_tui.models.loading import load_pretrained
 from icot_tui.models.next_logits import CachedRows, WholeRows
 from icot_tui.models.positions import extend_positions
-from icot_tui.models.supervised import SupervisedLM
+from icot_tui.models.supervised import SupervisedLM, check_balance
+from icot_tui.models.wrapped import WrappedLM
 from tests.families.configs import tiny_model
 
 
@@ -175,6 +178,26 @@ def test_the_auxiliary_loss_is_the_models_own() -> None:
     padded = torch.cat([ids[:, :-1], torch.zeros(1, 4, dtype=torch.long)], dim=1)
     again = objective(padded, None, torch.arange(5), ids[0, 1:])
     torch.testing.assert_close(again, loss)
+
+
+def test_the_auxiliary_loss_is_there_with_adapters_and_refused_where_it_has_no_place() -> None:
+    lm = tiny_model("mixtral", output_router_logits=True, router_aux_loss_coef=0.5).eval()
+    plain = SupervisedLM(lm)
+    check_balance(plain)
+    ids, states = torch.tensor([[3, 1, 4, 1, 5, 9]]), torch.arange(5)
+    wanted = plain(ids[:, :-1], None, states, ids[0, 1:])
+    words = lm.get_input_embeddings()
+    reading = PauseReading(words, nn.Embedding(2, lm.config.hidden_size))
+    wrapped = SupervisedLM(WrappedLM(lm, reading, 1, {}))
+    with pytest.raises(UserError, match="has output_router_logits, but the loss of this method"):
+        check_balance(wrapped)
+    with pytest.raises(UserError, match="mixtral has output_router_logits"):
+        check_balance(lm)  # a loss that is none of ours
+    adapted = SupervisedLM(get_peft_model(lm, LoraConfig(r=2, target_modules=["q_proj"])))
+    check_balance(adapted)  # an adapter begins as nothing
+    torch.testing.assert_close(adapted(ids[:, :-1], None, states, ids[0, 1:]), wanted)
+    lm.config.output_router_logits = False
+    check_balance(wrapped)
 
 
 # Precision ------------------------------------------------------------------------------------

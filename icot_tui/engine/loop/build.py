@@ -33,6 +33,7 @@ from icot_tui.engine.loop.trainer import Trainer
 from icot_tui.engine.loop.training import RunContext, Training
 from icot_tui.engine.loop.update import Padding, Update
 from icot_tui.errors import UserError
+from icot_tui.models.supervised import check_balance
 
 SPARED = 256
 """Tokens of padding that make up for one more forward and backward pass of a small model on a CPU
@@ -40,13 +41,14 @@ SPARED = 256
 
 
 def build_trainer(training: Training, context: RunContext) -> Trainer:
-    """A trainer at the beginning of a training; a `UserError` if the batch size doesn't fit."""
+    """A trainer at the beginning of a training; a `UserError` if batch size or loss don't fit."""
     config, train = training.config, training.config.train
     data, accelerator, control = context.data, context.accelerator, context.control
     order = data_order(config, training.train)
     if train.batch_size < control.processes.count:
         raise UserError("train.batch_size is smaller than the number of processes")
     objective = training.objective
+    check_balance(objective)
     optimizer = build_optimizer(objective, train, sharded=control.processes.model_is_sharded)
     if train.compile:
         objective.compile()
