@@ -211,7 +211,7 @@ def check_balance(objective: nn.Module) -> None:
         if isinstance(one, SupervisedLM) and one.mixes_rows
     }
     for one in parts:
-        config = getattr(one, "config", None)
+        config: Any = getattr(one, "config", None)
         if getattr(config, "output_router_logits", False) and id(config) not in with_it:
             raise UserError(
                 f"the config of this {config.model_type} has output_router_logits, but the loss of "
