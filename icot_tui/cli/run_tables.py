@@ -156,6 +156,8 @@ def _config_in_brief(config: RunConfig) -> Iterator[tuple[str, str]]:
     schedule = {
         "linear": clock,
         "loss_gated": f"{once} whenever the loss per {per} is below {curriculum.gate_loss:g}",
+        "mastery": f"{once} of an example whenever its loss per {per} is below "
+        f"{curriculum.gate_loss:g}",
         "stages": f"{len(curriculum.stages)} fixed stages",
     }[curriculum.schedule]
     yield "method", config.method.name + f", {schedule}" * method.removes_tokens

@@ -185,8 +185,8 @@ class CurriculumConfig(Section):
 
     unit: Unit = "token"
     """What is removed at once, and counted by all that follows: a token, or a reasoning step."""
-    schedule: Literal["linear", "loss_gated", "stages"] = "linear"
-    """linear: by the clock; loss_gated: when the stage is learnt; stages: a fixed list."""
+    schedule: Literal["linear", "loss_gated", "mastery", "stages"] = "linear"
+    """linear: by the clock; loss_gated: when learnt; mastery: by example; stages: a fixed list."""
     remove_per_epoch: Above = 8
     """Delta of the linear schedule: removals an epoch, of one token (or step) each."""
     remove_share: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -198,15 +198,15 @@ class CurriculumConfig(Section):
     remove_all_beyond: Positive | None = None
     """As soon as the stage reaches this, the whole chain of thought is removed."""
     gate_loss: Annotated[float, Field(gt=0)] = 0.1
-    """loss_gated: the stage is learnt when the smoothed training loss is below this."""
+    """loss_gated: learnt when the smoothed loss is below this; mastery: when the example's is."""
     gate_per: Literal["token", "example"] = "token"
-    """loss_gated: nats per supervised token, or their sum over an example's tokens."""
+    """Of gate_loss: nats per supervised token, or their sum over an example's tokens."""
     gate_window: Positive = 50
     """loss_gated: steps the loss is averaged over, counted since the last removal."""
     min_steps: Positive = 80
-    """loss_gated: fewest steps a stage."""
+    """loss_gated, mastery: fewest steps a stage."""
     max_steps: Positive | None = None
-    """loss_gated: most steps a stage, learnt or not; empty: as long as it takes."""
+    """loss_gated, mastery: most steps a stage, learnt or not; empty: as long as it takes."""
     stages: list[StageSpan] = []
     """stages: the fixed list."""
     smoothing: Annotated[float, Field(gt=0)] = 4.0
@@ -235,9 +235,15 @@ class CurriculumConfig(Section):
             raise ValueError("curriculum.keep_positions needs side 'left' or 'right'")
         if self.unit == "step" and self.side == "random":
             raise ValueError("curriculum.unit 'step' needs side 'left' or 'right'")
-        if self.mixed_stages and not self.keep_positions and self.side != "right":
+        if not self.keep_positions and self.side != "right":
             # Nothing else in the prompt tells how many tokens are gone.
-            raise ValueError("curriculum.mixed_stages needs curriculum.keep_positions = true")
+            if self.mixed_stages:
+                raise ValueError("curriculum.mixed_stages needs curriculum.keep_positions = true")
+            if self.schedule == "mastery":
+                raise ValueError(
+                    "curriculum.schedule 'mastery' needs curriculum.keep_positions = true, so that "
+                    "the model can tell how much of a chain of thought is gone"
+                )
         return self
 
 

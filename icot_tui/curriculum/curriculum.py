@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from icot_tui.curriculum.mastery import ExampleStages
+from icot_tui.curriculum.removal import Ints
 from icot_tui.curriculum.schedule import Schedule, StageProgress
 
 STATE = ("stage", "steps_at_stage", "pace", "held")
@@ -25,6 +27,7 @@ class Curriculum:
 
     From the greatest stage, the longest chain of thought, on everything is removed. The loss is
     averaged over `gate_window` steps; `resets_optimizer`: a removal drops the optimizer's state.
+    With `examples`, each example has a stage of its own, and the scheduled one is the least.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class Curriculum:
         greatest_stage: int,
         gate_window: int = 50,
         resets_optimizer: bool = True,
+        examples: ExampleStages | None = None,
     ) -> None:
         self.schedule = schedule
         self.greatest_stage = greatest_stage
@@ -42,6 +46,7 @@ class Curriculum:
         self.steps_at_stage = 0
         self.pace = 1.0
         self.held = False
+        self.examples = examples
         self._requested = 0
         self._batch_was_implicit = False
 
@@ -70,6 +75,8 @@ class Curriculum:
         self.stage, self.steps_at_stage = after, 0
         self.held &= not self.implicit  # nothing is left to hold
         self._losses.clear()
+        if self.examples is not None:
+            self.examples.lift(after)
         return change
 
     def next_stage(self) -> int:
@@ -78,8 +85,27 @@ class Curriculum:
             return min(self.stage + self._requested, self.greatest_stage)
         if self.held or self.implicit:
             return self.stage
-        now = StageProgress(self.stage, self.steps_at_stage, self.smoothed_loss, self.pace)
+        mastered = 0 if self.examples is None else self.examples.mastered
+        now = StageProgress(
+            self.stage, self.steps_at_stage, self.smoothed_loss, self.pace, mastered
+        )
         return min(self.schedule.stage(now), self.greatest_stage)
+
+    def stages_of(self, rows: Ints) -> Ints | int:
+        """The stage of training examples [B]: one for all, or [B]."""
+        return self.stage if self.examples is None else self.examples.of(rows)
+
+    @property
+    def examples_rise(self) -> bool:
+        """Does an example that is learnt at this step rise?"""
+        stages = self.examples
+        return stages is not None and not self.held and stages.rise(self.stage, self.steps_at_stage)
+
+    def learn(self, learnt: Iterable[tuple[Ints, Ints]]) -> None:
+        """Rows of steps so far were learnt, in order: see `ExampleStages.learn`."""
+        assert self.examples is not None, "every example has a stage of its own"
+        for index, scheduled in learnt:
+            self.examples.learn(index, scheduled)
 
     @property
     def following_stage(self) -> int:
@@ -116,8 +142,10 @@ class Curriculum:
 
     def state(self) -> dict[str, Any]:
         """All that must survive, as plain JSON."""
+        examples = {} if self.examples is None else {"examples": self.examples.state()}
         return {
             **{name: getattr(self, name) for name in STATE},
+            **examples,
             "wished": self._requested,
             "batch_was_implicit": self._batch_was_implicit,
             "losses": list(self._losses),
@@ -130,3 +158,7 @@ class Curriculum:
         self._batch_was_implicit = state["batch_was_implicit"]
         self._losses.clear()
         self._losses.extend(state["losses"])
+        if self.examples is not None:
+            if state.get("examples"):  # else another schedule wrote it
+                self.examples.restore(state["examples"])
+            self.examples.lift(self.stage)

@@ -55,9 +55,11 @@ class RemovalPlan:
 
     def greatest_stage(self, split: EncodedSplit) -> int:
         """The stage from which on nothing is left of any chain of thought."""
-        if self.unit == "token":
-            return split.max_cot_tokens
-        return int(_steps(split).counts.max(initial=0))
+        return int(self.greatest_stages(split).max(initial=0))
+
+    def greatest_stages(self, split: EncodedSplit) -> Ints:
+        """[N] the stage from which on nothing is left of each example's chain of thought."""
+        return split.cot_lengths.astype(np.int64) if self.unit == "token" else _steps(split).counts
 
     def hidden(self, split: EncodedSplit, row: int, stage: int) -> list[int]:
         """Which places in the chain of an example are removed at a stage, in that order."""

@@ -27,6 +27,8 @@ class StageProgress:
     """Mean training loss over the gate's window since the last removal; None: not yet full."""
     pace: float = 1.0
     """More than 1 after a rollback: every stage lasts this many times longer."""
+    mastered: int = 0
+    """Where every example has a stage of its own: the one that nearly all have reached."""
 
 
 class Schedule(Protocol):
@@ -132,11 +134,37 @@ class Share:
         return self.inner.first_stage
 
     def following(self, stage: int) -> int:
-        return stage + max(1, round(self.share * (self.most - stage)))
+        return after_removal(stage, self.most, self.share)
 
     def stage(self, now: StageProgress) -> int:
         due = self.inner.stage(now) > now.stage
         return self.following(now.stage) if due else now.stage
+
+
+@dataclass(frozen=True)
+class Mastery:
+    """The stage follows those of the single examples, within a least and a greatest time.
+
+    `share` and `most` say what a removal takes, as they do in `Share`.
+    """
+
+    min_steps: int
+    max_steps: int | None
+    warmup_steps: int
+    first_stage: int
+    share: float | None
+    most: int
+
+    def following(self, stage: int) -> int:
+        return after_removal(stage, self.most, self.share)
+
+    def stage(self, now: StageProgress) -> int:
+        warmup = self.warmup_steps if now.stage == self.first_stage else 0
+        if now.steps_at_stage < warmup + self.min_steps * now.pace:
+            return now.stage
+        most = math.inf if self.max_steps is None else self.max_steps
+        overdue = now.steps_at_stage >= warmup + most * now.pace
+        return max(now.mastered, self.following(now.stage) if overdue else now.stage)
 
 
 @dataclass(frozen=True)
@@ -165,16 +193,22 @@ def build_schedule(
 ) -> Schedule:
     """The schedule that a config describes.
 
-    `greatest_stage`, at which nothing is left to remove, is needed for `remove_share` alone.
+    `greatest_stage`, at which nothing is left to remove, is needed for shares and for mastery.
     """
     warmup_steps, first = round(config.warmup_epochs * steps_per_epoch), config.first_stage
-    beyond, clock = config.remove_all_beyond, _clock(config, steps_per_epoch, warmup_steps, first)
-    schedule: Schedule = clock
-    if config.remove_share is not None:
-        assert greatest_stage is not None, "what is left must be known"
-        assert isinstance(clock, Linear | LossGated), "checked with the config"
-        most = greatest_stage if beyond is None else min(beyond, greatest_stage)
-        schedule = Share(clock, config.remove_share, most)
+    beyond, share = config.remove_all_beyond, config.remove_share
+    mastery = config.schedule == "mastery"
+    assert greatest_stage is not None or not (share or mastery), "what is left must be known"
+    most = min(greatest_stage or 0, ALL if beyond is None else beyond)
+    schedule: Schedule
+    if mastery:
+        least, limit = config.min_steps, config.max_steps
+        schedule = Mastery(least, limit, warmup_steps, first, share, most)
+    else:
+        schedule = clock = _clock(config, steps_per_epoch, warmup_steps, first)
+        if share is not None:
+            assert isinstance(clock, Linear | LossGated), "checked with the config"
+            schedule = Share(clock, share, most)
     return schedule if beyond is None else Beyond(schedule, beyond)
 
 
@@ -189,6 +223,11 @@ def _clock(
         least, most = config.min_steps, config.max_steps
         return LossGated(config.gate_loss, least, most, warmup_steps, first)
     return Stages(tuple((span.stage, span.steps) for span in config.stages))
+
+
+def after_removal(stage: int, most: int, share: float | None) -> int:
+    """The stage after a removal of one, or of a share of what is left up to `most`."""
+    return stage + max(1, 0 if share is None else round(share * (most - stage)))
 
 
 def clock_of(schedule: Schedule) -> Schedule:

@@ -36,8 +36,13 @@ class Smoothing:
         self._seed = seed
         self._mixed_stages = mixed_stages
 
-    def scheduled(self, step: int, stage: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """[B] tokens (or steps) to remove of each row [B] of the batch at this step, s + o."""
+    def scheduled(
+        self, step: int, stage: int | NDArray[np.int64], rows: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """[B] tokens (or steps) to remove of each row [B] of the batch at this step, s + o.
+
+        The stage is one for all rows, or [B].
+        """
         examples = len(rows)
         offsets = self.offsets(step, examples)
         if not self._mixed_stages:

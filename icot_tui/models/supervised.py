@@ -4,6 +4,7 @@ With GPT-2's 50,257 words the head costs more than three small blocks; most posi
 are prompt or padding, and need no logits.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -37,8 +38,10 @@ class ChunkedCrossEntropy(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-        """[N, H], [V, H], [N] (-100 is ignored) to a scalar, in nats."""
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, with_terms: bool = False
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """[N, H], [V, H], [N] (-100 is ignored) to a scalar, in nats; also to its terms [N]."""
         words, width = weight.shape
         fitting = CHUNK_BYTES.get(hidden.device.type, 1 << 28) // (4 * words)
         rows = max(fitting, width)  # fewer, and adding up the weight's gradient costs more
@@ -47,6 +50,7 @@ class ChunkedCrossEntropy(torch.autograd.Function):
             compute = torch.get_autocast_dtype(hidden.device.type)
         cast_weight = weight.to(compute)
         loss = torch.zeros((), device=hidden.device)
+        each = torch.empty(len(targets), device=hidden.device) if with_terms else None
         hidden_gradient = torch.empty_like(hidden)
         weight_gradient = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
         for start in range(0, len(targets), rows):
@@ -56,7 +60,10 @@ class ChunkedCrossEntropy(torch.autograd.Function):
             wanted = wanted.clamp(min=0)
             logits = (chunk @ cast_weight.T).float()  # [n, V]
             log_sum = logits.logsumexp(1, keepdim=True)
-            loss += ((log_sum - logits.gather(1, wanted)) * counts).sum()
+            terms = (log_sum - logits.gather(1, wanted)) * counts
+            loss += terms.sum()
+            if each is not None:
+                each[part] = terms[:, 0].detach()
             gradient = logits.sub_(log_sum).exp_()  # softmax
             gradient.scatter_add_(1, wanted, gradient.new_full(wanted.shape, -1.0))
             gradient = gradient.to(compute)
@@ -64,14 +71,20 @@ class ChunkedCrossEntropy(torch.autograd.Function):
             if weight_gradient is not None:
                 weight_gradient += gradient.T @ (chunk * counts)
         ctx.save_for_backward(hidden_gradient, weight_gradient)
-        return loss
+        if each is None:
+            return loss
+        ctx.mark_non_differentiable(each)
+        return loss, each
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         """The gradients made in the forward pass, scaled."""
         hidden_gradient, weight_gradient = ctx.saved_tensors
         scaled = None if weight_gradient is None else weight_gradient * gradients[0]
-        return hidden_gradient * gradients[0], scaled, None
+        return hidden_gradient * gradients[0], scaled, None, None
+
+
+_chunked: Callable[..., Any] = ChunkedCrossEntropy.apply
 
 
 class SupervisedLM(nn.Module):
@@ -79,10 +92,11 @@ class SupervisedLM(nn.Module):
 
     B rows, L columns, H width, V words, N supervised tokens. Calling the module, rather than its
     parts, is what makes DDP and FSDP work. `head_is_separable`: is head(decoder(x)) all that the
-    model does? `mixes_rows`: does a row's loss depend on the others of its batch?
+    model does? `mixes_rows`: does a row's loss depend on the others of its batch? With `by_row`,
+    the loss of each row is given besides.
     """
 
-    def __init__(self, lm: "PreTrainedModel") -> None:
+    def __init__(self, lm: "PreTrainedModel", by_row: bool = False) -> None:
         super().__init__()
         self.lm = lm
         bare = unadapted(lm)
@@ -91,6 +105,9 @@ class SupervisedLM(nn.Module):
         self.head_is_separable = _head_is_separable(inner)
         self._balance = _balance_weight(inner) if inner is bare else None
         self.mixes_rows = self._balance is not None
+        self.by_row = by_row
+        if by_row and self.mixes_rows:
+            raise UserError("this loss is no sum over rows, so that no row has a loss of its own")
 
     def forward(
         self,
@@ -99,8 +116,8 @@ class SupervisedLM(nn.Module):
         states: Tensor,
         targets: Tensor,
         told: dict[str, Any] | None = None,
-    ) -> Loss:
-        """Sum of the negative log-likelihoods, a scalar in nats.
+    ) -> Loss | tuple[Tensor, Tensor]:
+        """Sum of the negative log-likelihoods, a scalar in nats; `by_row`: and of each row [B].
 
         Args:
             ids: [B, L] token ids, padded on the right.
@@ -115,6 +132,8 @@ class SupervisedLM(nn.Module):
         if self._balance is not None:
             return self._balanced(ids, positions, states, targets)
         hidden, head = self._states(ids, positions, states, **(told or {}))
+        if self.by_row:
+            return _by_row(head, hidden, targets, states // ids.shape[1], len(ids))
         if head is None:
             return F.cross_entropy(hidden.float(), targets, reduction="sum")
         return sum_nll(head, hidden, targets)
@@ -177,11 +196,32 @@ class SupervisedLM(nn.Module):
         return hidden.flatten(0, 1)[states], head
 
 
+def _by_row(
+    head: nn.Linear | None, hidden: Tensor, targets: Tensor, rows: Tensor, count: int
+) -> tuple[Tensor, Tensor]:
+    """(sum, [B] those of each of so many rows, without gradient), given the row of each target [N].
+
+    `hidden` are logits if there is no head; -100 is ignored.
+    """
+    if head is None or not _chunks(head):
+        logits = hidden if head is None else head(hidden)
+        terms = F.cross_entropy(logits.float(), targets, reduction="none")
+        loss, each = terms.sum(), terms.detach()
+    else:
+        loss, each = _chunked(hidden, head.weight, targets, True)
+    return loss, each.new_zeros(count).index_add(0, rows, each)
+
+
+def _chunks(head: nn.Linear) -> bool:
+    """Are this head's logits too many to hold all at once?"""
+    return head.weight.shape[0] >= CHUNKED_VOCABULARY and head.bias is None
+
+
 def sum_nll(head: nn.Linear, hidden: Tensor, targets: Tensor) -> Tensor:
     """Sum of the negative log-likelihoods of targets [N] (-100 is ignored) after states [N, H]."""
-    if head.weight.shape[0] < CHUNKED_VOCABULARY or head.bias is not None:
+    if not _chunks(head):
         return F.cross_entropy(head(hidden).float(), targets, reduction="sum")
-    loss: Tensor = ChunkedCrossEntropy.apply(hidden, head.weight, targets)
+    loss: Tensor = _chunked(hidden, head.weight, targets)
     return loss
 
 

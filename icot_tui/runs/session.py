@@ -26,7 +26,7 @@ from icot_tui.engine.journal.events import Event
 from icot_tui.engine.journal.journal import Journal, JournalReader
 from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.journal.trackers import Trackers
-from icot_tui.engine.loop.build import build_trainer, too_long
+from icot_tui.engine.loop.build import build_trainer, hardly_mastered, too_long
 from icot_tui.engine.loop.commands import CommandQueue
 from icot_tui.engine.loop.control import Control, StopRequest
 from icot_tui.engine.loop.memory import settled_heap
@@ -215,7 +215,8 @@ class RunExecutor:
         for overlap in data.overlaps:
             overlap.check(self.config.data.max_overlap)
         doubtful = (*_doubtful(self.config), *doubts(trainer.validation.model.lm))
-        for warning in [*data.warnings, *too_long(training), *doubtful]:
+        seldom = hardly_mastered(training, trainer.order.steps_per_epoch)
+        for warning in [*data.warnings, *too_long(training), *seldom, *doubtful]:
             self.emit(events.Warned(step=0, message=warning))
 
     def _announce_phase(self, trainer: Trainer, training: Training, number: int, of: int) -> None:

@@ -5,6 +5,7 @@ import pytest
 from icot_tui.engine.journal.events import (
     CheckpointSaved,
     CommandDone,
+    ExamplesCounted,
     PhaseBegan,
     RolledBack,
     RunEnded,
@@ -110,6 +111,19 @@ def test_a_share_of_what_is_left_is_marked_and_told_as_what_goes_next(tmp_path):
     assert "The next 2 tokens go in 100 steps" in said(told)
     gated = Told(tmp_path, name="gated", curriculum=GATED | {"remove_share": 0.5}).start().train(60)
     assert "The next 4 tokens go when the loss is below 0.5" in said(gated)
+
+
+def test_where_examples_have_stages_of_their_own_they_are_counted(tmp_path):
+    mastery = {"schedule": "mastery", "keep_positions": True, "min_steps": 50, "max_steps": 300}
+    told = Told(tmp_path, curriculum=mastery).start().train(100)
+    told.tell(ExamplesCounted(step=100, least=0, examples=[620, 250, 130]))
+    text = said(told, (120, 18))
+    assert "when 90 % of the examples, each learnt by itself, are beyond it, or after 200" in text
+    assert "Examples by tokens removed: 62.0% at 0, 25.0% at 1 and 13.0% at 2." in text
+    told.tell(ExamplesCounted(step=100, least=1, examples=[10, 10, 10, 10, 30, 20, 10]))
+    assert "Examples by tokens removed: 1 to 7, half of them at most 5." in said(told, (120, 18))
+    told.remove().train(10)
+    assert "in 40 steps at the earliest" in said(told, (120, 18))
 
 
 def test_a_held_schedule_is_said_to_be_held_until_it_is_let_go(tmp_path):

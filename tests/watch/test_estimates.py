@@ -113,6 +113,14 @@ def test_a_loss_gated_run_tells_no_removals_ahead() -> None:
     assert history.summary.removals_ahead(5) == []
 
 
+def test_a_run_whose_examples_are_learnt_one_by_one_may_remove_much_at_once() -> None:
+    curriculum = {"schedule": "mastery", "keep_positions": True, "min_steps": 20, "max_steps": 50}
+    history = history_of(STARTED, trained(1), settings=config(curriculum=curriculum))
+    summary = history.summary
+    assert summary.removals_ahead(5) == [] and summary.everything_removed_at() is None
+    assert summary.removal_bounds() == (20, 50 * MOST) and summary.next_stage() == 1
+
+
 def test_nothing_lies_ahead_where_nobody_can_know() -> None:
     assert history_of(STARTED, trained(1)).summary.removals_ahead(5) == []
     whole = history_of(STARTED, removed(1, MOST), trained(2, MOST), settings=config()).summary

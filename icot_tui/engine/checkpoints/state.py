@@ -58,6 +58,8 @@ class _Curriculum(msgspec.Struct, kw_only=True):
     wished: int
     batch_was_implicit: bool
     losses: list[float]
+    examples: str = ""
+    learnt: list[tuple[list[int], list[int]]] = []
 
 
 class _Spike(msgspec.Struct, kw_only=True):

@@ -175,6 +175,14 @@ class ComputeCounted(Event, frozen=True, kw_only=True):
     flops: Int64  # of forward and backward pass of one batch, in all processes
 
 
+class ExamplesCounted(Event, frozen=True, kw_only=True):
+    """How many training examples are at each stage, where every example has one of its own."""
+
+    least: Int64  # stage of any
+    examples: list[Int64]  # at this stage and at each one after it, up to the last one with any
+    unit: Unit = "token"
+
+
 class OptimizerReset(Event, frozen=True, kw_only=True):
     """The optimizer's state was dropped."""
 

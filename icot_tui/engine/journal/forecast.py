@@ -7,6 +7,7 @@ from icot_tui.config import Phase, RunConfig, TrainConfig, method_of
 from icot_tui.curriculum.schedule import (
     Linear,
     LossGated,
+    Mastery,
     Schedule,
     Stages,
     build_schedule,
@@ -104,7 +105,7 @@ def removal_bounds(
         return None if step is None else (step, step)
     if metrics.clock_changed:
         return None
-    assert isinstance(schedule, Linear | LossGated), "these are all that there are"
+    assert isinstance(schedule, Linear | LossGated | Mastery), "these are all that there are"
     later = max(0, removals_left(config, facts, metrics.stage) - 1)
     first = metrics.stage_since
     if metrics.stage == schedule.first_stage:
@@ -114,7 +115,8 @@ def removal_bounds(
         most: int | None = least
     else:
         least, most = schedule.min_steps, schedule.max_steps
-    earliest = max(metrics.step, first + least) + later * least
+    at_once = isinstance(schedule, Mastery)  # examples may have risen by more than one meanwhile
+    earliest = max(metrics.step, first + least) + (0 if at_once else later * least)
     if most is None:
         return earliest, None
     overdue = metrics.step > first + most

@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from icot_tui.engine.journal.events import Collapsed, Evaluated, PhaseBegan, SpikeRecovered
+from icot_tui.engine.journal.events import (
+    Collapsed,
+    Evaluated,
+    ExamplesCounted,
+    PhaseBegan,
+    SpikeRecovered,
+)
 from icot_tui.engine.journal.rewind import Rewind
 
 LOSS_WINDOW = 50  # steps that the shown loss is averaged over
@@ -100,6 +106,7 @@ class Metrics:
     removals: tuple[tuple[int, int], ...] = ()  # the last (step, stage), since a rollback if any
     checkpoint: str | None = None  # path of the newest checkpoint, as journaled
     clock_changed: bool = False  # held, slowed down or changed: no longer as the config says
+    counted: ExamplesCounted | None = None  # how many examples were at each stage, as of late
     held: bool = False  # is the removal schedule held now?
 
     @property

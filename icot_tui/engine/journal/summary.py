@@ -286,6 +286,8 @@ class RunSummary:
                 self._move_to(event.stage, event.everything)
             case events.ComputeCounted():
                 metrics.step_flops = event.flops
+            case events.ExamplesCounted():
+                metrics.counted = event
             case events.OptimizerReset():
                 metrics.resets += 1
             case events.LossSpike():

@@ -1,8 +1,10 @@
 """Events in plain words."""
 
+from itertools import accumulate
+
 from icot_tui.engine.journal import events
 from icot_tui.engine.journal.metrics import Metrics
-from icot_tui.formatting import count, short_percent
+from icot_tui.formatting import count, listed, short_percent
 from icot_tui.units import UNIT_WORDS
 
 ANSWERED = {
@@ -70,6 +72,8 @@ def describe(event: events.Event, phase: str | None = None) -> str:
             return _readable(event)
         case events.ComputeCounted():
             return f"a step takes {event.flops / 1e9:,.3g} billion floating-point operations"
+        case events.ExamplesCounted():
+            return f"examples by {UNIT_WORDS[event.unit]}s removed: {how_many(event)}"
         case events.OptimizerReset():
             return f"optimizer reset ({event.cause})"
         case events.LossSpike():
@@ -138,6 +142,21 @@ def how_readable(event: events.NextTokensProbed) -> str:
     found = (event.readable, event.shuffled, event.majority)
     readable, shuffled, majority = ("–" if one is None else f"{one:.2f}" for one in found)
     return f"{readable} (shuffled labels {shuffled}, most common token {majority})"
+
+
+MOST_LISTED = 6
+"""Stages whose shares are told one by one."""
+
+
+def how_many(event: events.ExamplesCounted) -> str:
+    """`62% at 3, 25% at 4 and 13% at 5`, or of many stages where they begin, end and are halved."""
+    total = max(1, sum(event.examples))
+    found = [(event.least + at, many) for at, many in enumerate(event.examples) if many]
+    if len(found) <= MOST_LISTED:
+        return listed([f"{short_percent(many / total)} at {stage}" for stage, many in found])
+    at_most = zip(accumulate(many for _, many in found), found, strict=True)
+    half = next(stage for sum_so_far, (stage, _) in at_most if 2 * sum_so_far >= total)
+    return f"{found[0][0]} to {found[-1][0]}, half of them at most {half}"
 
 
 def decimal(value: float | None) -> str:

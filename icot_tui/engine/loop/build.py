@@ -9,8 +9,9 @@ from torch import nn
 
 from icot_tui.config import RunConfig, TrainConfig, method_of, without_folders
 from icot_tui.curriculum.curriculum import Curriculum
+from icot_tui.curriculum.mastery import ExampleStages
 from icot_tui.curriculum.removal import TokenFormat, removed_tokens
-from icot_tui.curriculum.schedule import Fixed
+from icot_tui.curriculum.schedule import Fixed, Mastery, clock_of, removals
 from icot_tui.data.encoded import DataOrder, EncodedSplit
 from icot_tui.data.tokenizing import separator_texts
 from icot_tui.data.vocabulary import kept_tokens
@@ -27,7 +28,9 @@ from icot_tui.engine.checkpoints.store import Store
 from icot_tui.engine.checkpoints.weights import ModelWeights, Weights
 from icot_tui.engine.evaluation.next_tokens import FEWEST, NextTokenProbe
 from icot_tui.engine.evaluation.validation import Validation
+from icot_tui.engine.journal.forecast import limits
 from icot_tui.engine.loop.optimizers import build_optimizer
+from icot_tui.engine.loop.row_losses import RowLosses
 from icot_tui.engine.loop.spikes import SpikeDetector
 from icot_tui.engine.loop.trainer import Trainer
 from icot_tui.engine.loop.training import RunContext, Training
@@ -92,8 +95,14 @@ def build_trainer(training: Training, context: RunContext) -> Trainer:
         emit=context.emit,
     )
     greatest, options = training.plan.greatest_stage(training.train), config.curriculum
+    examples, row_losses, clock = None, None, clock_of(training.schedule)
+    if isinstance(clock, Mastery):
+        lengths = training.plan.greatest_stages(training.train)
+        examples = ExampleStages(lengths, clock, greatest)
+        per_token = options.gate_per == "token"
+        row_losses = RowLosses(options.gate_loss, per_token, control.processes.gather)
     curriculum = Curriculum(
-        training.schedule, greatest, options.gate_window, options.reset_optimizer
+        training.schedule, greatest, options.gate_window, options.reset_optimizer, examples
     )
     return Trainer(
         training=training,
@@ -107,6 +116,7 @@ def build_trainer(training: Training, context: RunContext) -> Trainer:
         control=control,
         emit=context.emit,
         next_tokens=_next_tokens(training, validation),
+        row_losses=row_losses,
     )
 
 
@@ -173,6 +183,27 @@ def too_long(training: Training) -> Iterator[str]:
             f"{count:,} of {len(train):,} training examples ({count / len(train):.0%}) are longer "
             f"than data.max_length = {longest} tokens, and are left out"
             + ("" if isinstance(training.schedule, Fixed) else " until enough is removed")
+        )
+
+
+def hardly_mastered(training: Training, steps_per_epoch: int) -> Iterator[str]:
+    """Warnings where examples are seen too seldom to be learnt one by one."""
+    config, schedule = training.config, training.schedule
+    clock, greatest = clock_of(schedule), training.plan.greatest_stage(training.train)
+    if not isinstance(clock, Mastery):
+        return
+    ahead = len(removals(schedule, clock.first_stage, greatest))
+    known = limits(config.train, steps_per_epoch)
+    if known and min(known) < ahead * steps_per_epoch:
+        yield (
+            f"an example is trained {min(known) / steps_per_epoch:.1f} times in this run and rises "
+            f"once at most each time, but {ahead} removals lie ahead of the longest: train longer, "
+            "set curriculum.remove_share, or take another schedule than 'mastery'"
+        )
+    if clock.max_steps is not None and clock.max_steps < steps_per_epoch:
+        yield (
+            f"curriculum.max_steps = {clock.max_steps:,} ends every stage before each example was "
+            f"trained once, which takes {steps_per_epoch:,} steps: hardly any is learnt by itself"
         )
 
 

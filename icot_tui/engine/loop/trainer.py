@@ -24,6 +24,7 @@ from icot_tui.engine.loop.compute import step_flops
 from icot_tui.engine.loop.control import Control, StopRequest
 from icot_tui.engine.loop.milestones import Milestones
 from icot_tui.engine.loop.padded_shapes import batch_of_each_shape
+from icot_tui.engine.loop.row_losses import RowLosses
 from icot_tui.engine.loop.run_state import RunState, Step, StepCount, mean_parts
 from icot_tui.engine.loop.spikes import SpikeDetector
 from icot_tui.engine.loop.training import Training
@@ -53,6 +54,7 @@ class Trainer:
     control: Control
     emit: Callable[[events.Event], None]
     next_tokens: NextTokenProbe | None = None  # None: nothing is read before it is written
+    row_losses: RowLosses | None = None  # where every example has a stage of its own
     state: RunState = field(default_factory=RunState)
     _uncounted: bool = False  # is what a step computes at this stage yet to be counted?
     _last_read: float = 0.0  # when losses were last read, on a clock that runs only in training
@@ -128,6 +130,7 @@ class Trainer:
         change = self.curriculum.begin_step()
         if change is None:
             return
+        self._count_examples()
         step, stage = self.state.step, change.after
         self.emit(
             events.TokenRemoved(
@@ -144,6 +147,17 @@ class Trainer:
         if change.resets_optimizer:
             self.reset_optimizer(f"removal {stage}")
 
+    def _count_examples(self) -> None:
+        """Report how many examples are at each stage, where every one has its own."""
+        if self.curriculum.examples is None:
+            return
+        counts = self.curriculum.examples.counts
+        least, most = np.flatnonzero(counts)[[0, -1]].tolist()
+        many = counts[least : most + 1].tolist()
+        unit = self.token_format.plan.unit
+        event = events.ExamplesCounted(step=self.state.step, least=least, examples=many, unit=unit)
+        self.emit(event)
+
     def _probe_next_tokens(self, stage: int) -> None:
         """Report how well what goes when the stage rises is read before it is written."""
         if self.next_tokens is None or stage <= self.curriculum.stage:
@@ -154,14 +168,16 @@ class Trainer:
     def _train_step(self) -> None:
         state, rank = self.state, self.control.processes.rank
         rows = self.order.rows(state.phase_steps)
-        smoothing, stage = self.training.smoothing, self.curriculum.stage
-        scheduled = smoothing.scheduled(state.step, stage, rows)
+        smoothing, stages = self.training.smoothing, self.curriculum.stages_of(rows)
+        scheduled = smoothing.scheduled(state.step, stages, rows)
         batch = self.token_format.batch(self.split, rows, scheduled)
         fitting = self._fitting(batch)
         self._count_compute(fitting)
         _seed_dropout(_mix(self.config.seed, state.step, rank), self.update.device)
         rate = state.used_rate = self._milestones.learning_rate(state, self.curriculum)
         loss, norm, parts = self.update(fitting, rate) if len(fitting) else (None, None, {})
+        if self.row_losses is not None and len(fitting) and self.curriculum.examples_rise:
+            self.row_losses.add(self.update.row_losses)
         state.unobserved.append(loss)
         state.unobserved_norms.append(norm)
         state.unobserved_parts.append(parts)
@@ -198,6 +214,8 @@ class Trainer:
             for step in steps
             if step.loss is not None
         )
+        if self.row_losses is not None:
+            self.curriculum.learn(self.row_losses.take())
         for number, step in enumerate(steps, start=self.state.step - len(steps) + 1):
             for event in self.spikes.add_loss(number, step.loss):
                 self.emit(event)
@@ -259,15 +277,21 @@ class Trainer:
             return
         training_state = {
             "run": self.state.as_json(),
-            "curriculum": self.curriculum.state(),
+            "curriculum": self.curriculum.state() | self._learnt(),
             "spikes": self.spikes.state(),
         }
         with self.clock_stopped():
             self.control.until_it_works(self, lambda: self.store.save(training_state, self.state))
 
+    def _learnt(self) -> dict[str, Any]:
+        return {} if self.row_losses is None else {"learnt": self.row_losses.state()}
+
     def resume(self, checkpoint: CheckpointPath) -> None:
         """Go on exactly where a checkpoint was written."""
-        self.state = RunState.from_json(self._restore(checkpoint)["run"])
+        training_state = self._restore(checkpoint)
+        self.state = RunState.from_json(training_state["run"])
+        if self.row_losses is not None:
+            self.row_losses.restore(training_state["curriculum"]["learnt"])
         if self.state.remove_per_epoch is not None:
             self.set_remove_per_epoch(self.state.remove_per_epoch)
 
@@ -292,6 +316,8 @@ class Trainer:
     def _restore(self, checkpoint: CheckpointPath) -> dict[str, Any]:
         training_state = self.store.load(checkpoint)
         self._report_steps()  # those since then are given up, but they were done
+        if self.row_losses is not None:
+            self.row_losses.drop()
         self.curriculum.restore(training_state["curriculum"])
         self.spikes.restore(training_state["spikes"])
         return training_state
@@ -326,6 +352,7 @@ class Trainer:
                 self.store.name_best(state)
             self.spikes.add_evaluation(state.step, fmean(result.token_accuracy or [0.0]))
             self.validation.report(result, state, implicit)
+            self._count_examples()
             self.store.tidy(state)
         if not self.curriculum.due():  # else it is done before the removal
             self._probe_next_tokens(self.curriculum.following_stage)

@@ -10,7 +10,7 @@ from torch import nn
 
 from icot_tui.config import Phase, RunConfig
 from icot_tui.curriculum.removal import RemovalPlan
-from icot_tui.curriculum.schedule import Schedule
+from icot_tui.curriculum.schedule import Mastery, Schedule, clock_of
 from icot_tui.curriculum.smoothing import NO_SMOOTHING, Smoothing
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.load import Data
@@ -135,7 +135,7 @@ def language_model_training(
     return Training(
         phase=phase,
         train=data.train,
-        objective=SupervisedLM(lm),
+        objective=SupervisedLM(lm, by_row=isinstance(clock_of(schedule), Mastery)),
         plan=RemovalPlan.seeded(side, keeps_positions, longest, config.seed, unit),
         schedule=schedule,
         smoothing=smoothing,

@@ -95,6 +95,7 @@ class Update:
     def __post_init__(self) -> None:
         self.device: torch.device = self.accelerator.device
         self._feed: Feed = self.feed or Update.tensors
+        self.row_losses: list[tuple[Batch, Tensor]] = []  # of the last step, where they are given
         self._parameters = [p for p in self.objective.parameters() if p.requires_grad]
         self._names: tuple[str, ...] = ()  # of the loss's parts, once it was computed
 
@@ -108,6 +109,7 @@ class Update:
         accelerator = self.accelerator
         counted = len(batch) if self.per_row else batch.supervised_tokens
         shares = torch.zeros((), device=accelerator.device)  # [] or, of several parts, [P]
+        self.row_losses = []
         *earlier, last = self._micro_batches(batch)
         for micro_batch in earlier:
             with accelerator.no_sync(self.objective):
@@ -136,7 +138,10 @@ class Update:
     def _backward(self, batch: Batch, counted: int) -> Tensor:
         """Adds one micro-batch's gradients; its share of the mean loss, [] or [P]."""
         with one_text_a_row():
-            loss: Loss = self.objective(*self._feed(self, batch))
+            loss: Loss | tuple[Tensor, Tensor] = self.objective(*self._feed(self, batch))
+        if isinstance(loss, tuple):
+            loss, rows = loss
+            self.row_losses.append((batch, rows))
         if isinstance(loss, dict):
             self._names = tuple(loss)
             loss = torch.stack([*loss.values()])

@@ -19,7 +19,7 @@ class LatentStages(Smoothing):
         self._smoothing, self._steps, self._latent = smoothing, steps, latent
         self._share, self._seed = share, seed
 
-    def scheduled(self, step: int, stage: int, rows: Ints) -> Ints:
+    def scheduled(self, step: int, stage: Ints | int, rows: Ints) -> Ints:
         """See `Smoothing`."""
         every, scheduled = self._steps[rows], self._smoothing.scheduled(step, stage, rows)
         rng = np.random.default_rng((self._seed, step, 2))  # apart from smoothing's own streams

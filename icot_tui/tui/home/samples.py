@@ -74,7 +74,7 @@ def values_that_matter(config: RunConfig) -> list[str]:
     """Dotted keys of the values that one changes most often in such a run."""
     schedule = config.curriculum.schedule
     length = "max_steps" if config.train.epochs is None else "epochs"
-    removal = ["gate_loss"] if schedule == "loss_gated" else ["remove_per_epoch"]
+    removal = ["gate_loss"] if schedule in ("loss_gated", "mastery") else ["remove_per_epoch"]
     removes = method_of(config).removes_tokens
     curriculum = [*removal, "smoothing"] if removes and schedule != "stages" else []
     return [

@@ -13,6 +13,8 @@ from icot_tui.watch.source import Replay
 if TYPE_CHECKING:
     from icot_tui.watch.machine import GpuReading, MachineReading
 
+WAITING = ("loss_gated", "mastery")
+"""Schedules that wait for what is learnt."""
 BESIDE_BARS = 30
 """Cells for the label and the text beside a bar."""
 SHORTEST_BAR, LONGEST_BAR = 4, 24
@@ -85,7 +87,7 @@ def _speed(view: RunView) -> Line:
 
 def _no_estimate(view: RunView, area: Area) -> str:
     config = view.history.summary.config
-    if view.status != "training" or config is None or config.curriculum.schedule != "loss_gated":
+    if view.status != "training" or config is None or config.curriculum.schedule not in WAITING:
         return "no estimate"
     reason = "the schedule waits for the loss"
     return first_fitting(area.width - len("left "), f"no estimate: {reason}", reason)

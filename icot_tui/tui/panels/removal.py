@@ -9,7 +9,13 @@ from icot_tui.formatting import count
 from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.example import example_lines
 from icot_tui.tui.panels.methods import run_method, training_lines, trainings_bar, trainings_done
-from icot_tui.tui.panels.schedule_words import next_removal, outlook, readability, to_full
+from icot_tui.tui.panels.schedule_words import (
+    examples_by_stage,
+    next_removal,
+    outlook,
+    readability,
+    to_full,
+)
 from icot_tui.tui.panels.stage_tables import timeline
 from icot_tui.tui.panels.text import EMPTY, Line, apart, line, paragraph, text_of
 from icot_tui.tui.run.view import RunView
@@ -232,8 +238,8 @@ def _ahead(view: RunView, facts: RunStarted, area: Area) -> list[list[Line]]:
         full = paragraph(f"Paused: {summary.paused}.", width, "bold warning")
     long, short = paragraph(ahead.sentence, width, style), paragraph(ahead.short, width, style)
     further = [] if ahead.held else paragraph(outlook(summary), width, "dim")
-    known = readability(view.history)
-    read = paragraph(known, width, "dim") if known else []
+    known = filter(None, (examples_by_stage(summary), readability(view.history)))
+    read = [row for text in known for row in paragraph(text, width, "dim")]
     longest = [[*long, *read, *further, *full], [*long, *read, *full]]
     return [*longest[: 2 if read else 1], [*long, *full], long, short]
 

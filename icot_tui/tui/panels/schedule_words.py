@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from icot_tui.config import RunConfig
-from icot_tui.curriculum.schedule import LossGated, clock_of
+from icot_tui.curriculum.mastery import LEFT_BEHIND
+from icot_tui.curriculum.schedule import LossGated, Mastery, clock_of
 from icot_tui.engine.journal.events import RunStarted
 from icot_tui.engine.journal.forecast import schedule_of
 from icot_tui.engine.journal.summary import RunSummary
-from icot_tui.engine.journal.wording import how_readable, that_go
-from icot_tui.formatting import count, listed, number, rough, rough_range
+from icot_tui.engine.journal.wording import how_many, how_readable, that_go
+from icot_tui.formatting import count, listed, number, rough, rough_range, whole_percent
 from icot_tui.watch.estimates import seconds_per_step
 from icot_tui.watch.history import History
 from icot_tui.watch.time_left import until_all_removed
@@ -42,6 +43,8 @@ def next_removal(history: History, facts: RunStarted) -> ScheduleText:
     schedule = clock_of(schedule_of(config, facts))
     if isinstance(schedule, LossGated):
         return _gated(schedule, history, config)
+    if isinstance(schedule, Mastery):
+        return _mastery(schedule, summary)
     ahead = summary.removals_ahead(1)
     if not ahead:
         if config.curriculum.schedule == "stages":
@@ -63,6 +66,14 @@ def readability(history: History) -> str:
             said = f"readable before being written {how_readable(event)}"
             return f"{what[0].upper()}{what[1:]}, {when}: {said}."
     return ""
+
+
+def examples_by_stage(summary: RunSummary) -> str:
+    """How many examples are at each stage, where every one has its own; empty elsewhere."""
+    counted = summary.metrics.counted
+    if counted is None:
+        return ""
+    return f"Examples by {summary.unit_word}s removed: {how_many(counted)}."
 
 
 def outlook(summary: RunSummary) -> str:
@@ -98,6 +109,24 @@ def smoothed_loss(history: History, window: int) -> float | None:
     losses = history.losses.values()[-steps:]
     finite = losses[np.isfinite(losses)]
     return float(finite.mean()) if len(finite) else None
+
+
+def _mastery(schedule: Mastery, summary: RunSummary) -> ScheduleText:
+    """Every example loses a token when it is learnt; the run's stage follows."""
+    metrics, share = summary.metrics, whole_percent(1 - LEFT_BEHIND)
+    sentence = f"The stage rises when {share} of the examples, each learnt by itself, are beyond it"
+    short = f"next when {share} are beyond"
+    if metrics.clock_changed:
+        return ScheduleText(f"{sentence}.", short)
+    warmup = schedule.warmup_steps if metrics.stage == schedule.first_stage else 0
+    here = metrics.step - metrics.stage_since
+    earliest = warmup + schedule.min_steps - here
+    if earliest > 0:
+        return ScheduleText(f"{sentence}, {_soon(earliest)} at the earliest.", short)
+    if schedule.max_steps is not None:
+        after = _in(warmup + schedule.max_steps - here, summary, "after", about="")
+        return ScheduleText(f"{sentence}, or {after}.", short)
+    return ScheduleText(f"{sentence}.", short)
 
 
 def _gated(schedule: LossGated, history: History, config: RunConfig) -> ScheduleText:
