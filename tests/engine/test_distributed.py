@@ -96,12 +96,24 @@ def test_same_losses_as_one_process(one, two):
     assert len(losses(two)) == 30
     assert losses(two) == pytest.approx(losses(one), rel=1e-5, abs=1e-5)
     kinds = ("TokenRemoved", "Evaluated")
-    for ours, theirs in zip(news(two), news(one), strict=True):
+    uncounted = ("ComputeCounted",)  # of a sharded model
+    for ours, theirs in zip(news(two, uncounted), news(one, uncounted), strict=True):
         assert ours["event"] == theirs["event"]
         if ours["event"] in kinds:
             assert ours.get("exact_match") == theirs.get("exact_match")
             assert (ours["step"], ours["stage"]) == (theirs["step"], theirs["stage"])
     assert len([line for line in read_lines(two) if line["event"] == "RunStarted"]) == 1
+
+
+def test_two_processes_compute_together_what_one_does(one, two, program):
+    counted = [
+        [line["flops"] for line in news(run) if line["event"] == "ComputeCounted"]
+        for run in (one, two)
+    ]
+    assert len(counted[0]) == 9
+    sharded = program is main_sharded  # then nothing is counted
+    filled_up = 0.01  # rows that complete a process's share of an odd batch
+    assert counted[1] == ([] if sharded else pytest.approx(counted[0], rel=filled_up))
 
 
 def test_exact_resume_of_two_processes(two, program, tmp_path):
