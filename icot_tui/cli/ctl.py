@@ -169,10 +169,10 @@ def rollback(
 
 @_command
 def set_delta(
-    tokens: Annotated[float, Argument(help="Tokens per epoch, for the linear schedule.")],
+    removals: Annotated[float, Argument(help="Removals an epoch, for the linear schedule.")],
 ) -> Command:
-    """Change how many tokens are removed per epoch."""
-    return commands.SetRemovePerEpoch(remove_per_epoch=_positive(tokens, "tokens per epoch"))
+    """Change how many removals there are in an epoch."""
+    return commands.SetRemovePerEpoch(remove_per_epoch=_positive(removals, "removals an epoch"))
 
 
 @_command

@@ -78,7 +78,9 @@ class ExampleStages:
     def restore(self, state: str) -> None:
         """Go back to a state; a `UserError` if it is damaged, or of other examples."""
         try:
-            stages = np.frombuffer(zlib.decompress(base64.b64decode(state)), STORED)
+            fitting = STORED.itemsize * len(self._stages)
+            content = zlib.decompressobj().decompress(base64.b64decode(state), fitting + 1)
+            stages = np.frombuffer(content, STORED)
         except (ValueError, zlib.error) as error:
             raise UserError("the checkpoint's stages of the examples are damaged") from error
         if len(stages) != len(self._stages) or not self._possible(stages.astype(np.int64)):

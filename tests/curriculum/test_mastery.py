@@ -1,5 +1,9 @@
 """Every training example at a stage of its own: schedule "mastery"."""
 
+import base64
+import tracemalloc
+import zlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -167,6 +171,17 @@ def test_stages_of_other_examples_are_refused():
         ExampleStages(np.full(4, 8), schedule(first_stage=8), 9).restore(longer)
     with pytest.raises(UserError, match="damaged"):
         ExampleStages(np.full(4, 8), schedule(), 8).restore("AAAA")
+
+
+def test_no_more_is_unpacked_than_there_are_examples():
+    """What is a megabyte packed may be a gigabyte."""
+    packed = base64.b64encode(zlib.compress(bytes(50_000_000))).decode()
+    stages = ExampleStages(np.full(4, 8), schedule(), 8)
+    tracemalloc.start()
+    with pytest.raises(UserError, match="damaged"):
+        stages.restore(packed)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
 
 
 def test_what_can_not_work_is_refused():

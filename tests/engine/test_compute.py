@@ -1,18 +1,27 @@
 """How much a step computes: as counted by hand, at every stage, and the training is left alone."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from icot_tui.engine.journal.events import ComputeCounted, PhaseBegan
+from icot_tui.engine.journal.events import (
+    ComputeCounted,
+    Event,
+    PhaseBegan,
+    RolledBack,
+    StepsTrained,
+)
 from icot_tui.engine.journal.summary import RunSummary
+from icot_tui.engine.loop.commands import CommandQueue, Rollback, Stop
 from icot_tui.engine.loop.compute import flops_of
 from icot_tui.engine.loop.trainer import Trainer
 from icot_tui.models.supervised import SupervisedLM
+from icot_tui.runs.new_run import create_run
 from tests.events import STARTED, trained
-from tests.tiny import assert_same, final_tensors, news, tiny, train_new
+from tests.tiny import assert_same, final_tensors, news, tiny, train, train_new
 
 WORDS, WIDTH, LAYERS, HEADS, ROWS, COLUMNS = 12, 32, 3, 2, 4, 10
 
@@ -49,6 +58,36 @@ def test_every_stage_is_counted_once_and_nothing_is_changed(
     uncounted = train_new(tmp_path / "uncounted", config)
     assert_same(final_tensors(counted), final_tensors(uncounted))
     assert not any(line["event"] == "ComputeCounted" for line in news(uncounted))
+
+
+@pytest.mark.slow
+def test_a_stage_to_which_a_run_goes_back_is_counted_again(tmp_path: Path) -> None:
+    """Also where it is stopped before the first step there."""
+    queue: CommandQueue | None = None
+
+    def go_back_and_stop(event: Event) -> None:
+        assert queue is not None
+        if isinstance(event, StepsTrained) and event.step == 12:
+            queue.put(Rollback(step=0))
+        if isinstance(event, RolledBack):
+            queue.put(Stop(save=False))
+
+    folder = create_run(tiny(checkpoints={"keep": 1000}), tmp_path)
+    queue = CommandQueue(folder.control)
+    train(folder, queue, go_back_and_stop)
+    went_back = [line for line in news(folder) if line["event"] == "RolledBack"]
+    assert len(went_back) == 1
+    train(folder)
+    lines = news(folder)
+    back = next(at for at, line in enumerate(lines) if line["event"] == "RolledBack")
+    after = next(
+        line for line in lines[back:] if line["event"] in ("ComputeCounted", "TokenRemoved")
+    )
+    assert after["event"] == "ComputeCounted" and after["flops"] == _first_count(lines)
+
+
+def _first_count(lines: list[dict[str, Any]]) -> int:
+    return next(line["flops"] for line in lines if line["event"] == "ComputeCounted")
 
 
 def test_a_run_adds_up_its_steps() -> None:

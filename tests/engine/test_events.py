@@ -26,6 +26,7 @@ def filled(kind: type[Event], number: float = 0.5) -> Event:
         Int64: 3, str: "text", float: number, bool: True, bool | None: None, Int64 | None: None,
         float | None: number, list[float | None]: [number, None], list[float]: [number],
         list[str]: ["1"], list[Int64]: [0], Unit: "step",
+        dict[str, float | None]: {"one": number, "other": None},
     }  # fmt: skip
     return kind(**{field.name: values[field.type] for field in msgspec.structs.fields(kind)})
 
@@ -63,6 +64,7 @@ def test_a_value_of_a_wrong_type_is_damage(kind: type[Event]) -> None:
         float | None: [True, "1", []], list[float | None]: [[True], ["x"], 1.0, None],
         list[float]: [[None], ["x"], 1.0, None], list[str]: [[1], "x"],
         list[Int64]: [[0.5], [True]], Unit: ["word", 1, None],
+        dict[str, float | None]: [{"one": "1"}, {"one": True}, [], None],
     }  # fmt: skip
     for field in msgspec.structs.fields(kind):
         for value in wrong[field.type]:

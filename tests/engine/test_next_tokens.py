@@ -49,11 +49,13 @@ def split_of(chains: np.ndarray, seed: int = 0) -> EncodedSplit:
     )
 
 
-def probe_of(split: EncodedSplit, plan: RemovalPlan, dropout: float = 0.0) -> NextTokenProbe:
+def probe_of(
+    split: EncodedSplit, plan: RemovalPlan, dropout: float = 0.0, positions: int = 32
+) -> NextTokenProbe:
     """Of a random model in training mode, whose embeddings tell all tokens apart."""
     torch.manual_seed(0)
     config = GPT2Config(
-        vocab_size=12, n_positions=32, n_embd=32, n_layer=3, n_head=2, resid_pdrop=dropout,
+        vocab_size=12, n_positions=positions, n_embd=32, n_layer=3, n_head=2, resid_pdrop=dropout,
         embd_pdrop=dropout, attn_pdrop=dropout,
     )  # fmt: skip
     model = SupervisedLM(GPT2LMHeadModel(config)).train()
@@ -66,6 +68,17 @@ def chains(copied: bool, count: int = 500, length: int = 4) -> np.ndarray:
     if copied:
         found[:, -1] = found[:, -2]
     return found
+
+
+def test_the_last_question_may_be_the_shortest() -> None:
+    """Questions are told apart by their tokens, as many as the longest has."""
+    split = split_of(chains(copied=True, count=FEWEST))
+    tokens = np.concatenate([np.zeros(40, dtype=np.uint16), split.tokens])
+    starts, prompts = split.starts + 40, split.prompt_lengths.copy()
+    starts[0], prompts[0] = 0, PROMPT + 40
+    longer = EncodedSplit(tokens, starts, prompts, split.cot_lengths)
+    found = probe_of(longer, RemovalPlan("right"), positions=64).measure(7, 0, 1)
+    assert found.examples == FEWEST and found.readable is not None
 
 
 def test_what_the_position_ahead_holds_is_read_and_noise_is_not() -> None:

@@ -8,6 +8,7 @@ from icot_tui.engine.journal.events import (
     Collapsed,
     CommandDone,
     Event,
+    ExamplesCounted,
     LossSpike,
     OptimizerReset,
     Paused,
@@ -175,8 +176,10 @@ def test_a_run_that_starts_anew() -> None:
 def test_a_rollback_goes_back_in_stage_but_not_in_steps() -> None:
     summary = fold(STARTED, *(removed(step, step) for step in range(1, MOST + 1)), trained(9, MOST))
     assert summary.metrics.everything_removed_at == MOST
+    summary.add(1999, ExamplesCounted(step=9, least=7, examples=[3, 7], unit="token"))
     summary.add(2000, RolledBack(step=9, checkpoint="step-00000003", stage=3, cause="by command"))
     metrics = summary.metrics
+    assert metrics.counted is None  # those were of the weights that are given up
     assert (metrics.step, metrics.stage, metrics.rollbacks) == (9, 3, 1)
     assert metrics.everything_removed_at is None
 

@@ -97,7 +97,8 @@ class NextTokenProbe:
         """[n, L] the questions' tokens, filled up with -1."""
         lengths = self.split.prompt_lengths[rows].astype(np.int64)
         columns = np.arange(int(lengths.max(initial=0)))
-        tokens = self.split.tokens[self.split.starts[rows][:, None] + columns].astype(np.int64)
+        at = self.split.starts[rows][:, None] + columns  # of a short last row, beyond the end
+        tokens = self.split.tokens[at.clip(max=len(self.split.tokens) - 1)].astype(np.int64)
         return np.where(columns < lengths[:, None], tokens, -1)
 
     @torch.no_grad()

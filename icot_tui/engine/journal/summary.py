@@ -398,7 +398,7 @@ class RunSummary:
         metrics.rollbacks += 1
         metrics.removals, metrics.losses, metrics.loss_parts = (), (), {}
         metrics.clock_changed = True
-        metrics.abandoned = True
+        metrics.abandoned, metrics.counted = True, None
         metrics.held = self._metrics.held_at(event.checkpoint)
         self._move_to(event.stage, self._is_everything(event.stage))
 

@@ -87,6 +87,7 @@ class RunState:
     unobserved_norms: list[Scalar] = field(default_factory=list)  # gradient norms of the same steps
     unobserved_counts: list[StepCount] = field(default_factory=list)  # counts of the same steps
     unobserved_parts: list[Parts] = field(default_factory=list)  # of the same losses
+    uncounted: bool = True  # is what a step computes now yet to be counted?
     best: Best = field(default_factory=Best)
     phase_began: int = 0  # the step at which the present training began, in runs of several
     outcomes: dict[str, str] = field(default_factory=dict)  # checkpoints of earlier trainings

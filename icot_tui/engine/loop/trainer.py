@@ -56,7 +56,6 @@ class Trainer:
     next_tokens: NextTokenProbe | None = None  # None: nothing is read before it is written
     row_losses: RowLosses | None = None  # where every example has a stage of its own
     state: RunState = field(default_factory=RunState)
-    _uncounted: bool = False  # is what a step computes at this stage yet to be counted?
     _last_read: float = 0.0  # when losses were last read, on a clock that runs only in training
 
     def __post_init__(self) -> None:
@@ -66,7 +65,6 @@ class Trainer:
     def run(self) -> events.RunEnded:
         """Train until the config's end, or until a command stops it; the caller emits the event."""
         self._last_read = time.perf_counter()
-        self._uncounted = self._counts and not self.state.phase_steps
         self.update.objective.train()
         try:
             self.save()  # something to go back to, and a full disk is met at once
@@ -143,7 +141,7 @@ class Trainer:
             )
         )
         self.spikes.token_removed(step, stage)
-        self._uncounted = self._counts
+        self.state.uncounted = True
         if change.resets_optimizer:
             self.reset_optimizer(f"removal {stage}")
 
@@ -157,6 +155,7 @@ class Trainer:
         unit = self.token_format.plan.unit
         event = events.ExamplesCounted(step=self.state.step, least=least, examples=many, unit=unit)
         self.emit(event)
+        self.state.uncounted = True  # rows get shorter while the run's stage stands
 
     def _probe_next_tokens(self, stage: int) -> None:
         """Report how well what goes when the stage rises is read before it is written."""
@@ -189,9 +188,9 @@ class Trainer:
 
     def _count_compute(self, batch: Batch) -> None:
         """Report what a step computes, once a stage, by its first batch."""
-        if not self._uncounted or not len(batch):
+        if not (self.state.uncounted and self._counts and len(batch)):
             return
-        self._uncounted = False
+        self.state.uncounted = False
         with self.clock_stopped():
             flops = step_flops(self.update, batch)
         self.emit(events.ComputeCounted(step=self.state.step, flops=flops))
@@ -306,7 +305,7 @@ class Trainer:
         state.warmup_began = then["warmup_began"] + state.step - checkpoint.step
         state.skipped_in_a_row = 0
         state.rollbacks += 1
-        self._uncounted = self._counts
+        state.uncounted = True
         stage = self.curriculum.stage
         self.emit(
             events.RolledBack(step=state.step, checkpoint=checkpoint.name, stage=stage, cause=cause)

@@ -129,6 +129,7 @@ class Update:
         """Forward and backward without an update: compiles what this batch's shapes need."""
         for micro_batch in self._micro_batches(batch):
             self._backward(micro_batch, counted=1)
+        self.row_losses = []
         self.optimizer.zero_grad(set_to_none=True)
 
     def shape(self, batch: Batch) -> tuple[int, int, int]:
