@@ -20,14 +20,15 @@ MOST_POINTS = 17  # at most so many budgets are tried
 TIMED = 16  # questions asked one by one to measure the speed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BudgetPoint:
     """One choice of the budget.
 
-    written              chain-of-thought tokens (or steps) to write, of the longest chain
+    written              chain-of-thought tokens (or steps) to write, of the longest chain at most
     stage                tokens (or steps) removed
     examples             that were asked
     exact_match          share of right answers; low, high: its 95 % interval
+    mean_written         chain-of-thought tokens that were written, mean over the examples
     examples_per_second  one at a time
     """
 
@@ -37,6 +38,7 @@ class BudgetPoint:
     exact_match: float
     low: float
     high: float
+    mean_written: float
     examples_per_second: float
 
 
@@ -73,15 +75,28 @@ def sweep(
     longest = model.token_format.plan.greatest_stage(split)
     stages = np.linspace(0, longest, min(longest + 1, MOST_POINTS)).round().astype(int).tolist()
     questions = [model.reader.example(split, index) for index in range(len(split))]
-    right = []
+    right, tokens = [], []
     for number, stage in enumerate(stages, 1):
         on_progress(f"asking with budget {number} of {len(stages)}")
-        right.append(sum(bool(answer.right) for answer in _ask(model, questions, stage)))
+        answers = _ask(model, questions, stage)
+        right.append(sum(bool(answer.right) for answer in answers))
+        tokens.append(sum(answer.written for answer in answers))
     speeds, count = _speeds(model, questions, stages, on_progress), len(questions)
-    return [
-        BudgetPoint(longest - stage, stage, count, n / count, *wilson(n, count), speed)
-        for stage, n, speed in zip(stages, right, speeds, strict=True)
-    ]
+    points = []
+    for stage, n, written, speed in zip(stages, right, tokens, speeds, strict=True):
+        low, high = wilson(n, count)
+        point = BudgetPoint(
+            written=longest - stage,
+            stage=stage,
+            examples=count,
+            exact_match=n / count,
+            low=low,
+            high=high,
+            mean_written=written / count,
+            examples_per_second=speed,
+        )
+        points.append(point)
+    return points
 
 
 def ask_written(

@@ -199,11 +199,12 @@ def _print_budgets(name: str, points: "Sequence[BudgetPoint]") -> None:
             str(point.stage),
             short_percent(point.exact_match),
             f"{short_percent(point.low)} to {short_percent(point.high)}",
+            f"{point.mean_written:.2f}",
             f"{point.examples_per_second:.4g}",
         )
         for point in points
     ]
-    headers = ("written", "removed", "exact match", "95 % interval", "examples/s")
+    headers = ("written", "removed", "exact match", "95 % interval", "mean written", "examples/s")
     print_table(headers, rows, title=name)
     if sys.stdout.isatty():
         from icot_tui.cli.plots.study_plot import draw_figure

@@ -62,10 +62,12 @@ def test_ask_tries_every_budget_of_thought(call, tmp_path):
     assert status == 0, err
     points = json.loads(out)["budgets"]
     assert [point["written"] for point in points] == list(range(8, -1, -1))
+    beyond = {point["mean_written"] - point["written"] for point in points}
+    assert len(beyond) == 1 and beyond.pop() > 0  # this one never closes its chain: all are counted
     assert all(point["examples"] == 10 and point["examples_per_second"] > 0 for point in points)
     status, out, _ = call("ask", str(tmp_path / "mixed"), "--budget-sweep", "--examples", "10")
     assert out.splitlines()[0].startswith("written\tremoved\texact match")
-    assert len(out.splitlines()) == 10
+    assert len(out.splitlines()) == 10 and "mean written" in out.splitlines()[0]
 
 
 @pytest.mark.parametrize(

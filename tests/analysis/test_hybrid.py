@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from icot_tui.analysis.budget import ask_written, sweep
 from icot_tui.analysis.calibration import (
     AskedWithAll,
     ask_with_all,
@@ -14,6 +15,7 @@ from icot_tui.analysis.calibration import (
     cheapest_threshold,
     examples_apart,
 )
+from icot_tui.analysis.examples import load_examples
 from icot_tui.analysis.hybrid import BudgetOutcome, ask_until, budget_ladder
 from icot_tui.analysis.loaded_model import LoadedModel
 from icot_tui.analysis.model_cache import open_safely
@@ -288,6 +290,21 @@ def test_what_all_answers_say_of_a_threshold_is_what_asking_with_it_gives(
     whole = BudgetOutcome.of_answers(ask_until(mixed, questions, 0.0, [3]))
     assert table.fixed(3).right == whole.right
     assert table.fixed(3).decoded_in_all == whole.decoded_in_all
+
+
+def test_a_sweep_and_the_model_s_own_choice_count_the_same_tokens(mixed):
+    split = load_examples(mixed, 40).split(mixed)
+    questions = [mixed.reader.example(split, index) for index in range(len(split))]
+    lengths = np.array([mixed.chain_length(question) for question in questions])
+    assert set(lengths) == {2, 3}
+    points = sweep(mixed, split)
+    assert [point.written for point in points] == [3, 2, 1, 0]  # of the longest
+    for point in points:
+        answers = ask_written(mixed, questions, np.maximum(lengths - point.stage, 0).tolist())
+        assert point.mean_written == np.mean([answer.written for answer in answers])
+    whole = ask_with_all(mixed, questions, budget_ladder(mixed, questions)).curve()[-1]
+    assert (points[0].mean_written, points[0].exact_match) == (whole.written, whole.exact_match)
+    assert points[0].mean_written < 3
 
 
 def test_nothing_is_chosen_on_what_is_reported(run, mixed):

@@ -1,6 +1,7 @@
-"""Accuracy and speed over the number of written tokens: two charts, one above the other.
+"""Accuracy and speed over the tokens written: two charts, one above the other.
 
-Beside the fixed budgets stands what the model chooses by its own confidence (`analysis.hybrid`).
+Positions are means over the examples of the chain-of-thought tokens really written. Beside the
+fixed budgets stands what the model chooses by its own confidence (`analysis.hybrid`).
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from icot_tui.analysis.hybrid import BudgetOutcome
     from icot_tui.tui.play.playground import Playground
 
-X_LABEL = "tokens written"
+X_LABEL = "tokens written, mean over the examples"
 KEYS = "left and right read the charts   w writes them to files   escape closes"
 
 
@@ -72,8 +73,8 @@ class BudgetPlot(Screen[None]):
         ascii_only: bool,
     ) -> None:
         super().__init__()
-        self.points = sorted(points, key=lambda point: point.written)
-        most = max(self.points[-1].written, *(one.written_in_all for one in hybrid))
+        self.points = sorted(points, key=lambda point: (point.mean_written, point.written))
+        most = max(self.points[-1].mean_written, *(one.written_in_all for one in hybrid))
         self.accuracy = Chart(_accuracy(self.points, hybrid, most), ascii=ascii_only)
         self.speed = Chart(_speed(self.points, most), ascii=ascii_only)
         link([self.accuracy, self.speed])
@@ -102,12 +103,13 @@ class BudgetPlot(Screen[None]):
 def conclusion(points: "Sequence[BudgetPoint]") -> str:
     """The two ends of the curve, whose points ascend by written tokens, in words."""
     least, most = points[0], points[-1]
+    few, many = (f"{round(point.mean_written, 1):,g}" for point in (least, most))
     text = (
-        f"{percent(least.exact_match)} right with {least.written} tokens written, "
-        f"{percent(most.exact_match)} with {most.written} ({least.examples:,} examples)."
+        f"{percent(least.exact_match)} right with {few} tokens written on average, "
+        f"{percent(most.exact_match)} with {many} ({least.examples:,} examples)."
     )
     times = least.examples_per_second / most.examples_per_second
-    return f"{text} Writing {least.written} is {times:.1f} times as fast as writing {most.written}."
+    return f"{text} Writing {few} is {times:.1f} times as fast as writing {many}."
 
 
 def _accuracy(
@@ -159,5 +161,5 @@ def _speed(points: "Sequence[BudgetPoint]", most: float) -> ChartData:
 def _curve(
     points: "Sequence[BudgetPoint]", name: str, values: list[float], colour: str, dots: bool = True
 ) -> Curve:
-    x = np.array([point.written for point in points], np.float64)
+    x = np.array([point.mean_written for point in points], np.float64)
     return Curve(name, x, np.array(values), colour, smooth=False, points=dots)
