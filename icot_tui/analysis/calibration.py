@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +23,6 @@ from icot_tui.data.splits import open_source
 from icot_tui.engine.evaluation.held_out import held_out_text
 from icot_tui.engine.evaluation.staged_examples import Ints
 from icot_tui.errors import UserError
-
-Choice = TypeVar("Choice", int, float)
 
 DECIMALS = 6  # of the thresholds that are tried: a printed one chooses as the one that was tried
 MOST_POINTS = 33  # at most so many thresholds are drawn
@@ -58,9 +55,8 @@ class AskedWithAll:
 
     def chosen(self, threshold: float) -> Ints:
         """[n] place of the budget whose answer is given, as `ask_until` chooses it."""
-        whole = len(self.new) - 1 - self.new[::-1].argmax(axis=0)
         sure = self.confidence >= threshold
-        sure[whole, np.arange(len(whole))] = True
+        sure[self._whole, np.arange(len(self._whole))] = True
         place: Ints = sure.argmax(axis=0)
         return place
 
@@ -70,17 +66,25 @@ class AskedWithAll:
         return self._outcome(place, self._written_so_far, self._decoded_so_far)
 
     @cached_property
-    def every_threshold(self) -> list[tuple[float, BudgetOutcome]]:
-        """All that make a difference, from 0, which takes the first answers, to infinity."""
+    def thresholds(self) -> NDArray[np.float64]:
+        """[T] all that make a difference, from 0, which takes the first answers, to infinity."""
         seen = self.confidence[:-1].round(DECIMALS)
-        thresholds = np.unique([0.0, *seen[np.isfinite(seen)], inf]).tolist()
-        return [(threshold, self.at(threshold)) for threshold in thresholds]
+        found: NDArray[np.float64] = np.unique(np.append(seen[np.isfinite(seen)], [0.0, inf]))
+        return found
+
+    def right_at_all(self) -> Ints:
+        """[T] right answers at each of the thresholds."""
+        return self._sum_at_all(self.right.astype(np.int64))
+
+    def decoded_at_all(self) -> Ints:
+        """[T] tokens of all tries of all questions, at each of the thresholds."""
+        return self._sum_at_all(self._decoded_so_far)
 
     def curve(self, most: int = MOST_POINTS) -> list[BudgetOutcome]:
         """What thresholds from 0 to infinity come to: of many an even choice."""
-        outcomes = [outcome for _, outcome in self.every_threshold]
-        places = np.linspace(0, len(outcomes) - 1, min(len(outcomes), most)).round().astype(int)
-        return [outcomes[place] for place in places.tolist()]
+        many = len(self.thresholds)
+        places = np.linspace(0, many - 1, min(many, most)).round().astype(int)
+        return [self.at(threshold) for threshold in self.thresholds[places].tolist()]
 
     def fixed(self, budget: int) -> BudgetOutcome:
         """What one of the budgets comes to for all questions, without another try."""
@@ -95,6 +99,21 @@ class AskedWithAll:
         low, high = np.quantile(shares, [0.025, 0.975]).tolist()
         return RandomChoice(float(self.right.mean(axis=1)[place].mean()), low, high)
 
+    def _sum_at_all(self, values: Ints) -> Ints:
+        """[T] the sum over all questions, at each of the thresholds, of values [B, n].
+
+        A question goes on from a budget when the threshold is above all its confidences so far,
+        which adds the difference to the next budget's value: the differences are sorted by where
+        they come in, and summed up.
+        """
+        begins = np.maximum.accumulate(np.fmax(self.confidence[:-1], -inf))  # NaN is never sure
+        goes_on = np.arange(len(begins))[:, None] < self._whole
+        begins, gains = begins[goes_on], np.diff(values, axis=0)[goes_on]
+        order = begins.argsort()
+        sums = np.append(0, gains[order].cumsum()) + values[0].sum()
+        total: Ints = sums[np.searchsorted(begins[order], self.thresholds)]
+        return total
+
     def _outcome(self, place: Ints, written: Ints, decoded: Ints) -> BudgetOutcome:
         """Of the answers at these places [n], with the tokens [B, n] that all tries cost."""
         at = place, np.arange(len(place))
@@ -106,6 +125,12 @@ class AskedWithAll:
             written_in_all=written[at],
             decoded_in_all=decoded[at],
         )
+
+    @cached_property
+    def _whole(self) -> Ints:
+        """[n] place of the last budget that is tried, with the whole chain of thought."""
+        last: Ints = len(self.new) - 1 - self.new[::-1].argmax(axis=0)
+        return last
 
     @cached_property
     def _written_so_far(self) -> Ints:
@@ -155,18 +180,23 @@ def cheapest_threshold(asked: AskedWithAll, accuracy: float) -> float | None:
 
     Infinity: no answer but that with the whole chain of thought can be trusted.
     """
-    return _cheapest(asked.every_threshold, accuracy)
+    right, decoded = asked.right_at_all(), asked.decoded_at_all()
+    place = _cheapest(right / asked.right.shape[1], decoded, accuracy)
+    return None if place is None else float(asked.thresholds[place])
 
 
 def cheapest_budget(asked: AskedWithAll, accuracy: float) -> int | None:
     """The fixed budget that reaches an exact match with the fewest tokens, if one does."""
-    return _cheapest([(one, asked.fixed(one)) for one in asked.budgets], accuracy)
+    right, decoded = asked.right.sum(axis=1), asked.decoded.sum(axis=1)
+    place = _cheapest(right / asked.right.shape[1], decoded, accuracy)
+    return None if place is None else asked.budgets[place]
 
 
-def _cheapest(outcomes: Sequence[tuple[Choice, BudgetOutcome]], accuracy: float) -> Choice | None:
-    enough = [one for one in outcomes if one[1].share >= accuracy]
-    best = min(enough, key=lambda one: (one[1].decoded_in_all, -one[1].share), default=None)
-    return None if best is None else best[0]
+def _cheapest(shares: NDArray[np.float64], decoded: Ints, accuracy: float) -> int | None:
+    """The place of the fewest tokens with a share high enough; of equal ones the highest share."""
+    enough = np.flatnonzero(shares >= accuracy)
+    best = np.lexsort((-shares[enough], decoded[enough]))
+    return int(enough[best[0]]) if len(enough) else None
 
 
 @dataclass(frozen=True)
