@@ -5,7 +5,8 @@ from pathlib import Path
 
 from icot_tui.config import RunConfig, default_separator, dump_toml
 from icot_tui.data.comparison import default_compare
-from icot_tui.engine.journal.journal import last_step
+from icot_tui.engine.journal.events import ExampleShown, RunEnded, RunStarted, Warned
+from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 
@@ -41,9 +42,18 @@ def _with_compare(config: RunConfig) -> RunConfig:
     return config.model_copy(update={"evaluation": evaluation})
 
 
+def _holds_work(folder: RunFolder) -> bool:
+    """Has a training saved anything, or a prompted model been asked?"""
+    before = (RunStarted, ExampleShown, Warned, RunEnded)
+    saved = folder.checkpoints.is_dir() and any(folder.checkpoints.iterdir())
+    return saved or any(
+        not isinstance(event, before) for _, event in JournalReader(folder.journal).events()
+    )
+
+
 def remove_empty_run(folder: RunFolder, is_new: bool) -> str:
     """Remove a new run's folder if nothing was trained in it; says so, or is empty."""
-    if not is_new or last_step(folder.journal) is not None:
+    if not is_new or _holds_work(folder):
         return ""
     try:
         folder.lock()

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,14 @@ from typing import IO
 import pytest
 
 from icot_tui.config import load_config
-from icot_tui.engine.journal.events import CommandDone, Event, RunEnded, RunStarted, StepsTrained
+from icot_tui.engine.journal.events import (
+    CommandDone,
+    Event,
+    RunEnded,
+    RunStarted,
+    StepsTrained,
+    Warned,
+)
 from icot_tui.engine.journal.journal import Journal
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
@@ -237,6 +245,24 @@ def test_a_folder_that_another_trainer_goes_on_with_is_not_removed(
     resumed.unlock()
     assert "was removed" in remove_empty_run(run, is_new=True)
     assert not run.path.exists()
+
+
+def test_a_run_that_was_refused_before_its_first_checkpoint_leaves_nothing(
+    plan: Plan, folder: StudyFolder
+) -> None:
+    """Its name is free again once the data are mended."""
+    run = create_run(plan.trials[0].config, folder.runs)
+    journal = Journal(run.journal)
+    journal.write(STARTED)
+    journal.write(Warned(step=0, message="the training failed: too long"))
+    journal.flush()
+    begun = create_run(plan.trials[0].config, folder.runs)
+    shutil.copy(run.journal, begun.journal)
+    (begun.checkpoints / "step-00000000").mkdir(parents=True)
+    assert "was removed" in remove_empty_run(run, is_new=True)
+    assert not run.path.exists()
+    assert remove_empty_run(begun, is_new=True) == ""
+    assert begun.path.exists()
 
 
 # --- the ledger ---
