@@ -271,6 +271,8 @@ def test_the_threshold_with_the_fewest_tokens_is_chosen():
     assert cheapest_threshold(table, 0.75) == 0.8
     assert cheapest_threshold(table, 0.8) is None
     assert [cheapest_budget(table, one) for one in (0.25, 0.5, 0.75, 0.8)] == [0, 2, 8, None]
+    equal = asked(**GOLDEN | {"decoded": [5, 5, 11]})
+    assert cheapest_budget(equal, 0.25) == 2  # of as few tokens, what is right more often
 
 
 def test_a_budget_that_means_the_same_is_no_try():
