@@ -1,7 +1,6 @@
 """Signal handlers that are installed for a while."""
 
 import os
-import select
 import signal
 import threading
 import time
@@ -11,6 +10,8 @@ from types import FrameType
 
 ECHO_SECONDS = 0.3
 """A signal that is repeated sooner than this is the same one, forwarded by a wrapper."""
+LOOK_SECONDS = 1.0
+"""Between two looks at the process that started this one."""
 
 
 @contextmanager
@@ -60,12 +61,15 @@ def handling_stop(
             signal.signal(number, signal.SIG_DFL if earlier is None else earlier)
 
 
-def when_parent_ends(call: Callable[[], None]) -> None:
-    """Call it, on another thread, once the process that started this one is gone."""
-    parent = os.pidfd_open(os.getppid())
+def when_parent_ends(parent: int, call: Callable[[], None]) -> None:
+    """Call it, on another thread, once `parent`, which started this process, is gone.
+
+    That is at once where another process is this one's parent already.
+    """
 
     def wait() -> None:
-        select.select([parent], [], [])
+        while os.getppid() == parent:  # no descriptor of it: not every kernel and Python gives one
+            time.sleep(LOOK_SECONDS)
         call()
 
     threading.Thread(target=wait, name="parent-watch", daemon=True).start()

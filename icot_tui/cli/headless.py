@@ -27,6 +27,9 @@ from icot_tui.signals import ECHO_SECONDS, handling_stop, when_parent_ends
 LAUNCHER_ECHO_SECONDS = 3.0
 """Launchers of several processes repeat a signal that the terminal has sent to all of them."""
 
+PARENT = os.getppid()
+"""Known before processes wait for each other: a launcher may be gone when they begin to train."""
+
 
 class StopNow(KeyboardInterrupt):
     """The user asked a second time: stop without another step, without saving."""
@@ -185,7 +188,7 @@ def handling_stop_signals(
     several = os.environ.get("WORLD_SIZE", "1") != "1"
     launched = several and "TORCHELASTIC_RUN_ID" in os.environ
     if launched:
-        when_parent_ends(lambda: commands.put(Preempt(why="the launcher is gone")))
+        when_parent_ends(PARENT, lambda: commands.put(Preempt(why="the launcher is gone")))
     echo = LAUNCHER_ECHO_SECONDS if several else ECHO_SECONDS
     with handling_stop(stop, lose_terminal, preempt, echo):
         yield end

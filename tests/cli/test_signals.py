@@ -3,6 +3,9 @@
 import os
 import select
 import signal
+import subprocess
+import sys
+import threading
 import time
 
 import pytest
@@ -18,8 +21,19 @@ from icot_tui.engine.journal.events import (
 )
 from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.loop.trainer import Trainer
-from icot_tui.signals import ECHO_SECONDS
+from icot_tui.signals import ECHO_SECONDS, LOOK_SECONDS, when_parent_ends
 from tests.cli.training import ENDLESS, PATIENCE, Cli
+
+WATCHER = """
+import os, sys, time
+if sys.argv[1] == "without":
+    del os.pidfd_open
+from icot_tui.signals import when_parent_ends
+when_parent_ends(os.getppid(), lambda: print("gone", flush=True))
+print("watching", flush=True)
+time.sleep(60)
+"""
+"""A process that says when the one that started it is gone."""
 
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -168,3 +182,34 @@ def test_signals_are_obeyed_and_then_as_before() -> None:
     assert said[0] == "gone"
     assert "once more" in said[1]
     assert {number: signal.getsignal(number) for number in HANDLED} == before
+
+
+@pytest.mark.parametrize("pidfd", ["with", "without"])
+def test_the_end_of_the_parent_is_seen(pidfd: str) -> None:
+    """Neither every kernel nor every Python has descriptors of processes."""
+    start = "import subprocess, sys; subprocess.Popen(sys.argv[1:]); sys.stdin.read()"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", start, sys.executable, "-c", WATCHER, pidfd],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    )
+    assert parent.stdin is not None and parent.stdout is not None
+    try:
+        assert parent.stdout.readline() == "watching\n"
+        assert not select.select([parent.stdout], [], [], 3 * LOOK_SECONDS)[0]
+        parent.stdin.close()
+        assert parent.wait(PATIENCE) == 0
+        assert parent.stdout.readline() == "gone\n"
+    finally:
+        os.killpg(parent.pid, signal.SIGKILL)
+
+
+def test_a_parent_that_was_gone_before_is_seen_at_once() -> None:
+    """While processes wait for each other, before they train, their launcher may have ended."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    assert ended.wait(PATIENCE) == 0
+    told = threading.Event()
+    when_parent_ends(ended.pid, told.set)
+    assert told.wait(PATIENCE)
