@@ -27,7 +27,7 @@ from tests.cli.training import ENDLESS, PATIENCE, Cli
 WATCHER = """
 import os, sys, time
 if sys.argv[1] == "without":
-    del os.pidfd_open
+    vars(os).pop("pidfd_open", None)
 from icot_tui.signals import when_parent_ends
 when_parent_ends(os.getppid(), lambda: print("gone", flush=True))
 print("watching", flush=True)
