@@ -135,6 +135,7 @@ class MethodDescription:
         is_control: the baseline that probes and speeds of other methods are compared with.
         model: what a checkpoint holds.
         plain_model: transformers alone can load and run it.
+        shardable: it can be trained with parts of the model in each process (FSDP).
         writes: what the model writes after a question, for cards.
         in_place: what stands in the place of the written tokens (or steps), in a few words, from
             the config, the stage and the greatest stage.
@@ -159,6 +160,7 @@ class MethodDescription:
     is_control: bool = False
     model: str = "A language model"
     plain_model: bool = True
+    shardable: bool = True
     writes: str = "what is left of the chain of thought, the token again, `####` and the answer"
     in_place: Callable[[RunConfig, int, int], str] = lambda config, stage, greatest: ""
     panels: Mapping[str, str] = field(default_factory=dict)

@@ -17,6 +17,8 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Vocabulary = Literal["all", "data"]
 LARGEST = 10**12
 """Of numbers that have no bound of their own: more than any run can need, and exact in floats."""
+MOST_LAYERS = 10_000
+"""A block takes memory before its first weight does: far more could not even be refused in time."""
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
 Positive = Annotated[int, Field(ge=1, le=LARGEST)]
 Above = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False)]
@@ -133,7 +135,7 @@ class ModelConfig(Section):
     """Folder or hub name of a causal language model; empty: from scratch by the sizes below."""
     architecture: str = "gpt2"
     """Model type of transformers for a model from scratch (gpt2, llama, ...)."""
-    layers: Positive = 2
+    layers: Annotated[int, Field(ge=1, le=MOST_LAYERS)] = 2
     """Number of blocks."""
     heads: Positive = 4
     """Attention heads a block."""

@@ -105,6 +105,20 @@ def test_same_losses_as_one_process(one, two):
     assert len([line for line in read_lines(two) if line["event"] == "RunStarted"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("method", "title"),
+    [("coconut", "Coconut"), ("codi", "CODI"), ("running_sums", "running sums")],
+)
+def test_methods_that_need_the_whole_model_refuse_a_part_of_it(tmp_path, method, title):
+    curriculum = {"keep_positions": False}
+    if method == "coconut":
+        curriculum["unit"] = "step"
+    config = tmp_path / "config.toml"
+    config.write_text(dump_toml(tiny(method={"name": method}, curriculum=curriculum)))
+    with pytest.raises(AssertionError, match=f"{title} needs the whole model in each process"):
+        run_ranks("train", str(config), "--runs", str(tmp_path), program=main_sharded)
+
+
 def test_two_processes_compute_together_what_one_does(one, two, program):
     counted = [
         [line["flops"] for line in news(run) if line["event"] == "ComputeCounted"]

@@ -50,6 +50,11 @@ def build_trainer(training: Training, context: RunContext) -> Trainer:
     order = data_order(config, training.train)
     if train.batch_size < control.processes.count:
         raise UserError("train.batch_size is smaller than the number of processes")
+    method = method_of(config)
+    if control.processes.model_is_sharded and not method.shardable:
+        raise UserError(
+            f"{method.title} needs the whole model in each process: train it without FSDP"
+        )
     objective = training.objective
     check_balance(objective)
     optimizer = build_optimizer(objective, train, sharded=control.processes.model_is_sharded)

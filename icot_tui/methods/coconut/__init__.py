@@ -145,6 +145,7 @@ METHOD = Method(
     plain_model=False,
     promise="you will see steps of the chain of thought give way to continuous thoughts",
     texts=(_TEXT, "thoughts in place of steps"),
+    shardable=False,
     training=_training,
     marker=MARKS,
     open=_open,

@@ -142,6 +142,7 @@ METHOD = Method(
     promise="you will read what continuous thoughts are",
     texts=(f"{_TEXT} {_TEACHER}", _TEXT, "continuous thoughts, no steps"),
     in_place=_in_place,
+    shardable=False,
     training=_training,
     marker=PARTS,
     open=_open,

@@ -78,5 +78,6 @@ METHOD = Method(
     check=_check,
     promise="you will read what running sums are",
     texts=(f"{_TEXT} The chain of thought is not used.", _TEXT, "running sums, no steps"),
+    shardable=False,
     training=_training,
 )
