@@ -150,7 +150,10 @@ MISTAKES = [
         "train.batchsize=3",
         "--set: unknown key train.batchsize; did you mean train.batch_size?",
     ),
-    ("model.layers=100000000", "model.layers must be a whole number from 1 to 10000"),
+    (
+        "model.layers=100000000",
+        "--set: model.layers must be a whole number from 1 to 10000, not 100000000",
+    ),
     ("train.layers=3", "--set: unknown key train.layers; did you mean model.layers?"),
     (
         "distillation.tempreture=1",
