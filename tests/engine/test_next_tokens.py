@@ -124,7 +124,7 @@ def test_several_that_go_at_once_are_read_together_and_the_first_ones_only() -> 
     found = probe_of(long, RemovalPlan("left")).measure(0, 1, 12)
     assert found.tokens == MOST_TOKENS and found.readable is not None
     assert found.readable < 0.2
-    assert "tokens 2 to 12, next to go: readable before being written 0." in describe(found)
+    assert "tokens 2 to 12, next to go: readable 0." in describe(found)
 
 
 def test_too_few_examples_and_broken_weights_tell_nothing() -> None:

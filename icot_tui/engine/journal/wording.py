@@ -131,10 +131,11 @@ def that_go(event: events.TokenRemoved | events.NextTokensProbed) -> str:
 
 
 def _readable(event: events.NextTokensProbed) -> str:
-    what = f"{that_go(event)}, next to go: readable before being written"
-    if event.readable is not None:
-        return f"{what} {how_readable(event)}"
-    return f"{what} is not known: {event.unknown}"
+    what = f"{that_go(event)}, next to go: readable "
+    if event.readable is None:
+        return f"{what}before being written is not known: {event.unknown}"
+    shuffled = "–" if event.shuffled is None else f"{event.shuffled:.2f}"
+    return f"{what}{event.readable:.2f} (shuffled {shuffled})"
 
 
 def how_readable(event: events.NextTokensProbed) -> str:
