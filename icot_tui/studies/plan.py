@@ -142,7 +142,8 @@ def digest_of(config: RunConfig) -> str:
     empty.discard("distillation")  # digests have always had this one, empty or not
     content = _even(config.model_dump(exclude={"name", "description"} | empty))
     del content["evaluation"]["compare"]  # decided when the run begins, and trains nothing
-    del content["data"]["max_overlap"]  # likewise
+    del content["evaluation"]["probe_before_removal"]  # likewise
+    del content["data"]["max_overlap"]
     own, separator = default_separator(config), content["data"]["separator"]
     if own and separator == "eos":  # what earlier versions had, and did not say
         content["data"]["separator"] = None
@@ -156,6 +157,7 @@ def digest_of(config: RunConfig) -> str:
         ("data", "ood_options"): {},
         ("data", "ood_examples"): 1000,
         ("curriculum", "unit"): "token",
+        ("curriculum", "remove_share"): None,
         ("model", "vocabulary"): "all",
         ("train", "split_by_length"): None,
         ("train", "optimizer"): "adamw",

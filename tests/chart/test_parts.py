@@ -147,6 +147,8 @@ def test_a_straight_line_is_one_dot_wide():
 def test_ticks_are_round_and_told_apart():
     assert [label for _, label in linear_ticks(0, 1.02, 5)] == ["0", "0.25", "0.5", "0.75", "1"]
     assert [label for _, label in linear_ticks(0, 12_000, 4)] == ["0", "5k", "10k"]
+    assert len(linear_ticks(0, 3e301, 4)) == 2  # more than the largest round step
+    assert len(linear_ticks(-1.7e308, 1.7e308, 1)) == 1
     assert [label for _, label in linear_ticks(0, 10, 5)] == ["0", "2.5", "5", "7.5", "10"]
     assert [label for _, label in value_ticks(0.0012, 4, 5, True, False)] == ["0.01", "0.1", "1"]
     assert [label for _, label in value_ticks(0, 1, 5, False, True)] == [

@@ -158,7 +158,7 @@ def test_a_new_run_is_checked_while_one_writes_and_has_what_was_changed() -> Non
         assert isinstance(app.screen, NewRunDialog) and app.command == []
         await press(pilot, *["backspace"] * 4, "7", "down")
         await settled(pilot)
-        assert "the stage is learnt when" in picture(app)
+        assert "learnt when the smoothed loss" in picture(app)
         await press(pilot, "enter")
         await settled(pilot)
 

@@ -8,6 +8,8 @@ Tick = tuple[float, str]
 
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200)
+LARGEST_STEP = 1e300
+"""Larger ones come too near to the largest float to be multiplied."""
 _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -25,6 +27,9 @@ def linear_ticks(low: float, high: float, most: int, percent: bool = False) -> l
     step = _round_step((high - low) / max(most, 1))
     places = _multiples(low, high, step)
     while len(places) > max(most, 1):
+        if step >= LARGEST_STEP:
+            places = [low, high][: max(most, 1)]
+            break
         step = _round_step(step * 1.01)
         places = _multiples(low, high, step)
     return _distinct(places, lambda value, digits: short(value, step / 10**digits, percent))
@@ -88,8 +93,8 @@ def _stripped(number: str) -> str:
 
 def _round_step(rough: float) -> float:
     """The least of 1, 2, 2.5, 5 times a power of ten that is no less."""
-    if not 1e-290 < rough < 1e300:
-        return 1e-290 if rough <= 1e-290 else 1e300
+    if not 1e-290 < rough < LARGEST_STEP:
+        return 1e-290 if rough <= 1e-290 else LARGEST_STEP
     power = 10.0 ** math.floor(math.log10(rough))
     return next((step * power for step in _STEPS if step * power >= rough * (1 - 1e-9)), 10 * power)
 
