@@ -153,15 +153,15 @@ def run_probes(
 
 
 def _chosen(targets: list[Target], names: Sequence[str]) -> list[Target]:
+    if not any(target.kind == "token" for target in targets):
+        raise UserError(
+            "no chain-of-thought token is hidden at this stage that differs between the examples: "
+            "probe a checkpoint that has removed some, or give --stage"
+        )
     known = {target.name: target for target in targets}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise UserError(f"there is no target '{unknown[0]}': there are {', '.join(known)}")
-    if not any(target.kind == "token" for target in targets):
-        raise UserError(
-            "no chain-of-thought token is hidden at this stage: probe a checkpoint that has "
-            "removed some, or give --stage"
-        )
     return [known[name] for name in known if not names or name in names]
 
 

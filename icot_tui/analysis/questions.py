@@ -167,7 +167,7 @@ def read_questions(file: Path) -> list[str]:
         UserError: it can't be read, or has none.
     """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_bytes().decode("utf-8-sig").split("\n")  # as data is read
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UserError(f"{file} cannot be read: {reason}") from error

@@ -137,4 +137,4 @@ class Printer:
 
 def escaped_lines(text: str) -> str:
     """Each line with its control characters escaped."""
-    return "".join(plain(line) + "\n" for line in text.splitlines())
+    return "".join(plain(line) + "\n" for line in text.removesuffix("\n").split("\n"))

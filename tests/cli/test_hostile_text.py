@@ -1,6 +1,7 @@
 """Whatever a run's files say, no command hands a terminal a control character of theirs."""
 
 import ast
+import json
 import os
 import pty
 import re
@@ -11,6 +12,7 @@ import pytest
 
 import icot_tui
 from icot_tui.cli.app import run
+from icot_tui.config.sections import DataConfig
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.evaluation.samples import Sample, write_samples
 from icot_tui.engine.journal.events import CommandDone, ExampleShown, RunEnded, Warned
@@ -19,6 +21,8 @@ from icot_tui.runs.notes import Notes, write_notes
 from tests.events import trained
 from tests.tiny import tiny, train_new
 
+MARKS = ("\x1b", "\x07", "\x9b", "\x7f")
+WRITTEN = "\x1b]\x07"
 HOSTILE = "\x1b[66;66mred \x1b]0;owned\x07 \x9b31m \x7f \u202eback\u2028 \x00"
 OURS = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 """Colours and cursor movements, which rich and Textual write."""
@@ -38,14 +42,35 @@ COMMANDS = (
         "runs show NOWHERE",
     ),
     *("data stats HOSTILE.txt", "data stats HOSTILE.txt --json", "config check FILE"),
+    *("train FILE SHORT", "train FILE SHORT --json", "train FILE --name NOWHERE"),
+    *("ask RUN QUESTION", "ask RUN QUESTION --json", "ask RUN --file HOSTILE.txt"),
+    *(
+        "eval RUN --no-speed",
+        "eval RUN --no-speed --json",
+        "eval RUN --data HOSTILE.txt --no-speed",
+    ),
+    *("probe RUN SOME", "probe RUN SOME --json", "probe RUN SOME --target NOWHERE"),
 )
+
+NAME = HOSTILE.removesuffix("\x00")
+"""What a folder can be called."""
+
+
+def example(number):
+    """A line of data: its chain of thought is to be read from the number, its answer is learnt."""
+    return f"{number:03} {HOSTILE}||{MARKS[number % len(MARKS)]} {HOSTILE} #### {WRITTEN}\n"
 
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
-    """A finished run of which every text is hostile."""
-    runs = tmp_path_factory.mktemp("runs")
-    folder = train_new(runs, tiny(description=HOSTILE.replace("\x00", ""), train={"max_steps": 4}))
+    """A finished run of which every text is hostile, its tokens, its data and its path, too."""
+    runs = tmp_path_factory.mktemp("runs") / NAME / "runs"
+    runs.mkdir(parents=True)
+    (runs / "hostile.txt").write_text("".join(map(example, range(120))))
+    data = DataConfig(train=str(runs / "hostile.txt"), validation="10%")
+    learnt = {"schedule": "stages", "stages": [{"stage": 30, "steps": 1}], "reset_optimizer": False}
+    config = tiny(description=NAME, curriculum=learnt, train={"learning_rate": 3e-2})
+    folder = train_new(runs, config.model_copy(update={"data": data}))
     write_notes(folder, Notes(("tag",), HOSTILE))
     journal = Journal(folder.journal)
     journal.write(Warned(step=4, message=HOSTILE))
@@ -59,7 +84,6 @@ def hostile(tmp_path_factory):
     facts = {"index": 0, "kind": "random", "correct": False, "loss": 1.0, "confidence": (0.5,)}
     for path in folder.samples.iterdir():
         write_samples(path, [Sample(**facts, **texts, tokens=(HOSTILE,))])
-    (runs / "hostile.txt").write_bytes(f"1 {HOSTILE}||2 {HOSTILE} #### 3\n".encode() * 4)
     assert list_checkpoints(folder.checkpoints)
     return folder
 
@@ -102,25 +126,34 @@ def test_no_command_hands_hostile_text_to_a_terminal(hostile, command):
         "RUN": str(hostile.path),
         "FILE": str(hostile.config),
         "HOSTILE.txt": str(hostile.path.parent / "hostile.txt"),
-        "NOWHERE": HOSTILE.replace("\x00", ""),
-        "FILE.NOWHERE": f"{HOSTILE[:-1]}.toml",
+        "QUESTION": f"001 {HOSTILE}",
+        "NOWHERE": NAME,
+        "FILE.NOWHERE": f"{NAME}.toml",
     }
+    command = command.replace("SHORT", "--set train.max_steps=2")
+    command = command.replace("SOME", "--examples 100 --no-patch")
     arguments = [places.get(word, word) for word in command.split()]
-    if arguments[:2] != ["runs", "list"]:
-        found = printed(arguments, terminal=True)
-    else:
-        found = printed([*arguments, "--runs", str(hostile.path.parent)], terminal=True)
+    if command.startswith(("runs list", "train")):
+        arguments += ["--runs", str(hostile.path.parent)]
+    found = printed(arguments, terminal=True)
     assert found
     assert not [mark for mark in RAW if mark in found], found
     left = OURS.sub(b"", found)
     assert not re.search(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]", left), found
     assert b"unexpected" not in found
+    refused = "NOWHERE" in command or command.endswith("loss/")
+    assert (b"error: " in found) == refused, found
 
 
 def test_a_card_in_a_pipe_is_exact(hostile):
-    assert HOSTILE[:-1].encode() in printed(
-        ["runs", "export", str(hostile.path), "--format", "card"], terminal=False
-    )
+    command = ["runs", "export", str(hostile.path), "--format", "card"]
+    assert NAME.encode() in printed(command, terminal=False)
+
+
+def test_what_a_model_writes_is_exact_in_json(hostile):
+    command = ["ask", str(hostile.path), f"001 {HOSTILE}", "--json"]
+    (answer,) = json.loads(printed(command, terminal=False))["answers"]
+    assert answer["answer"] == WRITTEN, answer
 
 
 def test_a_journal_may_be_printed(hostile):
