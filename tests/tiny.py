@@ -1,6 +1,7 @@
 """A run so small that a test can train it whole, with every feature that could go wrong in it."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,23 @@ def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) ->
     assert one.keys() == other.keys()
     different = [name for name in one if not torch.equal(one[name], other[name])]
     assert not different, different
+
+
+def copy_until(step: int, run: RunFolder, path: Path) -> RunFolder:
+    """A copy of a run without the checkpoints after a step."""
+    shutil.copytree(run.path, path, ignore=shutil.ignore_patterns("lock"))
+    copy = RunFolder(path)
+    for checkpoint in list_checkpoints(copy.checkpoints):
+        if checkpoint.step > step:
+            shutil.rmtree(checkpoint.path)
+    return copy
+
+
+def assert_same_run(one: RunFolder, other: RunFolder) -> None:
+    """Weights, optimizer, state and journal, bit for bit."""
+    assert_same(final_tensors(one), final_tensors(other))
+    assert final_state(one) == final_state(other)
+    assert news(one) == news(other)
 
 
 def read_lines(folder: RunFolder) -> list[dict[str, Any]]:

@@ -48,6 +48,13 @@ COMMANDS = {
 """Every command with its help line, kept here so that --help imports no command."""
 
 
+SPINS = "1000"
+"""How often a thread of PyTorch's on a CPU looks for work before it sleeps, a few microseconds.
+
+libgomp's own 300,000 take milliseconds: while other work wants a core, each operation waits that
+long for its own threads (benchmarks/RESULTS.md, section 3)."""
+
+
 class LazyGroup(TyperGroup):
     """Lists commands by the table, and imports a command's module once it is called."""
 
@@ -129,6 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         # What a terminal's encoding lacks is shown as an escape, and stops nothing.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    share_cores()
     try:
         status = run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
@@ -139,6 +147,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for number in (signal.SIGINT, signal.SIGTERM):  # all is done: an end's status stands
         signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
+
+
+def share_cores() -> None:
+    """Let threads without work sleep soon, unless the environment says how long they look for it.
+
+    It counts where PyTorch is not loaded yet.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
 
 
 def run(arguments: Sequence[str]) -> int:

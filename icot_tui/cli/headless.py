@@ -177,6 +177,8 @@ def handling_stop_signals(
         say("stopping after this step, then saving (once more: stop at once, without saving)")
 
     def preempt(why: str = "asked by the scheduler") -> None:
+        if ended:
+            return
         commands.put(Preempt(why=why))
         say(f"{why}: stopping after this step, then saving; to be continued")
 

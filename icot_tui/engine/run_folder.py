@@ -233,7 +233,7 @@ def _written(file: Path) -> float | None:
 
 def _locked(path: Path) -> int:
     """Open a file and lock it, waiting for views that only test the lock; or `BlockingIOError`."""
-    lock, attempts = open_file(path, os.O_RDWR | os.O_CREAT, mode=OWNERS), 11
+    lock, attempts = open_file(path, os.O_RDWR | os.O_CREAT, mode=OWNERS), 51
     with contextlib.suppress(OSError):  # earlier versions' could be locked by other users
         os.fchmod(lock, OWNERS)
     while True:
@@ -245,7 +245,7 @@ def _locked(path: Path) -> int:
             if not attempts or not isinstance(error, BlockingIOError):
                 os.close(lock)
                 raise
-        time.sleep(0.05)
+        time.sleep(0.01)
 
 
 def listed_as_locked(path: Path) -> bool:

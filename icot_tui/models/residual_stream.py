@@ -12,7 +12,7 @@ is found out by trying and not by the model's name.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -109,27 +109,23 @@ class ResidualStream:
         logits: Tensor = forward(self.lm, ids, positions).logits
         return logits
 
-    @contextmanager
-    def recording(self, sites: Sequence[Site]) -> Iterator[dict[Site, Tensor]]:
+    def recording(self, sites: Sequence[Site]) -> AbstractContextManager[dict[Site, Tensor]]:
         """Activations [B, L, H] of the last forward pass, by site."""
-        found: dict[Site, Tensor] = {}
+        return self._keeping(sites, lambda activation: activation)
 
-        def keep(where: Site, activation: Tensor) -> Tensor:
-            found[where] = activation.detach()
-            return activation
-
-        with ExitStack() as stack:
-            for where in sites:
-                stack.enter_context(self.changing(where, partial(keep, where)))
-            yield found
+    def picking(
+        self, sites: Sequence[Site], at: Tensor
+    ) -> AbstractContextManager[dict[Site, Tensor]]:
+        """Activations [B, H] of the last forward pass in one column of each row, by site."""
+        rows = torch.arange(len(at), device=at.device)
+        return self._keeping(sites, lambda activation: activation[rows, at])
 
     @contextmanager
-    def picking(self, sites: Sequence[Site], at: Tensor) -> Iterator[dict[Site, Tensor]]:
-        """Activations [B, H] of the last forward pass in one column of each row, by site."""
+    def _keeping(self, sites: Sequence[Site], part: Change) -> Iterator[dict[Site, Tensor]]:
         found: dict[Site, Tensor] = {}
 
         def keep(where: Site, activation: Tensor) -> Tensor:
-            found[where] = activation.detach()[torch.arange(len(at), device=at.device), at]
+            found[where] = part(activation.detach())
             return activation
 
         with ExitStack() as stack:

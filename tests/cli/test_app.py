@@ -1,5 +1,6 @@
 import importlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -182,6 +183,31 @@ def test_a_reader_that_leaves_is_not_an_error() -> None:
 
 
 # --- output ---
+
+
+@pytest.mark.parametrize(
+    ("given", "spins"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "77"}, "77"), ({"OMP_WAIT_POLICY": "passive"}, "0")],
+)
+def test_threads_of_pytorch_sleep_soon_where_nobody_says_how_long(
+    given: dict[str, str], spins: str
+) -> None:
+    torch = Path(find_spec("torch").origin)  # type: ignore[union-attr, arg-type]
+    library = next(torch.parent.glob("lib/libgomp*"), None)
+    if library is None:
+        pytest.skip("this PyTorch has another OpenMP")
+    ours = {key: value for key, value in os.environ.items() if "OMP_" not in key}
+    load = (
+        f"from icot_tui.cli import app; app.share_cores(); import ctypes; ctypes.CDLL('{library}')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", load],
+        env={**ours, **given, "OMP_DISPLAY_ENV": "verbose"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"GOMP_SPINCOUNT = '{spins}'" in done.stderr
 
 
 def test_plain_shows_what_a_terminal_would_obey() -> None:

@@ -1,15 +1,13 @@
 """The parts of a loss: they add up to it, a resume keeps them, and one part is none."""
 
-import shutil
 from statistics import fmean
 
 import pytest
 
-from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.journal.journal import decode_line, encode_line
 from icot_tui.engine.loop.run_state import RunState, Step, StepCount, mean_parts
 from tests.events import trained
-from tests.tiny import final_state, news, read_lines, tiny, train, train_new
+from tests.tiny import assert_same_run, copy_until, news, read_lines, tiny, train, train_new
 
 MADE_OF = StepCount(10, 2, 0)
 CODI = ["student", "hidden_states", "teacher"]
@@ -63,14 +61,9 @@ def test_micro_batches_change_no_part_that_is_a_sum_over_rows(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("step", range(10))
 def test_a_resume_at_any_step_journals_the_same(codi, tmp_path, step):
-    shutil.copytree(codi.path, tmp_path / "copy", ignore=shutil.ignore_patterns("lock"))
-    folder = type(codi)(tmp_path / "copy")
-    for checkpoint in list_checkpoints(folder.checkpoints):
-        if checkpoint.step > step:
-            shutil.rmtree(checkpoint.path)
+    folder = copy_until(step, codi, tmp_path / "copy")
     train(folder)
-    assert news(folder) == news(codi)
-    assert final_state(folder) == final_state(codi)
+    assert_same_run(folder, codi)
 
 
 def test_a_loss_of_one_part_has_none(tmp_path):

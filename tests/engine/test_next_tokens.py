@@ -1,6 +1,5 @@
 """How well what goes next is read before it is written: known contents, and a run left alone."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from icot_tui.config import RunConfig
 from icot_tui.curriculum.removal import RemovalPlan, TokenFormat
 from icot_tui.data.encoded import EncodedSplit
-from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.evaluation.next_tokens import FEWEST, MOST_TOKENS, NextTokenProbe
 from icot_tui.engine.journal.events import NextTokensProbed
 from icot_tui.engine.journal.journal import JournalReader
@@ -22,7 +20,9 @@ from icot_tui.errors import UserError
 from icot_tui.models.supervised import SupervisedLM
 from tests.tiny import (
     assert_same,
+    assert_same_run,
     byte_pair_tokenizer,
+    copy_until,
     final_state,
     final_tensors,
     news,
@@ -204,15 +204,9 @@ def test_looking_changes_nothing_but_the_journal(probed_run: RunFolder, tmp_path
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [0, 2, 7, 9, 14, 20, 23])
 def test_a_resume_tells_the_same(probed_run: RunFolder, tmp_path: Path, step: int) -> None:
-    shutil.copytree(probed_run.path, tmp_path / "copy", ignore=shutil.ignore_patterns("lock"))
-    folder = RunFolder(tmp_path / "copy")
-    for checkpoint in list_checkpoints(folder.checkpoints):
-        if checkpoint.step > step:
-            shutil.rmtree(checkpoint.path)
+    folder = copy_until(step, probed_run, tmp_path / "copy")
     train(folder)
-    assert_same(final_tensors(folder), final_tensors(probed_run))
-    assert final_state(folder) == final_state(probed_run)
-    assert news(folder) == news(probed_run)
+    assert_same_run(folder, probed_run)
 
 
 def test_without_a_setting_it_is_done_where_it_can_be(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from icot_tui.engine.loop.commands import (
 )
 from tests.tiny import (
     assert_same,
+    assert_same_run,
+    copy_until,
     final_state,
     final_tensors,
     news,
@@ -48,16 +50,10 @@ def test_the_run_meets_every_kind_of_boundary(every_step):
 
 @pytest.mark.parametrize("step", range(30))
 def test_resume_at_every_step(every_step, tmp_path, step):
-    shutil.copytree(every_step.path, tmp_path / "copy", ignore=shutil.ignore_patterns("lock"))
-    folder = type(every_step)(tmp_path / "copy")
-    for checkpoint in list_checkpoints(folder.checkpoints):
-        if checkpoint.step > step:
-            shutil.rmtree(checkpoint.path)
+    folder = copy_until(step, every_step, tmp_path / "copy")
     train(folder)
     assert read_lines(folder)[-1]["finished"]
-    assert_same(final_tensors(folder), final_tensors(every_step))
-    assert final_state(folder) == final_state(every_step)
-    assert news(folder) == news(every_step)
+    assert_same_run(folder, every_step)
 
 
 def test_saving_changes_nothing(every_step, tmp_path):

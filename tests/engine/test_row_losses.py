@@ -1,7 +1,5 @@
 """The losses of single rows, and runs whose examples lose tokens as each of them is learnt."""
 
-import shutil
-
 import pytest
 import torch
 
@@ -17,6 +15,8 @@ from icot_tui.models.supervised import CHUNKED_VOCABULARY, SupervisedLM
 from tests.engine.ranks import run_ranks
 from tests.tiny import (
     assert_same,
+    assert_same_run,
+    copy_until,
     final_state,
     final_tensors,
     news,
@@ -137,16 +137,10 @@ def test_examples_differ_in_what_is_removed_of_them(every_step):
 
 @pytest.mark.parametrize("step", range(1, 30, 4))
 def test_resume_at_any_step_is_exact(every_step, tmp_path, step):
-    shutil.copytree(every_step.path, tmp_path / "copy", ignore=shutil.ignore_patterns("lock"))
-    folder = type(every_step)(tmp_path / "copy")
-    for checkpoint in list_checkpoints(folder.checkpoints):
-        if checkpoint.step > step:
-            shutil.rmtree(checkpoint.path)
+    folder = copy_until(step, every_step, tmp_path / "copy")
     train(folder)
     assert read_lines(folder)[-1]["finished"]
-    assert_same(final_tensors(folder), final_tensors(every_step))
-    assert final_state(folder) == final_state(every_step)
-    assert news(folder) == news(every_step)
+    assert_same_run(folder, every_step)
 
 
 def test_saving_changes_nothing(every_step, tmp_path):

@@ -130,6 +130,13 @@ class Metrics:
     def open_spikes(self) -> int:
         return sum(spike.open for spike in self.spikes[-8:])
 
+    def count_flops(self, steps: int) -> None:
+        """So many more steps as the last one that was counted."""
+        if self.flops is None or self.step_flops is None:
+            self.flops = None
+        else:
+            self.flops += steps * self.step_flops
+
 
 @dataclass(frozen=True, slots=True)
 class _Mark:

@@ -277,7 +277,7 @@ class RunSummary:
             case events.StepsTrained():
                 finite = tuple(loss for loss in event.losses if loss is not None)
                 self._count(event, finite, event.learning_rate, [event.seconds])
-                self._count_flops(len(event.losses))
+                metrics.count_flops(len(event.losses))
                 metrics.loss_parts = event.loss_parts
                 self._recent_lines.append((len(event.losses), event.seconds))
                 self._recent_ends.append((time, event.step))
@@ -341,7 +341,7 @@ class RunSummary:
         self.metrics.step = int(lines.steps[-1])
         seconds = lines.seconds.tolist()
         self._count(lines, lines.last_losses, float(lines.learning_rates[-1]), seconds)
-        self._count_flops(self.metrics.step - lines.first + 1)
+        self.metrics.count_flops(self.metrics.step - lines.first + 1)
         self.metrics.loss_parts = lines.last_parts
         last = slice(-PACE_WINDOW, None)
         ends = lines.steps[-PACE_WINDOW - 1 :]
@@ -373,13 +373,6 @@ class RunSummary:
         metrics.dropped_rows += lines.dropped_rows
         if lines.stage != metrics.stage:  # a method that does not start at 0
             self._move_to(lines.stage, self._is_everything(lines.stage), since=lines.first - 1)
-
-    def _count_flops(self, steps: int) -> None:
-        metrics = self.metrics
-        if metrics.flops is None or metrics.step_flops is None:
-            metrics.flops = None
-        else:
-            metrics.flops += steps * metrics.step_flops
 
     def _move_to(self, stage: int, everything: bool, since: int | None = None) -> None:
         metrics = self.metrics
