@@ -13,7 +13,7 @@ from icot_tui.cli.reporter import Reporter
 from icot_tui.config import RunConfig, load_config, method_of
 from icot_tui.engine.checkpoints.checkpoint import best_or_newest, list_checkpoints
 from icot_tui.engine.journal.events import Event, RunEnded, Warned
-from icot_tui.engine.journal.journal import Journal, JournalReader, last_step
+from icot_tui.engine.journal.journal import Journal, JournalReader, last_step, tells_of
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import how_answered
 from icot_tui.engine.loop.commands import CommandQueue, Preempt, Stop
@@ -239,7 +239,7 @@ def _record_at_last_step(folder: RunFolder, event_at: Callable[[int], Event]) ->
 
 def is_saved(folder: RunFolder, ended: RunEnded) -> bool:
     """Is there a checkpoint of the very last step? (Prompted runs keep every reply.)"""
-    if not folder.config.is_file():  # moved or deleted meanwhile
+    if not folder.config.is_file() or not tells_of(folder.journal, ended):  # moved or deleted
         return False
     if not method_of(load_config(folder.config).config).trains:
         return True

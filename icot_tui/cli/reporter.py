@@ -87,7 +87,8 @@ class LogProgress(QuietProgress):
         trained = isinstance(event, StepsTrained) and not self._printer.live
         if trained and when >= self._loss_due:
             self._loss_due = when + LOSS_SECONDS
-            stage = f"stage {self._summary.removed} of {self._summary.greatest_stage}"
+            most = self._summary.greatest_stage  # unknown where the journal's beginning is lost
+            stage = f"stage {self._summary.removed}" + ("" if most is None else f" of {most}")
             words = ", ".join([*pace(self._summary), stage])
             self._printer.log(NarratedLine(when, event.step, words))
 

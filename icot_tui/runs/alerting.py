@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from icot_tui.config.alerts import load_alert_settings
 from icot_tui.engine.run_folder import RunFolder
@@ -18,14 +18,17 @@ LAST_ALERT_SECONDS = 12.0
 
 
 @contextlib.contextmanager
-def alerting(folder: RunFolder) -> Iterator[None]:
+def alerting(folder: RunFolder) -> Iterator[Callable[[str], None]]:
     """Have the user told what happens to a run, if the user's settings say how.
 
     Only the first of several processes does. No failure of an alert reaches the training.
+
+    Yields what to call with the reason of the end, for where no journal is left to tell it.
     """
     process = _start(folder) if os.environ.get("RANK", "0") == "0" else None
+    reasons = list[str]()
     try:
-        yield
+        yield reasons.append
     except Exception as error:
         _finish(process, reason(error))
         raise
@@ -33,7 +36,7 @@ def alerting(folder: RunFolder) -> Iterator[None]:
         if process is not None:
             process.kill()
         raise
-    _finish(process, "")
+    _finish(process, "".join(reasons))
 
 
 def _start(folder: RunFolder) -> "subprocess.Popen[bytes] | None":
@@ -56,7 +59,7 @@ def _start(folder: RunFolder) -> "subprocess.Popen[bytes] | None":
 
 
 def _finish(process: "subprocess.Popen[bytes] | None", failure: str) -> None:
-    """Say why the training failed, if it did, and let the last alert be sent."""
+    """Say why the training failed or ended, and let the last alert be sent."""
     if process is not None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.communicate(failure.encode(errors="replace")[:4000], LAST_ALERT_SECONDS)

@@ -60,8 +60,10 @@ def run_training(
     Raises:
         UserError: the folder is in use, or what the config names can't be had.
     """
-    with alerting(folder):
-        return _run(folder, commands, listen, card)
+    with alerting(folder) as tell_reason:
+        ended = _run(folder, commands, listen, card)
+        tell_reason(ended.reason)
+        return ended
 
 
 def _run(

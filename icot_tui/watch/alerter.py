@@ -36,7 +36,7 @@ class Alerter:
         self._logged: set[str] = set()
 
     def follow(self, trainer: int) -> None:
-        """Look until the trainer, a process, says why it failed, closes its pipe or is gone."""
+        """Look until the trainer, a process, says why it ended, closes its pipe or is gone."""
         over = False
         while not over:
             told = bool(select.select([0], [], [], LOOK_SECONDS)[0])

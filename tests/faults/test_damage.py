@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import os
+import resource
 import shutil
 import subprocess
 import threading
@@ -15,7 +16,9 @@ import torch
 from icot_tui.engine.checkpoints.checkpoint import (
     MANIFEST,
     list_checkpoints,
+    save_tensors,
     verify,
+    write_checkpoint,
 )
 from icot_tui.engine.journal.events import (
     CheckpointFailed,
@@ -232,6 +235,22 @@ def test_stop_while_the_disk_is_full(small_disk):
     assert not ended.finished and "writing failed" in ended.reason
     (small_disk / "ballast").unlink()
     assert train(folder).finished
+
+
+def test_a_disk_that_refuses_in_the_midst_of_a_file_is_waited_for_like_a_full_one(tmp_path):
+    """What writes tensors has errors of its own for it."""
+    folder, allowed = create_run(tiny(), tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def write_files(beside):
+        save_tensors({"weight": torch.zeros(100_000)}, beside / "model.safetensors")
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, allowed[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_checkpoint(folder.checkpoints, "step-00000001", {}, write_files, 0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, allowed)
+    assert list(folder.checkpoints.iterdir()) == []
 
 
 class Poison:

@@ -11,11 +11,12 @@ from subprocess import PIPE
 import pytest
 
 from icot_tui.cli.app import main, run
-from icot_tui.cli.headless import StopNow, handling_stop_signals, train_run
+from icot_tui.cli.headless import StopNow, handling_stop_signals, is_saved, train_run
 from icot_tui.config.loading import dump_toml
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.checkpoints.store import Store
-from icot_tui.engine.loop.commands import CommandQueue
+from icot_tui.engine.journal.events import Evaluated, Paused
+from icot_tui.engine.loop.commands import CommandQueue, Pause
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.runs.new_run import create_run
 from icot_tui.signals import ECHO_SECONDS
@@ -52,8 +53,77 @@ def test_a_live_folder_that_is_moved(tmp_path):
 def test_a_live_folder_that_is_deleted(tmp_path):
     folder = create_run(OFTEN, tmp_path)
     ended = train_while(folder, lambda: shutil.rmtree(folder.path))
-    assert ended.reason == f"stopped without saving: the run's folder {folder.path} was deleted"
+    gone = f"the run's folder {folder.path} was deleted: start it again with 'icot-tui train'"
+    assert ended.reason == f"stopped without saving: {gone}"
     assert not folder.path.exists()
+
+
+def empty(folder):
+    for part in folder.path.iterdir():
+        shutil.rmtree(part) if part.is_dir() else part.unlink()
+
+
+def replace_journal(folder):
+    copy = shutil.copy(folder.journal, folder.path / "copy")
+    os.replace(copy, folder.journal)
+
+
+TAKEN = {
+    "emptied": (empty, "was deleted: start it again with 'icot-tui train'"),
+    "journal deleted": (lambda folder: folder.journal.unlink(), "was deleted while the run wrote"),
+    "journal replaced": (replace_journal, "was replaced by another file while the run wrote to it"),
+    "journal moved": (lambda folder: folder.journal.rename(folder.path / "old"), "/old while the"),
+}
+
+
+@pytest.mark.parametrize("taken", TAKEN)
+def test_a_journal_that_is_no_longer_there_ends_the_run(tmp_path, taken):
+    """Soon, though nothing is saved; and what lies there meanwhile stays as it is."""
+    take, said = TAKEN[taken]
+    folder = create_run(tiny(evaluation={"every_steps": 1000}), tmp_path)
+    left = []
+
+    def disturb():
+        take(folder)
+        left.extend(sorted(folder.path.rglob("*")))
+
+    ended = train_while(folder, disturb)
+    assert not ended.finished and ended.step <= 12
+    assert ended.reason.startswith("stopped without saving: ") and said in ended.reason
+    assert not is_saved(folder, ended)
+    assert sorted(folder.path.rglob("*")) == left
+    if taken == "journal deleted":
+        assert train(folder).finished
+
+
+@pytest.mark.parametrize("last", [Evaluated, Paused])
+def test_a_folder_that_is_deleted_in_the_last_evaluation_or_a_pause(tmp_path, last):
+    folder, commands = create_run(tiny(train={"max_steps": 4}), tmp_path), CommandQueue()
+    if last is Paused:
+        commands.put(Pause())
+
+    def listen(event):
+        if isinstance(event, last):
+            shutil.rmtree(folder.path)
+
+    ended = train(folder, commands, listen)
+    assert not ended.finished and "was deleted: start it again" in ended.reason
+    assert not folder.path.exists()
+
+
+def test_a_trainer_tells_that_its_folder_was_deleted(tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text(dump_toml(tiny(train={"max_steps": 1_000_000})))
+    arguments = ["train", str(config), "--runs", str(tmp_path / "runs"), "--quiet"]
+    process = ForkedProcess(arguments, ROOT, os.environ, stdout=PIPE, stderr=PIPE)
+    folder = RunFolder(tmp_path / "runs" / "tiny")
+    while len(list_checkpoints(folder.checkpoints)) < 2 and process.poll() is None:
+        time.sleep(0.02)
+    empty(folder)
+    output, errors = process.communicate(60)
+    assert process.returncode == 1 and "Traceback" not in output + errors
+    assert f"{folder.path} was deleted: start it again with 'icot-tui train'" in output
+    assert list(folder.path.rglob("*")) == []
 
 
 def test_a_run_never_writes_into_another_one_in_its_place(tmp_path):

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from textual.pilot import Pilot
 
-from icot_tui.engine.journal.events import CheckpointSaved, CommandDone
+from icot_tui.engine.journal.events import CheckpointSaved, CommandDone, RunEnded
 from icot_tui.engine.loop.commands import Command, CommandQueue
 from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.app.settings import Options, Settings
@@ -120,6 +120,7 @@ class Engine:
     def __init__(self, told: Any) -> None:
         self.folder, self.phase = told.folder, "training"
         self.startup_phase: str | None = None
+        self.ended: RunEnded | None = None
         self.error: str | None = None
         self.alive = True
         self.sent: list[Any] = []

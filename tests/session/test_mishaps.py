@@ -1,6 +1,7 @@
 """What may go wrong around a training, in a real terminal: it hurts neither of the two."""
 
 import os
+import shutil
 import signal
 import time
 
@@ -73,6 +74,21 @@ def test_the_death_of_the_parent_process_hurts_no_training(launch: Launch) -> No
     screen.process.kill()
     assert screen.wait_for_end().finished
     screen.wait_for(lambda: not psutil.pid_exists(trainer), "end")
+
+
+def test_a_deleted_folder_is_told_on_the_screen_and_after(launch: Launch) -> None:
+    screen = launch(*ENDLESS)
+    before = screen.modes()
+    screen.wait_for_step(20)
+    shutil.rmtree(screen.run_folder.path)
+    screen.wait_for_text("What next?")
+    screen.wait_for_text("again with 'icot-tui train'")
+    assert "trainer gone" not in screen.text and "icot-tui resume" not in screen.text
+    screen.type("q")
+    assert screen.status() == 1
+    screen.wait_for_text("runs/tiny was deleted: start it again with 'icot-tui train'")
+    assert in_order(screen, before)
+    assert not screen.run_folder.path.exists()
 
 
 def test_bad_input_opens_no_screen(launch: Launch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -76,6 +77,14 @@ def test_a_run_tells_why_it_failed_and_what_is_not_finite(tmp_path: Path, sent: 
     assert first["text"] == "tiny failed: RuntimeError: the cable is out"
     assert first["kind"] == second["kind"] == "failed"
     assert "lower train.batch_size" in second["text"]
+    sent.unlink()
+
+    def delete(event: object) -> None:
+        shutil.rmtree(tmp_path / "deleted", ignore_errors=True)
+
+    train_new(tmp_path / "deleted", tiny(), listen=delete)
+    (deleted,) = alerts(sent)
+    assert deleted["kind"] == "failed" and "tiny was deleted: start it again" in deleted["text"]
     sent.unlink()
     settings = tmp_path / "config" / "icot-tui" / "settings.toml"
     settings.write_text(settings.read_text() + '\nkinds = ["not finite", "collapse"]')

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from icot_tui.data.cache import force_to_disk, forcing_to_disk
 from icot_tui.engine.checkpoints.state import LARGEST, STATE, VERSION, read_state
-from icot_tui.engine.run_folder import BEST, LATEST
+from icot_tui.engine.run_folder import BEST, LATEST, RunFolder
 from icot_tui.errors import UserError
 from icot_tui.files import open_file, read_file, read_small, remove_tree, write_atomically
 
@@ -101,14 +101,17 @@ def write_checkpoint(
     the bytes `needed` for them, roughly. Returns the bytes written.
 
     Raises:
-        OSError: no space, no permission, a failing disk; nothing half-written is left.
+        OSError: no space, no permission, a failing disk, or the run was deleted meanwhile; nothing
+            half-written is left.
     """
+    from safetensors import SafetensorError
+
     folder.mkdir(exist_ok=True)  # a copy of a run may come without it
     free = shutil.disk_usage(folder).free
     if free < needed:
         sizes = f"{free / 1e6:,.0f} MB free, a checkpoint needs {needed / 1e6:,.0f} MB"
         raise OSError(errno.ENOSPC, f"the disk has {sizes}")
-    beside = folder / f".writing-{name}"
+    beside, run = folder / f".writing-{name}", RunFolder(folder.parent)
     remove_checkpoint(beside)
     try:
         beside.mkdir()
@@ -120,12 +123,16 @@ def write_checkpoint(
             manifest = {str(path.relative_to(beside)): _fingerprint(path) for path in files}
             (beside / MANIFEST).write_text(json.dumps(manifest, indent=1))
             force(beside / MANIFEST, beside)
+        if not any(path.exists() for path in (run.config, run.journal)):
+            raise FileNotFoundError(errno.ENOENT, "the run was deleted", str(run.path))
         # One may be there: passed over as damaged, or made before a command at this very step.
         replaced = _set_aside(folder / name)
         os.replace(beside, folder / name)
         force_to_disk(folder)
-    except BaseException:
+    except BaseException as error:
         remove_checkpoint(beside)
+        if isinstance(error, SafetensorError):  # its own kind, whatever the disk says
+            raise OSError(str(error)) from error
         raise
     remove_tree(replaced)
     write_atomically(folder / LATEST, name + "\n", own_folder=True)

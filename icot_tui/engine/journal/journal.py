@@ -85,7 +85,7 @@ class Journal:
             self._file = open_file(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         except OSError as error:
             raise UserError(f"cannot write {path}: {error.strerror}") from error
-        self._folder, self._identity = path.parent, _identity(path.parent)
+        self._path = path
         size = os.fstat(self._file).st_size
         torn = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
         self._unwritten = b"\n" if torn else b""
@@ -98,44 +98,65 @@ class Journal:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits; the disk's `OSError`, if any, is also kept in `error`."""
+        """Write what waits; an `OSError` of the disk, or of a file that is gone, is in `error` too.
+
+        A file that another program moved, replaced or deleted takes lines that nobody will read.
+        """
         try:
             while self._unwritten:
                 written = os.write(self._file, self._unwritten)
                 self._unwritten = self._unwritten[written:]
+            if not self._in_place():
+                raise FileNotFoundError(errno.ENOENT, "it is no longer there", str(self._path))
             self.error = None
         except OSError as error:
             self.error = error
             raise
 
     def displaced(self) -> str | None:
-        """What became of the run's folder, in words, if another program moved or deleted it."""
-        if _identity(self._folder) == self._identity:
+        """What became of the journal or its folder, and what to do, if another program took it."""
+        if self._in_place():
             return None
-        what = f"the run's folder {self._folder} was"
-        if os.fstat(self._file).st_nlink == 0:
-            return f"{what} deleted"
+        folder, file = self._path.parent, self._path
+        whole, deleted = f"the run's folder {folder} was", os.fstat(self._file).st_nlink == 0
+        now = None if deleted else self._now()
+        if deleted and not (folder / "config.toml").exists():
+            return f"{whole} deleted: start it again with 'icot-tui train'"
+        if not deleted and now is None:
+            return f"{whole} moved or deleted"
+        if now and now.parent != folder.resolve() and (now.parent / "config.toml").exists():
+            return f"{whole} moved to {now.parent}: resume it there"
+        if now:
+            what, then = f"moved to {now}", "put it back and resume the run"
+        elif file.exists():
+            what, then = "replaced by another file", "put the right one there and resume the run"
+        else:
+            what, then = "deleted", "resume the run, which begins a new one at the last checkpoint"
+        return f"{file} was {what} while the run wrote to it: {then}"
+
+    def _in_place(self) -> bool:
+        """Is the open file the one at its path, as far as the disk tells?"""
         try:
-            now = os.readlink(f"/proc/self/fd/{self._file}")
-        except OSError:  # a system that doesn't tell
-            return f"{what} moved or deleted"
-        return f"{what} moved to {os.path.dirname(now)}: resume it there"
+            return os.path.samestat(os.lstat(self._path), os.fstat(self._file))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:  # a disk that fails for now
+            return True
+
+    def _now(self) -> Path | None:
+        """Where the open file is; None on a system that doesn't tell."""
+        try:
+            return Path(os.readlink(f"/proc/self/fd/{self._file}"))
+        except OSError:
+            return None
 
     def close(self) -> None:
         """Write the rest, wait until the disk has it all, and close."""
         with contextlib.suppress(OSError):
             self.flush()
+        with contextlib.suppress(OSError):
             os.fsync(self._file)
         os.close(self._file)
-
-
-def _identity(folder: Path) -> tuple[int, int] | None:
-    """By which a folder is known to be the same; None where there is none."""
-    try:
-        found = os.stat(folder)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 class JournalReader:
@@ -226,6 +247,16 @@ class JournalReader:
         """
         for part in self.new_parts():
             yield from filter(None, map(decode_line, part.split(b"\n")[:-1]))
+
+
+def tells_of(path: Path, event: Event) -> bool:
+    """Is this event in the last part of a journal?"""
+    reader = JournalReader(path)
+    with contextlib.suppress(OSError):
+        if (size := path.stat().st_size) > PART_BYTES:
+            reader.skip_to(size - PART_BYTES)
+        return any(told == event for _, told in reader.events())
+    return False
 
 
 def last_step(path: Path) -> int | None:

@@ -79,14 +79,14 @@ class Control:
         if trainer.state.step % self._every_steps:
             return
         self._roll_back_if_needed(trainer)
-        journal = self._journal
-        if self.processes.share(journal is not None and journal.error is not None):
-            self.until_it_works(trainer, lambda: None if journal is None else journal.flush())
+        if self.processes.share(self._journal is not None and self._journal.error is not None):
+            self.until_journaled(trainer)
         for command in self._take():
             self._carry_out(command, trainer)
         with trainer.clock_stopped():
             while self._paused:
                 time.sleep(POLL_SECONDS)
+                self._stop_if_displaced()
                 for command in self._take():
                     self._carry_out(command, trainer)
 
@@ -197,11 +197,16 @@ class Control:
             self._paused = True
             trainer.emit(events.Paused(step=trainer.state.step, reason=reason))
 
+    def until_journaled(self, trainer: CommandedTrainer) -> None:
+        """Wait until the journal has all events so far."""
+        journal = self._journal
+        self.until_it_works(trainer, lambda: None if journal is None else journal.flush())
+
     def until_it_works(self, trainer: CommandedTrainer, write: Callable[[], None]) -> None:
         """Write something; while the disk refuses, wait and try again, and say so once.
 
         A stop meanwhile raises `StopRequest`, unsaved: what can't be written can't be saved first.
-        So does a run's folder that was moved or deleted, into which nothing more is written.
+        So does a journal or folder that was moved or deleted: nothing more is written there.
         """
         reason: str | None = None
         self._stop_if_displaced()

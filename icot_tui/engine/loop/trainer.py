@@ -80,6 +80,7 @@ class Trainer:
                     self.evaluate()
                     reason = self._reason_to_end()
                 if reason:
+                    self.control.until_journaled(self)
                     return events.RunEnded(step=self.state.step, reason=reason, finished=True)
                 self._remove_tokens()
                 self._train_step()

@@ -63,11 +63,16 @@ def run_prompted(
                 listen(event)
 
         asking = _Asking(
-            prompted=prompted, model=model, questions=questions, commands=commands, emit=emit
+            prompted=prompted,
+            model=model,
+            questions=questions,
+            commands=commands,
+            emit=emit,
+            displaced=journal.displaced,
         )
         asking.start(config.name)
-        reason = "stopped by command, what was answered is kept"
-        if finished := asking.ask_all():
+        reason = asking.ask_all()
+        if finished := not reason:
             asking.evaluate(folder)
             reason = asking.end()
         ended = events.RunEnded(step=0, reason=reason, finished=finished)
@@ -95,6 +100,7 @@ class _Asking:
     questions: Questions
     commands: CommandQueue
     emit: Callable[[events.Event], None]
+    displaced: Callable[[], str | None]
     samples: list[Sample] = field(default_factory=list)
     counts: _Counts = field(default_factory=_Counts)
     began: float = field(default_factory=time.monotonic)
@@ -121,23 +127,24 @@ class _Asking:
         if warning := sent_openly(prompted):
             self.emit(events.Warned(step=0, message=warning))
 
-    def ask_all(self) -> bool:
-        """Ask as many questions as the budget allows; False if a command stopped it."""
+    def ask_all(self) -> str:
+        """Ask as many questions as the budget allows; why it was stopped, if it was."""
         kept = KeptReplies(self.model.identity)
         limit = self.prompted.max_requests if self.prompted.endpoint else None
         asked, size, reported = self.questions.asked[:limit], self.prompted.batch_size, 0.0
         for begin in range(0, len(asked), size):
             if self._stop_requested():
                 self._report()
-                return False
-            if self._tokens_used_up():
+                return "stopped by command, what was answered is kept"
+            if self.displaced() or self._tokens_used_up():
                 break
             self._ask(asked[begin : begin + size], kept)
             if time.monotonic() >= reported + REPORT_SECONDS:
                 reported = time.monotonic()
                 self._report()
         self._report()
-        return True
+        gone = self.displaced()
+        return "" if gone is None else f"stopped, what was answered is kept: {gone}"
 
     def _stop_requested(self) -> bool:
         stop = False

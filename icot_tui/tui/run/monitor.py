@@ -62,6 +62,7 @@ class RunMonitor:
         self._machine_due = 0.0
         self._readings: deque[MachineReading] = deque(maxlen=MOST_READINGS)
         self._rules = AlertRules()
+        self._end_known = False  # of the engine's run
         if engine is not None and source is None:
             self.open(engine.folder)
         elif source is not None:
@@ -119,7 +120,12 @@ class RunMonitor:
         source = self.source
         if source is None:
             return None
+        ended = None if self.engine is None else self.engine.ended  # before what is read below
         source.poll(READING_SECONDS)
+        if ended is not None and source.caught_up and not self._end_known:
+            self._end_known = True
+            if source.history.summary.ended is None:  # its journal is gone, and can't tell it
+                source.history.add(time.time(), ended)
         for overlay in self.overlays:
             overlay.source.poll(READING_SECONDS / len(self.overlays))
         now = source.now()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from textual import events
 from textual.content import Content
 from textual.widget import Widget
@@ -15,6 +16,10 @@ from icot_tui.tui.actions.action import KeyMap, key_label
 from icot_tui.tui.panels.methods import progress_text, removes
 from icot_tui.tui.run.view import RunView
 from icot_tui.tui.screens.dialog import ChoiceDialog, DialogChoice, text
+
+WIDE = 96
+ROOM_OF_TITLE = 8
+"""Columns of the dialog's border that a title doesn't get."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ def next_steps(view: RunView) -> Iterator[NextStep]:
     yield NextStep("export", "every step as CSV, and a model card", "export-run")
     if chosen is not None:
         yield NextStep("measure it", f"icot-tui eval {chosen.path}")
-    if view.status in ("stopped", "dead"):
+    if view.status in ("stopped", "dead") and folder.config.is_file():  # it may be gone
         yield NextStep("resume", f"icot-tui resume {folder.path}")
     elif view.status == "finished":
         yield NextStep("look again", f"icot-tui attach {folder.path}")
@@ -100,9 +105,10 @@ class SummaryDialog(ChoiceDialog[NextStep]):
     def __init__(self, view: RunView, keys: KeyMap, failure: str, quit: Callable[[], None]) -> None:
         self._facts = list(summary_facts(view))
         self._failure = failure
-        super().__init__(
-            _title(view, failure), [_choice(step, keys) for step in next_steps(view)], width=96
-        )
+        title, ended = _title(view, failure), view.history.summary.ended
+        if ended is not None and cell_len(title) > WIDE - ROOM_OF_TITLE:
+            self._facts.insert(0, ("reason", ended.reason))
+        super().__init__(title, [_choice(step, keys) for step in next_steps(view)], width=WIDE)
         self._keys, self._quit = keys["quit"], quit
         quit_key = key_label(self._keys[0])
         self.hint = f"enter does it, or copies the command; escape goes back, {quit_key} quits"

@@ -1,5 +1,6 @@
 """A real server on loopback is asked: answers, failures, budgets."""
 
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -169,6 +170,23 @@ def test_it_stops_when_told_to(endpoint: Endpoint) -> None:
     assert last(told, QuestionsAsked).asked == 3
     assert run_training(folder, CommandQueue(folder.control)).finished
     assert len(endpoint.requests) == 10
+
+
+@pytest.mark.parametrize("question", [3, 10])
+def test_it_ends_when_its_folder_is_deleted(endpoint: Endpoint, question: int) -> None:
+    folder = create_run(asking(endpoint, batch_size=1), Path("runs"))
+
+    def speak(asked: str) -> str:
+        if len(endpoint.requests) == question:
+            shutil.rmtree(folder.path)
+        return calculate(asked)
+
+    endpoint.speak = speak
+    ended = run_training(folder, CommandQueue(folder.control))
+    assert not ended.finished and not folder.path.exists()
+    assert len(endpoint.requests) == question
+    gone = f"the run's folder {folder.path} was deleted: start it again with 'icot-tui train'"
+    assert ended.reason == f"stopped, what was answered is kept: {gone}"
 
 
 def test_mistakes_are_told_in_one_sentence(
