@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 
 from icot_tui.config import ModelConfig
 from icot_tui.errors import UserError
+from icot_tui.formatting import count, gigabytes
 from icot_tui.models.behaviour import (
     COLUMNS,
     behaviour,
@@ -140,13 +142,17 @@ def _from_scratch(
         ) from error
     try:
         full = _sized(blank, config, sizes)
+        _refuse_more_than_memory(full)
         model: PreTrainedModel = AutoModelForCausalLM.from_config(full)
     except Exception as error:  # of whatever kind: families check their sizes in their own ways
         reason = str(error).strip().partition("\n")[0]
-        if "allocate" in str(error) or isinstance(error, MemoryError):
+        told = isinstance(error, MemoryError)
+        if told or any(word in str(error) for word in ("allocate", "calculation overflowed")):
+            size = f" ({reason})" if told and reason else ""
+            lower = ", model.width or model.positions" if config.positions else " or model.width"
             raise UserError(
-                f"there is no memory for a model of {config.layers:,} layers of width "
-                f"{config.width:,}: lower model.layers or model.width"
+                f"there is no memory for a model of {count(config.layers, 'layer')} of width "
+                f"{config.width:,}{size}: lower model.layers{lower}"
             ) from error
         if "Unrecognized configuration class" in reason:
             raise UserError(
@@ -157,6 +163,17 @@ def _from_scratch(
             "save such a model with transformers, and set model.pretrained to its folder"
         ) from error
     return model
+
+
+def _refuse_more_than_memory(full: Any) -> None:
+    """Raise a MemoryError, before any is taken, if the weights alone are more than there is."""
+    from transformers import AutoModelForCausalLM
+
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        weights = AutoModelForCausalLM.from_config(full).parameters()
+        size = sum(one.numel() * one.element_size() for one in weights)
+    if size > (room := psutil.virtual_memory().total):
+        raise MemoryError(f"{gigabytes(size)} of weights, {gigabytes(room)} of memory")
 
 
 def _sized(blank: Any, config: ModelConfig, sizes: dict[str, Any]) -> Any:

@@ -14,6 +14,7 @@ from icot_tui.engine.journal.events import (
     Warned,
 )
 from tests.cli.training import ENDLESS, PATIENCE, Cli
+from tests.families.configs import tiny_model
 from tests.tiny import read_lines
 
 
@@ -122,6 +123,7 @@ def test_a_killed_run_is_dead_and_so_is_one_that_fails(cli: Cli) -> None:
         (["train", "tiny.toml", "--set", "train.batchsize=4"], "did you mean train.batch_size"),
         (["train", "tiny.toml", "--set", "train.batch_size=4000"], "lower train.batch_size"),
         (["train", "tiny.toml", "--set", "train.device=cuda"], "CUDA"),
+        (["train", "tiny.toml", "--set", "model.width=1000000000"], "there is no memory for"),
         (["train", "tiny.toml", "--name", "../up"], "name must be"),
         (["train", "tiny.toml", "--runs", "tiny.toml"], "cannot write the run folder"),
         (["resume"], "there is no run"),
@@ -137,6 +139,26 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     assert sentence in errors
     assert len(errors.splitlines()) == 1
     assert list(cli.folder.glob("runs/*/*")) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["bloom", "mpt", "falcon_alibi"])
+def test_positions_cannot_be_kept_where_there_are_none(cli: Cli, family: str) -> None:
+    tiny_model(family).save_pretrained(cli.folder / "model")
+    given = ("model.pretrained=./model", "curriculum.keep_positions=true")
+    sets = [word for value in given for word in ("--set", value)]
+    status, _, errors = cli.run("train", "tiny.toml", *sets)
+    assert (status, len(errors.splitlines())) == (2, 1), errors
+    assert "keep_positions has no effect on a model of type" in errors
+    assert list(cli.folder.glob("runs/*/*")) == []
+
+
+@pytest.mark.slow
+def test_a_learning_rate_that_no_model_learns_at_is_warned_of(cli: Cli) -> None:
+    sets = ("--set", "train.learning_rate=1e9", "--set", "train.max_steps=1")
+    status, output, errors = cli.run("train", "tiny.toml", *sets)
+    assert (status, errors) == (0, "")
+    assert output.count("learning_rate is 1e+09: these models learn at rates from 1e-6 to") == 1
 
 
 @pytest.mark.slow
