@@ -76,6 +76,24 @@ def _load(name: str) -> Any:
     command.help = command.help or COMMANDS[name]
     for one in (command, *getattr(command, "commands", {}).values()):
         one.help = _paragraphs(one.help)
+        _refuse_repetitions(one)
+    return command
+
+
+def _refuse_repetitions(command: Any) -> Any:
+    """The command, which then refuses an option with one value that is given more than once."""
+    parse = command.parse_args
+
+    def parse_args(context: typer.Context, arguments: list[str]) -> list[str]:
+        _, _, given = command.make_parser(context).parse_args(args=list(arguments))
+        for option in dict.fromkeys(one for one in given if given.count(one) > 1):
+            if not (option.multiple or option.is_flag) or option.secondary_opts:
+                names = "/".join([max(option.opts, key=len), *option.secondary_opts])
+                context.fail(f"{names} can be given only once")
+        parsed: list[str] = parse(context, arguments)
+        return parsed
+
+    command.parse_args = parse_args
     return command
 
 
@@ -164,7 +182,9 @@ def run(arguments: Sequence[str]) -> int:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        result = get_command(app).main(arguments, prog_name="icot-tui", standalone_mode=False)
+        result = _refuse_repetitions(get_command(app)).main(
+            arguments, prog_name="icot-tui", standalone_mode=False
+        )
         return result if isinstance(result, int) else 0
     except BrokenPipeError:
         raise

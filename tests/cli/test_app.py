@@ -125,6 +125,11 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["--bogus"], "No such option: --bogus"),
         (["config", "show"], "Missing argument 'config'"),
         (["config", "show", "demo", "more"], "Got unexpected extra argument(s) (more)"),
+        (["train", "demo", "--name", "a", "--name=b"], "--name can be given only once"),
+        (["runs", "show", "--runs", "a", "--runs", "a"], "--runs can be given only once"),
+        (["--runs", "a", "--runs", "b", "runs"], "--runs can be given only once"),
+        (["runs", "list", "--sort", "a", "--sort", "b"], "--sort can be given only once"),
+        (["eval", "a", "--no-speed", "--speed"], "--speed/--no-speed can be given only once"),
     ],
 )
 def test_wrong_usage_is_one_sentence(
@@ -135,6 +140,14 @@ def test_wrong_usage_is_one_sentence(
     assert told.startswith(f"error: {sentence}")
     assert told.count("\n") == 1
     assert "--help" in told
+
+
+@pytest.mark.parametrize(
+    "arguments", [["config", "show", "demo", "--set", "seed=1", "--set", "seed=2"], ["-h", "-h"]]
+)
+def test_what_may_be_repeated_is(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(*arguments) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_user_errors_are_one_safe_line(
