@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 from typer import Option
 
-from icot_tui.cli.console import console, print_json, spinner
+from icot_tui.cli.console import console, print_error, print_json, spinner
 from icot_tui.cli.options import Checkpoint, Data, Json, examples
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.formatting import plain, short_percent
@@ -57,6 +57,8 @@ def export(
 
             say(f"uploading to {push}")
             address = push_folder(out, push, "dataset" if to == "lm-eval" else "model")
+    for note in result.notes:
+        print_error(f"note: {note}")
     if json:
         found = {"path": out, "questions": result.questions, "correct": result.correct}
         print_json(found | ({} if push is None else {"pushed": address}))

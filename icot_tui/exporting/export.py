@@ -12,10 +12,14 @@ Program = Literal["hf", "gguf", "lm-eval"]
 
 @dataclass(frozen=True)
 class Proof:
-    """Held-out questions that the export answered as icot-tui does, and how many it got right."""
+    """Held-out questions that the export answered as icot-tui does, and how many it got right.
+
+    `notes` are those on the checkpoint, as of `OpenedCheckpoint`.
+    """
 
     questions: int
     correct: int
+    notes: tuple[str, ...]
 
 
 def export_checkpoint(
@@ -41,7 +45,7 @@ def export_checkpoint(
         UserError: it can't be done, can't be written, or the answers differ.
     """
     source = read_source(path, data, questions)
-    proof = Proof(len(source.texts), source.correct)
+    proof = Proof(len(source.texts), source.correct, source.opened.notes)
     say(f"writing it, and asking it {proof.questions:,} questions")
     if to == "hf":
         from icot_tui.exporting.hf import export_hf as write

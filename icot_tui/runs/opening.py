@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from icot_tui.config import (
     RunConfig,
@@ -23,7 +23,7 @@ from icot_tui.engine.checkpoints.description import (
     read_description,
 )
 from icot_tui.engine.checkpoints.opened import NOTHING_GIVEN, GivenRemoval, OpenedCheckpoint
-from icot_tui.engine.checkpoints.state import STATE, read_state
+from icot_tui.engine.checkpoints.state import STATE, left_out, read_state
 from icot_tui.engine.journal.journal import greatest_stage
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
@@ -58,6 +58,7 @@ def open_checkpoint(path: Path, given: GivenRemoval = NOTHING_GIVEN) -> OpenedCh
         raise UserError(f"checkpoint {path} cannot be used: {problem}")
     description = read_description(path)
     run, config = _run_and_config(path, description)
+    state, unknown = read_state(path) if os.path.lexists(path / STATE) else (None, [])
     marked = (one for one in METHODS.values() if one.marker and (path / one.marker).is_file())
     method = next(marked, None)  # of a model that is more than a language model
     model = load_pretrained(str(path)) if method is None else None
@@ -76,10 +77,10 @@ def open_checkpoint(path: Path, given: GivenRemoval = NOTHING_GIVEN) -> OpenedCh
         tokenizer=tokenizer,
         description=description,
         config=config,
-        state=_state(path),
+        state=state,
         plan=_plan(path, run, description, config, answer_only, given),
         run=None if run is None else run.path,
-        notes=(*complaints, *doubts(model)),
+        notes=(*complaints, *left_out(unknown), *doubts(model)),
         answer_only=answer_only,
     )
     opened.token_format(opened.stage or 0)  # refuses what was trained at a stage it can't tell of
@@ -175,15 +176,3 @@ def _plan(
         if said not in (None, ours):
             raise UserError(f"{path} was trained otherwise than {name} says: leave it out")
     return known
-
-
-def _state(path: Path) -> dict[str, Any] | None:
-    """The training state in a checkpoint."""
-    if not os.path.lexists(path / STATE):
-        return None
-    state = read_state(path)
-    try:
-        int(state["curriculum"]["stage"]), int(state["run"]["step"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path / STATE} cannot be read: it is damaged") from error
-    return state

@@ -20,7 +20,7 @@ from icot_tui.data.load import Data, load_data
 from icot_tui.data.tokenizing import decode
 from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, newest_verified
 from icot_tui.engine.checkpoints.description import read_description
-from icot_tui.engine.checkpoints.state import training_state
+from icot_tui.engine.checkpoints.state import left_out, read_state
 from icot_tui.engine.journal import events
 from icot_tui.engine.journal.events import Event
 from icot_tui.engine.journal.journal import Journal, JournalReader
@@ -163,9 +163,9 @@ class RunExecutor:
         first = 0 if checkpoint is None else labels.index(checkpoint.phase)
         state = RunState()
         if checkpoint is not None:
-            saved, unknown = training_state(checkpoint.path)
+            saved, unknown = read_state(checkpoint.path)
             state = RunState.from_json(saved["run"])
-            complaints += _left_out(unknown)
+            complaints += [f"{told}, so the resume may not be exact" for told in left_out(unknown)]
         try:
             for number, phase in enumerate(phases[first:], start=first + 1):
                 training = method.training(context, phase, state)
@@ -279,16 +279,6 @@ def _doubtful(config: RunConfig) -> Iterator[str]:
     rate = config.train.learning_rate
     if rate > 0.1:
         yield f"train.learning_rate is {rate:g}: these models learn at rates from 1e-6 to 1e-2"
-
-
-def _left_out(unknown: list[str]) -> list[str]:
-    """A sentence on the keys of a checkpoint's state that this version does not know."""
-    if not unknown:
-        return []
-    return [
-        f"the checkpoint was written by another version of icot-tui: {', '.join(unknown)} in "
-        "its state.json is not known to this one and left out, so the resume may not be exact"
-    ]
 
 
 def _max_cot_steps(training: Training) -> int | None:

@@ -6,14 +6,15 @@ from typing import Any
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from icot_tui.config import RunConfig, check_run
+from icot_tui.config import RunConfig, SpikeConfig, check_run
+from icot_tui.curriculum.curriculum import Curriculum
+from icot_tui.curriculum.schedule import Fixed
 from icot_tui.data.load import load_data
 from icot_tui.engine.checkpoints.checkpoint import checkpoint_name, write_checkpoint
 from icot_tui.engine.loop.run_state import RunState
+from icot_tui.engine.loop.spikes import SpikeDetector
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.runs.new_run import create_run
-
-STATE = {"steps_at_stage": 0, "pace": 1.0, "held": False}
 
 
 def make_config(**sections: Any) -> RunConfig:
@@ -35,6 +36,16 @@ def make_config(**sections: Any) -> RunConfig:
         for key, value in plain.items()
     }
     return check_run(sections | merged)
+
+
+def state_at(stage: int, step: int = 0) -> dict[str, Any]:
+    """The training state of a checkpoint that was written so early."""
+    curriculum = Curriculum(Fixed(stage), stage)
+    return {
+        "run": RunState(step=step).as_json(),
+        "curriculum": curriculum.state(),
+        "spikes": SpikeDetector(SpikeConfig()).state(),
+    }
 
 
 def make_run(runs: Path, config: RunConfig) -> RunFolder:
@@ -65,13 +76,8 @@ def add_checkpoint(
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
 
-    state = {
-        "run": RunState(step=step).as_json(),
-        "curriculum": STATE | {"stage": stage},
-        "spikes": {},
-    }
     name = checkpoint_name(step, 0)
-    write_checkpoint(run.checkpoints, name, state, write, 0)
+    write_checkpoint(run.checkpoints, name, state_at(stage, step), write, 0)
     return run.checkpoints / name
 
 

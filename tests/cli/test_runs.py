@@ -21,6 +21,7 @@ from icot_tui.engine.journal.events import (
 )
 from icot_tui.engine.journal.journal import encode_line
 from icot_tui.engine.run_folder import RunFolder
+from tests.analysis.made import state_at
 from tests.events import trained
 
 Output = pytest.CaptureFixture[str]
@@ -168,8 +169,7 @@ def test_show(runs: Path, capsys: Output) -> None:
     def write_weights(where: Path) -> None:
         (where / "weights").write_bytes(b"x" * 60_000)
 
-    state = {"curriculum": {"stage": 1}}
-    write_checkpoint(folder.checkpoints, "step-00000120", state, write_weights, 0)
+    write_checkpoint(folder.checkpoints, "step-00000120", state_at(1), write_weights, 0)
     damaged = folder.checkpoints / "step-00000060"
     damaged.mkdir()
     (damaged / "manifest.json").write_text("{")

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -93,8 +94,11 @@ def test_texts_of_a_tokenizer_are_not_run(trained, tmp_path) -> None:
 @pytest.mark.slow
 def test_the_pipeline_of_transformers_answers_alike(trained, export, tmp_path) -> None:
     """With separators of their own, all of it needs no more than the prompt."""
-    out = tmp_path / "out"
-    export(trained("own", False)[8], "hf", out)
+    out, newer = tmp_path / "out", shutil.copytree(trained("own", False)[8], tmp_path / "newer")
+    (newer / "manifest.json").unlink()
+    state = json.loads((newer / "state.json").read_text())
+    (newer / "state.json").write_text(json.dumps(state | {"moon": 1}))
+    assert "moon in its state.json is not known" in export(newer, "hf", out)
     source = read_source(trained("own", False)[8], None, None)
     generate = pipeline("text-generation", str(out))
     for text, own in list(zip(source.texts, source.answers, strict=True))[:20]:

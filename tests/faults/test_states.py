@@ -1,12 +1,14 @@
 """A checkpoint's state of another version, or with odd values: a sentence, never an odd resume."""
 
 import json
+import re
 import shutil
 
 import pytest
 
 from icot_tui.cli.app import run
 from icot_tui.engine.checkpoints.checkpoint import MANIFEST, _fingerprint, list_checkpoints
+from icot_tui.engine.checkpoints.description import FILE as DESCRIPTION
 from icot_tui.engine.checkpoints.state import STATE
 from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.run_folder import RunFolder
@@ -15,16 +17,18 @@ from tests.faults.foreign import SHORT
 from tests.tiny import assert_same, final_tensors, news, read_lines, tiny, train, train_new
 
 
-def with_state(stopped, tmp_path, change):
-    """A copy of the run in whose newest checkpoint the state was written otherwise."""
+def with_state(stopped, tmp_path, change, described=()):
+    """A copy of the run in whose newest checkpoint state or description were written otherwise."""
     shutil.copytree(stopped.path, tmp_path / "run", ignore=shutil.ignore_patterns("lock"))
     folder = RunFolder(tmp_path / "run")
     path = list_checkpoints(folder.checkpoints)[-1].path
     state = json.loads((path / STATE).read_text())
     change(state)
     (path / STATE).write_text(json.dumps(state))
+    about = json.loads((path / DESCRIPTION).read_text()) | dict(described)
+    (path / DESCRIPTION).write_text(json.dumps(about))
     manifest = json.loads((path / MANIFEST).read_text())
-    manifest[STATE] = _fingerprint(path / STATE)
+    manifest |= {name: _fingerprint(path / name) for name in (STATE, DESCRIPTION)}
     (path / MANIFEST).write_text(json.dumps(manifest))
     return folder
 
@@ -63,13 +67,38 @@ def test_odd_states_are_refused_in_a_sentence(stopped, tmp_path, name):
         train(folder)
 
 
-def test_a_newer_state_is_named_by_all_that_open_it(stopped, tmp_path, capfd):
-    with_state(stopped, tmp_path, ODD["newer"][0])
-    path = str(tmp_path / "run")
-    for command in (["resume", path], ["eval", path], ["ask", path, "12*34"]):
-        assert run(command) == 2
-        assert "was written by a newer icot-tui" in capfd.readouterr().err
-    assert run(["runs", "show", path]) == 0
+def commands_on(run_path, tmp_path):
+    """All that open a checkpoint, on a run's newest one."""
+    path, out = str(run_path), str(tmp_path / "out")
+    measured, exported = ["--examples", "1", "--no-speed"], ["--to", "hf", "--out", out]
+    asking = [["ask", path, "12*34"], ["eval", path, *measured], ["probe", path]]
+    return [["resume", path], *asking, ["export", path, *exported]]
+
+
+@pytest.mark.parametrize("name", ["newer", "text"])
+def test_odd_states_are_named_by_all_that_open_them(stopped, tmp_path, capfd, name):
+    change, said = ODD[name]
+    folder = with_state(stopped, tmp_path, change)
+    for command in commands_on(folder.path, tmp_path):
+        assert run(command) == 2, command
+        assert re.search(said, capfd.readouterr().err), command
+    assert run(["runs", "show", str(folder.path)]) == 0
+
+
+def test_unknown_keys_are_told_by_all_that_open_them(stopped, tmp_path, capfd):
+    folder = with_state(stopped, tmp_path, lambda state: state["run"].update(tide="high"))
+    for command in commands_on(folder.path, tmp_path)[1:4]:
+        run(command)
+        told = "run.tide in its state.json is not known to this one and left out"
+        assert told in capfd.readouterr().err, command
+
+
+@pytest.mark.parametrize("values", [{"step": "12"}, {"stage": 1.0}, {"language_model": "yes"}])
+def test_odd_descriptions_are_refused_by_all_that_ask(stopped, tmp_path, capfd, values):
+    folder = with_state(stopped, tmp_path, lambda state: None, values)
+    for command in commands_on(folder.path, tmp_path):
+        assert run(command) == 2, command
+        assert "icot_tui.json cannot be read: it is damaged" in capfd.readouterr().err, command
 
 
 def test_a_passed_over_checkpoint_is_said_by_ask_and_probe(stopped, tmp_path, capfd):

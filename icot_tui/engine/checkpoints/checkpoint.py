@@ -66,8 +66,8 @@ class CheckpointPath:
         return (match and match[3]) or ""
 
     def state(self) -> dict[str, Any]:
-        """As `read_state`, with its errors."""
-        return read_state(self.path)
+        """What `read_state` knows, with its errors."""
+        return read_state(self.path)[0]
 
     @property
     def stage(self) -> int:

@@ -38,7 +38,9 @@ SAMPLED = 64
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, strict=True, use_attribute_docstrings=True
+    )
 
 
 class Layout(_Record):

@@ -1,7 +1,7 @@
 """`state.json`: what a checkpoint holds besides weights and optimizer, checked as it is read.
 
-`docs/checkpoint-format.md` describes it. Keys that this version does not know are left out, and
-told; a file in a newer format is refused.
+`docs/checkpoint-format.md` describes it. Whoever reads it reads it here: keys that this version
+does not know are left out, and told; odd values, and a file in a newer format, are refused.
 """
 
 import json
@@ -93,13 +93,37 @@ class _State(msgspec.Struct, kw_only=True):
     version: int = VERSION
 
 
-def read_state(checkpoint: Path) -> dict[str, Any]:
-    """The file's content as it is.
+def read_state(checkpoint: Path) -> tuple[dict[str, Any], list[str]]:
+    """(the file's content, keys that this version does not know and leaves out).
 
     Raises:
-        UserError: it is missing, damaged, or in a newer format.
+        UserError: it is missing, damaged, or in a newer format; or a value is missing, or of
+            another kind than it should be.
     """
-    path = checkpoint / STATE
+    read = _json(checkpoint / STATE)
+    try:
+        known: dict[str, Any] = msgspec.to_builtins(msgspec.convert(read, _State))
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `$")
+        place = where.strip("`.") or "the whole"
+        raise UserError(
+            f"{checkpoint / STATE} is damaged, or of another version of icot-tui "
+            f"({place}: {what[:1].lower()}{what[1:]})"
+        ) from error
+    return known, list(_unknown(read, known))
+
+
+def left_out(unknown: list[str]) -> list[str]:
+    """A sentence on the keys that were left out, if there are any."""
+    if not unknown:
+        return []
+    return [
+        f"the checkpoint was written by another version of icot-tui: {', '.join(unknown)} in its "
+        f"{STATE} is not known to this one and left out"
+    ]
+
+
+def _json(path: Path) -> dict[str, Any]:
     try:
         state = json.loads(read_file(path, LARGEST))
     except OSError as error:
@@ -115,25 +139,6 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
             f"up to {VERSION}: use that one"
         )
     return state
-
-
-def training_state(checkpoint: Path) -> tuple[dict[str, Any], list[str]]:
-    """(all that a resume needs, keys that this version does not know and leaves out).
-
-    Raises:
-        UserError: as of `read_state`; or a value is missing, or of another kind than it should be.
-    """
-    read = read_state(checkpoint)
-    try:
-        known: dict[str, Any] = msgspec.to_builtins(msgspec.convert(read, _State))
-    except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at `$")
-        place = where.strip("`.") or "the whole"
-        raise UserError(
-            f"{checkpoint / STATE} is damaged, or of another version of icot-tui "
-            f"({place}: {what[:1].lower()}{what[1:]})"
-        ) from error
-    return known, list(_unknown(read, known))
 
 
 def _unknown(read: dict[str, Any], known: dict[str, Any], front: str = "") -> list[str]:

@@ -27,7 +27,7 @@ from icot_tui.engine.checkpoints.checkpoint import (
 )
 from icot_tui.engine.checkpoints.description import FILE as DESCRIPTION
 from icot_tui.engine.checkpoints.description import CheckpointDescription
-from icot_tui.engine.checkpoints.state import training_state
+from icot_tui.engine.checkpoints.state import read_state
 from icot_tui.engine.checkpoints.weights import Weights
 from icot_tui.engine.journal.events import CheckpointSaved, Event, Warned
 from icot_tui.engine.loop.optimizers import SkippingAdamW, optimizer_tensors, restore_optimizer
@@ -133,7 +133,7 @@ class Store:
 
     def load(self, checkpoint: CheckpointPath) -> dict[str, Any]:
         """Load a checkpoint that fits the model into it and its optimizer; the training state."""
-        state, _ = training_state(checkpoint.path)  # first: what can't be read changes nothing
+        state, _ = read_state(checkpoint.path)  # first: what can't be read changes nothing
         self.weights.read(checkpoint.path)
         moments = load_tensors(checkpoint.path / OPTIMIZER)
         restore_optimizer(self.optimizer, self._parameters, moments)
