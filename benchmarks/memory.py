@@ -4,9 +4,9 @@
     PYTHONPATH=. python benchmarks/memory.py --forward 10 [--minutes 10] [--skip 2] [--every 5]
 
 Trains the demo without its end in `icot-tui launch`, which is trainer and screen in one process,
-and shows the same run in `icot-tui attach` in another terminal. The resident memory of both is read
-now and then; after the first minutes a line is fitted to each. `--keys` also presses a key that
-opens another view each time.
+and shows the same run in `icot-tui attach` in another terminal. The memory of both is read now and
+then, without the files that Linux keeps for them and takes away where it is short; after the first
+minutes a line is fitted to each. `--keys` also presses a key that opens another view each time.
 
 `--forward` trains nothing: a journal grows so many times as fast as the demo's (30,000 steps an
 hour, every 250th with an evaluation and a checkpoint), and `icot-tui attach` shows it. Hours are
@@ -15,7 +15,6 @@ then the demo's. What grows with the steps is seen sooner so; what grows with th
 
 import argparse
 import json
-import os
 import random
 import statistics
 import tempfile
@@ -39,9 +38,11 @@ BLOCK = 250
 
 
 def resident(pid: int) -> float:
-    """MB of memory that a process holds."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    """MB of memory that a process holds for itself: not files, which can be read again any time."""
+    status = dict(
+        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+    )
+    return int(status["RssAnon"].split()[0]) * 1024 / 1e6
 
 
 def slope(hours: list[float], megabytes: list[float]) -> tuple[float, float]:
