@@ -12,6 +12,8 @@ ECHO_SECONDS = 0.3
 """A signal that is repeated sooner than this is the same one, forwarded by a wrapper."""
 LOOK_SECONDS = 1.0
 """Between two looks at the process that started this one."""
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
+"""Signals that ask a process to end, or warn it."""
 
 
 @contextmanager
@@ -27,7 +29,7 @@ def handling_stop(
     says that the time is nearly over; unhandled, they would kill the process.
 
     SIGHUP is handled, not ignored: child processes would inherit that. A signal that was ignored
-    from the start (nohup, `&`) stays ignored.
+    from the start (nohup, `&`) stays ignored, and so does one that is ignored by the end.
     """
     last = -echo_seconds
 
@@ -43,13 +45,9 @@ def handling_stop(
     def on_hang_up(number: int, frame: FrameType | None) -> None:
         hang_up()
 
-    handlers = {
-        signal.SIGINT: on_stop,
-        signal.SIGTERM: on_stop,
-        signal.SIGUSR1: on_preempt,
-        signal.SIGUSR2: on_preempt,
-        signal.SIGHUP: on_hang_up,
-    }
+    handlers = dict(
+        zip(HANDLED, (on_stop, on_stop, on_preempt, on_preempt, on_hang_up), strict=True)
+    )
     before = {number: signal.getsignal(number) for number in handlers}
     for number, handler in handlers.items():
         if before[number] != signal.SIG_IGN:
@@ -58,7 +56,14 @@ def handling_stop(
         yield
     finally:
         for number, earlier in before.items():
-            signal.signal(number, signal.SIG_DFL if earlier is None else earlier)
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, signal.SIG_DFL if earlier is None else earlier)
+
+
+def ignore_signals() -> None:
+    """From here on, no signal undoes the status with which the process ends."""
+    for number in HANDLED:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def when_parent_ends(parent: int, call: Callable[[], None]) -> None:

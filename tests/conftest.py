@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from icot_tui.signals import HANDLED
+
 # A shell starts what it sends to the background deaf to Ctrl-C, and nohup what it starts to a
 # hang-up, and all below inherit that.
 for number, usual in {
@@ -37,7 +39,7 @@ os.environ["XDG_CONFIG_HOME"] = str(Path(tempfile.gettempdir()) / "icot-tui-no-s
 @pytest.fixture(autouse=True)
 def _signals_as_before() -> Iterator[None]:
     """The program ignores them when it ends; a test that runs it in this process does not."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in HANDLED}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

@@ -11,6 +11,7 @@ from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.loop.commands import Stop
 from icot_tui.errors import UserError
 from icot_tui.runs.new_run import remove_empty_run
+from icot_tui.signals import ignore_signals
 from icot_tui.tui.session.run_app import ScreenExit
 from icot_tui.tui.session.training_thread import TrainingThread
 
@@ -37,6 +38,7 @@ def wait_for_training(engine: TrainingThread, left: ScreenExit) -> int:
             _stop_as_asked(engine, left, reporter.message)
             while not engine.join(0.5):
                 pass
+            ignore_signals()
         return _report_end(engine, reporter)
     except headless.StopNow:
         engine.send(Stop(save=False))

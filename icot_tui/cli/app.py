@@ -6,7 +6,6 @@ with several (then it is a group, such as `data make`).
 
 import importlib
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from typer.main import get_command
 from icot_tui.cli.options import Runs
 from icot_tui.errors import UserError
 from icot_tui.output import say
+from icot_tui.signals import ignore_signals
 
 COMMANDS = {
     "launch": "Train with the live screen: without a config, the CPU demo.",
@@ -162,8 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # The reader, such as `head`, has seen enough; nor may the flush at exit complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
-    for number in (signal.SIGINT, signal.SIGTERM):  # all is done: an end's status stands
-        signal.signal(number, signal.SIG_IGN)
+    ignore_signals()
     sys.exit(status)
 
 

@@ -22,7 +22,7 @@ from icot_tui.errors import UserError, reason
 from icot_tui.formatting import count, duration, plain, short_percent
 from icot_tui.output import say
 from icot_tui.runs.new_run import remove_empty_run
-from icot_tui.signals import ECHO_SECONDS, handling_stop, when_parent_ends
+from icot_tui.signals import ECHO_SECONDS, handling_stop, ignore_signals, when_parent_ends
 
 LAUNCHER_ECHO_SECONDS = 3.0
 """Launchers of several processes repeat a signal that the terminal has sent to all of them."""
@@ -77,16 +77,16 @@ def train_run(
     reporter = Reporter(style, stdout, summary)
     tell = (lambda text: None) if as_json and quiet else reporter.message
     began = time.monotonic()
-    with handling_stop_signals(commands, tell, stdout.hang_up) as end:
+    with handling_stop_signals(commands, tell, stdout.hang_up):
         try:
             tell(_opening_lines(folder, is_new))
             ended = _train(folder, commands, reporter)
-            end()
+            ignore_signals()
             seconds = time.monotonic() - began
             tell(lambda summary: closing_lines(folder, summary, ended, seconds))
             return 0 if ended.finished or is_saved(folder, ended) else 1
         except StopNow:
-            end()
+            ignore_signals()
             tell(leave_unsaved(folder, is_new))
             return 1
         except Exception as error:
@@ -95,7 +95,7 @@ def train_run(
             tell(remove_empty_run(folder, is_new))
             raise
         finally:
-            end()
+            ignore_signals()
             reporter.close()
             folder.unlock()
 
@@ -150,25 +150,17 @@ def _train(folder: RunFolder, commands: CommandQueue, reporter: Reporter | None)
 @contextmanager
 def handling_stop_signals(
     commands: CommandQueue, say: Callable[[str], None], hang_up: Callable[[], None]
-) -> Iterator[Callable[[], None]]:
+) -> Iterator[None]:
     """The first signal saves and stops, the second stops at once; a dropped link stops nothing.
 
     A scheduler's warning saves and stops too, but is no first signal: SIGTERM may follow while the
     checkpoint is being written, and must not break that off. The processes of a launcher, which
     kills them soon after its terminal is gone, save and stop then, and when the launcher is gone.
-
-    Yields what to call once the training has ended: signals then change nothing.
     """
-    asked = ended = False
-
-    def end() -> None:
-        nonlocal ended
-        ended = True
+    asked = False
 
     def stop() -> None:
         nonlocal asked
-        if ended:
-            return
         if asked:
             raise StopNow
         asked = True
@@ -177,8 +169,6 @@ def handling_stop_signals(
         say("stopping after this step, then saving (once more: stop at once, without saving)")
 
     def preempt(why: str = "asked by the scheduler") -> None:
-        if ended:
-            return
         commands.put(Preempt(why=why))
         say(f"{why}: stopping after this step, then saving; to be continued")
 
@@ -193,7 +183,7 @@ def handling_stop_signals(
         when_parent_ends(PARENT, lambda: commands.put(Preempt(why="the launcher is gone")))
     echo = LAUNCHER_ECHO_SECONDS if several else ECHO_SECONDS
     with handling_stop(stop, lose_terminal, preempt, echo):
-        yield end
+        yield
 
 
 def _is_lost(error: RuntimeError) -> bool:

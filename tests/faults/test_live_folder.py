@@ -19,7 +19,7 @@ from icot_tui.engine.journal.events import Evaluated, Paused
 from icot_tui.engine.loop.commands import CommandQueue, Pause
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.runs.new_run import create_run
-from icot_tui.signals import ECHO_SECONDS
+from icot_tui.signals import ECHO_SECONDS, HANDLED, ignore_signals
 from tests.forked import ROOT, ForkedProcess
 from tests.tiny import read_lines, tiny, train
 
@@ -186,14 +186,14 @@ def test_a_failed_training_leaves_latest_as_it_was(tmp_path, capfd):
 
 
 def test_a_signal_after_the_end_changes_nothing():
-    with handling_stop_signals(CommandQueue(), lambda text: None, lambda: None) as end:
+    with handling_stop_signals(CommandQueue(), lambda text: None, lambda: None):
         signal.raise_signal(signal.SIGINT)
         time.sleep(1.2 * ECHO_SECONDS)
         with pytest.raises(StopNow):
             signal.raise_signal(signal.SIGINT)
-        end()
-        time.sleep(1.2 * ECHO_SECONDS)
-        signal.raise_signal(signal.SIGINT)
+        ignore_signals()
+    for number in HANDLED:
+        signal.raise_signal(number)
 
 
 @pytest.mark.slow
