@@ -203,3 +203,20 @@ def test_a_device_without_space_is_an_error_to_ask_for(tmp_path: Path) -> None:
 def test_a_journal_that_cannot_be_opened_is_the_users_matter(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot write"):
         Journal(tmp_path / "gone" / "journal.jsonl")
+
+
+def test_a_file_system_that_numbers_files_anew_takes_no_journal_away(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As sshfs may: the file at the path is known by its end then."""
+    journal = Journal(path)
+    monkeypatch.setattr(os.path, "samestat", lambda one, other: False)
+    for step in range(3):
+        journal.write(Warned(step=step, message="x"))
+        assert journal.error is None and journal.displaced() is None
+    (tmp_path / "config.toml").touch()
+    other = tmp_path / "other"
+    other.write_bytes(path.read_bytes()[:-2] + b" \n")
+    os.replace(other, path)
+    assert "was replaced by another file" in (journal.displaced() or "")
+    journal.close()
