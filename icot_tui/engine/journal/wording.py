@@ -91,10 +91,8 @@ def describe(event: events.Event, phase: str | None = None) -> str:
                 f"exact match {short_percent(event.exact_match)} ({short_percent(event.low)} to "
                 f"{short_percent(event.high)}) on {event.examples:,} examples"
             )
-            if phase is None:
-                result += f" at stage {event.stage}"
-                if not event.implicit:
-                    return result
+            if phase is None and not event.implicit:
+                return f"{result} at stage {event.stage}"
             return f"{result}, {how_answered(event.implicit, phase)}"
         case events.QuestionsAsked():
             counted = event.prompt_tokens + event.written_tokens
