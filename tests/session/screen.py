@@ -16,9 +16,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from icot_tui.config.loading import dump_toml, load_config
 from icot_tui.engine.journal.events import Event, RunEnded, StepsTrained
-from icot_tui.engine.journal.journal import JournalReader
+from icot_tui.engine.journal.journal import JournalReader, encode_line
 from icot_tui.engine.run_folder import RunFolder
+from tests.events import STARTED, trained
 from tests.forked import PROGRAM, ForkedProcess
 from tests.tiny_file import tiny_toml
 
@@ -31,6 +33,14 @@ OUT_OF_SCREEN = b"\x1b[?1049l"
 
 TINY = tiny_toml(max_steps=300, evaluate_every=100_000)
 ENDLESS = ("--set", "train.max_steps=100000000")
+
+
+def a_finished_run(runs: Path, name: str, began: float) -> None:
+    """A run that began then, in seconds since the epoch."""
+    folder = RunFolder.create(runs, name, dump_toml(load_config("demo").config))
+    ended = RunEnded(step=1, reason="done", finished=True)
+    events = (STARTED, trained(1), ended)
+    folder.journal.write_bytes(b"".join(encode_line(began, event) for event in events))
 
 
 def environment(folder: Path, threads: int | None = 1) -> dict[str, str]:

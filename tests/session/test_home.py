@@ -7,22 +7,18 @@ import psutil
 import pytest
 
 from icot_tui.cli.screen import FROM_HOME
-from icot_tui.config.loading import dump_toml, load_config
-from icot_tui.engine.journal.events import RunEnded
-from icot_tui.engine.journal.journal import encode_line
-from icot_tui.engine.run_folder import RunFolder
-from tests.events import STARTED, trained
 from tests.forked import PROGRAM
-from tests.session.screen import CONTROL, DETACHED, ENDLESS, IN_SCREEN, OUT_OF_SCREEN, Screen
+from tests.session.screen import (
+    CONTROL,
+    DETACHED,
+    ENDLESS,
+    IN_SCREEN,
+    OUT_OF_SCREEN,
+    Screen,
+    a_finished_run,
+)
 
 pytestmark = pytest.mark.slow
-
-
-def a_finished_run(runs: Path, name: str, began: float) -> None:
-    folder = RunFolder.create(runs, name, dump_toml(load_config("demo").config))
-    ended = RunEnded(step=1, reason="done", finished=True)
-    events = (STARTED, trained(1), ended)
-    folder.journal.write_bytes(b"".join(encode_line(began, event) for event in events))
 
 
 @pytest.fixture

@@ -2,13 +2,25 @@
 
 import os
 import signal
+import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
 from icot_tui.engine.journal.events import RunEnded
-from tests.session.screen import DETACHED, ENDLESS, Launch, Screen, in_order
+from tests.session import late_import
+from tests.session.screen import (
+    CONTROL,
+    DETACHED,
+    ENDLESS,
+    OUT_OF_SCREEN,
+    Launch,
+    Screen,
+    a_finished_run,
+    in_order,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -109,6 +121,7 @@ def test_stopping_before_training_begins_leaves_nothing(launch: Launch) -> None:
     screen.leave("n")
     assert screen.status() == 1
     assert not screen.run_folder.path.exists()
+    assert "Traceback" not in screen.text
 
 
 def test_sigterm_closes_the_screen_then_saves_and_stops(launch: Launch) -> None:
@@ -141,3 +154,25 @@ def test_after_detaching_sigterm_stops_and_more_of_them_at_once(launch: Launch) 
         time.sleep(0.25)
     assert not screen.wait_for_end().finished
     assert "stopping after this step" in screen.run_folder.log.read_text()
+
+
+@pytest.mark.parametrize("keys", ["", "k"], ids=["play", "attach"])
+def test_leaving_while_pytorch_is_loaded_prints_nothing(tmp_path: Path, keys: str) -> None:
+    a_finished_run(tmp_path / "runs", "tiny", 1.8e9)
+    command = ["attach" if keys else "play", "tiny"]
+    screen = Screen([sys.executable, late_import.__file__, *command], tmp_path)
+    before = screen.modes()
+    try:
+        if keys:
+            screen.wait_for_text("smoothed over")
+            screen.type(keys)
+        screen.wait_for_text("loading PyTorch")
+        screen.type(CTRL_C)
+        if keys:
+            screen.type(CTRL_C)
+        assert screen.status() == 0
+        assert in_order(screen, before)
+        left = screen.output.rpartition(OUT_OF_SCREEN)[2]
+        assert CONTROL.sub(b"", left).strip() == b"", left
+    finally:
+        screen.close()

@@ -81,6 +81,8 @@ class Worker:
             except UserError as error:
                 self.deliver(job, failed, str(error))
             except Exception as error:
+                if self._closed or not threading.main_thread().is_alive():
+                    return  # nobody wants it, and Python that ends refuses what imports need
                 log.exception("a job of the playground failed")
                 self.deliver(job, failed, f"unexpected {type(error).__name__}: {error}")
             finally:
