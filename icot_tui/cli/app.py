@@ -21,7 +21,7 @@ from typer.main import get_command
 from icot_tui.cli.options import Runs
 from icot_tui.errors import UserError
 from icot_tui.output import say
-from icot_tui.signals import ignore_signals
+from icot_tui.signals import ignore_signals, reap_former_children
 
 COMMANDS = {
     "launch": "Train with the live screen: without a config, the CPU demo.",
@@ -155,6 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # What a terminal's encoding lacks is shown as an escape, and stops nothing.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     share_cores()
+    reap_former_children()
     try:
         status = run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()

@@ -82,7 +82,7 @@ def launch(
     forked = parent_process.fork()
     if isinstance(forked, parent_process.Ended):
         if forked.home:
-            become()
+            become(left=forked.child)
         return forked.status
 
     gc.disable()  # imports for the first frame leave no garbage; the screen enables it again

@@ -4,8 +4,11 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+
+from icot_tui.signals import FORMER_CHILDREN, former_children
 
 if TYPE_CHECKING:
     from icot_tui.tui.app.settings import Options
@@ -66,11 +69,21 @@ def show(build_app: "Callable[[], ScreenApp]") -> int:
     return 143 if left.reason == "terminated" else 0
 
 
-def become(*command: str) -> NoReturn:
+def become(*command: str, left: int | None = None) -> NoReturn:
     """Go on as `icot-tui` with these arguments; without any it is the home screen.
 
-    A process of its own: `launch` forks, which wants one without a screen's threads.
+    A process of its own: `launch` forks, which wants one without a screen's threads. What it had
+    started ends with it, but for trainings that were left in the background, such as `left`.
     """
+    import psutil
+
+    trainings = former_children() | ({left} - {None})
+    for child in psutil.Process().children():
+        if child.pid not in trainings:
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+                child.wait()
+    os.environ[FORMER_CHILDREN] = " ".join(map(str, trainings))
     for number in (signal.SIGINT, signal.SIGQUIT):  # which the parent of a training ignores
         signal.signal(number, signal.SIG_DFL)
     program = sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]

@@ -1,5 +1,9 @@
 """Bare `icot-tui` in a real terminal: the home screen, and the command that it becomes."""
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,7 +110,33 @@ def test_a_training_is_asked_about_before_the_home_screen_comes(
         assert psutil.pid_exists(trainer) == (answer == "d")
         if answer == "d":
             screen.train_on()
+            os.kill(trainer, signal.SIGKILL)
+            screen.wait_for(lambda: not psutil.pid_exists(trainer), "a zombie is left")
         screen.type("\x03")
         assert screen.status() == 0
     finally:
         screen.close()
+
+
+STARTS_A_CHILD = """
+import subprocess, sys
+from icot_tui.cli.app import main
+from icot_tui.cli.screen import become
+if len(sys.argv) > 1:
+    main()
+sleep = dict(args=["sleep", "100"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+started, left = (subprocess.Popen(**sleep).pid for _ in range(2))
+print(started, left, flush=True)
+become("--version", left=left)
+"""
+
+
+def test_what_a_screen_had_started_ends_with_it_but_for_a_training(tmp_path: Path) -> None:
+    (tmp_path / "screen.py").write_text(STARTS_A_CHILD)
+    command = [sys.executable, "screen.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    children, version = done.stdout.splitlines()
+    started, left = map(int, children.split())
+    assert version.startswith("icot-tui ")
+    assert not psutil.pid_exists(started)
+    os.kill(left, signal.SIGKILL)

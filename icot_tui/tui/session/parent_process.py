@@ -58,10 +58,11 @@ class ParentProcess:
 
 @dataclass(frozen=True)
 class Ended:
-    """How it ends for the parent: its exit status, or the home screen next."""
+    """How it ends for the parent: its exit status, or the home screen next; the child's id."""
 
     status: int
     home: bool
+    child: int
 
 
 def fork() -> ParentProcess | Ended:
@@ -73,9 +74,10 @@ def fork() -> ParentProcess | Ended:
         os.close(send)
         os.close(alive)
         loop = _ParentLoop(child, receive)
-        return Ended(loop.wait(), loop.home)  # `kept_open` closes when this process ends
+        return Ended(loop.wait(), loop.home, child)  # `kept_open` closes when this process ends
     os.close(receive)
     os.close(kept_open)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     return ParentProcess(send, alive)
 
 
@@ -101,7 +103,8 @@ class _ParentLoop:
         os.set_blocking(wake, False)
         os.set_blocking(woken, False)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        if signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL:  # else it is handled already
+            signal.signal(signal.SIGCHLD, lambda number, frame: None)
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._pass_on)
