@@ -15,7 +15,6 @@ from icot_tui.formatting import age, number, plain, short_percent
 from icot_tui.output import say
 from icot_tui.runs.notes import read_notes
 from icot_tui.units import UNIT_WORDS
-from icot_tui.watch.steps import read_steps
 
 if TYPE_CHECKING:
     from icot_tui.watch.run_reader import RunReader
@@ -68,7 +67,7 @@ def print_run(one: "RunReader", checkpoints: Sequence[dict[str, Any]]) -> None:
             *("" if one is None else f"{one:.3f}" for one in _shares(event)),
             f"{event.examples:,}",
         )
-        for event in next_tokens(one)
+        for event in metrics.probed
     ]
     headers = ("step", "removed", "exact match", "95 %", "examples", "loss")
     _print_section("evaluations", headers, evaluations)
@@ -76,13 +75,6 @@ def print_run(one: "RunReader", checkpoints: Sequence[dict[str, Any]]) -> None:
     shares = ("readable", "shuffled labels", "most common")
     _print_section("read before written", ("step", "next to go", *shares, "examples"), probed)
     _print_section("spikes", ("step", "removal", "loss before", "height", "recovery"), spikes)
-
-
-def next_tokens(one: "RunReader") -> list[NextTokensProbed]:
-    """How well what went next was read before it was written, oldest first."""
-    if one.problem:
-        return []
-    return [event for _, event in read_steps(one.folder).probed]
 
 
 def _shares(event: NextTokensProbed) -> tuple[float | None, ...]:

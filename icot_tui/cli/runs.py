@@ -117,7 +117,7 @@ def _as_json(line: RunLine) -> dict[str, Any]:
 @app.command(epilog="Example: icot-tui runs show demo")
 def show(run: Run = None, runs: Runs = None, json: Json = False) -> None:
     """Show one run: its config in brief, evaluations, checkpoints, probes and spikes."""
-    from icot_tui.cli.run_tables import next_tokens, print_run
+    from icot_tui.cli.run_tables import print_run
 
     one = read_run(RunFolder.find(runs or runs_folder(), run))
     metrics = one.summary.metrics
@@ -135,7 +135,7 @@ def show(run: Run = None, runs: Runs = None, json: Json = False) -> None:
             "config": one.config and one.config.model_dump(),
             "evaluations": evaluations,
             "checkpoints": checkpoints,
-            "next_tokens": [msgspec.to_builtins(event) for event in next_tokens(one)],
+            "next_tokens": [msgspec.to_builtins(event) for event in metrics.probed],
             "spikes": [asdict(spike) | {"open": spike.open} for spike in metrics.spikes],
         }
     )

@@ -15,6 +15,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +27,7 @@ from numpy.typing import NDArray
 
 from icot_tui.engine.journal.events import Event, StepsTrained
 from icot_tui.engine.journal.journal import JournalReader, decode_line
-from icot_tui.engine.journal.metrics import LOSS_WINDOW, UNREAD, StepArrays
+from icot_tui.engine.journal.metrics import LOSS_WINDOW, StepArrays
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.watch.series import single
 
@@ -41,16 +43,26 @@ LONGEST_WAIT = 60.0
 """Seconds that one look for the other process's pieces may take."""
 
 Piece = StepArrays | tuple[float, Event]
+NOTHING = np.empty(0)
+_decode_losses = msgspec.json.Decoder(list[float | None]).decode
 
 
-def read(text: bytes, whole: bool = False) -> list[Piece]:
-    """Lines of a journal; damaged ones and those of newer versions are left out.
+class Wanted(Enum):
+    """How much is read of the steps; each value is the fields that are not even parsed."""
 
-    `whole` also reads gradient norms, and losses in 64 bits.
-    """
+    SUMMARY = frozenset({"losses", "gradient_norms"})
+    """Of the losses only the last ones of each run of lines."""
+    VIEW = frozenset({"gradient_norms"})
+    """All losses, in 32 bits; no view shows norms, which are half of the numbers."""
+    ALL = frozenset[str]()
+    """In 64 bits."""
+
+
+def read(text: bytes, wanted: Wanted = Wanted.VIEW) -> list[Piece]:
+    """Lines of a journal; damaged ones and those of newer versions are left out."""
     found = (
         piece if isinstance(piece, StepArrays) else decode_line(piece)
-        for piece in pieces(text, whole)
+        for piece in pieces(text, wanted)
     )
     return [piece for piece in found if piece is not None]
 
@@ -64,11 +76,12 @@ def fold(into: "RunSummary | History", found: list[Piece]) -> None:
             into.add(*piece)
 
 
-def _decoder(unread: frozenset[str]) -> Callable[[bytes], Any]:
-    """Decodes a `StepsTrained` line of this version, but for some fields."""
+@cache
+def _decoder(wanted: Wanted) -> Callable[[bytes], Any]:
+    """Decodes a `StepsTrained` line of this version, but for some fields; others raise."""
     fields: list[Any] = [("time", float)]
     for field in msgspec.structs.fields(StepsTrained):
-        kind = msgspec.Raw if field.name in unread else field.type
+        kind = msgspec.Raw if field.name in wanted.value else field.type
         if field.required:
             fields.append((field.name, kind))
         else:  # nothing is made for what a line leaves out
@@ -81,26 +94,38 @@ def _decoder(unread: frozenset[str]) -> Callable[[bytes], Any]:
         forbid_unknown_fields=True,
         gc=False,
     )
-    return msgspec.json.Decoder(line).decode
+    decode = msgspec.json.Decoder(line).decode
+    if wanted is Wanted.SUMMARY:
+        return decode
+
+    def counted(text: bytes) -> Any:
+        found: Any = decode(text)
+        count = found.step - found.first + 1
+        if len(found.losses) != count or (with_norms and len(found.gradient_norms) != count):
+            raise msgspec.ValidationError("not a loss for each step")
+        return found
+
+    with_norms = wanted is Wanted.ALL
+    return counted
 
 
-_decode, _decode_whole = _decoder(UNREAD), _decoder(frozenset())
-
-
-def pieces(text: bytes, whole: bool = False) -> Iterator[StepArrays | bytes]:
+def pieces(text: bytes, wanted: Wanted = Wanted.VIEW) -> Iterator[StepArrays | bytes]:
     """Whole lines in order: runs of `StepsTrained` lines in bulk, all else line by line."""
-    decode = _decode_whole if whole else _decode
+    decode = _decoder(wanted)
     plain = _is_plain(text)
     run: list[Any] = []
     next_of_stage: tuple[int, int] | None = None
     for line in text.split(b"\n")[:-1]:
-        trained = _trained(line, decode, whole) if plain or _is_plain(line) else None
+        try:
+            trained = decode(line) if plain or _is_plain(line) else None
+        except (msgspec.DecodeError, RecursionError):
+            trained = None
         if run and (
             trained is None
             or (trained.first, trained.stage) != next_of_stage
             or (trained.loss_parts is not run[-1].loss_parts and _other_loss(trained, run[-1]))
         ):
-            yield _joined(run, [each.time for each in run], whole)
+            yield _joined(run, [each.time for each in run], wanted)
             run = []
         if trained is None:
             yield line
@@ -108,7 +133,7 @@ def pieces(text: bytes, whole: bool = False) -> Iterator[StepArrays | bytes]:
             run.append(trained)
             next_of_stage = trained.step + 1, trained.stage
     if run:
-        yield _joined(run, [each.time for each in run], whole)
+        yield _joined(run, [each.time for each in run], wanted)
 
 
 def _other_loss(line: Any, before: Any) -> bool:
@@ -127,24 +152,20 @@ def step_arrays(time: float, event: StepsTrained) -> StepArrays:
     norms = [*norms, *[None] * (len(losses) - len(norms))]
     first = event.step - len(losses) + 1
     event = msgspec.structs.replace(event, first=first, gradient_norms=norms)
-    return _joined([event], [time], whole=True)
+    return _joined([event], [time], Wanted.ALL)
 
 
-def _trained(line: bytes, decode: Callable[[bytes], Any], whole: bool) -> Any | None:
-    """What a `StepsTrained` line says; None for all others."""
-    try:
-        found: Any = decode(line)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    count = found.step - found.first + 1
-    if len(found.losses) != count or (whole and len(found.gradient_norms) != count):
-        return None
-    return found
-
-
-def _joined(run: list[Any], times: Sequence[float], whole: bool) -> StepArrays:
-    losses = _floats(list(chain.from_iterable([line.losses for line in run])))
-    norms = [line.gradient_norms for line in run] if whole else []
+def _joined(run: list[Any], times: Sequence[float], wanted: Wanted) -> StepArrays:
+    losses: NDArray[np.floating] = NOTHING
+    norms = NOTHING
+    if wanted is Wanted.SUMMARY:
+        last = _last_unread(run)
+    else:
+        exact = _floats(list(chain.from_iterable([line.losses for line in run])))
+        losses, last = single(exact), _last_finite(exact)
+    if wanted is Wanted.ALL:
+        losses = _finite(exact)
+        norms = _finite(_floats(list(chain.from_iterable([line.gradient_norms for line in run]))))
     return StepArrays(
         times=_floats(times),
         first=run[0].first,
@@ -155,9 +176,9 @@ def _joined(run: list[Any], times: Sequence[float], whole: bool) -> StepArrays:
         seconds=_floats([line.seconds for line in run]),
         supervised_tokens=sum([line.supervised_tokens for line in run]),
         dropped_rows=sum([line.dropped_rows for line in run]),
-        losses=_finite(losses) if whole else single(losses),
-        last_losses=_last_finite(losses),
-        gradient_norms=_finite(_floats(list(chain.from_iterable(norms)))),
+        losses=losses,
+        last_losses=last,
+        gradient_norms=norms,
         loss_parts={
             name: _finite(_floats([line.loss_parts[name] for line in run]))
             for name in run[0].loss_parts or ()
@@ -180,31 +201,51 @@ def _last_finite(losses: NDArray[np.float64]) -> tuple[float, ...]:
     return tuple(last.tolist())
 
 
+def _last_unread(run: list[Any]) -> tuple[float, ...]:
+    """The same, of lines whose losses were not parsed; none before odd ones."""
+    last: list[float] = []
+    with contextlib.suppress(msgspec.DecodeError):
+        for line in reversed(run):
+            last[:0] = [loss for loss in _decode_losses(line.losses) if loss is not None]
+            if len(last) >= LOSS_WINDOW:
+                break
+    return tuple(last[-LOSS_WINDOW:])
+
+
+class _Pickler(pickle.Pickler):
+    """Writes arrays as their bytes, which takes half of the time."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return np.frombuffer, (value.tobytes(), value.dtype)
+        return NotImplemented
+
+
 class ReadAhead:
     """Another process reads a journal from byte `begin` to byte `end`, both beginnings of lines.
 
     It reads all of its part before it hands over the first piece, and ends with its reader.
     """
 
-    def __init__(self, path: Path, begin: int, end: int) -> None:
+    def __init__(self, path: Path, begin: int, end: int, wanted: Wanted) -> None:
         self.begin, self.end = begin, end
         command = [sys.executable, "-P", "-m", "icot_tui.watch.bulk_reader"]
         self._process = subprocess.Popen(
-            [*command, str(path), str(begin), str(end)],
+            [*command, str(path), str(begin), str(end), wanted.name],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
 
     @classmethod
-    def of(cls, journal: JournalReader) -> "ReadAhead | None":
+    def of(cls, journal: JournalReader, wanted: Wanted) -> "ReadAhead | None":
         """The later part of what there is of a journal; None where it is not worth a process."""
         if journal.size - journal.offset < WORTH:
             return None
         middle = JournalReader(journal.path)
         middle.skip_to(journal.offset + int(FIRST * (journal.size - journal.offset)))
         try:
-            return cls(journal.path, middle.offset, journal.size)
+            return cls(journal.path, middle.offset, journal.size, wanted)
         except OSError:  # no more processes: it is read here
             return None
 
@@ -235,25 +276,29 @@ class BulkReader:
     A journal that is not there yet is empty.
     """
 
-    def __init__(self, journal: JournalReader) -> None:
+    def __init__(self, journal: JournalReader, wanted: Wanted = Wanted.VIEW) -> None:
         self.journal = journal
+        self._wanted = wanted
         self._ahead: ReadAhead | None = None
 
     def parts(self, until: float) -> Iterator[list[Piece]]:
         """What there is to take in, as long as it comes until then on the monotonic clock."""
         journal = self.journal
         if journal.offset == 0 and self._ahead is None:
-            self._ahead = ReadAhead.of(journal)
+            self._ahead = ReadAhead.of(journal, self._wanted)
         if self._ahead is None:
-            yield from map(read, journal.parts())
+            yield from self._read(journal.parts())
             return
-        yield from map(read, journal.parts(self._ahead.begin))
+        yield from self._read(journal.parts(self._ahead.begin))
         if journal.offset >= self._ahead.begin:
             try:
                 for journal.offset, part in self._ahead.parts(until - time.monotonic()):
                     yield part
             except EOFError:  # all of it, or the other process died: the rest is read here
                 self.close()
+
+    def _read(self, texts: Iterator[bytes]) -> Iterator[list[Piece]]:
+        return (read(text, self._wanted) for text in texts)
 
     def close(self) -> None:
         """End the second process, if there is one."""
@@ -263,10 +308,10 @@ class BulkReader:
 
 
 if __name__ == "__main__":
-    path, begin, end = sys.argv[1:]
+    path, begin, end, wanted = sys.argv[1:]
     journal = JournalReader(Path(path), int(begin))
     journal.look()
-    parts = [(journal.offset, read(text)) for text in journal.parts(int(end))]
+    parts = [(journal.offset, read(text, Wanted[wanted])) for text in journal.parts(int(end))]
     with contextlib.suppress(BrokenPipeError):
         for part in parts:
-            pickle.dump(part, sys.stdout.buffer, protocol=5)
+            _Pickler(sys.stdout.buffer, protocol=5).dump(part)

@@ -5,7 +5,7 @@ import time
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.metrics import StepArrays
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.watch.bulk_reader import read
+from icot_tui.watch.bulk_reader import Wanted, read
 from icot_tui.watch.series import StepSeries, single
 
 
@@ -34,7 +34,7 @@ class GradientNorms:
             self.series, self._journal = StepSeries(), JournalReader(self._journal.path)
             self._journal.look()
         for part in self._journal.parts():
-            for piece in read(part, whole=True):
+            for piece in read(part, Wanted.ALL):
                 if isinstance(piece, StepArrays):
                     self.series.extend(piece.first, single(piece.gradient_norms))
             if time.monotonic() >= until:

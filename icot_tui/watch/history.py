@@ -18,7 +18,6 @@ from icot_tui.engine.journal.events import (
     CheckpointSaved,
     Event,
     ExampleShown,
-    NextTokensProbed,
     OptimizerReset,
     PhaseBegan,
     RunStarted,
@@ -93,13 +92,12 @@ class History:
 
     Attributes:
         version: rises with every change.
-        summary: the run in a few numbers; evaluations and spikes are in its metrics.
+        summary: the run in a few numbers; evaluations, spikes and probes are in its metrics.
         losses: of each step, in nats per supervised token.
         lines: the time spent, the learning rate, and the parts of the loss, a row each few steps.
         removals, resets, saved: what their names say, oldest first.
         spans: the stages, with the steps at which they began.
         trainings: those of a run of several that have begun, oldest first.
-        probed: how well the next tokens to go were read before they were written, oldest first.
         thoughts: how far an emulator's thoughts were from the teacher's, oldest first.
         log: the last events but `StepsTrained` and `ExampleShown`, in words, oldest first, undone
             ones included.
@@ -116,14 +114,12 @@ class History:
         self.saved: list[Saved] = []
         self.spans: list[Span] = []
         self.trainings: list[PhaseHistory] = []
-        self.probed: list[NextTokensProbed] = []
         self.thoughts: list[ThoughtsCompared] = []
         self.log: deque[LogLine] = deque(maxlen=LOG_LINES)
         self.logged = 0
         self.example: ExampleShown | None = None
         self._lists: tuple[list[Any], ...] = (
-            self.removals, self.resets, self.saved, self.spans, self.trainings, self.probed,
-            self.thoughts,
+            self.removals, self.resets, self.saved, self.spans, self.trainings, self.thoughts,
         )  # fmt: skip
         self._rewind = Rewind(self._lengths, self._cut, self._lengths_at)
 
@@ -187,8 +183,6 @@ class History:
             case PhaseBegan():
                 evaluations = len(self.summary.metrics.evaluations)
                 self.trainings.append(PhaseHistory(event, evaluations))
-            case NextTokensProbed():
-                self.probed.append(event)
             case ThoughtsCompared():
                 self.thoughts.append(event)
             case ExampleShown():

@@ -11,7 +11,7 @@ from icot_tui.engine.journal.summary import REWINDS, RunSummary
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.files import open_file
-from icot_tui.watch.bulk_reader import BulkReader, Piece, fold
+from icot_tui.watch.bulk_reader import BulkReader, Piece, Wanted, fold
 from icot_tui.watch.summary_cache import (
     TAIL_BYTES,
     CachedSummary,
@@ -47,7 +47,7 @@ class RunReader:
         self.behind = True
         self._config_stamp: FileStamp | None = None
         self.facts = NO_CONFIG
-        self._bulk = BulkReader(JournalReader(folder.journal))
+        self._bulk = BulkReader(JournalReader(folder.journal), Wanted.SUMMARY)
         self._begin(entry)
 
     @cached_property
@@ -100,7 +100,7 @@ class RunReader:
             self.__dict__.pop("config", None)
         self._config_stamp = stamp
         self._journal = JournalReader(self.folder.journal)
-        self._bulk = BulkReader(self._journal)
+        self._bulk = BulkReader(self._journal, Wanted.SUMMARY)
         self.summary, self._unreadable = RunSummary(), None
         self._entry, self._kept, self._unkept, self._short = None, 0, True, False
         if entry is not None and self._holds(entry):
@@ -129,7 +129,8 @@ class RunReader:
         if lists is None:
             self._begin(None)
         else:
-            self.summary.metrics.evaluations, self.summary.metrics.spikes = lists
+            metrics = self.summary.metrics
+            metrics.evaluations, metrics.spikes, metrics.probed = lists
             self._short = False
 
     def _read_on(self, until: float) -> bool:

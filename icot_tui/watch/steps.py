@@ -2,11 +2,12 @@
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -21,7 +22,7 @@ from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.metrics import StepArrays
 from icot_tui.engine.journal.rewind import Rewind
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.watch.bulk_reader import read, step_arrays
+from icot_tui.watch.bulk_reader import Wanted, read, step_arrays
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -82,7 +83,7 @@ def read_steps(run: RunFolder) -> StepTable:
     """
     fold = _StepFold()
     for part in JournalReader(run.journal).new_parts():
-        for piece in read(part, whole=True):
+        for piece in read(part, Wanted.ALL):
             if isinstance(piece, StepArrays):
                 fold.add_lines(piece)
             else:
@@ -179,7 +180,7 @@ class _StepFold:
 def _first_lines(lines: StepArrays, count: int) -> StepArrays:
     """The first lines of several; the sums remain those of all."""
     steps = int(lines.steps[count - 1]) - lines.first + 1
-    return replace(
+    return msgspec.structs.replace(
         lines,
         times=lines.times[:count],
         steps=lines.steps[:count],

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from icot_tui.data.cache import cache_folder
+from icot_tui.engine.journal.events import NextTokensProbed
 from icot_tui.engine.journal.metrics import Evaluation, SpikeSummary
 from icot_tui.engine.journal.summary import SummaryState
 
@@ -60,7 +61,7 @@ class CachedSummary(msgspec.Struct, frozen=True, kw_only=True):
         config_stamp, journal_stamp: the files before they were read.
         config: what the config says.
         offset: bytes of the journal that were read, and `tail` the last ones of these.
-        state: the summary, with its last evaluation and last spikes alone.
+        state: the summary, of whose lists the last evaluation and last spikes alone.
     """
 
     config_stamp: FileStamp | None
@@ -71,7 +72,7 @@ class CachedSummary(msgspec.Struct, frozen=True, kw_only=True):
     state: SummaryState
 
 
-Lists = tuple[list[Evaluation], list[SpikeSummary]]
+Lists = tuple[list[Evaluation], list[SpikeSummary], list[NextTokensProbed]]
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(CachedSummary).decode
 _decode_lists = msgspec.msgpack.Decoder(Lists).decode
@@ -104,7 +105,7 @@ class SummaryCache:
         return found
 
     def lists(self, name: str, offset: int) -> Lists | None:
-        """All evaluations and spikes of a run's entry; None where it was replaced meanwhile."""
+        """The lists of a run's entry; None where it was replaced meanwhile."""
         query = "SELECT lists FROM summaries WHERE runs = ? AND name = ? AND offset = ?"
         for (lists,) in self._ask(query, self._runs, name, offset):
             with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
@@ -113,10 +114,10 @@ class SummaryCache:
         return None
 
     def keep(self, name: str, entry: CachedSummary) -> None:
-        """Store an entry, whose state has all evaluations and spikes."""
+        """Store an entry, whose state has all of its lists."""
         metrics = entry.state.metrics
-        lists = metrics.evaluations, metrics.spikes
-        short = replace(metrics, evaluations=lists[0][-1:], spikes=lists[1][-SPIKES:])
+        lists = metrics.evaluations, metrics.spikes, metrics.probed
+        short = replace(metrics, evaluations=lists[0][-1:], spikes=lists[1][-SPIKES:], probed=[])
         entry = msgspec.structs.replace(entry, state=replace(entry.state, metrics=short))
         with contextlib.suppress(ValueError, OverflowError, TypeError):  # odd texts, huge numbers
             row = (self._runs, name, entry.offset, _encode(entry), _encode(lists))

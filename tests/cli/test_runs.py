@@ -22,7 +22,7 @@ from icot_tui.engine.journal.events import (
 from icot_tui.engine.journal.journal import encode_line
 from icot_tui.engine.run_folder import RunFolder
 from tests.analysis.made import state_at
-from tests.events import trained
+from tests.events import probed, trained
 
 Output = pytest.CaptureFixture[str]
 STARTED = RunStarted(
@@ -164,7 +164,7 @@ def test_damaged_folders_are_listed_and_break_nothing(runs: Path, capsys: Output
 
 
 def test_show(runs: Path, capsys: Output) -> None:
-    folder = make(runs, "demo", *HISTORY)
+    folder = make(runs, "demo", *HISTORY, probed(120, 1))
 
     def write_weights(where: Path) -> None:
         (where / "weights").write_bytes(b"x" * 60_000)
@@ -180,6 +180,7 @@ def test_show(runs: Path, capsys: Output) -> None:
     assert "75.0%" in text
     assert "step-00000120\t1\t75.0%\t0.1 MB\tbest" in text
     assert "step-00000060\tdamaged" in text
+    assert "120\ttoken 2\t0.750\t0.210\t0.290\t500" in text
     assert "8 steps" in text
     assert "open" in text
     assert run(["runs", "show", "demo", "--json"]) == 0
@@ -187,6 +188,7 @@ def test_show(runs: Path, capsys: Output) -> None:
     assert shown["config"]["data"]["task"] == "multiplication"
     assert [one["exact_match"] for one in shown["evaluations"]] == [0.75]
     assert [one["stage"] for one in shown["checkpoints"]] == [None, 1]
+    assert [one["readable"] for one in shown["next_tokens"]] == [0.75]
     assert [one["open"] for one in shown["spikes"]] == [False, True]
 
 

@@ -22,7 +22,7 @@ from icot_tui.engine.journal.events import (
 )
 from icot_tui.engine.journal.journal import encode_line
 from icot_tui.engine.run_folder import RunFolder
-from tests.events import MOST, STARTED, evaluated, removed, saved
+from tests.events import MOST, STARTED, evaluated, probed, removed, saved
 
 BEGAN = 1_790_000_000.0
 
@@ -84,6 +84,7 @@ def any_run(chance: random.Random, length: int) -> list[Event]:
             events.append(
                 at_random(
                     evaluated(step, chance.random(), "x.jsonl", stage),
+                    probed(step, stage),
                     LossSpike(step=step, spike=spikes, removal=stage, baseline=0.5, loss=2.0),
                     SpikeRecovered(
                         step=step, spike=max(1, spikes - 1), removal=stage, height=1.5, steps=8

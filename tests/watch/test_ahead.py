@@ -11,7 +11,7 @@ import pytest
 from icot_tui.engine.journal import journal as journal_file
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.watch import bulk_reader
-from icot_tui.watch.bulk_reader import ReadAhead
+from icot_tui.watch.bulk_reader import ReadAhead, Wanted
 from icot_tui.watch.source import RunFollower
 from tests.events import STARTED, trained
 from tests.watch.runs import any_run, journal, make
@@ -100,7 +100,7 @@ def test_a_journal_that_is_replaced_meanwhile_is_read_anew(tmp_path: Path) -> No
 def test_a_helper_ends_with_its_reader(tmp_path: Path) -> None:
     folder = long_run(tmp_path)
     begin, end = len(journal([STARTED])), folder.journal.stat().st_size
-    helper = ReadAhead(folder.journal, begin, end)
+    helper = ReadAhead(folder.journal, begin, end, Wanted.VIEW)
     process, pipe = helper._process, helper._process.stdout
     assert pipe is not None
     pipe.close()

@@ -8,7 +8,7 @@ import pytest
 
 from icot_tui.engine.journal.journal import decode_line, encode_line
 from icot_tui.engine.journal.metrics import LOSS_WINDOW, StepArrays
-from icot_tui.watch.bulk_reader import pieces, read
+from icot_tui.watch.bulk_reader import Wanted, pieces, read
 from tests.events import trained
 from tests.watch.runs import any_run
 
@@ -101,19 +101,22 @@ def test_bulk_reading_finds_exactly_what_is_read_line_by_line(seed: int) -> None
         assert is_exactly(found, as_json(line)), line
 
 
+@pytest.mark.parametrize("wanted", Wanted)
 @pytest.mark.parametrize("seed", range(20))
-def test_what_is_damaged_does_not_depend_on_how_a_line_is_read(seed: int) -> None:
+def test_what_is_damaged_does_not_depend_on_how_a_line_is_read(seed: int, wanted: Wanted) -> None:
     text = any_journal(seed, damage=0.3)
     events = [pair for line in text.split(b"\n") if (pair := decode_line(line)) is not None]
-    counts = [len(piece.times) if isinstance(piece, StepArrays) else 1 for piece in read(text)]
+    found = read(text, wanted)
+    counts = [len(piece.times) if isinstance(piece, StepArrays) else 1 for piece in found]
     assert sum(counts) == len(events)
 
 
+@pytest.mark.parametrize("wanted", Wanted)
 @pytest.mark.parametrize("seed", range(20))
-def test_sums_and_the_last_finite_losses_are_exact(seed: int) -> None:
+def test_sums_and_the_last_finite_losses_are_exact(seed: int, wanted: Wanted) -> None:
     text = any_journal(seed, damage=0.0)
     lines = list(map(json.loads, text.split(b"\n")[:-1]))
-    for piece in pieces(text):
+    for piece in pieces(text, wanted):
         if isinstance(piece, bytes):
             del lines[0]
             continue
@@ -123,6 +126,8 @@ def test_sums_and_the_last_finite_losses_are_exact(seed: int) -> None:
         losses = [loss for line in these for loss in line["losses"]]
         finite = [loss for loss in losses if loss is not None]
         assert piece.last_losses == tuple(finite[-LOSS_WINDOW:])
+        assert len(piece.losses) == (0 if wanted is Wanted.SUMMARY else len(losses))
+        assert len(piece.gradient_norms) == (len(losses) if wanted is Wanted.ALL else 0)
 
 
 def test_usual_lines_are_read_in_bulk() -> None:

@@ -12,7 +12,7 @@ from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.watch import bulk_reader, run_reader
-from icot_tui.watch.bulk_reader import fold, read
+from icot_tui.watch.bulk_reader import Wanted, fold, read
 from icot_tui.watch.run_reader import RunReader
 from icot_tui.watch.runs import RunList, read_run
 from icot_tui.watch.summary_cache import FILE
@@ -33,9 +33,9 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many bytes of journals were parsed, part by part."""
     sizes: list[int] = []
 
-    def counted(text: bytes, whole: bool = False) -> list[bulk_reader.Piece]:
+    def counted(text: bytes, wanted: Wanted) -> list[bulk_reader.Piece]:
         sizes.append(len(text))
-        return read(text, whole)
+        return read(text, wanted)
 
     monkeypatch.setattr(bulk_reader, "read", counted)
     return sizes

@@ -2,9 +2,12 @@
 
 import math
 from array import array
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,18 +15,16 @@ from icot_tui.engine.journal.events import (
     Collapsed,
     Evaluated,
     ExamplesCounted,
+    NextTokensProbed,
     PhaseBegan,
     SpikeRecovered,
 )
 from icot_tui.engine.journal.rewind import Rewind
 
 LOSS_WINDOW = 50  # steps that the shown loss is averaged over
-UNREAD = frozenset({"gradient_norms"})
-"""Not even parsed unless they are wanted: no view shows them, and they are half of the numbers."""
 
 
-@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
-class StepArrays:
+class StepArrays(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """What n lines say of m steps. All are of one stage and loss, and follow each other."""
 
     times: NDArray[np.float64]  # [n] seconds since the epoch
@@ -34,12 +35,13 @@ class StepArrays:
     seconds: NDArray[np.float64]  # [n] time spent training
     supervised_tokens: int  # of all lines together
     dropped_rows: int  # of all lines together
-    losses: NDArray[np.floating]  # [m] line after line, NaN where not finite; for views in 32 bits
+    # [m] line after line, NaN where not finite; for views in 32 bits, for summaries empty
+    losses: NDArray[np.floating]
     last_losses: tuple[float, ...]  # the last finite losses in full precision
     # [m] NaN where not finite; empty where nobody wanted them
-    gradient_norms: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    gradient_norms: NDArray[np.float64] = msgspec.field(default_factory=lambda: np.empty(0))
     # [n] each line's means of the parts of the loss, by their names; NaN where not known
-    loss_parts: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    loss_parts: Mapping[str, NDArray[np.float64]] = {}
 
     @property
     def last_parts(self) -> dict[str, float | None]:
@@ -103,6 +105,7 @@ class Metrics:
     best_stage: int = 0  # and its stage
     abandoned: bool = False  # a rollback came after the last evaluation: it is of other weights
     spikes: list[SpikeSummary] = field(default_factory=list)
+    probed: list[NextTokensProbed] = field(default_factory=list)  # what was read before it went
     removals: tuple[tuple[int, int], ...] = ()  # the last (step, stage), since a rollback if any
     checkpoint: str | None = None  # path of the newest checkpoint, as journaled
     clock_changed: bool = False  # held, slowed down or changed: no longer as the config says
@@ -146,6 +149,7 @@ class _Mark:
     losses: "array[float]"  # of the last steps, which are most of what a mark takes
     evaluations: int
     spikes: int
+    probed: int
     closed: int
 
 
@@ -176,23 +180,31 @@ class RewindableMetrics:
     def _mark(self) -> _Mark:
         now = self.now
         return _Mark(
-            small=replace(now, evaluations=[], spikes=[], losses=()),
+            small=replace(now, evaluations=[], spikes=[], probed=[], losses=()),
             losses=array("d", now.losses),
             evaluations=len(now.evaluations),
             spikes=len(now.spikes),
+            probed=len(now.probed),
             closed=len(self._closed),
         )
 
     def _restore(self, mark: _Mark) -> None:
-        evaluations, spikes = self.now.evaluations, self.now.spikes
+        now, spikes = self.now, self.now.spikes
         while len(self._closed) > mark.closed:
             index, spike = self._closed.pop()
             spikes[index] = spike
-        del spikes[mark.spikes :], evaluations[mark.evaluations :]
+        del spikes[mark.spikes :], now.evaluations[mark.evaluations :], now.probed[mark.probed :]
         self.now = replace(
-            mark.small, evaluations=evaluations, spikes=spikes, losses=tuple(mark.losses)
+            mark.small,
+            losses=tuple(mark.losses),
+            evaluations=now.evaluations,
+            spikes=spikes,
+            probed=now.probed,
         )
 
     def _at_step(self, step: int) -> _Mark:
-        """The last checkpoint before: smaller steps than that are not remembered."""
-        return self._mark() if step >= self.now.step else self.rewind.newest
+        """The last checkpoint before: of smaller steps than that, only what has one is known."""
+        if step >= self.now.step:
+            return self._mark()
+        probed = bisect_right(self.now.probed, step, key=attrgetter("step"))
+        return replace(self.rewind.newest, probed=probed)

@@ -286,6 +286,8 @@ class RunSummary:
                 self._move_to(event.stage, event.everything)
             case events.ComputeCounted():
                 metrics.step_flops = event.flops
+            case events.NextTokensProbed():
+                metrics.probed.append(event)
             case events.ExamplesCounted():
                 metrics.counted = event
             case events.OptimizerReset():
@@ -367,8 +369,10 @@ class RunSummary:
         metrics = self.metrics
         metrics.losses = (*metrics.losses, *losses)[-LOSS_WINDOW:]
         metrics.learning_rate = learning_rate
+        total = metrics.seconds
         for spent in seconds:  # one by one, for the same rounding in bulk and line by line
-            metrics.seconds += spent
+            total += spent
+        metrics.seconds = total
         metrics.supervised_tokens += lines.supervised_tokens
         metrics.dropped_rows += lines.dropped_rows
         if lines.stage != metrics.stage:  # a method that does not start at 0

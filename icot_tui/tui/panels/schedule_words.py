@@ -59,7 +59,7 @@ def next_removal(history: History, facts: RunStarted) -> ScheduleText:
 def readability(history: History) -> str:
     """How well what goes next is read before it is written, or else what went last; or nothing."""
     stage = history.summary.metrics.stage
-    for event in reversed(history.probed[-2:]):
+    for event in reversed(history.summary.metrics.probed[-2:]):
         if event.readable is not None and stage in (event.before, event.stage):
             what = that_go(event)
             when = f"next to go, at step {event.step:,}" if event.before == stage else "gone"
