@@ -9,14 +9,15 @@ then, without the files that Linux keeps for them and takes away where it is sho
 minutes a line is fitted to each. `--keys` also presses a key that opens another view each time.
 
 `--forward` trains nothing: a journal grows so many times as fast as the demo's (30,000 steps an
-hour, every 250th with an evaluation and a checkpoint), and `icot-tui attach` shows it. Hours are
-then the demo's. What grows with the steps is seen sooner so; what grows with the redraws is not.
+hour, every 250th with an evaluation and a checkpoint), and `icot-tui attach` shows it, redrawing so
+many times as often. Hours are then the demo's.
 """
 
 import argparse
 import json
 import random
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -33,6 +34,15 @@ T95 = 1.98
 """Of Student's distribution with about a hundred degrees of freedom."""
 STEPS_AN_HOUR = 30_000
 """Of the demo, on two cores that were busy with other work as well."""
+SOONER = """
+import sys
+from icot_tui.cli.app import main
+from icot_tui.tui.app import redraw_rate as rate
+rate.SHARE *= {0}
+rate.SHORTEST, rate.LONGEST = rate.SHORTEST / {0}, rate.LONGEST / {0}
+main(sys.argv[1:])
+"""
+"""`icot-tui` that redraws so many times as often."""
 BLOCK = 250
 """Steps between its evaluations."""
 
@@ -101,7 +111,8 @@ def forward(folder: Path, given: argparse.Namespace) -> None:
     told = Told(folder / "runs", name="tiny").start()
     for _ in range(told.tokens):
         told.train(100, 1.1).remove()
-    attached = Screen([*PROGRAM, "attach", "tiny"], folder, (120, 40))
+    program = [sys.executable, "-c", SOONER.format(given.forward)]
+    attached = Screen([*program, "attach", "tiny"], folder, (120, 40))
     ended = threading.Event()
     feeder = threading.Thread(target=feed, args=(told, STEPS_AN_HOUR * given.forward, ended))
     feeder.start()
