@@ -23,7 +23,8 @@ def first_step(sample: str, runs: Path, name: str) -> float:
     options = ["--runs", str(runs), "--set", "train.observe_every=1"]
     journal = runs / name / "journal.jsonl"
     began = time.perf_counter()
-    process = subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
+    silent = subprocess.DEVNULL
+    process = subprocess.Popen([*command, *options], stdout=silent, stderr=silent)
     try:
         while not (journal.exists() and b'"StepsTrained"' in journal.read_bytes()):
             if process.poll() is not None or time.perf_counter() > began + PATIENCE_SECONDS:
