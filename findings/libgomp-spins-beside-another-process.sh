@@ -4,8 +4,8 @@
 # Happens: each becomes many times as slow. A thread that waits for the others at the end of an operation spins for
 #          milliseconds (300,000 rounds in libgomp, unless told otherwise) on the core that the one it waits for needs.
 #          Small models have hundreds of operations a step, each some microseconds long. One variable of the
-#          environment, GOMP_SPINCOUNT, ends it, and costs nothing where the machine is idle.
-# For us:  icot-tui sets GOMP_SPINCOUNT=1000 (libgomp's own value where it knows of more threads than cores).
+#          environment, GOMP_SPINCOUNT, ends it, and costs little where the machine is idle.
+# For us:  icot-tui sets GOMP_SPINCOUNT=3000 (1000 is libgomp's own value where it knows of more threads than cores).
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"

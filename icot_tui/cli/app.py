@@ -48,8 +48,8 @@ COMMANDS = {
 """Every command with its help line, kept here so that --help imports no command."""
 
 
-SPINS = "1000"
-"""How often a thread of PyTorch's on a CPU looks for work before it sleeps, a few microseconds.
+SPINS = "3000"
+"""How often a thread of PyTorch's on a CPU looks for work before it sleeps, some 50 microseconds.
 
 libgomp's own 300,000 take milliseconds: while other work wants a core, each operation waits that
 long for its own threads (benchmarks/RESULTS.md, section 3)."""

@@ -200,7 +200,7 @@ def test_a_reader_that_leaves_is_not_an_error() -> None:
 
 @pytest.mark.parametrize(
     ("given", "spins"),
-    [({}, "1000"), ({"GOMP_SPINCOUNT": "77"}, "77"), ({"OMP_WAIT_POLICY": "passive"}, "0")],
+    [({}, "3000"), ({"GOMP_SPINCOUNT": "77"}, "77"), ({"OMP_WAIT_POLICY": "passive"}, "0")],
 )
 def test_threads_of_pytorch_sleep_soon_where_nobody_says_how_long(
     given: dict[str, str], spins: str
