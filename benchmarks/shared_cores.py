@@ -1,7 +1,7 @@
 """A training whose cores another process wants too: how long OpenMP's threads should spin.
 
     PYTHONPATH=. python benchmarks/shared_cores.py [--beside nothing loop training] [--rounds 6]
-        [--spins default 1000 ...]
+        [--spins default 3000 ...]
 
 Each setting of GOMP_SPINCOUNT has a training of the demo with a thread per core. They are stopped
 and let go on in turns, so that all meet the same machine; beside them runs nothing, a loop that
@@ -137,7 +137,7 @@ def compare(beside: str, spins: Sequence[str], rounds: int, seconds: float) -> N
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--beside", nargs="+", default=["nothing", "loop", "training"])
-    parser.add_argument("--spins", nargs="+", default=["default", "1000"])
+    parser.add_argument("--spins", nargs="+", default=["default", "3000"])
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--seconds", type=float, default=4.0)
     given = parser.parse_args()
