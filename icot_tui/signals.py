@@ -48,9 +48,11 @@ def handling_stop(
     def on_hang_up(number: int, frame: FrameType | None) -> None:
         hang_up()
 
-    handlers = dict(
-        zip(HANDLED, (on_stop, on_stop, on_preempt, on_preempt, on_hang_up), strict=True)
-    )
+    handlers = dict.fromkeys(HANDLED, on_stop) | {
+        signal.SIGUSR1: on_preempt,
+        signal.SIGUSR2: on_preempt,
+        signal.SIGHUP: on_hang_up,
+    }
     before = {number: signal.getsignal(number) for number in handlers}
     for number, handler in handlers.items():
         if before[number] != signal.SIG_IGN:

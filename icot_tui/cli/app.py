@@ -46,13 +46,11 @@ COMMANDS = {
     "doctor": "Check that this machine can train.",
 }
 """Every command with its help line, kept here so that --help imports no command."""
-
-
 SPINS = "3000"
-"""How often a thread of PyTorch's on a CPU looks for work before it sleeps, some 50 microseconds.
+"""How often a thread of PyTorch's on a CPU looks for work before it sleeps.
 
-libgomp's own 300,000 take milliseconds: while other work wants a core, each operation waits that
-long for its own threads (benchmarks/RESULTS.md, section 3)."""
+With libgomp's own 300,000, each operation waits for its own threads while other work wants a core
+(benchmarks/RESULTS.md, section 3)."""
 
 
 class LazyGroup(TyperGroup):

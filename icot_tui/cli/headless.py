@@ -120,6 +120,7 @@ def _follow(folder: RunFolder) -> int:
     try:
         with handling_stop_signals(commands, lambda text: None, lambda: None):
             _train(folder, commands, None)
+            ignore_signals()
     except StopNow:
         return 1
     return 0

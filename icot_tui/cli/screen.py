@@ -77,7 +77,7 @@ def become(*command: str, left: int | None = None) -> NoReturn:
     """
     import psutil
 
-    trainings = former_children() | ({left} - {None})
+    trainings = former_children() | (set() if left is None else {left})
     for child in psutil.Process().children():
         if child.pid not in trainings:
             with suppress(psutil.NoSuchProcess):

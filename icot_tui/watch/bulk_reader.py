@@ -97,6 +97,7 @@ def _decoder(wanted: Wanted) -> Callable[[bytes], Any]:
     decode = msgspec.json.Decoder(line).decode
     if wanted is Wanted.SUMMARY:
         return decode
+    with_norms = wanted is Wanted.ALL
 
     def counted(text: bytes) -> Any:
         found: Any = decode(text)
@@ -105,7 +106,6 @@ def _decoder(wanted: Wanted) -> Callable[[bytes], Any]:
             raise msgspec.ValidationError("not a loss for each step")
         return found
 
-    with_norms = wanted is Wanted.ALL
     return counted
 
 

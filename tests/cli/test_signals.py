@@ -21,7 +21,7 @@ from icot_tui.engine.journal.events import (
 )
 from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.loop.trainer import Trainer
-from icot_tui.signals import ECHO_SECONDS, LOOK_SECONDS, when_parent_ends
+from icot_tui.signals import ECHO_SECONDS, HANDLED, LOOK_SECONDS, when_parent_ends
 from tests.cli.training import ENDLESS, PATIENCE, Cli
 
 WATCHER = """
@@ -34,8 +34,6 @@ print("watching", flush=True)
 time.sleep(60)
 """
 """A process that says when the one that started it is gone."""
-
-HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def main_slow_to_save() -> None:

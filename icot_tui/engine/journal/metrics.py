@@ -203,7 +203,7 @@ class RewindableMetrics:
         )
 
     def _at_step(self, step: int) -> _Mark:
-        """The last checkpoint before: of smaller steps than that, only what has one is known."""
+        """The last checkpoint before; of what came since, only probes are known by their steps."""
         if step >= self.now.step:
             return self._mark()
         probed = bisect_right(self.now.probed, step, key=attrgetter("step"))

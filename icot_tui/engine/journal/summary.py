@@ -7,7 +7,7 @@ undoes what came after its checkpoint (see `rewind.Rewind`).
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -335,9 +335,8 @@ class RunSummary:
         """Take note of many lines in a row: what `add` makes of each of them, much faster."""
         times = lines.times
         if self.paused is None:
-            silence = float((times[1:] - times[:-1]).max()) if len(times) > 1 else 0.0
-            if self.last_event_time is not None:
-                silence = max(silence, float(times[0]) - self.last_event_time)
+            before = times[0] if self.last_event_time is None else self.last_event_time
+            silence = float(np.diff(times, prepend=before).max())
             self._longest_silence = max(self._longest_silence, silence)
         self.last_event_time = float(times[-1])
         self.metrics.step = int(lines.steps[-1])
@@ -369,10 +368,8 @@ class RunSummary:
         metrics = self.metrics
         metrics.losses = (*metrics.losses, *losses)[-LOSS_WINDOW:]
         metrics.learning_rate = learning_rate
-        total = metrics.seconds
-        for spent in seconds:  # one by one, for the same rounding in bulk and line by line
-            total += spent
-        metrics.seconds = total
+        # One by one, for the same rounding in bulk and line by line.
+        *_, metrics.seconds = accumulate(seconds, initial=metrics.seconds)
         metrics.supervised_tokens += lines.supervised_tokens
         metrics.dropped_rows += lines.dropped_rows
         if lines.stage != metrics.stage:  # a method that does not start at 0
