@@ -5,9 +5,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from icot_tui.config.alerts import load_alert_settings
+from icot_tui.engine.journal.events import RunEnded
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError, reason
 from icot_tui.files import open_file
@@ -17,18 +18,14 @@ LAST_ALERT_SECONDS = 12.0
 """So long the end of a run waits for its last alert."""
 
 
-@contextlib.contextmanager
-def alerting(folder: RunFolder) -> Iterator[Callable[[str], None]]:
-    """Have the user told what happens to a run, if the user's settings say how.
+def alerted(folder: RunFolder, train: Callable[[], RunEnded]) -> RunEnded:
+    """Train, and have the user told what happens to the run, if the user's settings say how.
 
     Only the first of several processes does. No failure of an alert reaches the training.
-
-    Yields what to call with the reason of the end, for where no journal is left to tell it.
     """
     process = _start(folder) if os.environ.get("RANK", "0") == "0" else None
-    reasons = list[str]()
     try:
-        yield reasons.append
+        ended = train()
     except Exception as error:
         _finish(process, reason(error))
         raise
@@ -36,7 +33,8 @@ def alerting(folder: RunFolder) -> Iterator[Callable[[str], None]]:
         if process is not None:
             process.kill()
         raise
-    _finish(process, "".join(reasons))
+    _finish(process, ended.reason)  # told by it where no journal is left to tell it
+    return ended
 
 
 def _start(folder: RunFolder) -> "subprocess.Popen[bytes] | None":

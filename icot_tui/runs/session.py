@@ -38,7 +38,7 @@ from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.methods import METHODS
 from icot_tui.models.behaviour import doubts
-from icot_tui.runs.alerting import alerting
+from icot_tui.runs.alerting import alerted
 from icot_tui.runs.tracking import open_trackers
 from icot_tui.version import __version__
 
@@ -60,10 +60,7 @@ def run_training(
     Raises:
         UserError: the folder is in use, or what the config names can't be had.
     """
-    with alerting(folder) as tell_reason:
-        ended = _run(folder, commands, listen, card)
-        tell_reason(ended.reason)
-        return ended
+    return alerted(folder, lambda: _run(folder, commands, listen, card))
 
 
 def _run(

@@ -11,15 +11,17 @@ from pathlib import Path
 import pytest
 
 from icot_tui.cli.app import run as icot_tui
+from icot_tui.engine.journal.events import RunEnded
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
-from icot_tui.runs.alerting import alerting
+from icot_tui.runs.alerting import alerted
 from tests.forked import ForkedProcess
 from tests.tiny import tiny, train, train_new
 from tests.tiny_file import tiny_toml
 
 WRITER = "import sys; open(sys.argv[1], 'a').write(sys.stdin.read() + '\\n')"
 
+ENDED = RunEnded(step=1, reason="done", finished=True)
 NOT_FINITE = tiny(train={"learning_rate": 1e12, "warmup_steps": 0, "max_skipped": 1000})
 
 
@@ -116,8 +118,7 @@ def test_settings_with_a_mistake_are_told_and_stop_nothing(
     tmp_path: Path, sent: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     set_up(tmp_path, "command = 3")
-    with alerting(RunFolder(tmp_path)):
-        pass
+    assert alerted(RunFolder(tmp_path), lambda: ENDED) == ENDED
     assert "settings.toml:2: alerts.command" in capsys.readouterr().err
 
 
@@ -129,8 +130,8 @@ def test_a_run_folder_cannot_name_a_command(tmp_path: Path, monkeypatch) -> None
         (run / name).parent.mkdir(exist_ok=True)
         (run / name).write_text(f'[alerts]\ncommand = ["touch", "{tmp_path}/touched"]\n')
     monkeypatch.chdir(run)
-    with alerting(RunFolder(run)):
-        assert not (run / "log.txt").exists()  # no process was started
+    assert alerted(RunFolder(run), lambda: ENDED) == ENDED
+    assert not (run / "log.txt").exists()  # no process was started
     assert not (tmp_path / "touched").exists()
 
 
