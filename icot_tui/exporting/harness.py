@@ -77,7 +77,7 @@ def write_task(source: ExportSource, portable: Portable, name: str, folder: Path
         "test_split": "test",
         "output_type": "generate_until",
         "doc_to_text": portable.prompt.replace("{question}", "{{question}}"),
-        "doc_to_target": "{{answer}}",
+        "doc_to_target": "answer",  # a column: findings/lm-eval-answer-in-brackets.sh
         "num_fewshot": 0,
         "generation_kwargs": {
             "until": [],
