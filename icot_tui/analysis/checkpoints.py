@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from icot_tui.config import RunConfig, load_config, method_of
-from icot_tui.engine.checkpoints.checkpoint import list_checkpoints, stage_of
+from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, named_checkpoints, stage_of
 from icot_tui.engine.checkpoints.description import read_description
 from icot_tui.engine.journal.journal import greatest_stage
 from icot_tui.engine.run_folder import BEST, LATEST, RunFolder
@@ -79,17 +79,28 @@ def run_entries(run: RunFolder) -> list[CheckpointEntry]:
         task="" if config is None else _task(config),
     )
     found = []
-    for checkpoint in list_checkpoints(run.checkpoints):
-        if (stage := stage_of(checkpoint)) is None:
-            continue  # deleted or damaged meanwhile
+    for checkpoint in named_checkpoints(run.checkpoints):
+        if (stage := _stage(checkpoint)) is None and not checkpoint.path.exists():
+            continue  # deleted meanwhile; what is damaged is told when it is opened
         phase, step = checkpoint.phase.partition("-")[2], checkpoint.step
         entry = replace(shared, path=checkpoint.path, phase=phase, step=step, stage=stage)
-        implicit = greatest is not None and stage >= greatest
+        implicit = greatest is not None and stage is not None and stage >= greatest
         found.append(replace(entry, exact_match=results.get((phase, step)), implicit=implicit))
     rated = [entry for entry in found if entry.answers and entry.exact_match is not None]
     best = max(rated, key=lambda one: (one.implicit, one.exact_match or 0.0), default=None)
     marked = [replace(one, best=one is best, latest=one is found[-1]) for one in found]
     return sorted(marked, key=lambda entry: entry.stage or 0)
+
+
+def _stage(checkpoint: CheckpointPath) -> int | None:
+    """Of its state, or if that is damaged of what it says of itself; None if both are."""
+    if (stage := stage_of(checkpoint)) is not None:
+        return stage
+    try:
+        about = read_description(checkpoint.path)
+    except UserError:
+        return None
+    return None if about is None else about.stage
 
 
 def _results(run: RunFolder) -> dict[tuple[str, int], float | None]:
@@ -250,16 +261,24 @@ def choose_checkpoint(run: RunFolder, which: str) -> Path:
     entries = run_entries(run)
     if not entries:
         raise UserError(f"run {run.name} has no checkpoint yet")
+    unread = [entry for entry in entries if entry.stage is None]
     if which == BEST:
         found = [entry for entry in entries if entry.best]
+        unread = [entry for entry in unread if entry.exact_match is not None and not entry.best]
         if not found:
             raise UserError(f"no checkpoint of run {run.name} was evaluated yet: use @latest")
     else:
         named = [e for e in entries if which and which in (e.phase, e.path.name)]
         found = named or [e for e in entries if e.answers and which == str(e.stage)]
+        unread = [] if named else unread
     if not found:
         stages = ", ".join(map(str, sorted({entry.stage or 0 for entry in entries})))
         phases = ", ".join(dict.fromkeys(entry.phase for entry in entries if entry.phase))
         known = f"its stages are {stages}" + (f", its trainings {phases}" if phases else "")
         raise UserError(f"run {run.name} has no checkpoint '@{which}': {known}")
+    if unread:
+        raise UserError(
+            f"{unread[0].path.name} of run {run.name} is damaged, so that what @{which} is can't "
+            f"be known: name a checkpoint, as {run.name}@{found[-1].path.name}"
+        )
     return found[-1].path

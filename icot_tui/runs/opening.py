@@ -54,7 +54,7 @@ def open_checkpoint(path: Path, given: GivenRemoval = NOTHING_GIVEN) -> OpenedCh
         path = newest.path
     elif not path.is_dir():
         raise UserError(f"there is no checkpoint folder {path}")
-    elif (path / MANIFEST).is_file() and (problem := verify(path)):
+    elif ((path / MANIFEST).is_file() or run_of(path)) and (problem := verify(path)):
         raise UserError(f"checkpoint {path} cannot be used: {problem}")
     description = read_description(path)
     run, config = _run_and_config(path, description)

@@ -93,6 +93,35 @@ def test_checkpoints_are_found_by_run_stage_age_and_folder(run):
         find_checkpoint("six@5", runs)
 
 
+@pytest.mark.parametrize("file", ["state.json", "manifest.json"])
+def test_no_other_checkpoint_stands_for_a_damaged_one(run, tmp_path, file):
+    """`@best` and `@STAGE` name the one that was meant, whose opening says what is wrong."""
+    runs = tmp_path / "runs"
+    shutil.copytree(run.path, runs / "five")
+    newest = runs / "five/checkpoints/step-00000040"
+    (newest / file).write_text("{")
+    assert find_checkpoint("five@best", runs).name == "step-00000030"
+    if file == "manifest.json":
+        assert find_checkpoint("five@8", runs) == newest
+    else:  # nor does anything else in this folder tell its stage
+        said = "step-00000040 of run five is damaged, so that what @8 is can't be known: name a"
+        with pytest.raises(UserError, match=said):
+            find_checkpoint("five@8", runs)
+    with pytest.raises(UserError, match="cannot be used"):
+        open_safely(find_checkpoint("five@step-00000040", runs))
+
+
+def test_the_best_checkpoint_is_named_though_it_is_damaged(run, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(run.path, runs / "five")
+    best = runs / "five/checkpoints/step-00000030"
+    (best / "manifest.json").unlink()
+    assert find_checkpoint("five@best", runs) == best
+    (best / "state.json").unlink()
+    with pytest.raises(UserError, match="what @best is can't be known"):
+        find_checkpoint("five@best", runs)
+
+
 def test_the_order_of_a_random_side_is_that_of_training(run):
     plan = open_safely(run.path).token_format().plan
     assert sorted(plan.removal_order(8)) == list(range(8))

@@ -76,12 +76,11 @@ def test_damaged_checkpoint_is_passed_over(whole, tmp_path, damage, file):
     folder = RunFolder(tmp_path / "copy")
     newest = list_checkpoints(folder.checkpoints)[-1]
     damage(newest.path / file)
-    assert file == MANIFEST or verify(newest.path) is not None
+    assert verify(newest.path) is not None
     train(folder)
     lines = read_lines(folder)
     warnings = [line["message"] for line in lines if line["event"] == "Warned"]
-    if not (file == MANIFEST and damage is remove):  # without one it never was complete
-        assert any(newest.name in message for message in warnings)
+    assert any(newest.name in message for message in warnings)
     assert lines[-1]["finished"]
     assert_same(final_tensors(folder), final_tensors(whole))
 
@@ -93,6 +92,17 @@ def test_damaged_checkpoint_is_not_opened(whole, tmp_path):
     with pytest.raises(UserError, match=r"model\.safetensors was changed or damaged"):
         open_checkpoint(newest.path)
     assert open_checkpoint(tmp_path).path == list_checkpoints(tmp_path / "checkpoints")[-2].path
+
+
+def test_a_checkpoint_without_its_manifest_is_told_and_not_opened(whole, tmp_path):
+    run = RunFolder(shutil.copytree(whole.path, tmp_path / "run"))
+    *_, before, newest = list_checkpoints(run.checkpoints)
+    (newest.path / MANIFEST).unlink()
+    opened = open_checkpoint(run.path)
+    assert opened.path == before.path
+    assert f"checkpoint {newest.name} is not used: {MANIFEST} is missing" in opened.notes
+    with pytest.raises(UserError, match=f"cannot be used: {MANIFEST} is missing"):
+        open_checkpoint(newest.path)
 
 
 def test_damaged_checkpoint_is_not_gone_back_to(whole, tmp_path):

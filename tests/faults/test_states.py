@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from icot_tui.analysis.checkpoints import find_checkpoint
 from icot_tui.cli.app import run
 from icot_tui.engine.checkpoints.checkpoint import MANIFEST, _fingerprint, list_checkpoints
 from icot_tui.engine.checkpoints.description import FILE as DESCRIPTION
@@ -110,6 +111,15 @@ def test_a_passed_over_checkpoint_is_said_by_ask_and_probe(stopped, tmp_path, ca
     for command in (["ask", str(folder.path), "12*34"], ["probe", str(folder.path)]):
         run(command)
         assert said in capfd.readouterr().err, command
+
+
+def test_a_checkpoint_with_a_damaged_state_is_what_its_stage_names(stopped, tmp_path):
+    """Its description tells the stage as well."""
+    folder = with_state(stopped, tmp_path, lambda state: None)
+    newest = list_checkpoints(folder.checkpoints)[-1]
+    stage = newest.stage
+    (newest.path / STATE).write_text("{")
+    assert find_checkpoint(f"{folder.name}@{stage}", folder.path.parent) == newest.path
 
 
 def test_a_checkpoint_that_is_written_once_more_gets_its_line_though_killed_before(tmp_path):

@@ -77,10 +77,14 @@ class CheckpointPath:
 
 def list_checkpoints(folder: Path, phase: str | None = None) -> list[CheckpointPath]:
     """All complete-looking checkpoints of a run, or of one phase of it, oldest first."""
+    return [one for one in named_checkpoints(folder, phase) if (one.path / MANIFEST).is_file()]
+
+
+def named_checkpoints(folder: Path, phase: str | None = None) -> list[CheckpointPath]:
+    """The same with those that lack their manifest: written whole, and damaged since."""
     found = []
     for path in folder.iterdir() if folder.is_dir() else ():
-        match = _NAME.fullmatch(path.name)
-        if match and (path / MANIFEST).is_file():
+        if (match := _NAME.fullmatch(path.name)) and path.is_dir():
             found.append(CheckpointPath(int(match[1]), int(match[2] or 0), path))
     return sorted(found if phase is None else [one for one in found if one.phase == phase])
 
@@ -153,6 +157,8 @@ def verify(checkpoint: Path) -> str | None:
                 return f"{name} has {path.stat().st_size} bytes instead of {written['bytes']}"
             if _fingerprint(path) != written:
                 return f"{name} was changed or damaged"
+    except FileNotFoundError:
+        return f"{MANIFEST} is missing"
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return f"its manifest cannot be read ({type(error).__name__})"
     return None
@@ -166,7 +172,7 @@ def newest_verified(
     With `below_stage`, only those with fewer tokens removed; with `phase`, only that one's.
     """
     complaints = []
-    for checkpoint in reversed(list_checkpoints(folder, phase)):
+    for checkpoint in reversed(named_checkpoints(folder, phase)):
         if problem := verify(checkpoint.path):
             complaints.append(f"checkpoint {checkpoint.name} is not used: {problem}")
         elif below_stage is None or checkpoint.stage < below_stage:
