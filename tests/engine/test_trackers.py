@@ -233,6 +233,21 @@ def test_tensorboard_has_losses_and_accuracy(tmp_path: Path) -> None:
     assert b"exact match" in card.tensor_proto.string_val[0]
 
 
+def test_a_resume_is_another_run_of_tensorboard(tmp_path: Path) -> None:
+    """In one folder, the first start's points stay in curves that get none at later steps."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = TrackedRun(name="r", project="p", config={}, tags=(), files=tmp_path)
+    for start in (1, 2, 3):
+        board = open_tracker("tensorboard", run)
+        board.log({"loss": start}, step=10 // start, time=0.0)
+        board.close()
+    for folder, loss in ((tmp_path, 1), (tmp_path / "start-2", 2), (tmp_path / "start-3", 3)):
+        reader = EventAccumulator(str(folder))
+        reader.Reload()
+        assert [point.value for point in reader.Scalars("loss")] == [loss]
+
+
 def test_a_tracker_that_fails_is_given_up_and_stops_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -55,12 +55,20 @@ class Tracker(Protocol):
 
 
 class TensorBoard:
-    """Event files; W&B's and MLflow's tags and configs are texts here."""
+    """Event files; W&B's and MLflow's tags and configs are texts here.
+
+    A run there is a folder. Each start but the first gets one in it, since of two starts in one
+    folder TensorBoard shows a mixture (findings/tensorboard-resumed-run-three-pictures.sh).
+    """
 
     def __init__(self, run: TrackedRun) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        self._writer: Any = SummaryWriter(str(run.files))
+        folder, starts = run.files, 1
+        while any(folder.glob("events.out.tfevents.*")):
+            starts += 1
+            folder = run.files / f"start-{starts}"
+        self._writer: Any = SummaryWriter(str(folder))
         told = {"name": run.name, "tags": ", ".join(run.tags), **run.config}
         self.page("config", _markdown(("key", "value"), [(k, str(v)) for k, v in told.items()]))
 
