@@ -14,6 +14,7 @@ from icot_tui.files import refuse_lfs_pointer, refuse_odd_files
 from icot_tui.models.behaviour import behaviour
 from icot_tui.models.dropout import set_dropout
 from icot_tui.models.tensors import refuse_misfits, shape, wrong_shapes
+from icot_tui.models.vocabulary import tell_own_head
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -99,6 +100,7 @@ def whole_model(
     refuse_misfits(name, "its architecture", report["missing_keys"], unknown, wrong)
     if report["error_msgs"]:
         raise UserError(f"'{name}' cannot be read: {first_line(report['error_msgs'][0])}")
+    tell_own_head(model)
     if not known:
         behaviour(model, name)
     loaded: PreTrainedModel = model

@@ -1,6 +1,7 @@
-"""A pretrained model with fewer words: some rows of its embedding and head, in a given order.
+"""The words of a pretrained model: whether its head is its embedding, and a model with fewer words.
 
-Its loss is then that of a softmax over these words alone.
+A model with fewer words has some rows of embedding and head, in a given order. Its loss is that of
+a softmax over these words alone.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,17 @@ PROBED = 8
 """Tokens of the row with which a model is tried before and after."""
 TOLERANCE = 1e-4
 """Of logits, relative to their spread: products of other sizes round otherwise."""
+
+
+def tell_own_head(model: "PreTrainedModel") -> None:
+    """Let the config tell of a head with weights of its own, where it says there is none.
+
+    transformers loads such a folder with both, but `resize_token_embeddings` and other programs go
+    by the config, and take the embedding for the head (findings/transformers-own-head-lost.sh).
+    """
+    words, head = model.get_input_embeddings(), model.get_output_embeddings()
+    if head is not None and getattr(model.config, "tie_word_embeddings", False):
+        model.config.tie_word_embeddings = head.weight is words.weight
 
 
 @torch.no_grad()

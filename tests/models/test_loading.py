@@ -166,6 +166,16 @@ def test_bfloat16_weights_keep_exact_rotary_frequencies(tmp_path):
     assert torch.equal(dict(again.named_parameters())["lm_head.weight"], built.lm_head.weight)
 
 
+def test_a_head_of_its_own_stays_one_whatever_the_config_says(folder):
+    head = torch.randn(WORDS, 16)
+    change_tensors(folder, lambda tensors: tensors | {"lm_head.weight": head})
+    assert json.loads((folder / "config.json").read_text())["tie_word_embeddings"]
+    before = AutoModelForCausalLM.from_pretrained(folder)(IDS).logits
+    built = build_model(ModelConfig(pretrained=str(folder)), WORDS + 2, 0, 20, seed=0, may_grow=2)
+    assert torch.equal(built.eval()(IDS).logits[..., :WORDS], before)
+    assert not built.config.tie_word_embeddings
+
+
 # Adapters ------------------------------------------------------------------------------------
 
 
