@@ -303,15 +303,12 @@ def _first_unknown(
 
 
 def _from_folder(path: Path, said_by: str) -> "PreTrainedTokenizerBase":
-    from transformers import AutoTokenizer, PreTrainedTokenizerFast
-
     nothing = UserError(
         f"the folder {path} holds no readable tokenizer: {said_by} needs one with "
         "tokenizer.json and tokenizer_config.json"
     )
     try:
-        kind = PreTrainedTokenizerFast if _is_generic(path) else AutoTokenizer
-        tokenizer = kind.from_pretrained(str(path), trust_remote_code=False)
+        tokenizer = _read_folder(path)
     except Exception as error:  # whatever third-party loaders raise, the cause is the folder
         raise nothing from error
     if len(tokenizer) < FEWEST_TOKENS:  # what a model's folder without a tokenizer gives
@@ -319,17 +316,33 @@ def _from_folder(path: Path, said_by: str) -> "PreTrainedTokenizerBase":
     return tokenizer
 
 
-def _is_generic(path: Path) -> bool:
-    """Is tokenizer.json all that a folder's tokenizer is made of?
+def _read_folder(path: Path) -> "PreTrainedTokenizerBase":
+    """The tokenizer of tokenizer.json, of the class that tokenizer_config.json names.
 
     AutoTokenizer goes by the model beside it: in a folder of Qwen2's kind, it splits texts as
     Qwen2 does, whatever tokenizer was saved there (transformers 5.23).
     """
+    from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
+
+    named = _named_class(path)
+    if named in ("TokenizersBackend", "PreTrainedTokenizer"):
+        return PreTrainedTokenizerFast.from_pretrained(str(path))
+    read: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        str(path), trust_remote_code=False
+    )
+    if type(read).__name__ in (named, "TokenizersBackend") or not named:
+        return read
+    unknown_model = PreTrainedConfig()
+    return AutoTokenizer.from_pretrained(str(path), config=unknown_model, trust_remote_code=False)
+
+
+def _named_class(path: Path) -> str:
+    """The class of a folder's tokenizer, without "Fast"; "" if none is named for tokenizer.json."""
     config = path / "tokenizer_config.json"
     if not config.is_file() or not (path / "tokenizer.json").is_file():
-        return False
-    kind = json.loads(config.read_text(encoding="utf-8")).get("tokenizer_class")
-    return kind in ("TokenizersBackend", "PreTrainedTokenizerFast")
+        return ""
+    name = json.loads(config.read_text(encoding="utf-8")).get("tokenizer_class")
+    return name.removesuffix("Fast") if isinstance(name, str) else ""
 
 
 def _from_hub(name: str, said_by: str) -> "PreTrainedTokenizerBase":

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, GPT2Tokenizer, PreTrainedTokenizerFast
 
 from icot_tui.data.tokenizing import (
     SEPARATOR,
@@ -119,3 +119,16 @@ def test_a_saved_tokenizer_is_itself_beside_any_model(tmp_path: Path) -> None:
         (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
         read = pretrained_tokenizer(str(tmp_path))
         assert encode_texts(read, [" 1 2 * 3 ####"]) == encode_texts(made, [" 1 2 * 3 ####"]), kind
+
+
+def test_a_tokenizer_of_gpt2s_kind_is_itself_beside_any_model(tmp_path: Path) -> None:
+    """AutoTokenizer would give Qwen2's kind beside a model of that, and split digits."""
+    words = ["Ġ", *"0123456789*", "12", "Ġ12", "<|endoftext|>"]
+    vocabulary = {word: number for number, word in enumerate(words)}
+    made = GPT2Tokenizer(vocab=vocabulary, merges=[("1", "2"), ("Ġ", "12")])
+    made.save_pretrained(tmp_path)
+    for kind in ("qwen2", "llama", "gpt2", "mistral"):
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
+        read = pretrained_tokenizer(str(tmp_path))
+        assert encode_texts(read, [" 12*123"]) == encode_texts(made, [" 12*123"]), kind
+        assert read.get_vocab() == made.get_vocab(), kind
