@@ -281,7 +281,7 @@ class TrainConfig(Section):
     beta1: Fraction = 0.9
     """AdamW's first beta."""
     beta2: Fraction = 0.999
-    """AdamW's second beta."""
+    """AdamW's second beta; in bfloat16 a spike is only forgotten with 0.99 or less."""
     clip_norm: Annotated[float, Field(gt=0)] = 1.0
     """Largest norm of the gradient."""
     observe_every: Positive = 10

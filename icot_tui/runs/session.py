@@ -30,6 +30,7 @@ from icot_tui.engine.loop.build import build_trainer, hardly_mastered, too_long
 from icot_tui.engine.loop.commands import CommandQueue
 from icot_tui.engine.loop.control import Control, StopRequest
 from icot_tui.engine.loop.memory import settled_heap
+from icot_tui.engine.loop.optimizers import unforgetting
 from icot_tui.engine.loop.run_state import RunState
 from icot_tui.engine.loop.trainer import Trainer
 from icot_tui.engine.loop.training import RunContext, Training
@@ -215,7 +216,8 @@ class RunExecutor:
             overlap.check(self.config.data.max_overlap)
         doubtful = (*_doubtful(self.config), *doubts(trainer.validation.model.lm))
         seldom = hardly_mastered(training, trainer.order.steps_per_epoch)
-        for warning in [*data.warnings, *too_long(training), *seldom, *doubtful]:
+        stuck = unforgetting(trainer.update.optimizer, training.config.train)
+        for warning in [*data.warnings, *too_long(training), *seldom, *stuck, *doubtful]:
             self.emit(events.Warned(step=0, message=warning))
 
     def _announce_phase(self, trainer: Trainer, training: Training, number: int, of: int) -> None:

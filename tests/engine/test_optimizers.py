@@ -6,12 +6,17 @@ from torch import nn
 
 from icot_tui.config import ModelConfig, TrainConfig
 from icot_tui.engine.checkpoints.checkpoint import OPTIMIZER, list_checkpoints, load_tensors
-from icot_tui.engine.loop.optimizers import SkippingMuon, build_optimizer, hidden_matrices
+from icot_tui.engine.loop.optimizers import (
+    SkippingMuon,
+    build_optimizer,
+    hidden_matrices,
+    unforgetting,
+)
 from icot_tui.errors import UserError
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
 from tests.methods.common import assert_resumes_exactly
-from tests.tiny import assert_same, tiny, train_new
+from tests.tiny import assert_same, read_lines, tiny, train_new
 
 MUON = {"optimizer": "muon", "muon_learning_rate": 3e-3, "learning_rate": 1e-3}
 GO_ON, SKIP = torch.tensor(False), torch.tensor(True)
@@ -126,3 +131,25 @@ def test_what_muon_cannot_do_is_said_in_a_sentence():
         build_optimizer(nn.Embedding(3, 3), config(), sharded=False)
     with pytest.raises(ValueError, match=r"is for train\.optimizer = 'muon'"):
         TrainConfig(max_steps=1, muon_learning_rate=1e-3)
+
+
+@pytest.mark.parametrize("beta2", [0.99, 0.996, 0.997, 0.999])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_second_moment_that_never_falls_is_told(dtype, beta2):
+    weight = nn.Parameter(torch.zeros(1, dtype=dtype))
+    settings = TrainConfig(max_steps=1, beta2=beta2)
+    optimizer = build_optimizer(nn.ParameterList([weight]), settings, sharded=False)
+    seen = []
+    for gradient, steps in ((3.0, 20), (0.1, 3000)):
+        for _ in range(steps):
+            weight.grad = torch.full_like(weight, gradient)
+            optimizer.step_unless(GO_ON, 0.0)
+        seen.append(optimizer.state[weight]["exp_avg_sq"].item())
+    assert (seen[0] == seen[1]) == bool([*unforgetting(optimizer, settings)])
+
+
+@pytest.mark.parametrize(("beta2", "warnings"), [(0.999, 1), (0.99, 0)])
+def test_a_run_in_bfloat16_warns_of_it(tmp_path, beta2, warnings):
+    changes = {"train": {"max_steps": 1, "beta2": beta2}, "model": {"precision": "bfloat16"}}
+    lines = read_lines(train_new(tmp_path, tiny(**changes)))
+    assert sum("never falls in bfloat16" in line.get("message", "") for line in lines) == warnings

@@ -1,5 +1,6 @@
 """The optimizers: an update that is not finite is left out, and nobody waits for the device."""
 
+from collections.abc import Iterator
 from typing import cast
 
 import torch
@@ -13,6 +14,8 @@ from icot_tui.models.tensors import like, whole
 
 MOMENTUM = "momentum_buffer"
 """What `torch.optim.Muon` calls a matrix's momentum."""
+LEAST_FALL = 2**-8
+"""Of a number in bfloat16, relative to it: a smaller one may be rounded away."""
 
 
 class SkippingAdamW(torch.optim.AdamW):
@@ -103,6 +106,20 @@ def build_optimizer(objective: nn.Module, config: TrainConfig, *, sharded: bool)
         raise UserError("train.optimizer 'muon' is for matrices, and none is trained in this model")
     found = {id(matrix) for matrix in matrices}
     return SkippingMuon(matrices, [p for p in trained if id(p) not in found], config)
+
+
+def unforgetting(optimizer: SkippingAdamW, config: TrainConfig) -> Iterator[str]:
+    """A warning, if AdamW's second moment can't fall.
+
+    See findings/torch-adamw-bfloat16-never-forgets.sh.
+    """
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    if 1 - config.beta2 < LEAST_FALL and any(one.dtype == torch.bfloat16 for one in weights):
+        yield (
+            f"AdamW's second moment never falls in bfloat16 with train.beta2 = {config.beta2:g}: "
+            "after a spike the steps stay small until the optimizer is reset; set train.beta2 to "
+            "0.99, or model.precision to 'bfloat16-mixed'"
+        )
 
 
 def hidden_matrices(objective: nn.Module) -> list[nn.Parameter]:
