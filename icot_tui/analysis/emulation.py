@@ -29,6 +29,7 @@ from icot_tui.methods.distillation.checkpoints import (
 from icot_tui.methods.distillation.config import DistillationConfig
 from icot_tui.methods.distillation.models import StateSource, coupled_reading
 from icot_tui.methods.distillation.teacher import ComputedStates, StatePositions
+from icot_tui.models.positions import position_count
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -140,7 +141,7 @@ class ThoughtComparison:
 
     def _fits(self, split: EncodedSplit) -> NDArray[np.bool_]:
         """[n] does the teacher have enough positions?"""
-        table = getattr(self._teacher.config, "max_position_embeddings", None)
+        table = position_count(self._teacher.config)
         needed = split.prompt_lengths.astype(np.int64) + split.cot_lengths + 1
         fits: NDArray[np.bool_] = needed <= (np.inf if table is None else table)
         return fits

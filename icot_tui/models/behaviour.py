@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from icot_tui.data.cache import entry, seal, sealed_facts
 from icot_tui.errors import UserError, first_line
 from icot_tui.models.next_logits import CachedRows, NextLogits, WholeRows
+from icot_tui.models.positions import position_count
 from icot_tui.models.supervised import SupervisedLM
 from icot_tui.models.wrapped import CACHE, WrappedLM, cache_name, unadapted
 
@@ -183,7 +184,7 @@ class _Trial:
         self._lm = lm
         self._name = kind(lm) if name is None else f"'{name}' ({lm.config.model_type})"
         self._ids = _ids(lm)
-        table: int | None = getattr(lm.config, "max_position_embeddings", None)
+        table = position_count(lm.config)
         jump = JUMP if table is None else max(0, min(JUMP, table - COLUMNS))
         index = torch.arange(COLUMNS, device=self._ids.device).expand(ROWS, -1)
         self._index, self._jumping = index, index + jump * (index >= JUMP_AT)
@@ -281,7 +282,7 @@ def _ids(lm: "PreTrainedModel") -> Tensor:
 
 def _longer(lm: "PreTrainedModel", ids: Tensor) -> Tensor:
     """[R, more] the same and more, as far as there are positions."""
-    table: int | None = getattr(lm.config, "max_position_embeddings", None)
+    table = position_count(lm.config)
     return ids.repeat(1, -(-LONGER // COLUMNS))[:, : max(COLUMNS, min(LONGER, table or LONGER))]
 
 

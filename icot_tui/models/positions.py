@@ -1,12 +1,17 @@
-"""More positions for a model whose table of them is learnt, or made when the model is."""
+"""How many positions a model has, and more of them where a table is learnt, or made with the model.
+
+Computed positions have no end, but for two kinds, whose frequencies are other ones for all rows as
+soon as one is too long (findings/transformers-rope-longest-row.sh).
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from icot_tui.errors import UserError
 from icot_tui.models.wrapped import unadapted
 
 if TYPE_CHECKING:
@@ -14,6 +19,22 @@ if TYPE_CHECKING:
 
 MOST_OFFSET = 8
 """A few families shift their position ids (OPT by 2), and have so many more rows."""
+LONG, GROWING = "longrope", "dynamic"
+"""Rotary positions that depend on the longest row: of a batch, or of all so far."""
+
+
+def position_count(config: Any) -> int | None:
+    """How many position ids a model has, by its config; None where there is no limit."""
+    table: int | None = getattr(config, "max_position_embeddings", None)
+    ends = [rope.get("original_max_position_embeddings") for rope in _ropes(config, LONG)]
+    return min((end for end in (table, *ends) if end is not None), default=None)
+
+
+def _ropes(config: Any, *kinds: str) -> list[dict[str, Any]]:
+    """The config's rotary positions of some kinds; there may be one for each kind of layer."""
+    given: dict[str, Any] = getattr(config, "rope_parameters", None) or {}
+    ropes = [given, *(one for one in given.values() if isinstance(one, dict))]
+    return [rope for rope in ropes if rope.get("rope_type") in kinds]
 
 
 @torch.no_grad()
@@ -21,11 +42,19 @@ def extend_positions(model: "PreTrainedModel", positions: int) -> None:
     """Make position tables long enough, in place; new rows of a learnt one copy its last.
 
     Models with rotary or other computed positions have no table and need nothing but the number.
+
+    Raises:
+        UserError: with so many, positions would be computed otherwise.
     """
     model = unadapted(model)
-    has: int | None = getattr(model.config, "max_position_embeddings", None)
+    has = position_count(model.config)
     if has is None or has >= positions:
         return
+    if _ropes(model.config, LONG, GROWING):
+        raise UserError(
+            f"the data needs {positions:,} positions, but with more than {has:,} in one row this "
+            "model reads all rows otherwise: set data.max_length, or shorten the data"
+        )
     learnt, computed = _growing(model, positions)
     for name in learnt:
         owner, _, attribute = name.rpartition(".")

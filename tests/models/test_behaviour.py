@@ -23,10 +23,10 @@ from icot_tui.models.behaviour import (
 from icot_tui.models.build import build_model
 from icot_tui.models.loading import load_pretrained
 from icot_tui.models.next_logits import CachedRows, WholeRows
-from icot_tui.models.positions import extend_positions
+from icot_tui.models.positions import extend_positions, position_count
 from icot_tui.models.supervised import SupervisedLM, check_balance
 from icot_tui.models.wrapped import WrappedLM
-from tests.families.configs import tiny_model
+from tests.families.configs import WORDS, tiny_model
 
 
 @pytest.mark.parametrize(
@@ -164,6 +164,27 @@ def test_position_tables_grow(family: str) -> None:
 
 
 # Mixtures of experts -------------------------------------------------------------------------
+
+
+LONG = {"short_factor": [1.0] * 4, "long_factor": [1.0, 2.0, 3.0, 4.0]}
+
+
+@pytest.mark.parametrize(
+    ("rope", "end"),
+    [
+        ({"rope_type": "longrope", "original_max_position_embeddings": 32} | LONG, 32),
+        ({"rope_type": "dynamic", "factor": 2.0}, 96),
+    ],
+)
+def test_no_row_is_so_long_that_all_others_are_read_otherwise(
+    rope: dict[str, object], end: int, tmp_path: Path
+) -> None:
+    model = tiny_model("llama", rope_parameters=rope | {"rope_theta": 1e4})
+    model.save_pretrained(tmp_path)
+    config = ModelConfig(pretrained=str(tmp_path))
+    assert position_count(build_model(config, WORDS, 0, end, seed=0).config) == end
+    with pytest.raises(UserError, match=rf"needs {end + 1} positions, .* {end} .*max_length"):
+        build_model(config, WORDS, 0, end + 1, seed=0)
 
 
 def test_the_auxiliary_loss_is_the_models_own() -> None:

@@ -29,6 +29,7 @@ from icot_tui.engine.evaluation.greedy import GoldPass, GreedyWriter, run_gold_p
 from icot_tui.engine.evaluation.samples import Sample, choose_samples
 from icot_tui.engine.evaluation.staged_examples import Ints, StagedExamples
 from icot_tui.errors import Check, UserError, never_cancelled
+from icot_tui.models.positions import position_count
 from icot_tui.models.supervised import SupervisedLM
 from icot_tui.models.wrapped import ask_at_stage
 
@@ -111,8 +112,7 @@ def eval_mode(model: nn.Module) -> Iterator[None]:
 
 def position_table(lm: "PreTrainedModel") -> int | None:
     """How many position ids a model has; None where there is no limit."""
-    table: int | None = getattr(lm.config, "max_position_embeddings", None)
-    return table
+    return position_count(lm.config)
 
 
 def _is_right(answers: AnswerReader, written: list[int], gold: list[int]) -> bool:
