@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,14 @@ class LoadedDataset:
 
     title  as it is named in messages
     kind   what it is
+    part   which of the split's rows, as in `train[:90%]`; "" for all. Its files don't tell
+           (findings/datasets-slices-of-one-file.sh)
     """
 
     title: str
     kind: str
     _data: Any
+    part: str = ""
 
     def files(self) -> list[Path]:
         """The files of its content, in order."""
@@ -101,7 +104,7 @@ def _on_hub(name: str, subset: str | None, split: str) -> LoadedDataset:
             f"({first_line(error)}): check its name, subset and split (hub:NAME:SUBSET@SPLIT), the "
             "network, and your access to it"
         ) from error
-    return LoadedDataset(f"{name} ({split})", "a dataset", data)
+    return LoadedDataset(f"{name} ({split})", "a dataset", data, split if "[" in split else "")
 
 
 def _saved(folder: Path, split: str) -> LoadedDataset:
@@ -134,14 +137,16 @@ def _load_dataset(name: str, subset: str | None, split: str) -> Any:
     from datasets import load_dataset
     from huggingface_hub import constants, dataset_info
 
+    load = partial(load_dataset, name, subset, split=split, keep_in_memory=False)
+
     try:
         dataset_info(name, timeout=HUB_SECONDS)
     except Exception:
         online, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
         try:
             with suppress(Exception):
-                return load_dataset(name, subset, split=split)
+                return load()
         finally:
             constants.HF_HUB_OFFLINE = online
         raise
-    return load_dataset(name, subset, split=split)
+    return load()

@@ -74,9 +74,12 @@ class ExampleReader:
 
     def identity(self) -> object:
         """All that the text depends on: the file's content, and for rows how they are read."""
+        dataset = open_dataset(self.source, self.split)
         files, how = self.files(), [self.columns.model_dump(), READER_VERSION]
         digests = [_digest(path) for path in files]
-        if len(files) == 1 and open_dataset(self.source, self.split) is None:
+        if dataset is not None and dataset.part:
+            how.append(dataset.part)
+        if len(files) == 1 and dataset is None:
             is_text = kind_of(files[0]) == "text"  # known by its content alone since 0.1
             return digests[0] if is_text else [*digests, *how]
         return [digests, *how]

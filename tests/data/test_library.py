@@ -62,6 +62,22 @@ def test_a_dataset_is_read_by_its_loader(tmp_path: Path) -> None:
         load_data(DataConfig(train=f"hub:{tmp_path}", validation=f"hub:{tmp_path}"))
 
 
+def test_parts_of_a_split_are_different_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loader names the same files for all of them, and none for what it holds in memory."""
+    rows = {"question": list("abcd"), "steps": [["s"]] * 4, "answer": list("abcd")}
+    (tmp_path / "set").mkdir()
+    pq.write_table(pa.table(rows), tmp_path / "set/train.parquet")
+    whole = f"hub:{tmp_path}/set@train"
+    for first, second in (("[:1]", "[1:]"), ("[:2]", "[2:]"), ("", "[3:]")):
+        data = load_data(DataConfig(train=whole + first, validation=whole + second, max_overlap=1))
+        assert len(data.train) == len(read(whole + first)[0])
+        assert len(data.validation) == len(read(whole + second)[0])
+    monkeypatch.setattr("datasets.config.IN_MEMORY_MAX_SIZE", 1 << 30)
+    assert ExampleReader(f"{whole}[1:3]").files()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "doubtful"),
     [
