@@ -3,7 +3,8 @@
     PYTHONPATH=. python benchmarks/first_step.py [SAMPLE] [--times 7]
 
 The step is taken as made when its line is in the journal; the first run of a folder makes the data,
-later ones find it in the cache.
+later ones find it in the cache. Beside each, a process that imports PyTorch and a model's class and
+does nothing else: what no training can do without, on the same machine in the same minute.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import time
 from pathlib import Path
 
 PATIENCE_SECONDS = 120.0
+IMPORTS = "import torch; from transformers import GPT2LMHeadModel, GPT2TokenizerFast"
 
 
 def first_step(sample: str, runs: Path, name: str) -> float:
@@ -36,6 +38,12 @@ def first_step(sample: str, runs: Path, name: str) -> float:
         process.wait()
 
 
+def imports() -> float:
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-c", IMPORTS], check=True)
+    return time.perf_counter() - began
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sample", nargs="?", default="demo")
@@ -43,11 +51,16 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = [
-            first_step(given.sample, Path(folder), f"first-step-{number}")
+            (first_step(given.sample, Path(folder), f"first-step-{number}"), imports())
             for number in range(given.times)
         ]
-    print("seconds:", ", ".join(f"{one:.2f}" for one in found))
-    print(f"median {statistics.median(found):.2f}")
+    for name, seconds in zip(
+        ("first step", "imports alone"), zip(*found, strict=True), strict=True
+    ):
+        print(f"{name}:", ", ".join(f"{one:.2f}" for one in seconds))
+        print(f"  median {statistics.median(seconds):.2f}")
+    shares = [bare / whole for whole, bare in found]
+    print(f"imports' share: median {statistics.median(shares):.2f}")
 
 
 if __name__ == "__main__":
