@@ -142,7 +142,8 @@ class MethodDescription:
         panels: views by the name of the panel whose place they take.
         promise: what the removal panel will show, once the run has begun.
         texts: what the removal panel says instead of a schedule, in ever fewer words; `{most}`
-            stands for the tokens of the longest chain of thought.
+            stands for the tokens of the longest chain of thought. Of a method with `in_place` that
+            removes tokens, the first is said beside the schedule.
     """
 
     name: str

@@ -135,7 +135,8 @@ def _in_place(config: RunConfig, stage: int, greatest: int) -> str:
     return count(config.section(PauseConfig).tokens, "pause token")
 
 
-_TEXT = "Learned pause tokens, fillers without a meaning of their own, stand before the answer."
+_FILLERS = "Learned pause tokens, fillers without a meaning of their own, stand before"
+_TEXT = f"{_FILLERS} the answer."
 METHOD = Method(
     name="pause",
     title="pause tokens",
@@ -158,4 +159,5 @@ STEPWISE = replace(
     description="pause tokens before a chain of thought that is removed step by step",
     removes_tokens=True,
     promise="you will see the chain of thought shrink behind its pause tokens",
+    texts=(f"{_FILLERS} what is left of the chain.", "pause tokens before the chain"),
 )

@@ -53,8 +53,11 @@ def test_coconut_answers_from_its_thoughts_once_all_steps_are_gone(tmp_path: Pat
     curriculum = {"unit": "step", "smoothing": "inf"}
     sections = {"curriculum": curriculum, "coconut": {"thoughts_per_step": 2}}
     told = Told(tmp_path, method={"name": "coconut"}, **sections).start("Coconut", steps=(4, 4))
-    border, lines = said(told.train(50).remove().train(10), (78, 8))
-    assert border == "removal" and "2 thoughts, 1 reasoning step left to remove" in " ".join(lines)
+    border, lines = said(told.train(50).remove().train(10), (78, 12))
+    assert border == "removal: Coconut"
+    text = " ".join(lines)
+    assert "2 thoughts, 1 reasoning step left to remove" in text
+    assert "Thoughts that are no words stand where steps were" in text
     told.remove().train(10)
     text = " ".join(said(told, (78, 14))[1])
     assert "the model answers from the question and 4 thoughts." in text
@@ -64,6 +67,9 @@ def test_coconut_answers_from_its_thoughts_once_all_steps_are_gone(tmp_path: Pat
 def test_pause_tokens_stay_while_the_chain_goes(tmp_path: Path) -> None:
     sections = {"method": {"name": "pause_stepwise"}, "pause_stepwise": {"tokens": 5}}
     told = Told(tmp_path, **sections).start("pause tokens, ICoT-SI").train(100).remove().train(10)
-    border, lines = said(told, (78, 8))
-    assert border == "removal"
+    border, lines = said(told, (78, 12))
+    assert border == "removal: pause tokens, ICoT-SI"
     assert lines[0].endswith("5 pause tokens, 7 tokens left to remove")
+    text = " ".join(" ".join(lines).split())
+    assert "pause tokens, fillers without a meaning of their own, stand before what is left" in text
+    assert "No step is ever written" not in text

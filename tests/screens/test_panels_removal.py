@@ -68,8 +68,8 @@ def test_what_stands_in_the_place_of_steps_is_said_where_there_is_room(tmp_path)
     sections = {"method": {"name": "coconut"}, "curriculum": {"unit": "step"}}
     told = Told(tmp_path, **sections).start("Coconut", steps=(4, 4)).train(100).remove(1).train(10)
     assert "2 thoughts, 1 reasoning step left to remove" in said(told)
-    narrow = said(told, (52, 12))
-    assert "thoughts" not in narrow and "1 reasoning step left to remove" in narrow
+    assert "2 thoughts, 1 step left" in said(told, (52, 8))
+    assert "thoughts" not in said(told, (34, 8))
     assert "4 thoughts, ✓ all removed" in said(told.remove(1))
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from icot_tui.engine.journal.events import RunStarted
+from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.formatting import count
 from icot_tui.tui.panels.base import Area, TextPanel
 from icot_tui.tui.panels.example import example_lines
@@ -42,8 +43,12 @@ class RemovalPanel(TextPanel):
     label = "removal"
 
     def title(self, view: RunView) -> str:
-        method = run_method(view.history.summary)
-        return method.panels.get("removal", self.label if method.removes_tokens else "method")
+        summary = view.history.summary
+        method = run_method(summary)
+        label = self.label
+        if summary.facts is not None and _instead(summary, 1, 1):  # unlike plain removal
+            label = f"{label}: {summary.facts.method}"
+        return method.panels.get("removal", label if method.removes_tokens else "method")
 
     def key(self, view: RunView) -> Hashable:
         return view.history.version, view.status, view.phase
@@ -113,10 +118,11 @@ def _stepwise(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
     remark = line((f"{count(most - stage, facts.unit_word)} left to remove", "dim"))
     if stage >= most:
         remark = line((f"{area.glyph.done} all removed", "bold success"))
-    if summary.config is not None:
-        instead = run_method(summary).in_place(summary.config, stage, most)
-        longer = line((f"{instead}, " if instead else "", "bold"), *remark)
-        remark = longer if apart(title, longer, area.width) != title else remark
+    if instead := _instead(summary, stage, most):
+        short = line((f"{count(most - stage, facts.unit)} left", "dim"))
+        longer = (line((f"{instead}, ", "bold"), *rest) for rest in (remark, short))
+        fits = (one for one in longer if apart(title, one, area.width) != title)
+        remark = next(fits, remark)
     after = summary.next_stage() if view.running else stage  # else no token is the next to go
     heading = _Heading(title, remark, _bar(stage, after, most, area))
     return _arranged(view, area, heading, _ahead(view, facts, area), (stage, after))
@@ -135,9 +141,15 @@ def _other(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
     if summary.ended is not None:
         ended = paragraph(f"The run has ended: {summary.ended.reason}.", area.width)
         texts = [[*texts[0], *ended], ended, *texts[1:]]
-    instead = "" if summary.config is None else method.in_place(summary.config, most, most)
+    instead = _instead(summary, most, most)
     heading = _Heading(line((facts.method, "bold primary")), line((instead, "bold")), bar)
     return _arranged(view, area, heading, texts, (removed, removed))
+
+
+def _instead(summary: RunSummary, stage: int, most: int) -> str:
+    """What stands in the place of the removed tokens (or steps); empty where nothing does."""
+    config = summary.config
+    return "" if config is None else run_method(summary).in_place(config, stage, most)
 
 
 def _trainings(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
@@ -239,9 +251,11 @@ def _ahead(view: RunView, facts: RunStarted, area: Area) -> list[list[Line]]:
     long, short = paragraph(ahead.sentence, width, style), paragraph(ahead.short, width, style)
     further = [] if ahead.held else paragraph(outlook(summary), width, "dim")
     known = filter(None, (examples_by_stage(summary), readability(view.history)))
+    means = paragraph(run_method(summary).texts[0], width) if _instead(summary, 1, 1) else []
     read = [row for text in known for row in paragraph(text, width, "dim")]
-    longest = [[*long, *read, *further, *full], [*long, *read, *full]]
-    return [*longest[: 2 if read else 1], [*long, *full], long, short]
+    longest = [[*long, *read, *further, *full], [*long, *read, *full]][: 2 if read else 1]
+    explained = [[*means, *longest[0]], [*means, *long]] if means else []
+    return [*explained, *longest, [*long, *full], long, short]
 
 
 def _answers(view: RunView) -> bool:
@@ -259,9 +273,7 @@ def _celebration(view: RunView, facts: RunStarted, area: Area) -> list[list[Line
     gone = count(facts.greatest_stage, facts.unit_word)
     reasoning = "" if facts.unit == "step" else " of reasoning"
     summary, most = view.history.summary, facts.greatest_stage
-    instead = (
-        "" if summary.config is None else run_method(summary).in_place(summary.config, most, most)
-    )
+    instead = _instead(summary, most, most)
     how = f"from the question and {instead}" if instead else "straight from the question"
     text = f"All {gone}{reasoning} are removed: the model answers {how}."
     style, width = "bold success" if _answers(view) else "bold", area.width
