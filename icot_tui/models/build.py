@@ -29,6 +29,9 @@ from icot_tui.models.wrapped import unadapted
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+ADAPTER = "lora_"
+"""In the name of each of an adapter's weights."""
+
 
 def build_model(
     config: ModelConfig,
@@ -91,8 +94,10 @@ def build_model(
             f"model.dropout = {config.dropout:g} has no effect on {kind(model)}: leave it out"
         )
     if config.precision == "bfloat16":
-        for parameter in model.parameters():  # buffers, such as rotary frequencies, stay exact
-            parameter.data = parameter.data.to(torch.bfloat16)
+        # Buffers, such as rotary frequencies, stay exact; adapters in float32, as PEFT begins them.
+        for name, parameter in model.named_parameters():
+            if ADAPTER not in name:
+                parameter.data = parameter.data.to(torch.bfloat16)
         if not runs(model):
             raise UserError(
                 f"{kind(model)} cannot have weights in bfloat16: set model.precision to "

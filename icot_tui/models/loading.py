@@ -179,6 +179,11 @@ def _with_saved_adapters(folder: Path, dropout: float | None) -> "PeftModel":
     from peft import PeftConfig, get_peft_model
 
     config = _read(lambda: PeftConfig.from_pretrained(str(folder)), str(folder))
+    if config.is_prompt_learning:
+        raise UserError(
+            f"{folder} holds {config.peft_type.value}, which is read before the question: only "
+            "adapters within the model are known, as LoRA's"
+        )
     base = whole_model(_base_of(folder, config.base_model_name_or_path), dropout=dropout)
     if dropout is not None:
         config.lora_dropout = dropout

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PromptTuningConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForCausalLM,
@@ -218,6 +218,25 @@ def test_adapters_go_on_training(folder, tmp_path):
     trained = [name for name, value in built.named_parameters() if value.requires_grad]
     assert trained and all("lora_" in name for name in trained)
     assert built.peft_config["default"].r == 3 and built.peft_config["default"].lora_alpha == 7
+
+
+def test_adapters_go_on_in_float32_over_a_base_in_bfloat16_as_new_ones_begin(folder, tmp_path):
+    adapted(folder, tmp_path / "adapters", use_dora=True)
+    for source, lora in ((folder, {"rank": 4}), (tmp_path / "adapters", {})):
+        section = ModelConfig(pretrained=str(source), lora=lora, precision="bfloat16")
+        formats = {
+            (value.requires_grad, value.dtype)
+            for value in build_model(section, WORDS, 0, 20, seed=0).parameters()
+        }
+        assert formats == {(True, torch.float32), (False, torch.bfloat16)}
+
+
+def test_prompts_that_stand_before_a_model_are_no_adapters(folder, tmp_path):
+    config = PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=4)
+    model = get_peft_model(AutoModelForCausalLM.from_pretrained(folder), config)
+    model.save_pretrained(tmp_path / "prompts")
+    with pytest.raises(UserError, match="holds PROMPT_TUNING, which is read before the question"):
+        load_pretrained(str(tmp_path / "prompts"))
 
 
 def test_the_base_is_found_relative_to_the_adapters(folder, tmp_path):
