@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from icot_tui.data.json_rows import Row
+from icot_tui.data.plain_numbers import Columns, plain_numbers
 from icot_tui.data.readers import SPLIT_FILES
 from icot_tui.errors import UserError, first_line
 
@@ -58,7 +59,16 @@ class LoadedDataset:
         for start in range(0, len(plain), BATCH):
             columns = plain[start : start + BATCH]
             named = {key: [*map(names.get, columns[key])] for key, names in labels.items()}
-            yield columns | named
+            numbers = {key: [*map(plain, columns[key])] for key, plain in self._plain().items()}
+            yield columns | named | numbers
+
+    @property
+    def has_plain_numbers(self) -> bool:
+        """Are some of its numbers not read as `datasets` reads them?"""
+        return bool(self._plain())
+
+    def _plain(self) -> Columns:
+        return plain_numbers(self._data.features.arrow_schema)
 
     def doubts(self, columns: Iterable[str]) -> list[str]:
         """Which of these columns hold values of a type that was guessed, a sentence each."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from icot_tui.data.examples import flaw
 from icot_tui.data.json_rows import Row, json_rows
+from icot_tui.data.plain_numbers import plain_numbers
 from icot_tui.errors import UserError, first_line
 from icot_tui.files import file_head, refuse_wrong_kind
 
@@ -112,10 +113,27 @@ def _parquet_rows(path: Path) -> Iterator[Any]:
     try:
         with ParquetFile(path) as file:
             _refuse_twice(path, file.schema_arrow.names)
+            plain = plain_numbers(file.schema_arrow)
             for batch in file.iter_batches(BATCH):
-                yield from batch.to_pylist()
+                rows = batch.to_pylist()
+                for row in rows if plain else ():
+                    row.update((name, number(row[name])) for name, number in plain.items())
+                yield from rows
     except (ArrowException, OSError) as error:
         raise UserError(f"{path} is a damaged Parquet file ({first_line(error)})") from error
+
+
+def has_plain_numbers(path: Path) -> bool:
+    """Is it a Parquet file some of whose numbers are not read as pyarrow reads them?"""
+    if kind_of(path) != "Parquet":
+        return False
+    from pyarrow import ArrowException
+    from pyarrow.parquet import read_schema
+
+    try:
+        return bool(plain_numbers(read_schema(path)))
+    except (ArrowException, OSError):  # told by whoever reads its rows
+        return False
 
 
 def _short(value: Any) -> str:

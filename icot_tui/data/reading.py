@@ -10,7 +10,8 @@ from icot_tui.data.columns import ColumnFormat, recognize
 from icot_tui.data.examples import CHUNK_BYTES, Chunk, limited, line_of, read_chunks
 from icot_tui.data.json_rows import Row
 from icot_tui.data.library import LoadedDataset, open_dataset
-from icot_tui.data.readers import kind_of, read_rows, split_files
+from icot_tui.data.plain_numbers import VERSION as PLAIN_NUMBERS
+from icot_tui.data.readers import has_plain_numbers, kind_of, read_rows, split_files
 from icot_tui.data.steps import MARK_BYTE, StepRule
 from icot_tui.errors import UserError
 from icot_tui.formatting import count
@@ -79,6 +80,8 @@ class ExampleReader:
         digests = [_digest(path) for path in files]
         if dataset is not None and dataset.part:
             how.append(dataset.part)
+        if any(map(has_plain_numbers, files)) if dataset is None else dataset.has_plain_numbers:
+            how.append(PLAIN_NUMBERS)
         if len(files) == 1 and dataset is None:
             is_text = kind_of(files[0]) == "text"  # known by its content alone since 0.1
             return digests[0] if is_text else [*digests, *how]

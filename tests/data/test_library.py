@@ -2,9 +2,11 @@
 
 import json
 import shutil
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -76,6 +78,31 @@ def test_parts_of_a_split_are_different_data(
         assert len(data.validation) == len(read(whole + second)[0])
     monkeypatch.setattr("datasets.config.IN_MEMORY_MAX_SIZE", 1 << 30)
     assert ExampleReader(f"{whole}[1:3]").files()
+
+
+def test_numbers_are_read_as_they_were_written(tmp_path: Path) -> None:
+    """Of 32-bit floats and decimals Python makes 0.10000000149011612 and 0E-18."""
+    answers = {
+        pa.float32(): (["0.1", "16777216.0", "1e-10"], [0.1, 2.0**24, 1e-10]),
+        pa.float16(): (["0.1", "0.3333", "2.0"], np.array([0.1, 1 / 3, 2], np.float16)),
+        pa.decimal128(20, 18): (
+            ["0.000000000000000000", "1.500000000000000000", "-0.000000000000000001"],
+            [Decimal("0"), Decimal("1.5"), Decimal("-1e-18")],
+        ),
+        pa.float64(): (["0.1", "2.0", "1e+16"], [0.1, 2.0, 1e16]),
+        pa.int64(): (["1", "2", "3"], [1, 2, 3]),
+    }
+    rows = {"question": list("abc"), "steps": [["s"]] * 3}
+    for number, (kind, (expected, values)) in enumerate(answers.items()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        file = folder / "train.parquet"
+        pq.write_table(pa.table(rows | {"answer": pa.array(values, kind)}), file)
+        for source in (str(file), f"hub:{folder}@train"):
+            assert [one.answer for one in read(source)[0]] == expected, (kind, source)
+            changed = kind not in (pa.float64(), pa.int64())
+            identity = str(ExampleReader(source, "train").identity())
+            assert ("plain numbers" in identity) == changed, (kind, source)
 
 
 @pytest.mark.parametrize(
