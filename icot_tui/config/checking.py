@@ -126,7 +126,11 @@ def _allowed(schema: Table) -> str:
 
 def _range(schema: Table) -> str:
     if "minimum" in schema and schema.get("maximum", LARGEST) != LARGEST:
-        return f" from {schema['minimum']:g} to {schema['maximum']:g}"
+        least, most = (
+            str(bound) if isinstance(bound, int) else f"{bound:g}"
+            for bound in (schema["minimum"], schema["maximum"])
+        )
+        return f" from {least} to {most}"
     if "minimum" in schema:
         return f" of at least {schema['minimum']:g}"
     if "exclusiveMinimum" in schema:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, create_model, model_validator
 
@@ -41,8 +41,8 @@ class RunConfig(Section):
     """Name of the run's folder."""
     description: str = ""
     """What this recipe is for, in a sentence."""
-    seed: int = 0
-    """Seed of initial weights, data order, dropout and smoothing."""
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    """Seed of initial weights, data order, dropout and smoothing; PyTorch takes 32 bits of it."""
     data: DataConfig
     model: ModelConfig = ModelConfig()
     method: MethodConfig = MethodConfig()

@@ -179,6 +179,8 @@ MISTAKES = [
     ("train.compile=1", "--set: train.compile must be true or false, not 1"),
     ("train.beta1=1.5", "--set: train.beta1 must be a number from 0 to 1, not 1.5"),
     ("train.epochs=-1", "--set: train.epochs must be a number above 0, not -1"),
+    ("seed=-1", "--set: seed must be a whole number from 0 to 4294967295, not -1"),
+    ("seed=5000000000", "--set: seed must be a whole number from 0 to 4294967295, not 5000000000"),
     ("data.seed=-1", "--set: data.seed must be a whole number of at least 0, not -1"),
     (
         "curriculum.side=middle",
@@ -323,7 +325,7 @@ def configs(draw: st.DrawFn) -> RunConfig:
     spans = st.fixed_dictionaries({"stage": st.integers(0, 99), "steps": st.integers(1, 99)})
     raw = {
         "description": draw(texts),
-        "seed": draw(st.integers(-(2**62), 2**62)),
+        "seed": draw(st.integers(0, 2**32 - 1)),
         "data": {"task": draw(texts), "options": draw(options)},
         "model": {"lora": {"alpha": draw(positive)}},
         "curriculum": {

@@ -242,6 +242,13 @@ def test_a_family_that_cannot_be_in_bfloat16_is_told(tmp_path: Path) -> None:
         build_model(config, 40, 0, 20, seed=0)
 
 
+def test_a_family_without_gradient_checkpointing_is_told(tmp_path: Path) -> None:
+    tiny_model("ctrl").save_pretrained(tmp_path)
+    config = ModelConfig(pretrained=str(tmp_path), gradient_checkpointing=True)
+    with pytest.raises(UserError, match=r"'ctrl' does not support model\.gradient_checkpointing"):
+        build_model(config, 40, 0, 20, seed=0)
+
+
 def test_a_config_that_insists_on_a_pad_token_is_kept(tmp_path: Path) -> None:
     lm = tiny_model("modernbert-decoder")
     lm.save_pretrained(tmp_path)
