@@ -56,11 +56,12 @@ class LoadedDataset:
             for name, feature in plain.features.items()
             if isinstance(feature, ClassLabel)
         }
+        numbers = self._plain()
         for start in range(0, len(plain), BATCH):
             columns = plain[start : start + BATCH]
             named = {key: [*map(names.get, columns[key])] for key, names in labels.items()}
-            numbers = {key: [*map(plain, columns[key])] for key, plain in self._plain().items()}
-            yield columns | named | numbers
+            written = {key: [*map(number, columns[key])] for key, number in numbers.items()}
+            yield columns | named | written
 
     @property
     def has_plain_numbers(self) -> bool:

@@ -5,6 +5,7 @@ float 0.10000000149011612, and nought with eighteen places the text 0E-18.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,20 +24,18 @@ def plain_numbers(schema: "Schema") -> Columns:
 
     found: Columns = {}
     for field in schema:
-        if types.is_float16(field.type) or types.is_float32(field.type):
-            found[field.name] = _half if types.is_float16(field.type) else _single
+        if types.is_float16(field.type):
+            found[field.name] = partial(_shortest, np.float16)
+        elif types.is_float32(field.type):
+            found[field.name] = partial(_shortest, np.float32)
         elif types.is_decimal(field.type):
             found[field.name] = _decimal
     return found
 
 
-def _single(value: Any) -> float | None:
-    """The float that is written as the 32-bit one, with the fewest digits that tell it apart."""
-    return None if value is None else float(str(np.float32(value)))
-
-
-def _half(value: Any) -> float | None:
-    return None if value is None else float(str(np.float16(value)))
+def _shortest(kind: type[np.floating[Any]], value: Any) -> float | None:
+    """The float that is written as one of that kind, with the fewest digits that tell it apart."""
+    return None if value is None else float(str(kind(value)))
 
 
 def _decimal(value: Any) -> str | None:

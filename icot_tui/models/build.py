@@ -106,9 +106,9 @@ def build_model(
     if config.lora.rank and not is_adapted(model):
         model = _with_adapters(model, config)
     if config.gradient_checkpointing:
-        newer_name = getattr(model, "activation_checkpointing_enable", None)
         if not getattr(model, "supports_gradient_checkpointing", True):
             raise UserError(f"{kind(model)} does not support model.gradient_checkpointing")
+        newer_name = getattr(model, "activation_checkpointing_enable", None)
         (newer_name or model.gradient_checkpointing_enable)({"use_reentrant": False})
         model.enable_input_require_grads()
     return model

@@ -120,7 +120,8 @@ def _stepwise(view: RunView, facts: RunStarted, area: Area) -> list[Line]:
         remark = line((f"{area.glyph.done} all removed", "bold success"))
     if instead := _instead(summary, stage, most):
         short = line((f"{count(most - stage, facts.unit)} left", "dim"))
-        longer = (line((f"{instead}, ", "bold"), *rest) for rest in (remark, short))
+        rests = (remark, short) if stage < most else (remark,)
+        longer = (line((f"{instead}, ", "bold"), *rest) for rest in rests)
         fits = (one for one in longer if apart(title, one, area.width) != title)
         remark = next(fits, remark)
     after = summary.next_stage() if view.running else stage  # else no token is the next to go
