@@ -9,9 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from icot_tui.config import Phase, RunConfig, method_of
+from icot_tui.config import Phase, RunConfig
 from icot_tui.config.sections import Positive, Section
-from icot_tui.curriculum.schedule import ALL, Fixed
 from icot_tui.errors import UserError
 from icot_tui.formatting import count
 from icot_tui.methods.base import Method
@@ -113,7 +112,6 @@ def _open(folder: Path, tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedMode
 def _training(context: "RunContext", phase: Phase, state: "RunState") -> "Training":
     import torch
 
-    from icot_tui.curriculum.smoothing import NO_SMOOTHING
     from icot_tui.data.tokenizing import separators
     from icot_tui.engine.checkpoints.weights import ExtendedWeights
     from icot_tui.engine.loop.training import language_model_training, new_model
@@ -124,10 +122,12 @@ def _training(context: "RunContext", phase: Phase, state: "RunState") -> "Traini
     lm = cast(
         "PreTrainedModel", pause_lm(plain, tokens, separators(context.data.tokenizer).question)
     )
-    fixed = Fixed(ALL), NO_SMOOTHING
-    removal = removal_of(context, config) if method_of(config).removes_tokens else fixed
     return language_model_training(
-        context, phase, *removal, lm, lambda trained: ExtendedWeights(trained, PAUSES)
+        context,
+        phase,
+        *removal_of(context, config),
+        lm,
+        lambda trained: ExtendedWeights(trained, PAUSES),
     )
 
 

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from icot_tui.config import Phase, RunConfig
+from icot_tui.config import Phase, RunConfig, method_of
 from icot_tui.curriculum.schedule import ALL, Fixed, Schedule, build_schedule
 from icot_tui.methods.base import Method
 
@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 
 
 def removal_of(context: "RunContext", config: RunConfig) -> "tuple[Schedule, Smoothing]":
-    """When tokens go as the curriculum says, and how many more by chance."""
+    """When tokens go as the curriculum says, and how many more by chance.
+
+    All at once, from the first step on, for a method that does not remove them one by one.
+    """
     from icot_tui.curriculum.removal import RemovalPlan
-    from icot_tui.curriculum.smoothing import Smoothing
+    from icot_tui.curriculum.smoothing import NO_SMOOTHING, Smoothing
     from icot_tui.engine.loop.build import data_order
 
+    if not method_of(config).removes_tokens:
+        return Fixed(ALL), NO_SMOOTHING
     curriculum, train = config.curriculum, context.data.train
     steps_per_epoch = data_order(config, train).steps_per_epoch
     greatest = RemovalPlan(unit=curriculum.unit).greatest_stage(train)

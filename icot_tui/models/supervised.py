@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from icot_tui.errors import UserError
 from icot_tui.models.wrapped import WrappedLM, accepted, unadapted
+from icot_tui.units import NLL
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -25,8 +26,6 @@ SCORE_BYTES = 64 << 20
 """Logits held at once by `score`, in bytes."""
 Loss = Tensor | dict[str, Tensor]
 """A scalar; or, by their names, the scalars that add up to it: each weighted as it enters it."""
-NLL = "nll"
-"""The name of the negative log-likelihood, where it is only a part of the loss."""
 
 
 class ChunkedCrossEntropy(torch.autograd.Function):

@@ -1,5 +1,7 @@
 """The parts of a loss: they add up to it, a resume keeps them, and one part is none."""
 
+from itertools import pairwise
+from math import inf
 from statistics import fmean
 
 import pytest
@@ -128,3 +130,18 @@ def test_a_line_has_the_field_only_where_it_says_something():
     assert pair is not None and pair[1].loss_parts == {"a": 0.25, "b": None}
     older = line.replace(b"loss_parts", b"a_field_that_is_not_known")
     assert decode_line(older) == (1.5, plain)
+
+
+def test_a_gate_is_held_against_the_tokens_losses_alone(tmp_path):
+    """What else enters the loss is in other units, and no token's."""
+    gate = {"gate_loss": 2.5, "gate_window": 1, "min_steps": 1, "max_steps": None, "smoothing": inf}
+    sections = {
+        "curriculum": gate,
+        "train": {"max_steps": 34, "decay_steps": 0, "observe_every": 1},
+        "running_sums_stepwise": {"weight": 50.0},
+    }
+    lines = told(train_new(tmp_path, of_several("running_sums_stepwise", **sections)))
+    assert min(line["losses"][0] for line in lines) > 2.5
+    assert lines[0]["loss_parts"]["nll"] > 2.5
+    rises = [line["stage"] != following["stage"] for line, following in pairwise(lines)]
+    assert rises == [line["loss_parts"]["nll"] < 2.5 for line in lines[:-1]] and any(rises)

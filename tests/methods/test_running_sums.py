@@ -1,4 +1,7 @@
-"""Running sums: as by hand, learned beside the answer, saved, and not needed to answer."""
+"""Running sums: as by hand, learned beside the answer, saved, and not needed to answer.
+
+Also while a chain of thought is removed beside them.
+"""
 
 import numpy as np
 import pytest
@@ -24,6 +27,7 @@ from icot_tui.runs.opening import open_checkpoint
 from tests.methods.common import assert_measured_as_in_training, assert_resumes_exactly
 from tests.tiny import (
     byte_pair_tokenizer,
+    news,
     tiny,
     train_new,
 )
@@ -36,8 +40,11 @@ SUMS = {  # of digits that stand lowest first: 99 * 99, 12 * 34, 7 * 80
 LAYERS, HEADS_EACH, WIDTH = 2, 4, 16
 
 
-def summing(**sections):
-    return tiny(method={"name": "running_sums"}, **sections)
+METHODS = ["running_sums", "running_sums_stepwise"]
+
+
+def summing(method="running_sums", **sections):
+    return tiny(method={"name": method}, **sections)
 
 
 def products_of(folder, lines, tokenizer="character"):
@@ -66,6 +73,20 @@ def test_running_sums_are_those_worked_out_by_hand(tmp_path, tokenizer):
     assert products.spread == pytest.approx(np.std(every))
     texts = token_format.tokenizer.batch_decode(batch.ids[digits.row, digits.column, None])
     assert [int(text) for text in texts] == digits.digit.tolist() == [s % 10 for s in every]
+
+
+@pytest.mark.parametrize("stage", [0, 1, 3, 5, 6, ALL])
+def test_only_digits_of_the_answer_have_sums_whatever_is_left_of_the_chain(tmp_path, stage):
+    lines = ["2 1 * 4 3||8 4 0 + 0 6 3 0 #### 8 0 4 0", "7 * 0 8||- #### 0 6 5"]
+    products, token_format, split = products_of(tmp_path, lines)
+    batch = token_format.batch(split, np.arange(2), stage)
+    digits = products.read(batch)
+    assert digits.counts.tolist() == [4, 3] and digits.sums.tolist() == [8, 10, 4, 0, 0, 56, 5]
+    ends = [
+        [int(length) - 1 - left for left in range(many, 0, -1)]
+        for length, many in zip(batch.lengths, [4, 3], strict=True)
+    ]
+    assert digits.column.tolist() == [column for row in ends for column in row]
 
 
 @pytest.mark.parametrize("architecture", ["gpt2", "llama"])
@@ -131,8 +152,17 @@ def test_the_heads_are_trained_and_saved(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_resumes_exactly(tmp_path):
-    assert_resumes_exactly(tmp_path, summing(), HEADS)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_resumes_exactly(tmp_path, method):
+    assert_resumes_exactly(tmp_path, summing(method), HEADS)
+
+
+def test_the_chain_is_removed_beside_the_heads(tmp_path):
+    folder = train_new(tmp_path, summing("running_sums_stepwise"))
+    lines = list(news(folder))
+    assert any(line["event"] == "TokenRemoved" for line in lines)
+    parts = [line["loss_parts"] for line in lines if line["event"] == "StepsTrained"]
+    assert all(part.keys() == {"nll", "running_sums"} for part in parts)
 
 
 @pytest.mark.slow

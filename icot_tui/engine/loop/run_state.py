@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, stack
 
+from icot_tui.units import NLL
+
 Scalar = Tensor | float | None
 Parts = Mapping[str, Scalar]
 """Of one step's loss, by their names; empty where it is of one part."""
@@ -47,6 +49,11 @@ class Step(NamedTuple):
     norm: float | None  # of the gradient
     counts: StepCount
     parts: dict[str, float | None]  # of the loss; empty where it is of one part
+
+    @property
+    def nll(self) -> float | None:
+        """What a gate is held against: without what else enters the loss beside the tokens'."""
+        return None if self.loss is None else self.parts.get(NLL, self.loss)
 
 
 def mean_parts(steps: Sequence[Step]) -> dict[str, float | None]:

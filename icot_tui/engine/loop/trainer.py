@@ -210,9 +210,9 @@ class Trainer:
         steps = self._report_steps()
         per_example = self.config.curriculum.gate_per == "example"
         self.curriculum.add_losses(
-            step.loss * step.counts.tokens / step.counts.rows if per_example else step.loss
+            nll * step.counts.tokens / step.counts.rows if per_example else nll
             for step in steps
-            if step.loss is not None
+            if (nll := step.nll) is not None
         )
         if self.row_losses is not None:
             self.curriculum.learn(self.row_losses.take())

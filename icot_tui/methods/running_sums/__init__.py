@@ -1,4 +1,4 @@
-"""An auxiliary loss on running sums (arXiv 2510.00184, section 6); no chain of thought is written.
+"""An auxiliary loss on running sums (arXiv 2510.00184, section 6), alone or with ICoT-SI.
 
 A product's digit c_k is ĉ_k mod 10, with ĉ_k = sum over i + j = k of a_i b_j, plus
 floor(ĉ_(k-1) / 10). Where c_k is predicted, linear heads on some attention heads of one block
@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from icot_tui.config import Phase, RunConfig
-from icot_tui.curriculum.schedule import ALL, Fixed
 from icot_tui.methods.base import Method
 from icot_tui.methods.running_sums.config import RunningSumsConfig
+from icot_tui.methods.stepwise import removal_of
 
 if TYPE_CHECKING:
     from icot_tui.curriculum.removal import Batch
@@ -32,7 +32,7 @@ def _training(context: "RunContext", phase: Phase, state: "RunState") -> "Traini
     from icot_tui.methods.running_sums.targets import Products
 
     data, lm = context.data, new_model(context, phase)
-    training = language_model_training(context, phase, Fixed(ALL), lm=lm)
+    training = language_model_training(context, phase, *removal_of(context, phase.config), lm)
     products = Products(TokenFormat(data.tokenizer, data.separator_id, training.plan), data.train)
     config = phase.config.section(RunningSumsConfig)
     objective = RunningSumsLM(lm, config, products.mean, products.spread)
@@ -63,12 +63,13 @@ def arguments(products: "Products", update: "Update", batch: "Batch") -> tuple[A
 def _check(config: RunConfig) -> None:
     if config.data.task not in (None, "multiplication"):
         raise ValueError(
-            f"running_sums knows the running sums of products only, not of {config.data.task}: "
-            'set data.task = "multiplication"'
+            f"{config.method.name} knows the running sums of products only, "
+            f'not of {config.data.task}: set data.task = "multiplication"'
         )
 
 
-_TEXT = "Heads beside the model learn each digit's running sum; the model writes the answer alone."
+_HEADS = "Heads beside the model learn each digit's running sum"
+_TEXT = f"{_HEADS}; the model writes the answer alone."
 METHOD = Method(
     name="running_sums",
     title="running sums",
@@ -80,4 +81,13 @@ METHOD = Method(
     texts=(f"{_TEXT} The chain of thought is not used.", _TEXT, "running sums, no steps"),
     shardable=False,
     training=_training,
+)
+STEPWISE = replace(
+    METHOD,
+    name="running_sums_stepwise",
+    title="running sums, ICoT-SI",
+    description="heads that regress running sums, while the chain is removed step by step",
+    removes_tokens=True,
+    promise="you will see the chain of thought shrink while heads learn running sums",
+    texts=(f"{_HEADS}, while its chain of thought is removed.", "running sums beside the chain"),
 )

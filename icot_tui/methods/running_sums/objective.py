@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from icot_tui.errors import UserError
 from icot_tui.models.blocks import attention_projection, find_blocks, text_config
-from icot_tui.models.supervised import NLL, Loss, SupervisedLM
+from icot_tui.models.supervised import Loss, SupervisedLM
+from icot_tui.units import NLL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

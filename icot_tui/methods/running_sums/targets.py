@@ -77,10 +77,11 @@ class Products:
         kinds, columns = self._kinds[batch.ids], np.arange(batch.ids.shape[1])
         is_digit = (kinds >= 0) & (kinds < TIMES) & (columns < batch.lengths[:, None])
         asked = columns < batch.prompt_lengths[:, None]
+        chain_end = batch.prompt_lengths + batch.cot_lengths.clip(min=0)
         second = (kinds == TIMES).cumsum(axis=1) > 0
         a, b = (_packed(kinds, is_digit & asked & side) for side in (~second, second))
         sums = running_sums(a, b)
-        is_answer = is_digit & ~asked
+        is_answer = is_digit & (columns >= chain_end[:, None])
         row, column = np.nonzero(is_answer)
         place = is_answer.cumsum(axis=1)[row, column] - 1
         most = (is_digit & asked).sum(axis=1)

@@ -12,6 +12,7 @@ from icot_tui.engine.journal.forecast import schedule_of
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.journal.wording import how_many, how_readable, that_go
 from icot_tui.formatting import count, listed, number, rough, rough_range, whole_percent
+from icot_tui.units import NLL
 from icot_tui.watch.estimates import seconds_per_step
 from icot_tui.watch.history import History
 from icot_tui.watch.time_left import until_all_removed
@@ -132,11 +133,13 @@ def _mastery(schedule: Mastery, summary: RunSummary) -> ScheduleText:
 def _gated(schedule: LossGated, history: History, config: RunConfig) -> ScheduleText:
     summary, metrics = history.summary, history.summary.metrics
     per_example = config.curriculum.gate_per == "example"
-    now = None if per_example else smoothed_loss(history, config.curriculum.gate_window)
+    loss = NLL if NLL in history.lines.parts else "loss"  # of several parts the tokens' own alone
+    told = loss != NLL and not per_example
+    now = smoothed_loss(history, config.curriculum.gate_window) if told else None
     subject = _subject(summary, summary.next_stage())
-    which = "an example's summed loss" if per_example else "the loss"
+    which = f"an example's summed {loss}" if per_example else f"the {loss}"
     sentence = f"{subject} when {which} is below {schedule.gate_loss:g}"
-    short = f"next at a {'summed ' * per_example}loss below {schedule.gate_loss:g}"
+    short = f"next at a {'summed ' * per_example}{loss} below {schedule.gate_loss:g}"
     if now is not None:
         sentence, short = f"{sentence} (now {number(now)})", f"{short}, now {number(now)}"
     if metrics.clock_changed:
