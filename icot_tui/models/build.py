@@ -64,7 +64,7 @@ def build_model(
     else:
         model = load_pretrained(config.pretrained, config.dropout)
         _check_adapters(model, config, positions)
-        extend_positions(model, positions)
+        extend_positions(unadapted(model), positions)
         if 0 < vocabulary - model.get_input_embeddings().weight.shape[0] <= may_grow:
             _grow_vocabulary(model, config, vocabulary, separator_id)
     if model.get_input_embeddings().weight.shape[0] < vocabulary:

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from icot_tui.errors import UserError
-from icot_tui.models.wrapped import unadapted
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -21,6 +20,8 @@ MOST_OFFSET = 8
 """A few families shift their position ids (OPT by 2), and have so many more rows."""
 LONG, GROWING = "longrope", "dynamic"
 """Rotary positions that depend on the longest row: of a batch, or of all so far."""
+STRETCHED = "yarn"
+"""Rotary positions that may depend on the number of positions in the config."""
 
 
 def position_count(config: Any) -> int | None:
@@ -41,12 +42,11 @@ def _ropes(config: Any, *kinds: str) -> list[dict[str, Any]]:
 def extend_positions(model: "PreTrainedModel", positions: int) -> None:
     """Make position tables long enough, in place; new rows of a learnt one copy its last.
 
-    Models with rotary or other computed positions have no table and need nothing but the number.
+    The model is without adapters around it. Models with rotary or other computed positions have no table and need nothing but the number.
 
     Raises:
         UserError: with so many, positions would be computed otherwise.
     """
-    model = unadapted(model)
     has = position_count(model.config)
     if has is None or has >= positions:
         return
@@ -55,6 +55,9 @@ def extend_positions(model: "PreTrainedModel", positions: int) -> None:
             f"the data needs {positions:,} positions, but with more than {has:,} in one row this "
             "model reads all rows otherwise: set data.max_length, or shorten the data"
         )
+    for rope in _ropes(model.config, STRETCHED):
+        if rope.get("factor") is None:  # it would be another one when the model is loaded again
+            rope["factor"] = has / rope["original_max_position_embeddings"]
     learnt, computed = _growing(model, positions)
     for name in learnt:
         owner, _, attribute = name.rpartition(".")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from icot_tui.models.positions import position_count
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -110,9 +112,10 @@ class WrappedLM(nn.Module):
     def config(self) -> Any:
         """The model's, with the position ids that are left for tokens."""
         config, extra = self.lm.config, self.reading.extra_positions
-        if extra and getattr(config, "max_position_embeddings", None) is not None:
+        count = position_count(config)
+        if extra and count is not None:
             config = copy(config)
-            config.max_position_embeddings -= extra
+            config.max_position_embeddings = count - extra
         return config
 
     @property

@@ -187,6 +187,26 @@ def test_no_row_is_so_long_that_all_others_are_read_otherwise(
         build_model(config, WORDS, 0, end + 1, seed=0)
 
 
+def test_a_model_with_more_positions_is_the_same_when_it_is_loaded_again(tmp_path: Path) -> None:
+    """YaRN without a factor takes it from the number of positions."""
+    rope = {"rope_type": "yarn", "factor": None, "original_max_position_embeddings": 32}
+    lm = tiny_model("llama", rope_parameters=rope | {"rope_theta": 1e4}).eval()
+    ids = torch.arange(30)[None]
+    before = lm(input_ids=ids).logits
+    extend_positions(lm, 200)
+    lm.save_pretrained(tmp_path)
+    again = load_pretrained(str(tmp_path)).eval()
+    assert again.config.max_position_embeddings == 200
+    torch.testing.assert_close(again(input_ids=ids).logits, before)
+
+
+def test_a_reading_with_tokens_of_its_own_leaves_fewer_positions(tmp_path: Path) -> None:
+    rope = {"rope_type": "longrope", "original_max_position_embeddings": 32} | LONG
+    lm = tiny_model("llama", rope_parameters=rope | {"rope_theta": 1e4})
+    reading = PauseReading(lm.get_input_embeddings(), nn.Embedding(5, 32))
+    assert position_count(WrappedLM(lm, reading, 1, {}).config) == 32 - 5
+
+
 def test_the_auxiliary_loss_is_the_models_own() -> None:
     """For one whole row, all of whose tokens are supervised, and for padded rows."""
     lm = tiny_model("mixtral", output_router_logits=True, router_aux_loss_coef=0.5).eval()
