@@ -23,9 +23,11 @@ from icot_tui.engine.evaluation.evaluate import position_table
 from icot_tui.errors import UserError
 from icot_tui.exporting.source import ExportSource
 from icot_tui.models.build import copy_rows, is_adapted
+from icot_tui.models.loading import merged
 from icot_tui.models.positions import extend_positions, position_tables
 
 if TYPE_CHECKING:
+    from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
@@ -68,7 +70,7 @@ def make_portable(source: ExportSource) -> Portable:
     opened, examples = source.opened, source.examples
     model, tokenizer = opened.model, opened.tokenizer
     if is_adapted(model):
-        model = cast("PreTrainedModel", model.merge_and_unload())
+        model = merged(cast("PeftModel", model))
     gap = _gap(source)
     longest = int((examples.prompt_lengths + examples.shift.tokens).max())
     extend_positions(model, longest + source.budget)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from icot_tui.errors import UserError, first_line
 from icot_tui.files import refuse_lfs_pointer, refuse_odd_files
@@ -15,6 +15,7 @@ from icot_tui.models.behaviour import behaviour
 from icot_tui.models.dropout import set_dropout
 from icot_tui.models.tensors import refuse_misfits, shape, wrong_shapes
 from icot_tui.models.vocabulary import tell_own_head
+from icot_tui.models.wrapped import unadapted
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -219,6 +220,22 @@ def fill_adapters(model: "PeftModel", folder: Path) -> None:
     missing, unknown = own.keys() - saved.keys(), saved.keys() - own.keys()
     refuse_misfits(folder, "its base model", missing, unknown, wrong_shapes(saved, own))
     set_peft_model_state_dict(model, saved)
+
+
+def merged(model: "PeftModel") -> "PreTrainedModel":
+    """A model with its adapters' values in its own weights; it answers as it did with them.
+
+    PEFT would change embedding and head alike where they are one matrix and one has an adapter
+    (findings/peft-merges-into-tied-weights.sh): then they become two.
+    """
+    base = unadapted(model)
+    parts = base.get_input_embeddings(), base.get_output_embeddings()
+    words, head = (getattr(part, "base_layer", part) for part in parts)
+    if (words, head) != parts and head.weight is words.weight:
+        head.weight = nn.Parameter(head.weight.clone(), head.weight.requires_grad)
+        base.config.tie_word_embeddings = False
+    whole: PreTrainedModel = model.merge_and_unload()
+    return whole
 
 
 def _adapter_tensors(folder: Path) -> dict[str, Tensor]:

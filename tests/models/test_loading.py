@@ -22,7 +22,7 @@ from transformers import (
 from icot_tui.config import ModelConfig
 from icot_tui.errors import UserError
 from icot_tui.models.build import build_model, is_adapted
-from icot_tui.models.loading import load_pretrained
+from icot_tui.models.loading import load_pretrained, merged
 from tests.families.configs import tiny_model
 
 WORDS, IDS = 40, torch.arange(12).reshape(2, 6)
@@ -198,8 +198,7 @@ def test_foreign_adapters_answer_as_they_did(tmp_path, make, targets):
     model = adapted(tmp_path / "base", tmp_path / "adapters", target_modules=targets)
     loaded = load_pretrained(str(tmp_path / "adapters")).eval()
     assert torch.equal(loaded(IDS).logits, model(IDS).logits)
-    merged = loaded.merge_and_unload()(IDS).logits
-    torch.testing.assert_close(merged, model(IDS).logits, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(merged(loaded)(IDS).logits, model(IDS).logits, rtol=1e-4, atol=1e-5)
 
 
 def test_adapters_beside_trained_modules_answer_as_they_did(tmp_path):
@@ -210,6 +209,20 @@ def test_adapters_beside_trained_modules_answer_as_they_did(tmp_path):
     model.save_pretrained(tmp_path / "adapters")
     loaded = load_pretrained(str(tmp_path / "adapters")).eval()
     assert torch.equal(loaded(IDS).logits, model(IDS).logits)
+
+
+@pytest.mark.parametrize(("family", "words"), [("gpt2", "wte"), ("llama", "embed_tokens")])
+@pytest.mark.parametrize("head", [False, True])
+def test_adapters_of_words_leave_a_head_of_the_same_weights_as_it_is(tmp_path, family, words, head):
+    tiny_model(family, tie_word_embeddings=True).save_pretrained(tmp_path / "base")
+    targets = ["lm_head"] if head else [words]
+    model = adapted(tmp_path / "base", tmp_path / "adapters", target_modules=targets)
+    expected = model(IDS).logits
+    whole = merged(model)
+    torch.testing.assert_close(whole(IDS).logits, expected, rtol=1e-4, atol=1e-5)
+    whole.save_pretrained(tmp_path / "merged")
+    again = AutoModelForCausalLM.from_pretrained(tmp_path / "merged").eval()
+    torch.testing.assert_close(again(IDS).logits, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_adapters_go_on_training(folder, tmp_path):
