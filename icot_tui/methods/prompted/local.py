@@ -15,9 +15,13 @@ from icot_tui.methods.prompted.config import PromptedConfig
 from icot_tui.methods.prompted.prompts import NEXT_QUESTION, Conversation, as_text
 from icot_tui.methods.prompted.replies import Reply
 from icot_tui.models.loading import load_pretrained
+from icot_tui.models.positions import position_count
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+VERSION = 2
+"""To be raised when models are asked in another way, so that kept replies no longer hold."""
 
 
 class LocalModel:
@@ -39,7 +43,7 @@ class LocalModel:
             self._tokenizer.pad_token = self._tokenizer.eos_token
         model, precision = prompted.model, self._precision
         self.where = str(device)
-        self.identity = [model, _version(model), prompted.max_new_tokens, precision]
+        self.identity = [model, _version(model), prompted.max_new_tokens, precision, VERSION]
 
     def answer(self, conversations: Sequence[Conversation]) -> Iterator[tuple[int, Reply]]:
         """See `Respondent`; all in one batch."""
@@ -76,10 +80,9 @@ class LocalModel:
         from transformers import GenerationConfig
 
         begin = prompts["input_ids"].shape[1]
-        settings = GenerationConfig(  # what is left open here, the model's own settings decide
+        settings = GenerationConfig(
             do_sample=False,
             num_beams=1,
-            repetition_penalty=1.0,
             max_new_tokens=self._room(begin),
             pad_token_id=self._tokenizer.pad_token_id,
             eos_token_id=self._ends,
@@ -94,7 +97,7 @@ class LocalModel:
 
     def _room(self, begin: int) -> int:
         """How many tokens may be written after the prompt."""
-        table = getattr(self._lm.config, "max_position_embeddings", None)
+        table = position_count(self._lm.config)
         room = self._prompted.max_new_tokens if table is None else table - begin
         if room < 1:
             raise UserError(
@@ -115,13 +118,19 @@ class LocalModel:
     @property
     def _ends(self) -> list[int]:
         """The tokens that end an answer: the model's own, or else the tokenizer's."""
-        own = self._lm.generation_config and self._lm.generation_config.eos_token_id
+        own = self._lm.generation_config.eos_token_id
         ends: Any = self._tokenizer.eos_token_id if own is None else own
         return list(ends) if isinstance(ends, list) else [ends]
 
     @cached_property
     def _lm(self) -> "PreTrainedModel":
+        from transformers import GenerationConfig
+
         lm = load_pretrained(self._prompted.model)
+        # Of its own settings the ends alone: `generate` takes from them whatever it is not told
+        # (findings/transformers-generate-keeps-own-settings.sh).
+        own = lm.generation_config and lm.generation_config.eos_token_id
+        lm.generation_config = GenerationConfig(eos_token_id=own)
         if self._precision != "float32":
             lm.to(torch.bfloat16)
         return lm.to(self._device).eval()

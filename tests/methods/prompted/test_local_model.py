@@ -73,12 +73,22 @@ def test_a_chat_model_is_asked_through_its_template(local: Path) -> None:
     assert told.prompt_tokens == 2 * len(text)
 
 
-def test_a_local_model_is_asked_greedily_whatever_comes_with_it(local: Path) -> None:
-    """Its own settings may penalize repetitions, and name further tokens that end an answer."""
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"do_sample": True, "repetition_penalty": 9.0, "num_beams": 2},
+        {"no_repeat_ngram_size": 1},
+        {"suppress_tokens": [*range(0, 256, 2)]},
+        {"max_time": 0.0},
+    ],
+)
+def test_a_local_model_is_asked_greedily_whatever_comes_with_it(
+    local: Path, settings: dict[str, object]
+) -> None:
+    """Its own settings may forbid repetitions, and name further tokens that end an answer."""
     asked = {"model": str(local), "shots": 1, "max_new_tokens": 6, "examples": 3}
     folder, news = ask(config(**asked))
     written = [s.model_cot for s in read_samples(folder.samples / last(news, Evaluated).samples)]
-    settings = {"do_sample": True, "repetition_penalty": 9.0, "num_beams": 2}
     (local / "generation_config.json").write_text(json.dumps(settings | {"eos_token_id": [256]}))
     folder, news = ask(config(**asked))
     assert last(news, QuestionsAsked).kept == 0
