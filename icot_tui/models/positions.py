@@ -42,7 +42,8 @@ def _ropes(config: Any, *kinds: str) -> list[dict[str, Any]]:
 def extend_positions(model: "PreTrainedModel", positions: int) -> None:
     """Make position tables long enough, in place; new rows of a learnt one copy its last.
 
-    The model is without adapters around it. Models with rotary or other computed positions have no table and need nothing but the number.
+    Models with rotary or other computed positions have no table and need nothing but the number.
+    Adapters are no part of the model that is given.
 
     Raises:
         UserError: with so many, positions would be computed otherwise.
