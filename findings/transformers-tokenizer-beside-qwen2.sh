@@ -5,7 +5,7 @@
 #          token is added: the same text gets other ids, without a word. So it is with the generic class and with
 #          one named GPT2Tokenizer. Beside llama or gpt2 the saved tokenizer comes back, as it does beside qwen2 through
 #          PreTrainedTokenizerFast, or with a config that names no model.
-# For us:  data/tokenizing.py reads a folder of the generic class with that, and asks again without the model's config
+# For us:  data/tokenizer_reading.py reads a folder of the generic class with that, and asks again without the model's config
 #          where another class than the named one comes back.
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT

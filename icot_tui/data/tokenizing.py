@@ -3,14 +3,13 @@
 The only place that calls a tokenizer, so that training, evaluation and questions agree on ids.
 """
 
-import json
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from icot_tui.data.examples import ANSWER_MARK
+from icot_tui.data.tokenizer_reading import from_folder, from_hub
 from icot_tui.data.vocabulary import KEPT, kept_tokens
 from icot_tui.errors import UserError
 from icot_tui.files import refuse_odd_files
@@ -23,9 +22,6 @@ CHARACTER_VERSION = 1
 SEPARATOR = "<|sep|>"
 OWN_SEPARATORS = ("<|cot|>", "<|answer|>")
 """End the question and the chain of thought where `data.separator` is "own"."""
-HUB_SECONDS = 20
-FEWEST_TOKENS = 5
-"""A tokenizer with fewer has its special tokens only."""
 
 
 class Separators(NamedTuple):
@@ -124,11 +120,11 @@ def pretrained_tokenizer(name: str, said_by: str = "data.tokenizer") -> "PreTrai
     path = Path(name).expanduser()
     if path.is_dir():
         refuse_odd_files(path)
-        tokenizer = _from_folder(path, said_by)
+        tokenizer = from_folder(path, said_by)
     elif path.is_absolute() or name.startswith((".", "~")):
         raise UserError(f"the tokenizer folder {name} does not exist: check {said_by}")
     else:
-        tokenizer = _from_hub(name, said_by)
+        tokenizer = from_hub(name, said_by)
     if tokenizer.eos_token_id is None:
         raise UserError(
             f"the tokenizer {name} has no end-of-text token (eos_token) to separate the spans: "
@@ -136,7 +132,15 @@ def pretrained_tokenizer(name: str, said_by: str = "data.tokenizer") -> "PreTrai
         )
     if shared := _first_shared_id(tokenizer):
         raise UserError(f"in the tokenizer {name} two tokens have the same id: {shared}")
+    _switch_off_dropout(tokenizer)
     return tokenizer
+
+
+def _switch_off_dropout(tokenizer: "PreTrainedTokenizerBase") -> None:
+    """Byte pairs that were learnt with dropout would give other ids for a text each time."""
+    model: Any = tokenizer.backend_tokenizer.model if tokenizer.is_fast else None
+    if getattr(model, "dropout", None):
+        model.dropout = None
 
 
 def _first_shared_id(tokenizer: "PreTrainedTokenizerBase") -> str:
@@ -300,62 +304,3 @@ def _first_unknown(
                     index,
                 )
     return None
-
-
-def _from_folder(path: Path, said_by: str) -> "PreTrainedTokenizerBase":
-    nothing = UserError(
-        f"the folder {path} holds no readable tokenizer: {said_by} needs one with "
-        "tokenizer.json and tokenizer_config.json"
-    )
-    try:
-        tokenizer = _read_folder(path)
-    except Exception as error:  # whatever third-party loaders raise, the cause is the folder
-        raise nothing from error
-    if len(tokenizer) < FEWEST_TOKENS:  # what a model's folder without a tokenizer gives
-        raise nothing
-    return tokenizer
-
-
-def _read_folder(path: Path) -> "PreTrainedTokenizerBase":
-    """The tokenizer of tokenizer.json, of the class that tokenizer_config.json names.
-
-    AutoTokenizer goes by the model beside it: in a folder of Qwen2's kind, it splits texts as
-    Qwen2 does, whatever tokenizer was saved there (transformers 5.23).
-    """
-    from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerFast
-
-    named = _named_class(path)
-    if named in ("TokenizersBackend", "PreTrainedTokenizer"):
-        return PreTrainedTokenizerFast.from_pretrained(str(path))
-    read: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-        str(path), trust_remote_code=False
-    )
-    if type(read).__name__ in (named, "TokenizersBackend") or not named:
-        return read
-    unknown_model = PreTrainedConfig()
-    return AutoTokenizer.from_pretrained(str(path), config=unknown_model, trust_remote_code=False)
-
-
-def _named_class(path: Path) -> str:
-    """The class of a folder's tokenizer, without "Fast"; "" if none is named for tokenizer.json."""
-    config = path / "tokenizer_config.json"
-    if not config.is_file() or not (path / "tokenizer.json").is_file():
-        return ""
-    name = json.loads(config.read_text(encoding="utf-8")).get("tokenizer_class")
-    return name.removesuffix("Fast") if isinstance(name, str) else ""
-
-
-def _from_hub(name: str, said_by: str) -> "PreTrainedTokenizerBase":
-    from huggingface_hub import model_info
-    from transformers import AutoTokenizer
-
-    with suppress(Exception):  # what was downloaded before needs no network
-        return AutoTokenizer.from_pretrained(name, trust_remote_code=False, local_files_only=True)
-    try:
-        model_info(name, timeout=HUB_SECONDS)  # fails at once where the loader tries for a minute
-        return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-    except Exception as error:  # whatever third-party loaders raise, the cause is the name
-        raise UserError(
-            f"the tokenizer '{name}' is neither a folder nor available on the Hugging Face hub: "
-            f"check {said_by}, the network, and your access to it"
-        ) from error

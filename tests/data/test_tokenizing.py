@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, pre_tokenizers
+from tokenizers.models import BPE
 from transformers import AutoTokenizer, GPT2Tokenizer, PreTrainedTokenizerFast
 
 from icot_tui.data.tokenizing import (
@@ -132,3 +134,51 @@ def test_a_tokenizer_of_gpt2s_kind_is_itself_beside_any_model(tmp_path: Path) ->
         read = pretrained_tokenizer(str(tmp_path))
         assert encode_texts(read, [" 12*123"]) == encode_texts(made, [" 12*123"]), kind
         assert read.get_vocab() == made.get_vocab(), kind
+
+
+def _digits_apart(folder: Path) -> GPT2Tokenizer:
+    """A tokenizer of GPT-2's class that has `12`, and is told to keep digits apart."""
+    words = ["Ġ", *"0123456789*", "12", "Ġ12", "<|endoftext|>"]
+    vocabulary = {word: number for number, word in enumerate(words)}
+    made = GPT2Tokenizer(vocab=vocabulary, merges=[("1", "2"), ("Ġ", "12")])
+    made.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    made.save_pretrained(folder)
+    return made
+
+
+def test_digits_that_a_saved_tokenizer_keeps_apart_stay_apart(tmp_path: Path) -> None:
+    """The class that its config names would join them again."""
+    made = _digits_apart(tmp_path)
+    assert made(" 12*12")["input_ids"] == [0, 2, 3, 11, 2, 3]
+    assert AutoTokenizer.from_pretrained(tmp_path)(" 12*12")["input_ids"] == [13, 11, 12]
+    for kind in ("gpt2", "llama", "qwen2", "gpt_neox"):
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
+        read = pretrained_tokenizer(str(tmp_path))
+        assert encode_texts(read, [" 12*12"]) == [made(" 12*12")["input_ids"]], kind
+        assert read.eos_token == "<|endoftext|>"
+        read.save_pretrained(tmp_path / kind)
+        again = pretrained_tokenizer(str(tmp_path / kind))
+        assert encode_texts(again, [" 12*12"]) == [made(" 12*12")["input_ids"]], kind
+
+
+def test_so_it_is_with_a_tokenizer_that_was_downloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = _digits_apart(tmp_path)
+    read = AutoTokenizer.from_pretrained(tmp_path)
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda *_, **__: read)
+    found = str(tmp_path / "tokenizer.json")
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: found)
+    (ids,) = encode_texts(pretrained_tokenizer("somebody/digits"), [" 12*12"])
+    assert ids == made(" 12*12")["input_ids"]
+
+
+def test_a_tokenizers_dropout_is_switched_off(tmp_path: Path) -> None:
+    core = Tokenizer(BPE({"a": 0, "b": 1, "ab": 2, "<end>": 3, "#": 4}, [("a", "b")], dropout=0.5))
+    PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<end>").save_pretrained(tmp_path)
+    read = pretrained_tokenizer(str(tmp_path))
+    assert encode_texts(read, ["ab" * 50]) == [[2] * 50]
+    read.save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "tokenizer.json").read_text())["model"]["dropout"] is None
