@@ -101,6 +101,7 @@ def new_model(context: RunContext, phase: Phase, more_positions: int = 0) -> "Pr
         seed=config.seed,
         may_grow=may_grow,
         kept=kept,
+        device=context.accelerator.device.type,
     )
 
 
