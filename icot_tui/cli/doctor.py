@@ -95,10 +95,17 @@ def processor() -> Iterator[Finding]:
     yield _finding("cpu cores", found, crowded if busy > (usable or 1) else "")
 
     cpuinfo = Path("/proc/cpuinfo")
-    flags = set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set()
+    yield _bfloat16(set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set())
+
+
+def _bfloat16(flags: set[str]) -> Finding:
+    """What /proc/cpuinfo says of matrix products in bfloat16."""
     fast = sorted(flags & {"amx_bf16", "avx512_bf16", "bf16"})
-    advice = "" if fast else "on this CPU, model.precision = float32 is faster"
-    yield Finding("cpu bfloat16", "ok", ", ".join(fast) or "not supported", advice)
+    faster = (
+        "bfloat16-mixed" if {"amx_bf16", "avx512_bf16"} & flags else None if fast else "float32"
+    )
+    advice = "" if faster is None else f"on this CPU, model.precision = {faster} is faster"
+    return Finding("cpu bfloat16", "ok", ", ".join(fast) or "not supported", advice)
 
 
 def gpus() -> Iterator[Finding]:

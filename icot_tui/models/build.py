@@ -12,7 +12,6 @@ from torch import nn
 from icot_tui.config import ModelConfig
 from icot_tui.errors import UserError
 from icot_tui.formatting import count, gigabytes
-from icot_tui.models.attention import choose_attention
 from icot_tui.models.behaviour import (
     COLUMNS,
     behaviour,
@@ -42,7 +41,6 @@ def build_model(
     seed: int,
     may_grow: int = 0,
     kept: Sequence[int] | None = None,
-    device: str = "cpu",
 ) -> "PreTrainedModel":
     """A model ready for training, on the CPU.
 
@@ -55,7 +53,6 @@ def build_model(
         seed: of the initial weights.
         may_grow: so many words may be new to a pretrained model: they begin as end-of-text.
         kept: the words that a pretrained model is left with, in their new order; None: all.
-        device: kind of device that it is going to be trained on.
 
     Raises:
         UserError: unknown architecture, unreadable folder, vocabulary that does not fit, or a model
@@ -90,7 +87,6 @@ def build_model(
     for module in model.modules():
         if isinstance(module, nn.Embedding):
             module.padding_idx = None  # else the separator, where it is the pad token, never learns
-    choose_attention(model, config.precision, device, positions)
     behaviour(model, config.pretrained)
     refuse_dead_words(model)
     if config.dropout and not has_dropout(model):

@@ -317,6 +317,20 @@ def test_doctor_exit_status_follows_its_findings(
     assert [finding["topic"] for finding in json.loads(capsys.readouterr().out)] == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("flags", "advice"),
+    [
+        ({"avx2"}, "on this CPU, model.precision = float32 is faster"),
+        ({"avx512f", "avx512_bf16"}, "on this CPU, model.precision = bfloat16-mixed is faster"),
+        ({"asimd", "bf16"}, ""),  # not measured on one
+    ],
+)
+def test_doctor_says_which_precision_is_faster_where_that_was_measured(
+    flags: set[str], advice: str
+) -> None:
+    assert doctor._bfloat16(flags).advice == advice
+
+
 def test_doctor_compares_versions_with_the_tested_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,19 +4,22 @@ import json
 
 import pytest
 import torch
+from transformers import PreTrainedModel
 
 from icot_tui.config import ModelConfig
-from icot_tui.models.attention import LONGEST
+from icot_tui.models.attention import LONGEST, choose_attention
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
+from tests.tiny import tiny, train_new
 
 WORDS = 20
 
 
 def built(precision="float32", architecture="gpt2", positions=32, device="cpu"):
     config = ModelConfig(architecture=architecture, layers=2, heads=2, width=16)
-    config = config.model_copy(update={"precision": precision})
-    return build_model(config, WORDS, 0, positions, seed=0, device=device)
+    lm = build_model(config, WORDS, 0, positions, seed=0)
+    choose_attention(lm, precision, device, positions)
+    return lm
 
 
 def attention(lm):
@@ -52,3 +55,13 @@ def test_loss_and_gradients_are_the_same_and_a_checkpoint_does_not_tell(architec
         configs.append(json.loads((tmp_path / precision / "config.json").read_text()))
     torch.testing.assert_close(found[0], found[1])
     assert configs[0] == configs[1]
+
+
+@pytest.mark.parametrize(("precision", "expected"), [("float32", 0), ("bfloat16-mixed", 1)])
+def test_a_training_chooses_it(precision, expected, tmp_path, monkeypatch):
+    chosen = []
+    monkeypatch.setattr(
+        PreTrainedModel, "set_attn_implementation", lambda lm, name: chosen.append(name)
+    )
+    train_new(tmp_path, tiny(model={"precision": precision}, train={"max_steps": 1}))
+    assert chosen == ["eager"] * expected

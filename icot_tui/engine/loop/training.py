@@ -23,6 +23,7 @@ from icot_tui.engine.loop.control import Control
 from icot_tui.engine.loop.update import Feed
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
+from icot_tui.models.attention import choose_attention
 from icot_tui.models.behaviour import behaviour, kind
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
@@ -93,7 +94,7 @@ def new_model(context: RunContext, phase: Phase, more_positions: int = 0) -> "Pr
         check_origin(origin, words, language_model=True)
     may_grow = len(OWN_SEPARATORS) if len(set(separators(words))) > 1 else 0
     vocabulary, end = kept_tokens(words), separator_id(words)
-    return build_model(
+    lm = build_model(
         config.model,
         vocabulary,
         end,
@@ -101,8 +102,9 @@ def new_model(context: RunContext, phase: Phase, more_positions: int = 0) -> "Pr
         seed=config.seed,
         may_grow=may_grow,
         kept=kept,
-        device=context.accelerator.device.type,
     )
+    choose_attention(lm, config.model.precision, context.accelerator.device.type, positions)
+    return lm
 
 
 def language_model_training(
