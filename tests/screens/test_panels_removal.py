@@ -92,6 +92,16 @@ def test_a_loss_gate_tells_what_it_waits_for(tmp_path):
     assert "(now 0.400), in 30 steps" in said(told, (120, 18))
 
 
+def test_of_a_loss_of_several_parts_the_gate_waits_for_the_tokens_own(tmp_path):
+    sections = {"method": {"name": "running_sums_stepwise"}, "curriculum": GATED}
+    told = Told(tmp_path, **sections).start("running sums, ICoT-SI")
+    text = said(told.train(60, 0.61, nll=0.6, running_sums=0.01), (120, 18))
+    assert "when the nll is below 0.5, or after 240 steps" in text and "now" not in text
+    panel = RemovalPanel()
+    look(panel, told.view(), (78, 12))
+    assert str(panel.border_title) == "removal: running sums, ICoT-SI"
+
+
 def test_a_list_of_stages_tells_how_many_go_together(tmp_path):
     stages = [{"stage": 0, "steps": 100}, {"stage": 5, "steps": 100}, {"stage": 8, "steps": 10}]
     told = Told(tmp_path, curriculum={"schedule": "stages", "stages": stages}).start().train(40)

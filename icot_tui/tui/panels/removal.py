@@ -46,7 +46,7 @@ class RemovalPanel(TextPanel):
         summary = view.history.summary
         method = run_method(summary)
         label = self.label
-        if summary.facts is not None and _instead(summary, 1, 1):  # unlike plain removal
+        if summary.facts is not None and method.section is not None:  # unlike plain removal
             label = f"{label}: {summary.facts.method}"
         return method.panels.get("removal", label if method.removes_tokens else "method")
 
