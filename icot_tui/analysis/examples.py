@@ -89,7 +89,7 @@ def load_examples(model: LoadedModel, count: int, file: Path | None = None) -> P
 
 
 def _lines(chunks: Iterator[Chunk], count: int) -> list[bytes]:
-    lines = (line for chunk in chunks for line in chunk.text.splitlines(keepends=True))
+    lines = (line for chunk in chunks for line in chunk.lines())
     return list(islice((line for line in lines if line.strip()), count))
 
 

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,10 @@ class Chunk:
     first_line: int
     unit: str = "line"
     marked: bool = False
+
+    def lines(self) -> Iterator[bytes]:
+        """Each with its newline; a carriage return within one is a blank as any other."""
+        return iter(BytesIO(self.text))
 
     def where(self, number: int) -> str:
         """A line, as errors name it."""

@@ -131,7 +131,7 @@ def _keep_vocabulary(
     for name, split in splits.items():
         write_split(folder, name, renumbered(split, new, dtype), dtype)
         chunk = next(source.chunks(name))
-        some = b"".join(islice(chunk.text.splitlines(keepends=True), TRIED))
+        some = b"".join(islice(chunk.lines(), TRIED))
         tried = again.encode(replace(chunk, text=some)).tokens
         if not np.array_equal(tried, new[split.tokens[: len(tried)]]):
             raise UserError(

@@ -305,7 +305,7 @@ class FileSource(ExampleSource):
 
     def _kept(self, chunk: Chunk, held_out: bool) -> Chunk:
         """The lines of a chunk that are held out, or the others."""
-        lines = chunk.text.splitlines(keepends=True)
+        lines = list(chunk.lines())
         inputs = (line.partition(b"||")[0].strip() for line in lines)
         kept = (
             line

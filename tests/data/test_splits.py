@@ -7,6 +7,7 @@ import pytest
 
 from icot_tui.config import DataConfig
 from icot_tui.data.load import load_data
+from icot_tui.engine.evaluation.held_out import held_out_text
 from icot_tui.errors import UserError
 from tests.data.loading import SUMS, config, entries, inputs, write
 from tests.tiny import tiny, train_new
@@ -89,6 +90,15 @@ def test_a_share_of_the_training_data_is_held_out(tmp_path: Path) -> None:
     few = load_data(DataConfig(train=path, validation="10%", validation_examples=5))
     assert len(few.validation) in (5, 6) and len(few.train) + len(few.validation) == 401
     assert set(inputs(few, "validation")) <= set(inputs(data, "validation"))
+
+
+def test_a_carriage_return_within_a_line_ends_none(tmp_path: Path) -> None:
+    path = write(tmp_path / "sums.txt", *(line.replace("||", "||\r") for line in SUMS))
+    chosen = DataConfig(train=path, validation="10%")
+    data = load_data(chosen)
+    assert len(data.train) + len(data.validation) == len(SUMS)
+    held_out = held_out_text(chosen, "validation")
+    assert len(list(held_out.lines())) == len(data.validation)
 
 
 def test_files_may_have_a_test_split(tmp_path: Path) -> None:

@@ -83,8 +83,7 @@ def held_out_text(
             f"there are no {split} examples{of}, only {', '.join(source.names[1:])}: choose "
             "another --split, or name a file with --data"
         )
-    chunks = source.chunks(split)
-    lines = b"".join(chunk.text for chunk in chunks).splitlines(keepends=True)
+    lines = (line for chunk in source.chunks(split) for line in chunk.lines())
     text = b"".join(islice(lines, limit))
     return Chunk(text, f"the {split} examples{of}", 1, marked=unit == "step")
 
