@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from icot_tui.exporting.card import write_card
+from icot_tui.exporting.older import add_older_places
 from icot_tui.exporting.portable import Portable, make_portable
 from icot_tui.exporting.source import ExportSource, check_answers
 from icot_tui.files import put_in_place
@@ -55,7 +56,7 @@ def export_hf(source: ExportSource, out: Path) -> None:
 
 
 def write_model(portable: Portable, folder: Path) -> None:
-    """Weights, tokenizer and generation config, as transformers writes them."""
+    """Weights, tokenizer and generation config, for transformers of both kinds, 5 and 4."""
     from transformers import GenerationConfig
 
     end = int(portable.tokenizer.eos_token_id)
@@ -69,6 +70,7 @@ def write_model(portable: Portable, folder: Path) -> None:
     portable.model.config.eos_token_id = end
     portable.model.save_pretrained(folder)
     portable.tokenizer.save_pretrained(folder)
+    add_older_places(folder)
 
 
 def snippet(portable: Portable, question: str, folder: Path) -> str:
