@@ -9,6 +9,7 @@ from icot_tui.formatting import count
 
 _NO_CHAIN = re.compile(rb"\|\|\s*####")
 _POINT_ZERO = re.compile(rb"#### *[+-]?[0-9]+\.0 *\n")
+_PRINTED_LIST = re.compile(rb"\|\| *\[(?:[\"'][^\n]*[\"'])?\]\x1f? *####")
 _THOUSANDS = re.compile(rb"####[^\n]*?[0-9],[0-9]{3}(?![0-9])")
 
 
@@ -17,12 +18,13 @@ class ExampleDoubts:
 
     examples     lines with an example
     chainless    those whose chain of thought is empty
+    printed      chains that are lists as Python and NumPy print them: ['a', 'b'], ['a' 'b'] or []
     point_zero   answers such as 72.0
     commas       answers with a thousands comma
     """
 
     def __init__(self) -> None:
-        self.examples = self.chainless = self.point_zero = self.commas = 0
+        self.examples = self.chainless = self.printed = self.point_zero = self.commas = 0
         self._answers: list[str] = []
 
     def watching(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
@@ -31,6 +33,7 @@ class ExampleDoubts:
             text = chunk.text
             self.examples += text.count(INPUT_END.encode())
             self.chainless += len(_NO_CHAIN.findall(text))
+            self.printed += len(_PRINTED_LIST.findall(text))
             self.point_zero += len(_POINT_ZERO.findall(text))
             self.commas += len(_THOUSANDS.findall(text))
             if missing := DECIDING - len(self._answers):
@@ -45,6 +48,12 @@ class ExampleDoubts:
             found.append(
                 f"no chain of thought in {self.chainless:,} of {count(self.examples, 'example')}, "
                 "so that nothing is removed from them"
+            )
+        if 0 < self.printed == self.examples - self.chainless:
+            found.append(
+                "all chains of thought are lists as Python or NumPy prints them, ['...', '...'], "
+                "so that the model learns brackets and quotes: give the steps as lists, in JSON "
+                "or Parquet"
             )
         if 0 < self.examples == self.point_zero:
             found.append(

@@ -78,6 +78,20 @@ def test_whole_numbers_that_were_stored_with_a_point_are_told(
     assert "end with .0" not in notes(path, capsys)
 
 
+@pytest.mark.parametrize("shown", ["['1+1=2', \"it's 2\"]", "['1+1=2' '2+1=3']"])
+def test_lists_of_steps_that_were_printed_into_a_column_are_told(
+    shown: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As to_csv of pandas and of datasets does with a column of lists."""
+    path = write(tmp_path / "a.jsonl", [("1?", shown, "2"), ("2?", "[]", "3"), ("3?", "", "4")])
+    told = f"{path}: all chains of thought are lists as Python or NumPy prints them"
+    assert told in notes(path, capsys)
+    assert any(told in one for one in load_data(DataConfig(train=path, validation=path)).warnings)
+    for chain in ("[3, 1] [1, 3]", "a ['b']", ["'a'", "'b'"]):
+        path = write(tmp_path / "b.jsonl", [("1?", shown, "2"), ("2?", chain, "3")])
+        assert "NumPy" not in notes(path, capsys)
+
+
 def test_commas_are_told_where_answers_are_compared_as_texts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
