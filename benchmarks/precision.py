@@ -1,6 +1,7 @@
 """Steps in float32 and in mixed bfloat16, with PyTorch's fused attention and with plain products.
 
     python benchmarks/precision.py [--threads 1] [--rounds 10] [--columns 41 25 16]
+    python benchmarks/precision.py --rows 32 --columns 66 --words 50257  # a pretrained tokenizer's
 
 The demo's model (3 x 128, 4 heads) and batch (64 rows of so many columns, eight of them a prompt).
 All four alternate in one process; medians of the processor time of a step, and ratios of rounds.
@@ -19,18 +20,18 @@ from icot_tui.config import ModelConfig
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
 
-ROWS, PROMPT, WORDS = 64, 8, 20
+PROMPT = 8
 WAYS = [(mixed, attention) for mixed in (False, True) for attention in ("sdpa", "eager")]
 
 
-def stepper(mixed: bool, attention: str, columns: int) -> Callable[[], None]:
+def stepper(mixed: bool, attention: str, rows: int, columns: int, words: int) -> Callable[[], None]:
     """A whole step: forward, backward, clipping, update."""
     config = ModelConfig(layers=3, heads=4, width=128, initializer_range=0.03)
-    lm = build_model(config, WORDS, 0, columns, seed=0)
+    lm = build_model(config, words, 0, columns, seed=0)
     lm.set_attn_implementation(attention)
     objective = SupervisedLM(lm)
     optimizer = torch.optim.AdamW(objective.parameters(), lr=1e-3, fused=True)
-    ids = torch.randint(WORDS, (ROWS, columns), generator=torch.Generator().manual_seed(0))
+    ids = torch.randint(words, (rows, columns), generator=torch.Generator().manual_seed(0))
     states = torch.arange(ids.numel()).view(ids.shape)[:, PROMPT - 1 : -1].flatten()
     targets = ids.flatten()[states + 1]
 
@@ -50,12 +51,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--columns", type=int, nargs="+", default=[41, 25, 16])
+    parser.add_argument("--rows", type=int, default=64)
+    parser.add_argument("--words", type=int, default=20)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     print("| columns | way | ms a step | of the first (range) |")
     print("|---|---|---|---|")
     for columns in given.columns:
-        steps = {way: stepper(*way, columns) for way in WAYS}
+        steps = {way: stepper(*way, given.rows, columns, given.words) for way in WAYS}
         taken: dict[tuple[bool, str], list[float]] = {way: [] for way in WAYS}
         for number in range(given.rounds + 1):  # the first warms up
             for way, step in steps.items():
