@@ -16,7 +16,7 @@ from icot_tui.cli.console import print_json, spinner
 from icot_tui.cli.options import Json, Run, Runs, SeveralRuns, examples
 from icot_tui.cli.plots import command as plots
 from icot_tui.cli.run_rows import print_runs
-from icot_tui.engine.checkpoints.checkpoint import CheckpointPath, list_checkpoints
+from icot_tui.engine.checkpoints.checkpoint import MANIFEST, CheckpointPath, named_checkpoints
 from icot_tui.engine.run_folder import RunFolder, runs_folder
 from icot_tui.errors import UserError
 from icot_tui.formatting import count, listed, plain
@@ -121,7 +121,7 @@ def show(run: Run = None, runs: Runs = None, json: Json = False) -> None:
 
     one = read_run(RunFolder.find(runs or runs_folder(), run))
     metrics = one.summary.metrics
-    checkpoints = [_checkpoint(path, one) for path in list_checkpoints(one.folder.checkpoints)]
+    checkpoints = [_checkpoint(path, one) for path in named_checkpoints(one.folder.checkpoints)]
     if not json:
         print_run(one, checkpoints)
         return
@@ -145,7 +145,7 @@ def _checkpoint(checkpoint: CheckpointPath, one: RunReader) -> dict[str, Any]:
     """A checkpoint as plain values; a damaged one has no stage."""
     exact = {e.result.step: e.result.exact_match for e in one.summary.metrics.evaluations}
     try:
-        stage = checkpoint.stage
+        stage = checkpoint.stage if (checkpoint.path / MANIFEST).is_file() else None
     except (OSError, ValueError, KeyError, TypeError):
         stage = None
     files = (path for path in checkpoint.path.rglob("*") if path.is_file())

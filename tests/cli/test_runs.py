@@ -173,13 +173,15 @@ def test_show(runs: Path, capsys: Output) -> None:
     damaged = folder.checkpoints / "step-00000060"
     damaged.mkdir()
     (damaged / "manifest.json").write_text("{")
+    write_checkpoint(folder.checkpoints, "step-00000090", state_at(1), write_weights, 0)
+    (folder.checkpoints / "step-00000090" / "manifest.json").unlink()
     assert run(["runs", "show"]) == 0
     text = capsys.readouterr().out
     assert "multiplication digits 2x2" in text
     assert "one token whenever the loss per token is below 0.1" in text
     assert "75.0%" in text
     assert "step-00000120\t1\t75.0%\t0.1 MB\tbest" in text
-    assert "step-00000060\tdamaged" in text
+    assert "step-00000060\tdamaged" in text and "step-00000090\tdamaged" in text
     assert "120\ttoken 2\t0.750\t0.210\t0.290\t500" in text
     assert "8 steps" in text
     assert "open" in text
@@ -187,7 +189,7 @@ def test_show(runs: Path, capsys: Output) -> None:
     shown = json.loads(capsys.readouterr().out)
     assert shown["config"]["data"]["task"] == "multiplication"
     assert [one["exact_match"] for one in shown["evaluations"]] == [0.75]
-    assert [one["stage"] for one in shown["checkpoints"]] == [None, 1]
+    assert [one["stage"] for one in shown["checkpoints"]] == [None, None, 1]
     assert [one["readable"] for one in shown["next_tokens"]] == [0.75]
     assert [one["open"] for one in shown["spikes"]] == [False, True]
 
