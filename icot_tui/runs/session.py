@@ -87,7 +87,7 @@ def _run(
             cleanup.callback(journal.close)
         names = config.trackers.names if processes.is_main else ()
         trackers = open_trackers(names, folder, config)
-        cleanup.callback(trackers.close)
+        cleanup.push(lambda error, *_: trackers.close(failed=error is not None))
         if card is not None and names:
             cleanup.callback(_hand_in, card, folder, trackers)
 

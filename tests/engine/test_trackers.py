@@ -6,6 +6,7 @@ Those that are not installed here are skipped: pip install 'icot-tui[trackers]' 
 import json
 import struct
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,16 @@ from icot_tui.engine.journal.events import (
     SpikeRecovered,
     UpdatesSkipped,
 )
-from icot_tui.engine.journal.tracker_clients import CLIENTS, TrackedRun, open_tracker
+from icot_tui.engine.journal.tracker_clients import (
+    CLIENTS,
+    TensorBoard,
+    TrackedRun,
+    open_tracker,
+)
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.runs.notes import Notes, write_notes
+from icot_tui.runs.session import RunExecutor
 from tests.events import STARTED, evaluated, probed, removed, saved, trained
 from tests.tiny import news, tiny, train_new
 from tests.watch.runs import make
@@ -241,7 +248,7 @@ def test_a_resume_is_another_run_of_tensorboard(tmp_path: Path) -> None:
     for start in (1, 2, 3):
         board = open_tracker("tensorboard", run)
         board.log({"loss": start}, step=10 // start, time=0.0)
-        board.close()
+        board.close(failed=False)
     for folder, loss in ((tmp_path, 1), (tmp_path / "start-2", 2), (tmp_path / "start-3", 3)):
         reader = EventAccumulator(str(folder))
         reader.Reload()
@@ -260,6 +267,25 @@ def test_a_tracker_that_fails_is_given_up_and_stops_nothing(
     trackers.write(0.0, trained(1))
     trackers.write(0.0, trained(2))
     assert capsys.readouterr().err.count("the tracker tensorboard gets no more") == 1
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_training_that_fails_is_no_finished_run(
+    fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+
+    class Told(TensorBoard):
+        def close(self, failed: bool) -> None:
+            told.append(failed)
+            super().close(failed)
+
+    monkeypatch.setitem(CLIENTS, "tensorboard", ("tensorboard", Told))
+    if fails:
+        monkeypatch.setattr(RunExecutor, "train", lambda self: 1 / 0)
+    with pytest.raises(ZeroDivisionError) if fails else nullcontext():
+        train_new(tmp_path, tiny(trackers={"names": ["tensorboard"]}, train={"max_steps": 1}))
+    assert told == [fails]
 
 
 def test_missing_tracker_is_told(tmp_path: Path) -> None:

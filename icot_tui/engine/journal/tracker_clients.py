@@ -50,8 +50,8 @@ class Tracker(Protocol):
     def page(self, name: str, text: str) -> None:
         """Show Markdown."""
 
-    def close(self) -> None:
-        """Write what is left; the run is over."""
+    def close(self, failed: bool) -> None:
+        """Write what is left; the run is over, with an error if it failed."""
 
 
 class TensorBoard:
@@ -82,7 +82,7 @@ class TensorBoard:
     def page(self, name: str, text: str) -> None:
         self._writer.add_text(name, text)
 
-    def close(self) -> None:
+    def close(self, failed: bool) -> None:
         self._writer.close()
 
 
@@ -113,8 +113,8 @@ class WandB:
     def page(self, name: str, text: str) -> None:
         self._run.summary[name] = text
 
-    def close(self) -> None:
-        self._run.finish()
+    def close(self, failed: bool) -> None:
+        self._run.finish(exit_code=int(failed))
 
 
 class MLflow:
@@ -151,8 +151,8 @@ class MLflow:
     def page(self, name: str, text: str) -> None:
         self._client.log_text(self._run, text, f"{name}.md")
 
-    def close(self) -> None:
-        self._client.set_terminated(self._run)
+    def close(self, failed: bool) -> None:
+        self._client.set_terminated(self._run, "FAILED" if failed else "FINISHED")
 
 
 class Trackio:
@@ -179,7 +179,7 @@ class Trackio:
     def page(self, name: str, text: str) -> None:
         self._run.log({name: self._trackio.Markdown(text)})
 
-    def close(self) -> None:
+    def close(self, failed: bool) -> None:
         with redirect_stdout(sys.stderr):
             self._run.finish()
 

@@ -47,8 +47,9 @@ class Trackers:
         """Show a text everywhere."""
         self._each(lambda tracker: tracker.page(name, text))
 
-    def close(self) -> None:
-        self._each(lambda tracker: tracker.close())
+    def close(self, failed: bool = False) -> None:
+        """The run is over, with an error if it failed."""
+        self._each(lambda tracker: tracker.close(failed))
         self._open = {}
 
     def _each(self, work: Callable[[Tracker], None]) -> None:
