@@ -246,4 +246,6 @@ def _export_to_tracker(to: str, names: list[str], out: Path | None, runs: Path |
     where = "" if shown is None else f", in {shown}"
     say(plain(f"exported {listed([folder.name for folder in folders])} to {to}{where}"))
     if to == "tensorboard":
-        say(plain(f"look at it with: tensorboard --logdir {shlex.quote(str(shown))}"))
+        # Of long curves it draws 1,000 points: findings/tensorboard-keeps-a-thousand-points.sh
+        points = "--samples_per_plugin scalars=1000000"
+        say(plain(f"look at it with: tensorboard {points} --logdir {shlex.quote(str(shown))}"))

@@ -120,7 +120,7 @@ def test_tensorboard_gets_no_point_twice(
     folder = run.path / "icot-tui"
     assert capsys.readouterr().out.splitlines() == [
         f"exported run to tensorboard, in {folder}",
-        f"look at it with: tensorboard --logdir {folder}",
+        f"look at it with: tensorboard --samples_per_plugin scalars=1000000 --logdir {folder}",
     ]
     written = list(folder.iterdir())
     assert len(written) == 1
