@@ -68,8 +68,9 @@ def _folder(config: "RunConfig", runs: Path, once: bool) -> RunFolder:
     import torch
     from accelerate import Accelerator
 
-    from icot_tui.engine.processes import Processes
+    from icot_tui.engine.processes import Processes, refuse_other_libraries
 
+    refuse_other_libraries()
     processes = Processes(Accelerator(cpu=not torch.cuda.is_available()))
     return processes.from_main(lambda: _find_or_create(config, runs, once))
 

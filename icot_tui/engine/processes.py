@@ -1,12 +1,31 @@
 """What several processes have to agree on; with one process nothing here costs anything."""
 
+import os
 from collections.abc import Callable
 from typing import TypeVar
 
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 
+from icot_tui.errors import UserError
+
 T = TypeVar("T")
+OTHERS = {"DEEPSPEED": "DeepSpeed", "MEGATRON_LM": "Megatron-LM"}
+"""Libraries that Accelerate's launcher may ask for, and their names."""
+
+
+def refuse_other_libraries() -> None:
+    """To be called before Accelerate reads what its launcher asks for.
+
+    Raises:
+        UserError: that is something other than DDP or FSDP.
+    """
+    for key, name in OTHERS.items():
+        if os.environ.get(f"ACCELERATE_USE_{key}", "false").lower() == "true":
+            raise UserError(
+                f"the launcher asks for {name}, but icot-tui trains with DDP or FSDP: choose one of "
+                "them in 'accelerate config'"
+            )
 
 
 class Processes:

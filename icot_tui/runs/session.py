@@ -34,7 +34,7 @@ from icot_tui.engine.loop.optimizers import unforgetting
 from icot_tui.engine.loop.run_state import RunState
 from icot_tui.engine.loop.trainer import Trainer
 from icot_tui.engine.loop.training import RunContext, Training
-from icot_tui.engine.processes import Processes
+from icot_tui.engine.processes import Processes, refuse_other_libraries
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.methods import METHODS
@@ -316,9 +316,12 @@ def _removed_at(split: EncodedSplit, plan: RemovalPlan) -> list[int]:
 def build_accelerator(config: RunConfig) -> Accelerator:
     """Device, precision and processes as the config and the launcher say.
 
+    What is compiled is the config's alone, whatever `accelerate config` was told.
+
     Raises:
-        UserError: the device isn't there.
+        UserError: the device isn't there, or the launcher asks for another library.
     """
+    refuse_other_libraries()
     wanted = config.train.device
     if wanted == "cuda" and not torch.cuda.is_available():
         raise UserError("train.device is 'cuda', but no CUDA device is there: use 'auto' or 'cpu'")
@@ -331,5 +334,6 @@ def build_accelerator(config: RunConfig) -> Accelerator:
     return Accelerator(
         cpu=wanted == "cpu",
         mixed_precision=mixed,
+        dynamo_backend="no",
         step_scheduler_with_optimizer=False,
     )
