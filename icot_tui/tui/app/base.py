@@ -1,5 +1,6 @@
 """What the workbench and the playground have in common as Textual's apps."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ class BaseApp(ScreenApp, inherit_bindings=False):
     TITLE = "icot-tui"
 
     def __init__(self) -> None:
+        if not os.environ.get("NO_COLOR"):  # Textual takes an empty one for a wish as well
+            os.environ.pop("NO_COLOR", None)
         super().__init__()
         self.animation_level = "none"
 

@@ -102,6 +102,18 @@ class ScreenDriver(LinuxDriver):
             size = Size(*self._get_terminal_size())
             self._app.post_message(events.Resize(size, size))
 
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """Columns and rows of the terminal itself, where it knows them.
+
+        Textual asks $COLUMNS and $LINES first, which stay as they are when the terminal changes
+        (findings/textual-size-from-environment.sh).
+        """
+        with contextlib.suppress(OSError):
+            columns, rows = os.get_terminal_size(self.context.descriptor)
+            if columns and rows:
+                return columns, rows
+        return super()._get_terminal_size()
+
     def stop_application_mode(self) -> None:
         """Restore the terminal, if it is still there."""
         if not self._is_open:  # stopped and continued in the background: it is the shell's
