@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Guess:   merge_and_unload gives a plain model with the logits of the adapted one, up to rounding; where it can't, since
-#          the adapted matrix is embedding and head at once, it says so; ensure_weight_tying=True is made for that case.
+#          the adapted matrix is embedding and head at once, or stands in several layers, it says so; for the former case
+#          there is ensure_weight_tying=True.
 # Happens: the adapter of one of the two goes into the matrix of both, and the logits are others. For Llama a warning
 #          speaks of "complications" when the adapters are put on; for GPT-2 with adapters on `wte` there is none.
-#          With ensure_weight_tying=True both have the adapter, and it is merged twice. With modules_to_save the two are
-#          parted, and all is right, as it is where the head gets a copy of its weights before the merge.
-# For us:  model.lora.targets and folders of adapters may name the words; models/loading.py parts the two before it merges
+#          With ensure_weight_tying=True both have the adapter, and it is merged twice. With layer_replication, too, the
+#          adapters of all copies of a layer go into its only weights, without a warning. With modules_to_save the two are
+#          parted, and all is right, as it is where each gets a copy of the weights before the merge.
+# For us:  model.lora.targets and folders of adapters may name such weights; models/loading.py parts them before it merges
 #          (before, an export noticed at its end that answers differ, and was refused).
 set -euo pipefail
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
@@ -36,27 +38,33 @@ def merged(family, parted=False, **options):
         with torch.no_grad():
             before = model(ids).logits
             if parted:
-                head = model.get_base_model().get_output_embeddings()
-                head = getattr(head, "base_layer", head)
-                head.weight = torch.nn.Parameter(head.weight.clone())
+                seen = set()
+                for module in model.get_base_model().modules():
+                    for name, weight in list(module.named_parameters(recurse=False)):
+                        if id(weight) in seen:
+                            setattr(module, name, torch.nn.Parameter(weight.clone()))
+                        seen.add(id(weight))
             after = model.merge_and_unload()(ids).logits
     same = torch.allclose(before, after, atol=1e-3)
     return same, any("tie" in str(one.message) for one in told)
 
+TWICE = dict(target_modules=["q_proj"], layer_replication=[[0, 1], [0, 1]])
 found = {
     "gpt2, wte": merged("gpt2", target_modules=["wte"]),
     "gpt2, lm_head": merged("gpt2"),
     "llama, embed_tokens": merged("llama", target_modules=["embed_tokens"]),
     "llama, lm_head": merged("llama"),
     "llama, lm_head, ensure_weight_tying": merged("llama", ensure_weight_tying=True),
+    "llama, layer_replication": merged("llama", **TWICE),
     "llama, modules_to_save lm_head": merged("llama", target_modules=["q_proj"], modules_to_save=["lm_head"]),
     "gpt2, wte, parted before": merged("gpt2", parted=True, target_modules=["wte"]),
     "llama, ensure_weight_tying, parted before": merged("llama", parted=True, ensure_weight_tying=True),
+    "llama, layer_replication, parted before": merged("llama", parted=True, **TWICE),
 }
 print("peft 0.21.2: logits as before, warned of tied weights")
 for case, seen in found.items():
     print(f"  {case}: {seen}")
 wrong = {case for case, (same, _) in found.items() if not same}
-assert wrong == {*list(found)[:5]}, wrong
-assert [told for _, told in found.values()][:2] == [False, True]
+assert wrong == {*list(found)[:6]}, wrong
+assert [told for _, told in found.values()][:6] == [False, True, True, True, True, False]
 PY

@@ -23,8 +23,8 @@ def refuse_other_libraries() -> None:
     for key, name in OTHERS.items():
         if os.environ.get(f"ACCELERATE_USE_{key}", "false").lower() == "true":
             raise UserError(
-                f"the launcher asks for {name}, but icot-tui trains with DDP or FSDP: choose one of "
-                "them in 'accelerate config'"
+                f"the launcher asks for {name}, but icot-tui trains with DDP or FSDP: choose one "
+                "of them in 'accelerate config'"
             )
 
 

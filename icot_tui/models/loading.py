@@ -180,11 +180,7 @@ def _with_saved_adapters(folder: Path, dropout: float | None) -> "PeftModel":
     from peft import PeftConfig, get_peft_model
 
     config = _read(lambda: PeftConfig.from_pretrained(str(folder)), str(folder))
-    if config.is_prompt_learning:
-        raise UserError(
-            f"{folder} holds {config.peft_type.value}, which is read before the question: only "
-            "adapters within the model are known, as LoRA's"
-        )
+    _refuse_other_adapters(folder, config)
     base = whole_model(_base_of(folder, config.base_model_name_or_path), dropout=dropout)
     if dropout is not None:
         config.lora_dropout = dropout
@@ -193,6 +189,30 @@ def _with_saved_adapters(folder: Path, dropout: float | None) -> "PeftModel":
     model: PeftModel = _read(lambda: get_peft_model(base, config), str(folder))
     fill_adapters(model, folder)
     return model
+
+
+def _refuse_other_adapters(folder: Path, config: Any) -> None:
+    """Raise a UserError for adapters that would be another model here.
+
+    See findings/peft-pissa-loads-another-model.sh.
+    """
+    if config.is_prompt_learning:
+        raise UserError(
+            f"{folder} holds {config.peft_type.value}, which is read before the question: only "
+            "adapters within the model are known, as LoRA's"
+        )
+    if getattr(config, "alora_invocation_tokens", None):
+        raise UserError(
+            f"{folder} holds adapters that wait for some tokens (alora_invocation_tokens): only "
+            "such as always act are known"
+        )
+    start = str(getattr(config, "init_lora_weights", ""))
+    if start.startswith("pissa_niter"):
+        raise UserError(
+            f"the adapters in {folder} belong to what a random decomposition left of the base "
+            f"model ({start}), which is another one each time: save them with PEFT's "
+            "path_initial_model_for_weight_conversion"
+        )
 
 
 def _base_of(folder: Path, name: str | None) -> str:
@@ -225,17 +245,33 @@ def fill_adapters(model: "PeftModel", folder: Path) -> None:
 def merged(model: "PeftModel") -> "PreTrainedModel":
     """A model with its adapters' values in its own weights; it answers as it did with them.
 
-    PEFT would change embedding and head alike where they are one matrix and one has an adapter
-    (findings/peft-merges-into-tied-weights.sh): then they become two.
+    PEFT would merge the adapter of one module into the weights of all that share them
+    (findings/peft-merges-into-tied-weights.sh): each gets its own before.
+
+    Raises:
+        UserError: adapters of this kind are no change of the weights.
     """
-    base = unadapted(model)
-    parts = base.get_input_embeddings(), base.get_output_embeddings()
-    words, head = (getattr(part, "base_layer", part) for part in parts)
-    if (words, head) != parts and head.weight is words.weight:
-        head.weight = nn.Parameter(head.weight.clone(), head.weight.requires_grad)
-        base.config.tie_word_embeddings = False
-    whole: PreTrainedModel = model.merge_and_unload()
+    _part_weights(unadapted(model))
+    try:
+        whole: PreTrainedModel = model.merge_and_unload()
+    except Exception as error:  # of whatever kind: so it is with what can't be merged
+        raise UserError(
+            f"the adapters can't be merged into the model: {first_line(error)}"
+        ) from error
+    tell_own_head(whole)
     return whole
+
+
+def _part_weights(base: "PreTrainedModel") -> None:
+    """Weights of its own for each module; but for a head without adapters on words without."""
+    parts = base.get_input_embeddings(), base.get_output_embeddings()
+    adapted = any(hasattr(part, "base_layer") for part in parts)
+    seen: set[int] = set()
+    for module in base.modules():
+        for name, weight in [*module.named_parameters(recurse=False)]:
+            if id(weight) in seen and (adapted or module is not parts[1]):
+                setattr(module, name, nn.Parameter(weight.clone(), weight.requires_grad))
+            seen.add(id(weight))
 
 
 def _adapter_tensors(folder: Path) -> dict[str, Tensor]:

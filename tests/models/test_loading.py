@@ -225,6 +225,35 @@ def test_adapters_of_words_leave_a_head_of_the_same_weights_as_it_is(tmp_path, f
     torch.testing.assert_close(again(IDS).logits, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_adapters_of_a_layer_that_is_there_twice_are_merged_each_into_its_own(tmp_path):
+    llama().save_pretrained(tmp_path / "base")
+    twice = {"target_modules": ["q_proj"], "layer_replication": [[0, 2], [0, 2]]}
+    model = adapted(tmp_path / "base", tmp_path / "adapters", **twice)
+    expected = model(IDS).logits
+    merged(model).save_pretrained(tmp_path / "merged")
+    again = AutoModelForCausalLM.from_pretrained(tmp_path / "merged").eval()
+    torch.testing.assert_close(again(IDS).logits, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_adapters_that_cannot_be_merged_are_told(folder, tmp_path):
+    model = adapted(folder, tmp_path / "adapters", target_modules=["lm_head"], lora_bias=True)
+    with pytest.raises(UserError, match=r"the adapters can't be merged .*lora_bias"):
+        merged(model)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"init_lora_weights": "pissa_niter_4"}, r"pissa_niter_4.*path_initial_model"),
+        ({"alora_invocation_tokens": [4]}, r"alora_invocation_tokens"),
+    ],
+)
+def test_adapters_that_would_be_another_model_here_are_refused(folder, tmp_path, options, told):
+    adapted(folder, tmp_path / "adapters", **options)
+    with pytest.raises(UserError, match=told):
+        load_pretrained(str(tmp_path / "adapters"))
+
+
 def test_adapters_go_on_training(folder, tmp_path):
     adapted(folder, tmp_path / "adapters")
     built = build_model(ModelConfig(pretrained=str(tmp_path / "adapters")), WORDS, 0, 20, seed=0)
