@@ -21,6 +21,7 @@ from icot_tui.models.behaviour import (
     refuse_dead_words,
 )
 from icot_tui.models.build import build_model
+from icot_tui.models.latent_lm import latent_lm
 from icot_tui.models.loading import load_pretrained
 from icot_tui.models.next_logits import CachedRows, WholeRows
 from icot_tui.models.positions import extend_positions, position_count
@@ -54,6 +55,25 @@ def test_cache_and_positions_of_families(
     assert behaviour(lm) == Behaviour(uses_cache, uses_positions)
     assert isinstance(next_logits(lm), CachedRows if uses_cache else WholeRows)
     assert len(doubts(lm)) == (not uses_cache)
+
+
+def test_what_rounding_makes_unequal_is_tried_again_in_double_precision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(behaviours.TOLERANCE, torch.float32, -1.0)  # as if nothing were equal
+    lm = tiny_model("llama")
+    before = {
+        name: tensor.clone() for name, tensor in (*lm.named_parameters(), *lm.named_buffers())
+    }
+    same = [*map(id, lm.parameters())]
+    assert behaviour(lm) == Behaviour(True, True)
+    assert [*map(id, lm.parameters())] == same
+    for name, tensor in (*lm.named_parameters(), *lm.named_buffers()):
+        torch.testing.assert_close(tensor, before[name], rtol=0, atol=0)
+    latent_lm(tiny_model("llama"), 0, lambda stage: stage, 2)
+    monkeypatch.setattr(behaviours, "fits_in_double", lambda lm: False)
+    with pytest.raises(UserError, match="sees the tokens"):
+        behaviour(tiny_model("llama"))
 
 
 def test_it_is_tried_once_and_training_mode_stays() -> None:
