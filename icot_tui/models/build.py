@@ -1,12 +1,10 @@
 """Building a model from its sizes, or loading any causal language model of transformers."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import torch
-from huggingface_hub.errors import StrictDataclassError
 from torch import nn
 
 from icot_tui.config import ModelConfig
@@ -23,7 +21,7 @@ from icot_tui.models.behaviour import (
 from icot_tui.models.dropout import set_dropout
 from icot_tui.models.loading import load_pretrained
 from icot_tui.models.positions import extend_positions, has_position_table
-from icot_tui.models.vocabulary import keep_words
+from icot_tui.models.vocabulary import forget_pad_token, keep_words
 from icot_tui.models.wrapped import unadapted
 
 if TYPE_CHECKING:
@@ -82,8 +80,7 @@ def build_model(
         _mark_end(model, kept.index(separator_id))
     # Padding stands on the right and is never supervised, so that no mask is needed; told of a pad
     # token, transformers would look for it in every batch, and wait for the device.
-    with suppress(StrictDataclassError):  # a few families insist on one
-        model.config.pad_token_id = None
+    forget_pad_token(model.config)
     for module in model.modules():
         if isinstance(module, nn.Embedding):
             module.padding_idx = None  # else the separator, where it is the pad token, never learns
@@ -118,7 +115,7 @@ def _mark_end(model: "PreTrainedModel", separator_id: int) -> None:
     """Name the end-of-text token in the model's configs, and no other token."""
     for config in filter(None, (model.config, model.generation_config)):
         config.bos_token_id = config.eos_token_id = separator_id
-        config.pad_token_id = None
+        forget_pad_token(config, separator_id)
 
 
 def _from_scratch(

@@ -13,6 +13,7 @@ from icot_tui.errors import UserError
 from icot_tui.models.latent_methods import LatentCheckpoint, merge_adapters
 from icot_tui.models.loading import BUFFERS, read_tensors
 from icot_tui.models.tensors import copy_tensors
+from icot_tui.models.vocabulary import forget_pad_token
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -147,7 +148,7 @@ def blank_model(base: Architecture) -> "PreTrainedModel":
             f"no architecture can be read from '{_named(base)}': name a folder that holds its "
             "config.json"
         ) from error
-    model.config.pad_token_id = None
+    forget_pad_token(model.config)
     return model
 
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from icot_tui.errors import UserError
-from icot_tui.models.blocks import find_blocks
+from icot_tui.models.blocks import find_blocks, refuse_other_states
 from icot_tui.models.wrapped import WrappedLM, taken, unadapted
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class ResidualStream:
         lm: any causal language model of transformers, PEFT's wrapper included.
 
     Raises:
-        UserError: its blocks cannot be found.
+        UserError: its blocks cannot be found, or hand on more than one state a token.
     """
 
     def __init__(self, lm: "PreTrainedModel") -> None:
@@ -88,6 +88,7 @@ class ResidualStream:
                 "not those of tokens: looking inside is for plain language models"
             )
         self.decoder, self.blocks = find_blocks(bare)
+        refuse_other_states(bare, self.blocks)
         weight: Tensor = lm.get_input_embeddings().weight
         self.device, self.width = weight.device, int(weight.shape[1])
         self._attention = [_child(block, ("attn", "attention")) for block in self.blocks]

@@ -5,9 +5,10 @@ a softmax over these words alone.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 
 from icot_tui.errors import UserError
 
@@ -62,3 +63,12 @@ def _logits(model: "PreTrainedModel", ids: "Tensor") -> "Tensor":
     model.eval()
     logits: Tensor = model(input_ids=ids[None].to(model.device), use_cache=False).logits[0]
     return logits.float()
+
+
+def forget_pad_token(config: Any, otherwise: int | None = None) -> None:
+    """Name no pad token in a config; in one that insists on one, `otherwise`, or that it has."""
+    try:
+        config.pad_token_id = None
+    except StrictDataclassError:
+        if otherwise is not None:
+            config.pad_token_id = otherwise

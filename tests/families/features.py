@@ -116,7 +116,8 @@ class Family:
         batch = examples.batch(rows)
         for ids, begin, end in zip(batch.ids, batch.prompt_lengths, batch.lengths, strict=True):
             with torch.no_grad():
-                logits = model.lm(input_ids=torch.from_numpy(ids[:end])[None]).logits[0]
+                row = torch.from_numpy(ids[:end])[None]
+                logits = model.lm(input_ids=row, use_cache=False).logits[0]
             wanted = torch.from_numpy(ids[begin:end])
             expected += float(F.cross_entropy(logits[begin - 1 : -1], wanted, reduction="sum"))
             count += int(end - begin)

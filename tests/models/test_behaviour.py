@@ -25,6 +25,7 @@ from icot_tui.models.latent_lm import latent_lm
 from icot_tui.models.loading import load_pretrained
 from icot_tui.models.next_logits import CachedRows, WholeRows
 from icot_tui.models.positions import extend_positions, position_count
+from icot_tui.models.residual_stream import ResidualStream
 from icot_tui.models.supervised import SupervisedLM, check_balance
 from icot_tui.models.wrapped import WrappedLM
 from tests.families.configs import WORDS, tiny_model
@@ -167,6 +168,14 @@ def test_dropout_that_a_family_lacks_is_refused(tmp_path: Path) -> None:
         build_model(config, 40, 0, 20, seed=0)
 
 
+def test_dropout_that_a_config_has_no_place_for_is_refused(tmp_path: Path) -> None:
+    """MPT's attn_pdrop is a whole number."""
+    tiny_model("mpt").save_pretrained(tmp_path)
+    assert not has_dropout(load_pretrained(str(tmp_path), 0.0))
+    with pytest.raises(UserError, match=r"model\.dropout = 0\.1 is not possible .* attn_pdrop"):
+        load_pretrained(str(tmp_path), 0.1)
+
+
 # Positions ---------------------------------------------------------------------------------
 
 
@@ -295,3 +304,18 @@ def test_a_config_that_insists_on_a_pad_token_is_kept(tmp_path: Path) -> None:
     built = build_model(ModelConfig(pretrained=str(tmp_path)), 40, 0, 20, seed=0)
     assert built.config.pad_token_id == 0
     assert built.get_input_embeddings().padding_idx is None
+
+
+def test_so_it_is_when_the_model_gets_fewer_words(tmp_path: Path) -> None:
+    tiny_model("modernbert-decoder", pad_token_id=50).save_pretrained(tmp_path)
+    section = ModelConfig(pretrained=str(tmp_path))
+    built = build_model(section, WORDS, 3, 20, seed=0, kept=[*range(9)])
+    assert built.config.pad_token_id == built.config.eos_token_id == 3
+
+
+def test_blocks_that_hand_on_several_states_of_a_token_are_not_looked_into() -> None:
+    lm, plain = tiny_model("gemma3n_text").train(), tiny_model("gpt2").train()
+    with pytest.raises(UserError, match="Gemma3nForCausalLM do not hand on one state a token"):
+        ResidualStream(lm)
+    ResidualStream(plain)
+    assert lm.training and plain.training

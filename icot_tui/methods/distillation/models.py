@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from icot_tui.errors import UserError
+from icot_tui.models.blocks import refuse_other_states
 from icot_tui.models.wrapped import Arguments, WrappedLM, taken
 
 if TYPE_CHECKING:
@@ -39,6 +40,16 @@ def decoder_blocks(lm: "PreTrainedModel") -> nn.ModuleList:
         f"the blocks of {type(lm).__name__} were not found: distillation needs a decoder whose "
         "blocks stand in one list"
     )
+
+
+def with_usable_blocks(lm: "PreTrainedModel") -> "PreTrainedModel":
+    """The model, if its blocks' inputs can be read and replaced.
+
+    Raises:
+        UserError: they are not in one list, or hand on more than one state a token.
+    """
+    refuse_other_states(lm, decoder_blocks(lm))
+    return lm
 
 
 @contextmanager

@@ -49,6 +49,7 @@ from icot_tui.methods.distillation.models import (
     TeacherStateTable,
     ThoughtEmulator,
     coupled_lm,
+    with_usable_blocks,
 )
 from icot_tui.methods.distillation.teacher import (
     ComputedStates,
@@ -58,6 +59,7 @@ from icot_tui.methods.distillation.teacher import (
 )
 from icot_tui.models.positions import extend_positions
 from icot_tui.models.supervised import SupervisedLM
+from icot_tui.models.vocabulary import forget_pad_token
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -86,7 +88,9 @@ class Distiller:
         """The training; a UserError if what it builds on is missing or does not fit."""
         match self._phase.name:
             case "teacher":
-                return language_model_training(self._context, self._phase, Fixed(0))
+                return language_model_training(
+                    self._context, self._phase, Fixed(0), lm=self._new_model()
+                )
             case "student":
                 return self._student_training()
             case "emulator":
@@ -181,9 +185,13 @@ class Distiller:
         check_origin(folder, self._data.tokenizer)
         return folder
 
+    def _new_model(self) -> "PreTrainedModel":
+        """As the config describes; refused before the teacher's training if no other could be."""
+        return with_usable_blocks(new_model(self._context, self._phase))
+
     def _first_model(self, teacher: "PreTrainedModel") -> "PreTrainedModel":
         """What student and emulator begin with."""
-        lm = new_model(self._context, self._phase)
+        lm = self._new_model()
         self._check_fit(teacher, "teacher", lm)
         if self._section.start == "teacher":
             ModelWeights(lm).read(self._path("teacher"))
@@ -201,7 +209,7 @@ class Distiller:
         model = opened(self._path(part))
         self._check_words(model.lm, part)
         extend_positions(model.lm, self._positions)
-        model.lm.config.pad_token_id = None
+        forget_pad_token(model.lm.config)
         return model.to(torch.bfloat16) if self._config.model.precision == "bfloat16" else model
 
     def _teacher_states(self, teacher: "PreTrainedModel") -> tuple[TeacherStates, Tensor]:

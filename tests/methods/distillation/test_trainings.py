@@ -12,10 +12,13 @@ from icot_tui.curriculum.removal import Batch
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.loop.trainer import Trainer
 from icot_tui.engine.loop.update import _empty
+from icot_tui.engine.run_folder import RunFolder
+from icot_tui.errors import UserError
 from icot_tui.methods.distillation import TITLES
 from icot_tui.methods.distillation.checkpoints import open_emulator
 from icot_tui.methods.distillation.trainings import Distiller
 from tests.engine.ranks import run_ranks
+from tests.families.configs import tiny_model
 from tests.methods.distillation.runs import all_tensors, distilled, lines_of
 from tests.tiny import assert_same, train_new
 
@@ -102,6 +105,25 @@ def test_other_decoder_families(tmp_path):
         ),
     )  # fmt: skip
     assert lines_of(folder, "RunEnded")[0]["finished"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["mpt", "modernbert-decoder"])
+def test_families_whose_configs_insist_on_something(tmp_path, family):
+    """On whole numbers for a dropout, on a pad token."""
+    tiny_model(family).save_pretrained(tmp_path / "model")
+    model = {"pretrained": str(tmp_path / "model"), "dropout": None}
+    config = distilled(model=model, train={"max_steps": 2}, checkpoints={"every_steps": None})
+    assert lines_of(train_new(tmp_path / "runs", config), "RunEnded")[0]["finished"]
+
+
+@pytest.mark.parametrize("family", ["gemma3n_text", "hrm_text"])
+def test_families_whose_blocks_cannot_be_read_are_refused_before_the_first_step(tmp_path, family):
+    tiny_model(family).save_pretrained(tmp_path / "model")
+    model = {"pretrained": str(tmp_path / "model"), "dropout": None}
+    with pytest.raises(UserError, match=r"do not hand on one state a token|were not found"):
+        train_new(tmp_path / "runs", distilled(model=model))
+    assert lines_of(RunFolder(tmp_path / "runs" / "tiny"), "StepsTrained") == []
 
 
 @pytest.mark.parametrize(
