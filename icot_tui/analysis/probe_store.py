@@ -42,7 +42,7 @@ def digest(checkpoint: Path) -> str:
     try:
         entries = json.loads(read_file(checkpoint / MANIFEST, LARGEST)).items()
         written = {name: entry["sha256"] for name, entry in entries if _is_weights(name)}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         weights = [path for path in sorted(checkpoint.glob("*")) if _is_weights(path.name)]
         written = {path.name: _sha256(path) for path in weights}
     if not written:
@@ -103,7 +103,7 @@ def load(checkpoint: Path, name: str) -> ProbeReport | None:
         fields |= {kind: _nested(grids, kind) for kind in _NESTED}
         fields["targets"] = tuple(TargetFacts(**target) for target in fields["targets"])
         return ProbeReport(**fields)
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError):
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError, RecursionError):
         return None
 
 

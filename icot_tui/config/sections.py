@@ -19,6 +19,9 @@ LARGEST = 10**12
 """Of numbers that have no bound of their own: more than any run can need, and exact in floats."""
 MOST_LAYERS = 10_000
 """A block takes memory before its first weight does: far more could not even be refused in time."""
+MOST_THREADS = 1024
+WIDEST = 2**16
+"""Columns that rows are padded to, at most: each is memory."""
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
 Positive = Annotated[int, Field(ge=1, le=LARGEST)]
 Above = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False)]
@@ -290,13 +293,13 @@ class TrainConfig(Section):
     """Non-finite updates in a row, all skipped, after which the run goes back to a checkpoint."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to train."""
-    threads: Count = 0
+    threads: Annotated[int, Field(ge=0, le=MOST_THREADS)] = 0
     """CPU threads of the tensor library; 0: its own choice."""
     compile: bool = False
     """Compile the model; every padded shape is warmed up before the clock starts."""
     split_by_length: bool | None = None
     """Pad rows of alike lengths apart, with the same losses; empty: one process on a CPU does."""
-    pad_to_multiple: Positive | None = None
+    pad_to_multiple: Annotated[int, Field(ge=1, le=WIDEST)] | None = None
     """Round padded lengths up to a multiple; empty: 1 on a CPU, 16 on a GPU or compiled."""
 
     @model_validator(mode="after")
@@ -343,7 +346,7 @@ class CheckpointConfig(Section):
 
     every_steps: Positive | None = None
     """Optimizer steps between checkpoints; empty: before each evaluation only."""
-    keep: Annotated[int, Field(ge=2)] = 3
+    keep: Annotated[int, Field(ge=2, le=LARGEST)] = 3
     """How many of the newest to keep (two at least: the newest may be damaged)."""
     keep_best: bool = True
     """Keep the one with the best exact match (best since everything was removed, once it was)."""
@@ -360,7 +363,7 @@ class SpikeConfig(Section):
 
     policy: Literal["log", "pause", "rollback"] = "log"
     """On a collapse: say so, pause, or go back to before the removal and go on more slowly."""
-    window: Annotated[int, Field(ge=2)] = 20
+    window: Annotated[int, Field(ge=2, le=LARGEST)] = 20
     """Steps the loss is averaged over."""
     sigmas: Above = 6.0
     """A spike stands this many standard deviations above the loss before it."""

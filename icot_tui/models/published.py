@@ -47,7 +47,7 @@ def published_config(source: Path) -> dict[str, Any]:
         return {}
     try:
         config = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UserError(
             f"{path} cannot be read ({reason}): a published checkpoint has it beside {WEIGHTS}"

@@ -208,6 +208,22 @@ MISTAKES = [
         "curriculum.warmup_epochs=inf",
         "--set: curriculum.warmup_epochs must be at most 1e+12, not inf",
     ),
+    (
+        "curriculum.gate_window=99999999999999999999",
+        "--set: curriculum.gate_window must be at most 1e+12, not 99999999999999999999",
+    ),
+    (
+        "spikes.window=99999999999999999999",
+        "--set: spikes.window must be at most 1e+12, not 99999999999999999999",
+    ),
+    (
+        "train.threads=4294967295",
+        "--set: train.threads must be a whole number from 0 to 1024, not 4294967295",
+    ),
+    (
+        "train.pad_to_multiple=4294967295",
+        "--set: train.pad_to_multiple must be a whole number from 1 to 65536, not 4294967295",
+    ),
     ("train.learning_rate=nan", "--set: train.learning_rate must be a number above 0, not nan"),
     ("model=3", "--set: model must be a table, not 3"),
     ("data=", "small.toml: the section [data] is missing"),

@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from icot_tui.config.sections import FILE_OR_NAME, Count, Fraction, Positive, Section
+from icot_tui.config.sections import FILE_OR_NAME, Above, Count, Fraction, Positive, Section
 
+MOST_COMPONENTS = 2**16
 PARTS = "distillation.json"
 """The file of a checkpoint that names the models in it."""
 PhaseName = Literal["teacher", "student", "emulator", "coupled"]
@@ -52,11 +53,11 @@ class DistillationConfig(Section):
     """Student and emulator begin as the model section says, or as copies of the teacher."""
     subset: Literal["diagonal", "first_column", "last_column", "top_row", "bottom_row"] = "diagonal"
     """Where the teacher's states are taken."""
-    delta: Annotated[float, Field(gt=0)] | None = None
+    delta: Above | None = None
     """Positions from block to block; empty: for each example, to end at the second separator."""
-    mixture_components: Positive = 1
+    mixture_components: Annotated[int, Field(ge=1, le=MOST_COMPONENTS)] = 1
     """Ways of thinking that the emulator chooses from."""
-    temperature: Annotated[float, Field(gt=0)] = 0.05
+    temperature: Above = 0.05
     """Of that choice; lower is more decided."""
     freeze_emulator: bool = False
     """Train the student alone in the coupled phase."""

@@ -64,7 +64,7 @@ class KeptReplies:
         """The reply to a conversation; None if it was never asked, or its file is damaged."""
         try:
             return Reply(**json.loads(read_file(self._path(conversation), LARGEST)))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
 
     def keep(self, conversation: Conversation, reply: Reply) -> None:

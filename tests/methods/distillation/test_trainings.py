@@ -131,6 +131,8 @@ def test_families_whose_blocks_cannot_be_read_are_refused_before_the_first_step(
     [
         ({"phases": ["student"]}, "needs the phase 'teacher'"),
         ({"phases": ["student", "teacher"]}, "in this order"),
+        ({"delta": float("inf")}, "finite number"),
+        ({"mixture_components": 10**12}, "less than or equal to 65536"),
         ({"from_teacher": "x"}, "either distillation.from_teacher"),
         ({"teacher": {"epochs": 1, "decay_steps": 3}}, "distillation.teacher: train.decay_steps"),
     ],
