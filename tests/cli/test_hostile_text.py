@@ -50,8 +50,23 @@ COMMANDS = (
         "eval RUN --data HOSTILE.txt --no-speed",
     ),
     *("probe RUN SOME", "probe RUN SOME --json", "probe RUN SOME --target NOWHERE"),
+    *("ctl pause --run RUN", "ctl rollback --to NOWHERE --run RUN", "ctl pause --run NOWHERE"),
+    *("calibrate RUN", "play NOWHERE", "launch FILE.NOWHERE", "attach NOWHERE", "watch NOWHERE"),
+    *("export RUN --to hf --out NEW", "export NOWHERE --to hf --out NEW", "import NOWHERE"),
+    *("study NOWHERE", "bench NOWHERE", "doctor"),
+    *("data convert HOSTILE.txt --to jsonl --out NEW", "data convert NOWHERE --to text --out NEW"),
+    *("data make NOWHERE --out NEW", "data show NOWHERE", "data stats NOWHERE"),
+    *(
+        "runs tag RUN NOWHERE",
+        "runs tag NOWHERE a",
+        "runs rename NOWHERE NEW",
+        "runs delete NOWHERE",
+    ),
+    *("runs restore NOWHERE", "config check NOWHERE", "config new NOWHERE"),
 )
 
+REFUSED = ("runs query RUN loss/", "ctl pause", "calibrate RUN", "export RUN")
+"""Of a run that has ended and has few examples."""
 NAME = HOSTILE.removesuffix("\x00")
 """What a folder can be called."""
 
@@ -121,8 +136,9 @@ def printed(arguments, terminal):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_command_hands_hostile_text_to_a_terminal(hostile, command):
+def test_no_command_hands_hostile_text_to_a_terminal(hostile, command, tmp_path):
     places = {
+        "NEW": str(tmp_path / "new"),
         "RUN": str(hostile.path),
         "FILE": str(hostile.config),
         "HOSTILE.txt": str(hostile.path.parent / "hostile.txt"),
@@ -133,7 +149,7 @@ def test_no_command_hands_hostile_text_to_a_terminal(hostile, command):
     command = command.replace("SHORT", "--set train.max_steps=2")
     command = command.replace("SOME", "--examples 100 --no-patch")
     arguments = [places.get(word, word) for word in command.split()]
-    if command.startswith(("runs list", "train")):
+    if command.startswith(("runs list", "runs restore", "train")):
         arguments += ["--runs", str(hostile.path.parent)]
     found = printed(arguments, terminal=True)
     assert found
@@ -141,7 +157,7 @@ def test_no_command_hands_hostile_text_to_a_terminal(hostile, command):
     left = OURS.sub(b"", found)
     assert not re.search(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]", left), found
     assert b"unexpected" not in found
-    refused = "NOWHERE" in command or command.endswith("loss/")
+    refused = "NOWHERE" in command or command.startswith(REFUSED)
     assert (b"error: " in found) == refused, found
 
 
