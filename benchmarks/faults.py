@@ -196,14 +196,16 @@ def lines(count: int, seed: int, root: Path) -> Iterator[list[Outcome]]:
 
 
 def configs(count: int, seed: int, root: Path) -> Iterator[list[Outcome]]:
-    """One to three values of a config replaced by odd ones."""
+    """One to three values of a config replaced by odd ones; what is taken is trained for a step."""
     dice, path = random.Random(seed), root / "odd.toml"
     keys = [".".join(map(str, key)) for key, _ in leaves(CONFIG.model_dump())]
     path.write_text(dump_toml(CONFIG))
     for _ in range(count):
         changes = [f"{dice.choice(keys)}={dice.choice(ODD)}" for _ in range(dice.randrange(1, 4))]
         arguments = [word for change in changes for word in ("--set", change)]
-        yield command(["config", "show", str(path), *arguments], f"{changes}"[:200])
+        arguments += ["--set", "train.max_steps=1", "--set", "train.decay_steps=0"]
+        runs = ["--quiet", "--runs", str(root / "runs")]
+        yield command(["train", str(path), *arguments, *runs], f"{changes}"[:200])
 
 
 def keys(count: int, seed: int, root: Path) -> Iterator[list[Outcome]]:

@@ -24,6 +24,8 @@ WIDEST = 2**16
 """Columns that rows are padded to, at most: each is memory."""
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
 Positive = Annotated[int, Field(ge=1, le=LARGEST)]
+ThoughtCount = Annotated[int, Field(ge=1, le=1024)]
+"""Continuous thoughts, or pause tokens: each costs a pass, or a column of every row."""
 Above = Annotated[float, Field(gt=0, le=LARGEST, allow_inf_nan=False)]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from icot_tui.config import Phase, RunConfig
-from icot_tui.config.sections import Positive, Section
+from icot_tui.config.sections import Section, ThoughtCount
 from icot_tui.errors import UserError
 from icot_tui.formatting import count
 from icot_tui.methods.base import Method
@@ -30,7 +30,7 @@ PAUSES = "pause/embeddings.safetensors"
 class PauseConfig(Section):
     """Pause tokens in place of the removed chain of thought."""
 
-    tokens: Positive = 8
+    tokens: ThoughtCount = 8
     """k: pause tokens before the answer."""
 
 

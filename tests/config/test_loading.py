@@ -221,6 +221,10 @@ MISTAKES = [
         "--set: train.threads must be a whole number from 0 to 1024, not 4294967295",
     ),
     (
+        "codi.thoughts=20000",
+        "--set: codi.thoughts must be a whole number from 1 to 1024, not 20000",
+    ),
+    (
         "train.pad_to_multiple=4294967295",
         "--set: train.pad_to_multiple must be a whole number from 1 to 65536, not 4294967295",
     ),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from icot_tui.config import Phase, RunConfig
-from icot_tui.config.sections import Fraction, Positive, Section
+from icot_tui.config.sections import Fraction, Section, ThoughtCount
 from icot_tui.formatting import count
 from icot_tui.methods.base import Method
 from icot_tui.methods.stepwise import removal_of
@@ -31,7 +31,7 @@ MARKS = "coconut/marks.safetensors"
 class CoconutConfig(Section):
     """Continuous thoughts in place of the removed steps."""
 
-    thoughts_per_step: Positive = 2
+    thoughts_per_step: ThoughtCount = 2
     """c: continuous thoughts for each removed step."""
     uniform_prob: Fraction = 0.0
     """Share of each batch at a stage drawn evenly from 0 to all steps of its own chain."""

@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from icot_tui.config.sections import Above, Positive, Section
+from icot_tui.config.sections import Above, Section, ThoughtCount
 
 
 class CodiConfig(Section):
     """Continuous thoughts in place of the whole chain, and how they are taught."""
 
-    thoughts: Positive = 6
+    thoughts: ThoughtCount = 6
     """k: continuous thoughts before the answer."""
     projection: bool = True
     """A thought is an MLP's output for the hidden state before it; without, that state itself."""
