@@ -9,7 +9,7 @@ from textual.widgets import OptionList
 from icot_tui.tui.app.app import WorkbenchApp
 from icot_tui.tui.screens.runs import Runs
 from icot_tui.tui.session.run_app import ExitChoice
-from tests.screens.random_keys import post_keys, walk_over_the_workbench
+from tests.screens.random_keys import KEYS, SIZES, post_keys, walk_over_the_workbench
 from tests.screens.workbench import a_run, drive, settled
 
 
@@ -45,6 +45,30 @@ def test_a_list_is_closed_before_it_is_filled(tmp_path: Path, keys: tuple[str, .
         assert app.screen_stack[0] is app.live and len(app.screen_stack) <= 2
 
     drive(tmp_path, steps, told.source)
+
+
+@pytest.mark.slow
+def test_whatever_a_key_opens_is_resized_while_it_is_mounted_and_dismissed_twice(
+    tmp_path: Path,
+) -> None:
+    told, opened = a_run(tmp_path), set()
+
+    async def steps(app: WorkbenchApp, pilot: Pilot[ExitChoice]) -> None:
+        for number, key in enumerate(KEYS):
+            post_keys(app, [key])
+            await pilot.resize_terminal(*SIZES[number % len(SIZES)])
+            await settled(pilot)
+            opened.add(type(app.screen).__name__)
+            post_keys(app, [key])
+            post_keys(app, ["escape", "escape", "escape"])
+            await settled(pilot)
+            assert app.screen_stack[0] is app.live and len(app.screen_stack) <= 2, key
+            while app.screen is not app.live:
+                app.screen.dismiss()
+                await settled(pilot)
+
+    drive(tmp_path, steps, told.source)
+    assert len(opened) > 6, opened
 
 
 @pytest.mark.slow
