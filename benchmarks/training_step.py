@@ -27,6 +27,7 @@ from icot_tui.data.load import Data, load_data
 from icot_tui.data.vocabulary import kept_tokens
 from icot_tui.engine.loop.optimizers import SkippingAdamW
 from icot_tui.engine.loop.update import Padding, Update
+from icot_tui.models.attention import choose_attention
 from icot_tui.models.build import build_model
 from icot_tui.models.supervised import SupervisedLM
 
@@ -49,7 +50,8 @@ class Ours:
         data, self.words = self.data, words or kept_tokens(self.data.tokenizer)
         longest = data.train.max_length
         self.lm = build_model(config.model, self.words, data.separator_id, longest, seed=0)
-        self.initial = copy.deepcopy(self.lm)
+        self.initial = copy.deepcopy(self.lm)  # with the fused attention, for the obvious loop
+        choose_attention(self.lm, config.model.precision, accelerator.device.type, longest)
         objective = SupervisedLM(self.lm)
         optimizer = SkippingAdamW(list(objective.parameters()), config.train)
         if config.train.compile:

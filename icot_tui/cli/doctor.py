@@ -101,11 +101,12 @@ def processor() -> Iterator[Finding]:
 def _bfloat16(flags: set[str]) -> Finding:
     """What /proc/cpuinfo says of matrix products in bfloat16."""
     fast = sorted(flags & {"amx_bf16", "avx512_bf16", "bf16"})
-    faster = (
-        "bfloat16-mixed" if {"amx_bf16", "avx512_bf16"} & flags else None if fast else "float32"
+    faster = "bfloat16-mixed" if fast else "float32"
+    advice = f"on this CPU, model.precision = {faster} is faster"
+    measured = fast != ["bf16"]  # not on Arm's
+    return Finding(
+        "cpu bfloat16", "ok", ", ".join(fast) or "not supported", advice if measured else ""
     )
-    advice = "" if faster is None else f"on this CPU, model.precision = {faster} is faster"
-    return Finding("cpu bfloat16", "ok", ", ".join(fast) or "not supported", advice)
 
 
 def gpus() -> Iterator[Finding]:
