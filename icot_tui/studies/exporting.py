@@ -3,149 +3,32 @@
 import csv
 import json
 import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import IO, TYPE_CHECKING
 
 from icot_tui.config import RunConfig, dump_toml, method_of
 from icot_tui.data.tokenizing import OWN_SEPARATORS
 from icot_tui.engine.checkpoints.checkpoint import best_or_newest
-from icot_tui.engine.journal.events import NextTokensProbed
-from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.files import write_atomically
 from icot_tui.output import hand_over
 from icot_tui.studies.outcome import Outcome
-from icot_tui.watch.queries import OF_LOSS
-from icot_tui.watch.steps import PartMeans, StepTable, TimedEvaluation, read_steps
+from icot_tui.studies.step_rows import SCALARS, batches, columns_with, exported, loss_parts
 
 if TYPE_CHECKING:
     import pyarrow
 
     from icot_tui.studies.evaluation import CheckpointAccuracy
 
-
-COLUMNS = {
-    "run": "string", "step": "int64", "time": "double", "stage": "int64", "phase": "string",
-    "loss": "double", "gradient_norm": "double", "learning_rate": "double",
-    "exact_match": "double", "token_accuracy": "double", "evaluation_loss": "double",
-    "implicit": "bool",
-    "readable": "double", "readable_shuffled": "double", "readable_majority": "double",
-}  # fmt: skip
-"""Of an exported run, with Arrow's types: a row for each step; what was not measured is null.
-
-`time` is in seconds since the epoch, of the journal's line that tells of the step. `phase` is
-ICoT-KD's training, each with a loss of its own; empty for all other methods. The last three are
-how well the tokens that go next are read before they are written (docs/probing.md). Where a loss
-is a sum, `loss/NAME` follows for each part: the mean over a journal line, at its last step.
-"""
-SCALARS = ("stage", *(name for name in list(COLUMNS)[5:] if name != "implicit"))
-
-
-def exported(run: RunFolder, parts: Sequence[str] = ()) -> "pyarrow.Table":
-    """A run's steps and evaluations, with `COLUMNS` and `parts`, in the order of the steps.
-
-    Raises:
-        OSError: the journal is there but can't be read.
-    """
-    import pyarrow
-
-    table = read_steps(run)
-    phases = tuple(dict.fromkeys((*table.phase_names, *(one.phase for one in table.evaluations))))
-    evaluations = {one.result.step: one for one in table.evaluations}  # a step's last one counts
-    evaluated = _evaluated(list(evaluations.values()), phases)
-    probed = _probed({one.step: (time, one) for time, one in table.probed})
-    told = np.union1d(evaluated["step"], probed["step"]).astype(np.int64)
-    known = np.isin(told, table.steps)
-    steps = table.steps if known.all() else np.union1d(table.steps, told)
-    columns: dict[str, NDArray[Any]] = {}
-    # The training's time, where a step has several.
-    for values in (probed, evaluated, _trained(table), *_parts_of_loss(table, parts)):
-        places = np.searchsorted(steps, values["step"]) if len(values["step"]) < len(steps) else ...
-        for name, column in values.items():
-            if places is ...:
-                columns[name] = column
-            else:
-                columns.setdefault(name, np.full(len(steps), np.nan))[places] = column
-    kinds = COLUMNS | dict.fromkeys(parts, "double")
-    arrays = {
-        name: pyarrow.array(columns[name], from_pandas=True).cast(kind)
-        for name, kind in kinds.items()
-        if kind != "string"
-    }
-    numbers = pyarrow.array(columns["phase"].astype(np.int32))
-    arrays["phase"] = pyarrow.DictionaryArray.from_arrays(numbers, phases or [""]).cast("string")
-    arrays["run"] = pyarrow.repeat(run.name, len(steps))
-    return pyarrow.table({name: arrays[name] for name in kinds})
-
-
-def loss_parts(runs: Sequence[RunFolder]) -> list[str]:
-    """`loss/NAME` of every part that one of these runs' losses has.
-
-    Raises:
-        OSError: a journal is there but can't be read.
-    """
-    found: dict[str, None] = {}
-    for run in runs:
-        journal = JournalReader(run.journal).new_parts()
-        if any(b'"loss_parts"' in text for text in journal):  # most are not parsed for this
-            found |= dict.fromkeys(OF_LOSS + name for name in read_steps(run).loss_parts)
-    return list(found)
-
-
-def _parts_of_loss(table: StepTable, parts: Sequence[str]) -> Iterator[dict[str, NDArray[Any]]]:
-    nothing = PartMeans(np.empty(0, np.int64), np.empty(0))
-    for part in parts:
-        steps, means = table.loss_parts.get(part.removeprefix(OF_LOSS), nothing)
-        yield {"step": steps, part: means}
-
-
-def _trained(table: StepTable) -> dict[str, NDArray[Any]]:
-    return {
-        "step": table.steps,
-        "time": table.times,
-        "stage": table.stages,
-        "phase": table.phases,
-        "loss": table.losses,
-        "gradient_norm": table.gradient_norms,
-        "learning_rate": table.learning_rates,
-    }
-
-
-def _evaluated(found: list[TimedEvaluation], phases: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    results = [one.result for one in found]
-    shares = [result.token_accuracy[:-1] for result in results]
-    columns = {
-        "step": [result.step for result in results],
-        "time": [one.time for one in found],
-        "stage": [result.stage for result in results],
-        "phase": [phases.index(one.phase) for one in found],
-        "exact_match": [result.exact_match for result in results],
-        "token_accuracy": [sum(each) / len(each) if each else None for each in shares],
-        "evaluation_loss": [result.loss for result in results],
-        "implicit": [result.implicit for result in results],
-    }
-    return {name: np.array(values, dtype=np.float64) for name, values in columns.items()}
-
-
-def _probed(found: dict[int, tuple[float, NextTokensProbed]]) -> dict[str, NDArray[Any]]:
-    columns = {
-        "step": [*found],
-        "time": [time for time, _ in found.values()],
-        "stage": [one.before for _, one in found.values()],
-        "phase": [0] * len(found),  # runs of several trainings have none
-        "readable": [one.readable for _, one in found.values()],
-        "readable_shuffled": [one.shuffled for _, one in found.values()],
-        "readable_majority": [one.majority for _, one in found.values()],
-    }
-    return {name: np.array(values, dtype=np.float64) for name, values in columns.items()}
+WRITERS = 4
+"""Threads that write rows as text; reading the journal feeds no more."""
 
 
 @contextmanager
@@ -197,13 +80,27 @@ def write_csv(runs: Sequence[RunFolder], out: Path | None) -> None:
 
 
 def _write_rows(runs: Sequence[RunFolder], file: IO[bytes]) -> None:
+    parts, header = loss_parts(runs), StringIO()
+    csv.writer(header, lineterminator="\n").writerow(columns_with(parts))
+    file.write(header.getvalue().encode(errors="backslashreplace"))
+    made = (batch for run in runs for batch in batches(run, parts))
+    with ThreadPoolExecutor(WRITERS) as pool:
+        waiting: deque[Future[pyarrow.Buffer]] = deque()
+        for batch in made:
+            waiting.append(pool.submit(_as_csv, batch))
+            if len(waiting) > WRITERS:
+                file.write(waiting.popleft().result())
+        for rows in waiting:
+            file.write(rows.result())
+
+
+def _as_csv(batch: "pyarrow.RecordBatch") -> "pyarrow.Buffer":
+    import pyarrow
     from pyarrow.csv import WriteOptions, write_csv
 
-    parts, header = loss_parts(runs), StringIO()
-    csv.writer(header, lineterminator="\n").writerow([*COLUMNS, *parts])
-    file.write(header.getvalue().encode(errors="backslashreplace"))
-    for run in runs:
-        write_csv(exported(run, parts), file, WriteOptions(include_header=False))
+    text = pyarrow.BufferOutputStream()
+    write_csv(batch, text, WriteOptions(include_header=False))
+    return text.getvalue()
 
 
 def write_parquet(runs: Sequence[RunFolder], out: Path) -> None:
@@ -216,7 +113,7 @@ def write_parquet(runs: Sequence[RunFolder], out: Path) -> None:
     from pyarrow import parquet
 
     parts = loss_parts(runs)
-    schema = pyarrow.schema([*COLUMNS.items(), *dict.fromkeys(parts, "double").items()])
+    schema = pyarrow.schema(columns_with(parts))
     with writing(out) as beside, parquet.ParquetWriter(beside, schema) as writer:
         for run in runs:
             writer.write_table(exported(run, parts))

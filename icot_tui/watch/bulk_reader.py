@@ -9,6 +9,7 @@ of a long journal is read by a second process while this one reads the beginning
 """
 
 import contextlib
+import math
 import pickle
 import select
 import subprocess
@@ -296,6 +297,20 @@ class BulkReader:
                     yield part
             except EOFError:  # all of it, or the other process died: the rest is read here
                 self.close()
+
+    def whole(self) -> Iterator[list[Piece]]:
+        """All that there is now.
+
+        Raises:
+            OSError: the journal is there but can't be read.
+        """
+        self.journal.check()
+        self.journal.look()
+        with contextlib.closing(self):
+            yield from self.parts(math.inf)
+            while self._ahead is not None:
+                yield from self.parts(math.inf)
+            yield from self.parts(math.inf)  # what the other process left, if it died
 
     def _read(self, texts: Iterator[bytes]) -> Iterator[list[Piece]]:
         return (read(text, self._wanted) for text in texts)

@@ -22,7 +22,7 @@ from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.metrics import StepArrays
 from icot_tui.engine.journal.rewind import Rewind
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.watch.bulk_reader import Wanted, read, step_arrays
+from icot_tui.watch.bulk_reader import BulkReader, Wanted, step_arrays
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -82,8 +82,8 @@ def read_steps(run: RunFolder) -> StepTable:
         OSError: the journal is there but can't be read.
     """
     fold = _StepFold()
-    for part in JournalReader(run.journal).new_parts():
-        for piece in read(part, Wanted.ALL):
+    for part in BulkReader(JournalReader(run.journal), Wanted.ALL).whole():
+        for piece in part:
             if isinstance(piece, StepArrays):
                 fold.add_lines(piece)
             else:

@@ -1,14 +1,18 @@
 """Runs as flat tables."""
 
 import csv
+import random
 from pathlib import Path
 
+import pytest
 from pyarrow import parquet
 
 from icot_tui.engine.journal.events import Event, PhaseBegan, RunResumed
-from icot_tui.studies.exporting import COLUMNS, exported, write_csv, write_parquet
+from icot_tui.studies import step_rows
+from icot_tui.studies.exporting import write_csv, write_parquet
+from icot_tui.studies.step_rows import COLUMNS, exported, loss_parts
 from tests.events import STARTED, evaluated, probed, saved, trained
-from tests.watch.runs import make
+from tests.watch.runs import any_run, make
 
 
 def test_each_step_is_of_its_training_also_where_a_resume_went_back(tmp_path: Path) -> None:
@@ -80,3 +84,20 @@ def test_how_well_the_next_tokens_are_read_stands_at_its_step(tmp_path: Path) ->
 def test_a_look_before_the_first_step_has_a_row(tmp_path: Path) -> None:
     rows = exported(make(tmp_path, events=[STARTED, probed(0, 0), trained(1)])).to_pylist()
     assert [(row["step"], row["readable"]) for row in rows] == [(0, 0.75), (1, None)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_do_not_depend_on_how_many_are_made_at_once(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make(tmp_path, events=any_run(random.Random(seed), 600))
+    parts = loss_parts([run])
+    whole = exported(run, parts)
+    write_csv([run], tmp_path / "whole.csv")
+    assert len(whole) > 100
+    monkeypatch.setattr(step_rows, "BATCH", 7)
+    assert exported(run, parts).to_pylist() == whole.to_pylist()
+    write_csv([run], tmp_path / "in-batches.csv")
+    assert (tmp_path / "in-batches.csv").read_text() == (tmp_path / "whole.csv").read_text()
+    rows = list(csv.DictReader((tmp_path / "whole.csv").open()))
+    assert [int(row["step"]) for row in rows] == whole["step"].to_pylist()

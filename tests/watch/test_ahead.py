@@ -13,6 +13,7 @@ from icot_tui.engine.run_folder import RunFolder
 from icot_tui.watch import bulk_reader
 from icot_tui.watch.bulk_reader import ReadAhead, Wanted
 from icot_tui.watch.source import RunFollower
+from icot_tui.watch.steps import read_steps
 from tests.events import STARTED, trained
 from tests.watch.runs import any_run, journal, make
 from tests.watch.test_history import state
@@ -70,6 +71,34 @@ def test_two_processes_read_what_one_does(
     assert follower.history.losses.last_step == 10_000
     assert_same(follower, read_alone(folder, monkeypatch))
     assert not Path(f"/proc/{helper}").exists()
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_all_steps_are_read_with_and_without_a_helper(
+    killed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = long_run(tmp_path)
+    helpers = []
+
+    class Helper(ReadAhead):
+        def __init__(self, path: Path, begin: int, end: int, wanted: Wanted) -> None:
+            super().__init__(path, begin, end, wanted)
+            helpers.append(self._process.pid)
+            if killed:
+                self._process.kill()
+
+    monkeypatch.setattr(bulk_reader, "ReadAhead", Helper)
+    found = read_steps(folder)
+    assert len(helpers) == 1 and not Path(f"/proc/{helpers[0]}").exists()
+    monkeypatch.setattr(bulk_reader, "WORTH", 1 << 60)
+    alone = read_steps(folder)
+    assert len(helpers) == 1
+    assert found.steps.tolist() == alone.steps.tolist()
+    assert found.losses.tobytes() == alone.losses.tobytes()
+    assert found.gradient_norms.tobytes() == alone.gradient_norms.tobytes()
+    assert found.probed == alone.probed
+    evaluations = ([one.result for one in table.evaluations] for table in (found, alone))
+    assert next(evaluations) == next(evaluations) != []
 
 
 @pytest.mark.parametrize("when", ["at once", "later"])
