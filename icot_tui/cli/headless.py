@@ -57,7 +57,13 @@ def report_once() -> Iterator[None]:
 
 
 def train_run(
-    folder: RunFolder, config: RunConfig, *, as_json: bool, quiet: bool, is_new: bool
+    folder: RunFolder,
+    config: RunConfig,
+    *,
+    as_json: bool,
+    quiet: bool,
+    is_new: bool,
+    exact: bool = False,
 ) -> int:
     """Train a run until it ends or a signal or command stops it.
 
@@ -68,7 +74,7 @@ def train_run(
         UserError: another trainer is at work on it, or the training failed.
     """
     if not is_main_process():
-        return _follow(folder)
+        return _follow(folder, exact)
     commands = CommandQueue(folder.control)  # before the lock: from then on, mail is for this run
     folder.lock()  # before torch is imported: a folder without a trainer looks like a dead run
     stdout = ResilientStdout(folder.log)
@@ -80,7 +86,7 @@ def train_run(
     with handling_stop_signals(commands, tell, stdout.hang_up):
         try:
             tell(_opening_lines(folder, is_new))
-            ended = _train(folder, commands, reporter)
+            ended = _train(folder, commands, reporter, exact)
             ignore_signals()
             seconds = time.monotonic() - began
             tell(lambda summary: closing_lines(folder, summary, ended, seconds))
@@ -100,13 +106,13 @@ def train_run(
             folder.unlock()
 
 
-def resume_run(folder: RunFolder, *, as_json: bool, quiet: bool) -> int:
+def resume_run(folder: RunFolder, *, as_json: bool, quiet: bool, exact: bool = False) -> int:
     """Continue a run where it stopped, as `train_run`; if it is finished, print how it ended."""
     config = load_config(folder.config).config
     folder.check()
     ended = finished_end(folder)
     if ended is None:
-        return train_run(folder, config, as_json=as_json, quiet=quiet, is_new=False)
+        return train_run(folder, config, as_json=as_json, quiet=quiet, is_new=False, exact=exact)
     if is_main_process() and as_json:
         print_json(msgspec.to_builtins(ended))
     elif is_main_process():
@@ -114,26 +120,28 @@ def resume_run(folder: RunFolder, *, as_json: bool, quiet: bool) -> int:
     return 0
 
 
-def _follow(folder: RunFolder) -> int:
+def _follow(folder: RunFolder, exact: bool) -> int:
     """Train in one of the other processes: it prints nothing, and all stop together."""
     commands = CommandQueue()
     try:
         with handling_stop_signals(commands, lambda text: None, lambda: None):
-            _train(folder, commands, None)
+            _train(folder, commands, None, exact)
             ignore_signals()
     except StopNow:
         return 1
     return 0
 
 
-def _train(folder: RunFolder, commands: CommandQueue, reporter: Reporter | None) -> RunEnded:
+def _train(
+    folder: RunFolder, commands: CommandQueue, reporter: Reporter | None, exact: bool
+) -> RunEnded:
     import torch.distributed as distributed
 
     from icot_tui.runs.session import run_training
     from icot_tui.studies.exporting import model_card
 
     try:
-        ended = run_training(folder, commands, reporter, model_card)
+        ended = run_training(folder, commands, reporter, model_card, exact=exact)
     except RuntimeError as error:
         if os.environ.get("WORLD_SIZE", "1") == "1" or not _is_lost(error):
             raise

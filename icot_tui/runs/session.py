@@ -49,6 +49,8 @@ def run_training(
     commands: CommandQueue,
     listen: Callable[[Event], None] | None = None,
     card: Callable[[RunFolder], str] | None = None,
+    *,
+    exact: bool = False,
 ) -> events.RunEnded:
     """Train a run to its end; go on from its newest whole checkpoint if it has one.
 
@@ -57,11 +59,12 @@ def run_training(
         commands: those of this process and of the folder's mailbox.
         listen: called with each event after it was journaled, on the training thread.
         card: makes the run's model card, which trackers get when the training has ended.
+        exact: refuse to go on with settings or data that are not those of the checkpoint.
 
     Raises:
-        UserError: the folder is in use, or what the config names can't be had.
+        UserError: the folder is in use, what the config names can't be had, or it isn't `exact`.
     """
-    return alerted(folder, lambda: _run(folder, commands, listen, card))
+    return alerted(folder, lambda: _run(folder, commands, listen, card, exact))
 
 
 def _run(
@@ -69,6 +72,7 @@ def _run(
     commands: CommandQueue,
     listen: Callable[[Event], None] | None,
     card: Callable[[RunFolder], str] | None,
+    exact: bool,
 ) -> events.RunEnded:
     config = load_config(folder.config).config
     transformers.utils.logging.disable_progress_bar()
@@ -108,6 +112,7 @@ def _run(
             processes=processes,
             control=control,
             emit=emit,
+            exact=exact,
         ).train()
         emit(ended)
         return ended
@@ -145,6 +150,7 @@ class RunExecutor:
     processes: Processes
     control: Control
     emit: Callable[[Event], None]
+    exact: bool
 
     def train(self) -> events.RunEnded:
         """Train the run from where it stood to its end, or until a stop is requested."""
@@ -236,6 +242,11 @@ class RunExecutor:
 
     def _resume(self, trainer: Trainer, checkpoint: CheckpointPath) -> None:
         """Go on from a checkpoint."""
+        before = read_description(checkpoint.path)
+        changes = [] if before is None else trainer.store.description.changes(before)
+        told = f"the checkpoint was trained with other settings: {'; '.join(changes)}"
+        if changes and self.exact:
+            raise UserError(f"run {self.folder.name} can't be resumed exactly, since {told}", 1)
         trainer.resume(checkpoint)
         journaled = any(
             isinstance(event, events.CheckpointSaved) and event.path == checkpoint.name
@@ -251,14 +262,11 @@ class RunExecutor:
                     seconds=0.0,
                 )
             )
-        self.emit(events.RunResumed(step=checkpoint.step, checkpoint=checkpoint.name))
-        before = read_description(checkpoint.path)
-        changes = [] if before is None else trainer.store.description.changes(before)
+        self.emit(
+            events.RunResumed(step=checkpoint.step, checkpoint=checkpoint.name, changes=changes)
+        )
         if changes:
-            message = (
-                "this resume is not exact, since the checkpoint was trained with other settings: "
-                + "; ".join(changes)
-            )
+            message = f"this resume is not exact, since {told}"
             self.emit(events.Warned(step=checkpoint.step, message=message))
 
     def _leave(self, trainer: Trainer, phase: Phase, ended: events.RunEnded) -> RunState:

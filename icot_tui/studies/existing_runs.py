@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from icot_tui.config import RunConfig, default_separator, load_config
-from icot_tui.engine.journal.events import CommandDone, Event, RunEnded, RunStarted
+from icot_tui.engine.journal.events import CommandDone, Event, RunEnded, RunResumed, RunStarted
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
@@ -23,7 +23,7 @@ class TrialProgress:
     """How far a run got.
 
     ended       how it ended, unless it was resumed since
-    altered_by  the command that changed what it computes, if any did
+    altered_by  what changed what it computes: a command, or a resume with other settings; or ""
     """
 
     step: int = 0
@@ -40,7 +40,9 @@ class TrialProgress:
         ended = event if isinstance(event, RunEnded) else None
         altered_by = "" if isinstance(event, RunStarted) else self.altered_by  # it starts over
         if isinstance(event, CommandDone) and event.done and event.command not in HARMLESS:
-            altered_by = event.command
+            altered_by = f"the command {event.command}"
+        if isinstance(event, RunResumed) and event.changes:
+            altered_by = "a resume with other settings"
         return TrialProgress(event.step, ended, altered_by)
 
 
@@ -129,7 +131,7 @@ class ExistingRuns:
 
 
 def find_existing_runs(index: RunIndex, digest: str) -> ExistingRuns:
-    """The best runs of a config; those that a command altered do not count."""
+    """The best runs of a config; those that were altered do not count."""
     at_work: RunFolder | None = None
     unfinished: dict[RunFolder, int] = {}
     for run in index.of(digest):

@@ -217,7 +217,7 @@ class Runner:
         """A trainer exited normally, but not with what the study needs."""
         progress = TrialProgress() if status.run is None else self._index.progress(status.run)
         if progress.altered_by:
-            why = f"the command {progress.altered_by} altered the training, so it does not count"
+            why = f"{progress.altered_by} altered the training, so it does not count"
         elif progress.finished:
             why = "its data changed during the training, so it does not count"
         else:

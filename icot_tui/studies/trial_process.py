@@ -128,8 +128,10 @@ def start(
 
 def arguments(study: StudyFolder, trial: Trial, run: RunFolder | None) -> list[str]:
     """The command line that trains a trial, or resumes its run."""
-    task = ["train", str(study.config(trial))] if run is None else ["resume", str(run.path)]
-    return [*task, "--runs", str(study.runs), "--quiet"]
+    runs = ["--runs", str(study.runs), "--quiet"]
+    if run is None:
+        return ["train", str(study.config(trial)), *runs]
+    return ["resume", str(run.path), *runs, "--exact"]
 
 
 def last_error(log: Path, start: int, status: int) -> str:

@@ -12,10 +12,12 @@ from typer.testing import CliRunner
 
 from icot_tui.cli.ask import app as ask_app
 from icot_tui.cli.eval import app as eval_app
+from icot_tui.cli.resume import app as resume_app
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.journal.events import Warned
 from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.errors import UserError
+from icot_tui.studies.existing_runs import RunIndex
 from tests.tiny import news, read_lines, tiny, train, train_new
 
 WORDS = ["[UNK]", "[SEP]", "#", "+", "*", *"0123456789"]
@@ -102,6 +104,35 @@ def test_other_settings_are_said_and_journaled(tmp_path):
     train(folder, listen=lambda event: heard.append(event) if isinstance(event, Warned) else None)
     assert warnings(folder) == [heard[0].message]
     assert "not exact" in heard[0].message and "batch_size was 8 and is 4" in heard[0].message
+    resumed = [line["changes"] for line in read_lines(folder) if line["event"] == "RunResumed"]
+    assert resumed == [["train.batch_size was 8 and is 4"]]
+    index = RunIndex(folder.path.parent)
+    assert index.progress(folder).altered_by == "a resume with other settings"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("batch_size = 8\n", "batch_size = 4\n", "train.batch_size was 8 and is 4"),
+        ("train_examples = 50", "train_examples = 40", "the examples or the tokenizer are others"),
+    ],
+)
+def test_an_exact_resume_refuses_other_settings_and_other_data(tmp_path, before, after, said):
+    folder = stopped_run(tmp_path)
+    checkpoints = list_checkpoints(folder.checkpoints)
+    change(folder, before, after)
+    result = CliRunner().invoke(resume_app, [str(folder.path), "--exact"])
+    assert isinstance(result.exception, UserError)
+    refused = str(result.exception)
+    assert "can't be resumed exactly" in refused and said in refused
+    assert list_checkpoints(folder.checkpoints) == checkpoints
+    change(folder, after, before)
+    result = CliRunner().invoke(resume_app, [str(folder.path), "--exact"])
+    assert result.exit_code == 0, result.exception
+    resumed = [line["changes"] for line in read_lines(folder) if line["event"] == "RunResumed"]
+    assert resumed == [[]]
+    assert RunIndex(folder.path.parent).progress(folder).altered_by == ""
 
 
 @pytest.mark.slow

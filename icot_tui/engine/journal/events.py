@@ -73,9 +73,14 @@ class ExampleShown(Event, frozen=True, kw_only=True):
 
 
 class RunResumed(Event, frozen=True, kw_only=True):
-    """The run continues from a checkpoint: what the journal says of later steps never happened."""
+    """The run continues from a checkpoint: what the journal says of later steps never happened.
+
+    `changes` says in words with which other settings or data the checkpoint was trained; a resume
+    with such changes is not exact.
+    """
 
     checkpoint: str
+    changes: list[str] = []
 
 
 SQUARED_ERROR = "half the squared error an example"
