@@ -139,7 +139,7 @@ def _hand_in(card: Callable[[RunFolder], str], folder: RunFolder, trackers: Trac
     trackers.page("model_card", text)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class RunExecutor:
     """Trains what the run's method says, one training after another; most runs are one."""
 
