@@ -15,7 +15,7 @@ from icot_tui.studies.spec import load_study
 from tests.studies.small import SMALL, small, write_study
 
 NAMES = ["table2", "table3", "tradeoff", "smoothing", "ablation", "seeds", "schedules", "formats"]
-NAMES += ["scaling", "robustness", "methods", "methods-chain", "schedules-tasks"]
+NAMES += ["scaling", "robustness", "methods", "methods-chain", "methods-3x3", "schedules-tasks"]
 
 
 def planned(folder: Path, *changes: tuple[str, str], seeds: int | None = None) -> Plan:
