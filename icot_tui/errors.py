@@ -1,5 +1,6 @@
 """The exceptions of the package: a message meant for users, and work that is no longer wanted."""
 
+import os
 from collections.abc import Callable
 
 Check = Callable[[], None]
@@ -23,6 +24,12 @@ class UserError(ValueError):
 def reason(error: BaseException) -> str:
     """What a failure says to the user, with the kind of an error that was not expected."""
     return str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+
+
+def disk_reason(error: OSError) -> str:
+    """What could not be done with a file, and with which."""
+    where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
 
 
 def first_line(error: object) -> str:

@@ -92,6 +92,19 @@ def put_in_place(out: Path) -> Iterator[Path]:
         shutil.rmtree(beside, ignore_errors=True)
 
 
+def make_own_folder(path: Path) -> None:
+    """Make a folder that is to be written into, if it is not there.
+
+    Raises:
+        OSError: it can't be made, or something else has its name; a link to a folder is none.
+    """
+    with suppress(FileExistsError):
+        path.mkdir()
+    mode = path.lstat().st_mode
+    if not stat.S_ISDIR(mode):
+        raise OSError(errno.ENOTDIR, f"it is {kind_of(mode)}, not a folder", str(path))
+
+
 def open_file(
     path: str | Path, flags: int = os.O_RDONLY, folder: int | None = None, mode: int = 0o666
 ) -> int:

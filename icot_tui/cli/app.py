@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from icot_tui.cli.options import Runs
-from icot_tui.errors import UserError
+from icot_tui.errors import UserError, disk_reason
 from icot_tui.output import say
 from icot_tui.signals import ignore_signals, reap_former_children
 
@@ -201,7 +201,7 @@ def run(arguments: Sequence[str]) -> int:
             say(traceback.format_exc().rstrip(), error=True)
             return 1
         if isinstance(error, OSError) and error.filename and error.strerror:
-            return _fail(f"{os.fsdecode(error.filename)}: {error.strerror}", 1)
+            return _fail(disk_reason(error), 1)
         kind = type(error).__name__
         what = f"{kind}: {error}" if str(error) else kind
         return _fail(f"unexpected {what} (run again with --debug to see the traceback)", 1)

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
-from icot_tui.errors import UserError
+from icot_tui.errors import UserError, disk_reason
 from icot_tui.files import kind_of, open_file, read_small, write_atomically
 
 LATEST, BEST = "latest", "best"
@@ -64,7 +64,8 @@ class RunFolder:
         except OSError as error:
             if path is not None:
                 shutil.rmtree(path, ignore_errors=True)
-            raise UserError(f"cannot write the run folder in {runs}: {error.strerror}") from error
+            told = disk_reason(error)
+            raise UserError(f"cannot write the run folder in {runs}: {told}") from error
         return folder
 
     @classmethod
@@ -146,6 +147,8 @@ class RunFolder:
             holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
             os.pwrite(lock, json.dumps(holder).encode(), 0)
         self._lock = lock
+        with contextlib.suppress(OSError):  # of a copy that came without it; told where written
+            self.samples.mkdir()
 
     def holder(self) -> str | None:
         """Who trains here, in words; None where the lock's file doesn't say."""

@@ -126,6 +126,55 @@ def test_a_trainer_tells_that_its_folder_was_deleted(tmp_path):
     assert list(folder.path.rglob("*")) == []
 
 
+IN_THE_WAY = {
+    "a file": lambda path, elsewhere: path.write_text("a backup"),
+    "a symbolic link": lambda path, elsewhere: path.symlink_to(elsewhere),
+}
+
+
+@pytest.mark.parametrize("what", IN_THE_WAY)
+def test_what_lies_where_checkpoints_should_is_told_and_waited_for(tmp_path, monkeypatch, what):
+    monkeypatch.setattr("icot_tui.engine.loop.control.RETRY_SECONDS", 0.05)
+    config = tiny(checkpoints={"keep": 2, "every_steps": 2}, train={"max_steps": 10})
+    folder, elsewhere = create_run(config, tmp_path), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    began, told = [], []
+
+    def listen(event):
+        if event.step == 8 and not began:
+            began.append(True)
+            shutil.rmtree(folder.checkpoints)
+            IN_THE_WAY[what](folder.checkpoints, elsewhere)
+        if isinstance(event, Paused):
+            told.append(event.reason)
+            folder.checkpoints.unlink()
+
+    assert train(folder, CommandQueue(), listen).finished
+    assert told == [
+        f"writing failed: {folder.checkpoints}: it is {what}, not a folder; trying again until it "
+        "works"
+    ]
+    assert list(elsewhere.iterdir()) == []
+    assert list_checkpoints(folder.checkpoints)[-1].step == 10
+
+
+@pytest.mark.parametrize("place", ["runs", "runs/below"])
+def test_a_file_where_runs_should_be_is_named(tmp_path, capfd, place):
+    (tmp_path / "runs").write_text("a file")
+    config = tmp_path / "config.toml"
+    config.write_text(dump_toml(OFTEN))
+    assert run(["train", str(config), "--runs", str(tmp_path / place)]) == 2
+    assert f"cannot write the run folder in {tmp_path / place}: " in capfd.readouterr().err
+
+
+def test_samples_are_kept_in_a_copy_that_came_without_their_folder(tmp_path):
+    folder = create_run(tiny(train={"max_steps": 2}), tmp_path)
+    folder.samples.rmdir()
+    assert train(folder).finished
+    assert not [line for line in read_lines(folder) if line["event"] == "Warned"]
+    assert list(folder.samples.iterdir())
+
+
 def test_a_run_never_writes_into_another_one_in_its_place(tmp_path):
     folder = create_run(OFTEN, tmp_path)
 

@@ -26,7 +26,14 @@ from icot_tui.data.cache import force_to_disk, forcing_to_disk
 from icot_tui.engine.checkpoints.state import LARGEST, STATE, VERSION, read_state
 from icot_tui.engine.run_folder import BEST, LATEST, RunFolder
 from icot_tui.errors import UserError
-from icot_tui.files import open_file, read_file, read_small, remove_tree, write_atomically
+from icot_tui.files import (
+    make_own_folder,
+    open_file,
+    read_file,
+    read_small,
+    remove_tree,
+    write_atomically,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -110,7 +117,7 @@ def write_checkpoint(
     """
     from safetensors import SafetensorError
 
-    folder.mkdir(exist_ok=True)  # a copy of a run may come without it
+    make_own_folder(folder)  # a copy of a run may come without it
     free = shutil.disk_usage(folder).free
     if free < needed:
         sizes = f"{free / 1e6:,.0f} MB free, a checkpoint needs {needed / 1e6:,.0f} MB"

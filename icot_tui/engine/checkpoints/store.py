@@ -33,7 +33,7 @@ from icot_tui.engine.journal.events import CheckpointSaved, Event, Warned
 from icot_tui.engine.loop.optimizers import SkippingAdamW, optimizer_tensors, restore_optimizer
 from icot_tui.engine.loop.run_state import RunState
 from icot_tui.engine.run_folder import BEST
-from icot_tui.errors import UserError
+from icot_tui.errors import UserError, disk_reason
 from icot_tui.files import write_atomically
 from icot_tui.models.tensors import whole
 
@@ -158,7 +158,7 @@ class Store:
         try:
             write_atomically(self.folder / BEST, name + "\n", own_folder=True)
         except OSError as error:
-            message = f"best could not be written: {error.strerror}"
+            message = f"best could not be written: {disk_reason(error)}"
             self.emit(Warned(step=state.step, message=message))
 
     def outcome(self, state: RunState) -> CheckpointPath:

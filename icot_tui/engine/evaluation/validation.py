@@ -19,7 +19,7 @@ from icot_tui.engine.journal.events import Evaluated, Event, Warned
 from icot_tui.engine.loop.run_state import RunState
 from icot_tui.engine.processes import Processes
 from icot_tui.engine.run_folder import RunFolder
-from icot_tui.errors import Check
+from icot_tui.errors import Check, disk_reason
 
 if TYPE_CHECKING:
     from icot_tui.models.supervised import SupervisedLM
@@ -61,7 +61,7 @@ class Validation:
         try:
             write_samples(self.folder.samples / name, result.samples)
         except OSError as error:
-            message = f"samples could not be written: {error.strerror}"
+            message = f"samples could not be written: {disk_reason(error)}"
             self.emit(Warned(step=state.step, message=message))
             name = ""
         self.emit(

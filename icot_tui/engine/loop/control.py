@@ -15,7 +15,7 @@ from icot_tui.engine.loop import commands
 from icot_tui.engine.loop.commands import Command, CommandQueue
 from icot_tui.engine.loop.run_state import RunState
 from icot_tui.engine.processes import Processes
-from icot_tui.errors import Cancelled, UserError
+from icot_tui.errors import Cancelled, UserError, disk_reason
 
 CHANGES = (
     commands.Hold,
@@ -231,8 +231,7 @@ class Control:
             write()
             mine = None
         except OSError as error:
-            where = f"{error.filename}: " if error.filename else ""
-            mine = f"writing failed: {where}{error.strerror or error}"
+            mine = f"writing failed: {disk_reason(error)}"
         return self.processes.first(mine)
 
     def _wait_for_disk(self, trainer: CommandedTrainer) -> None:

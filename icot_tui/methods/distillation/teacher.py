@@ -4,7 +4,6 @@ They are computed in batches, or kept on disk if that is cheaper. n examples, B 
 H width.
 """
 
-import errno
 import os
 import time
 from collections.abc import Callable
@@ -23,7 +22,8 @@ from icot_tui.curriculum.removal import RemovalPlan, remove
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.engine.journal.events import Event, ThoughtsStored, Warned
 from icot_tui.engine.loop.update import send
-from icot_tui.errors import Check
+from icot_tui.errors import Check, disk_reason
+from icot_tui.files import make_own_folder
 from icot_tui.methods.distillation.models import EnoughSeen, decoder_blocks, edited_inputs
 
 if TYPE_CHECKING:
@@ -173,14 +173,12 @@ def store_states(
     if not found:
         beside = path.with_name(f".writing-{path.name}")
         try:
-            path.parent.mkdir(exist_ok=True)
-            if path.parent.is_symlink():
-                raise OSError(errno.ENOTDIR, f"{path.parent} is a symbolic link")
+            make_own_folder(path.parent)
             beside.unlink(missing_ok=True)
             _write(computed, beside, dtype, check)
             os.replace(beside, path)
         except OSError as error:
-            reason = f"the teacher's thoughts are not stored: {error.strerror or error}"
+            reason = f"the teacher's thoughts are not stored: {disk_reason(error)}"
             emit(Warned(step=step, message=reason))
             return computed
         finally:
