@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
+from transformers.integrations import moe
 
 from icot_tui.engine.journal.events import (
     ComputeCounted,
@@ -21,6 +22,7 @@ from icot_tui.engine.loop.trainer import Trainer
 from icot_tui.models.supervised import SupervisedLM
 from icot_tui.runs.new_run import create_run
 from tests.events import STARTED, trained
+from tests.families.configs import tiny_model
 from tests.tiny import assert_same, final_tensors, news, tiny, train, train_new
 
 WORDS, WIDTH, LAYERS, HEADS, ROWS, COLUMNS = 12, 32, 3, 2, 4, 10
@@ -41,6 +43,25 @@ def test_the_products_are_counted_as_by_hand(attention: str, products: int) -> N
     head = WORDS * WIDTH * len(states)
     pairs = LAYERS * ROWS * COLUMNS**2 * WIDTH
     assert found == 2 * (3 * (blocks + head) + products * pairs)
+
+
+@pytest.mark.parametrize("family", ["mixtral", "gpt_oss"])
+@pytest.mark.parametrize("kind", ["grouped_mm", "batched_mm", "grouped_mm without a kernel"])
+def test_experts_are_counted_however_they_are_computed(
+    family: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One expert after another, in plain products, is what PyTorch's counter knows."""
+    kind, _, without = kind.partition(" ")
+    if without:
+        monkeypatch.setattr(moe, "_can_use_grouped_mm", lambda *_, **__: False)
+
+    def counted(experts: str) -> int:
+        model = tiny_model(family)
+        model.set_experts_implementation(experts)
+        ids = torch.arange(ROWS * COLUMNS).remainder(WORDS).reshape(ROWS, COLUMNS)
+        return flops_of(lambda: model(ids).logits.sum().backward())
+
+    assert counted(kind) == counted("eager")
 
 
 @pytest.mark.slow

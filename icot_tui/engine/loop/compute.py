@@ -18,10 +18,25 @@ def _attention_backward(*shapes: Any, **named: Any) -> int:
     return int(sdpa_backward_flop_count(*shapes[:4]))  # type: ignore[no-untyped-call]
 
 
+def _experts(rows: Any, weights: Any, *rest: Any, **named: Any) -> int:
+    """Rows [S, K], each with one of the weights [E, K, N]; or, backward, [K, S] and [S, N]."""
+    *_, inner, outer = weights
+    return 2 * int(rows[-2]) * int(inner) * int(outer)
+
+
+def _experts_backward(*shapes: Any, **named: Any) -> int:
+    return 2 * _experts(*shapes)
+
+
 _OPS = torch.ops.aten
-_ON_CPU = {  # which the counter of PyTorch 2.13 leaves out without a word
+_UNKNOWN = {  # to the counter of PyTorch 2.13, which leaves them out without a word
     _OPS._scaled_dot_product_flash_attention_for_cpu: _attention,
     _OPS._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward,
+    _OPS._grouped_mm: _experts,
+}
+_IN_TRANSFORMERS = {  # instead of _grouped_mm, where PyTorch has none for the device
+    "grouped_mm_fallback": _experts,
+    "grouped_mm_fallback_backward": _experts_backward,
 }
 
 
@@ -38,8 +53,12 @@ def flops_of(work: Callable[[], None]) -> int:
     """Floating-point operations of matrix products, convolutions and attention in this process.
 
     A multiplication and an addition are two; attention is counted over all pairs of tokens, masked
-    or not. Fused kernels from outside of PyTorch are not seen.
+    or not; of a mixture of experts, those that are chosen. Fused kernels from outside of PyTorch
+    are not seen.
     """
-    with FlopCounterMode(display=False, custom_mapping=_ON_CPU) as counter:
+    theirs = torch.ops.transformers
+    known = {name: count for name, count in _IN_TRANSFORMERS.items() if hasattr(theirs, name)}
+    formulas = _UNKNOWN | {getattr(theirs, name): count for name, count in known.items()}
+    with FlopCounterMode(display=False, custom_mapping=formulas) as counter:
         work()
     return int(counter.get_total_flops())
