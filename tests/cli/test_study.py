@@ -47,7 +47,7 @@ def test_plan_prints_a_command_for_each_trial_and_runs_nothing(capsys: Output, r
     assert run(["study", "ablation", "--seeds", "2", "--plan"]) == 0
     commands = [shlex.split(line) for line in capsys.readouterr().out.splitlines()]
     assert len(commands) == 5 * 2
-    assert all(command[:3] == ["icot-tui", "train", "demo"] for command in commands)
+    assert all(command[:3] == ["icot-tui", "train", "mult-2x2-cpu"] for command in commands)
     assert all(command[-3:] == ["--once", "--runs", str(runs)] for command in commands)
     assert run(["study", "ablation", "--seeds", "2", "--plan", "--json"]) == 0
     trials = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
