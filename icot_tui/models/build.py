@@ -10,6 +10,7 @@ from torch import nn
 from icot_tui.config import ModelConfig
 from icot_tui.errors import UserError
 from icot_tui.formatting import count, gigabytes
+from icot_tui.models.adapters import with_adapters
 from icot_tui.models.behaviour import (
     COLUMNS,
     behaviour,
@@ -101,7 +102,7 @@ def build_model(
                 "'bfloat16-mixed'"
             )
     if config.lora.rank and not is_adapted(model):
-        model = _with_adapters(model, config)
+        model = with_adapters(model, config.lora)
     if config.gradient_checkpointing:
         if not getattr(model, "supports_gradient_checkpointing", True):
             raise UserError(f"{kind(model)} does not support model.gradient_checkpointing")
@@ -247,30 +248,3 @@ def _check_adapters(model: "PreTrainedModel", config: ModelConfig, positions: in
             f"{config.pretrained} holds adapters already, of their own rank and scale: leave "
             "model.lora.rank out to go on training them"
         )
-
-
-def _with_adapters(model: "PreTrainedModel", config: ModelConfig) -> "PreTrainedModel":
-    from peft import LoraConfig as PeftLoraConfig
-    from peft import TaskType, get_peft_model
-    from transformers.pytorch_utils import Conv1D
-
-    lora = config.lora
-    adapters = PeftLoraConfig(
-        task_type=TaskType.CAUSAL_LM,
-        r=lora.rank,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=lora.targets or None,
-        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
-    )
-    try:
-        adapted = get_peft_model(model, adapters)
-    except ValueError as error:
-        reason = str(error).replace("target_modules", "model.lora.targets").rstrip(".")
-        raise UserError(f"model.lora does not fit this model: {reason}") from error
-    if not runs(adapted):  # the experts of some families are no modules of their own
-        raise UserError(
-            f"{kind(model)} cannot be called with adapters on these modules: name others in "
-            "model.lora.targets"
-        )
-    return adapted

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from icot_tui.errors import UserError, first_line
 from icot_tui.files import refuse_lfs_pointer, refuse_odd_files
+from icot_tui.models.adapters import refuse_uncalled
 from icot_tui.models.behaviour import behaviour
 from icot_tui.models.dropout import set_dropout
 from icot_tui.models.tensors import refuse_misfits, shape, wrong_shapes
@@ -29,6 +30,10 @@ BUFFERS = (
     *(".attn.causal_mask", ".rotary_emb.inv_freq"),
 )
 """Of constant values, which older versions of transformers saved with the weights."""
+
+OUTPUTS = {"output_attentions": False, "output_hidden_states": False, "return_dict": True}
+"""Of a model by default, whatever its config wants: with attentions, transformers 5.23 refuses to
+save a config that it read; and without a dictionary its models can't be called."""
 
 
 def load_pretrained(name: str, dropout: float | None = None) -> "PreTrainedModel":
@@ -82,6 +87,8 @@ def whole_model(
         )
     if dropout is not None:
         set_dropout(architecture, dropout)
+    for output, wanted in OUTPUTS.items():
+        setattr(architecture, output, wanted)
     model, report = _read(
         lambda: AutoModelForCausalLM.from_pretrained(
             name,
@@ -187,6 +194,7 @@ def _with_saved_adapters(folder: Path, dropout: float | None) -> "PeftModel":
     config.base_model_name_or_path = base.name_or_path
     config.inference_mode = False
     model: PeftModel = _read(lambda: get_peft_model(base, config), str(folder))
+    refuse_uncalled(model, f"{folder} can't be used")
     fill_adapters(model, folder)
     return model
 

@@ -38,6 +38,7 @@ from icot_tui.engine.processes import Processes, refuse_other_libraries
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.methods import METHODS
+from icot_tui.models.adapters import bare_modules
 from icot_tui.models.behaviour import doubts
 from icot_tui.runs.alerting import alerted
 from icot_tui.runs.tracking import open_trackers
@@ -220,7 +221,8 @@ class RunExecutor:
         self.emit(_example_shown(data, training.plan))
         for overlap in data.overlaps:
             overlap.check(self.config.data.max_overlap)
-        doubtful = (*_doubtful(self.config), *doubts(trainer.validation.model.lm))
+        lm = trainer.validation.model.lm
+        doubtful = (*_doubtful(self.config), *doubts(lm), *bare_modules(lm, self.config.model.lora))
         seldom = hardly_mastered(training, trainer.order.steps_per_epoch)
         stuck = unforgetting(trainer.update.optimizer, training.config.train)
         for warning in [*data.warnings, *too_long(training), *seldom, *stuck, *doubtful]:

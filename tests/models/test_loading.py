@@ -176,6 +176,18 @@ def test_a_head_of_its_own_stays_one_whatever_the_config_says(folder):
     assert not built.config.tie_word_embeddings
 
 
+@pytest.mark.parametrize(
+    "output", [{"output_attentions": True}, {"output_hidden_states": True}, {"return_dict": False}]
+)
+def test_a_config_that_wants_other_outputs_is_read_and_can_be_saved(folder, tmp_path, output):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | output))
+    model = build_model(ModelConfig(pretrained=str(folder)), WORDS, 0, 20, seed=0).eval()
+    assert torch.equal(model(IDS).logits, gpt2().eval()(IDS).logits)
+    assert model(IDS).attentions is None and model(IDS).hidden_states is None
+    model.save_pretrained(tmp_path / "saved")
+
+
 # Adapters ------------------------------------------------------------------------------------
 
 
