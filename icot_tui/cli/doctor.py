@@ -19,6 +19,7 @@ from icot_tui.cli.console import console, print_json, print_table
 from icot_tui.cli.options import Json
 from icot_tui.engine.run_folder import runs_folder
 from icot_tui.formatting import plain
+from icot_tui.models.device import usable_cores
 
 app = typer.Typer()
 
@@ -88,11 +89,11 @@ def processor() -> Iterator[Finding]:
     import psutil
     import torch
 
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    usable = usable_cores()
     found = f"{usable} of {psutil.cpu_count()} usable, {torch.get_num_threads()} threads"
     busy = psutil.getloadavg()[0]
     crowded = f"load average is {busy:.1f}: training will be slower"
-    yield _finding("cpu cores", found, crowded if busy > (usable or 1) else "")
+    yield _finding("cpu cores", found, crowded if busy > usable else "")
 
     cpuinfo = Path("/proc/cpuinfo")
     yield _bfloat16(set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set())

@@ -131,6 +131,8 @@ def _range(schema: Table) -> str:
             for bound in (schema["minimum"], schema["maximum"])
         )
         return f" from {least} to {most}"
+    if "minimum" in schema and "exclusiveMaximum" in schema:
+        return f" from {schema['minimum']:g} to below {schema['exclusiveMaximum']:g}"
     if "minimum" in schema:
         return f" of at least {schema['minimum']:g}"
     if "exclusiveMinimum" in schema:

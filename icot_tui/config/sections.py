@@ -3,6 +3,7 @@
 Nothing here imports torch: `config check` and `--help` must answer at once.
 """
 
+from itertools import pairwise
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -14,6 +15,8 @@ FILE: Final = "file"
 FILE_OR_NAME: Final = "file or name"
 """Marks a value that is a path if it begins like one, or else a name on the hub."""
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+BelowOne = Annotated[float, Field(ge=0.0, lt=1.0)]
+"""Of what leaves nothing at 1: dropout, and how much of the past is kept."""
 Vocabulary = Literal["all", "data"]
 LARGEST = 10**12
 """Of numbers that have no bound of their own: more than any run can need, and exact in floats."""
@@ -127,7 +130,7 @@ class LoraConfig(Section):
     """Rank of the adapters; 0 switches them off."""
     alpha: Above = 16.0
     """Scale of the adapters: what they add is multiplied by alpha / rank."""
-    dropout: Fraction = 0.0
+    dropout: BelowOne = 0.0
     """Dropout before the adapters."""
     targets: list[str] | Literal["all-linear"] = []
     """Module names to adapt, or "all-linear"; empty: PEFT's choice for the architecture."""
@@ -148,7 +151,7 @@ class ModelConfig(Section):
     """Width of the residual stream."""
     positions: Positive | None = None
     """Size of the position table; empty: what the data needs. A pretrained table is extended."""
-    dropout: Fraction | None = None
+    dropout: BelowOne | None = None
     """Dropout everywhere; empty: none in a model from scratch, a pretrained model's own."""
     initializer_range: Above | None = None
     """Standard deviation of first weights from scratch; empty: the architecture's (0.02)."""
@@ -231,6 +234,13 @@ class CurriculumConfig(Section):
     def consistent(self) -> "CurriculumConfig":
         if self.schedule == "stages" and not self.stages:
             raise ValueError("curriculum.stages is empty, but the schedule is 'stages'")
+        spans = pairwise(span.stage for span in self.stages)
+        fallen = next((pair for pair in spans if pair[1] <= pair[0]), None)
+        if self.schedule == "stages" and fallen:
+            raise ValueError(
+                "curriculum.stages must rise, since nothing comes back that was removed, but "
+                f"{fallen[1]} follows {fallen[0]}"
+            )
         if self.schedule == "stages" and self.remove_share is not None:
             raise ValueError(
                 "curriculum.remove_share does not go with schedule 'stages', whose list says what "
@@ -283,9 +293,9 @@ class TrainConfig(Section):
     """Let the rate fall linearly to a hundredth over this many steps at the end of the run."""
     weight_decay: Annotated[float, Field(ge=0, le=LARGEST)] = 0.01
     """AdamW's and Muon's weight decay."""
-    beta1: Fraction = 0.9
+    beta1: BelowOne = 0.9
     """AdamW's first beta."""
-    beta2: Fraction = 0.999
+    beta2: BelowOne = 0.999
     """AdamW's second beta; in bfloat16 a spike is only forgotten with 0.99 or less."""
     clip_norm: Annotated[float, Field(gt=0)] = 1.0
     """Largest norm of the gradient."""

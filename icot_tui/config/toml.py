@@ -15,6 +15,9 @@ from icot_tui.files import read_file
 LARGEST = 16 << 20
 """Bytes of a file that is read at all."""
 
+MOST_READ = 1 << 19
+"""Characters that are read once more to find the lines of keys; later keys are told without."""
+
 KeyPath = tuple[str | int, ...]
 Table = dict[str, Any]
 
@@ -41,7 +44,7 @@ def read_toml(path: Path) -> tuple[Table, dict[KeyPath, int]]:
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
-    """Line of each key and table of a valid TOML text.
+    """Line of each key and table of a valid TOML text; of a huge one, of the first ones.
 
     Lines are handed to tomllib until they make a statement, so whatever TOML allows (dotted keys,
     inline tables, values over several lines) is placed without a grammar of our own.
@@ -49,9 +52,13 @@ def key_lines(text: str) -> dict[KeyPath, int]:
     lines: dict[KeyPath, int] = {}
     entries: Counter[KeyPath] = Counter()
     table: KeyPath = ()
-    statement, start = "", 1
+    statement, start, read = "", 1, 0
     for number, line in enumerate(text.split("\n"), start=1):
         statement += line + "\n"
+        if line.rstrip().endswith(",") and "#" not in line:
+            continue  # no statement ends so
+        if (read := read + len(statement)) > MOST_READ:
+            break
         try:
             parsed = tomllib.loads(statement)
         except tomllib.TOMLDecodeError:

@@ -6,7 +6,6 @@ code's traces, shown ahead of time, and resumed exactly.
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Protocol
 
 from icot_tui.config import CurriculumConfig
@@ -100,7 +99,10 @@ class LossGated:
 
 @dataclass(frozen=True)
 class Stages:
-    """A fixed list of (stage, steps); the last lasts for ever."""
+    """A fixed list of (stage, steps) with rising stages; the last lasts for ever.
+
+    A stage that is not in the list, where a command led, lasts as the one before it does.
+    """
 
     spans: tuple[tuple[int, int], ...]
 
@@ -109,11 +111,11 @@ class Stages:
         return self.spans[0][0]
 
     def following(self, stage: int) -> int:
-        ahead = (later for (here, _), (later, _) in pairwise(self.spans) if here == stage)
-        return next(ahead, stage)
+        return next((later for later, _ in self.spans if later > stage), stage)
 
     def stage(self, now: StageProgress) -> int:
-        steps = next((steps for stage, steps in self.spans if stage == now.stage), math.inf)
+        begun = (steps for stage, steps in self.spans[:-1] if stage <= now.stage)
+        *_, steps = (0, *begun)
         due = now.steps_at_stage >= steps * now.pace
         return self.following(now.stage) if due else now.stage
 

@@ -23,13 +23,19 @@ def with_adapters(model: "PreTrainedModel", lora: LoraConfig) -> "PeftModel":
     """A model with new adapters, in place; "all-linear" leaves out what it never calls.
 
     Raises:
-        UserError: it lacks modules of these names, can't be called with adapters on them, or never
+        UserError: the rank is above its own, it lacks modules of these names, can't be called with adapters on them, or never
             calls them.
     """
     from peft import LoraConfig as PeftLoraConfig
     from peft import TaskType, get_peft_model
     from transformers.pytorch_utils import Conv1D
 
+    full = max(min(weight.shape) for weight in model.parameters() if weight.ndim == 2)
+    if lora.rank > full:
+        raise UserError(
+            f"model.lora.rank is {lora.rank:,}, but no matrix of this model has a rank above "
+            f"{full:,}: lower it, or train all weights"
+        )
     adapters = PeftLoraConfig(
         task_type=TaskType.CAUSAL_LM,
         r=lora.rank,

@@ -40,6 +40,7 @@ from icot_tui.errors import UserError
 from icot_tui.methods import METHODS
 from icot_tui.models.adapters import bare_modules
 from icot_tui.models.behaviour import doubts
+from icot_tui.models.device import set_threads, usable_cores
 from icot_tui.runs.alerting import alerted
 from icot_tui.runs.tracking import open_trackers
 from icot_tui.version import __version__
@@ -288,6 +289,9 @@ def _doubtful(config: RunConfig) -> Iterator[str]:
     rate = config.train.learning_rate
     if rate > 0.1:
         yield f"train.learning_rate is {rate:g}: these models learn at rates from 1e-6 to 1e-2"
+    threads, cores = config.train.threads, usable_cores()
+    if threads > cores:
+        yield f"train.threads is {threads}: on {cores} usable CPU cores they wait for each other"
 
 
 def _max_cot_steps(training: Training) -> int | None:
@@ -329,7 +333,8 @@ def build_accelerator(config: RunConfig) -> Accelerator:
     What is compiled is the config's alone, whatever `accelerate config` was told.
 
     Raises:
-        UserError: the device isn't there, or the launcher asks for another library.
+        UserError: the device isn't there, the threads are far too many, or the launcher asks for
+            another library.
     """
     refuse_other_libraries()
     wanted = config.train.device
@@ -337,8 +342,7 @@ def build_accelerator(config: RunConfig) -> Accelerator:
         raise UserError("train.device is 'cuda', but no CUDA device is there: use 'auto' or 'cpu'")
     if wanted == "mps" and not torch.backends.mps.is_available():
         raise UserError("train.device is 'mps', but there is none: use 'auto' or 'cpu'")
-    if config.train.threads:
-        torch.set_num_threads(config.train.threads)
+    set_threads(config.train.threads)
     AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
     mixed = "bf16" if config.model.precision == "bfloat16-mixed" else "no"
     return Accelerator(

@@ -15,7 +15,7 @@ from icot_tui.curriculum.schedule import ALL
 from icot_tui.engine.checkpoints.checkpoint import MANIFEST
 from icot_tui.engine.checkpoints.opened import OpenedCheckpoint
 from icot_tui.engine.evaluation.held_out import held_out_text, measure_speed, prepare
-from icot_tui.models.device import silence_transformers
+from icot_tui.models.device import set_threads, silence_transformers
 from icot_tui.runs.opening import open_checkpoint
 from icot_tui.studies.folder import append_line, read_lines
 from icot_tui.studies.plan import Trial, other_data
@@ -114,8 +114,7 @@ def _open(checkpoint: Path) -> tuple[OpenedCheckpoint, RunConfig]:
     silence_transformers()
     opened = open_checkpoint(checkpoint)
     assert opened.config is not None, "checkpoints of studies belong to runs"
-    if opened.config.train.threads:
-        torch.set_num_threads(opened.config.train.threads)
+    set_threads(opened.config.train.threads)
     return opened, opened.config
 
 

@@ -14,6 +14,7 @@ from typing import IO
 from icot_tui.config import RunConfig
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
+from icot_tui.models.device import usable_cores
 from icot_tui.studies.folder import StudyFolder
 from icot_tui.studies.plan import Trial
 
@@ -35,7 +36,7 @@ def make_worker_slots(configs: Sequence[RunConfig], jobs: int | None) -> list[Wo
     if gpus:
         count = min(jobs or len(gpus), max(1, len(configs)))
         return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in islice(cycle(gpus), count)]
-    return cpu_slots(configs, jobs, [len(os.sched_getaffinity(0))])[0]
+    return cpu_slots(configs, jobs, [usable_cores()])[0]
 
 
 def cpu_slots(

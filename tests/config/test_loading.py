@@ -177,7 +177,7 @@ MISTAKES = [
         '--set: train.batch_size must be a whole number of at least 1, not "many"',
     ),
     ("train.compile=1", "--set: train.compile must be true or false, not 1"),
-    ("train.beta1=1.5", "--set: train.beta1 must be a number from 0 to 1, not 1.5"),
+    ("train.beta1=1.0", "--set: train.beta1 must be a number from 0 to below 1, not 1.0"),
     ("train.epochs=-1", "--set: train.epochs must be a number above 0, not -1"),
     ("seed=-1", "--set: seed must be a whole number from 0 to 4294967295, not -1"),
     ("seed=5000000000", "--set: seed must be a whole number from 0 to 4294967295, not 5000000000"),
@@ -190,6 +190,11 @@ MISTAKES = [
         "data.options.digits=1.5",
         "--set: data.options.digits must be text or a whole number or true or false or a list, "
         "not 1.5",
+    ),
+    (
+        "curriculum={schedule='stages', stages=[{stage=2, steps=9}, {stage=2, steps=9}]}",
+        "--set: curriculum.stages must rise, since nothing comes back that was removed, but 2 "
+        "follows 2",
     ),
     (
         "curriculum.stages=[{stage=0}]",
@@ -331,6 +336,13 @@ inline = { k = 1 }
     assert lines[("deep",)] == 17
     assert lines[("deep", "er", "inline", "k")] == 18
     assert ("not",) not in lines
+
+
+@pytest.mark.parametrize("entry", ["{stage = 1, steps = 2},\n", "1\n,\n"])
+def test_lines_of_a_huge_list_are_found_or_left_out_soon(entry: str) -> None:
+    """Before, a quarter of an hour was not enough."""
+    text = f"a = 1\nlist = [\n{entry * 9_000}]\n"
+    assert key_lines(text).get(("list",)) == (2 if entry.startswith("{") else None)
 
 
 # --- writing ---

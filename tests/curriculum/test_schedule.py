@@ -63,6 +63,15 @@ def test_every_schedule_says_what_follows_a_stage():
     assert curriculum.following_stage == 6
 
 
+def test_a_list_of_stages_goes_on_from_one_that_is_not_in_it():
+    curriculum = Curriculum(Stages(((0, 4), (3, 2), (8, 1))), 9)
+    curriculum.advance()
+    assert run(curriculum, [1.0] * 9) == [1] * 4 + [3] * 2 + [8] * 3
+    early = Curriculum(Stages(((2, 3), (4, 1))), 9)
+    early.stage = 1  # begun with another list
+    assert run(early, [1.0] * 5) == [2] * 3 + [4] * 2
+
+
 def test_a_share_of_what_is_left_goes_at_each_removal():
     half = Share(Linear(steps_per_token=2), 0.5, most=8)
     assert removals(half, 0, 8) == [4, 6, 7, 8] and clock_of(half) == Linear(2)

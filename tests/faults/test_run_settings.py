@@ -41,6 +41,22 @@ def test_the_share_of_rows_that_are_left_out_is_said(tmp_path):
     assert len(found) == 1 and "are left out until enough is removed" in found[0]
 
 
+# Threads ---------------------------------------------------------------------------------------
+
+
+def test_far_more_threads_than_cores_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("icot_tui.models.device.usable_cores", lambda: 3)
+    said = r"train\.threads is 1000, but 3 CPU cores can be used here: set it to 24 or less"
+    with pytest.raises(UserError, match=said):
+        train_new(tmp_path, tiny(train={"threads": 1000}))
+
+
+def test_more_threads_than_cores_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("icot_tui.runs.session.usable_cores", lambda: 0)
+    (told,) = warnings(train_new(tmp_path, tiny(train={"max_steps": 1})))
+    assert told == "train.threads is 1: on 0 usable CPU cores they wait for each other"
+
+
 # Folders ---------------------------------------------------------------------------------------
 
 

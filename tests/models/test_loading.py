@@ -337,6 +337,12 @@ def test_the_rank_of_saved_adapters_is_their_own(folder, tmp_path):
         build_model(config, WORDS, 0, 20, seed=0)
 
 
+def test_a_rank_that_no_matrix_has_is_refused(folder):
+    config = ModelConfig(pretrained=str(folder), lora={"rank": 10**9})
+    with pytest.raises(UserError, match="no matrix of this model has a rank above"):
+        build_model(config, WORDS, 0, 20, seed=0)
+
+
 def test_a_position_table_does_not_grow_under_adapters(folder, tmp_path):
     adapted(folder, tmp_path / "adapters")
     for config in (

@@ -15,7 +15,7 @@ PhaseName = Literal["teacher", "student", "emulator", "coupled"]
 class PhaseConfig(Section):
     """What one training of distillation does differently from the train section."""
 
-    epochs: Annotated[float, Field(gt=0)] | None = None
+    epochs: Above | None = None
     """Stop after this many passes; any end given here takes the place of all in train."""
     max_steps: Positive | None = None
     """Stop after this many optimizer steps of this training."""
@@ -25,7 +25,7 @@ class PhaseConfig(Section):
     """Examples an optimizer step."""
     micro_batch_size: Positive | None = None
     """Examples a forward pass."""
-    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    learning_rate: Above | None = None
     """Peak learning rate."""
     warmup_steps: Count | None = None
     """Steps of linear warm-up at its start."""
