@@ -204,6 +204,36 @@ def refuse_dead_words(lm: "PreTrainedModel") -> None:
         raise UserError(f"{kind(lm)} gives some words no gradient: they would never be trained")
 
 
+def without_gradient(objective: nn.Module) -> list[str]:
+    """Names of trainable weights of a loss's language models that no loss depends on.
+
+    In BART some look at an encoder, and in DeepSeek-V3.2 some choose tokens, where no gradient
+    comes from.
+    """
+    from transformers import PreTrainedModel
+
+    found = []
+    for lm in objective.modules():
+        if isinstance(lm, PreTrainedModel) and lm.can_generate():
+            with _evaluating(lm), torch.enable_grad():
+                used = _leaves(lm(input_ids=_ids(lm), use_cache=False).logits)
+            named = lm.named_parameters()
+            found += [name for name, one in named if one.requires_grad and id(one) not in used]
+    return found
+
+
+def _leaves(computed: Tensor) -> set[int]:
+    """Ids of the tensors that a gradient would be handed to."""
+    ahead, seen, leaves = [computed.grad_fn], set[Any](), set[int]()
+    while ahead:
+        node: Any = ahead.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            leaves.add(id(getattr(node, "variable", None)))
+            ahead += [following for following, _ in node.next_functions]
+    return leaves
+
+
 class _Trial:
     def __init__(self, lm: "PreTrainedModel", name: str | None) -> None:
         self._lm = lm

@@ -17,6 +17,8 @@ from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.run_folder import RunFolder
 from tests.engine.ranks import main_slowly, run_ranks, started_ranks
 from tests.engine.sharded import main_sharded
+from tests.families.configs import tiny_model
+from tests.families.features import config_of
 from tests.forked import ROOT
 from tests.tiny import assert_same, final_tensors, news, read_lines, tiny, train_new
 
@@ -103,6 +105,15 @@ def test_same_losses_as_one_process(one, two):
             assert ours.get("exact_match") == theirs.get("exact_match")
             assert (ours["step"], ours["stage"]) == (theirs["step"], theirs["stage"])
     assert len([line for line in read_lines(two) if line["event"] == "RunStarted"]) == 1
+
+
+def test_two_processes_train_a_model_some_of_whose_weights_get_no_gradient(tmp_path):
+    tiny_model("bart").save_pretrained(tmp_path / "model")
+    config = config_of(tmp_path / "model", model={"dropout": 0.0}, train={"batch_size": 8})
+    (tmp_path / "config.toml").write_text(dump_toml(config))
+    run_ranks("train", str(tmp_path / "config.toml"), "--runs", str(tmp_path))
+    alone = losses(train_new(tmp_path / "alone", config))
+    assert losses(RunFolder(tmp_path / "tiny")) == pytest.approx(alone, rel=1e-4, abs=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from icot_tui.models.behaviour import (
     has_dropout,
     next_logits,
     refuse_dead_words,
+    without_gradient,
 )
 from icot_tui.models.build import build_model
 from icot_tui.models.latent_lm import latent_lm
@@ -149,6 +150,15 @@ def test_words_without_a_gradient_are_refused() -> None:
     lm.model.embed_tokens.weight.register_hook(lambda gradient: gradient * 0)
     with pytest.raises(UserError, match="no gradient"):
         refuse_dead_words(lm)
+
+
+def test_weights_that_no_loss_depends_on_are_found() -> None:
+    for family in ("gpt2", "mixtral", "mamba"):
+        assert without_gradient(SupervisedLM(tiny_model(family))) == []
+    found = without_gradient(SupervisedLM(tiny_model("bart")))
+    assert len(found) == 20 and all("encoder_attn" in name for name in found)
+    found = without_gradient(SupervisedLM(tiny_model("deepseek_v32")))
+    assert len(found) == 10 and all("indexer" in name for name in found)
 
 
 # Dropout -----------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 import numpy as np
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import nn
 
 from icot_tui.config import RunConfig, TrainConfig, method_of, without_folders
@@ -36,6 +36,7 @@ from icot_tui.engine.loop.trainer import Trainer
 from icot_tui.engine.loop.training import RunContext, Training
 from icot_tui.engine.loop.update import Padding, Update
 from icot_tui.errors import UserError
+from icot_tui.models.behaviour import without_gradient
 from icot_tui.models.supervised import check_balance
 
 SPARED = 256
@@ -60,6 +61,10 @@ def build_trainer(training: Training, context: RunContext) -> Trainer:
     optimizer = build_optimizer(objective, train, sharded=control.processes.model_is_sharded)
     if train.compile:
         objective.compile()
+    if control.processes.count > 1 and not control.processes.model_is_sharded:
+        # DDP waits for the gradient of every weight, unless it looks at each step which have any.
+        unused = bool(without_gradient(objective))
+        accelerator.ddp_handler = DistributedDataParallelKwargs(find_unused_parameters=unused)
     prepared, _ = accelerator.prepare(objective, optimizer)
     bare = accelerator.unwrap_model(prepared)
     weights = training.saved(bare)
