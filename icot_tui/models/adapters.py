@@ -23,8 +23,8 @@ def with_adapters(model: "PreTrainedModel", lora: LoraConfig) -> "PeftModel":
     """A model with new adapters, in place; "all-linear" leaves out what it never calls.
 
     Raises:
-        UserError: the rank is above its own, it lacks modules of these names, can't be called with adapters on them, or never
-            calls them.
+        UserError: the rank is above its own, it lacks modules of these names, can't be called with
+            adapters on them, or never calls them.
     """
     from peft import LoraConfig as PeftLoraConfig
     from peft import TaskType, get_peft_model
