@@ -51,6 +51,11 @@ SPINS = "3000"
 
 With libgomp's own 300,000, each operation waits for its own threads while other work wants a core
 (benchmarks/RESULTS.md, section 3)."""
+PRODUCTS = "64"
+"""How many matrix products of oneDNN, which multiplies in bfloat16, stay prepared in memory.
+
+Each number of rows is a product of its own, and a removal brings new ones: with oneDNN's own 1,024 a
+training in mixed bfloat16 grows to twice its memory, and is no faster (benchmarks/RESULTS.md, 15)."""
 
 
 class LazyGroup(TyperGroup):
@@ -152,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         # What a terminal's encoding lacks is shown as an escape, and stops nothing.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    share_cores()
+    set_up_torch()
     reap_former_children()
     try:
         status = run(sys.argv[1:] if arguments is None else arguments)
@@ -165,13 +170,15 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(status)
 
 
-def share_cores() -> None:
-    """Let threads without work sleep soon, unless the environment says how long they look for it.
+def set_up_torch() -> None:
+    """What PyTorch's libraries read when they are loaded, unless the environment says it already.
 
-    It counts where PyTorch is not loaded yet.
+    Threads without work sleep soon, and few matrix products are kept.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+    for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+        os.environ.setdefault(name, PRODUCTS)  # oneDNN's own cache, and PyTorch's in front of it
 
 
 def run(arguments: Sequence[str]) -> int:
