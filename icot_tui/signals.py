@@ -1,7 +1,6 @@
-"""Signal handlers that are installed for a while, and children from before an `exec`."""
+"""Signals that ask a process to end, and the end of the process that started it."""
 
 import os
-import re
 import signal
 import threading
 import time
@@ -15,8 +14,6 @@ LOOK_SECONDS = 1.0
 """Between two looks at the process that started this one."""
 HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP)
 """Signals that ask a process to end, or warn it."""
-FORMER_CHILDREN = "ICOT_TUI_FORMER_CHILDREN"
-"""Environment variable with the ids of those that a process had before it became this program."""
 
 
 @contextmanager
@@ -83,27 +80,3 @@ def when_parent_ends(parent: int, call: Callable[[], None]) -> None:
         call()
 
     threading.Thread(target=wait, name="parent-watch", daemon=True).start()
-
-
-def former_children() -> set[int]:
-    """Those from before this process became this program that have not been reaped yet."""
-    return set(map(int, re.findall(r"\d+", os.environ.get(FORMER_CHILDREN, ""))))
-
-
-def reap_former_children() -> None:
-    """From here on, whenever one of them ends, no zombie is left of it."""
-
-    def reap(number: int = 0, frame: FrameType | None = None) -> None:
-        left = filter(_is_running_child, former_children())
-        os.environ[FORMER_CHILDREN] = " ".join(map(str, left))
-
-    if former_children():
-        signal.signal(signal.SIGCHLD, reap)
-        reap()
-
-
-def _is_running_child(process: int) -> bool:
-    try:
-        return os.waitpid(process, os.WNOHANG)[0] == 0
-    except ChildProcessError:
-        return False

@@ -18,10 +18,11 @@ from typer import Option
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from icot_tui.cli.former_children import reap_former_children
 from icot_tui.cli.options import Runs
 from icot_tui.errors import UserError, disk_reason
 from icot_tui.output import say
-from icot_tui.signals import ignore_signals, reap_former_children
+from icot_tui.signals import ignore_signals
 
 COMMANDS = {
     "launch": "Train with the live screen: without a config, the CPU demo.",

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from icot_tui.signals import FORMER_CHILDREN, former_children
+from icot_tui.cli.former_children import FORMER_CHILDREN, former_children
 
 if TYPE_CHECKING:
     from icot_tui.tui.app.settings import Options

@@ -15,7 +15,7 @@ from icot_tui.config import (
 from icot_tui.curriculum.removal import RemovalPlan
 from icot_tui.data.load import load_data
 from icot_tui.data.tokenizing import pretrained_tokenizer
-from icot_tui.engine.checkpoints.checkpoint import MANIFEST, newest_verified, verify
+from icot_tui.engine.checkpoints.checkpoint import newest_verified, refuse_damaged, run_of
 from icot_tui.engine.checkpoints.description import FILE as DESCRIPTION
 from icot_tui.engine.checkpoints.description import (
     CheckpointDescription,
@@ -54,8 +54,8 @@ def open_checkpoint(path: Path, given: GivenRemoval = NOTHING_GIVEN) -> OpenedCh
         path = newest.path
     elif not path.is_dir():
         raise UserError(f"there is no checkpoint folder {path}")
-    elif ((path / MANIFEST).is_file() or run_of(path)) and (problem := verify(path)):
-        raise UserError(f"checkpoint {path} cannot be used: {problem}")
+    else:
+        refuse_damaged(path)
     description = read_description(path)
     run, config = _run_and_config(path, description)
     state, unknown = read_state(path) if os.path.lexists(path / STATE) else (None, [])
@@ -104,14 +104,6 @@ def needs_plan(path: Path) -> bool:
     """Does neither the checkpoint nor its run say how tokens were removed?"""
     is_run = (path / "checkpoints").is_dir()
     return not is_run and not (path / DESCRIPTION).is_file() and run_of(path) is None
-
-
-def run_of(checkpoint: Path) -> RunFolder | None:
-    """The run in whose folder a checkpoint lies that a run has written."""
-    folder = checkpoint.resolve().parent
-    run = RunFolder(folder.parent)
-    written = folder.name == "checkpoints" and (checkpoint / STATE).is_file()
-    return run if written and run.config.is_file() else None
 
 
 def _run_and_config(

@@ -171,6 +171,25 @@ def verify(checkpoint: Path) -> str | None:
     return None
 
 
+def run_of(checkpoint: Path) -> RunFolder | None:
+    """The run in whose folder a checkpoint lies that a run has written."""
+    folder = checkpoint.resolve().parent
+    run = RunFolder(folder.parent)
+    written = folder.name == "checkpoints" and (checkpoint / STATE).is_file()
+    return run if written and run.config.is_file() else None
+
+
+def refuse_damaged(checkpoint: Path) -> None:
+    """Refuse a checkpoint that is not as a run has written it; a folder of other origin may be.
+
+    Raises:
+        UserError: it has a manifest that it does not fit, or lies in its run and lacks one.
+    """
+    written = (checkpoint / MANIFEST).is_file() or run_of(checkpoint) is not None
+    if written and (problem := verify(checkpoint)):
+        raise UserError(f"checkpoint {checkpoint} cannot be used: {problem}")
+
+
 def newest_verified(
     folder: Path, below_stage: int | None = None, phase: str | None = None
 ) -> tuple[CheckpointPath | None, list[str]]:

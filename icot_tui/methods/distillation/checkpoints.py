@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from icot_tui.data.tokenizing import separators
 from icot_tui.engine.checkpoints.checkpoint import (
-    MANIFEST,
     THOUGHTS,
     CheckpointPath,
     best_checkpoint,
     list_checkpoints,
     newest_verified,
+    refuse_damaged,
     verify,
 )
 from icot_tui.engine.checkpoints.description import read_description
@@ -163,8 +163,7 @@ def find_outcome(given: str, part: str) -> Path:
         )
     if (path / "checkpoints").is_dir():
         return _of_run(path / "checkpoints", part)
-    if (path / MANIFEST).is_file() and (problem := verify(path)):
-        raise UserError(f"checkpoint {path} cannot be used: {problem}")
+    refuse_damaged(path)
     return path
 
 

@@ -12,6 +12,7 @@ from icot_tui.engine.journal.events import PhaseBegan
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.summary import RunSummary
 from icot_tui.engine.loop.run_state import Best
+from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
 from icot_tui.methods.distillation.checkpoints import find_outcome, open_student
 from icot_tui.runs.opening import open_checkpoint
@@ -80,6 +81,14 @@ def test_a_teacher_of_another_size_is_refused(whole, tmp_path):
     section = {"phases": ["student"], "from_teacher": str(whole.path)}
     with pytest.raises(UserError, match="they must be the same"):
         train_new(tmp_path, distilled(distillation=section, model={"layers": 1}))
+
+
+def test_a_teacher_that_lost_its_manifest_is_refused(whole, tmp_path):
+    run = RunFolder(shutil.copytree(whole.path, tmp_path / "run"))
+    teacher = find_outcome(str(run.path), "teacher")
+    (teacher / "manifest.json").unlink()
+    with pytest.raises(UserError, match=r"cannot be used: manifest\.json is missing"):
+        find_outcome(str(teacher), "teacher")
 
 
 @pytest.mark.slow
