@@ -33,8 +33,14 @@ def disk_reason(error: OSError) -> str:
 
 
 def first_line(error: object) -> str:
-    """The first line of what a library says of an error, cut, or the error's kind."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:LONGEST_REASON]
+    """The first line of what a library says of an error, cut, or the error's kind.
+
+    One that ends with a colon goes on with the next.
+    """
+    said, *more = (str(error).strip() or type(error).__name__).splitlines()
+    if said.endswith(":") and more:
+        said += f" {more[0].strip()}"
+    return said[:LONGEST_REASON]
 
 
 class Cancelled(Exception):

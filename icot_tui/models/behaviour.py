@@ -83,6 +83,11 @@ def behaviour(lm: nn.Module, name: str | None = None) -> Behaviour:
     return _seen[bare]
 
 
+def forget_behaviour(lm: nn.Module) -> None:
+    """Its weights are others now: `behaviour` tries it anew."""
+    _seen.pop(plain_model(lm), None)
+
+
 class _UnequalError(UserError):
     """Numbers differ that should not."""
 

@@ -2,6 +2,7 @@
 holds besides, or has in another shape is an error that names it.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from icot_tui.errors import UserError, first_line
 from icot_tui.files import refuse_lfs_pointer, refuse_odd_files
 from icot_tui.models.adapters import refuse_uncalled
-from icot_tui.models.behaviour import behaviour
+from icot_tui.models.behaviour import behaviour, forget_behaviour
 from icot_tui.models.dropout import set_dropout
 from icot_tui.models.tensors import refuse_misfits, shape, wrong_shapes
 from icot_tui.models.vocabulary import tell_own_head
@@ -196,6 +197,8 @@ def _with_saved_adapters(folder: Path, dropout: float | None) -> "PeftModel":
     model: PeftModel = _read(lambda: get_peft_model(base, config), str(folder))
     refuse_uncalled(model, f"{folder} can't be used")
     fill_adapters(model, folder)
+    forget_behaviour(model)
+    behaviour(model, str(folder))
     return model
 
 
@@ -213,6 +216,13 @@ def _refuse_other_adapters(folder: Path, config: Any) -> None:
         raise UserError(
             f"{folder} holds adapters that wait for some tokens (alora_invocation_tokens): only "
             "such as always act are known"
+        )
+    settings = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    unknown = [key for key, value in settings.items() if value and not hasattr(config, key)]
+    if unknown:
+        raise UserError(
+            f"the adapters in {folder} have settings that the installed version of PEFT does not "
+            f"know ({', '.join(unknown)}): use a newer one"
         )
     start = str(getattr(config, "init_lora_weights", ""))
     if start.startswith("pissa_niter"):

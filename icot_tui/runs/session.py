@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import transformers
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
@@ -40,7 +39,7 @@ from icot_tui.errors import UserError
 from icot_tui.methods import METHODS
 from icot_tui.models.adapters import bare_modules
 from icot_tui.models.behaviour import doubts
-from icot_tui.models.device import set_threads, usable_cores
+from icot_tui.models.device import set_threads, silence_transformers, usable_cores
 from icot_tui.runs.alerting import alerted
 from icot_tui.runs.tracking import open_trackers
 from icot_tui.version import __version__
@@ -77,7 +76,7 @@ def _run(
     exact: bool,
 ) -> events.RunEnded:
     config = load_config(folder.config).config
-    transformers.utils.logging.disable_progress_bar()
+    silence_transformers()
     if (run := METHODS[config.method.name].run) is not None:
         return run(folder, config, commands, build_accelerator(config).device, listen)
     accelerator = build_accelerator(config)

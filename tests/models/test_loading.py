@@ -266,6 +266,26 @@ def test_adapters_that_would_be_another_model_here_are_refused(folder, tmp_path,
         load_pretrained(str(tmp_path / "adapters"))
 
 
+def test_adapters_with_settings_to_come_are_refused(folder, tmp_path):
+    adapted(folder, tmp_path)
+    settings = json.loads((tmp_path / "adapter_config.json").read_text())
+    (tmp_path / "adapter_config.json").write_text(json.dumps(settings | {"later": None}))
+    load_pretrained(str(tmp_path))
+    (tmp_path / "adapter_config.json").write_text(json.dumps(settings | {"use_later": True}))
+    with pytest.raises(UserError, match=r"PEFT does not know \(use_later\): use a newer one"):
+        load_pretrained(str(tmp_path))
+
+
+def test_adapters_that_give_no_finite_numbers_are_refused(folder, tmp_path):
+    adapted(folder, tmp_path)
+    file = tmp_path / "adapter_model.safetensors"
+    tensors = load_file(file)
+    tensors[min(tensors)][0, 0] = torch.inf
+    save_file(tensors, file)
+    with pytest.raises(UserError, match=f"'{tmp_path}' .* numbers that are not finite"):
+        load_pretrained(str(tmp_path))
+
+
 def test_adapters_go_on_training(folder, tmp_path):
     adapted(folder, tmp_path / "adapters")
     built = build_model(ModelConfig(pretrained=str(tmp_path / "adapters")), WORDS, 0, 20, seed=0)
