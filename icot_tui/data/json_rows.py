@@ -27,10 +27,12 @@ def json_rows(path: Path) -> Iterator[Any]:
             row = _JSON.decode(first)
         except _JSON_ERRORS:
             row = None  # one value over several lines, or a bad row
-        if _is_row(row) or (row is None and path.suffix == ".jsonl"):
-            yield from _rows_of_lines(path, chain([first], file))
+        second = file.readline()
+        of_lists = isinstance(row, dict) and second.strip()  # rows, although it looks like a table
+        if _is_row(row) or of_lists or (row is None and path.suffix == ".jsonl"):
+            yield from _rows_of_lines(path, chain([first, second], file))
         else:
-            yield from _rows_of_whole(path, first + file.read())
+            yield from _rows_of_whole(path, first + second + file.read())
 
 
 def _rows_of_lines(path: Path, lines: Iterable[bytes]) -> Iterator[Any]:

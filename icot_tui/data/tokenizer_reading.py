@@ -9,13 +9,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from icot_tui.errors import UserError
+from icot_tui.errors import UserError, first_line
+from icot_tui.files import refuse_lfs_pointer
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
 
 TOKENIZER_FILE = "tokenizer.json"
+FILES = ("tokenizer*", "vocab*", "merges*", "*.model")
+"""What tokenizers of all kinds are read from."""
 HUB_SECONDS = 20
 FEWEST_TOKENS = 5
 """A tokenizer with fewer has its special tokens only."""
@@ -31,10 +34,16 @@ def from_folder(path: Path, said_by: str) -> "PreTrainedTokenizerBase":
         f"the folder {path} holds no readable tokenizer: {said_by} needs one with "
         f"{TOKENIZER_FILE} and tokenizer_config.json"
     )
+    for pattern in FILES:
+        for file in path.glob(pattern):
+            refuse_lfs_pointer(file)
     try:
         tokenizer = _as_saved(_read_folder(path), path)
     except Exception as error:  # whatever third-party loaders raise, the cause is the folder
-        raise nothing from error
+        if not (path / TOKENIZER_FILE).is_file():
+            raise nothing from error
+        told = f"{TOKENIZER_FILE} or tokenizer_config.json is damaged ({first_line(error)})"
+        raise UserError(f"the folder {path} holds no readable tokenizer: {told}") from error
     if len(tokenizer) < FEWEST_TOKENS:  # what a model's folder without a tokenizer gives
         raise nothing
     return tokenizer

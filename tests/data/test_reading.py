@@ -73,6 +73,16 @@ def test_layouts_of_json(tmp_path: Path) -> None:
         assert [example.answer for example in read(tmp_path / "a.json")[0]] == ["0", "1", "2"]
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".json"])
+def test_rows_of_lists_alone_are_rows_and_no_columns(tmp_path: Path, suffix: str) -> None:
+    """As chats are stored."""
+    file = tmp_path / f"chat{suffix}"
+    row = json.dumps({"messages": [{"role": "user", "content": "2*6?"}]}) + "\n"
+    file.write_text(row * 2)
+    with pytest.raises(UserError, match="row 1: no known format has the columns messages; name"):
+        read(file)
+
+
 def test_a_folder_has_a_file_for_each_split(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     for name, answer in (("train-0.jsonl", 1), ("train-1.jsonl", 2), ("valid.jsonl", 3)):

@@ -107,6 +107,21 @@ def _unreachable(*_: object, **__: object) -> None:
     raise ConnectionError("no network")
 
 
+def test_a_tokenizer_that_is_there_and_cannot_be_read_is_told(
+    tokenizer: Any, tmp_path: Path
+) -> None:
+    tokenizer.save_pretrained(tmp_path)
+    file = tmp_path / "tokenizer.json"
+    file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(
+        UserError, match=r"no readable tokenizer: tokenizer\.json or .* is damaged \(.+\)"
+    ):
+        pretrained_tokenizer(str(tmp_path))
+    file.write_text("version https://git-lfs.github.com/spec/v1\n")
+    with pytest.raises(UserError, match=f"{file} is a Git LFS pointer"):
+        pretrained_tokenizer(str(tmp_path))
+
+
 def test_a_tokenizer_needs_an_end_of_text(tokenizer: Any, tmp_path: Path) -> None:
     PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer).save_pretrained(tmp_path)
     with pytest.raises(UserError, match="no end-of-text token"):
