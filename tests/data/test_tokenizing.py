@@ -113,9 +113,7 @@ def test_a_tokenizer_that_is_there_and_cannot_be_read_is_told(
     tokenizer.save_pretrained(tmp_path)
     file = tmp_path / "tokenizer.json"
     file.write_bytes(file.read_bytes()[:200])
-    with pytest.raises(
-        UserError, match=r"no readable tokenizer: tokenizer\.json or .* is damaged \(.+\)"
-    ):
+    with pytest.raises(UserError, match=r"no readable tokenizer: .* is damaged \(.+\)"):
         pretrained_tokenizer(str(tmp_path))
     file.write_text("version https://git-lfs.github.com/spec/v1\n")
     with pytest.raises(UserError, match=f"{file} is a Git LFS pointer"):
