@@ -55,8 +55,9 @@ With libgomp's own 300,000, each operation waits for its own threads while other
 PRODUCTS = "64"
 """How many matrix products of oneDNN, which multiplies in bfloat16, stay prepared in memory.
 
-Each number of rows is a product of its own, and a removal brings new ones: with oneDNN's own 1,024 a
-training in mixed bfloat16 grows to twice its memory, and is no faster (benchmarks/RESULTS.md, 15)."""
+Each number of rows is a product of its own, and a removal brings new ones: with oneDNN's own 1,024
+a training in mixed bfloat16 grows to twice its memory, and is no faster (benchmarks/RESULTS.md,
+section 15)."""
 
 
 class LazyGroup(TyperGroup):
