@@ -20,6 +20,8 @@ TOKENIZER_FILE = "tokenizer.json"
 FILES = ("tokenizer*", "vocab*", "merges*", "*.model")
 """What tokenizers of all kinds are read from."""
 HUB_SECONDS = 20
+MISTRAL = "MistralCommonBackend"
+"""The class for tekken.json, where mistral-common is installed: separators are letters there."""
 FEWEST_TOKENS = 5
 """A tokenizer with fewer has its special tokens only."""
 
@@ -95,13 +97,16 @@ def _as_saved(read: "PreTrainedTokenizerBase", folder: Path) -> "PreTrainedToken
     """A tokenizer, or that of the folder's tokenizer.json where its class splits texts otherwise.
 
     It would join digits that were kept apart (findings/transformers-class-splits-anew.sh). Older
-    files of SentencePiece's kind have no pre-tokenizer: there the class's is meant.
+    files of SentencePiece's kind have no pre-tokenizer: there the class's is meant. See also
+    findings/transformers-tokenizer-by-mistral-common.sh.
     """
     from transformers import PreTrainedTokenizerFast
 
     if not (folder / TOKENIZER_FILE).is_file():
         return read
     saved = PreTrainedTokenizerFast.from_pretrained(str(folder))
+    if type(read).__name__ == MISTRAL:
+        return saved
     core = saved.backend_tokenizer
     if core.pre_tokenizer is None or saved.eos_token_id is None:
         return read

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from icot_tui.data.examples import ANSWER_MARK
-from icot_tui.data.tokenizer_reading import from_folder, from_hub
+from icot_tui.data.tokenizer_reading import MISTRAL, from_folder, from_hub
 from icot_tui.data.vocabulary import KEPT, kept_tokens
 from icot_tui.errors import UserError
 from icot_tui.files import refuse_odd_files
@@ -125,6 +125,11 @@ def pretrained_tokenizer(name: str, said_by: str = "data.tokenizer") -> "PreTrai
         raise UserError(f"the tokenizer folder {name} does not exist: check {said_by}")
     else:
         tokenizer = from_hub(name, said_by)
+    if type(tokenizer).__name__ == MISTRAL:
+        raise UserError(
+            f"the tokenizer {name} is in tekken.json alone, whose end-of-text can't stand in a "
+            "text: choose one with tokenizer.json"
+        )
     if tokenizer.eos_token_id is None:
         raise UserError(
             f"the tokenizer {name} has no end-of-text token (eos_token) to separate the spans: "

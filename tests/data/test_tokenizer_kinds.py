@@ -1,15 +1,18 @@
 """Tokenizers of the kinds that models come with: texts come back, and starts stand once."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, MistralConfig, PreTrainedTokenizerFast
 
 from icot_tui.data.encoding import Encoder, decode_example
 from icot_tui.data.examples import Chunk, parse_line
+from icot_tui.data.tokenizer_reading import MISTRAL
 from icot_tui.data.tokenizing import encode_prompt, pretrained_tokenizer
+from icot_tui.errors import UserError
 
 LINES = ("1234567*12||1 2 + 345 a #### 12,345", "12 * 1||b #### 9")
 MERGES = ("12", "▁12", "Ġ12", "34", "345", "123", "##", "####", "▁####", "Ġ####")
@@ -83,3 +86,22 @@ def test_grouped_digits_are_grouped(tmp_path: Path) -> None:
     tokenizer = saved(tmp_path, _grouped, None, False)
     words = tokenizer.convert_ids_to_tokens(encode_prompt(tokenizer, "1234567*12"))
     assert [word for word in words if word[0].isdigit()] == ["123", "4", "5", "6", "7", "12"]
+
+
+@pytest.mark.slow
+def test_a_folder_is_read_alike_with_mistral_common_and_without(tmp_path):
+    """From transformers' own class for tekken.json, texts get no special tokens."""
+    mistral_common = pytest.importorskip("mistral_common", reason="it is not installed")
+    (tekken,) = Path(mistral_common.__file__).parent.glob("data/tekken_240911.json")
+    whole = json.loads(tekken.read_text())
+    whole["config"]["default_vocab_size"] = 2000  # its first thousand, and as many special ones
+    small = json.dumps(whole | {"vocab": whole["vocab"][:1000]})
+    (tmp_path / "tekken.json").write_text(small)
+    MistralConfig().save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=r"tekken\.json alone, .*with tokenizer\.json"):
+        pretrained_tokenizer(str(tmp_path))
+    own = saved(tmp_path, _grouped, None, starts=False)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"eos_token": own.eos_token}))
+    assert type(AutoTokenizer.from_pretrained(tmp_path)).__name__ == MISTRAL
+    text = f"12{own.eos_token}"
+    assert pretrained_tokenizer(str(tmp_path))(text)["input_ids"] == own(text)["input_ids"]
