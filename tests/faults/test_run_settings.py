@@ -41,6 +41,18 @@ def test_the_share_of_rows_that_are_left_out_is_said(tmp_path):
     assert len(found) == 1 and "are left out until enough is removed" in found[0]
 
 
+def test_a_row_that_is_far_longer_than_most_is_said_unless_it_is_left_out(tmp_path):
+    rows = [f"{n}*2||{n}+{n} #### {2 * n}" for n in range(99)]
+    file = tmp_path / "rows.txt"
+    file.write_text("\n".join([*rows, f"{'9' * 1500}*2||9+9 #### 18"]))
+    data = {"task": None, "options": {}, "train": str(file), "validation": "10%"}
+    for limit, said in ((None, "the longest training example has 1,5"), (100, "1 of 90 training")):
+        limits = {"max_length": limit, "train_examples": None}
+        config = tiny(data=data | limits, train={"max_steps": 1})
+        (told,) = warnings(train_new(tmp_path / str(limit), config))
+        assert told.startswith(said)
+
+
 # Threads ---------------------------------------------------------------------------------------
 
 

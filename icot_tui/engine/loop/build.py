@@ -39,6 +39,8 @@ from icot_tui.errors import UserError
 from icot_tui.models.behaviour import without_gradient
 from icot_tui.models.supervised import check_balance
 
+LONG, OUTLIER = 1024, 20
+"""Tokens of a row, and how many times those of half of all rows, above which its length is told."""
 SPARED = 256
 """Tokens of padding that make up for one more forward and backward pass of a small model on a CPU
 (benchmarks/RESULTS.md)."""
@@ -174,11 +176,21 @@ def _spared(train: TrainConfig, accelerator: Accelerator, objective: nn.Module) 
 def too_long(training: Training) -> Iterator[str]:
     """A warning, if rows are longer than `data.max_length` before anything is removed by schedule.
 
+    Without that limit, one if a row is far longer than most.
+
     Raises:
         UserError: all are.
     """
     longest, train = training.config.data.max_length, training.train
-    if longest is None or training.plan.answer_only:
+    if training.plan.answer_only:
+        return
+    if longest is None:
+        most, usual = int(train.lengths.max()), int(np.median(train.lengths))
+        if most > max(LONG, OUTLIER * usual):
+            yield (
+                f"the longest training example has {most:,} tokens, half of them have {usual:,} or "
+                "fewer: a step with it takes far more memory; data.max_length leaves such out"
+            )
         return
     first_stage = training.schedule.first_stage
     removed = removed_tokens(train, np.arange(len(train)), first_stage, training.plan)
