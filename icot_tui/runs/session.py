@@ -165,6 +165,11 @@ class RunExecutor:
         )
         phases = method.phases(self.config)
         labels = [phase.label for phase in phases]
+        if checkpoint is not None and checkpoint.phase not in labels:
+            raise UserError(
+                f"checkpoint {checkpoint.name} is of a training that {self.folder.config} no "
+                "longer has: put it back among the phases"
+            )
         first = 0 if checkpoint is None else labels.index(checkpoint.phase)
         state = RunState()
         if checkpoint is not None:
@@ -244,8 +249,14 @@ class RunExecutor:
 
     def _resume(self, trainer: Trainer, checkpoint: CheckpointPath) -> None:
         """Go on from a checkpoint."""
-        before = read_description(checkpoint.path)
-        changes = [] if before is None else trainer.store.description.changes(before)
+        before, now = read_description(checkpoint.path), trainer.store.description
+        changes = [] if before is None else now.changes(before)
+        bases = {now.base_sha256, None if before is None else before.base_sha256} - {None}
+        if len(bases) > 1:
+            raise UserError(
+                f"the base model of the adapters in {checkpoint.path} is not the one that they "
+                "were trained on: put it back"
+            )
         told = f"the checkpoint was trained with other settings: {'; '.join(changes)}"
         if changes and self.exact:
             raise UserError(f"run {self.folder.name} can't be resumed exactly, since {told}", 1)

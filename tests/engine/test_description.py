@@ -21,7 +21,7 @@ from icot_tui.engine.checkpoints.opened import GivenRemoval
 from icot_tui.engine.checkpoints.state import STATE
 from icot_tui.errors import UserError
 from icot_tui.runs.opening import open_checkpoint
-from tests.tiny import tiny, train_new
+from tests.tiny import tiny, train, train_new
 
 KINDS = {
     "left": {},
@@ -259,6 +259,8 @@ def test_adapters_know_their_base_model(moved, tmp_path):
     save_file(changed, moved / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(UserError, match="is not the one that they were trained on"):
         open_checkpoint(path)
+    with pytest.raises(UserError, match="is not the one that they were trained on: put it back"):
+        train(folder)
 
 
 @pytest.mark.slow

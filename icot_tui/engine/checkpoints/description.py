@@ -208,17 +208,18 @@ def sample_ids(tokenizer: "PreTrainedTokenizerBase") -> list[int] | None:
 
 
 def base_digest(module: "nn.Module") -> str | None:
-    """SHA-256 of some values of each weight under adapters; None where there are no adapters.
+    """SHA-256 of some values of each weight under adapters; None without adapters, or of a part.
 
     The values are rounded to bfloat16, so that a base model has one digest in either precision.
     """
     import torch
 
-    if not hasattr(module, "get_base_model"):
+    sharded = any(hasattr(weight, "device_mesh") for weight in module.parameters())
+    if sharded or not hasattr(module, "get_base_model"):
         return None
     digest = hashlib.sha256()
     for name, weight in sorted(module.named_parameters()):
-        if "lora_" in name or "modules_to_save" in name or hasattr(weight, "device_mesh"):
+        if "lora_" in name or "modules_to_save" in name:
             continue
         values = weight.detach().flatten()
         some = values[:: max(1, len(values) // SAMPLED)].to(torch.bfloat16).cpu()

@@ -6,12 +6,14 @@ import signal
 
 import pytest
 
+from icot_tui.config.loading import dump_toml, load_config
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
 from icot_tui.engine.journal.events import CheckpointSaved, PhaseBegan, PhaseEnded, ThoughtsStored
 from icot_tui.engine.journal.journal import JournalReader
 from icot_tui.engine.journal.rewind import effective
 from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.engine.run_folder import RunFolder
+from icot_tui.errors import UserError
 from icot_tui.methods.distillation import TITLES
 from tests.forked import start_forked
 from tests.methods.distillation.runs import STEPS, all_tensors, distilled, last_state, lines_of
@@ -30,6 +32,15 @@ def test_resume_at_any_training(whole, tmp_path, step):
     assert_same(all_tensors(folder), all_tensors(whole))
     assert last_state(folder) == last_state(whole)
     assert news(folder, ("ThoughtsStored",)) == news(whole, ("ThoughtsStored",))
+
+
+def test_a_checkpoint_of_a_training_that_was_taken_out_is_named(whole, tmp_path):
+    folder = RunFolder(shutil.copytree(whole.path, tmp_path / "copy"))
+    config = load_config(folder.config).config
+    section = config.distillation.model_copy(update={"phases": ["teacher", "student"]})
+    folder.config.write_text(dump_toml(config.model_copy(update={"distillation": section})))
+    with pytest.raises(UserError, match=r"-4-coupled is of a training that .* no longer has"):
+        train(folder)
 
 
 def border_index(folder, step):
