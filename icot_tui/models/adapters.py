@@ -60,7 +60,7 @@ def with_adapters(model: "PreTrainedModel", lora: LoraConfig) -> "PeftModel":
 
 
 def uncalled(model: "PreTrainedModel") -> list[str]:
-    """Names of linear layers and adapted modules that a pass never calls.
+    """Names of linear layers and adapted modules that a pass never calls; none if it fails.
 
     Some of Mamba's kin read the weights of such a layer themselves.
     """
@@ -69,10 +69,10 @@ def uncalled(model: "PreTrainedModel") -> list[str]:
     hooks = [
         one.register_forward_pre_hook(lambda one, _: called.add(one)) for one in parts.values()
     ]
-    runs(model)
+    whole = runs(model)
     for hook in hooks:
         hook.remove()
-    return [name for name, one in parts.items() if one not in called]
+    return [name for name, one in parts.items() if whole and one not in called]
 
 
 def refuse_uncalled(model: "PeftModel", advice: str) -> None:

@@ -28,15 +28,27 @@ def test_adapters_on_a_layer_that_is_never_called_are_refused(tmp_path, family):
         built(tmp_path, family, ["in_proj", "dt_proj"])
 
 
-def test_so_are_those_of_a_folder(tmp_path):
-    base = tiny_model("jamba")
+def foreign(tmp_path, family, targets):
+    """A folder of adapters that were made elsewhere."""
+    base = tiny_model(family)
     base.save_pretrained(tmp_path / "base")
-    config = LoraConfig(task_type="CAUSAL_LM", target_modules=["dt_proj", "o_proj"])
+    config = LoraConfig(task_type="CAUSAL_LM", target_modules=targets)
     adapted = get_peft_model(base, config)
     adapted.peft_config["default"].base_model_name_or_path = str(tmp_path / "base")
     adapted.save_pretrained(tmp_path / "adapters")
+    return str(tmp_path / "adapters")
+
+
+def test_so_are_those_of_a_folder(tmp_path):
+    folder = foreign(tmp_path, "jamba", ["dt_proj", "o_proj"])
     with pytest.raises(UserError, match=r"adapters on dt_proj do nothing .*adapters can't be used"):
-        load_pretrained(str(tmp_path / "adapters"))
+        load_pretrained(folder)
+
+
+def test_a_model_that_cannot_be_called_with_its_adapters_is_told_as_such(tmp_path):
+    folder = foreign(tmp_path, "phimoe", "all-linear")
+    with pytest.raises(UserError, match=r"phimoe\) cannot be asked"):
+        build_model(ModelConfig(pretrained=folder), WORDS, 0, 16, seed=0)
 
 
 def test_all_linear_layers_are_those_that_are_called(tmp_path):
