@@ -12,6 +12,7 @@ from icot_tui.cli.printer import ResilientStdout, Style, best_style
 from icot_tui.cli.reporter import Reporter
 from icot_tui.config import RunConfig, load_config, method_of
 from icot_tui.engine.checkpoints.checkpoint import best_or_newest, list_checkpoints
+from icot_tui.engine.checkpoints.description import read_description
 from icot_tui.engine.journal.events import Event, RunEnded, Warned
 from icot_tui.engine.journal.journal import Journal, JournalReader, last_step, tells_of
 from icot_tui.engine.journal.summary import RunSummary
@@ -206,9 +207,16 @@ def _is_lost(error: RuntimeError) -> bool:
 
 
 def finished_end(folder: RunFolder) -> RunEnded | None:
-    """The event with which a run finished; None if it has not."""
+    """The event with which a run finished; None if it has not, or its config names another end."""
     ended = RunSummary.of(JournalReader(folder.journal).events()).ended
-    return ended if ended is not None and ended.finished else None
+    return ended if ended is not None and ended.finished and _ends_there(folder) else None
+
+
+def _ends_there(folder: RunFolder) -> bool:
+    """Does the config let the run end where it did? It may have been changed to go on."""
+    saved = list_checkpoints(folder.checkpoints)
+    described = read_description(saved[-1].path) if saved else None
+    return described is None or described.ends_as(load_config(folder.config).config)
 
 
 def leave_unsaved(folder: RunFolder, is_new: bool, record: bool = True) -> str:

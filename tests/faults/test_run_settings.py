@@ -179,6 +179,21 @@ def test_going_on_for_longer_is_no_other_setting(tmp_path):
     assert warnings(folder) == []
 
 
+@pytest.mark.slow
+def test_a_finished_run_goes_on_when_its_config_names_a_later_end(tmp_path):
+    folder = train_new(tmp_path, tiny(train={"max_steps": 6}))
+    assert CliRunner().invoke(resume_app, [str(folder.path)]).exit_code == 0
+    assert read_lines(folder)[-1]["step"] == 6  # nothing more
+    change(folder, "max_steps = 6\n", "max_steps = 9\n")
+    assert CliRunner().invoke(resume_app, [str(folder.path), "--exact"]).exit_code == 0
+    *_, last = read_lines(folder)
+    assert (last["event"], last["step"], last["finished"]) == ("RunEnded", 9, True)
+    assert warnings(folder) == []
+    lines = len(read_lines(folder))
+    assert CliRunner().invoke(resume_app, [str(folder.path)]).exit_code == 0
+    assert len(read_lines(folder)) == lines
+
+
 # Tokenizers ----------------------------------------------------------------------------------
 
 

@@ -141,6 +141,12 @@ class CheckpointDescription(_Record):
             found.append("the examples or the tokenizer are others")
         return found
 
+    def ends_as(self, config: RunConfig) -> bool:
+        """Do its trainings end where those of another config would?"""
+        ours = _settings(self.config, limits=True)
+        theirs = _settings(json.loads(config.model_dump_json()), limits=True)
+        return all(ours[key] == theirs[key] for key in ours.keys() & theirs.keys())
+
     def plan(self, config: RunConfig) -> RemovalPlan:
         """How tokens were removed."""
         if not method_of(config).uses_curriculum:
@@ -182,15 +188,17 @@ LIMITS = ("epochs", "max_steps", "steps_after_removal", "target_accuracy")
 """Settings that say when a training ends; a finished one may go on by raising one."""
 
 
-def _settings(config: dict[str, Any], front: str = "") -> dict[str, Any]:
-    """The values that decide what is trained, by their dotted keys."""
+def _settings(config: dict[str, Any], front: str = "", limits: bool = False) -> dict[str, Any]:
+    """The values that decide what is trained, by their dotted keys; or when a training ends."""
     found: dict[str, Any] = {}
     for key, value in config.items():
         dotted = f"{front}{key}"
-        limit = key in LIMITS and not dotted.startswith("curriculum.")
-        if dotted in UNTRAINED or limit:
+        if isinstance(value, dict) and dotted not in UNTRAINED:
+            found |= _settings(value, f"{dotted}.", limits)
             continue
-        found |= _settings(value, f"{dotted}.") if isinstance(value, dict) else {dotted: value}
+        limit = key in LIMITS and not dotted.startswith("curriculum.")
+        if dotted not in UNTRAINED and limit == limits:
+            found[dotted] = value
     return found
 
 
