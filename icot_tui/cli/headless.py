@@ -215,7 +215,9 @@ def finished_end(folder: RunFolder) -> RunEnded | None:
 def _ends_there(folder: RunFolder) -> bool:
     """Does the config let the run end where it did? It may have been changed to go on."""
     saved = list_checkpoints(folder.checkpoints)
-    described = read_description(saved[-1].path) if saved else None
+    described = None
+    with suppress(UserError):  # damaged, or of a version to come: it stays finished
+        described = read_description(saved[-1].path) if saved else None
     return described is None or described.ends_as(load_config(folder.config).config)
 
 

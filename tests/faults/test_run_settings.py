@@ -14,6 +14,7 @@ from icot_tui.cli.ask import app as ask_app
 from icot_tui.cli.eval import app as eval_app
 from icot_tui.cli.resume import app as resume_app
 from icot_tui.engine.checkpoints.checkpoint import list_checkpoints
+from icot_tui.engine.checkpoints.description import FILE as DESCRIPTION
 from icot_tui.engine.journal.events import Warned
 from icot_tui.engine.loop.commands import CommandQueue, Stop
 from icot_tui.errors import UserError
@@ -190,6 +191,9 @@ def test_a_finished_run_goes_on_when_its_config_names_a_later_end(tmp_path):
     assert (last["event"], last["step"], last["finished"]) == ("RunEnded", 9, True)
     assert warnings(folder) == []
     lines = len(read_lines(folder))
+    assert CliRunner().invoke(resume_app, [str(folder.path)]).exit_code == 0
+    newest = list_checkpoints(folder.checkpoints)[-1].path
+    (newest / DESCRIPTION).write_text("{")
     assert CliRunner().invoke(resume_app, [str(folder.path)]).exit_code == 0
     assert len(read_lines(folder)) == lines
 
