@@ -22,8 +22,6 @@ CHUNK_BYTES = {"cpu": 16 << 20, "cuda": 1 << 30}
 """Float32 logits held at once: about a CPU's cache, or enough to fill a GPU."""
 CHUNKED_VOCABULARY = 8192
 """From this vocabulary on, the loss never holds all logits at once."""
-SCORE_BYTES = 64 << 20
-"""Logits held at once by `score`, in bytes."""
 Loss = Tensor | dict[str, Tensor]
 """A scalar; or, by their names, the scalars that add up to it: each weighted as it enters it."""
 
@@ -42,7 +40,7 @@ class ChunkedCrossEntropy(torch.autograd.Function):
     ) -> Tensor | tuple[Tensor, Tensor]:
         """[N, H], [V, H], [N] (-100 is ignored) to a scalar, in nats; also to its terms [N]."""
         words, width = weight.shape
-        fitting = CHUNK_BYTES.get(hidden.device.type, 1 << 28) // (4 * words)
+        fitting = _chunk_bytes(hidden) // (4 * words)
         rows = max(fitting, width)  # fewer, and adding up the weight's gradient costs more
         compute = hidden.dtype
         if torch.is_autocast_enabled(hidden.device.type):
@@ -52,22 +50,30 @@ class ChunkedCrossEntropy(torch.autograd.Function):
         each = torch.empty(len(targets), device=hidden.device) if with_terms else None
         hidden_gradient = torch.empty_like(hidden)
         weight_gradient = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
+        # The same memory for every chunk: to ask for more takes longer than to fill it.
+        all_logits = hidden.new_empty((min(rows, len(targets)), words), dtype=compute)
+        softmax = torch.empty_like(all_logits, dtype=torch.float32)
         for start in range(0, len(targets), rows):
             part = slice(start, start + rows)
             chunk, wanted = hidden[part].to(compute), targets[part, None]  # [n, H], [n, 1]
             counts = (wanted >= 0).to(compute)
             wanted = wanted.clamp(min=0)
-            logits = (chunk @ cast_weight.T).float()  # [n, V]
-            log_sum = logits.logsumexp(1, keepdim=True)
-            terms = (log_sum - logits.gather(1, wanted)) * counts
+            logits = torch.mm(chunk, cast_weight.T, out=all_logits[: len(chunk)])  # [n, V]
+            gradient = torch.softmax(logits, 1, torch.float32, out=softmax[: len(chunk)])
+            largest = logits.amax(1, keepdim=True).float()
+            log_sum = largest - gradient.amax(1, keepdim=True).log()
+            terms = (log_sum - logits.gather(1, wanted).float()) * counts
             loss += terms.sum()
             if each is not None:
                 each[part] = terms[:, 0].detach()
-            gradient = logits.sub_(log_sum).exp_()  # softmax
             gradient.scatter_add_(1, wanted, gradient.new_full(wanted.shape, -1.0))
             gradient = gradient.to(compute)
             hidden_gradient[part] = (gradient @ cast_weight) * counts
-            if weight_gradient is not None:
+            if weight_gradient is None:
+                continue
+            if weight.dtype == compute:
+                weight_gradient.addmm_(gradient.T, chunk * counts)
+            else:
                 weight_gradient += gradient.T @ (chunk * counts)
         ctx.save_for_backward(hidden_gradient, weight_gradient)
         if each is None:
@@ -160,13 +166,13 @@ class SupervisedLM(nn.Module):
         """([N], [N]): each target's negative log-likelihood, and the arg-max in its place."""
         hidden, head = self._states(ids, positions, states)
         if head is None:
-            return _nll(hidden, targets), hidden.argmax(-1)
-        rows = max(1, SCORE_BYTES // (4 * head.weight.shape[0]))
+            return _nll(hidden, targets), arg_max(hidden)
+        rows = max(1, _chunk_bytes(hidden) // (4 * head.weight.shape[0]))
         parts = []
         for start in range(0, len(targets), rows):
             chunk, wanted = hidden[start : start + rows], targets[start : start + rows]
             logits = head(chunk)
-            parts.append((_nll(logits, wanted), logits.argmax(-1)))
+            parts.append((_nll(logits, wanted), arg_max(logits)))
         if not parts:
             return hidden.new_zeros(0), targets
         return torch.cat([nll for nll, _ in parts]), torch.cat([best for _, best in parts])
@@ -256,6 +262,19 @@ def check_balance(objective: nn.Module) -> None:
                 f"the config of this {config.model_type} has output_router_logits, but the loss of "
                 "this method has no place for its auxiliary loss: set output_router_logits to false"
             )
+
+
+def arg_max(logits: Tensor) -> Tensor:
+    """[...] the first of the largest of logits [..., V]: the greedy choice.
+
+    `Tensor.argmax` gives the same, but takes six times as long in bfloat16 on a CPU
+    (findings/torch-argmax-bfloat16-slow.sh).
+    """
+    return logits.max(-1).indices
+
+
+def _chunk_bytes(hidden: Tensor) -> int:
+    return CHUNK_BYTES.get(hidden.device.type, 1 << 28)
 
 
 def _nll(logits: Tensor, targets: Tensor) -> Tensor:

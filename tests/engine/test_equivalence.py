@@ -195,3 +195,26 @@ def test_chunked_loss_and_gradients(monkeypatch):
         assert (ours - theirs).norm() < 1e-6 * theirs.norm()
     frozen = ChunkedCrossEntropy.apply(hidden, weight.detach(), targets)
     assert torch.autograd.grad(frozen, hidden)[0].isfinite().all()
+
+
+@pytest.mark.parametrize("scale", [1.0, 40.0, 4000.0])
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_chunked_loss_where_a_float_holds_no_probability_of_a_target(scale, precision):
+    """e^-104 is 0 in float32; its logarithm would be the loss."""
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randn(40, 12, generator=generator, requires_grad=True)
+    weight = (torch.randn(9000, 12, generator=generator) * scale).requires_grad_()
+    targets = torch.randint(0, 9000, (40,), generator=generator)
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
+        logits = hidden @ weight.T
+        expected = F.cross_entropy(logits.float(), targets, reduction="none")
+        loss, each = ChunkedCrossEntropy.apply(hidden, weight, targets, True)
+    if scale > 1:
+        assert expected.max() > 104
+    assert torch.allclose(each, expected, rtol=1e-6, atol=1e-5)
+    assert loss.item() == pytest.approx(expected.sum().item(), rel=1e-6)
+    wanted = torch.autograd.grad(expected.sum(), (hidden, weight))
+    found = torch.autograd.grad(loss, (hidden, weight))
+    allowed = 1e-5 if precision == torch.float32 else 1e-2
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert (ours - theirs).norm() < allowed * theirs.norm()

@@ -19,6 +19,7 @@ from icot_tui.engine.evaluation.staged_examples import Ints, Prefixes
 from icot_tui.engine.loop.update import send
 from icot_tui.errors import Check, never_cancelled
 from icot_tui.models.behaviour import next_logits
+from icot_tui.models.supervised import arg_max
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -27,11 +28,6 @@ STEPS_BETWEEN_CHECKS = 4
 """Steps after which finished rows are dropped (on a CPU, where this waits for nothing: 1)."""
 
 NextTokens = Callable[[Tensor], Tensor]  # chooses the next tokens: [b, V] logits -> [b] ids
-
-
-def arg_max(logits: Tensor) -> Tensor:
-    """The greedy choice."""
-    return logits.argmax(-1)
 
 
 @dataclass(frozen=True)
