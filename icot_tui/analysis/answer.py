@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from icot_tui.analysis.questions import Question
-from icot_tui.engine.evaluation.decoding import arg_max
+from icot_tui.models.supervised import arg_max
 
 
 @dataclass(frozen=True)
