@@ -110,25 +110,10 @@ def whole_model(
     if report["error_msgs"]:
         raise UserError(f"'{name}' cannot be read: {first_line(report['error_msgs'][0])}")
     tell_own_head(model)
-    _fuse_gelu(model)
     if not known:
         behaviour(model, name)
     loaded: PreTrainedModel = model
     return loaded
-
-
-def _fuse_gelu(model: nn.Module) -> None:
-    """Compute GPT-2's GELU in one operation: the same formula, but for the rounding.
-
-    A step of two blocks of width 768 takes a tenth less on a CPU (benchmarks/RESULTS.md, section
-    3). The config, and with it every saved checkpoint, keeps the name that it has.
-    """
-    from transformers.activations import FastGELUActivation, GELUTanh, NewGELUActivation
-
-    for module in list(model.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, NewGELUActivation | FastGELUActivation):
-                setattr(module, name, GELUTanh())
 
 
 def _read(load: Callable[[], Any], name: str) -> Any:
