@@ -143,11 +143,12 @@ def _config_in_brief(config: RunConfig) -> Iterator[tuple[str, str]]:
     per = "token" if curriculum.gate_per == "token" else "example"
     word = UNIT_WORDS[curriculum.unit]
     share, delta = curriculum.remove_share, f"{curriculum.remove_per_epoch:g}"
+    rows = " at the stage" * (curriculum.gate_rows == "scheduled")
     once = f"one {word}" if share is None else f"{share:.3g} of what is left"
     clock = f"{delta} {word}s per epoch" if share is None else f"{once} {delta} times an epoch"
     schedule = {
         "linear": clock,
-        "loss_gated": f"{once} whenever the loss per {per} is below {curriculum.gate_loss:g}",
+        "loss_gated": f"{once} whenever the loss per {per}{rows} is below {curriculum.gate_loss:g}",
         "mastery": f"{once} of an example whenever its loss per {per} is below "
         f"{curriculum.gate_loss:g}",
         "stages": f"{len(curriculum.stages)} fixed stages",

@@ -211,6 +211,8 @@ class CurriculumConfig(Section):
     """loss_gated: learnt when the smoothed loss is below this; mastery: when the example's is."""
     gate_per: Literal["token", "example"] = "token"
     """Of gate_loss: nats per supervised token, or their sum over an example's tokens."""
+    gate_rows: Literal["all", "scheduled"] = "all"
+    """loss_gated: rows that count; scheduled: those at the stage itself, not moved by chance."""
     gate_window: Positive = 50
     """loss_gated: steps the loss is averaged over, counted since the last removal."""
     min_steps: Positive = 80

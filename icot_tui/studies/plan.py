@@ -158,6 +158,7 @@ def digest_of(config: RunConfig) -> str:
         ("data", "ood_examples"): 1000,
         ("curriculum", "unit"): "token",
         ("curriculum", "remove_share"): None,
+        ("curriculum", "gate_rows"): "all",
         ("model", "vocabulary"): "all",
         ("train", "split_by_length"): None,
         ("train", "optimizer"): "adamw",

@@ -45,6 +45,7 @@ class _Run(msgspec.Struct, kw_only=True):
     unobserved_norms: list[Number] = []
     unobserved_counts: list[tuple[int, int, int]] = []
     unobserved_parts: list[dict[str, Number]] = []
+    unobserved_at_stage: list[Number] = []
     uncounted: bool = True
     best: _Best = msgspec.field(default_factory=_Best)
     phase_began: int = 0

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import repeat
 from statistics import fmean
 from typing import Any, NamedTuple
 
@@ -49,6 +50,7 @@ class Step(NamedTuple):
     norm: float | None  # of the gradient
     counts: StepCount
     parts: dict[str, float | None]  # of the loss; empty where it is of one part
+    at_stage: float | None  # loss of the rows at the stage itself, where the gate asks for it
 
     @property
     def nll(self) -> float | None:
@@ -94,6 +96,7 @@ class RunState:
     unobserved_norms: list[Scalar] = field(default_factory=list)  # gradient norms of the same steps
     unobserved_counts: list[StepCount] = field(default_factory=list)  # counts of the same steps
     unobserved_parts: list[Parts] = field(default_factory=list)  # of the same losses
+    unobserved_at_stage: list[Scalar] = field(default_factory=list)  # see `Step.at_stage`
     uncounted: bool = True  # is what a step computes now yet to be counted?
     best: Best = field(default_factory=Best)
     phase_began: int = 0  # the step at which the present training began, in runs of several
@@ -119,16 +122,19 @@ class RunState:
         """The steps since the last call; waits for the device."""
         losses, norms = _numbers(self.unobserved), _numbers(self.unobserved_norms)
         counts, parts = self.unobserved_counts, _read_parts(self.unobserved_parts)
-        parts = [{}] * (len(losses) - len(parts)) + parts  # an older version kept none
-        self.unobserved, self.unobserved_norms = [], []
+        at_stage: list[float | None] = _numbers(self.unobserved_at_stage)
+        parts = [{}] * (len(losses) - len(parts)) + parts  # older versions kept none
+        at_stage = [*repeat(None, len(losses) - len(at_stage)), *at_stage]
+        self.unobserved, self.unobserved_norms, self.unobserved_at_stage = [], [], []
         self.unobserved_counts, self.unobserved_parts = [], []
-        return list(map(Step, losses, norms, counts, parts))
+        return list(map(Step, losses, norms, counts, parts, at_stage))
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON; waits for the device."""
         self.unobserved = [*_numbers(self.unobserved)]
         self.unobserved_norms = [*_numbers(self.unobserved_norms)]
         self.unobserved_parts = [*_read_parts(self.unobserved_parts)]
+        self.unobserved_at_stage = [*_numbers(self.unobserved_at_stage)]
         return asdict(self)
 
     @classmethod

@@ -181,11 +181,19 @@ class Trainer:
         state.unobserved.append(loss)
         state.unobserved_norms.append(norm)
         state.unobserved_parts.append(parts)
+        state.unobserved_at_stage.append(self._loss_at_stage(fitting))
         state.unobserved_counts.append(
             StepCount(fitting.supervised_tokens, len(fitting), len(batch) - len(fitting))
         )
         self.curriculum.end_step(batch_was_implicit=not (batch.cot_lengths > 0).any())
         state.step += 1
+
+    def _loss_at_stage(self, batch: Batch) -> torch.Tensor | None:
+        """What the gate is held against, where it counts only the rows at the stage itself."""
+        if not (self.training.gates_scheduled_rows and len(batch)):
+            return None
+        per_token = self.config.curriculum.gate_per == "token"
+        return self.update.loss_at_stage(batch, self.curriculum.stage, per_token)
 
     def _count_compute(self, batch: Batch) -> None:
         """Report what a step computes, once a stage, by its first batch."""
@@ -208,11 +216,8 @@ class Trainer:
     def _read_losses(self) -> None:
         """Report the last steps, and let curriculum, spike detector and control see them."""
         steps = self._report_steps()
-        per_example = self.config.curriculum.gate_per == "example"
         self.curriculum.add_losses(
-            nll * step.counts.tokens / step.counts.rows if per_example else nll
-            for step in steps
-            if (nll := step.nll) is not None
+            gated for step in steps if (gated := self._gated(step)) is not None
         )
         if self.row_losses is not None:
             self.curriculum.learn(self.row_losses.take())
@@ -222,6 +227,15 @@ class Trainer:
                 if isinstance(event, events.Collapsed):
                     self.control.report_trouble(event)
         self._count_skipped(steps)
+
+    def _gated(self, step: Step) -> float | None:
+        """The loss of a step that a gate is held against, as the config says; None: of nothing."""
+        if self.training.gates_scheduled_rows:
+            return step.at_stage
+        per_example = self.config.curriculum.gate_per == "example"
+        if step.nll is None or not per_example:
+            return step.nll
+        return step.nll * step.counts.tokens / step.counts.rows
 
     def _report_steps(self) -> list[Step]:
         """Read what the last steps left on the device at once, and emit it."""

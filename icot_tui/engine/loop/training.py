@@ -10,7 +10,7 @@ from torch import nn
 
 from icot_tui.config import Phase, RunConfig
 from icot_tui.curriculum.removal import RemovalPlan
-from icot_tui.curriculum.schedule import Mastery, Schedule, clock_of
+from icot_tui.curriculum.schedule import LossGated, Mastery, Schedule, clock_of
 from icot_tui.curriculum.smoothing import NO_SMOOTHING, Smoothing
 from icot_tui.data.encoded import EncodedSplit
 from icot_tui.data.load import Data
@@ -67,6 +67,16 @@ class Training:
     @property
     def config(self) -> RunConfig:
         return self.phase.config
+
+    @property
+    def gates_scheduled_rows(self) -> bool:
+        """Is a gate held against the loss of the rows at the stage itself alone?"""
+        return _gates_scheduled_rows(self.schedule, self.config)
+
+
+def _gates_scheduled_rows(schedule: Schedule, config: RunConfig) -> bool:
+    gated = isinstance(clock_of(schedule), LossGated)
+    return gated and config.curriculum.gate_rows == "scheduled"
 
 
 def positions_needed(config: RunConfig, data: Data) -> int:
@@ -135,10 +145,11 @@ def language_model_training(
             f"curriculum.keep_positions has no effect on {kind(lm)}, which does without position "
             "ids: leave it out"
         )
+    by_row = isinstance(clock_of(schedule), Mastery) or _gates_scheduled_rows(schedule, config)
     return Training(
         phase=phase,
         train=data.train,
-        objective=SupervisedLM(lm, by_row=isinstance(clock_of(schedule), Mastery)),
+        objective=SupervisedLM(lm, by_row),
         plan=RemovalPlan.seeded(side, keeps_positions, longest, config.seed, unit),
         schedule=schedule,
         smoothing=smoothing,

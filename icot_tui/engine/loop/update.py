@@ -125,6 +125,24 @@ class Update:
         parts = shares.unbind() if self._names else ()
         return Updated(loss, norm, dict(zip(self._names, parts, strict=True)))
 
+    def loss_at_stage(self, batch: Batch, stage: int, per_token: bool) -> Tensor | None:
+        """Of the last step, with that batch: the mean loss of the rows at the stage itself.
+
+        What smoothing moved ahead of it and what mixed stages left behind is not counted. The mean
+        is over supervised tokens or over rows; None where no row is at the stage.
+        """
+        here = batch.scheduled == stage
+        tokens = batch.lengths - batch.prompt_lengths
+        counted = int(tokens[here].sum()) if per_token else int(here.sum())
+        if not counted:
+            return None
+        here = np.concatenate([part.scheduled == stage for part, _ in self.row_losses])
+        losses = torch.cat([each for _, each in self.row_losses])
+        total = torch.where(self.send(here), losses, 0).sum()
+        if self.accelerator.num_processes > 1:
+            torch.distributed.all_reduce(total)
+        return total / counted
+
     def warm_up(self, batch: Batch) -> None:
         """Forward and backward without an update: compiles what this batch's shapes need."""
         for micro_batch in self._micro_batches(batch):

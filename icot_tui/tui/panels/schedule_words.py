@@ -133,12 +133,14 @@ def _mastery(schedule: Mastery, summary: RunSummary) -> ScheduleText:
 def _gated(schedule: LossGated, history: History, config: RunConfig) -> ScheduleText:
     summary, metrics = history.summary, history.summary.metrics
     per_example = config.curriculum.gate_per == "example"
+    at_stage = config.curriculum.gate_rows == "scheduled"
     loss = NLL if NLL in history.lines.parts else "loss"  # of several parts the tokens' own alone
-    told = loss != NLL and not per_example
+    told = loss != NLL and not per_example and not at_stage
     now = smoothed_loss(history, config.curriculum.gate_window) if told else None
     subject = _subject(summary, summary.next_stage())
     which = f"an example's summed {loss}" if per_example else f"the {loss}"
-    sentence = f"{subject} when {which} is below {schedule.gate_loss:g}"
+    whose = " of the rows at this stage" * at_stage
+    sentence = f"{subject} when {which}{whose} is below {schedule.gate_loss:g}"
     short = f"next at a {'summed ' * per_example}{loss} below {schedule.gate_loss:g}"
     if now is not None:
         sentence, short = f"{sentence} (now {number(now)})", f"{short}, now {number(now)}"
