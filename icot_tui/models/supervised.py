@@ -121,7 +121,7 @@ class SupervisedLM(nn.Module):
         states: Tensor,
         targets: Tensor,
         told: dict[str, Any] | None = None,
-    ) -> Loss | tuple[Tensor, Tensor]:
+    ) -> Loss | tuple[Loss, Tensor]:
         """Sum of the negative log-likelihoods, a scalar in nats; `by_row`: and of each row [B].
 
         Args:

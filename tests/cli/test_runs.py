@@ -89,6 +89,13 @@ def make(runs: Path, name: str, *events: Event, minutes_ago: float = 0) -> RunFo
     return folder
 
 
+def test_show_says_that_a_gate_counts_the_rows_at_the_stage(runs: Path, capsys: Output) -> None:
+    config = load_config("demo", [*CONFIG, "curriculum.gate_rows=scheduled"]).config
+    RunFolder.create(runs, "demo", dump_toml(config))
+    assert run(["runs", "show"]) == 0
+    assert "whenever the loss per token at the stage is below 0.1" in capsys.readouterr().out
+
+
 def listed(capsys: Output) -> list[dict[str, object]]:
     assert run(["runs", "list", "--json"]) == 0
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]

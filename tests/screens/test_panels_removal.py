@@ -92,6 +92,16 @@ def test_a_loss_gate_tells_what_it_waits_for(tmp_path):
     assert "(now 0.400), in 30 steps" in said(told, (120, 18))
 
 
+def test_a_gate_on_the_rows_at_the_stage_says_whose_loss_it_waits_for(tmp_path):
+    """The loss that is journaled is of all rows: it is not shown as the one to fall."""
+    for per, which in (("token", "the loss"), ("example", "an example's summed loss")):
+        gate = GATED | {"gate_rows": "scheduled", "gate_per": per}
+        told = Told(tmp_path, name=per, curriculum=gate).start().train(100, 0.61)
+        text = said(told, (120, 18))
+        assert f"when {which} of the rows at this stage is below 0.5, or after 200 steps" in text
+        assert "now" not in text
+
+
 def test_of_a_loss_of_several_parts_the_gate_waits_for_the_tokens_own(tmp_path):
     sections = {"method": {"name": "running_sums_stepwise"}, "curriculum": GATED}
     told = Told(tmp_path, **sections).start("running sums, ICoT-SI")

@@ -23,6 +23,7 @@ from icot_tui.engine.loop.control import Control
 from icot_tui.engine.loop.update import Feed
 from icot_tui.engine.run_folder import RunFolder
 from icot_tui.errors import UserError
+from icot_tui.models.activation import fuse_gelu
 from icot_tui.models.attention import choose_attention
 from icot_tui.models.behaviour import behaviour, kind
 from icot_tui.models.build import build_model
@@ -113,6 +114,7 @@ def new_model(context: RunContext, phase: Phase, more_positions: int = 0) -> "Pr
         may_grow=may_grow,
         kept=kept,
     )
+    fuse_gelu(lm)
     choose_attention(lm, config.model.precision, context.accelerator.device.type, positions)
     return lm
 

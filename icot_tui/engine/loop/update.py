@@ -157,7 +157,7 @@ class Update:
     def _backward(self, batch: Batch, counted: int) -> Tensor:
         """Adds one micro-batch's gradients; its share of the mean loss, [] or [P]."""
         with one_text_a_row():
-            loss: Loss | tuple[Tensor, Tensor] = self.objective(*self._feed(self, batch))
+            loss: Loss | tuple[Loss, Tensor] = self.objective(*self._feed(self, batch))
         if isinstance(loss, tuple):
             loss, rows = loss
             self.row_losses.append((batch, rows))

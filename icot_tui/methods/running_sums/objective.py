@@ -71,15 +71,21 @@ class RunningSumsLM(SupervisedLM):
         config: which heads are read, and the weight of their error.
         mean: of all running sums of the training split.
         spread: their standard deviation.
+        by_row: give the negative log-likelihoods of each row besides.
 
     Raises:
         UserError: the model has no such block or heads.
     """
 
     def __init__(
-        self, lm: "PreTrainedModel", config: "RunningSumsConfig", mean: float, spread: float
+        self,
+        lm: "PreTrainedModel",
+        config: "RunningSumsConfig",
+        mean: float,
+        spread: float,
+        by_row: bool = False,
     ) -> None:
-        super().__init__(lm)
+        super().__init__(lm, by_row)
         layers, heads = len(find_blocks(lm)[1]), text_config(lm).num_attention_heads
         layer = layers if config.layer is None else config.layer
         if layer > layers or config.heads > heads:
@@ -101,14 +107,16 @@ class RunningSumsLM(SupervisedLM):
         targets: Tensor,
         told: dict[str, Any] | None = None,
         sums: Sums | None = None,
-    ) -> Loss:
+    ) -> Loss | tuple[Loss, Tensor]:
         """The negative log-likelihoods, and the errors with their weight; see `SupervisedLM`."""
         assert sums is not None
         with self._attention() as seen:
             own = super().forward(ids, positions, states, targets, told)
         errors = self.heads(seen[-1].flatten(0, 1)[sums.states], sums.values)
-        parts = own if isinstance(own, dict) else {NLL: own}
-        return parts | {"running_sums": self._weight * (errors * sums.weights).sum()}
+        nll, rows = own if isinstance(own, tuple) else (own, None)
+        parts = nll if isinstance(nll, dict) else {NLL: nll}
+        parts = parts | {"running_sums": self._weight * (errors * sums.weights).sum()}
+        return parts if rows is None else (parts, rows)
 
     @contextmanager
     def _attention(self) -> "Iterator[list[Tensor]]":
