@@ -50,7 +50,7 @@ class Step(NamedTuple):
     norm: float | None  # of the gradient
     counts: StepCount
     parts: dict[str, float | None]  # of the loss; empty where it is of one part
-    at_stage: float | None = None  # loss of the rows at the stage itself, where the gate asks for it
+    at_stage: float | None = None  # of the rows at the stage itself, if a gate asks for it
 
     @property
     def nll(self) -> float | None:
