@@ -88,6 +88,7 @@ def test_what_does_not_wait_is_let_through() -> None:
 
 
 STEPWISE = {"curriculum": {"smoothing": 1.0}}
+AT_STAGE = {"curriculum": {"smoothing": 0.5, "gate_rows": "scheduled"}}
 KEPT = {"curriculum": {"keep_positions": True}, "train": {"pad_to_multiple": 16}}
 COCONUT = {
     "method": {"name": "coconut"},
@@ -108,10 +109,13 @@ DISTILLATION = {
 @pytest.mark.parametrize(
     ("sections", "masked"),
     [
-        *((STEPWISE, False), (PAUSE, False), (DISTILLATION, False), (CODI, False)),
-        *((KEPT, True), (COCONUT, True)),
+        *((STEPWISE, False), (AT_STAGE, False), (PAUSE, False), (DISTILLATION, False)),
+        *((CODI, False), (KEPT, True), (COCONUT, True)),
     ],
-    ids=["stepwise", "pause", "distillation", "codi", "kept positions", "coconut"],
+    ids=[
+        *("stepwise", "rows at the stage", "pause", "distillation"),
+        *("codi", "kept positions", "coconut"),
+    ],
 )
 def test_no_step_waits_for_the_device(sections, masked, tmp_path, monkeypatch) -> None:
     """But for transformers, which looks whether a mask that it is given hides anything."""

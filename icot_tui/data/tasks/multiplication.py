@@ -1,4 +1,4 @@
-"""Products of two numbers, with the chain of thought of the papers or as a tree of sums.
+"""Products of two numbers: the papers' chain of thought, a tree of sums, or the rows alone.
 
 A number a of n digits times a number b of m digits; digits stand lowest first, blanks between
 all symbols. Row i is a * b_i * 10^i, written with n + 1 + i digits.
@@ -10,6 +10,7 @@ tree   `row 0 + row 1 + ... + row m-1 ( s + s + ... ) ( s + s ... ) ...`: all ro
        level in parentheses the sums of neighbouring pairs, joined with +; at an odd level the
        last entry moves up as it is. The last level written has two entries: their sum is the
        answer. A sum is as wide as its last row.
+rows   `row 0 + row 1 + ... + row m-1`: no sum is written but the answer.
 
 A step is a row with the sum behind it, up to the next `+`; in a tree, an entry of a level. The
 answer has n + m digits.
@@ -17,6 +18,7 @@ answer has n + m digits.
 
 import re
 from collections.abc import Mapping
+from functools import reduce
 from itertools import chain, product
 from typing import Annotated, Literal
 
@@ -71,7 +73,7 @@ class MultiplicationOptions(TaskOptions):
     """Sizes of the factors, one or several in one set, and how the chain of thought is written."""
 
     digits: Annotated[tuple[Size, ...], BeforeValidator(_split_sizes)] = ((4, 4),)
-    format: Literal["long", "tree"] = "long"
+    format: Literal["long", "tree", "rows"] = "long"
 
     @field_validator("digits")
     @classmethod
@@ -95,7 +97,7 @@ class Multiplication(Task):
     def __init__(self, options: Mapping[str, object]) -> None:
         checked = check_options(MultiplicationOptions, self.name, options)
         self._sizes = checked.digits
-        self._chain = _long_chain if checked.format == "long" else _tree_chain
+        self._chain = CHAINS[checked.format]
         if checked.format == "tree":
             self.step_ends = "+("
         self._widest = max(n for n, _ in self._sizes)
@@ -224,6 +226,14 @@ def _tree_chain(rows: list[Digits]) -> tuple[Symbols, Digits]:
         level = _pairwise(level)
         chain += [opening, _joined(level), closing]
     return np.concatenate(chain), _pairwise(level)[0]
+
+
+def _rows_chain(rows: list[Digits]) -> tuple[Symbols, Digits]:
+    """All rows, and the product."""
+    return _joined(rows), reduce(lambda total, row: add(total, row, len(row)), rows)
+
+
+CHAINS = {"long": _long_chain, "tree": _tree_chain, "rows": _rows_chain}
 
 
 def _pairwise(level: list[Digits]) -> list[Digits]:
