@@ -212,9 +212,9 @@ class CurriculumConfig(Section):
     gate_per: Literal["token", "example"] = "token"
     """Of gate_loss: nats per supervised token, or their sum over an example's tokens."""
     gate_rows: Literal["all", "scheduled"] = "all"
-    """loss_gated: rows that count; scheduled: those at the stage itself, not moved by chance."""
+    """loss_gated: rows that count; scheduled: those that lose as much as the stage says."""
     gate_window: Positive = 50
-    """loss_gated: steps the loss is averaged over, counted since the last removal."""
+    """loss_gated: steps (with rows that count) since the last removal that are averaged over."""
     min_steps: Positive = 80
     """loss_gated, mastery: fewest steps a stage."""
     max_steps: Positive | None = None

@@ -7,7 +7,7 @@ from typing import Any
 
 from icot_tui.curriculum.mastery import ExampleStages
 from icot_tui.curriculum.removal import Ints
-from icot_tui.curriculum.schedule import Schedule, StageProgress
+from icot_tui.curriculum.schedule import LossGated, Schedule, StageProgress, clock_of
 
 STATE = ("stage", "steps_at_stage", "pace", "held")
 """Public attributes that a checkpoint holds."""
@@ -126,6 +126,12 @@ class Curriculum:
         """Mean loss over the window since the last removal, once the window is full."""
         full = len(self._losses) == self._losses.maxlen
         return sum(self._losses) / len(self._losses) if full else None
+
+    @property
+    def gated_loss(self) -> float | None:
+        """The smoothed loss, if the schedule waits for it to fall."""
+        gated = isinstance(clock_of(self.schedule), LossGated)
+        return self.smoothed_loss if gated and not self.implicit else None
 
     @property
     def requested_stage(self) -> int:

@@ -6,9 +6,10 @@ from torch import nn
 def fuse_gelu(lm: nn.Module) -> None:
     """Compute GPT-2's GELU in one operation: the same formula, but for the rounding.
 
-    A step of two blocks of width 768 takes 6 to 8 % less on a CPU (benchmarks/RESULTS.md, section
-    3). For training alone, as `choose_attention`: the config and every saved checkpoint keep the
-    name that the function has, and a loaded checkpoint computes what transformers would.
+    Forward and backward of two blocks of width 768 take 6 to 8 % less on a CPU, with a small
+    vocabulary (benchmarks/RESULTS.md, section 3). For training alone, as `choose_attention`: the
+    config and every saved checkpoint keep the name that the function has, and a loaded checkpoint
+    computes what transformers would.
 
     Args:
         lm: the model; changed in place.

@@ -112,7 +112,11 @@ class SupervisedLM(nn.Module):
         self.mixes_rows = self._balance is not None
         self.by_row = by_row
         if by_row and self.mixes_rows:
-            raise UserError("this loss is no sum over rows, so that no row has a loss of its own")
+            raise UserError(
+                "this model's auxiliary loss is no sum over rows, so that no row has a loss of its "
+                "own: take another curriculum.schedule than 'mastery', leave curriculum.gate_rows "
+                "at 'all', or set output_router_logits to false in the model's config.json"
+            )
 
     def forward(
         self,

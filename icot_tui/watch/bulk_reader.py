@@ -184,6 +184,7 @@ def _joined(run: list[Any], times: Sequence[float], wanted: Wanted) -> StepArray
             name: _finite(_floats([line.loss_parts[name] for line in run]))
             for name in run[0].loss_parts or ()
         },
+        gated_loss=None if run[-1].gated_loss is msgspec.UNSET else run[-1].gated_loss,
     )
 
 

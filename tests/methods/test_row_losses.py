@@ -5,6 +5,10 @@ from itertools import product
 import pytest
 
 from icot_tui.config.run import known_methods
+from icot_tui.errors import UserError
+from icot_tui.methods.running_sums import objective
+from icot_tui.models.supervised import SupervisedLM
+from tests.families.configs import tiny_model
 from tests.methods.common import assert_resumes_exactly
 from tests.tiny import news, tiny, train_new
 
@@ -36,12 +40,26 @@ def config_of(name, schedule):
 
 
 @pytest.mark.parametrize(("name", "schedule"), PAIRS)
-def test_tokens_go_as_the_rows_are_learnt(name, schedule, tmp_path):
+def test_every_method_gives_the_losses_of_single_rows(name, schedule, tmp_path):
     folder = train_new(tmp_path, config_of(name, schedule))
     lines = news(folder)
     assert lines[-1]["event"] == "RunEnded" and lines[-1]["finished"]
     removed = [line["step"] for line in lines if line["event"] == "TokenRemoved"]
     assert removed  # the gate let it go: there is no clock
+
+
+def test_an_objective_without_them_is_refused(tmp_path, monkeypatch):
+    made = objective.RunningSumsLM
+    monkeypatch.setattr(objective, "RunningSumsLM", lambda *given: made(*given[:-1]))
+    for schedule in SCHEDULES:
+        with pytest.raises(UserError, match="gives no losses of single rows"):
+            train_new(tmp_path / schedule, config_of("running_sums_stepwise", schedule))
+
+
+def test_a_mixture_of_experts_with_its_auxiliary_loss_is_refused():
+    lm = tiny_model("mixtral", output_router_logits=True, router_aux_loss_coef=0.5)
+    with pytest.raises(UserError, match="curriculum.gate_rows at 'all'"):
+        SupervisedLM(lm, by_row=True)
 
 
 def test_a_run_with_several_losses_resumes_exactly(tmp_path):

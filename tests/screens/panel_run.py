@@ -89,7 +89,13 @@ class Told:
             self.stage = self.tokens
         return self
 
-    def train(self, steps: int, loss: float | None = 1.0, **parts: float) -> "Told":
+    def train(
+        self,
+        steps: int,
+        loss: float | None = 1.0,
+        gated_loss: float | None = None,
+        **parts: float,
+    ) -> "Told":
         """So many more steps, ten a look; `parts` are those of a loss that is a sum."""
         while steps > 0:
             count = min(10, steps)
@@ -107,6 +113,7 @@ class Told:
                     dropped_rows=0,
                     seconds=0.5,
                     loss_parts=parts,
+                    gated_loss=gated_loss,
                 )
             )
         return self

@@ -98,8 +98,12 @@ def test_a_gate_on_the_rows_at_the_stage_says_whose_loss_it_waits_for(tmp_path):
         gate = GATED | {"gate_rows": "scheduled", "gate_per": per}
         told = Told(tmp_path, name=per, curriculum=gate).start().train(100, 0.61)
         text = said(told, (120, 18))
-        assert f"when {which} of the rows at this stage is below 0.5, or after 200 steps" in text
+        assert f"when {which} at this stage is below 0.5, or after 200 steps" in text
         assert "now" not in text
+        told.train(20, 0.6, gated_loss=0.731)
+        assert "at this stage is below 0.5 (now 0.731), or after 180" in said(told, (120, 18))
+        told.remove()
+        assert "now" not in said(told, (120, 18))
 
 
 def test_of_a_loss_of_several_parts_the_gate_waits_for_the_tokens_own(tmp_path):

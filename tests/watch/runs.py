@@ -119,6 +119,7 @@ def any_run(chance: random.Random, length: int) -> list[Event]:
                         dropped_rows=chance.randrange(3),
                         seconds=chance.random(),
                         loss_parts={name: any_loss(chance) for name in parts},
+                        gated_loss=(None, 0.0, 1.25)[step % 3],
                     )
                 )
     return events

@@ -13,7 +13,7 @@ from tests.events import trained
 from tests.watch.runs import any_run
 
 Line = dict[str, object]
-LEFT_OUT = {"gradient_norms", "supervised_tokens", "dropped_rows"}
+LEFT_OUT = {"gradient_norms", "supervised_tokens", "dropped_rows", "gated_loss"}
 """Of lines that were read in bulk; of the last two, the sums are kept."""
 
 

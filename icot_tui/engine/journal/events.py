@@ -131,6 +131,7 @@ class StepsTrained(Event, frozen=True, kw_only=True, omit_defaults=True):
     They are mean nats per supervised token (or in `PhaseBegan.unit`), before each step's update.
     Where the loss is a sum of several parts, `loss_parts` has the mean of each over those of the
     steps whose loss was finite, weighted as it enters the sum: they add up to the mean loss.
+    `gated_loss` is what a loss gate is held against now, in its own unit.
     """
 
     first: Int64
@@ -142,6 +143,7 @@ class StepsTrained(Event, frozen=True, kw_only=True, omit_defaults=True):
     dropped_rows: Int64
     seconds: float
     loss_parts: dict[str, float | None] = {}  # None where not known
+    gated_loss: float | None = None  # None without a loss gate, and until its window is full
 
 
 class TokenRemoved(Event, frozen=True, kw_only=True):

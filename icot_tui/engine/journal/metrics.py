@@ -42,6 +42,7 @@ class StepArrays(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     gradient_norms: NDArray[np.float64] = msgspec.field(default_factory=lambda: np.empty(0))
     # [n] each line's means of the parts of the loss, by their names; NaN where not known
     loss_parts: Mapping[str, NDArray[np.float64]] = {}
+    gated_loss: float | None = None  # the last line's
 
     @property
     def last_parts(self) -> dict[str, float | None]:
@@ -90,6 +91,7 @@ class Metrics:
     internalized: tuple[int, float] | None = None  # that step and the seconds until then, for good
     losses: tuple[float, ...] = ()  # finite losses of the last steps
     loss_parts: Mapping[str, float | None] = field(default_factory=dict)  # of the last line
+    gated_loss: float | None = None  # see `StepsTrained`; None also since the last removal
     learning_rate: float | None = None
     seconds: float = 0.0  # time spent training, evaluations and pauses left out
     supervised_tokens: int = 0

@@ -367,7 +367,7 @@ class RunSummary:
     ) -> None:
         metrics = self.metrics
         metrics.losses = (*metrics.losses, *losses)[-LOSS_WINDOW:]
-        metrics.learning_rate = learning_rate
+        metrics.learning_rate, metrics.gated_loss = learning_rate, lines.gated_loss
         # One by one, for the same rounding in bulk and line by line.
         *_, metrics.seconds = accumulate(seconds, initial=metrics.seconds)
         metrics.supervised_tokens += lines.supervised_tokens
@@ -377,7 +377,7 @@ class RunSummary:
 
     def _move_to(self, stage: int, everything: bool, since: int | None = None) -> None:
         metrics = self.metrics
-        metrics.stage = stage
+        metrics.stage, metrics.gated_loss = stage, None
         metrics.stage_since = metrics.step if since is None else since
         if not everything:
             metrics.everything_removed_at = None

@@ -60,6 +60,11 @@ def build_trainer(training: Training, context: RunContext) -> Trainer:
         )
     objective = training.objective
     check_balance(objective)
+    if training.reads_rows and not getattr(objective, "by_row", False):
+        raise UserError(
+            f"{config.method.name} gives no losses of single rows: take another "
+            "curriculum.schedule than 'mastery', and leave curriculum.gate_rows at 'all'"
+        )
     optimizer = build_optimizer(objective, train, sharded=control.processes.model_is_sharded)
     if train.compile:
         objective.compile()

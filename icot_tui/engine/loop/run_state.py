@@ -54,8 +54,13 @@ class Step(NamedTuple):
 
     @property
     def nll(self) -> float | None:
-        """What a gate is held against: without what else enters the loss beside the tokens'."""
+        """The tokens' loss, without what else enters it."""
         return None if self.loss is None else self.parts.get(NLL, self.loss)
+
+    @property
+    def nll_per_row(self) -> float | None:
+        """Nats, summed over a row's tokens."""
+        return None if self.nll is None else self.nll * self.counts.tokens / self.counts.rows
 
 
 def mean_parts(steps: Sequence[Step]) -> dict[str, float | None]:

@@ -25,7 +25,7 @@ from icot_tui.engine.loop.control import Control, StopRequest
 from icot_tui.engine.loop.milestones import Milestones
 from icot_tui.engine.loop.padded_shapes import batch_of_each_shape
 from icot_tui.engine.loop.row_losses import RowLosses
-from icot_tui.engine.loop.run_state import RunState, Step, StepCount, mean_parts
+from icot_tui.engine.loop.run_state import RunState, Step, StepCount, mean_parts, nine_digits
 from icot_tui.engine.loop.spikes import SpikeDetector
 from icot_tui.engine.loop.training import Training
 from icot_tui.engine.loop.update import Update
@@ -214,11 +214,8 @@ class Trainer:
     # Reading losses: the only place where a step waits for the device ------------------------
 
     def _read_losses(self) -> None:
-        """Report the last steps, and let curriculum, spike detector and control see them."""
+        """Report the last steps, and let spike detector and control see them."""
         steps = self._report_steps()
-        self.curriculum.add_losses(
-            gated for step in steps if (gated := self._gated(step)) is not None
-        )
         if self.row_losses is not None:
             self.curriculum.learn(self.row_losses.take())
         for number, step in enumerate(steps, start=self.state.step - len(steps) + 1):
@@ -232,10 +229,7 @@ class Trainer:
         """The loss of a step that a gate is held against, as the config says; None: of nothing."""
         if self.training.gates_scheduled_rows:
             return step.at_stage
-        per_example = self.config.curriculum.gate_per == "example"
-        if step.nll is None or not per_example:
-            return step.nll
-        return step.nll * step.counts.tokens / step.counts.rows
+        return step.nll if self.config.curriculum.gate_per == "token" else step.nll_per_row
 
     def _report_steps(self) -> list[Step]:
         """Read what the last steps left on the device at once, and emit it."""
@@ -245,6 +239,9 @@ class Trainer:
         now = time.perf_counter()
         seconds, self._last_read = now - self._last_read, now
         self.state.seconds += seconds
+        gated = [loss for step in steps if (loss := self._gated(step)) is not None]
+        self.curriculum.add_losses(gated)
+        smoothed = self.curriculum.gated_loss
         self.emit(
             events.StepsTrained(
                 step=self.state.step,
@@ -257,6 +254,7 @@ class Trainer:
                 dropped_rows=sum(step.counts.dropped for step in steps),
                 seconds=round(seconds, 6),
                 loss_parts=mean_parts(steps),
+                gated_loss=None if smoothed is None else nine_digits(smoothed),
             )
         )
         return steps

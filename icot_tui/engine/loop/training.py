@@ -53,7 +53,7 @@ class Training:
 
     phase: Phase  # its config and its name
     train: EncodedSplit  # the examples
-    objective: nn.Module  # gives the sum of the losses, a scalar or its parts (`Loss`)
+    objective: nn.Module  # gives the sum of the losses (`Loss`); asked for rows, theirs besides
     plan: RemovalPlan  # how tokens are removed; the layout
     schedule: Schedule  # when
     positions: int  # position ids that the models have
@@ -74,10 +74,19 @@ class Training:
         """Is a gate held against the loss of the rows at the stage itself alone?"""
         return _gates_scheduled_rows(self.schedule, self.config)
 
+    @property
+    def reads_rows(self) -> bool:
+        """Are the losses of single rows needed?"""
+        return _reads_rows(self.schedule, self.config)
+
 
 def _gates_scheduled_rows(schedule: Schedule, config: RunConfig) -> bool:
     gated = isinstance(clock_of(schedule), LossGated)
     return gated and config.curriculum.gate_rows == "scheduled"
+
+
+def _reads_rows(schedule: Schedule, config: RunConfig) -> bool:
+    return isinstance(clock_of(schedule), Mastery) or _gates_scheduled_rows(schedule, config)
 
 
 def positions_needed(config: RunConfig, data: Data) -> int:
@@ -147,11 +156,10 @@ def language_model_training(
             f"curriculum.keep_positions has no effect on {kind(lm)}, which does without position "
             "ids: leave it out"
         )
-    by_row = isinstance(clock_of(schedule), Mastery) or _gates_scheduled_rows(schedule, config)
     return Training(
         phase=phase,
         train=data.train,
-        objective=SupervisedLM(lm, by_row),
+        objective=SupervisedLM(lm, _reads_rows(schedule, config)),
         plan=RemovalPlan.seeded(side, keeps_positions, longest, config.seed, unit),
         schedule=schedule,
         smoothing=smoothing,

@@ -84,7 +84,7 @@ class Padding:
 class Update:
     """Carries out optimizer steps on the objective."""
 
-    objective: nn.Module  # (ids, positions, states, targets) -> the sum of the losses, a `Loss`
+    objective: nn.Module  # (ids, positions, states, targets) -> `Loss`, or (`Loss`, [B] by row)
     optimizer: SkippingAdamW  # of its parameters
     accelerator: Accelerator  # device, precision, processes
     config: TrainConfig  # micro-batches and gradient clipping
@@ -126,10 +126,10 @@ class Update:
         return Updated(loss, norm, dict(zip(self._names, parts, strict=True)))
 
     def loss_at_stage(self, batch: Batch, stage: int, per_token: bool) -> Tensor | None:
-        """Of the last step, with that batch: the mean loss of the rows at the stage itself.
+        """Of the last step, with that batch: the mean loss of the rows that lose as the stage says.
 
-        What smoothing moved ahead of it and what mixed stages left behind is not counted. The mean
-        is over supervised tokens or over rows; None where no row is at the stage.
+        Over supervised tokens or over rows; None without such a row. The objective gives the
+        losses of single rows.
         """
         here = batch.scheduled == stage
         tokens = batch.lengths - batch.prompt_lengths

@@ -136,12 +136,14 @@ def _gated(schedule: LossGated, history: History, config: RunConfig) -> Schedule
     at_stage = config.curriculum.gate_rows == "scheduled"
     loss = NLL if NLL in history.lines.parts else "loss"  # of several parts the tokens' own alone
     told = loss != NLL and not per_example and not at_stage
-    now = smoothed_loss(history, config.curriculum.gate_window) if told else None
+    now = metrics.gated_loss
+    if now is None and told:  # the window is not full yet, or an older version trains
+        now = smoothed_loss(history, config.curriculum.gate_window)
     subject = _subject(summary, summary.next_stage())
     which = f"an example's summed {loss}" if per_example else f"the {loss}"
-    whose = " of the rows at this stage" * at_stage
-    sentence = f"{subject} when {which}{whose} is below {schedule.gate_loss:g}"
-    short = f"next at a {'summed ' * per_example}{loss} below {schedule.gate_loss:g}"
+    where = " at this stage" * at_stage
+    sentence = f"{subject} when {which}{where} is below {schedule.gate_loss:g}"
+    short = f"next at a {'summed ' * per_example}{loss} below {schedule.gate_loss:g}{where}"
     if now is not None:
         sentence, short = f"{sentence} (now {number(now)})", f"{short}, now {number(now)}"
     if metrics.clock_changed:
