@@ -58,7 +58,7 @@ def test_an_objective_without_them_is_refused(tmp_path, monkeypatch):
 
 def test_a_mixture_of_experts_with_its_auxiliary_loss_is_refused():
     lm = tiny_model("mixtral", output_router_logits=True, router_aux_loss_coef=0.5)
-    with pytest.raises(UserError, match="curriculum.gate_rows at 'all'"):
+    with pytest.raises(UserError, match="gate_rows at 'all'"):
         SupervisedLM(lm, by_row=True)
 
 
