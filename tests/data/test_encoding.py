@@ -59,7 +59,6 @@ def test_removable_tokens_of_characters(digits: int, removable: int) -> None:
         ("2x2,3x5,1x2", "long"),
         ("5x9", "tree"),
         ("1x3,4x4", "rows"),
-        ("4x5", "pairs"),
     ],
 )
 def test_fast_path_is_exact(digits: str, format: str, byte_pairs: Any) -> None:

@@ -22,7 +22,6 @@ TASKS = [
     ("multiplication", {"digits": ["2x1", "1x3", "2x2"]}),
     ("multiplication", {"digits": "2x2,6x5", "format": "tree"}),
     ("multiplication", {"digits": "1x1,4x3", "format": "rows"}),
-    ("multiplication", {"digits": "3x6", "format": "pairs"}),
     ("multiplication", {"digits": "20x20"}),
     ("addition", {}),
     ("addition", {"operands": 12, "digits": 1}),
@@ -108,12 +107,6 @@ def test_multiplication_of_any_size(a: str, b: str) -> None:
     parts = rows(int(a), b, len(a))
     texts = [low_first(*part) for part in parts]
     task = make_task("multiplication", {"digits": size, "format": "rows"})
-    text = task.lines(task.question(f"{a}*{b}")[None]).decode()
-    assert text == line(x, " + ".join(texts), y) + "\n"
-    sums = list(accumulate(value for value, _ in parts))
-    for place in range(1, len(b) - 1, 2):
-        texts[place] += f" ( {low_first(sums[place], parts[place][1])} )"
-    task = make_task("multiplication", {"digits": size, "format": "pairs"})
     text = task.lines(task.question(f"{a}*{b}")[None]).decode()
     assert text == line(x, " + ".join(texts), y) + "\n"
 
@@ -335,7 +328,7 @@ def test_unreadable_questions(task: Task, question: str, complaint: str) -> None
         ("multiplication", {"digits": []}, "write a size"),
         ("multiplication", {"digits": 4}, "write a size"),
         ("multiplication", {"digits": [4]}, "options.digits"),
-        ("multiplication", {"format": "short"}, "'long', 'tree', 'pairs' or 'rows'"),
+        ("multiplication", {"format": "short"}, "'long', 'tree' or 'rows'"),
         ("addition", {"operands": 2}, "options.operands"),
         ("modular", {"modulus": 11}, "options.modulus"),
         ("multiplication", {"digits": "3-1x2"}, "ends before it begins"),

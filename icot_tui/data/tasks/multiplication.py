@@ -10,8 +10,6 @@ tree   `row 0 + row 1 + ... + row m-1 ( s + s + ... ) ( s + s ... ) ...`: all ro
        level in parentheses the sums of neighbouring pairs, joined with +; at an odd level the
        last entry moves up as it is. The last level written has two entries: their sum is the
        answer. A sum is as wide as its last row.
-pairs  `row 0 + row 1 ( sum of rows 0..1 ) + row 2 + row 3 ( sum of rows 0..3 ) ... + row m-1`: as
-       long, with a running sum after every second row only. Three numbers are added at a time.
 rows   `row 0 + row 1 + ... + row m-1`: no sum is written but the answer.
 
 A step is a row with the sum behind it, if there is one, up to the next `+`; in a tree, an entry of
@@ -20,7 +18,7 @@ a level. The answer has n + m digits.
 
 import re
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import reduce
 from itertools import chain, product
 from typing import Annotated, Literal
 
@@ -75,7 +73,7 @@ class MultiplicationOptions(TaskOptions):
     """Sizes of the factors, one or several in one set, and how the chain of thought is written."""
 
     digits: Annotated[tuple[Size, ...], BeforeValidator(_split_sizes)] = ((4, 4),)
-    format: Literal["long", "tree", "pairs", "rows"] = "long"
+    format: Literal["long", "tree", "rows"] = "long"
 
     @field_validator("digits")
     @classmethod
@@ -206,15 +204,15 @@ def running_sums(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64
     return sums
 
 
-def _long_chain(rows: list[Digits], every: int = 1) -> tuple[Symbols, Digits]:
-    """The papers' chain of thought, and the product; a running sum after every so many rows."""
+def _long_chain(rows: list[Digits]) -> tuple[Symbols, Digits]:
+    """The papers' chain of thought, and the product."""
     plus, opening, closing = (literal(symbol, rows[0].shape[1]) for symbol in "+()")
     total = rows[0]
     chain = [total + ZERO]
     for place, row in enumerate(rows[1:], start=1):
         total = add(total, row, len(row))
         chain += [plus, row + ZERO]
-        if place < len(rows) - 1 and place % every == every - 1:
+        if place < len(rows) - 1:
             chain += [opening, total + ZERO, closing]
     return np.concatenate(chain), total
 
@@ -228,6 +226,11 @@ def _tree_chain(rows: list[Digits]) -> tuple[Symbols, Digits]:
         level = _pairwise(level)
         chain += [opening, _joined(level), closing]
     return np.concatenate(chain), _pairwise(level)[0]
+
+
+def _rows_chain(rows: list[Digits]) -> tuple[Symbols, Digits]:
+    """All rows, and the product."""
+    return _joined(rows), reduce(lambda total, row: add(total, row, len(row)), rows)
 
 
 def _pairwise(level: list[Digits]) -> list[Digits]:
@@ -244,6 +247,5 @@ def _joined(numbers: list[Digits]) -> Symbols:
 CHAINS: dict[str, Callable[[list[Digits]], tuple[Symbols, Digits]]] = {
     "long": _long_chain,
     "tree": _tree_chain,
-    "pairs": partial(_long_chain, every=2),
-    "rows": partial(_long_chain, every=MOST_DIGITS),  # no sum
+    "rows": _rows_chain,
 }
