@@ -33,8 +33,7 @@ Status = Literal["starting", "training", "paused", "stalled", "finished", "stopp
 
 PACE_WINDOW = 64  # looks at the losses that the pace is measured over
 REMOVALS_WINDOW = 6  # removals that the pace of a loss-gated schedule is measured over
-QUIET_SECONDS = 300.0
-"""A trainer that holds its lock but says nothing for longer than this may be stuck."""
+QUIET_SECONDS = 300.0  # silent for longer, a trainer that holds its lock may be stuck
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -367,13 +366,14 @@ class RunSummary:
     ) -> None:
         metrics = self.metrics
         metrics.losses = (*metrics.losses, *losses)[-LOSS_WINDOW:]
-        metrics.learning_rate, metrics.gated_loss = learning_rate, lines.gated_loss
+        metrics.learning_rate = learning_rate
         # One by one, for the same rounding in bulk and line by line.
         *_, metrics.seconds = accumulate(seconds, initial=metrics.seconds)
         metrics.supervised_tokens += lines.supervised_tokens
         metrics.dropped_rows += lines.dropped_rows
         if lines.stage != metrics.stage:  # a method that does not start at 0
             self._move_to(lines.stage, self._is_everything(lines.stage), since=lines.first - 1)
+        metrics.gated_loss = lines.gated_loss
 
     def _move_to(self, stage: int, everything: bool, since: int | None = None) -> None:
         metrics = self.metrics
