@@ -1,14 +1,14 @@
 """4x4-digit products of which many digits are zero, to train on, and uniform ones to evaluate on.
 
-    python benchmarks/many_zeros.py FOLDER [--seed 0] [--zeros 0.45]
+    python benchmarks/many_zeros.py FOLDER [--seed 0] [--zeros 0.45] [--share 1.0]
     icot-tui train mult-3x3-cpu --set data.train=FOLDER/train.txt
         --set data.validation=FOLDER/validation.txt --set data.task= --set data.options= ...
 
 Writes `train.txt` and `validation.txt`, chains of thought of rows alone. A zero in a factor makes
 a row of zeros, so that sums of two and three numbers are learnt on the way to sums of four. In the
-training problems each digit of b but the highest is zero with the chance `--zeros`, each of a with
-a third of it, beside those that are zero anyway. The validation problems are drawn evenly, and none
-of them is trained on, in either order.
+share `--share` of the training problems each digit of b but the highest is zero with the chance
+`--zeros`, each of a with a third of it, beside those that are zero anyway; the others, and the
+validation problems, are drawn evenly. None of the latter is trained on, in either order.
 """
 
 import argparse
@@ -24,11 +24,14 @@ TRAIN, VALIDATION = 808_000, 1_000
 TASK = Multiplication({"digits": f"{DIGITS}x{DIGITS}", "format": "rows"})
 
 
-def problems(count: int, zeros: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+def problems(
+    count: int, rng: np.random.Generator, zeros: float = 0.0, share: float = 0.0
+) -> NDArray[np.uint8]:
     """[at most count, 10] distinct problems of the task, in random order."""
     found = TASK.sample(count, rng)
+    changed = found[: round(share * count)]  # a view
     for begin, chance in ((2, zeros / 3), (2 + DIGITS, zeros)):
-        lower = found[:, begin : begin + DIGITS - 1]  # lowest first
+        lower = changed[:, begin : begin + DIGITS - 1]  # lowest first
         lower[rng.random(lower.shape) < chance] = 0
     found = np.unique(found, axis=0)
     rng.shuffle(found)
@@ -40,10 +43,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--zeros", type=float, default=0.45)
+    parser.add_argument("--share", type=float, default=1.0)
     given = parser.parse_args()
     rng = np.random.default_rng(given.seed)
-    held_out = problems(VALIDATION, 0.0, rng)
-    train = problems(TRAIN, given.zeros, rng)
+    held_out = problems(VALIDATION, rng)
+    train = problems(TRAIN, rng, given.zeros, given.share)
     known = np.isin(TASK.order_free_keys(train), TASK.order_free_keys(held_out))
     given.folder.mkdir(parents=True, exist_ok=True)
     for name, part in (("train", train[~known]), ("validation", held_out)):
