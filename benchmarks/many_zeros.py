@@ -1,8 +1,8 @@
 """4x4-digit products of which many digits are zero, to train on, and uniform ones to evaluate on.
 
     python benchmarks/many_zeros.py FOLDER [--seed 0] [--zeros 0.45] [--share 1.0]
-    icot-tui train mult-3x3-cpu --set data.train=FOLDER/train.txt
-        --set data.validation=FOLDER/validation.txt --set data.task= --set data.options= ...
+
+What is trained on them, and what comes of it, is in RESULTS.md, section 2.
 
 Writes `train.txt` and `validation.txt`, chains of thought of rows alone. A zero in a factor makes
 a row of zeros, so that sums of two and three numbers are learnt on the way to sums of four. In the
