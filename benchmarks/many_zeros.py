@@ -4,11 +4,12 @@
 
 What is trained on them, and what comes of it, is in RESULTS.md, section 2.
 
-Writes `train.txt` and `validation.txt`, chains of thought of rows alone. A zero in a factor makes
-a row of zeros, so that sums of two and three numbers are learnt on the way to sums of four. In the
-share `--share` of the training problems each digit of b but the highest is zero with the chance
-`--zeros`, each of a with a third of it, beside those that are zero anyway; the others, and the
-validation problems, are drawn evenly. None of the latter is trained on, in either order.
+Writes `train.txt`, `validation.txt` and `test.txt`, chains of thought of rows alone. A zero in a
+factor makes a row of zeros, so that sums of two and three numbers are learnt on the way to sums of
+four. In the share `--share` of the training problems each digit of b but the highest is zero with
+the chance `--zeros`, each of a with a third of it, beside those that are zero anyway; the others,
+and those of the other two files, are drawn evenly. No file has a problem of another, in either
+order.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from icot_tui.data.tasks.multiplication import Multiplication
 
 DIGITS = 4
-TRAIN, VALIDATION = 808_000, 1_000
+TRAIN, VALIDATION, TEST = 808_000, 1_000, 5_000
 TASK = Multiplication({"digits": f"{DIGITS}x{DIGITS}", "format": "rows"})
 
 
@@ -38,6 +39,11 @@ def problems(
     return found
 
 
+def without(some: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Those that are not among the others, in either order of the factors."""
+    return some[~np.isin(TASK.order_free_keys(some), TASK.order_free_keys(others))]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
@@ -48,9 +54,10 @@ def main() -> None:
     rng = np.random.default_rng(given.seed)
     held_out = problems(VALIDATION, rng)
     train = problems(TRAIN, rng, given.zeros, given.share)
-    known = np.isin(TASK.order_free_keys(train), TASK.order_free_keys(held_out))
+    train = without(train, held_out)
+    test = without(without(problems(2 * TEST, rng), held_out), train)[:TEST]
     given.folder.mkdir(parents=True, exist_ok=True)
-    for name, part in (("train", train[~known]), ("validation", held_out)):
+    for name, part in (("train", train), ("validation", held_out), ("test", test)):
         (given.folder / f"{name}.txt").write_bytes(TASK.lines(part))
         print(f"{given.folder / name}.txt: {len(part):,} problems")
 

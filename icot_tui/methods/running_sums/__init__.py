@@ -30,15 +30,12 @@ def _training(context: "RunContext", phase: Phase, state: "RunState") -> "Traini
     from icot_tui.engine.loop.training import language_model_training, new_model
     from icot_tui.methods.running_sums.objective import RunningSumsLM
     from icot_tui.methods.running_sums.targets import Products
-    from icot_tui.models.supervised import SupervisedLM
 
     data, lm = context.data, new_model(context, phase)
     training = language_model_training(context, phase, *removal_of(context, phase.config), lm)
     products = Products(TokenFormat(data.tokenizer, data.separator_id, training.plan), data.train)
     config = phase.config.section(RunningSumsConfig)
-    assert isinstance(training.objective, SupervisedLM)
-    by_row = training.objective.by_row
-    objective = RunningSumsLM(lm, config, products.mean, products.spread, by_row)
+    objective = RunningSumsLM(lm, config, products.mean, products.spread, training.reads_rows)
     return replace(
         training,
         objective=objective,
