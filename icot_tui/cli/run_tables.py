@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from icot_tui.cli.console import print_table
@@ -131,10 +131,15 @@ def _status_in_words(one: "RunReader") -> str:
     return status + silence * (status == "stalled")
 
 
+def _brief(options: Mapping[str, object]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in options.items())
+
+
 def _config_in_brief(config: RunConfig) -> Iterator[tuple[str, str]]:
     data, model, train, curriculum = config.data, config.model, config.train, config.curriculum
-    options = ", ".join(f"{key} {value}" for key, value in data.options.items())
-    yield "data", f"{data.task} {options}".strip() if data.task else str(data.train)
+    yield "data", f"{data.task} {_brief(data.options)}".strip() if data.task else str(data.train)
+    if data.train_options:
+        yield "trained on", _brief(data.train_options)
     method = method_of(config)
     if method.facts is not None:
         yield from method.facts(config)

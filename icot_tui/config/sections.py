@@ -17,6 +17,7 @@ FILE_OR_NAME: Final = "file or name"
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 BelowOne = Annotated[float, Field(ge=0.0, lt=1.0)]
 """Of what leaves nothing at 1: dropout, and how much of the past is kept."""
+OptionValues = dict[str, str | int | bool | list[str] | list[int]]
 Vocabulary = Literal["all", "data"]
 LARGEST = 10**12
 """Of numbers that have no bound of their own: more than any run can need, and exact in floats."""
@@ -56,7 +57,7 @@ class DataConfig(Section):
 
     task: str | None = None
     """Generated task (multiplication, addition, modular, parity, hops, graph); empty: files."""
-    options: dict[str, str | int | bool | list[str] | list[int]] = {}
+    options: OptionValues = {}
     """The task's own options, e.g. digits = "4x4" and format = "long" for multiplication."""
     train: Annotated[str | None, FILE] = None
     """Training data instead of a task: text, JSON, CSV, Parquet, a folder, hub:NAME."""
@@ -76,7 +77,9 @@ class DataConfig(Section):
     """How many held-out examples to evaluate on; of a shorter file, all."""
     test_examples: Count = 0
     """Held-out examples of a generated task that training and validation never see."""
-    ood_options: dict[str, str | int | bool | list[str] | list[int]] = {}
+    train_options: OptionValues = {}
+    """Options of the training problems alone, over the task's own: such as easier problems."""
+    ood_options: OptionValues = {}
     """Options of a task's out-of-distribution split, over its own: longer or deeper problems."""
     ood_examples: Count = 1000
     """How many problems that split has, if there is one; only `eval`, tables and cards use it."""
@@ -98,10 +101,9 @@ class DataConfig(Section):
         of_files = (self.test, self.step_end, self.columns)
         if self.train is None and of_files != (None, None, ColumnsConfig()):
             raise ValueError("data.test, data.step_end and data.columns go with data.train")
-        if self.train is not None and self.ood_options:
-            raise ValueError("data.ood_options go with data.task")
-        if self.validation is not None and self.validation.endswith("%"):
-            self.validation_share  # noqa: B018  raises for what is no share
+        if self.train is not None and (self.train_options or self.ood_options):
+            raise ValueError("data.train_options and data.ood_options go with data.task")
+        self.validation_share  # noqa: B018  raises for what is no share
         return self
 
     @property

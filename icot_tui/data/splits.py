@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from icot_tui.config import DataConfig
+from icot_tui.config.sections import OptionValues
 from icot_tui.data.comparison import DECIDING
 from icot_tui.data.doubts import ExampleDoubts
 from icot_tui.data.examples import (
@@ -78,6 +79,8 @@ def open_source(config: DataConfig, unit: Unit = "token") -> ExampleSource:
     source = TaskSource(config, make_task(config.task, config.options), unit)
     if config.ood_options and source.ood_task.options == source.task.options:
         raise UserError("data.ood_options are the task's own: say what is longer or deeper")
+    if config.train_options and source.train_task.options == source.task.options:
+        raise UserError("data.train_options are the task's own: leave them out")
     return source
 
 
@@ -93,33 +96,56 @@ class TaskSource(ExampleSource):
 
     A model that was trained on 34 * 12 has seen the answer of 12 * 34: such problems stand in one
     split. Validation and test are drawn first: they stay the same whatever is trained on. The
-    out-of-distribution split is of the same task with other options.
+    out-of-distribution split is of the same task with other options, and so may be the training
+    problems.
     """
 
     task: Task
 
     @cached_property
+    def train_task(self) -> Task:
+        """The task of the split `train`."""
+        return self._with_options("train_options", self.config.train_options)
+
+    @cached_property
     def ood_task(self) -> Task:
         """The task of the split `ood`."""
-        options = self.config.options | self.config.ood_options
+        return self._with_options("ood_options", self.config.ood_options)
+
+    def _with_options(self, key: str, options: OptionValues) -> Task:
         try:
-            return make_task(self.task.name, options)
+            return (
+                make_task(self.task.name, self.config.options | options) if options else self.task
+            )
         except UserError as error:
-            raise UserError(f"with data.ood_options, {error}") from error
+            raise UserError(f"with data.{key}, {error}") from error
+
+    def task_of(self, split: str) -> Task:
+        """The task that makes the text of a split."""
+        return {"train": self.train_task, "ood": self.ood_task}.get(split, self.task)
 
     def identity(self) -> dict[str, object]:
         config = self.config
+        train = {"train": self.train_task.options} if config.train_options else {}
         ood = {"ood": [self.ood_task.options, config.ood_examples]} if config.ood_options else {}
-        return ood | {
-            "task": self.task.name,
-            "options": self.task.options,
-            "seed": config.seed,
-            "examples": [config.train_examples, config.validation_examples, config.test_examples],
-            "generator": GENERATOR_VERSION,
-        }
+        return (
+            train
+            | ood
+            | {
+                "task": self.task.name,
+                "options": self.task.options,
+                "seed": config.seed,
+                "examples": [
+                    config.train_examples,
+                    config.validation_examples,
+                    config.test_examples,
+                ],
+                "generator": GENERATOR_VERSION,
+            }
+        )
 
     def chunks(self, split: str) -> Iterator[Chunk]:
-        task = self.ood_task if split == "ood" else self.task
+        task = self.task_of(split)
         problems = self.problems[split]
         measured = problems[:LINES_MEASURED]
         step = max(1, CHUNK_BYTES * len(measured) // len(task.lines(measured)))
@@ -131,7 +157,7 @@ class TaskSource(ExampleSource):
             yield Chunk(lines, f"task {task.name}", start + 1, marked=marked)
 
     def alphabet(self) -> set[str]:
-        return set(self.task.alphabet) | set(self.ood_task.alphabet)
+        return {symbol for name in self.names for symbol in self.task_of(name).alphabet}
 
     @cached_property
     def problems(self) -> dict[str, Problems]:
@@ -142,14 +168,13 @@ class TaskSource(ExampleSource):
         """
         self._check_counts()
         config, capacity = self.config, self.task.capacity
+        wanted = 0 if config.train_options else config.train_examples
         held_out = config.validation_examples + config.test_examples
-        drawn = capacity or held_out + (config.train_examples or 0)
+        drawn = capacity or held_out + (wanted or 0)
         while True:
-            parts, missing = self._divide(drawn)
+            parts, missing = self._divide(drawn, wanted)
             if not missing:
-                if config.ood_options:
-                    parts["ood"] = self._ood_problems(list(parts.values()))
-                return {name: parts[name] for name in self.names}
+                break
             if capacity is not None:
                 raise UserError(
                     f"the task {self.task.name} has {missing} problems too few, because what one "
@@ -157,26 +182,34 @@ class TaskSource(ExampleSource):
                     "data.validation_examples or data.test_examples"
                 )
             drawn += missing
+        if config.train_options:
+            parts["train"] = self._other_problems("train", config.train_examples or 0, parts, 2)
+        if config.ood_options:
+            parts["ood"] = self._other_problems("ood", config.ood_examples, parts, 1)
+        return {name: parts[name] for name in self.names}
 
-    def _ood_problems(self, others: list[Problems]) -> Problems:
-        """The problems of the split `ood`: those of any other split are left out."""
-        task, count = self.ood_task, self.config.ood_examples
-        known = np.concatenate([self.task.order_free_keys(problems) for problems in others])
+    def _other_problems(
+        self, split: str, count: int, others: dict[str, Problems], stream: int
+    ) -> Problems:
+        """The problems of a split with options of its own: those of others are left out."""
+        task = self.task_of(split)
+        keys = [self.task_of(name).order_free_keys(part) for name, part in others.items()]
+        known = np.concatenate(keys)
         drawn = most = count
         while True:
             most = min(drawn, task.capacity or drawn)
-            problems = task.sample(most, np.random.default_rng((self.config.seed, 1)))
+            problems = task.sample(most, np.random.default_rng((self.config.seed, stream)))
             new = problems[~np.isin(task.order_free_keys(problems), known)]
             if len(new) >= count:
                 return new[:count]
             if most < drawn:
                 raise UserError(
-                    f"data.ood_options give only {len(new)} problems that no other split has: "
-                    "lower data.ood_examples, or say what is longer or deeper"
+                    f"data.{split}_options give only {len(new)} problems that no other split has: "
+                    f"lower data.{split}_examples, or choose options with more problems"
                 )
-            drawn *= 2
+            drawn += drawn // 8 + 1
 
-    def _divide(self, drawn: int) -> tuple[dict[str, Problems], int]:
+    def _divide(self, drawn: int, train_examples: int | None) -> tuple[dict[str, Problems], int]:
         """So many problems divided, and how many more would be needed.
 
         Groups are problems equal up to order, numbered as they come. Where all problems there are
@@ -192,7 +225,7 @@ class TaskSource(ExampleSource):
         for name, count, order in (
             ("validation", config.validation_examples, held_out),
             ("test", config.test_examples, held_out),
-            ("train", config.train_examples, every),
+            ("train", train_examples, every),
         ):
             taken = order[group[order] >= free][:count]
             parts[name] = problems[taken]
@@ -203,10 +236,13 @@ class TaskSource(ExampleSource):
     def _check_counts(self) -> None:
         config, capacity = self.config, self.task.capacity
         held_out = config.validation_examples + config.test_examples
-        if capacity is not None and held_out + (config.train_examples or 1) > capacity:
+        if config.train_options and config.train_examples is None:
+            raise UserError("data.train_examples is missing: data.train_options need it")
+        trained = 0 if config.train_options else config.train_examples or 1
+        if capacity is not None and held_out + trained > capacity:
             raise UserError(
                 f"the task {self.task.name} has only {capacity} distinct problems, fewer than "
-                f"{held_out} for validation and test and {config.train_examples or 1} to train on: "
+                f"{held_out} for validation and test and {trained} to train on: "
                 "lower data.train_examples, data.validation_examples or data.test_examples"
             )
         if config.train_examples is None and capacity is None:

@@ -154,6 +154,7 @@ def digest_of(config: RunConfig) -> str:
         ("data", "separator"): None,
         ("data", "columns"): ColumnsConfig().model_dump(),
         ("data", "step_end"): None,
+        ("data", "train_options"): {},
         ("data", "ood_options"): {},
         ("data", "ood_examples"): 1000,
         ("curriculum", "unit"): "token",
@@ -199,7 +200,8 @@ def other_data(data: DataConfig, changes: Changes) -> dict[str, Any]:
     The task's options go with the task.
     """
     own = data.model_dump(exclude_unset=True) | {"test_examples": 0, "train_examples": 1}
-    own.pop("ood_options", None)
+    for key in ("train_options", "ood_options"):
+        own.pop(key, None)
     if "task" in changes:
         own.pop("options", None)
     return merged(own, changes)

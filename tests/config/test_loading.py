@@ -61,7 +61,8 @@ def test_the_recipes_of_the_paper_have_its_numbers() -> None:
 
 
 def test_controls_share_data_and_model_with_what_they_control() -> None:
-    for name in ("demo", "mult-3x3-cpu", "mult-4x4-gpt2", "mult-9x9-gpt2", "gsm8k-gpt2-small"):
+    arithmetic = "demo", "mult-3x3-cpu", "mult-4x4-cpu", "mult-4x4-gpt2", "mult-9x9-gpt2"
+    for name in (*arithmetic, "gsm8k-gpt2-small"):
         run, control = load_config(name).config, load_config(f"{name}-no-cot").config
         assert (run.data, run.model) == (control.data, control.model)
         assert run.train.learning_rate == control.train.learning_rate

@@ -161,3 +161,65 @@ def test_too_much_overlap_is_refused_unless_allowed(tmp_path: Path, cache: Path)
         "2 of 10 test",
         "2 of 10 test",
     ]
+
+
+# --- training problems with options of their own ---
+
+
+@pytest.mark.parametrize(
+    ("own", "count"),
+    [({"zeros": "50%"}, 500), ({"digits": "1-3x1-2"}, 500), ({"digits": "1x2"}, 700)],
+)
+def test_training_problems_of_other_options_leave_the_held_out_ones_as_they_are(
+    own: dict[str, Any], count: int
+) -> None:
+    plain = load_data(config())
+    other = load_data(config(train_options=own, train_examples=count))
+    for name in ("validation", "test"):
+        assert inputs(other, name) == inputs(plain, name)
+    trained = inputs(other, "train")
+    assert len(trained) == len(set(trained)) == count
+    assert not up_to_order(trained) & up_to_order(inputs(plain, "validation"))
+    assert not up_to_order(trained) & up_to_order(inputs(plain, "test"))
+    few = load_data(config(train_options=own, train_examples=30))
+    assert inputs(few, "train") == trained[:30]
+
+
+def test_many_zeros_are_in_the_training_problems_alone() -> None:
+    digits: dict[str, Any] = {"options": {"digits": "4x4"}, "train_examples": 2000}
+    data = load_data(config(train_options={"zeros": "100%"}, validation_examples=1000, **digits))
+    zeros = {
+        name: sum(x.split()[5:8].count("0") for x in inputs(data, name)) / (3 * len(split))
+        for name, split in (("train", data.train), ("validation", data.validation))
+    }
+    assert zeros == pytest.approx({"train": 0.505, "validation": 0.1}, abs=0.03)
+
+
+def test_they_are_no_part_of_what_the_out_of_distribution_split_may_hold() -> None:
+    sizes = {"train_options": {"digits": "3x3"}, "ood_options": {"digits": "3x3,3x2"}}
+    data = load_data(config(ood_examples=300, **sizes))
+    assert data.ood is not None and len(data.ood) == 300
+    assert not up_to_order(inputs(data, "train")) & up_to_order(inputs(data, "ood"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"train_examples": None}, "data.train_examples is missing: data.train_options need it"),
+        ({"train_options": {"format": "long"}}, "data.train_options are the task's own"),
+        ({"train_options": {"zeros": 2}}, "with data.train_options, data.options.zeros"),
+        ({"train_options": {"digits": "1x1"}}, "data.train_options give only 81 problems"),
+    ],
+)
+def test_bad_options_of_training_problems_are_one_sentence(
+    changes: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(UserError, match=told):
+        load_data(config(**({"train_options": {"zeros": "10%"}} | changes)))
+
+
+def test_files_have_no_options_of_their_own(tmp_path: Path) -> None:
+    path = write(tmp_path / "sums.txt", *SUMS)
+    for key in ("train_options", "ood_options"):
+        with pytest.raises(ValueError, match=r"data\.ood_options go with data"):
+            DataConfig(train=path, validation=path, **{key: {"zeros": "10%"}})

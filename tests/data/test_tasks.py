@@ -23,6 +23,7 @@ TASKS = [
     ("multiplication", {"digits": "2x2,6x5", "format": "tree"}),
     ("multiplication", {"digits": "1x1,4x3", "format": "rows"}),
     ("multiplication", {"digits": "20x20"}),
+    ("multiplication", {"digits": "1x1,4x3", "zeros": "50%"}),
     ("addition", {}),
     ("addition", {"operands": 12, "digits": 1}),
     ("modular", {}),
@@ -248,6 +249,23 @@ def test_a_mix_gives_each_size_its_share() -> None:
     assert np.bincount(used_up.sample(150_000, rng())[:, 0])[1] == 81
 
 
+def test_a_share_of_products_has_many_zeros() -> None:
+    """As many as said, below the highest digit; the others are as even as without them."""
+    task = make_task("multiplication", {"digits": "4x4", "zeros": "50%"})
+    problems = task.sample(20_000, rng())
+    assert task.capacity is None
+    zeros = (problems[:, 2:] == 0).mean(axis=0)
+    a, b = 0.1 + 0.9 * 0.5 * 0.15, 0.1 + 0.9 * 0.5 * 0.45
+    assert zeros == pytest.approx([a, a, a, 0, b, b, b, 0], abs=0.01)
+    all_three = (problems[:, 6:9] == 0).all(axis=1).mean()
+    assert all_three == pytest.approx(0.5 * 0.1**3 + 0.5 * 0.505**3, abs=0.006)
+    mixed = make_task("multiplication", {"digits": "1x1,2x3", "zeros": "100%"}).sample(500, rng())
+    for (n, m), digits in zip(mixed[:, :2], mixed[:, 2:], strict=True):
+        assert digits[n - 1] and digits[2 + m - 1]
+    with pytest.raises(UserError, match="only 8100"):
+        make_task("multiplication", {"digits": "2x2", "zeros": "100%"}).sample(8000, rng())
+
+
 def test_addition() -> None:
     task = make_task("addition", {"operands": "4", "digits": "2"})
     text = task.lines(task.question("12 + 34 + 99+90")[None]).decode()
@@ -328,6 +346,8 @@ def test_unreadable_questions(task: Task, question: str, complaint: str) -> None
         ("multiplication", {"digits": []}, "write a size"),
         ("multiplication", {"digits": 4}, "write a size"),
         ("multiplication", {"digits": [4]}, "options.digits"),
+        ("multiplication", {"zeros": "150%"}, "options.zeros of .* less than or equal to 1"),
+        ("multiplication", {"zeros": 1}, "options.zeros .*: write a share .* such as '5%'"),
         ("multiplication", {"format": "short"}, "'long', 'tree' or 'rows'"),
         ("addition", {"operands": 2}, "options.operands"),
         ("modular", {"modulus": 11}, "options.modulus"),

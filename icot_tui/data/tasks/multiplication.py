@@ -14,17 +14,21 @@ rows   `row 0 + row 1 + ... + row m-1`: no sum is written but the answer.
 
 A step is a row with the sum behind it, if there is one, up to the next `+`; in a tree, an entry of
 a level. The answer has n + m digits.
+
+In the share `zeros` of the problems many digits are 0, so that some rows are zero: there, sums of
+two and three numbers can be learnt on the way to sums of more.
 """
 
 import re
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from functools import reduce
 from itertools import chain, product
 from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from icot_tui.data.tasks.base import (
     ZERO,
@@ -42,10 +46,18 @@ from icot_tui.data.tasks.base import (
     to_int,
     widen,
 )
-from icot_tui.data.tasks.space import ProblemSpace, order_free_keys, sample_mix
+from icot_tui.data.tasks.space import (
+    ProblemSpace,
+    first_places,
+    order_free_keys,
+    row_keys,
+    sample_mix,
+)
 from icot_tui.errors import UserError
 
 MOST_DIGITS = 64
+ZERO_CHANCE = 0.15, 0.45
+"""In the share `zeros`: of each digit of a, and of b, but the highest."""
 Size = tuple[int, int]
 
 
@@ -69,11 +81,19 @@ def _sizes(text: str) -> list[Size]:
     return list(product(range(n, (last_n or n) + 1), range(m, (last_m or m) + 1)))
 
 
+def _share(value: object) -> object:
+    """`5%` -> 0.05."""
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?%", value):
+        raise ValueError("write a share of the problems such as '5%'")
+    return float(value.removesuffix("%")) / 100
+
+
 class MultiplicationOptions(TaskOptions):
-    """Sizes of the factors, one or several in one set, and how the chain of thought is written."""
+    """Sizes of the factors, one or several, how the chain is written, and the share with zeros."""
 
     digits: Annotated[tuple[Size, ...], BeforeValidator(_split_sizes)] = ((4, 4),)
     format: Literal["long", "tree", "rows"] = "long"
+    zeros: Annotated[float, BeforeValidator(_share), Field(ge=0, le=1)] = 0.0
 
     @field_validator("digits")
     @classmethod
@@ -103,13 +123,43 @@ class Multiplication(Task):
         self._widest = max(n for n, _ in self._sizes)
         self._row_width = 2 + self._widest + max(m for _, m in self._sizes)
         sizes = [f"{n}x{m}" for n, m in self._sizes]
-        self.options = {"digits": sizes, "format": checked.format}
+        self._zeros = checked.zeros
+        self.options = checked.model_dump() | {"digits": sizes}
+        if not self._zeros:  # so that texts that earlier versions cached are found
+            del self.options["zeros"]
         self.spaces = [  # of exactly n and m digits: the highest, which stands last, is not 0
             ProblemSpace((0,) * (n - 1) + (1,) + (0,) * (m - 1) + (1,), (10,) * (n + m))
             for n, m in self._sizes
         ]
 
+    @property
+    def capacity(self) -> int | None:
+        return None if self._zeros else super().capacity
+
     def sample(self, count: int, rng: np.random.Generator) -> Problems:
+        if not self._zeros:
+            return self._evenly(count, rng)
+        streams, drawn = rng.spawn(2), count
+        while True:
+            even, zeros = deepcopy(streams)
+            problems = self._with_zeros(self._evenly(drawn, even), zeros)
+            problems = problems[first_places(row_keys(problems))]
+            if len(problems) >= count:
+                return problems[:count]
+            drawn += 2 * (count - len(problems))
+
+    def _with_zeros(self, problems: Problems, rng: np.random.Generator) -> Problems:
+        """The problems, many digits of a share of them made zeros."""
+        draws = rng.random(problems.shape)
+        chosen = draws[:, :1] < self._zeros
+        begin_b = 2 + self._widest
+        for factor, columns in enumerate((slice(2, begin_b), slice(begin_b, None))):
+            digits = problems[:, columns]
+            lower = np.arange(digits.shape[1]) < problems[:, factor, None] - 1
+            digits[chosen & lower & (draws[:, columns] < ZERO_CHANCE[factor])] = 0
+        return problems
+
+    def _evenly(self, count: int, rng: np.random.Generator) -> Problems:
         which, factors = sample_mix(self.spaces, count, rng)
         problems = np.zeros((count, self._row_width), dtype=np.uint8)
         for index, (size, rows) in enumerate(zip(self._sizes, factors, strict=True)):

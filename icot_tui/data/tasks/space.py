@@ -51,7 +51,7 @@ class ProblemSpace:
         start = rng.bit_generator.state
         if (few := 2 * count) < DRAWN_AT_ONCE:  # mostly enough, and a mix has hundreds of spaces
             rows = draw(few)  # those with which the whole draw begins
-            rows = rows[_first(self._keys(rows))]
+            rows = rows[first_places(self._keys(rows))]
             if len(rows) >= count:
                 return rows[:count]
             rng.bit_generator.state = start
@@ -92,11 +92,11 @@ def sample_distinct(
         UserError: there are fewer.
     """
     rows = draw(DRAWN_AT_ONCE)
-    rows, in_vain = rows[_first(keys(rows))], 0
+    rows, in_vain = rows[first_places(keys(rows))], 0
     while len(rows) < count:
         rounds = math.ceil((count - len(rows)) / DRAWN_AT_ONCE)
         more = np.concatenate([rows, *(draw(DRAWN_AT_ONCE) for _ in range(rounds))])
-        more = more[_first(keys(more))]
+        more = more[first_places(keys(more))]
         in_vain = in_vain + 1 if len(more) == len(rows) else 0
         if in_vain == IN_VAIN:
             _check_enough(count, len(rows))
@@ -104,7 +104,7 @@ def sample_distinct(
     return rows[:count]
 
 
-def _first(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+def first_places(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Where each of [n] keys stands for the first time, in order."""
     return np.sort(np.unique(keys, return_index=True)[1])
 
