@@ -113,10 +113,10 @@ class TaskSource(ExampleSource):
         return self._with_options("ood_options", self.config.ood_options)
 
     def _with_options(self, key: str, options: OptionValues) -> Task:
+        if not options:
+            return self.task
         try:
-            return (
-                make_task(self.task.name, self.config.options | options) if options else self.task
-            )
+            return make_task(self.task.name, self.config.options | options)
         except UserError as error:
             raise UserError(f"with data.{key}, {error}") from error
 
@@ -126,23 +126,19 @@ class TaskSource(ExampleSource):
 
     def identity(self) -> dict[str, object]:
         config = self.config
-        train = {"train": self.train_task.options} if config.train_options else {}
-        ood = {"ood": [self.ood_task.options, config.ood_examples]} if config.ood_options else {}
-        return (
-            train
-            | ood
-            | {
-                "task": self.task.name,
-                "options": self.task.options,
-                "seed": config.seed,
-                "examples": [
-                    config.train_examples,
-                    config.validation_examples,
-                    config.test_examples,
-                ],
-                "generator": GENERATOR_VERSION,
-            }
-        )
+        counts = [config.train_examples, config.validation_examples, config.test_examples]
+        found: dict[str, object] = {
+            "task": self.task.name,
+            "options": self.task.options,
+            "seed": config.seed,
+            "examples": counts,
+            "generator": GENERATOR_VERSION,
+        }
+        if config.train_options:
+            found["train"] = self.train_task.options
+        if config.ood_options:
+            found["ood"] = [self.ood_task.options, config.ood_examples]
+        return found
 
     def chunks(self, split: str) -> Iterator[Chunk]:
         task = self.task_of(split)
